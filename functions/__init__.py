@@ -1,0 +1,1 @@
+"""One folder per Lambda: app.py (routes or records), service.py (the use case), schemas.py (the edge)."""

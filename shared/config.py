@@ -1,0 +1,59 @@
+"""The settings of a deployment, read from the environment once. The only place that reads `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What template.yaml sets for every function; a name a function does not need may be empty."""
+
+    table_prefix: str
+    triggers_queue_url: str
+    orders_queue_url: str
+    reconcile_queue_url: str
+    secrets_key_id: str
+    maintenance_parameter: str
+    user_pool_id: str
+    user_pool_client_id: str
+    aws_region: str
+    public_webhook_url: str
+    exchange_url: str
+    """Base of the exchange's API; empty means the exchange's own addresses."""
+    broker_prefix: str
+    """The exchange's broker id, in front of every client order id (10 characters)."""
+    max_effective_leverage: Decimal
+    """Cap on notional / equity, whatever the account's own leverage."""
+    max_alert_age_s: int
+    """An alert older than this opens nothing."""
+    max_price_distance_pct: Decimal
+    """How far the market may be from the alert's price, in percent of it."""
+    log_level: str
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process; `settings.cache_clear()` reads them again."""
+    env = os.environ
+    return Settings(
+        table_prefix=env.get("TABLE_PREFIX", "lockstep-"),
+        triggers_queue_url=env.get("TRIGGERS_QUEUE_URL", ""),
+        orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
+        reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
+        secrets_key_id=env.get("SECRETS_KEY_ID", ""),
+        maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
+        user_pool_id=env.get("USER_POOL_ID", ""),
+        user_pool_client_id=env.get("USER_POOL_CLIENT_ID", ""),
+        aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
+        public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
+        exchange_url=env.get("EXCHANGE_URL", ""),
+        broker_prefix=env.get("BROKER_PREFIX", "x-xcKtGhcu"),
+        max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
+        max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
+        max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
+        log_level=env.get("LOG_LEVEL", "INFO"),
+    )
