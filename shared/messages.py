@@ -1,0 +1,156 @@
+"""What the functions say to each other over SQS: the messages, and how they are sent. Handles none of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from shared.config import settings
+from shared.errors import LockstepError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+_BATCH = 10
+_SEND_ATTEMPTS = 4
+
+
+class MessageNotSent(LockstepError):
+    """SQS did not take a message after several attempts; what it was about must stay due."""
+
+
+class MessageMalformed(LockstepError):
+    """A message on one of our queues cannot be read: a fault of ours, left for the dead-letter queue."""
+
+
+class Command(StrEnum):
+    """What the order executor is asked to do with an execution."""
+
+    OPEN = "OPEN"
+    """Both halves of a trigger: close what an older trigger holds on the other side, then open."""
+    CLOSE = "CLOSE"
+    """Close the position (an admin's wish)."""
+    SETTLE = "SETTLE"
+    """Make the exchange and the ledger agree: take over what a dead worker left, book what has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMessage:
+    """`triggers.fifo`, group = strategy: a trigger is stored and waits for its fan-out."""
+
+    trigger_id: str
+    strategy_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMessage:
+    """`orders.fifo`, group = exchange key: work on one execution."""
+
+    command: Command
+    execution_id: str
+    api_key_id: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileMessage:
+    """`reconcile`, delayed: look whether this execution is protected by now (the dead-man message)."""
+
+    execution_id: str
+
+
+def read_trigger_message(body: str) -> TriggerMessage:
+    """Return the message; raise MessageMalformed."""
+    fields = _fields(body, "trigger_id", "strategy_id")
+    return TriggerMessage(**fields)
+
+
+def read_order_message(body: str) -> OrderMessage:
+    """Return the message; raise MessageMalformed."""
+    fields = _fields(body, "command", "execution_id", "api_key_id", "symbol")
+    try:
+        command = Command(fields.pop("command"))
+    except ValueError as error:
+        raise MessageMalformed("unknown command") from error
+    return OrderMessage(command=command, **fields)
+
+
+def read_reconcile_message(body: str) -> ReconcileMessage:
+    """Return the message; raise MessageMalformed."""
+    return ReconcileMessage(**_fields(body, "execution_id"))
+
+
+def send_trigger(message: TriggerMessage, *, dedup_id: str) -> None:
+    """Queue a trigger's fan-out, in order with the strategy's other triggers."""
+    _sqs().send_message(
+        QueueUrl=settings().triggers_queue_url,
+        MessageBody=json.dumps(asdict(message)),
+        MessageGroupId=message.strategy_id,
+        MessageDeduplicationId=dedup_id,
+    )
+
+
+def send_orders(messages: Sequence[OrderMessage], *, delivery: str, takeover: bool = False) -> None:
+    """Queue work for the order executor; raise MessageNotSent if some of it was not taken.
+
+    `delivery` tells this sending from an earlier one of the same work (SQS drops repeats for five minutes). A takeover
+    goes in a group of its own: the killed worker's message still blocks the key's group, and the lease is the lock.
+    """
+    suffix = ".takeover" if takeover else ""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(number),
+            "MessageBody": json.dumps(asdict(message)),
+            "MessageGroupId": message.api_key_id + suffix,
+            "MessageDeduplicationId": f"{message.execution_id}-{message.command.value}-{delivery}",
+        }
+        for number, message in enumerate(messages)
+    ]
+    for start in range(0, len(entries), _BATCH):
+        _send_batch(settings().orders_queue_url, entries[start : start + _BATCH])
+
+
+def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
+    """Queue a look at an execution in `delay_s` seconds (at most 900)."""
+    _sqs().send_message(
+        QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
+    )
+
+
+def _send_batch(queue_url: str, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
+    # SQS takes a batch in part: what failed is sent again, in order, so that no follower is lost between two retries.
+    for attempt in range(_SEND_ATTEMPTS):
+        answer = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
+        failed = {failure["Id"] for failure in answer.get("Failed", [])}
+        if not failed:
+            return
+        entries = [entry for entry in entries if entry["Id"] in failed]
+        time.sleep(0.05 * 2**attempt)
+    raise MessageNotSent(f"{len(entries)} message(s) not taken")
+
+
+def _fields(body: str, *names: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise MessageMalformed("not JSON") from error
+    if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in names):
+        raise MessageMalformed(f"needs {', '.join(names)}")
+    return {name: fields[name] for name in names}
+
+
+@cache
+def _sqs() -> SQSClient:
+    config = Config(
+        connect_timeout=1, read_timeout=3, retries={"max_attempts": 4, "mode": "standard"}, max_pool_connections=50
+    )
+    return boto3.client("sqs", region_name=settings().aws_region, config=config)

@@ -1,0 +1,77 @@
+"""How values rest in DynamoDB: exact decimals, integers, UTC times as sortable text, enums by their value."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from pynamodb.attributes import Attribute
+from pynamodb.constants import NUMBER, STRING
+
+from shared.clock import from_iso, to_iso
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class DecimalAttribute(Attribute[Decimal]):
+    """An exact decimal number; PynamoDB's own number attribute would make a float of it."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: Decimal) -> str:
+        """Return the plain digits; raise ValueError for NaN and infinity, which DynamoDB cannot hold."""
+        if not value.is_finite():
+            raise ValueError(f"not a finite number: {value}")
+        return format(value, "f")
+
+    def deserialize(self, value: str) -> Decimal:
+        """Return the number as stored."""
+        return Decimal(value)
+
+
+class IntegerAttribute(Attribute[int]):
+    """A whole number."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: int) -> str:
+        """Return the digits."""
+        return str(int(value))
+
+    def deserialize(self, value: str) -> int:
+        """Return the number as stored."""
+        return int(Decimal(value))
+
+
+class TimeAttribute(Attribute[datetime]):
+    """A UTC time as ISO 8601 text with milliseconds, so that text order is time order."""
+
+    attr_type = STRING
+
+    def serialize(self, value: datetime) -> str:
+        """Return `2022-09-09T01:57:36.304Z`."""
+        return to_iso(value)
+
+    def deserialize(self, value: str) -> datetime:
+        """Return the UTC-aware datetime."""
+        return from_iso(value)
+
+
+class EnumAttribute(Attribute[E]):
+    """A member of a StrEnum, stored as its value."""
+
+    attr_type = STRING
+
+    def __init__(self, enum: type[E], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._enum = enum
+
+    def serialize(self, value: E) -> str:
+        """Return the member's value; raise ValueError for a value that is none of the members'."""
+        return self._enum(value).value
+
+    def deserialize(self, value: str) -> E:
+        """Return the member."""
+        return self._enum(value)

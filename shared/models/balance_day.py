@@ -1,0 +1,23 @@
+"""Table `balance_days`: the balance history, one record per exchange key and UTC day (the last one wins)."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, TimeAttribute
+from shared.models.base import Table, table_name
+
+
+class BalanceDay(Table):
+    """The total of one key, in USD, as recorded on one day."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("balance_days")
+
+    api_key_id = UnicodeAttribute(hash_key=True)
+    date = UnicodeAttribute(range_key=True)
+    """`2022-09-13`, UTC."""
+    total_usd = DecimalAttribute()
+    updated_at = TimeAttribute()

@@ -1,0 +1,265 @@
+"""Table `executions`: one trigger on one follower, from queued to its end: what we meant and what we did."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pynamodb.attributes import JSONAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from shared.clock import to_iso, utc_now
+from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name, transact
+from shared.models.execution_event import ExecutionEvent
+from shared.models.trigger_count import TriggerCount, shard_of
+from shared.trading.execution import Desired, ExecutionState, can_move, is_active
+from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.signal import Signal, Trailing
+
+OPEN_SHARDS = 16
+
+
+def open_shard_of(execution_id: str) -> str:
+    """Return the partition of the open index that an active execution lies in."""
+    return f"open#{zlib.crc32(execution_id.encode()) % OPEN_SHARDS}"
+
+
+def trigger_part(trigger_id: str, execution_id: str) -> str:
+    """Return the partition of the by-trigger index: sharded, so that 10,000 followers do not write to one."""
+    return f"{trigger_id}#{shard_of(execution_id)}"
+
+
+class ExecutionsByTrigger(GlobalSecondaryIndex["Execution"]):
+    """A trigger's executions, in shards."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_trigger"
+        projection = KeysOnlyProjection()
+
+    trigger_part = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class ExecutionsByUser(GlobalSecondaryIndex["Execution"]):
+    """A user's executions in the order of creation."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_user"
+        projection = KeysOnlyProjection()
+
+    user_id = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class ExecutionsByFollower(GlobalSecondaryIndex["Execution"]):
+    """A follower's executions in the order of creation."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_follower"
+        projection = KeysOnlyProjection()
+
+    follower_id = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class OpenExecutions(GlobalSecondaryIndex["Execution"]):
+    """Sparse: active executions by the time at which the watcher must look at them. Re-read before acting."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "open"
+        projection = IncludeProjection(["api_key_id", "symbol", "state"])
+
+    open_shard = UnicodeAttribute(hash_key=True)
+    due_at = TimeAttribute(range_key=True)
+
+
+class Execution(Table):
+    """One follower's answer to one trigger: a position with its stop, or the reason why there is none.
+
+    `revision` rises with every change and every change is conditional on it: of two workers that read the same record
+    only one can act on it.
+    """
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("executions")
+
+    id = UnicodeAttribute(hash_key=True)
+    """uuid5 of trigger and follower."""
+    revision = IntegerAttribute(default=1)
+    state = EnumAttribute(ExecutionState)
+    desired = EnumAttribute(Desired, default=Desired.OPEN)
+    reason = UnicodeAttribute(null=True)
+    """Why it was denied, was rejected or failed; empty for one that went well."""
+    detail = UnicodeAttribute(null=True)
+    state_times: JSONAttribute = JSONAttribute(default=dict)
+    """State → when it was first reached (ISO text)."""
+
+    # Who and what: a snapshot, so that a later change of key, profile or plan rewrites no history.
+    trigger_id = UnicodeAttribute()
+    trigger_part = UnicodeAttribute()
+    seq = IntegerAttribute()
+    strategy_source = EnumAttribute(StrategySource)
+    strategy_id = UnicodeAttribute()
+    strategy_name = UnicodeAttribute(default="")
+    follower_id = UnicodeAttribute()
+    user_id = UnicodeAttribute()
+    api_key_id = UnicodeAttribute()
+    key_name = UnicodeAttribute(default="")
+    egress_lane = UnicodeAttribute(default="lane-1")
+    exchange_id = UnicodeAttribute()
+    symbol = UnicodeAttribute()
+    risk_profile_id = UnicodeAttribute()
+    risk_pct = DecimalAttribute()
+    subscription_id = UnicodeAttribute(null=True)
+    max_balance_usd = IntegerAttribute(null=True)
+
+    # What the trigger asked for.
+    side = EnumAttribute(Side)
+    order_price = DecimalAttribute()
+    stop = DecimalAttribute()
+    stop_type = EnumAttribute(StopType)
+    take_profits: ListAttribute[Decimal] = ListAttribute(of=DecimalAttribute, default=list)
+    trailing_trigger = DecimalAttribute(null=True)
+    callback_rate = DecimalAttribute(null=True)
+    fired_at = TimeAttribute(null=True)
+    received_at = TimeAttribute()
+
+    # What was sized and what came of it. Amounts in the base asset, prices and money in the quote asset.
+    equity = DecimalAttribute(null=True)
+    amount = DecimalAttribute(null=True)
+    caps: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
+    """The caps that made the amount smaller than the risk allowed."""
+    filled_amount = DecimalAttribute(null=True)
+    entry_price = DecimalAttribute(null=True)
+    entry_filled_at = TimeAttribute(null=True)
+    """When we learned of the fill: from here the time without a stop counts."""
+    protected_at = TimeAttribute(null=True)
+    naked_ms = IntegerAttribute(null=True)
+    """Milliseconds without a stop, measured."""
+    exit_price = DecimalAttribute(null=True)
+    fee = DecimalAttribute(null=True)
+    profit = DecimalAttribute(null=True)
+    """Realised profit after fees."""
+    profit_pct = DecimalAttribute(null=True)
+    """Percent of the equity that the order was sized by."""
+    close_reason = UnicodeAttribute(null=True)
+
+    # The watcher's sparse index; both are removed when the execution ends.
+    open_shard = UnicodeAttribute(null=True)
+    due_at = TimeAttribute(null=True)
+
+    created_key = UnicodeAttribute()
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+    closed_at = TimeAttribute(null=True)
+
+    by_trigger = ExecutionsByTrigger()
+    by_user = ExecutionsByUser()
+    by_follower = ExecutionsByFollower()
+    by_due = OpenExecutions()
+
+    @property
+    def active(self) -> bool:
+        """True until the execution has ended."""
+        return is_active(self.state)
+
+    def signal(self) -> Signal:
+        """Return what the trigger asked for, as the trading core reads it."""
+        trailing = None
+        if self.trailing_trigger is not None and self.callback_rate is not None:
+            trailing = Trailing(trigger=self.trailing_trigger, callback_rate=self.callback_rate)
+        return Signal(
+            side=self.side,
+            order_price=self.order_price,
+            stop=self.stop,
+            stop_type=self.stop_type,
+            take_profits=tuple(self.take_profits),
+            trailing=trailing,
+        )
+
+    def change(
+        self,
+        *,
+        state: ExecutionState | None = None,
+        reason: str | None = None,
+        detail: str | None = None,
+        due_at: datetime | None = None,
+        worker: str | None = None,
+        also: Any = None,
+        **values: Any,
+    ) -> None:
+        """Change the record if nobody else has since it was read; raise RecordChanged otherwise.
+
+        `state` must be reachable from the present one (ValueError otherwise). An end clears the open index and lowers
+        the trigger's count in the same write. `values` are attributes to set; `also(transaction)` adds writes that
+        must happen with this one or not at all.
+        """
+        new_state = state or self.state
+        if state is not None and state is not self.state and not can_move(self.state, state):
+            raise ValueError(f"no way from {self.state} to {state}")
+        now = utc_now()
+        ends = is_active(self.state) and not is_active(new_state)
+        times = dict(self.state_times)
+        times.setdefault(new_state.value, to_iso(now))
+        changed: dict[str, Any] = {
+            "revision": self.revision + 1,
+            "state": new_state,
+            "state_times": times,
+            "updated_at": now,
+            **values,
+        }
+        if reason is not None:
+            changed["reason"] = reason
+        if detail is not None:
+            changed["detail"] = detail
+        if ends:
+            changed |= {"closed_at": now, "open_shard": None, "due_at": None}
+        elif due_at is not None:
+            changed |= {"open_shard": open_shard_of(self.id), "due_at": due_at}
+
+        def write(transaction: TransactWrite) -> None:
+            transaction.update(
+                Execution(self.id), actions=_actions(changed), condition=Execution.revision == self.revision
+            )
+            transaction.save(
+                ExecutionEvent(
+                    execution_id=self.id,
+                    revision=self.revision + 1,
+                    at=now,
+                    state=new_state.value,
+                    reason=reason,
+                    detail=detail,
+                    worker=worker,
+                )
+            )
+            if ends:
+                count = TriggerCount(self.trigger_id, shard_of(self.id))
+                transaction.update(count, actions=[TriggerCount.active.add(-1)])
+            if also is not None:
+                also(transaction)
+
+        transact(write)
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+
+def _actions(changed: dict[str, Any]) -> list[Action]:
+    actions: list[Action] = []
+    for name, value in changed.items():
+        attribute = getattr(Execution, name)
+        actions.append(attribute.remove() if value is None else attribute.set(value))
+    return actions

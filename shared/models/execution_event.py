@@ -1,0 +1,27 @@
+"""Table `execution_events`: what happened to an execution, append-only. The audit trail; nothing decides by it."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import IntegerAttribute, TimeAttribute
+from shared.models.base import Table, table_name
+
+
+class ExecutionEvent(Table):
+    """One change of state, written in the transaction that changed it."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("execution_events")
+
+    execution_id = UnicodeAttribute(hash_key=True)
+    revision = IntegerAttribute(range_key=True)
+    """The execution's revision after the change: one event for each."""
+    at = TimeAttribute()
+    state = UnicodeAttribute()
+    reason = UnicodeAttribute(null=True)
+    detail = UnicodeAttribute(null=True)
+    worker = UnicodeAttribute(null=True)
+    """The request id of the worker that did it."""

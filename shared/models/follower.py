@@ -1,0 +1,67 @@
+"""Table `followers`: who follows which strategy with which key. Keyed so that a fan-out reads it consistently."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+
+from shared.models.attributes import TimeAttribute
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+
+
+class FollowersById(GlobalSecondaryIndex["Follower"]):
+    """A follower by its id alone. Eventually consistent: read the record itself again."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_id"
+        projection = KeysOnlyProjection()
+
+    id = UnicodeAttribute(hash_key=True)
+
+
+class FollowersByKey(GlobalSecondaryIndex["Follower"]):
+    """What an exchange key follows, by symbol."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_key"
+        projection = KeysOnlyProjection()
+
+    api_key_id = UnicodeAttribute(hash_key=True)
+    symbol = UnicodeAttribute(range_key=True)
+
+
+class Follower(Table):
+    """One exchange key following one strategy with one risk profile.
+
+    Whether it may trade is derived from its user, key and plan when a trade is due, never copied here.
+    """
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("followers")
+
+    strategy_id = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+    """`<created_at>#<id>`: a strategy's followers in the order of creation."""
+    id = UnicodeAttribute()
+    api_key_id = UnicodeAttribute()
+    symbol = UnicodeAttribute()
+    user_id = UnicodeAttribute()
+    risk_profile_id = UnicodeAttribute()
+    active = BooleanAttribute(default=True)
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+
+    by_id = FollowersById()
+    by_key = FollowersByKey()
+
+    @classmethod
+    def find_by_id(cls, follower_id: str) -> Follower | None:
+        """Return the follower with this id, read consistently, or None."""
+        for found in cls.by_id.query(follower_id, limit=1):
+            return cls.find(found.strategy_id, found.created_key)
+        return None

@@ -1,0 +1,29 @@
+"""Table `follower_performance`: what each follower has won or lost so far."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import Table, table_name
+
+
+class FollowerPerformance(Table):
+    """Running totals, added to in the transaction that books an execution, so that each counts once."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("follower_performance")
+
+    follower_id = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute()
+    total_profit = DecimalAttribute(default=Decimal(0))
+    """Sum of realised profits after fees, in the margin asset (USDT)."""
+    total_fee = DecimalAttribute(default=Decimal(0))
+    trades = IntegerAttribute(default=0)
+    closed_balance = DecimalAttribute(null=True)
+    """Wallet balance (USDT) after the latest trade was closed."""
+    updated_at = TimeAttribute()

@@ -1,0 +1,61 @@
+"""Table `orders`: every order that we sent or meant to send, written before it is sent."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import Table, table_name
+from shared.trading.ids import Leg
+from shared.trading.plan import OrderType
+from shared.trading.sides import Side
+
+
+class OrderStatus(StrEnum):
+    """What we know of an order."""
+
+    INTENDED = "INTENDED"
+    """Written down; it may or may not have reached the exchange."""
+    OPEN = "OPEN"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+    ABSENT = "ABSENT"
+    """Proven never to have reached the exchange."""
+
+
+class Order(Table):
+    """One order of one execution, under the client id that the exchange knows it by."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("orders")
+
+    execution_id = UnicodeAttribute(hash_key=True)
+    client_order_id = UnicodeAttribute(range_key=True)
+    leg = EnumAttribute(Leg)
+    attempt = IntegerAttribute()
+    type = EnumAttribute(OrderType)
+    side = EnumAttribute(Side)
+    amount = DecimalAttribute(null=True)
+    price = DecimalAttribute(null=True)
+    trigger_price = DecimalAttribute(null=True)
+    reduce_only = BooleanAttribute(default=False)
+    close_position = BooleanAttribute(default=False)
+    conditional = BooleanAttribute(default=False)
+    """True when the exchange keeps it among its algo orders until it triggers."""
+    status = EnumAttribute(OrderStatus, default=OrderStatus.INTENDED)
+    exchange_order_id = UnicodeAttribute(null=True)
+    exchange_time_ms = IntegerAttribute(null=True)
+    """The timestamp that the request carried, by the exchange's clock."""
+    recv_window_ms = IntegerAttribute(null=True)
+    """After timestamp + window the exchange refuses the request: only then can absence be proven."""
+    filled = DecimalAttribute(null=True)
+    average = DecimalAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    created_at = TimeAttribute()
+    sent_at = TimeAttribute(null=True)
+    updated_at = TimeAttribute()

@@ -1,0 +1,81 @@
+"""Table `position_slots`: who owns an account's position on a symbol, and who may write to the exchange for it now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+
+from shared.clock import utc_now
+from shared.errors import LeaseLost
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import Table, condition_failed, table_name
+
+NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+class PositionSlot(Table):
+    """One account and symbol. FIFO orders the work on it; the lease is the lock; `fence` tells old holders from new."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("position_slots")
+
+    api_key_id = UnicodeAttribute(hash_key=True)
+    symbol = UnicodeAttribute(range_key=True)
+    follower_id = UnicodeAttribute(null=True)
+    execution_id = UnicodeAttribute(null=True)
+    """The execution that holds, or is about to hold, the position; None when we hold nothing."""
+    quantity = DecimalAttribute(null=True)
+    """Base amount that is ours, never negative; the execution knows the side."""
+    lease_owner = UnicodeAttribute(null=True)
+    lease_until = TimeAttribute(default=NEVER)
+    fence = IntegerAttribute(default=0)
+    updated_at = TimeAttribute(default=NEVER)
+
+    @classmethod
+    def acquire(cls, *, api_key_id: str, symbol: str, owner: str, lease_s: float) -> PositionSlot:
+        """Take the lease for `lease_s` seconds, with a higher fence; raise LeaseLost while another holds it."""
+        now = utc_now()
+        slot = cls(api_key_id, symbol)
+        try:
+            slot.update(
+                actions=[
+                    cls.lease_owner.set(owner),
+                    cls.lease_until.set(now + timedelta(seconds=lease_s)),
+                    cls.fence.add(1),
+                    cls.updated_at.set(now),
+                ],
+                condition=cls.lease_owner.does_not_exist() | (cls.lease_owner == owner) | (cls.lease_until < now),
+            )
+        except UpdateError as error:
+            if condition_failed(error):
+                raise LeaseLost(f"{api_key_id} {symbol} is held by another worker") from error
+            raise
+        return slot
+
+    def renew(self, *, lease_s: float) -> None:
+        """Hold the lease for another `lease_s` seconds; raise LeaseLost if somebody took it over."""
+        now = utc_now()
+        try:
+            self.update(
+                actions=[PositionSlot.lease_until.set(now + timedelta(seconds=lease_s))],
+                condition=(PositionSlot.lease_owner == self.lease_owner) & (PositionSlot.fence == self.fence),
+            )
+        except UpdateError as error:
+            if condition_failed(error):
+                raise LeaseLost(f"{self.api_key_id} {self.symbol} was taken over") from error
+            raise
+
+    def release(self) -> None:
+        """Give the lease back; a lease that was taken over meanwhile is left alone."""
+        try:
+            self.update(
+                actions=[PositionSlot.lease_owner.remove(), PositionSlot.lease_until.set(NEVER)],
+                condition=(PositionSlot.lease_owner == self.lease_owner) & (PositionSlot.fence == self.fence),
+            )
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise

@@ -1,0 +1,41 @@
+"""Table `risk_profiles`: how much of its equity a follower risks on one trade."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, TimeAttribute
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+
+
+class RiskProfilesByCreation(GlobalSecondaryIndex["RiskProfile"]):
+    """Every risk profile, in the order of creation."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_created"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class RiskProfile(Table):
+    """One risk profile."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("risk_profiles")
+
+    id = UnicodeAttribute(hash_key=True)
+    listed = UnicodeAttribute(default=LISTED)
+    created_key = UnicodeAttribute()
+    name = UnicodeAttribute()
+    percentage = DecimalAttribute()
+    """Percent of equity lost at the stop's own price (more than 0, at most 100)."""
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+
+    by_created = RiskProfilesByCreation()

@@ -1,0 +1,49 @@
+"""Table `strategies`: what followers follow. What changes with each alert stands in `strategy_alerts`."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
+
+from shared.models.attributes import TimeAttribute
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+
+
+class StrategiesByCreation(GlobalSecondaryIndex["Strategy"]):
+    """Every strategy, in the order of creation."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_created"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class Strategy(Table):
+    """One automated strategy on one symbol of one exchange."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("strategies")
+
+    id = UnicodeAttribute(hash_key=True)
+    listed = UnicodeAttribute(default=LISTED)
+    created_key = UnicodeAttribute()
+    active = BooleanAttribute(default=True)
+    name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    exchange_id = UnicodeAttribute()
+    symbol = UnicodeAttribute()
+    """BASE/QUOTE, as documented."""
+    report_api_key = UnicodeAttribute()
+    report_secret_ciphertext = BinaryAttribute(legacy_encoding=False)
+    """KMS ciphertext of the report key's secret; its encryption context is the strategy's id."""
+    webhook_secret_hash = UnicodeAttribute(null=True)
+    """SHA-256 of the webhook secret in hex; the secret itself is shown once and never kept."""
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+
+    by_created = StrategiesByCreation()

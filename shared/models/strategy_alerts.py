@@ -1,0 +1,26 @@
+"""Table `strategy_alerts`: per strategy, the last sequence number given out and the latest accepted alert."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import IntegerAttribute, TimeAttribute
+from shared.models.base import Table, table_name
+
+
+class StrategyAlerts(Table):
+    """The strategy's place in time: every trigger takes the next `seq` in the write that stores it."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("strategy_alerts")
+
+    strategy_id = UnicodeAttribute(hash_key=True)
+    last_seq = IntegerAttribute(default=0)
+    """Sequence number of the latest trigger, an admin's included."""
+    latest_alert_seq = IntegerAttribute(default=0)
+    """Sequence number of the latest trigger that went to every follower: older ones are superseded."""
+    latest_trigger_id = UnicodeAttribute(null=True)
+    latest_fingerprint = UnicodeAttribute(null=True)
+    latest_received_at = TimeAttribute(null=True)

@@ -1,0 +1,47 @@
+"""Table `subscriptions`: the plans that users subscribe to (documented as SubscriptionType)."""
+
+from __future__ import annotations
+
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+
+
+class SubscriptionsByCreation(GlobalSecondaryIndex["Subscription"]):
+    """Every plan, in the order of creation."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_created"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class Subscription(Table):
+    """One plan: its price at Stripe and its limits."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("subscriptions")
+
+    id = UnicodeAttribute(hash_key=True)
+    listed = UnicodeAttribute(default=LISTED)
+    created_key = UnicodeAttribute()
+    name = UnicodeAttribute()
+    stripe_price_id = UnicodeAttribute(null=True)
+    monthly_price_usd = DecimalAttribute(null=True)
+    max_balance_usd = IntegerAttribute()
+    max_api_key = IntegerAttribute()
+    private = BooleanAttribute(default=True)
+    default = BooleanAttribute(default=False)
+    strategy_automated = BooleanAttribute(default=True)
+    """Whether the plan lets its users follow automated strategies."""
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+
+    by_created = SubscriptionsByCreation()

@@ -1,0 +1,100 @@
+"""Table `triggers`: accepted alerts and admin orders, stored before they are answered. Knows no follower's outcome."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
+
+from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.signal import Signal, Trailing
+
+
+class FanoutState(StrEnum):
+    """How far the trigger has been spread to its followers."""
+
+    PENDING = "PENDING"
+    DONE = "DONE"
+
+
+class TriggersByStrategy(GlobalSecondaryIndex["Trigger"]):
+    """A strategy's triggers in the order in which they were accepted."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_strategy"
+        projection = KeysOnlyProjection()
+
+    strategy_id = UnicodeAttribute(hash_key=True)
+    seq = IntegerAttribute(range_key=True)
+
+
+class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
+    """Sparse: triggers whose fan-out is not done, oldest first, so that one that was never queued is sent on."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "pending"
+        projection = KeysOnlyProjection()
+
+    pending = UnicodeAttribute(hash_key=True)
+    created_at = TimeAttribute(range_key=True)
+
+
+class Trigger(Table):
+    """One instruction for a strategy's followers. Its `seq` orders it against every other trigger of the strategy."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("triggers")
+
+    id = UnicodeAttribute(hash_key=True)
+    strategy_id = UnicodeAttribute()
+    seq = IntegerAttribute()
+    strategy_source = EnumAttribute(StrategySource)
+    exchange_id = UnicodeAttribute()
+    symbol = UnicodeAttribute()
+    side = EnumAttribute(Side)
+    price = DecimalAttribute()
+    """The alert's `orderPrice`; the market's price when an admin's trigger was accepted."""
+    stop = DecimalAttribute()
+    stop_type = EnumAttribute(StopType)
+    take_profits: ListAttribute[Decimal] = ListAttribute(of=DecimalAttribute, default=list)
+    trailing_trigger = DecimalAttribute(null=True)
+    callback_rate = DecimalAttribute(null=True)
+    win_rate = UnicodeAttribute(null=True)
+    follower_ids: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, null=True)
+    """The followers an admin named; None means every follower of the strategy."""
+    fired_at = TimeAttribute(null=True)
+    """When TradingView says that the alert fired."""
+    active = BooleanAttribute(default=True)
+    """Until the fan-out is done and none of its executions is active."""
+    fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
+    fanout_checkpoint = UnicodeAttribute(null=True)
+    """`created_key` of the last follower that has its execution."""
+    pending = UnicodeAttribute(null=True, default="PENDING")
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+
+    by_strategy = TriggersByStrategy()
+    by_pending = PendingTriggers()
+
+    def signal(self) -> Signal:
+        """Return what the trigger asks for, as the trading core reads it."""
+        trailing = None
+        if self.trailing_trigger is not None and self.callback_rate is not None:
+            trailing = Trailing(trigger=self.trailing_trigger, callback_rate=self.callback_rate)
+        return Signal(
+            side=self.side,
+            order_price=self.price,
+            stop=self.stop,
+            stop_type=self.stop_type,
+            take_profits=tuple(self.take_profits),
+            trailing=trailing,
+        )

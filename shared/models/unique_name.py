@@ -1,0 +1,36 @@
+"""Table `unique_names`: one record per name in use. Written in the transaction that writes the name's owner."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.base import Table, table_name
+
+
+class NameKind(StrEnum):
+    """What the name names; names of different kinds do not collide."""
+
+    STRATEGY = "strategy"
+    RISK_PROFILE = "risk_profile"
+    SUBSCRIPTION = "subscription"
+    DEFAULT_SUBSCRIPTION = "default_subscription"
+    """Claimed by the one plan that is the default."""
+
+
+class UniqueName(Table):
+    """A claim on a name: put it on the condition that it does not exist, and two requests cannot both win."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("unique_names")
+
+    claim = UnicodeAttribute(hash_key=True)
+    owner_id = UnicodeAttribute()
+
+    @classmethod
+    def claim_key(cls, kind: NameKind, name: str = "") -> str:
+        """Return the key of a claim; names differ only by more than case and outer blanks."""
+        return f"{kind.value}#{name.strip().casefold()}"

@@ -1,0 +1,48 @@
+"""Exchange secrets: sealed by KMS under their owner's id, opened for minutes in memory. Stores nothing."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from shared.config import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+OPEN_FOR_S = 300.0
+"""How long an opened secret stays in memory: a revoked grant bites within this time."""
+
+_opened: dict[tuple[str, bytes], tuple[float, str]] = {}
+
+
+@cache
+def _kms() -> KMSClient:
+    config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
+    return boto3.client("kms", region_name=settings().aws_region, config=config)
+
+
+def seal(secret: str, *, owner_id: str) -> bytes:
+    """Return the secret's ciphertext, which opens only under the same owner's id (the encryption context)."""
+    answer = _kms().encrypt(
+        KeyId=settings().secrets_key_id, Plaintext=secret.encode(), EncryptionContext={"owner_id": owner_id}
+    )
+    return answer["CiphertextBlob"]
+
+
+def unseal(ciphertext: bytes, *, owner_id: str) -> str:
+    """Return the secret; raise botocore's ClientError when the ciphertext is not this owner's."""
+    found = _opened.get((owner_id, ciphertext))
+    now = time.monotonic()
+    if found is not None and found[0] > now:
+        return found[1]
+    answer = _kms().decrypt(
+        KeyId=settings().secrets_key_id, CiphertextBlob=ciphertext, EncryptionContext={"owner_id": owner_id}
+    )
+    secret = answer["Plaintext"].decode()
+    _opened[owner_id, ciphertext] = (now + OPEN_FOR_S, secret)
+    return secret
