@@ -1,0 +1,138 @@
+"""The states of an execution, the moves between them, and the reasons in which it ends. Stores nothing."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class ExecutionState(StrEnum):
+    """Where one trigger stands on one follower."""
+
+    QUEUED = "QUEUED"
+    ENTERING = "ENTERING"
+    """The intent to enter is written; the entry may be on its way. An end from here needs proof that it is not."""
+    ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
+    """The entry's outcome could not be learnt, or it counts as absent and is watched for a late fill."""
+    UNPROTECTED = "UNPROTECTED"
+    PROTECTED = "PROTECTED"
+    CLOSING = "CLOSING"
+    """A deliberate close is under way."""
+    FLATTENING = "FLATTENING"
+    """The position must not stay open, and is being closed."""
+    CLOSED = "CLOSED"
+    DENIED = "DENIED"
+    """Our decision; nothing was opened."""
+    REJECTED = "REJECTED"
+    """The exchange's decision; nothing was opened."""
+    FAILED = "FAILED"
+    """A fault of ours; nothing was opened."""
+
+
+class Desired(StrEnum):
+    """What is wanted of an execution, whatever its state; OPEN turns to CLOSED once, never back."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+_S = ExecutionState
+
+TRANSITIONS: Mapping[ExecutionState, frozenset[ExecutionState]] = MappingProxyType(
+    {
+        _S.QUEUED: frozenset({_S.ENTERING, _S.DENIED, _S.REJECTED, _S.FAILED}),
+        _S.ENTERING: frozenset({_S.ENTRY_UNKNOWN, _S.UNPROTECTED, _S.DENIED, _S.REJECTED, _S.FAILED}),
+        # Back to ENTERING for the one resend, after the entry has been proved absent.
+        _S.ENTRY_UNKNOWN: frozenset({_S.ENTERING, _S.UNPROTECTED, _S.FLATTENING, _S.CLOSED}),
+        _S.UNPROTECTED: frozenset({_S.PROTECTED, _S.CLOSING, _S.FLATTENING, _S.CLOSED}),
+        # Back to UNPROTECTED when a stop that was placed is found missing.
+        _S.PROTECTED: frozenset({_S.UNPROTECTED, _S.CLOSING, _S.FLATTENING, _S.CLOSED}),
+        _S.CLOSING: frozenset({_S.FLATTENING, _S.CLOSED}),
+        _S.FLATTENING: frozenset({_S.CLOSED}),
+        _S.CLOSED: frozenset(),
+        _S.DENIED: frozenset(),
+        _S.REJECTED: frozenset(),
+        _S.FAILED: frozenset(),
+    }
+)
+
+ENDED = frozenset(state for state, ways_out in TRANSITIONS.items() if not ways_out)
+
+NOTHING_OPENED = frozenset({_S.DENIED, _S.REJECTED, _S.FAILED})
+
+# The states in which a quantity may be open at the exchange. From these the only end is CLOSED.
+HOLDS_QUANTITY = frozenset({_S.ENTRY_UNKNOWN, _S.UNPROTECTED, _S.PROTECTED, _S.CLOSING, _S.FLATTENING})
+
+
+def can_move(current: ExecutionState, following: ExecutionState) -> bool:
+    """Tell whether an execution may go from one state straight to the other."""
+    return following in TRANSITIONS[current]
+
+
+def is_active(state: ExecutionState) -> bool:
+    """Tell whether an execution in this state has yet to end."""
+    return state not in ENDED
+
+
+class DenialReason(StrEnum):
+    """Why we opened nothing."""
+
+    # the follower, its user, plan and strategy
+    FOLLOWER_INACTIVE = "FOLLOWER_INACTIVE"
+    USER_DISABLED = "USER_DISABLED"
+    STRATEGY_INACTIVE = "STRATEGY_INACTIVE"
+    PLAN_WITHOUT_AUTOMATION = "PLAN_WITHOUT_AUTOMATION"
+    PLAN_LAPSED = "PLAN_LAPSED"
+    BALANCE_OVER_PLAN_MAXIMUM = "BALANCE_OVER_PLAN_MAXIMUM"
+
+    # the exchange key and its account
+    KEY_INACTIVE = "KEY_INACTIVE"
+    KEY_NOT_FUTURES = "KEY_NOT_FUTURES"
+    KEY_UNAUTHORIZED = "KEY_UNAUTHORIZED"
+    HEDGE_MODE = "HEDGE_MODE"
+    MULTI_ASSETS_MARGIN = "MULTI_ASSETS_MARGIN"
+    PORTFOLIO_MARGIN = "PORTFOLIO_MARGIN"
+    FUTURES_DISABLED = "FUTURES_DISABLED"
+    WITHDRAWALS_ENABLED = "WITHDRAWALS_ENABLED"
+
+    # the trigger's freshness
+    STALE = "STALE"
+    SUPERSEDED = "SUPERSEDED"
+    PRICE_MOVED = "PRICE_MOVED"
+
+    # what is open already
+    ALREADY_IN_POSITION = "ALREADY_IN_POSITION"
+    FOREIGN_POSITION = "FOREIGN_POSITION"
+    PREVIOUS_POSITION_OPEN = "PREVIOUS_POSITION_OPEN"
+    """The close half of an opposite alert has not left the account verified flat."""
+    CLOSE_REQUESTED = "CLOSE_REQUESTED"
+    """Closed by an admin or a later alert before it was entered."""
+
+    # the size
+    SYMBOL_NOT_TRADING = "SYMBOL_NOT_TRADING"
+    NO_EQUITY = "NO_EQUITY"
+    NO_AVAILABLE_MARGIN = "NO_AVAILABLE_MARGIN"
+    BELOW_MINIMUM = "BELOW_MINIMUM"
+    STOP_CROSSED = "STOP_CROSSED"
+    STOP_BEHIND_LIQUIDATION = "STOP_BEHIND_LIQUIDATION"
+
+    # the system
+    HALTED = "HALTED"
+    WEIGHT_EXHAUSTED = "WEIGHT_EXHAUSTED"
+
+
+class CloseReason(StrEnum):
+    """What closed a position, or ended an execution that may have had one."""
+
+    STOP = "STOP"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING = "TRAILING"
+    OPPOSITE = "OPPOSITE"
+    ADMIN = "ADMIN"
+    MANUAL = "MANUAL"
+    """The account's owner, or another program of theirs."""
+    LIQUIDATION = "LIQUIDATION"
+    AUTO_DELEVERAGED = "AUTO_DELEVERAGED"
+    FLATTENED = "FLATTENED"
+    """We closed it at once, because its protection could not be placed."""
+    ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
+    """The entry never showed up while it was watched for."""

@@ -1,0 +1,85 @@
+"""What the exchange demands of a symbol's orders, and rounding to it. Reads nothing from the exchange."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import assert_never
+
+from shared.trading.arithmetic import exact, least_common_step
+
+
+class Rounding(StrEnum):
+    """Where a price goes that lies between two ticks."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFilters:
+    """A symbol's filters; a bare amount is LOT_SIZE's, `market_` is MARKET_LOT_SIZE's. 0 sets no condition."""
+
+    symbol: str
+    tick_size: Decimal
+    step_size: Decimal
+    min_amount: Decimal
+    max_amount: Decimal
+    market_step_size: Decimal
+    market_min_amount: Decimal
+    market_max_amount: Decimal
+    min_notional: Decimal
+    price_min: Decimal = Decimal(0)
+    price_max: Decimal = Decimal(0)
+
+    @property
+    def entry_step(self) -> Decimal:
+        """The step of an amount that must pass as a market order and be split into limit orders."""
+        return least_common_step(self.step_size, self.market_step_size)
+
+    @property
+    def entry_min(self) -> Decimal:
+        """The least amount that passes both as a market and as a limit order."""
+        return max(self.min_amount, self.market_min_amount)
+
+    @property
+    def entry_max(self) -> Decimal | None:
+        """The largest amount that passes both as a market and as a limit order; None is no limit."""
+        return min((limit for limit in (self.max_amount, self.market_max_amount) if limit), default=None)
+
+    @property
+    def price_floor(self) -> Decimal:
+        """The lowest price that an order can carry."""
+        return max(round_up(self.price_min, self.tick_size), self.tick_size)
+
+    @property
+    def price_ceiling(self) -> Decimal | None:
+        """The highest price that an order can carry; None is no limit."""
+        return round_down(self.price_max, self.tick_size) if self.price_max else None
+
+
+def round_down(value: Decimal, step: Decimal) -> Decimal:
+    """Return the largest multiple of `step` that is not above a non-negative `value`; a step of 0 changes nothing."""
+    if not step:
+        return value
+    with exact():
+        return (value // step) * step
+
+
+def round_up(value: Decimal, step: Decimal) -> Decimal:
+    """Return the smallest multiple of `step` that is not below a non-negative `value`; a step of 0 changes nothing."""
+    if not step:
+        return value
+    with exact():
+        whole = value // step
+        return (whole if whole * step == value else whole + 1) * step
+
+
+def round_price(price: Decimal, tick: Decimal, rounding: Rounding) -> Decimal:
+    """Return the nearest price on the tick grid in the direction given."""
+    match rounding:
+        case Rounding.UP:
+            return round_up(price, tick)
+        case Rounding.DOWN:
+            return round_down(price, tick)
+        case _:
+            assert_never(rounding)

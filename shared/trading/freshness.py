@@ -1,0 +1,38 @@
+"""Whether a trigger may still open a position. Exits are never asked: no guard denies them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shared.trading.arithmetic import exact
+from shared.trading.execution import DenialReason
+
+
+def judge_freshness(
+    *,
+    fired_at: datetime | None,
+    received_at: datetime,
+    now: datetime,
+    latest_accepted_seq: int,
+    seq: int,
+    order_price: Decimal,
+    market_price: Decimal | None,
+    max_age_s: float,
+    max_distance_pct: Decimal,
+) -> DenialReason | None:
+    """Return why a trigger must open nothing now, or None; without a market price its distance is not judged.
+
+    `latest_accepted_seq` is that of the strategy's latest accepted TradingView alert: an admin's trigger concerns
+    some followers only, so it is superseded by later alerts, but supersedes none. Its `order_price` is the market's
+    when it was accepted, so the distance measures how far the market has moved away from what the admin saw.
+    """
+    # An alert from the future, by a wrong clock or a wrong hand, must not stay fresh for longer.
+    born_at = received_at if fired_at is None else min(fired_at, received_at)
+    if now - born_at > timedelta(seconds=max_age_s):
+        return DenialReason.STALE
+    if seq < latest_accepted_seq:
+        return DenialReason.SUPERSEDED
+    if market_price is not None:
+        with exact():
+            if abs(market_price - order_price) * 100 > max_distance_pct * order_price:
+                return DenialReason.PRICE_MOVED
+    return None

@@ -1,0 +1,280 @@
+"""Turns a signal and an amount into the orders that enter, protect and leave. Sends nothing, sizes nothing.
+
+Prices are rounded to the tick so that the plan never gets worse: a stop towards the entry, so that it never loses
+more than was sized; take profits, the trailing activation and the prices beyond a limit stop away from the entry,
+so that they neither reach it nor fall onto the price they must lie beyond.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import assert_never
+
+from shared.trading.arithmetic import exact
+from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price, round_up
+from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
+from shared.trading.sides import Side, StopType
+from shared.trading.signal import Signal
+
+STOP_LIMIT_OFFSET = Decimal("0.005")
+BACKSTOP_OFFSET = Decimal("0.01")
+CALLBACK_RATE_STEP = Decimal("0.1")
+
+
+class OrderType(StrEnum):
+    """The exchange's order types that we use."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP_MARKET = "STOP_MARKET"
+    STOP = "STOP"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedOrder:
+    """One order as it is to be sent; no amount means the whole position, whatever it is."""
+
+    leg: Leg
+    type: OrderType
+    side: Side
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    activation_price: Decimal | None = None
+    callback_rate: Decimal | None = None
+    reduce_only: bool = False
+    close_position: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopPrices:
+    """A stop's prices on the tick grid; `limit` and `backstop` are those of a limit stop."""
+
+    trigger: Decimal
+    limit: Decimal | None = None
+    backstop: Decimal | None = None
+
+    @property
+    def last(self) -> Decimal:
+        """The trigger that leaves the position at any price."""
+        return self.trigger if self.backstop is None else self.backstop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPlan:
+    """Every way out of one position of `amount`, and the legs that were asked for but cannot be placed."""
+
+    entry_side: Side
+    amount: Decimal
+    stop_prices: StopPrices
+    targets: tuple[Decimal, ...]
+    """The prices of all take profits on the tick grid, nearest first; kept so that they can be split anew."""
+    stops: tuple[PlannedOrder, ...]
+    take_profits: tuple[PlannedOrder, ...]
+    trailing: PlannedOrder | None
+    omitted: tuple[Leg, ...]
+
+    @property
+    def orders(self) -> tuple[PlannedOrder, ...]:
+        """All orders in the order in which they are to be sent: the stop first."""
+        trailing = () if self.trailing is None else (self.trailing,)
+        return (*self.stops, *self.take_profits, *trailing)
+
+
+def plan_entry(*, signal: Signal, amount: Decimal) -> PlannedOrder:
+    """Return the market order that opens the position."""
+    return PlannedOrder(leg=Leg.ENTRY, type=OrderType.MARKET, side=signal.side, amount=amount)
+
+
+def plan_close(*, leg: Leg, entry_side: Side, amount: Decimal) -> PlannedOrder:
+    """Return the market order that closes `amount` of a position, and can never open one."""
+    return PlannedOrder(leg=leg, type=OrderType.MARKET, side=entry_side.opposite, amount=amount, reduce_only=True)
+
+
+def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry_side: Side) -> ExitPlan:
+    """Return the stop, the take profits and the trailing stop of a position of `amount`."""
+    if entry_side is not signal.side:
+        raise ValueError("the signal is for the other side")
+    targets = sorted(
+        (_price_away(price, entry_side=entry_side, filters=filters) for price in signal.take_profits),
+        reverse=entry_side is Side.SELL,
+    )
+    return _assemble(
+        entry_side=entry_side,
+        amount=amount,
+        prices=stop_prices(signal, filters=filters),
+        targets=tuple(targets),
+        trailing=_plan_trailing(signal, filters=filters),
+        trailing_wanted=signal.trailing is not None,
+        filters=filters,
+    )
+
+
+def resize_exits(plan: ExitPlan, filled_amount: Decimal, filters: SymbolFilters) -> ExitPlan:
+    """Return the same ways out of a position of which only `filled_amount` came about."""
+    if filled_amount > plan.amount:
+        raise ValueError("more was filled than was planned")
+    return _assemble(
+        entry_side=plan.entry_side,
+        amount=filled_amount,
+        prices=plan.stop_prices,
+        targets=plan.targets,
+        trailing=plan.trailing,
+        trailing_wanted=plan.trailing is not None or Leg.TRAILING in plan.omitted,
+        filters=filters,
+    )
+
+
+def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
+    """Return the prices at which the signal's stop is placed."""
+    towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
+    trigger = _within_band(round_price(signal.stop, filters.tick_size, towards_entry), filters=filters)
+    match signal.stop_type:
+        case StopType.MARKET:
+            return StopPrices(trigger)
+        case StopType.LIMIT:
+            return StopPrices(
+                trigger,
+                limit=_price_beyond(trigger, STOP_LIMIT_OFFSET, entry_side=signal.side, filters=filters),
+                backstop=_price_beyond(trigger, BACKSTOP_OFFSET, entry_side=signal.side, filters=filters),
+            )
+        case _:
+            assert_never(signal.stop_type)
+
+
+def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: SymbolFilters) -> dict[Decimal, Decimal]:
+    """Return the amount to be taken at each price, nearest first, together exactly `amount`.
+
+    Parts are equal and the last takes the remainder. Where the minimum does not allow a part for every target,
+    there are as many parts as it allows, and a target without one joins its nearer neighbour, so that profit is
+    taken sooner rather than later. Targets of the same price become one order.
+    """
+    least = round_up(max(filters.min_amount, filters.step_size), filters.step_size)
+    count = min(len(targets), len(TAKE_PROFIT_LEGS), int(amount // least) if least else len(targets))
+    amounts: dict[Decimal, Decimal] = {}
+    if not count:
+        return amounts
+    with exact():
+        part = round_down(amount / count, filters.step_size)
+        for index in range(count):
+            price = targets[index * len(targets) // count]
+            share = part if index < count - 1 else amount - part * (count - 1)
+            amounts[price] = amounts.get(price, Decimal(0)) + share
+    return amounts
+
+
+def _assemble(
+    *,
+    entry_side: Side,
+    amount: Decimal,
+    prices: StopPrices,
+    targets: tuple[Decimal, ...],
+    trailing: PlannedOrder | None,
+    trailing_wanted: bool,
+    filters: SymbolFilters,
+) -> ExitPlan:
+    if amount <= 0:
+        raise ValueError("there is no way out of nothing")
+    # A fill that is no multiple of the step leaves dust, which only the stop's closePosition can take.
+    limit_amount = round_down(amount, filters.step_size)
+    take_profits = tuple(
+        PlannedOrder(
+            leg=leg, type=OrderType.LIMIT, side=entry_side.opposite, amount=share, price=price, reduce_only=True
+        )
+        for leg, (price, share) in zip(
+            TAKE_PROFIT_LEGS, split_amount(limit_amount, targets=targets, filters=filters).items(), strict=False
+        )
+    )
+    trailing_amount = round_down(amount, filters.entry_step)
+    if trailing is not None:
+        fits = trailing_amount > 0 and trailing_amount >= filters.market_min_amount
+        trailing = replace(trailing, amount=trailing_amount) if fits else None
+    omitted = []
+    if targets and not take_profits:
+        omitted.append(Leg.TAKE_PROFIT_1)
+    if trailing_wanted and trailing is None:
+        omitted.append(Leg.TRAILING)
+    return ExitPlan(
+        entry_side=entry_side,
+        amount=amount,
+        stop_prices=prices,
+        targets=targets,
+        stops=_plan_stops(prices, entry_side=entry_side, amount=limit_amount, filters=filters),
+        take_profits=take_profits,
+        trailing=trailing,
+        omitted=tuple(omitted),
+    )
+
+
+def _plan_stops(
+    prices: StopPrices, *, entry_side: Side, amount: Decimal, filters: SymbolFilters
+) -> tuple[PlannedOrder, ...]:
+    side = entry_side.opposite
+    if prices.limit is None or amount <= 0 or amount < filters.min_amount:
+        # Also of a limit stop for less than an order may hold: closePosition needs no amount, and protects in time.
+        return (
+            PlannedOrder(
+                leg=Leg.STOP,
+                type=OrderType.STOP_MARKET,
+                side=side,
+                trigger_price=prices.trigger,
+                close_position=True,
+            ),
+        )
+    return (
+        PlannedOrder(
+            leg=Leg.STOP,
+            type=OrderType.STOP,
+            side=side,
+            amount=amount,
+            price=prices.limit,
+            trigger_price=prices.trigger,
+            reduce_only=True,
+        ),
+        PlannedOrder(
+            leg=Leg.STOP_BACKSTOP,
+            type=OrderType.STOP_MARKET,
+            side=side,
+            trigger_price=prices.last,
+            close_position=True,
+        ),
+    )
+
+
+def _plan_trailing(signal: Signal, *, filters: SymbolFilters) -> PlannedOrder | None:
+    if signal.trailing is None:
+        return None
+    with exact():
+        activation = signal.order_price + signal.side.sign * signal.trailing.trigger
+    if activation <= 0:
+        return None
+    # The exchange takes one decimal; the tighter rate keeps more of the profit.
+    callback_rate = max(round_down(signal.trailing.callback_rate, CALLBACK_RATE_STEP), CALLBACK_RATE_STEP)
+    return PlannedOrder(
+        leg=Leg.TRAILING,
+        type=OrderType.TRAILING_STOP_MARKET,
+        side=signal.side.opposite,
+        activation_price=_price_away(activation, entry_side=signal.side, filters=filters),
+        callback_rate=callback_rate,
+        reduce_only=True,
+    )
+
+
+def _price_away(price: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
+    """Round a price on the winning side away from the entry."""
+    away = Rounding.UP if entry_side is Side.BUY else Rounding.DOWN
+    return _within_band(round_price(price, filters.tick_size, away), filters=filters)
+
+
+def _price_beyond(trigger: Decimal, offset: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
+    """Return a price further into the loss than the trigger, at least one tick where the symbol allows."""
+    further = Rounding.DOWN if entry_side is Side.BUY else Rounding.UP
+    with exact():
+        price = trigger * (1 - entry_side.sign * offset)
+    return _within_band(round_price(price, filters.tick_size, further), filters=filters)
+
+
+def _within_band(price: Decimal, *, filters: SymbolFilters) -> Decimal:
+    ceiling = filters.price_ceiling
+    return max(price if ceiling is None else min(price, ceiling), filters.price_floor)

@@ -1,0 +1,98 @@
+"""What an alert or an admin asks for, its geometry, and the fingerprint of its content. Sizes nothing."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from shared.trading.arithmetic import exact
+from shared.trading.sides import Side, StopType
+
+Content: TypeAlias = "str | bool | int | float | Decimal | Sequence[Content] | Mapping[str, Content] | Signal | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Trailing:
+    """A trailing stop: `trigger` is a distance from the order price, `callback_rate` is in percent."""
+
+    trigger: Decimal
+    callback_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One wish to trade; `order_price` is the alert's, or the market's when an admin's was accepted."""
+
+    side: Side
+    order_price: Decimal
+    stop: Decimal
+    stop_type: StopType
+    take_profits: tuple[Decimal, ...]
+    trailing: Trailing | None = None
+
+
+def is_losing(side: Side, *, price: Decimal, reference: Decimal) -> bool:
+    """Tell whether a position opened at `reference` has lost money at `price`."""
+    return price < reference if side is Side.BUY else price > reference
+
+
+def is_winning(side: Side, *, price: Decimal, reference: Decimal) -> bool:
+    """Tell whether a position opened at `reference` has made money at `price`."""
+    return price > reference if side is Side.BUY else price < reference
+
+
+def check_geometry(signal: Signal, *, price_name: str = "orderPrice") -> list[tuple[str, str]]:
+    """Return (field, message) of every price on the wrong side of the order price; fields are Signal's own.
+
+    A take profit is named with its index, `take_profits.0`. Nothing wrong is an empty list.
+    """
+    less, greater = f"must be less than {price_name}", f"must be greater than {price_name}"
+    losing, winning = (less, greater) if signal.side is Side.BUY else (greater, less)
+    faults = []
+    if not is_losing(signal.side, price=signal.stop, reference=signal.order_price):
+        faults.append(("stop", losing))
+    for index, price in enumerate(signal.take_profits):
+        if not is_winning(signal.side, price=price, reference=signal.order_price):
+            faults.append((f"take_profits.{index}", winning))
+    return faults
+
+
+def fingerprint(content: Mapping[str, Content]) -> str:
+    """Return the SHA-256 of a content, in hex: equal for equal fields in any order, numbers compared by value.
+
+    Text stays text, so prices must have been parsed. A field that is None counts as absent.
+    """
+    canonical = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> object:
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return f"text:{value}"
+        case int() | float() | Decimal():
+            return f"number:{_by_value(Decimal(str(value)))}"
+        case Mapping():
+            return {key: _canonical(item) for key, item in value.items() if item is not None}
+        case Sequence():
+            return [_canonical(item) for item in value]
+        case Signal():
+            return _canonical(dataclasses.asdict(value))
+        case _:
+            raise TypeError(f"a {type(value).__name__} has no fingerprint")
+
+
+def _by_value(number: Decimal) -> str:
+    if not number.is_finite():
+        raise ValueError("a number must be finite")
+    with exact():
+        # Digits and exponent, not plain notation: 1E+999999 must not become a megabyte of zeros.
+        sign, digits, exponent = number.normalize().as_tuple()
+    if not number:
+        return "0"
+    return f"{'-' if sign else ''}{''.join(map(str, digits))}e{exponent}"

@@ -1,0 +1,187 @@
+"""Turns risk into an amount, or denies the order. Knows no exchange calls and sends nothing."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.errors import OrderDenied
+from shared.trading.arithmetic import exact
+from shared.trading.execution import DenialReason
+from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
+from shared.trading.plan import stop_prices
+from shared.trading.sides import Side
+from shared.trading.signal import Signal, is_losing
+
+# Part of the available margin is left for fees and for the market moving between the read and the fill.
+AVAILABLE_MARGIN_SHARE = Decimal("0.95")
+# Of the notional: the fees of entry and exit, taken off the collateral before liquidation is estimated.
+FEE_ALLOWANCE = Decimal("0.001")
+
+
+class MarginMode(StrEnum):
+    """What stands behind a position: the whole account, or its own initial margin."""
+
+    CROSS = "CROSS"
+    ISOLATED = "ISOLATED"
+
+
+class Cap(StrEnum):
+    """A limit that made an order smaller than its risk alone would have."""
+
+    AVAILABLE_MARGIN = "AVAILABLE_MARGIN"
+    LEVERAGE_BRACKET = "LEVERAGE_BRACKET"
+    EFFECTIVE_LEVERAGE = "EFFECTIVE_LEVERAGE"
+    MAX_AMOUNT = "MAX_AMOUNT"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """The margin asset's balances and the symbol's leverage, read fresh.
+
+    `maintenance_margin_rate` is a fraction (0.004 is 0.4 %), that of the highest leverage bracket which the order
+    could reach. The brackets' deductions are left out on purpose: without them liquidation is estimated too early.
+    """
+
+    wallet_balance: Decimal
+    margin_balance: Decimal
+    available_margin: Decimal
+    leverage: Decimal
+    bracket_notional_cap: Decimal
+    maintenance_margin_rate: Decimal
+    margin_mode: MarginMode = MarginMode.CROSS
+
+    @property
+    def equity(self) -> Decimal:
+        """What risk is measured against: unrealised profit adds nothing to it, unrealised loss counts."""
+        return min(self.wallet_balance, self.margin_balance)
+
+
+@dataclass(frozen=True, slots=True)
+class SizedOrder:
+    """An entry's amount and how it came about."""
+
+    amount: Decimal
+    notional_usdt: Decimal
+    """At the dearer of market and reference price, as the caps count it."""
+    equity: Decimal
+    risk_usdt: Decimal
+    """What the amount loses between the reference and the stop, before fees, gaps and slippage."""
+    caps: tuple[Cap, ...]
+    """Every cap below the amount that the risk allows, the one that decided first."""
+    liquidation_price: Decimal | None
+    """A conservative estimate; None where the whole price could be lost."""
+
+
+def size_order(
+    *,
+    signal: Signal,
+    account: AccountState,
+    filters: SymbolFilters,
+    risk_pct: Decimal,
+    max_effective_leverage: Decimal,
+    reference_price: Decimal,
+    market_price: Decimal,
+) -> SizedOrder:
+    """Return the amount that loses at most risk_pct (0 to 100) of equity at the stop; raise OrderDenied if none may.
+
+    Risk is measured from the reference price, the alert's own. The fill comes at the market's price, so whatever
+    limits the notional counts with the dearer, and the estimate of liquidation with the worse of the two.
+    """
+    if not 0 < risk_pct <= 100:  # noqa: PLR2004
+        raise ValueError("risk_pct must be more than 0 and at most 100")
+    with exact():
+        _deny_crossed_stop(signal, filters=filters, reference_price=reference_price, market_price=market_price)
+        equity = account.equity
+        if equity <= 0:
+            raise OrderDenied(DenialReason.NO_EQUITY, f"equity is {equity:f}")
+        if account.available_margin <= 0:
+            raise OrderDenied(DenialReason.NO_AVAILABLE_MARGIN, f"available margin is {account.available_margin:f}")
+
+        distance = abs(reference_price - signal.stop)
+        wanted = round_down(equity * risk_pct / 100 / distance, filters.entry_step)
+        dearer_price = max(reference_price, market_price)
+        limits = _limits(
+            account, filters=filters, max_effective_leverage=max_effective_leverage, dearer_price=dearer_price
+        )
+        caps = tuple(sorted((cap for cap, limit in limits.items() if limit < wanted), key=limits.__getitem__))
+        amount = min(wanted, *limits.values())
+        _deny_below_minimum(amount, filters=filters, market_price=market_price, caps=caps)
+
+        worse_price = dearer_price if signal.side is Side.BUY else min(reference_price, market_price)
+        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=worse_price)
+        if liquidation_price is not None:
+            towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
+            liquidation_price = round_price(liquidation_price, filters.tick_size, towards_entry)
+        _deny_unreachable_stop(signal, filters=filters, liquidation_price=liquidation_price)
+        return SizedOrder(
+            amount=amount,
+            notional_usdt=amount * dearer_price,
+            equity=equity,
+            risk_usdt=amount * distance,
+            caps=caps,
+            liquidation_price=liquidation_price,
+        )
+
+
+def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, entry_price: Decimal) -> Decimal | None:
+    """Return where the position would be liquidated at the earliest; None if no price above 0 would do it.
+
+    On cross margin only what is available counts as collateral: what other positions hold may be gone by then.
+    """
+    with exact():
+        notional = amount * entry_price
+        collateral = notional / account.leverage
+        if account.margin_mode is MarginMode.CROSS:
+            collateral = min(account.equity, account.available_margin)
+        collateral = max(collateral - notional * FEE_ALLOWANCE, Decimal(0))
+        # Liquidation is where collateral + sign * amount * (price - entry) = rate * amount * price.
+        sign = side.sign
+        price = (entry_price - sign * collateral / amount) / (1 - sign * account.maintenance_margin_rate)
+        return price if price > 0 else None
+
+
+def _limits(
+    account: AccountState, *, filters: SymbolFilters, max_effective_leverage: Decimal, dearer_price: Decimal
+) -> dict[Cap, Decimal]:
+    notionals = {
+        Cap.AVAILABLE_MARGIN: account.available_margin * AVAILABLE_MARGIN_SHARE * account.leverage,
+        Cap.LEVERAGE_BRACKET: account.bracket_notional_cap,
+        Cap.EFFECTIVE_LEVERAGE: account.equity * max_effective_leverage,
+    }
+    amounts = {cap: notional / dearer_price for cap, notional in notionals.items()}
+    if filters.entry_max is not None:
+        amounts[Cap.MAX_AMOUNT] = filters.entry_max
+    return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
+
+
+def _deny_crossed_stop(
+    signal: Signal, *, filters: SymbolFilters, reference_price: Decimal, market_price: Decimal
+) -> None:
+    # The stop as it would be placed: rounding may have brought it up to the very price.
+    placed = stop_prices(signal, filters=filters).trigger
+    for name, price in (("reference", reference_price), ("market", market_price)):
+        if not is_losing(signal.side, price=placed, reference=price):
+            raise OrderDenied(DenialReason.STOP_CROSSED, f"stop {placed:f}, {name} price {price:f}")
+
+
+def _deny_below_minimum(
+    amount: Decimal, *, filters: SymbolFilters, market_price: Decimal, caps: tuple[Cap, ...]
+) -> None:
+    capped = f", capped by {caps[0]}" if caps else ""
+    if amount <= 0 or amount < filters.entry_min:
+        raise OrderDenied(DenialReason.BELOW_MINIMUM, f"amount {amount:f} of at least {filters.entry_min:f}{capped}")
+    # The exchange measures a market order's notional at the market.
+    notional = amount * market_price
+    if notional < filters.min_notional:
+        raise OrderDenied(
+            DenialReason.BELOW_MINIMUM, f"notional {notional:f} of at least {filters.min_notional:f}{capped}"
+        )
+
+
+def _deny_unreachable_stop(signal: Signal, *, filters: SymbolFilters, liquidation_price: Decimal | None) -> None:
+    # Of a limit stop it is the backstop that must still come before liquidation.
+    last_stop = stop_prices(signal, filters=filters).last
+    if liquidation_price is not None and not is_losing(signal.side, price=liquidation_price, reference=last_stop):
+        raise OrderDenied(
+            DenialReason.STOP_BEHIND_LIQUIDATION, f"stop {last_stop:f}, liquidation near {liquidation_price:f}"
+        )
