@@ -1,0 +1,79 @@
+"""Cuts the part of `requirements.lock` that some packages need, with versions, hashes and markers as locked.
+
+Run by `make lock` for each layer and by the local stack for MiniStack; resolves nothing itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One package of the lock: its lines as they stand there, and who asked for it."""
+
+    name: str
+    text: str
+    wanted_by: frozenset[str]
+
+
+def read_pins(lock: str) -> dict[str, Pin]:
+    """Return the packages of a lock written by `uv pip compile` with its `# via` comments.
+
+    A package that is pinned twice, under different markers, is one entry with both lines.
+    """
+    pins: dict[str, Pin] = {}
+    for block in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]:
+        requirement, _, comments = block.partition("    # via")
+        name = re.split(r"[\s=\[]", requirement, maxsplit=1)[0]
+        text, wanted_by = requirement.rstrip() + "\n", frozenset(comments.replace("#", " ").split())
+        if twin := pins.get(name):
+            text, wanted_by = twin.text + text, twin.wanted_by | wanted_by
+        pins[name] = Pin(name=name, text=text, wanted_by=wanted_by)
+    return pins
+
+
+def closure(pins: dict[str, Pin], roots: set[str]) -> set[str]:
+    """Return the roots and everything that they need, directly or not; raise KeyError for a name not in the lock."""
+    if unknown := roots - pins.keys():
+        raise KeyError(f"not in the lock: {', '.join(sorted(unknown))}")
+    found = set(roots)
+    while more := {pin.name for pin in pins.values() if pin.wanted_by & found} - found:
+        found |= more
+    return found
+
+
+def cut(lock: str, roots: set[str], *, left_out: set[str] = frozenset(), given: set[str] = frozenset()) -> str:
+    """Return the lock's lines for the roots, less the packages `left_out` and all that `given` packages bring along."""
+    pins = read_pins(lock)
+    wanted = closure(pins, roots) - closure(pins, given) - left_out
+    return "".join(pins[name].text for name in sorted(wanted))
+
+
+def read_names(path: Path) -> tuple[set[str], set[str]]:
+    """Return the packages a file lists, one on a line, and those it leaves out (`-name`); `#` starts a comment."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    names = {line for line in lines if line}
+    left_out = {name for name in names if name.startswith("-")}
+    return names - left_out, {name.removeprefix("-") for name in left_out}
+
+
+def main() -> None:
+    """Print the part of the lock for the packages listed in one file, less what another file's packages bring."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("roots", type=Path)
+    parser.add_argument("--given", type=Path)
+    arguments = parser.parse_args()
+    roots, left_out = read_names(arguments.roots)
+    given = read_names(arguments.given)[0] if arguments.given else set()
+    sys.stdout.write(cut(LOCK.read_text(encoding="utf-8"), roots, left_out=left_out, given=given))
+
+
+if __name__ == "__main__":
+    main()
