@@ -1,0 +1,131 @@
+"""Fixtures of every unit test: no real AWS, a fresh in-process AWS (moto) per test, every table, queue and key in it.
+
+`aws` gives queues, the KMS key and the settings that point at them; `tables` adds every table of `shared.models`.
+moto keeps no order under threads: tests that need threads belong in `tests/integration`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import shared.models
+from shared import config, secrets
+from shared.models.base import Table
+
+for _module in pkgutil.iter_modules(shared.models.__path__):
+    importlib.import_module(f"shared.models.{_module.name}")
+
+
+@cache
+def aws_client(service: str) -> Any:
+    """Return a client of the in-process AWS; made once, because making one takes longer than most tests."""
+    return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The queues of one test, and what was sent to them."""
+
+    triggers: str
+    orders: str
+    reconcile: str
+
+    def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
+        """Take every message that a queue holds now, in order, as the parsed bodies."""
+        return [json.loads(message["Body"]) for message in self.taken_from(queue_url)]
+
+    def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
+        """Take every message that a queue holds now, with its attributes (group, de-duplication id)."""
+        client = aws_client("sqs")
+        taken: list[dict[str, Any]] = []
+        while messages := client.receive_message(
+            QueueUrl=queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
+        ).get("Messages"):
+            for message in messages:
+                taken.append(dict(message))
+                # Deleted, so that FIFO gives the rest of the group.
+                client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class FakeContext:
+    """What Lambda tells a handler about an invocation."""
+
+    function_name: str = "function-under-test"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function-under-test"
+    aws_request_id: str = "7f3b8f3a-5d0b-4a4e-9b27-2f2f6c8c1d11"
+    remaining_ms: int = 30_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time that the invocation has left."""
+        return self.remaining_ms
+
+
+@pytest.fixture(autouse=True)
+def _no_real_aws() -> Iterator[None]:
+    """Answer every AWS call in process, so that no test can reach the real one."""
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def settings_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Return a function that sets environment variables and makes the settings read them."""
+
+    def apply(**environment: str) -> None:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        config.settings.cache_clear()
+
+    yield apply
+    monkeypatch.undo()
+    config.settings.cache_clear()
+
+
+@pytest.fixture
+def aws(settings_from: Callable[..., None]) -> Queues:
+    """Create the queues and the KMS key of a fresh AWS, and point the settings at them."""
+    sqs = aws_client("sqs")
+    fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    queues = Queues(
+        triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
+        orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
+        reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
+    )
+    key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
+    settings_from(
+        TRIGGERS_QUEUE_URL=queues.triggers,
+        ORDERS_QUEUE_URL=queues.orders,
+        RECONCILE_QUEUE_URL=queues.reconcile,
+        SECRETS_KEY_ID=key,
+        PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
+    )
+    # Opened secrets are remembered for minutes; a fresh key must not open what the last test sealed.
+    secrets._opened.clear()
+    return queues
+
+
+@pytest.fixture
+def tables(aws: Queues) -> Queues:
+    """Create every table, on top of `aws`."""
+    for model in Table.__subclasses__():
+        model.create_table(billing_mode="PAY_PER_REQUEST")
+    return aws
+
+
+@pytest.fixture
+def lambda_context() -> FakeContext:
+    """Return the context of one invocation."""
+    return FakeContext()
