@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pynamodb.attributes import Attribute
+from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER, STRING
 
 from shared.clock import from_iso, to_iso
@@ -75,3 +75,14 @@ class EnumAttribute(Attribute[E]):
     def deserialize(self, value: str) -> E:
         """Return the member."""
         return self._enum(value)
+
+
+def decimal_list(**kwargs: Any) -> ListAttribute[Decimal]:
+    """Return an attribute that holds a list of exact decimals."""
+    # PynamoDB's annotation asks for the element's Python type here; its code wants the attribute's class.
+    return ListAttribute(of=DecimalAttribute, **kwargs)  # type: ignore[arg-type]
+
+
+def text_list(**kwargs: Any) -> ListAttribute[str]:
+    """Return an attribute that holds a list of texts."""
+    return ListAttribute(of=UnicodeAttribute, **kwargs)  # type: ignore[arg-type]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import zlib
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from pynamodb.attributes import JSONAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared.clock import to_iso, utc_now
-from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.attributes import (
+    DecimalAttribute,
+    EnumAttribute,
+    IntegerAttribute,
+    TimeAttribute,
+    decimal_list,
+    text_list,
+)
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name, transact
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import TriggerCount, shard_of
@@ -132,7 +138,7 @@ class Execution(Table):
     order_price = DecimalAttribute()
     stop = DecimalAttribute()
     stop_type = EnumAttribute(StopType)
-    take_profits: ListAttribute[Decimal] = ListAttribute(of=DecimalAttribute, default=list)
+    take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
     fired_at = TimeAttribute(null=True)
@@ -141,7 +147,7 @@ class Execution(Table):
     # What was sized and what came of it. Amounts in the base asset, prices and money in the quote asset.
     equity = DecimalAttribute(null=True)
     amount = DecimalAttribute(null=True)
-    caps: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
+    caps = text_list(default=list)
     """The caps that made the amount smaller than the risk allowed."""
     filled_amount = DecimalAttribute(null=True)
     entry_price = DecimalAttribute(null=True)
@@ -155,7 +161,7 @@ class Execution(Table):
     profit = DecimalAttribute(null=True)
     """Realised profit after fees."""
     profit_pct = DecimalAttribute(null=True)
-    """Percent of the equity that the order was sized by."""
+    """Net profit in percent of what the entry cost."""
     close_reason = UnicodeAttribute(null=True)
 
     # The watcher's sparse index; both are removed when the execution ends.

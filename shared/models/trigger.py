@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from enum import StrEnum
 
-from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.attributes import (
+    DecimalAttribute,
+    EnumAttribute,
+    IntegerAttribute,
+    TimeAttribute,
+    decimal_list,
+    text_list,
+)
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
@@ -65,11 +71,11 @@ class Trigger(Table):
     """The alert's `orderPrice`; the market's price when an admin's trigger was accepted."""
     stop = DecimalAttribute()
     stop_type = EnumAttribute(StopType)
-    take_profits: ListAttribute[Decimal] = ListAttribute(of=DecimalAttribute, default=list)
+    take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
     win_rate = UnicodeAttribute(null=True)
-    follower_ids: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, null=True)
+    follower_ids = text_list(null=True)
     """The followers an admin named; None means every follower of the strategy."""
     fired_at = TimeAttribute(null=True)
     """When TradingView says that the alert fired."""

@@ -1,0 +1,251 @@
+"""One account on USD-M futures, as the order executor trades it. Sends and reads; decides nothing.
+
+Requests go by ccxt's raw methods: their answers are texts, so that no price or amount passes through a float.
+Every method raises our ExchangeError classes only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from shared.clock import to_ms
+from shared.errors import ExchangeError, OrderUnknown
+from shared.exchange import parse, quirks, transport
+from shared.exchange.markets import leverage_brackets, symbol_filters, venue_symbol
+from shared.exchange.views import AccountView, BatchAnswer, History, OrderView
+from shared.trading.filters import SymbolFilters
+from shared.trading.ids import Leg
+from shared.trading.plan import OrderType, PlannedOrder
+
+READ_TIMEOUT_S = 3.0
+ORDER_TIMEOUT_S = 1.5
+"""A request that places something: after this its outcome is looked up, well inside the bound for a naked position."""
+
+_CONDITIONAL = {OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_STOP_MARKET}
+MARGIN_ASSET = "USDT"
+
+
+def is_conditional(order_type: OrderType) -> bool:
+    """Tell whether the exchange keeps orders of this type among its algo orders (refused with -4120 elsewhere)."""
+    return order_type in _CONDITIONAL
+
+
+class FuturesAccount:
+    """One API key's account. Holds no state but its connection; one event loop at a time."""
+
+    def __init__(self, client: Any, *, margin_asset: str = MARGIN_ASSET) -> None:
+        self._client = client
+        self._margin_asset = margin_asset
+
+    @classmethod
+    async def open(cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET) -> FuturesAccount:
+        """Return the account behind a key; nothing is asked yet."""
+        client = await transport.open_client(
+            transport.FuturesClient, api_key=api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
+        )
+        return cls(client, margin_asset=margin_asset)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    async def read(self, symbol: str) -> AccountView:
+        """Read all that an entry depends on, in one round trip: the requests go out side by side."""
+        name = venue_symbol(symbol)
+        account, config, symbol_config, orders, brackets, price, permissions = await asyncio.gather(
+            self._get("fapiPrivateV3GetAccount"),
+            self._get("fapiPrivateGetAccountConfig"),
+            self._get("fapiPrivateGetSymbolConfig", symbol=name),
+            self.open_orders(symbol),
+            leverage_brackets(self._client, symbol),
+            self.market_price(symbol),
+            self._get("sapiGetAccountApiRestrictions"),
+        )
+        return parse.account_view(
+            account=account,
+            config=config,
+            symbol_config=symbol_config,
+            orders=orders,
+            brackets=brackets,
+            market_price=price,
+            permissions=permissions,
+            symbol=name,
+            margin_asset=self._margin_asset,
+        )
+
+    async def filters(self, symbol: str) -> SymbolFilters:
+        """Return the symbol's filters; raise NotFound when it does not trade."""
+        return await symbol_filters(self._client, symbol)
+
+    async def market_price(self, symbol: str) -> Decimal:
+        """Return the last traded price of the contract: stops trigger on it."""
+        answer = await self._get("fapiPublicGetTickerPrice", symbol=venue_symbol(symbol))
+        return Decimal(str(answer["price"]))
+
+    async def position_amount(self, symbol: str) -> Decimal:
+        """Return the signed base amount held on the symbol."""
+        positions = await self._get("fapiPrivateV3GetPositionRisk", symbol=venue_symbol(symbol))
+        return sum((Decimal(str(position["positionAmt"])) for position in positions), Decimal(0))
+
+    async def wallet_balance(self) -> Decimal:
+        """Return the wallet balance of the margin asset."""
+        account = await self._get("fapiPrivateV3GetAccount")
+        return parse.asset_of(account, self._margin_asset).wallet_balance
+
+    async def open_orders(self, symbol: str) -> tuple[OrderView, ...]:
+        """Return every standing order on the symbol, regular and conditional (two lists at this exchange)."""
+        name = venue_symbol(symbol)
+        regular, conditional = await asyncio.gather(
+            self._get("fapiPrivateGetOpenOrders", symbol=name), self._get("fapiPrivateGetOpenAlgoOrders", symbol=name)
+        )
+        return (*(parse.order_view(o) for o in regular), *(parse.algo_view(o) for o in conditional))
+
+    async def find_order(self, symbol: str, client_order_id: str, *, conditional: bool) -> OrderView | None:
+        """Return the order with this client id, or None: not known (yet), which said once proves nothing."""
+        try:
+            if conditional:
+                return parse.algo_view(await self._get("fapiPrivateGetAlgoOrder", clientAlgoId=client_order_id))
+            return parse.order_view(
+                await self._get("fapiPrivateGetOrder", symbol=venue_symbol(symbol), origClientOrderId=client_order_id)
+            )
+        except OrderUnknown:
+            return None
+
+    async def history(self, symbol: str, *, since: datetime) -> History:
+        """Return every order and fill on the symbol since a time, fills under the client id that we placed.
+
+        The exchange's fills name their order by its own id only, and a triggered conditional order fills as another
+        order than the one we placed; both are resolved here.
+        """
+        params = {"symbol": venue_symbol(symbol), "startTime": to_ms(since)}
+        trades, orders, conditional = await asyncio.gather(
+            self._all_trades(params),
+            self._get("fapiPrivateGetAllOrders", limit=1000, **params),
+            self._get("fapiPrivateGetAllAlgoOrders", limit=1000, **params),
+        )
+        views = [parse.order_view(order) for order in orders] + [parse.algo_view(order) for order in conditional]
+        names = {order.exchange_order_id: order.client_order_id for order in views if not order.conditional}
+        names |= {order.actual_order_id: order.client_order_id for order in views if order.actual_order_id is not None}
+        return History(
+            orders={order.client_order_id: order for order in views},
+            fills=tuple(parse.fill(trade, client_order_id=names.get(str(trade["orderId"]), "")) for trade in trades),
+        )
+
+    async def _all_trades(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        page_size = 1000
+        trades: list[dict[str, Any]] = await self._get("fapiPrivateGetUserTrades", limit=page_size, **params)
+        page = trades
+        while len(page) == page_size:
+            following = {"symbol": params["symbol"], "fromId": int(page[-1]["id"]) + 1}
+            page = await self._get("fapiPrivateGetUserTrades", limit=page_size, **following)
+            trades = trades + page
+        return trades
+
+    async def server_time_ms(self) -> int:
+        """Return the exchange's clock, Unix milliseconds."""
+        return int((await self._get("fapiPublicGetTime"))["serverTime"])
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """Return the exchange's time as far as we know: what a request's timestamp should carry."""
+        return transport.server_clock.now_ms()
+
+    async def place(
+        self,
+        symbol: str,
+        order: PlannedOrder,
+        *,
+        client_order_id: str,
+        timestamp_ms: int | None = None,
+        recv_window_ms: int,
+    ) -> OrderView:
+        """Place one order. `recv_window_ms` after its timestamp the exchange refuses the request.
+
+        An order whose client id stands already is taken for what it is: placed by an earlier request of ours.
+        """
+        conditional = is_conditional(order.type)
+        params = _request(symbol, order, client_order_id=client_order_id)
+        params["recvWindow"] = recv_window_ms
+        if timestamp_ms is not None:
+            params["timestamp"] = timestamp_ms
+        method = "fapiPrivatePostAlgoOrder" if conditional else "fapiPrivatePostOrder"
+        try:
+            answer = await transport.call(self._client, method, params, timeout_s=ORDER_TIMEOUT_S)
+        except ExchangeError as error:
+            if error.code in quirks.DUPLICATE_CLIENT_ID:
+                found = await self.find_order(symbol, client_order_id, conditional=conditional)
+                if found is not None:
+                    return found
+            raise
+        return parse.algo_view(answer) if conditional else parse.order_view(answer)
+
+    async def place_batch(
+        self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, recv_window_ms: int
+    ) -> list[BatchAnswer]:
+        """Place up to five plain orders in one request; each has its own answer, in the order given."""
+        requests = [_request(symbol, order, client_order_id=client_id) for client_id, order in orders]
+        answers = await transport.call(
+            self._client,
+            "fapiPrivatePostBatchOrders",
+            {"batchOrders": requests, "recvWindow": recv_window_ms},
+            timeout_s=ORDER_TIMEOUT_S,
+        )
+        return [
+            parse.batch_answer(answer, client_order_id=client_id)
+            for (client_id, _), answer in zip(orders, answers, strict=True)
+        ]
+
+    async def cancel(self, symbol: str, order: OrderView) -> bool:
+        """Cancel a standing order; False when it did not stand any more (filled, triggered or cancelled before)."""
+        try:
+            if order.conditional:
+                await self._write("fapiPrivateDeleteAlgoOrder", algoId=order.exchange_order_id)
+            else:
+                await self._write(
+                    "fapiPrivateDeleteOrder", symbol=venue_symbol(symbol), orderId=order.exchange_order_id
+                )
+        except OrderUnknown:
+            return False
+        return True
+
+    async def _get(self, method: str, **params: Any) -> Any:
+        return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
+
+    async def _write(self, method: str, **params: Any) -> Any:
+        return await transport.call(self._client, method, params, timeout_s=ORDER_TIMEOUT_S)
+
+
+def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[str, Any]:
+    """Return the exchange's parameters of an order (New Order, New Algo Order)."""
+    params: dict[str, Any] = {"symbol": venue_symbol(symbol), "side": order.side.value, "type": order.type.value}
+    conditional = is_conditional(order.type)
+    if conditional:
+        params |= {"algoType": "CONDITIONAL", "clientAlgoId": client_order_id, "workingType": "CONTRACT_PRICE"}
+    else:
+        params["newClientOrderId"] = client_order_id
+    if order.close_position:
+        params["closePosition"] = "true"  # with it the exchange wants neither an amount nor reduceOnly
+    else:
+        params["quantity"] = _digits(order.amount)
+        if order.reduce_only:
+            params["reduceOnly"] = "true"
+    if order.price is not None:
+        params |= {"price": _digits(order.price), "timeInForce": "GTC"}
+    if order.trigger_price is not None:
+        params["triggerPrice"] = _digits(order.trigger_price)
+    if order.callback_rate is not None:
+        params["callbackRate"] = _digits(order.callback_rate)
+    if order.activation_price is not None:
+        params["activatePrice"] = _digits(order.activation_price)
+    if order.leg in {Leg.ENTRY, Leg.CLOSE, Leg.FLATTEN}:
+        params["newOrderRespType"] = "RESULT"  # the answer to a market order then says what filled
+    return params
+
+
+def _digits(value: Decimal | None) -> str:
+    if value is None:
+        raise ValueError("an order without closePosition needs an amount")
+    return format(value, "f")

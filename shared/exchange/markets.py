@@ -1,0 +1,53 @@
+"""The exchange's markets: names, filters, leverage brackets. Kept for an hour per process, for every account."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from shared.errors import NotFound
+from shared.exchange import parse, transport
+from shared.trading.brackets import LeverageBracket
+from shared.trading.filters import SymbolFilters
+
+KEEP_FOR_S = 3600.0
+
+_filters: dict[str, SymbolFilters] = {}
+_filters_until = 0.0
+_brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
+
+
+def venue_symbol(symbol: str) -> str:
+    """Return the exchange's name of a perpetual contract: `BTC/USDT` → `BTCUSDT`."""
+    base, _, quote = symbol.partition("/")
+    return base + quote
+
+
+async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
+    """Return the symbol's filters; raise NotFound when it does not trade as a perpetual here."""
+    global _filters_until  # noqa: PLW0603 - one cache per process
+    if symbol not in _filters or time.monotonic() >= _filters_until:
+        answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=10.0)
+        fresh = {}
+        for market in answer["symbols"]:
+            if market.get("contractType") == "PERPETUAL" and market.get("status") == "TRADING":
+                name = f"{market['baseAsset']}/{market['quoteAsset']}"
+                fresh[name] = parse.symbol_filters(market, symbol=name)
+        _filters.clear()
+        _filters.update(fresh)
+        _filters_until = time.monotonic() + KEEP_FOR_S
+    if symbol not in _filters:
+        raise NotFound(f"{symbol} does not trade")
+    return _filters[symbol]
+
+
+async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, ...]:
+    """Return the symbol's leverage brackets."""
+    kept = _brackets.get(symbol)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    name = venue_symbol(symbol)
+    answer = await transport.call(client, "fapiPrivateGetLeverageBracket", {"symbol": name}, timeout_s=5.0)
+    found = parse.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)
+    _brackets[symbol] = (time.monotonic() + KEEP_FOR_S, found)
+    return found

@@ -1,0 +1,197 @@
+"""Turns the exchange's JSON into our views. Exact: every number comes as text and becomes a Decimal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from shared.clock import from_ms
+from shared.exchange.views import AccountView, BatchAnswer, OrderView, VenueStatus
+from shared.trading.booking import Fill
+from shared.trading.brackets import LeverageBracket
+from shared.trading.filters import SymbolFilters
+from shared.trading.sides import Side
+from shared.trading.sizing import MarginMode
+
+_STATUS = {
+    "NEW": VenueStatus.OPEN,
+    "PARTIALLY_FILLED": VenueStatus.PARTIALLY_FILLED,
+    "FILLED": VenueStatus.FILLED,
+    "CANCELED": VenueStatus.CANCELLED,
+    "EXPIRED": VenueStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": VenueStatus.EXPIRED,
+    "REJECTED": VenueStatus.REJECTED,
+}
+_ALGO_STATUS = {
+    "NEW": VenueStatus.OPEN,
+    "TRIGGERING": VenueStatus.TRIGGERED,
+    "TRIGGERED": VenueStatus.TRIGGERED,
+    "FINISHED": VenueStatus.TRIGGERED,
+    "CANCELED": VenueStatus.CANCELLED,
+    "EXPIRED": VenueStatus.EXPIRED,
+    "REJECTED": VenueStatus.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBalance:
+    """One margin asset's balances."""
+
+    wallet_balance: Decimal
+    margin_balance: Decimal
+    available: Decimal
+
+
+def order_view(order: dict[str, Any]) -> OrderView:
+    """Return a regular order (New Order, Query Order, Open Orders)."""
+    average = _decimal(order.get("avgPrice"))
+    return OrderView(
+        client_order_id=str(order["clientOrderId"]),
+        exchange_order_id=str(order["orderId"]),
+        conditional=False,
+        status=_STATUS[order["status"]],
+        type=str(order.get("origType") or order["type"]),
+        side=Side(order["side"]),
+        amount=_decimal(order.get("origQty")),
+        filled=_decimal(order.get("executedQty")),
+        average=average or None,
+        reduce_only=_true(order.get("reduceOnly")),
+        close_position=_true(order.get("closePosition")),
+        actual_order_id=None,
+        updated_at=from_ms(int(order["updateTime"])),
+    )
+
+
+def algo_view(order: dict[str, Any]) -> OrderView:
+    """Return a conditional order (New Algo Order, Query Algo Order, Open Algo Orders)."""
+    actual = str(order.get("actualOrderId") or "")
+    average = _decimal(order.get("actualPrice") or order.get("avgPrice"))
+    return OrderView(
+        client_order_id=str(order["clientAlgoId"]),
+        exchange_order_id=str(order["algoId"]),
+        conditional=True,
+        status=_ALGO_STATUS[order["algoStatus"]],
+        type=str(order["orderType"]),
+        side=Side(order["side"]),
+        amount=_decimal(order.get("quantity")),
+        filled=_decimal(order.get("actualQty") or order.get("executedQty")),
+        average=average or None,
+        reduce_only=_true(order.get("reduceOnly")),
+        close_position=_true(order.get("closePosition")),
+        actual_order_id=actual if actual not in {"", "0"} else None,
+        updated_at=from_ms(int(order["updateTime"])),
+    )
+
+
+def batch_answer(answer: dict[str, Any], *, client_order_id: str) -> BatchAnswer:
+    """Return one element of a Place Multiple Orders answer: an order, or a code and a text."""
+    if "orderId" in answer:
+        return BatchAnswer(client_order_id=client_order_id, order=order_view(answer))
+    return BatchAnswer(
+        client_order_id=client_order_id, order=None, code=int(answer["code"]), message=str(answer.get("msg", ""))
+    )
+
+
+def fill(trade: dict[str, Any], *, client_order_id: str) -> Fill:
+    """Return one entry of the Account Trade List."""
+    return Fill(
+        order_id=str(trade["orderId"]),
+        client_order_id=client_order_id,
+        side=Side(trade["side"]),
+        price=_decimal(trade["price"]),
+        amount=_decimal(trade["qty"]),
+        fee=_decimal(trade["commission"]),
+        realized_pnl=_decimal(trade["realizedPnl"]),
+        at=from_ms(int(trade["time"])),
+    )
+
+
+def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
+    """Return one asset of Account Information V3; an asset that is not listed is empty."""
+    for item in account["assets"]:
+        if item["asset"] == asset:
+            return AssetBalance(
+                wallet_balance=_decimal(item["walletBalance"]),
+                margin_balance=_decimal(item["marginBalance"]),
+                available=_decimal(item["availableBalance"]),
+            )
+    return AssetBalance(wallet_balance=Decimal(0), margin_balance=Decimal(0), available=Decimal(0))
+
+
+def account_view(
+    *,
+    account: dict[str, Any],
+    config: dict[str, Any],
+    symbol_config: list[dict[str, Any]],
+    orders: Sequence[OrderView],
+    brackets: Sequence[LeverageBracket],
+    market_price: Decimal,
+    permissions: dict[str, Any],
+    symbol: str,
+    margin_asset: str,
+) -> AccountView:
+    """Return the view of one account and symbol from the answers of one round of reads."""
+    balance = asset_of(account, margin_asset)
+    held = [_decimal(p["positionAmt"]) for p in account["positions"] if p["symbol"] == symbol]
+    own = next(item for item in symbol_config if item["symbol"] == symbol)
+    isolated = str(own["marginType"]).upper().startswith("ISOLATED")
+    return AccountView(
+        wallet_balance=balance.wallet_balance,
+        margin_balance=balance.margin_balance,
+        available_margin=balance.available,
+        position_amount=sum(held, Decimal(0)),
+        open_orders=tuple(orders),
+        leverage=_decimal(own["leverage"]),
+        margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
+        brackets=tuple(brackets),
+        market_price=market_price,
+        hedge_mode=_true(config.get("dualSidePosition")),
+        multi_assets_margin=_true(config.get("multiAssetsMargin")),
+        can_trade=_true(config.get("canTrade")),
+        futures_enabled=_true(permissions.get("enableFutures")),
+        withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
+        portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
+    )
+
+
+def symbol_filters(market: dict[str, Any], *, symbol: str) -> SymbolFilters:
+    """Return one symbol of Exchange Information as the trading core reads it."""
+    filters = {item["filterType"]: item for item in market["filters"]}
+    price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    market_lot = filters.get("MARKET_LOT_SIZE", lot)
+    return SymbolFilters(
+        symbol=symbol,
+        tick_size=_decimal(price["tickSize"]),
+        step_size=_decimal(lot["stepSize"]),
+        min_amount=_decimal(lot["minQty"]),
+        max_amount=_decimal(lot["maxQty"]),
+        market_step_size=_decimal(market_lot["stepSize"]),
+        market_min_amount=_decimal(market_lot["minQty"]),
+        market_max_amount=_decimal(market_lot["maxQty"]),
+        min_notional=_decimal(filters.get("MIN_NOTIONAL", {}).get("notional")),
+        price_min=_decimal(price.get("minPrice")),
+        price_max=_decimal(price.get("maxPrice")),
+    )
+
+
+def brackets_of(answer: list[dict[str, Any]], *, symbol: str) -> tuple[LeverageBracket, ...]:
+    """Return a symbol's Notional and Leverage Brackets."""
+    own = next(item for item in answer if item["symbol"] == symbol)
+    return tuple(
+        LeverageBracket(
+            notional_cap=_decimal(bracket["notionalCap"]),
+            max_leverage=_decimal(bracket["initialLeverage"]),
+            maintenance_margin_rate=_decimal(bracket["maintMarginRatio"]),
+        )
+        for bracket in own["brackets"]
+    )
+
+
+def _decimal(value: Any) -> Decimal:
+    return Decimal(0) if value in {None, ""} else Decimal(str(value))
+
+
+def _true(value: Any) -> bool:
+    return value is True or str(value).lower() == "true"

@@ -1,0 +1,86 @@
+"""What the exchange's answers mean for us, as data: which refusals are certain, and what a caller may do next.
+
+Sources: Binance USD-M futures, "Error Codes" and "General Info" (HTTP return codes).
+"""
+
+from __future__ import annotations
+
+from shared.errors import (
+    ClockSkewed,
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeRejected,
+    ExchangeThrottled,
+    ExchangeUnavailable,
+    InsufficientMargin,
+    OrderUnknown,
+    OutcomeUnknown,
+    StopWouldTrigger,
+)
+
+HTTP_OK_BELOW = 400
+HTTP_THROTTLED = frozenset({418, 429})
+HTTP_UNAUTHORIZED = frozenset({401})
+HTTP_SERVER_ERROR_FROM = 500
+HTTP_REQUEST_TIMEOUT = 408
+
+ERROR_CLASSES: dict[int, type[ExchangeError]] = {
+    # The key, its permissions, or the address it is used from.
+    -1002: ExchangeAuthorizationFailed,
+    -1022: ExchangeAuthorizationFailed,
+    -2014: ExchangeAuthorizationFailed,
+    -2015: ExchangeAuthorizationFailed,
+    -2017: ExchangeAuthorizationFailed,
+    # Certainly not done; may be sent again.
+    -1003: ExchangeThrottled,
+    -1015: ExchangeThrottled,
+    -1008: ExchangeUnavailable,
+    -1016: ExchangeUnavailable,
+    -1021: ClockSkewed,
+    # May have been done.
+    -1000: OutcomeUnknown,
+    -1001: OutcomeUnknown,
+    -1006: OutcomeUnknown,
+    -1007: OutcomeUnknown,
+    # Said no.
+    -2018: InsufficientMargin,
+    -2019: InsufficientMargin,
+    -2021: StopWouldTrigger,
+    -2011: OrderUnknown,
+    -2013: OrderUnknown,
+}
+"""Binance's code → our class; a code that is not here is an ExchangeRejected: it said no, and did nothing."""
+
+CERTAIN_SERVER_ERRORS = ("service unavailable", "internal error; unable to process your request")
+"""Beginnings of the texts with which a 503 means "not done"; every other 5xx leaves the outcome unknown."""
+
+DUPLICATE_CLIENT_ID = frozenset({-4116, -4111})
+"""The client id is in use by an open order: what we were about to place stands already."""
+
+CLOSE_POSITION_STANDS = -4130
+"""A closePosition stop stands on this side already."""
+
+REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
+"""Nothing to reduce, or standing reduce-only orders overlap the close."""
+
+NOTHING_TO_CANCEL = frozenset({-2011, -2013})
+
+
+def classify(*, status: int, code: int | None, text: str) -> type[ExchangeError] | None:  # noqa: PLR0911 - one return per kind of answer
+    """Return the error class of an HTTP answer, or None when it is none. `text` is the exchange's own message."""
+    if status in HTTP_THROTTLED:
+        return ExchangeThrottled
+    if code is not None and code < 0:
+        known = ERROR_CLASSES.get(code)
+        if known is not None:
+            return known
+    if status >= HTTP_SERVER_ERROR_FROM:
+        certain = text.strip().lower().startswith(CERTAIN_SERVER_ERRORS)
+        return ExchangeUnavailable if certain else OutcomeUnknown
+    if status == HTTP_REQUEST_TIMEOUT:
+        return OutcomeUnknown
+    if status in HTTP_UNAUTHORIZED:
+        return ExchangeAuthorizationFailed
+    if status >= HTTP_OK_BELOW or (code is not None and code < 0):
+        return ExchangeRejected
+    return None

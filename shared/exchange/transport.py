@@ -1,0 +1,225 @@
+"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, its request weight.
+
+The only module that knows ccxt's class for USD-M futures and spot. It signs and sends; it does not know orders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+import aiohttp
+import ccxt.async_support as ccxt_async
+import certifi
+from ccxt.base import errors as ccxt_errors
+
+from shared.config import settings
+from shared.errors import (
+    ClockSkewed,
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeThrottled,
+    ExchangeUnavailable,
+    OutcomeUnknown,
+)
+from shared.exchange import quirks
+
+IDLE_SOCKET_S = 10.0
+"""A socket idle for longer is not used again: a POST on one that the peer has closed has an unknown outcome."""
+
+
+@dataclass(slots=True)
+class ServerClock:
+    """The exchange's clock minus ours, in milliseconds; one per process, resynced when a timestamp is refused."""
+
+    offset_ms: int = 0
+
+    def now_ms(self) -> int:
+        """Return the exchange's time as far as we know."""
+        return time.time_ns() // 1_000_000 + self.offset_ms
+
+
+@dataclass(slots=True)
+class WeightGauge:
+    """What the exchange last said that our address has used of this minute's request weight."""
+
+    used: int = 0
+    at_monotonic_s: float = 0.0
+
+
+server_clock = ServerClock()
+weight_gauge = WeightGauge()
+
+_session: aiohttp.ClientSession | None = None
+_session_loop: asyncio.AbstractEventLoop | None = None
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    # Building one costs 23 ms and ccxt would build one per instance.
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+async def session() -> aiohttp.ClientSession:
+    """Return this event loop's session, shared by every account, so that warm sockets are reused."""
+    global _session, _session_loop  # noqa: PLW0603 - one per process, bound to its loop
+    loop = asyncio.get_running_loop()
+    if _session is None or _session.closed or _session_loop is not loop:
+        connector = aiohttp.TCPConnector(
+            ssl=_ssl_context(), limit=0, keepalive_timeout=IDLE_SOCKET_S, enable_cleanup_closed=True
+        )
+        _session = aiohttp.ClientSession(connector=connector)
+        _session_loop = loop
+    return _session
+
+
+async def close_session() -> None:
+    """Close the shared session (tests and short-lived processes; a Lambda's ends with its container)."""
+    global _session  # noqa: PLW0603 - see above
+    if _session is not None:
+        await _session.close()
+        _session = None
+
+
+class _Ours:
+    """What both clients override: how an answer becomes an error, and where the clock comes from."""
+
+    def milliseconds(self) -> int:
+        return server_clock.now_ms()
+
+    def nonce(self) -> int:
+        return server_clock.now_ms()
+
+    def handle_errors(  # noqa: PLR0917 - ccxt calls it by position
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: str,
+        response: object,
+        request_headers: object,
+        request_body: object,
+    ) -> None:
+        del reason, url, method, request_headers, request_body
+        used = headers.get("X-MBX-USED-WEIGHT-1M") or headers.get("x-mbx-used-weight-1m")
+        if used is not None and used.isdigit():
+            weight_gauge.used, weight_gauge.at_monotonic_s = int(used), time.monotonic()
+        if code < quirks.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
+            return
+        raise_for_answer(status=code, body=body, headers=headers)
+
+
+class FuturesClient(_Ours, ccxt_async.binanceusdm):  # type: ignore[misc]
+    """ccxt's USD-M futures client with our error classes."""
+
+
+class SpotClient(_Ours, ccxt_async.binance):  # type: ignore[misc]
+    """ccxt's spot client with our error classes."""
+
+
+def _code_of(answer: dict[str, Any]) -> int | None:
+    code = answer.get("code")
+    with contextlib.suppress(TypeError, ValueError):
+        number = int(code)  # type: ignore[arg-type]
+        return number if number < 0 else None
+    return None
+
+
+def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+    """Raise the error of an HTTP answer, if it is one. Only the exchange's code and text are kept."""
+    code, text = None, body
+    with contextlib.suppress(ValueError):
+        answer = json.loads(body)
+        if isinstance(answer, dict):
+            code, text = _code_of(answer), str(answer.get("msg", ""))
+    found = quirks.classify(status=status, code=code, text=text)
+    if found is None:
+        return
+    message = f"HTTP {status}: {text[:200]}"
+    if issubclass(found, ExchangeThrottled):
+        retry_after = (headers or {}).get("Retry-After", "")
+        raise found(message, code=code, retry_after_s=float(retry_after) if retry_after.isdigit() else None)
+    raise found(message, code=code)
+
+
+async def open_client(client_class: type[Any], *, api_key: str, secret: str, timeout_ms: int) -> Any:
+    """Return a ccxt client on the shared session; its markets are not loaded."""
+    client = client_class(
+        {
+            "apiKey": api_key,
+            "secret": secret,
+            "enableRateLimit": False,  # its limiter delays each instance; the budget is per address, and ours
+            "timeout": timeout_ms,
+            "session": await session(),
+            "ssl_context": _ssl_context(),
+            "enableLastHttpResponse": False,
+            "enableLastJsonResponse": False,
+            "options": {"fetchCurrencies": False, "fetchMargins": False, "warnOnFetchOpenOrdersWithoutSymbol": False},
+        }
+    )
+    client.own_session = False
+    base = settings().exchange_url.rstrip("/")
+    if base:
+        api = client.urls["api"]
+        client.urls["api"] = {name: base + _path_of(url) for name, url in api.items() if isinstance(url, str)}
+    return client
+
+
+def _path_of(url: str) -> str:
+    return "/" + url.split("/", 3)[3] if url.count("/") > 2 else ""  # noqa: PLR2004 - scheme://host/path
+
+
+async def call(client: Any, name: str, params: dict[str, Any], *, timeout_s: float | None = None) -> Any:
+    """Make one request by ccxt's name for it (`fapiPrivatePostOrder`) and return the exchange's JSON.
+
+    Raise our ExchangeError classes only. A refused timestamp resyncs the clock; the request is tried once more, unless
+    the caller chose the timestamp itself: then only the caller may choose another.
+    """
+    try:
+        return await _call_once(client, name, params, timeout_s=timeout_s)
+    except ClockSkewed:
+        await resync_clock(client)
+        if "timestamp" in params:
+            raise
+        return await _call_once(client, name, params, timeout_s=timeout_s)
+
+
+async def resync_clock(client: Any) -> None:
+    """Measure the exchange's clock against ours, half a round trip allowed for."""
+    started = time.time_ns() // 1_000_000
+    answer = await _call_once(client, "fapiPublicGetTime", {}, timeout_s=2.0)
+    ended = time.time_ns() // 1_000_000
+    server_clock.offset_ms = int(answer["serverTime"]) - (started + ended) // 2
+
+
+async def _call_once(client: Any, name: str, params: dict[str, Any], *, timeout_s: float | None) -> Any:
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await getattr(client, name)(params)
+    except ExchangeError:
+        raise
+    except TimeoutError as error:
+        raise OutcomeUnknown(f"{name} timed out") from error
+    except ccxt_errors.BaseError as error:
+        _translate(error, name)
+    if not isinstance(answer, dict | list):
+        # A body that was cut off is not JSON: what was asked for has been done, or has not.
+        raise OutcomeUnknown(f"{name} answered no JSON")
+    return answer
+
+
+def _translate(error: ccxt_errors.BaseError, name: str) -> NoReturn:
+    if isinstance(error.__cause__, aiohttp.ClientConnectorError):
+        raise ExchangeUnavailable(f"{name}: connection refused") from error
+    if isinstance(error, ccxt_errors.AuthenticationError):
+        raise ExchangeAuthorizationFailed(f"{name}: credentials missing") from error
+    # Time-outs, cut connections, answers that cannot be read.
+    raise OutcomeUnknown(f"{name}: {type(error).__name__}") from error

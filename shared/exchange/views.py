@@ -1,0 +1,107 @@
+"""What the exchange says, in our words: exact decimals, enums, UTC times. Frozen; nothing here asks or decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.trading.booking import Fill
+from shared.trading.brackets import LeverageBracket
+from shared.trading.sides import Side
+from shared.trading.sizing import AccountState, MarginMode
+
+
+class VenueStatus(StrEnum):
+    """The state of an order at the exchange."""
+
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    TRIGGERED = "TRIGGERED"
+    """A conditional order that became (or is becoming) a regular one: follow `actual_order_id`."""
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the order can still do something by itself."""
+        return self in {VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """One order, regular or conditional (an "algo order")."""
+
+    client_order_id: str
+    exchange_order_id: str
+    conditional: bool
+    status: VenueStatus
+    type: str
+    side: Side
+    amount: Decimal
+    filled: Decimal
+    average: Decimal | None
+    """Average fill price; None when nothing was filled or the exchange did not say."""
+    reduce_only: bool
+    close_position: bool
+    actual_order_id: str | None
+    """Of a triggered conditional order: the regular order that it became."""
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAnswer:
+    """The exchange's answer to one order of a batch: taken, or refused with a code."""
+
+    client_order_id: str
+    order: OrderView | None
+    code: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What happened on a symbol since some time."""
+
+    orders: Mapping[str, OrderView]
+    """By client id; of a triggered conditional order the one that we placed, not the one that it became."""
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """Everything that an entry on one symbol depends on, from one round of reads."""
+
+    wallet_balance: Decimal
+    margin_balance: Decimal
+    available_margin: Decimal
+    position_amount: Decimal
+    """Signed base amount on the symbol: negative is short."""
+    open_orders: tuple[OrderView, ...]
+    """Regular and conditional orders that stand on the symbol."""
+    leverage: Decimal
+    margin_mode: MarginMode
+    brackets: tuple[LeverageBracket, ...]
+    market_price: Decimal
+    hedge_mode: bool
+    multi_assets_margin: bool
+    can_trade: bool
+    futures_enabled: bool
+    withdrawals_enabled: bool
+    portfolio_margin: bool
+
+    def state(self, *, maintenance_margin_rate: Decimal, bracket_notional_cap: Decimal) -> AccountState:
+        """Return the part that sizing reads."""
+        return AccountState(
+            wallet_balance=self.wallet_balance,
+            margin_balance=self.margin_balance,
+            available_margin=self.available_margin,
+            leverage=self.leverage,
+            bracket_notional_cap=bracket_notional_cap,
+            maintenance_margin_rate=maintenance_margin_rate,
+            margin_mode=self.margin_mode,
+        )
