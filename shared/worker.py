@@ -1,0 +1,168 @@
+"""Runs a batch of SQS records: message groups side by side, in order within a group. Knows no message's meaning.
+
+One event loop lives as long as the process, so sessions opened in one invocation still serve in the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from shared.errors import LockstepError
+from shared.observability import logger
+
+THREADS = 32
+"""For blocking calls (`asyncio.to_thread`); Python's own default would be 6 on a Lambda."""
+
+GRACE_S = 1.0
+"""What a group may take to clean up once its deadline has passed; after that it is left behind."""
+
+_LOGGED_IDS = ("trigger_id", "execution_id")
+_LOGGED_FRAMES = 8
+
+_T = TypeVar("_T")
+
+
+class HandlingCancelled(LockstepError):
+    """What a record waited for was cancelled by somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One SQS message as it was delivered."""
+
+    message_id: str
+    body: str
+    group_id: str | None
+    """The FIFO message group; None on a standard queue."""
+    receive_count: int
+    """1 on the first delivery."""
+    sent_at_ms: int
+    """Unix time in milliseconds at which the message was queued."""
+
+
+Handle = Callable[[Record], Awaitable[None]]
+
+
+def run_batch(event: Mapping[str, Any], handle: Handle, *, deadline_s: float) -> dict[str, Any]:
+    """Handle an SQS event and return which records failed, as ReportBatchItemFailures wants it.
+
+    A record that raises, or is not done `deadline_s` seconds after the batch began, fails together with the later
+    ones of its own group and no others. Returns at most GRACE_S after the deadline, whatever a record does.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in map(_read, event.get("Records", [])):
+        key = record.message_id if record.group_id is None else f"group {record.group_id}"
+        groups.setdefault(key, []).append(record)
+    failed = run_async(_run_groups(list(groups.values()), handle, deadline_s=deadline_s))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def run_async(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end on the event loop of this process."""
+    return _runner.run(work)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
+    return loop
+
+
+_runner = asyncio.Runner(loop_factory=_new_loop)
+
+
+async def _run_groups(groups: list[list[Record]], handle: Handle, *, deadline_s: float) -> list[str]:
+    deadline = asyncio.get_running_loop().time() + deadline_s
+    tasks = {asyncio.create_task(_run_group(group, handle, deadline=deadline)): group for group in groups}
+    if not tasks:
+        return []
+    _, stuck = await asyncio.wait(tasks, timeout=deadline_s + GRACE_S)
+    failed: list[str] = []
+    for task, group in tasks.items():
+        if task in stuck:
+            # It does not heed its deadline. Which of its records are done is unknown, so all count as failed.
+            logger.error("group_stuck", group_id=group[0].group_id, records=len(group))
+            task.cancel()
+            failed.extend(record.message_id for record in group)
+        else:
+            failed.extend(task.result())
+    return failed
+
+
+async def _run_group(group: list[Record], handle: Handle, *, deadline: float) -> list[str]:
+    for number, record in enumerate(group):
+        try:
+            await _run_record(record, handle, deadline=deadline)
+        except Exception as error:  # noqa: BLE001 - a record ends here
+            _log_failure(record, error, left_waiting=len(group) - number - 1)
+            return [waiting.message_id for waiting in group[number:]]
+    return []
+
+
+async def _run_record(record: Record, handle: Handle, *, deadline: float) -> None:
+    # Past its deadline a record is not begun: `timeout_at` alone would let it run up to its first await.
+    if asyncio.get_running_loop().time() >= deadline:
+        raise TimeoutError
+    try:
+        async with asyncio.timeout_at(deadline):
+            await handle(record)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Something the record waited for was cancelled, not the record: a failure like any other.
+        raise HandlingCancelled from error
+
+
+def _read(raw: Mapping[str, Any]) -> Record:
+    attributes = raw.get("attributes", {})
+    return Record(
+        message_id=raw["messageId"],
+        body=raw.get("body", ""),
+        group_id=attributes.get("MessageGroupId"),
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent_at_ms=int(attributes.get("SentTimestamp", 0)),
+    )
+
+
+def _log_failure(record: Record, error: Exception, *, left_waiting: int) -> None:
+    # Messages of foreign errors may quote requests, with keys and signatures: only our own are logged.
+    logger.error(
+        "record_failed",
+        message_id=record.message_id,
+        group_id=record.group_id,
+        receive_count=record.receive_count,
+        left_waiting=left_waiting,
+        error=" from ".join(_chain(error)),
+        error_detail=str(error) if isinstance(error, LockstepError) else None,
+        trace=[
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)[-_LOGGED_FRAMES:]
+        ],
+        extra=_ids(record.body),
+    )
+
+
+def _chain(error: BaseException) -> list[str]:
+    names: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(names) < _LOGGED_FRAMES:
+        names.append(type(cause).__name__)
+        cause = cause.__cause__
+    return names
+
+
+def _ids(body: str) -> dict[str, object]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(fields, dict):
+        return {}
+    return {name: fields[name] for name in _LOGGED_IDS if isinstance(fields.get(name), str)}
