@@ -1,0 +1,1 @@
+"""The layers of template.yaml and the tools that build them."""

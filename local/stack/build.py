@@ -1,0 +1,87 @@
+"""Builds the template for the host's Python with `sam build`, and skips it when nothing has changed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.stack.places import LOCAL, ROOT, TOOLS, architecture, python_version
+from local.stack.processes import run_tool
+
+BUILD = LOCAL / "build"
+BUILT_TEMPLATE = BUILD / "template.yaml"
+
+_INPUTS = ("template.yaml", "samconfig.toml", "layers", "shared", "functions")
+_STAMP = LOCAL / "build.sha256"
+
+
+def parameters(**values: str) -> list[str]:
+    """Return `--parameter-overrides` of the local stack, for `sam build` and `sam deploy` alike."""
+    chosen = {"PythonRuntime": f"python{python_version()}", "Architecture": architecture(), **values}
+    return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in chosen.items())]
+
+
+def build() -> bool:
+    """Bring the build up to date; return False when it already was."""
+    LOCAL.mkdir(exist_ok=True)
+    with _one_at_a_time():
+        wanted = fingerprint()
+        if BUILT_TEMPLATE.exists() and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == wanted:
+            return False
+        _STAMP.unlink(missing_ok=True)
+        shutil.rmtree(BUILD, ignore_errors=True)
+        run_tool(
+            "sam build",
+            [
+                *(str(TOOLS / "sam"), "build", "--build-dir", str(BUILD)),
+                *("--cache-dir", str(LOCAL / f"build-cache-{python_version()}-{architecture()}")),
+                *parameters(),
+            ],
+            environment=_build_environment(),
+            log=LOCAL / "build.log",
+        )
+        _STAMP.write_text(wanted, encoding="ascii")
+        return True
+
+
+def fingerprint() -> str:
+    """Return a hash of everything that a build depends on."""
+    digest = hashlib.sha256(f"{python_version()} {architecture()}".encode())
+    for path in _input_files():
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _input_files() -> Iterator[Path]:
+    for name in _INPUTS:
+        path = ROOT / name
+        if path.is_file():
+            yield path
+        else:
+            found = (entry for entry in path.rglob("*") if entry.is_file() and "__pycache__" not in entry.parts)
+            yield from sorted(found)
+
+
+def _build_environment() -> dict[str, str]:
+    # The layers' packages come through the user's own proxy and index settings; only AWS's are none of our business.
+    user = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return user | {
+        "PATH": f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "SAM_CLI_TELEMETRY": "0",
+        "__SAM_CLI_APP_DIR": str(LOCAL / "sam"),
+        "LAYER_PYTHON": python_version(),
+        "LAYER_PLATFORM": "",
+    }
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    with (LOCAL / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

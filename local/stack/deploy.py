@@ -1,0 +1,161 @@
+"""Deploys the built template into the embedded AWS with `sam deploy`, and mends what that leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import yaml
+from botocore.config import Config
+
+from local.stack.build import BUILT_TEMPLATE, parameters
+from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
+from local.stack.processes import run_tool
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+_ARTIFACTS = f"{STACK_NAME}-artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The outputs of the deployed stack."""
+
+    outputs: Mapping[str, str]
+
+    @property
+    def api_base(self) -> str:
+        """Path of the REST API's stage in the embedded AWS."""
+        return f"/_aws/execute-api/{self.outputs['ApiId']}/live"
+
+    @property
+    def webhook_base(self) -> str:
+        """Path of the webhook's Function URL in the embedded AWS."""
+        host = self.outputs["WebhookUrl"].split("/")[2]
+        return f"/_aws/lambda-url/{host.split('.')[0]}"
+
+    def environment(self, places: Places) -> dict[str, str]:
+        """Return the environment in which `shared` works against this stack, as it does inside a function."""
+        return aws_environment(
+            places,
+            TABLE_PREFIX=self.outputs["TablePrefix"],
+            TRIGGERS_QUEUE_URL=self.outputs["TriggersQueueUrl"],
+            ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
+            RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
+            SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
+            MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
+            USER_POOL_ID=self.outputs["UserPoolId"],
+            USER_POOL_CLIENT_ID=self.outputs["UserPoolClientId"],
+            EXCHANGE_URL=places.exchange_url,
+            PUBLIC_WEBHOOK_URL=webhook_address(places),
+        )
+
+
+def client(service: str, places: Places) -> Any:
+    """Return a boto3 client of this stack, whatever the user's own AWS settings are."""
+    return boto3.session.Session().client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=places.aws_url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - the embedded AWS takes any
+        config=Config(proxies={}, retries={"max_attempts": 2}),
+    )
+
+
+def webhook_address(places: Places) -> str:
+    """Return the webhook's address as users of the local stack see it."""
+    return f"{places.webhook_url}/v1/webhook/strategy"
+
+
+def deploy(places: Places) -> Deployed:
+    """Deploy and return the outputs; raise NotReady with the end of SAM's output when it fails."""
+    client("s3", places).create_bucket(Bucket=_ARTIFACTS)
+    run_tool(
+        "sam deploy",
+        [
+            *(str(TOOLS / "sam"), "deploy", "--template-file", str(BUILT_TEMPLATE)),
+            *("--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS, "--region", REGION, "--no-progressbar"),
+            *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
+            *parameters(
+                Retained="false",
+                IdTokenMinutes="1440",
+                PasswordSignIn="true",  # noqa: S106 - a switch, not a password
+                ExchangeUrl=places.exchange_url,
+                PublicWebhookUrl=webhook_address(places),
+            ),
+        ],
+        environment=aws_environment(
+            places, SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="0.3", __SAM_CLI_APP_DIR=str(LOCAL / "sam")
+        ),
+        log=places.logs / "deploy.log",
+    )
+    deployed = find(places)
+    if deployed is None:
+        raise NotReady(f"the stack was not created; see {places.logs / 'deploy.log'}")
+    _put_gateway_responses(places, deployed)
+    return deployed
+
+
+def find(places: Places) -> Deployed | None:
+    """Return the stack that is deployed, or None: after a restart with kept state there is one."""
+    cloudformation: CloudFormationClient = client("cloudformation", places)
+    try:
+        stacks = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    except cloudformation.exceptions.ClientError:
+        return None
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    return Deployed(outputs) if "ApiId" in outputs else None
+
+
+def _put_gateway_responses(places: Places, deployed: Deployed) -> None:
+    # The embedded AWS reads none of them from the API's body, where SAM writes them.
+    gateway = client("apigateway", places)
+    api_id = deployed.outputs["ApiId"]
+    for kind, response in gateway_responses().items():
+        headers = response.get("ResponseParameters", {}).get("Headers", {})
+        gateway.put_gateway_response(
+            restApiId=api_id,
+            responseType=kind,
+            statusCode=str(response["StatusCode"]),
+            responseTemplates=response["ResponseTemplates"],
+            responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+        )
+    gateway.create_deployment(restApiId=api_id, stageName="live")
+
+
+def gateway_responses() -> dict[str, Any]:
+    """Return the gateway responses of template.yaml."""
+    template = read_template()
+    responses: dict[str, Any] = template["Resources"]["AdminApi"]["Properties"]["GatewayResponses"]
+    return responses
+
+
+def read_template() -> dict[str, Any]:
+    """Return template.yaml, with CloudFormation's short functions (`!Ref`) as their long forms."""
+    template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _TemplateLoader)  # noqa: S506
+    return template
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Reads `!Ref x` as {"Ref": "x"} and `!Name x` as {"Fn::Name": x}."""
+
+
+def _short_function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    match node:
+        case yaml.ScalarNode():
+            value = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case _:
+            value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
+
+
+_TemplateLoader.add_multi_constructor("!", _short_function)

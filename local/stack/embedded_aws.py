@@ -1,0 +1,67 @@
+"""Starts MiniStack, the embedded AWS, in an environment of its own. Deploys nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from local.stack.places import LOCAL, REGION, NotReady, Places, clean_environment, python_version
+from local.stack.processes import Process
+
+_HERE = Path(__file__).parent
+_START_TIMEOUT_S = 30
+
+
+def bare_python() -> Path:
+    """Return a Python without any package, for MiniStack and for the functions that it runs."""
+    home = LOCAL / f"bare-python-{python_version()}"
+    python = home / "bin" / "python"
+    if not python.exists():
+        result = subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=False)  # noqa: S603
+        if result.returncode:
+            raise NotReady("python has no working venv module: install it (Debian: apt install python3-venv)")
+    return python
+
+
+def start(places: Places) -> Process:
+    """Start it and return once it answers."""
+    shutil.rmtree(places.temporary, ignore_errors=True)
+    places.temporary.mkdir(parents=True)
+    # Functions inherit all of this: nothing of the user's environment may be in it.
+    environment = clean_environment(
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT=str(places.ports.aws),
+        MINISTACK_HOST="127.0.0.1",
+        MINISTACK_REGION=REGION,
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        TMPDIR=str(places.temporary),
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any will do
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        **_persistence(places.state),
+    )
+    process = Process(
+        "MiniStack",
+        [str(bare_python()), str(_HERE / "launch_ministack.py"), sysconfig.get_path("purelib")],
+        environment=environment,
+        log=places.logs / "aws.log",
+    )
+    process.wait_until_it_answers(f"{places.aws_url}/_ministack/health", timeout_s=_START_TIMEOUT_S)
+    return process
+
+
+def _persistence(state: Path | None) -> dict[str, str]:
+    if state is None:
+        return {}
+    return {
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "aws"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+    }

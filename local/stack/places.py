@@ -1,0 +1,159 @@
+"""Where a local stack lives: its ports, its directories, the environment of what it starts. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+TOOLS = Path(sys.executable).parent
+
+DEFAULT_PORT = 3000
+AWS_PORT_OFFSET = 1566
+"""From the API's port to the embedded AWS's: 3000 → 4566."""
+
+REGION = "us-east-1"
+STACK_NAME = "lockstep"
+
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "SSL_CERT_FILE", "SYSTEMROOT")
+
+
+class NotReady(Exception):
+    """The stack cannot run as things are; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The four addresses of a stack, all on 127.0.0.1."""
+
+    api: int
+
+    def __post_init__(self) -> None:
+        if not 1024 <= self.api or self.aws > 65535:
+            raise NotReady(f"PORT={self.api} does not work: choose one from 1024 to {65535 - AWS_PORT_OFFSET}")
+
+    @property
+    def webhook(self) -> int:
+        """Where the webhook's Function URL answers."""
+        return self.api + 1
+
+    @property
+    def exchange(self) -> int:
+        """Where the paper exchange answers."""
+        return self.api + 2
+
+    @property
+    def aws(self) -> int:
+        """Where the embedded AWS answers."""
+        return self.api + AWS_PORT_OFFSET
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every port of the stack."""
+        return (self.api, self.webhook, self.exchange, self.aws)
+
+    def check_free(self) -> None:
+        """Raise NotReady when something listens on one of them."""
+        taken = [port for port in self.all if not _is_free(port)]
+        if taken:
+            ports = " and ".join(map(str, taken))
+            raise NotReady(f"port {ports} is taken: stop what listens there, or choose another with PORT=n")
+
+    @classmethod
+    def find_free(cls) -> Ports:
+        """Return ports that are free now, for a stack beside others."""
+        for api in range(13_000, 33_000, 10):
+            ports = cls(api)
+            if all(_is_free(port) for port in ports.all):
+                return ports
+        raise NotReady("no free ports between 13000 and 33000")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories of one stack and the addresses that it serves."""
+
+    ports: Ports
+    state: Path | None = None
+    """Where data outlives a restart; None means that it does not."""
+
+    @property
+    def work(self) -> Path:
+        """Logs and temporary files of this stack."""
+        return LOCAL / f"stack-{self.ports.api}"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.work / "logs"
+
+    @property
+    def temporary(self) -> Path:
+        """What the embedded AWS unpacks; emptied at start and stop."""
+        return self.work / "tmp"
+
+    @property
+    def api_url(self) -> str:
+        """Base address of the REST API."""
+        return f"http://127.0.0.1:{self.ports.api}"
+
+    @property
+    def webhook_url(self) -> str:
+        """Base address of the Function URL."""
+        return f"http://127.0.0.1:{self.ports.webhook}"
+
+    @property
+    def exchange_url(self) -> str:
+        """Base address of the paper exchange."""
+        return f"http://127.0.0.1:{self.ports.exchange}"
+
+    @property
+    def aws_url(self) -> str:
+        """Endpoint of the embedded AWS."""
+        return f"http://127.0.0.1:{self.ports.aws}"
+
+
+def python_version() -> str:
+    """Return the version that functions run on locally, `3.11`."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def architecture() -> str:
+    """Return the host's architecture in Lambda's words."""
+    return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Return an environment without the user's AWS settings, proxies and Python paths, plus `variables`."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return kept | {"PYTHONUNBUFFERED": "1", "NO_PROXY": "*"} | variables
+
+
+def aws_environment(places: Places, **variables: str) -> dict[str, str]:
+    """Return a clean environment in which AWS clients talk to this stack and to nothing else."""
+    return clean_environment(
+        AWS_ENDPOINT_URL=places.aws_url,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the embedded AWS takes any
+        AWS_DEFAULT_REGION=REGION,
+        AWS_REGION=REGION,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        **variables,
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,105 @@
+"""The processes of a stack: started with a log of their own, waited for, stopped with all that they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from local.stack.places import ROOT, NotReady
+
+_TAIL_LINES = 15
+
+
+class Process:
+    """One server of the stack, in a process group of its own so that Ctrl-C reaches it through us only."""
+
+    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self._log = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(  # noqa: S603 - our own servers
+                command,
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the group's too."""
+        return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """False once it has ended."""
+        return self._popen.poll() is None
+
+    def wait_until_it_answers(self, url: str, *, timeout_s: float) -> None:
+        """Return when the URL answers, whatever it answers; raise NotReady if the process ends or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not _answers(url):
+            if not self.running:
+                raise NotReady(f"{self.name} ended at once; its log {self._log} ends with:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.name} does not answer after {timeout_s:.0f} s; see {self._log}")
+            time.sleep(0.03)
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])
+
+    def stop(self, *, grace_s: float = 8.0) -> None:
+        """Ask it to end, wait, then end its whole group: workers must not outlive their server."""
+        if self.running:
+            self._popen.terminate()
+            try:
+                self._popen.wait(timeout=grace_s)
+            except subprocess.TimeoutExpired:
+                self._popen.kill()
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._popen.wait()
+
+
+def run_tool(
+    name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, timeout_s: float = 600
+) -> None:
+    """Run a command to its end; raise NotReady with the end of its output when it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        result = subprocess.run(  # noqa: S603 - our own tools
+            command,
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            check=False,
+        )
+    if result.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        raise NotReady(f"{name} failed; its log {log} ends with:\n" + "\n".join(lines))
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=2).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
