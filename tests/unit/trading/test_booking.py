@@ -1,0 +1,154 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.trading.booking import Booking, Fill, book_position
+from shared.trading.execution import CloseReason
+from shared.trading.ids import Leg, client_order_id
+from shared.trading.sides import Side
+
+from .markets import D
+
+PREFIX = "x-cvBPrNm9"
+EXECUTION = "c21d890e-87b6-524d-b010-929612e17011"
+ANOTHER = "5101d1c2-b0ee-5741-9c84-9002402bfbf5"
+START = datetime(2022, 10, 21, 14, 13, 42, tzinfo=UTC)
+
+
+def fill(
+    leg: Leg | str,
+    side: Side,
+    amount: str,
+    price: str,
+    *,
+    at_s: float = 0,
+    fee: str = "0",
+    pnl: str = "0",
+    execution_id: str = EXECUTION,
+) -> Fill:
+    own = client_order_id(PREFIX, execution_id, leg, 0) if isinstance(leg, Leg) else leg
+    return Fill(
+        order_id=f"order of {own}",
+        client_order_id=own,
+        side=side,
+        price=D(price),
+        amount=D(amount),
+        fee=D(fee),
+        realized_pnl=D(pnl),
+        at=START + timedelta(seconds=at_s),
+    )
+
+
+def book(*fills: Fill, entry_side: Side = Side.BUY, deliberate: CloseReason = CloseReason.ADMIN) -> Booking:
+    booking = book_position(
+        execution_id=EXECUTION, entry_side=entry_side, fills=fills, prefix=PREFIX, deliberate=deliberate
+    )
+    assert booking is not None
+    return booking
+
+
+def test_documented_trade_is_booked_with_its_averages_and_fees() -> None:
+    # The documentation's earlier trade: 2.106 BTC from 19,351.8 to the stop at 19,149.16657, fees of 0.04 %.
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "2.106", "19351.8", fee="16.30195632"),
+        fill(Leg.STOP, Side.SELL, "2.106", "19149.16657", at_s=60, fee="16.13125792"),
+    )
+    assert (booking.entry_price, booking.exit_price) == (D("19351.8"), D("19149.16657"))
+    assert booking.gross_profit == D("-426.74600358")
+    assert booking.fee == D("32.43321424")
+    assert booking.net_profit == D("-459.17921782")
+    assert round(booking.profit_pct, 6) == D("-1.126685")
+    assert booking.close_reason is CloseReason.STOP
+    assert (booking.opened_at, booking.closed_at) == (START, START + timedelta(seconds=60))
+
+
+def test_prices_are_averaged_over_the_fills_by_amount() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.SELL, "1", "100"),
+        fill(Leg.ENTRY, Side.SELL, "3", "104"),
+        fill(Leg.TAKE_PROFIT_1, Side.BUY, "2", "90", at_s=5),
+        fill(Leg.TAKE_PROFIT_2, Side.BUY, "2", "80", at_s=9),
+        entry_side=Side.SELL,
+    )
+    assert (booking.entry_price, booking.exit_price) == (D(103), D(85))
+    assert booking.gross_profit == booking.net_profit == D(72)
+    assert booking.profit_pct == D(72) * 100 / D(412)
+
+
+def test_position_partly_closed_is_open_and_its_profit_is_that_of_the_closed_part() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "3", "100", fee="0.3"),
+        fill(Leg.TAKE_PROFIT_1, Side.SELL, "1", "110", at_s=5, fee="0.1", pnl="10"),
+    )
+    assert (booking.exited_amount, booking.open_amount) == (D(1), D(2))
+    assert (booking.gross_profit, booking.net_profit, booking.reported_pnl) == (D(10), D("9.6"), D(10))
+    assert (booking.close_reason, booking.closed_at) == (None, None)
+
+
+def test_open_position_has_no_exit_price() -> None:
+    booking = book(fill(Leg.ENTRY, Side.BUY, "3", "100", fee="0.3"))
+    assert (booking.exit_price, booking.gross_profit, booking.net_profit) == (None, D(0), D("-0.3"))
+
+
+def test_nothing_entered_is_nothing_booked() -> None:
+    fills = [fill(Leg.ENTRY, Side.BUY, "1", "100", execution_id=ANOTHER), fill("web_1", Side.BUY, "1", "100")]
+    assert book_position(execution_id=EXECUTION, entry_side=Side.BUY, fills=fills, prefix=PREFIX) is None
+
+
+@pytest.mark.parametrize(
+    ("leg", "reason"),
+    [
+        (Leg.STOP, CloseReason.STOP),
+        (Leg.STOP_BACKSTOP, CloseReason.STOP),
+        (Leg.TAKE_PROFIT_4, CloseReason.TAKE_PROFIT),
+        (Leg.TRAILING, CloseReason.TRAILING),
+        (Leg.CLOSE, CloseReason.OPPOSITE),
+        (Leg.FLATTEN, CloseReason.FLATTENED),
+        ("web_9q3mPUkbz0hG", CloseReason.MANUAL),
+        ("", CloseReason.MANUAL),
+        ("autoclose-1666375929485", CloseReason.LIQUIDATION),
+        ("adl_autoclose", CloseReason.AUTO_DELEVERAGED),
+    ],
+)
+def test_order_that_closed_the_last_part_gives_the_reason(leg: Leg | str, reason: CloseReason) -> None:
+    booking = book(
+        # In any order: the exchange lists by order, not by time.
+        fill(leg, Side.SELL, "1", "95", at_s=9),
+        fill(Leg.TAKE_PROFIT_1, Side.SELL, "1", "110", at_s=5),
+        fill(Leg.ENTRY, Side.BUY, "2", "100"),
+        deliberate=CloseReason.OPPOSITE,
+    )
+    assert booking.close_reason is reason
+    assert booking.gross_profit == D(5)
+
+
+def test_fills_of_other_executions_and_from_before_the_entry_are_left_out() -> None:
+    booking = book(
+        fill("web_1", Side.SELL, "1", "500", at_s=-5),
+        fill(Leg.ENTRY, Side.BUY, "1", "100"),
+        fill(Leg.ENTRY, Side.SELL, "1", "300", at_s=3, execution_id=ANOTHER),
+        fill(Leg.STOP, Side.SELL, "1", "90", at_s=4),
+    )
+    assert (booking.exit_price, booking.close_reason) == (D(90), CloseReason.STOP)
+
+
+def test_manual_close_of_more_than_ours_is_booked_up_to_our_amount_with_its_share_of_the_fee() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100"),
+        fill("web_1", Side.SELL, "4", "90", at_s=5, fee="0.8", pnl="-40"),
+        fill("web_2", Side.SELL, "4", "80", at_s=6, fee="0.8"),
+    )
+    assert (booking.exited_amount, booking.exit_price) == (D(1), D(90))
+    assert (booking.fee, booking.reported_pnl, booking.net_profit) == (D("0.2"), D(-10), D("-10.2"))
+
+
+def test_averages_that_do_not_end_fit_what_a_table_can_hold() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100"),
+        fill(Leg.ENTRY, Side.BUY, "2", "101"),
+        fill(Leg.STOP, Side.SELL, "3", "99", at_s=1),
+    )
+    numbers: list[Decimal | None] = [booking.entry_price, booking.exit_price, booking.profit_pct]
+    assert all(number is not None and len(number.as_tuple().digits) <= 38 for number in numbers)
+    assert booking.gross_profit == D(-5)

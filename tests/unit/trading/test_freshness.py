@@ -1,0 +1,71 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.trading.execution import DenialReason
+from shared.trading.freshness import judge_freshness
+
+RECEIVED = datetime(2026, 11, 6, 16, 53, 59, tzinfo=UTC)
+
+
+def judge(
+    *,
+    age_s: float = 1,
+    fired_before_s: float | None = None,
+    seq: int = 7,
+    latest_accepted_seq: int = 7,
+    market: str | None = "20000",
+) -> DenialReason | None:
+    return judge_freshness(
+        fired_at=None if fired_before_s is None else RECEIVED - timedelta(seconds=fired_before_s),
+        received_at=RECEIVED,
+        now=RECEIVED + timedelta(seconds=age_s),
+        latest_accepted_seq=latest_accepted_seq,
+        seq=seq,
+        order_price=Decimal("20000"),
+        market_price=None if market is None else Decimal(market),
+        max_age_s=60,
+        max_distance_pct=Decimal("0.5"),
+    )
+
+
+@pytest.mark.parametrize(("age_s", "reason"), [(0, None), (60, None), (60.001, DenialReason.STALE)])
+def test_alert_is_stale_once_it_is_older_than_its_maximum_age(age_s: float, reason: DenialReason | None) -> None:
+    assert judge(age_s=age_s) is reason
+
+
+@pytest.mark.parametrize(
+    ("fired_before_s", "age_s", "reason"),
+    [
+        (0, 60, None),
+        (30, 30, None),
+        (30, 31, DenialReason.STALE),
+        # Fired an hour in the future: counted from receipt.
+        (-3600, 60, None),
+        (-3600, 61, DenialReason.STALE),
+    ],
+)
+def test_age_counts_from_firing_and_no_later_than_receipt(
+    fired_before_s: float, age_s: float, reason: DenialReason | None
+) -> None:
+    assert judge(fired_before_s=fired_before_s, age_s=age_s) is reason
+
+
+@pytest.mark.parametrize(("latest", "reason"), [(6, None), (7, None), (8, DenialReason.SUPERSEDED)])
+def test_later_alert_supersedes_an_earlier_one(latest: int, reason: DenialReason | None) -> None:
+    assert judge(latest_accepted_seq=latest) is reason
+
+
+@pytest.mark.parametrize(
+    ("market", "reason"),
+    [
+        ("20100", None),
+        ("19900", None),
+        ("20100.1", DenialReason.PRICE_MOVED),
+        ("19899.9", DenialReason.PRICE_MOVED),
+        (None, None),
+    ],
+)
+def test_market_further_away_than_allowed_opens_nothing(market: str | None, reason: DenialReason | None) -> None:
+    assert judge(market=market) is reason
