@@ -124,6 +124,10 @@ class TestCaps:
         sized = size(SHORT, account=account, risk_pct="1")
         assert (sized.amount, sized.caps) == (D("0.150"), (Cap.LEVERAGE_BRACKET, Cap.AVAILABLE_MARGIN))
 
+    def test_cap_that_is_met_exactly_did_not_bite(self) -> None:
+        sized = size(SHORT, account=an_account(bracket_cap="10000"), risk_pct="1")
+        assert (sized.amount, sized.caps) == (D("0.500"), ())
+
     def test_caps_count_with_the_market_where_it_is_dearer_than_the_reference(self) -> None:
         tight = replace(DOCUMENTED, order_price=D("20000"), stop=D("19990"))
         sized = size(tight, risk_pct="1", market=D("20200"))
