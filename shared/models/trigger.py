@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
+from shared.clock import utc_now
 from shared.models.attributes import (
     DecimalAttribute,
     EnumAttribute,
@@ -15,6 +16,7 @@ from shared.models.attributes import (
     text_list,
 )
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.trigger_count import TriggerCount
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
 
@@ -104,3 +106,19 @@ class Trigger(Table):
             take_profits=tuple(self.take_profits),
             trailing=trailing,
         )
+
+
+def settle_trigger(trigger_id: str) -> bool:
+    """End the trigger if its fan-out is done and none of its executions is active; tell whether it has ended.
+
+    Called when the fan-out is done and whenever an execution ends: whoever comes last finds nothing active, because
+    the counts only fall once the fan-out is done.
+    """
+    trigger = Trigger.find(trigger_id)
+    if trigger is None or trigger.fanout_state is not FanoutState.DONE:
+        return False
+    if trigger.active:
+        if TriggerCount.total_active(trigger_id) > 0:
+            return False
+        trigger.update(actions=[Trigger.active.set(False), Trigger.updated_at.set(utc_now())])
+    return True
