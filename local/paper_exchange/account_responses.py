@@ -1,0 +1,321 @@
+"""Accounts, balances and positions in Binance's own fields. Reads margin.py's figures, works out none of its own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from local.paper_exchange import margin
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.margin import MARGIN_ASSET, MarginSummary
+from local.paper_exchange.orders import ZERO, Position, PositionSide
+from local.paper_exchange.responses import fixed, money
+from local.paper_exchange.symbols import SYMBOLS
+from local.paper_exchange.venue import Venue
+
+
+def asset_rows(account: Account, summary: MarginSummary) -> list[dict[str, Any]]:
+    """Return the `assets` of an account; only USDT carries margin."""
+    rows = []
+    for asset in sorted({MARGIN_ASSET, *account.balances}):
+        wallet = account.balances.get(asset, ZERO)
+        is_margin = asset == MARGIN_ASSET
+        zero = money(ZERO)
+        available = summary.available if is_margin else wallet
+        rows.append(
+            {
+                "asset": asset,
+                "walletBalance": money(wallet),
+                "unrealizedProfit": money(summary.unrealized) if is_margin else zero,
+                "marginBalance": money(summary.margin_balance if is_margin else wallet),
+                "maintMargin": money(summary.maintenance) if is_margin else zero,
+                "initialMargin": money(summary.initial) if is_margin else zero,
+                "positionInitialMargin": money(summary.position_initial) if is_margin else zero,
+                "openOrderInitialMargin": money(summary.order_initial) if is_margin else zero,
+                "crossWalletBalance": money(wallet),
+                "crossUnPnl": money(summary.unrealized) if is_margin else zero,
+                "availableBalance": money(available),
+                "maxWithdrawAmount": money(min(available, wallet)),
+                "marginAvailable": True,
+                "updateTime": account.incomes[-1].time_ms if account.incomes else account.created_ms,
+            }
+        )
+    return rows
+
+
+def _totals(summary: MarginSummary) -> dict[str, str]:
+    return {
+        "totalInitialMargin": money(summary.initial),
+        "totalMaintMargin": money(summary.maintenance),
+        "totalWalletBalance": money(summary.wallet),
+        "totalUnrealizedProfit": money(summary.unrealized),
+        "totalMarginBalance": money(summary.margin_balance),
+        "totalPositionInitialMargin": money(summary.position_initial),
+        "totalOpenOrderInitialMargin": money(summary.order_initial),
+        "totalCrossWalletBalance": money(summary.wallet),
+        "totalCrossUnPnl": money(summary.unrealized),
+        "availableBalance": money(summary.available),
+        "maxWithdrawAmount": money(min(summary.available, summary.wallet)),
+    }
+
+
+def _config(account: Account) -> dict[str, Any]:
+    return {
+        "feeTier": 0,
+        "canTrade": account.permissions.can_trade,
+        "canDeposit": True,
+        # The account's ability to move assets out; whether the key may withdraw is apiRestrictions' matter.
+        "canWithdraw": True,
+        "updateTime": 0,
+        "multiAssetsMargin": account.is_multi_assets,
+        "tradeGroupId": -1,
+    }
+
+
+def account_config_json(account: Account) -> dict[str, Any]:
+    """Return `GET /fapi/v1/accountConfig`."""
+    return {**_config(account), "dualSidePosition": account.is_hedge_mode}
+
+
+def account_v3_json(venue: Venue, account: Account) -> dict[str, Any]:
+    """Return `GET /fapi/v3/account`: positions and orders' symbols only, no settings."""
+    summary = margin.summarise(venue, account)
+    positions = []
+    for position in listed_positions(account):
+        figures = position_figures(venue, account, position)
+        positions.append(
+            {
+                "symbol": position.symbol,
+                "positionSide": position.position_side,
+                "positionAmt": figures["positionAmt"],
+                "unrealizedProfit": figures["unRealizedProfit"],
+                "isolatedMargin": "0",
+                "notional": figures["notional"],
+                "isolatedWallet": "0",
+                "initialMargin": figures["initialMargin"],
+                "maintMargin": figures["maintMargin"],
+                "updateTime": position.updated_ms,
+            }
+        )
+    return {**_totals(summary), "assets": asset_rows(account, summary), "positions": positions}
+
+
+def account_v2_json(venue: Venue, account: Account) -> dict[str, Any]:
+    """Return `GET /fapi/v2/account`: with settings, and a row for every symbol."""
+    summary = margin.summarise(venue, account)
+    positions = []
+    for position in every_position(account):
+        figures = position_figures(venue, account, position)
+        leverage = account.leverage(position.symbol)
+        positions.append(
+            {
+                "symbol": position.symbol,
+                "initialMargin": figures["initialMargin"],
+                "maintMargin": figures["maintMargin"],
+                "unrealizedProfit": figures["unRealizedProfit"],
+                "positionInitialMargin": figures["positionInitialMargin"],
+                "openOrderInitialMargin": figures["openOrderInitialMargin"],
+                "leverage": str(leverage),
+                "isolated": position.symbol in account.isolated_symbols,
+                "entryPrice": figures["entryPrice"],
+                "breakEvenPrice": figures["breakEvenPrice"],
+                "maxNotional": str(SYMBOLS[position.symbol].max_notional(leverage)),
+                "positionSide": position.position_side,
+                "positionAmt": figures["positionAmt"],
+                "notional": figures["notional"],
+                "isolatedWallet": "0",
+                "bidNotional": "0",
+                "askNotional": "0",
+                "updateTime": position.updated_ms,
+            }
+        )
+    return {
+        **_config(account),
+        **_totals(summary),
+        "assets": asset_rows(account, summary),
+        "positions": positions,
+    }
+
+
+def balance_json(venue: Venue, account: Account) -> list[dict[str, Any]]:
+    """Return `GET /fapi/v2/balance` and `v3`."""
+    rows = asset_rows(account, margin.summarise(venue, account))
+    return [
+        {
+            "accountAlias": "SgsR",
+            "asset": row["asset"],
+            "balance": row["walletBalance"],
+            "crossWalletBalance": row["crossWalletBalance"],
+            "crossUnPnl": row["crossUnPnl"],
+            "availableBalance": row["availableBalance"],
+            "maxWithdrawAmount": row["maxWithdrawAmount"],
+            "marginAvailable": True,
+            "updateTime": row["updateTime"],
+        }
+        for row in rows
+    ]
+
+
+def position_figures(venue: Venue, account: Account, position: Position) -> dict[str, str]:
+    """Return one position's figures, formatted, under the names that positionRisk uses."""
+    symbol = SYMBOLS[position.symbol]
+    mark = venue.quotes[position.symbol].mark
+    notional = position.amount * mark
+    position_initial, order_initial = margin.symbol_initial(venue, account, position.symbol)
+    if account.is_hedge_mode:
+        # Each leg shows its own share; what the orders need is shown once, on the long leg.
+        position_initial = abs(notional) / account.leverage(position.symbol)
+        order_initial = order_initial if position.position_side is PositionSide.LONG else ZERO
+    return {
+        "positionAmt": fixed(position.amount, symbol.amount_digits),
+        "entryPrice": _price(position.entry_price),
+        "breakEvenPrice": _price(position.entry_price),
+        "markPrice": money(mark),
+        "unRealizedProfit": money(margin.unrealized(venue, position)),
+        "liquidationPrice": _price(margin.liquidation_price(venue, account, position).quantize(symbol.tick)),
+        "notional": money(notional),
+        "initialMargin": money(position_initial + order_initial),
+        "maintMargin": money(margin.maintenance(venue, position)),
+        "positionInitialMargin": money(position_initial),
+        "openOrderInitialMargin": money(order_initial),
+    }
+
+
+def _price(value: Decimal) -> str:
+    return fixed(value, 8).rstrip("0").rstrip(".") if value else "0.0"
+
+
+def position_risk_v3_json(venue: Venue, account: Account, symbol: str | None) -> list[dict[str, Any]]:
+    """Return `GET /fapi/v3/positionRisk`: only symbols with a position or an open order."""
+    return [
+        {
+            "symbol": position.symbol,
+            "positionSide": position.position_side,
+            **position_figures(venue, account, position),
+            "isolatedMargin": "0",
+            "isolatedWallet": "0",
+            "marginAsset": MARGIN_ASSET,
+            "adl": 1 if position.amount else 0,
+            "bidNotional": "0",
+            "askNotional": "0",
+            "updateTime": position.updated_ms,
+        }
+        for position in listed_positions(account)
+        if symbol is None or position.symbol == symbol
+    ]
+
+
+def position_risk_v2_json(venue: Venue, account: Account, symbol: str | None) -> list[dict[str, Any]]:
+    """Return `GET /fapi/v2/positionRisk`: every symbol, flat ones too, with leverage and margin type."""
+    rows = []
+    for position in every_position(account):
+        if symbol is not None and position.symbol != symbol:
+            continue
+        figures = position_figures(venue, account, position)
+        leverage = account.leverage(position.symbol)
+        rows.append(
+            {
+                "symbol": position.symbol,
+                "positionAmt": figures["positionAmt"],
+                "entryPrice": figures["entryPrice"],
+                "breakEvenPrice": figures["breakEvenPrice"],
+                "markPrice": figures["markPrice"],
+                "unRealizedProfit": figures["unRealizedProfit"],
+                "liquidationPrice": figures["liquidationPrice"],
+                "leverage": str(leverage),
+                "maxNotionalValue": str(SYMBOLS[position.symbol].max_notional(leverage)),
+                "marginType": "isolated" if position.symbol in account.isolated_symbols else "cross",
+                "isolatedMargin": "0.00000000",
+                "isAutoAddMargin": "false",
+                "positionSide": position.position_side,
+                "notional": figures["notional"],
+                "isolatedWallet": "0",
+                "updateTime": position.updated_ms,
+                "isolated": position.symbol in account.isolated_symbols,
+                "adlQuantile": 1 if position.amount else 0,
+            }
+        )
+    return rows
+
+
+def symbol_config_json(account: Account, symbol: str) -> dict[str, Any]:
+    """Return one row of `GET /fapi/v1/symbolConfig`."""
+    leverage = account.leverage(symbol)
+    return {
+        "symbol": symbol,
+        "marginType": "ISOLATED" if symbol in account.isolated_symbols else "CROSSED",
+        "isAutoAddMargin": False,
+        "leverage": leverage,
+        "maxNotionalValue": str(SYMBOLS[symbol].max_notional(leverage)),
+    }
+
+
+def position_sides(account: Account) -> tuple[PositionSide, ...]:
+    """Return the legs that the account's mode has."""
+    return (PositionSide.LONG, PositionSide.SHORT) if account.is_hedge_mode else (PositionSide.BOTH,)
+
+
+def every_position(account: Account) -> list[Position]:
+    """Return a position for every symbol and leg, flat ones included."""
+    return [account.position(symbol, side) for symbol in SYMBOLS for side in position_sides(account)]
+
+
+def listed_positions(account: Account) -> list[Position]:
+    """Return the positions that v3 lists: held ones, and flat ones with an open order."""
+    with_orders = {order.symbol for order in account.open_orders()}
+    return [
+        position
+        for symbol in SYMBOLS
+        for side in position_sides(account)
+        if (position := account.position(symbol, side)).amount or symbol in with_orders
+    ]
+
+
+def api_restrictions_json(account: Account) -> dict[str, Any]:
+    """Return `GET /sapi/v1/account/apiRestrictions`: what the key may do."""
+    permissions = account.permissions
+    return {
+        "ipRestrict": permissions.ip_restricted,
+        "createTime": account.created_ms,
+        "enableReading": permissions.can_read,
+        "enableWithdrawals": permissions.can_withdraw,
+        "enableInternalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": permissions.enable_futures and permissions.can_trade,
+        "permitsUniversalTransfer": False,
+        "enableVanillaOptions": False,
+        "enableFixApiTrade": False,
+        "enableFixReadOnly": True,
+        "enableSpotAndMarginTrading": permissions.enable_spot and permissions.can_trade,
+        "enablePortfolioMarginTrading": permissions.enable_portfolio_margin,
+    }
+
+
+def spot_account_json(account: Account) -> dict[str, Any]:
+    """Return `GET /api/v3/account`."""
+    return {
+        "makerCommission": 10,
+        "takerCommission": 10,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": {
+            "maker": "0.00100000",
+            "taker": "0.00100000",
+            "buyer": "0.00000000",
+            "seller": "0.00000000",
+        },
+        "canTrade": account.permissions.can_trade and account.permissions.enable_spot,
+        "canWithdraw": True,
+        "canDeposit": True,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": account.trades[-1].time_ms if account.trades else account.created_ms,
+        "accountType": "SPOT",
+        "balances": [
+            {"asset": asset, "free": money(balance.free), "locked": money(balance.locked)}
+            for asset, balance in sorted(account.spot_balances.items())
+        ],
+        "permissions": ["SPOT"],
+        "uid": 354937868,
+    }

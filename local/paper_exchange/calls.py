@@ -1,0 +1,56 @@
+"""What a route is: a handler, who may call it, what it weighs. The routes themselves are in the *_routes modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.params import Params
+from local.paper_exchange.venue import Venue
+
+
+class Access(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    READ = "read"
+    TRADE = "trade"
+    SPOT_TRADE = "spot_trade"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, past its checks."""
+
+    venue: Venue
+    params: Params
+    now_ms: int
+    caller: Account | None
+    fills_part: bool = False
+
+    @property
+    def account(self) -> Account:
+        """Return the caller's account; only routes that are not public may ask."""
+        if self.caller is None:
+            raise LookupError("a public route has no account")
+        return self.caller
+
+
+Handler = Callable[[Call], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015."""
+
+    handler: Handler
+    access: Access = Access.READ
+    weight: int = 1
+    weight_without_symbol: int | None = None
+    orders: int = 0
+
+
+Routes = dict[tuple[str, str], Route]

@@ -1,0 +1,242 @@
+"""The control interface under /paper: accounts, prices, latency, faults, switches. Not part of Binance's protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from local.paper_exchange import matching, price_moves
+from local.paper_exchange.accounts import Account, SpotBalance
+from local.paper_exchange.faults import Faults, parse_fault
+from local.paper_exchange.order_routes import algo_row
+from local.paper_exchange.orders import ZERO, IncomeType, Order, PositionSide, Wallet
+from local.paper_exchange.responses import money, order_json, spot_order_json, spot_trade_json, trade_json
+from local.paper_exchange.symbols import SYMBOLS
+from local.paper_exchange.venue import Settings, Venue
+
+_PERMISSIONS = {
+    "canTrade": "can_trade",
+    "canRead": "can_read",
+    "canWithdraw": "can_withdraw",
+    "enableWithdrawals": "can_withdraw",
+    "enableReading": "can_read",
+    "enableFutures": "enable_futures",
+    "enableSpotAndMarginTrading": "enable_spot",
+    "enablePortfolioMarginTrading": "enable_portfolio_margin",
+    "ipRestrict": "ip_restricted",
+}
+_HEDGE_NAMES = ("hedgeMode", "dualSidePosition")
+_ACCOUNT_FIELDS = {
+    "apiKey",
+    "secret",
+    "balances",
+    "spotBalances",
+    "permissions",
+    "positionMode",
+    "multiAssetsMargin",
+    "leverage",
+    *_HEDGE_NAMES,
+    *_PERMISSIONS,
+}
+
+
+class BadControlRequest(Exception):
+    """A control request that cannot be carried out."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class Controls:
+    """What /paper can change."""
+
+    def __init__(self, venue: Venue, faults: Faults) -> None:
+        self.venue = venue
+        self.faults = faults
+        self.latency_ms = 0.0
+
+    def create_account(self, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Open an account; a taken key is a conflict."""
+        api_key, secret = asked.get("apiKey"), asked.get("secret")
+        if not isinstance(api_key, str) or not api_key or not isinstance(secret, str) or not secret:
+            raise BadControlRequest("apiKey and secret must be text")
+        if api_key in self.venue.accounts:
+            raise BadControlRequest("an account with this apiKey exists", 409)
+        account = Account(api_key=api_key, secret=secret, created_ms=now_ms)
+        self._change(account, asked, now_ms)
+        self.venue.accounts[api_key] = account
+        return self.snapshot(account)
+
+    def change_account(self, api_key: str, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Change what is named; leave the rest."""
+        account = self.find_account(api_key)
+        self._change(account, asked, now_ms)
+        return self.snapshot(account)
+
+    def delete_account(self, api_key: str) -> dict[str, Any]:
+        """Forget the account; its key is unknown from then on."""
+        self.find_account(api_key)
+        del self.venue.accounts[api_key]
+        return {}
+
+    def find_account(self, api_key: str) -> Account:
+        """Return the account, or say that there is none."""
+        account = self.venue.accounts.get(api_key)
+        if account is None:
+            raise BadControlRequest("no such account", 404)
+        return account
+
+    def snapshot(self, account: Account) -> dict[str, Any]:
+        """Return everything there is to see of an account."""
+        futures = account.open_orders()
+        spot = account.open_orders(wallet=Wallet.SPOT)
+        return {
+            "apiKey": account.api_key,
+            "walletBalance": money(account.balances.get("USDT", ZERO)),
+            "positions": [
+                {
+                    "symbol": position.symbol,
+                    "amount": _plain(position.amount),
+                    "entryPrice": _plain(position.entry_price),
+                    **({} if position.position_side is PositionSide.BOTH else {"positionSide": position.position_side}),
+                }
+                for position in account.held_positions()
+            ],
+            "openOrders": [
+                *(_any_order_json(order) for order in (*futures, *spot)),
+                *(algo_row(account, algo) for algo in account.open_algos()),
+            ],
+            "orders": [
+                *(_any_order_json(order) for order in account.orders.values()),
+                *(algo_row(account, algo) for algo in account.algos.values()),
+            ],
+            "trades": [
+                trade_json(trade) if trade.wallet is Wallet.FUTURES else spot_trade_json(trade)
+                for trade in account.trades
+            ],
+            "requests": dict(account.requests),
+        }
+
+    def _change(self, account: Account, asked: Mapping[str, Any], now_ms: int) -> None:
+        unknown = set(asked) - _ACCOUNT_FIELDS
+        if unknown:
+            raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
+        balances = _amounts(asked.get("balances", {}))
+        for asset, amount in balances.items():
+            change = amount - account.balances.get(asset, ZERO)
+            matching.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
+        for asset, amount in _amounts(asked.get("spotBalances", balances)).items():
+            account.spot_balances.setdefault(asset, SpotBalance()).free = amount
+        permissions = {**asked.get("permissions", {}), **{name: asked[name] for name in _PERMISSIONS if name in asked}}
+        for name, allowed in permissions.items():
+            if name not in _PERMISSIONS:
+                raise BadControlRequest(f"unknown permission: {name}")
+            setattr(account.permissions, _PERMISSIONS[name], bool(allowed))
+        self._change_modes(account, asked)
+
+    def _change_modes(self, account: Account, asked: Mapping[str, Any]) -> None:
+        hedge: bool | None = next((bool(asked[name]) for name in _HEDGE_NAMES if name in asked), None)
+        if "positionMode" in asked:
+            hedge = str(asked["positionMode"]).lower() in ("hedge", "dual", "true")
+        if hedge is not None and hedge != account.is_hedge_mode:
+            if account.held_positions():
+                raise BadControlRequest("the position mode cannot change while a position is open", 409)
+            account.is_hedge_mode = hedge
+            account.positions.clear()
+        if "multiAssetsMargin" in asked:
+            account.is_multi_assets = bool(asked["multiAssetsMargin"])
+        leverage = asked.get("leverage")
+        if isinstance(leverage, Mapping):
+            for symbol, value in leverage.items():
+                account.leverages[_known_symbol(str(symbol))] = int(value)
+        elif leverage is not None:
+            account.default_leverage = int(leverage)
+            account.leverages.clear()
+
+    def set_price(self, name: str, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Move last and mark price, and settle everything they cross; `markPrice` moves the mark by itself."""
+        price = _amount(asked.get("price"), "price")
+        mark = _amount(asked["markPrice"], "markPrice") if "markPrice" in asked else None
+        if price <= 0 or (mark is not None and mark <= 0):
+            raise BadControlRequest("price must be greater than 0")
+        price_moves.move_price(self.venue, _known_symbol(name), price, now_ms, mark=mark)
+        return self.prices()[name]
+
+    def prices(self) -> dict[str, dict[str, str]]:
+        """Return every symbol's prices."""
+        return {
+            name: {"symbol": name, "price": _plain(quote.last), "markPrice": _plain(quote.mark)}
+            for name, quote in self.venue.quotes.items()
+        }
+
+    def book_funding(self, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Book one funding payment on the symbol."""
+        price_moves.book_funding(
+            self.venue, _known_symbol(str(asked.get("symbol"))), _amount(asked.get("rate"), "rate"), now_ms
+        )
+        return {}
+
+    def set_latency(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Let every answer of the exchange take this long."""
+        latency_ms = float(_amount(asked.get("ms"), "ms"))
+        if latency_ms < 0:
+            raise BadControlRequest("ms must not be negative")
+        self.latency_ms = latency_ms
+        return {"ms": latency_ms}
+
+    def plan_fault(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Plan a fault."""
+        try:
+            fault = parse_fault(dict(asked))
+        except (TypeError, ValueError) as error:
+            raise BadControlRequest(str(error)) from error
+        self.faults.plan(fault)
+        return {"faults": self.faults.as_json()}
+
+    def change_settings(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the switches that are named; return all."""
+        settings = self.venue.settings
+        kinds = {field.name: type(getattr(settings, field.name)) for field in dataclasses.fields(Settings)}
+        for name, value in asked.items():
+            if name not in kinds:
+                raise BadControlRequest(f"unknown setting: {name}")
+            if type(value) is not kinds[name]:
+                raise BadControlRequest(f"{name} must be {kinds[name].__name__}")
+        for name, value in asked.items():
+            setattr(settings, name, value)
+        return dataclasses.asdict(settings)
+
+
+def _any_order_json(order: Order) -> dict[str, Any]:
+    return order_json(order) if order.wallet is Wallet.FUTURES else spot_order_json(order)
+
+
+def _known_symbol(name: str) -> str:
+    if name not in SYMBOLS:
+        raise BadControlRequest("no such symbol", 404)
+    return name
+
+
+def _amount(value: Any, name: str) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise BadControlRequest(f"{name} must be a number") from None
+    if not amount.is_finite():
+        raise BadControlRequest(f"{name} must be a number")
+    return amount
+
+
+def _amounts(values: Any) -> dict[str, Decimal]:
+    if not isinstance(values, Mapping):
+        raise BadControlRequest("balances must be an object")
+    return {str(asset): _amount(amount, str(asset)) for asset, amount in values.items()}
+
+
+def _plain(value: Decimal) -> str:
+    """Return the number without exponent or trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,116 @@
+"""What goes wrong on purpose: which of the next requests fails, and how. Carries no fault out (see server.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from local.paper_exchange.refusals import MESSAGES, STATUSES
+
+DEFAULT_DELAY_MS = 30_000
+
+
+class FaultKind(StrEnum):
+    """The kinds of `POST /paper/faults`."""
+
+    DROP_BEFORE = "drop_before"
+    DROP_AFTER = "drop_after"
+    HANG = "hang"
+    LATE = "late"
+    HTTP = "http"
+    CODE = "code"
+    TRUNCATE = "truncate"
+    PARTIAL = "partial"
+    NO_AVERAGE = "no_average"
+
+
+@dataclass(slots=True)
+class Fault:
+    """One planned fault, for the next `times` requests that match."""
+
+    kind: FaultKind
+    method: str | None
+    path: str | None
+    times: int
+    api_key: str | None
+    status: int
+    code: int
+    msg: str
+    delay_ms: int
+
+    def matches(self, method: str, path: str, api_key: str | None) -> bool:
+        """Return whether the request is one of those."""
+        return (
+            self.times > 0
+            and (self.method is None or self.method == method)
+            and (self.path is None or self.path == path)
+            and (self.api_key is None or self.api_key == api_key)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fault as it is asked for."""
+        return {
+            "kind": self.kind,
+            "method": self.method,
+            "path": self.path,
+            "times": self.times,
+            "apiKey": self.api_key,
+            "status": self.status,
+            "code": self.code,
+            "msg": self.msg,
+            "delayMs": self.delay_ms,
+        }
+
+
+def parse_fault(asked: dict[str, Any]) -> Fault:
+    """Read `POST /paper/faults`; raise ValueError with what is wrong. Without method or path every request matches."""
+    kind = FaultKind(str(asked.get("kind")))
+    times = int(asked.get("times", 1))
+    if times < 1:
+        raise ValueError("times must be at least 1")
+    path = asked.get("path")
+    if path is not None and not str(path).startswith("/"):
+        raise ValueError("path must start with /")
+    code = int(asked.get("code", -1000))
+    default_status = STATUSES.get(code, 400) if kind is FaultKind.CODE else 503
+    return Fault(
+        kind=kind,
+        method=str(asked["method"]).upper() if asked.get("method") else None,
+        path=str(path) if path is not None else None,
+        times=times,
+        api_key=asked.get("apiKey"),
+        status=int(asked.get("status", default_status)),
+        code=code,
+        msg=str(asked.get("msg", MESSAGES.get(code, "Fault.") if kind is FaultKind.CODE else "Service Unavailable")),
+        delay_ms=int(asked.get("delayMs", DEFAULT_DELAY_MS)),
+    )
+
+
+class Faults:
+    """The faults that are still to come, oldest first."""
+
+    def __init__(self) -> None:
+        self._planned: list[Fault] = []
+
+    def plan(self, fault: Fault) -> None:
+        """Add a fault."""
+        self._planned.append(fault)
+
+    def take(self, method: str, path: str, api_key: str | None) -> Fault | None:
+        """Return the oldest fault that matches, and use up one of its times."""
+        for fault in self._planned:
+            if fault.matches(method, path, api_key):
+                fault.times -= 1
+                if not fault.times:
+                    self._planned.remove(fault)
+                return fault
+        return None
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._planned.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """List what is still to come."""
+        return [fault.as_json() for fault in self._planned]

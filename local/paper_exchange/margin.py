@@ -1,0 +1,148 @@
+"""Cross margin in USDT: what positions and orders tie up, what is left, where liquidation lies. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.orders import ZERO, Position, PositionSide, Side
+from local.paper_exchange.refusals import Refusal
+from local.paper_exchange.symbols import SYMBOLS, TAKER_FEE
+from local.paper_exchange.venue import Venue
+
+MARGIN_ASSET = "USDT"
+
+
+@dataclass(frozen=True)
+class MarginSummary:
+    """An account's margin, all figures in USDT."""
+
+    wallet: Decimal
+    unrealized: Decimal
+    position_initial: Decimal
+    order_initial: Decimal
+    maintenance: Decimal
+
+    @property
+    def margin_balance(self) -> Decimal:
+        """Return the wallet with what the open positions would make of it."""
+        return self.wallet + self.unrealized
+
+    @property
+    def initial(self) -> Decimal:
+        """Return what positions and orders tie up together."""
+        return self.position_initial + self.order_initial
+
+    @property
+    def available(self) -> Decimal:
+        """Return what a new order may use."""
+        return max(ZERO, self.margin_balance - self.initial)
+
+
+@dataclass(frozen=True)
+class Addition:
+    """An order that is not placed yet, as it would count towards margin."""
+
+    side: Side
+    position_side: PositionSide
+    notional_usdt: Decimal
+
+
+def unrealized(venue: Venue, position: Position) -> Decimal:
+    """Return the position's profit at the mark price."""
+    return (venue.quotes[position.symbol].mark - position.entry_price) * position.amount
+
+
+def maintenance(venue: Venue, position: Position) -> Decimal:
+    """Return the margin below which the position is liquidated."""
+    notional = abs(position.amount) * venue.quotes[position.symbol].mark
+    bracket = SYMBOLS[position.symbol].bracket_for(notional)
+    return max(ZERO, notional * bracket.maintenance_rate - bracket.cum_usdt)
+
+
+def exposures(
+    venue: Venue, account: Account, symbol: str, addition: Addition | None = None
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Return (held, worst if the buys fill, worst if the sells fill), each an absolute notional.
+
+    In hedge mode both sides add up, since neither nets the other.
+    """
+    mark = venue.quotes[symbol].mark
+    working = [
+        Addition(order.side, order.position_side, order.price * order.remaining)
+        for order in account.open_orders(symbol)
+        if not order.reduce_only
+    ]
+    if addition is not None:
+        working.append(addition)
+    if account.is_hedge_mode:
+        held = sum((abs(position.amount) * mark for position in account.held_positions(symbol)), ZERO)
+        opening = sum((order.notional_usdt for order in working if _opens(order)), ZERO)
+        return held, held + opening, held + opening
+    net = account.position(symbol).amount * mark
+    buys = sum((order.notional_usdt for order in working if order.side is Side.BUY), ZERO)
+    sells = sum((order.notional_usdt for order in working if order.side is Side.SELL), ZERO)
+    return abs(net), abs(net + buys), abs(net - sells)
+
+
+def _opens(order: Addition) -> bool:
+    return (order.side is Side.BUY) == (order.position_side is PositionSide.LONG)
+
+
+def symbol_initial(
+    venue: Venue, account: Account, symbol: str, addition: Addition | None = None
+) -> tuple[Decimal, Decimal]:
+    """Return the initial margin of the symbol's position, and what its orders need on top."""
+    held, buys, sells = exposures(venue, account, symbol, addition)
+    leverage = account.leverage(symbol)
+    return held / leverage, (max(held, buys, sells) - held) / leverage
+
+
+def summarise(venue: Venue, account: Account) -> MarginSummary:
+    """Add up the account over all symbols."""
+    symbols = {position.symbol for position in account.held_positions()}
+    symbols.update(order.symbol for order in account.open_orders())
+    position_initial = order_initial = ZERO
+    for symbol in symbols:
+        held, on_top = symbol_initial(venue, account, symbol)
+        position_initial += held
+        order_initial += on_top
+    positions = account.held_positions()
+    return MarginSummary(
+        wallet=account.balances.get(MARGIN_ASSET, ZERO),
+        unrealized=sum((unrealized(venue, position) for position in positions), ZERO),
+        position_initial=position_initial,
+        order_initial=order_initial,
+        maintenance=sum((maintenance(venue, position) for position in positions), ZERO),
+    )
+
+
+def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addition) -> None:
+    """Refuse what the margin (-2019) or the leverage's bracket (-2027) does not carry; let what reduces pass."""
+    before = sum(symbol_initial(venue, account, symbol))
+    after = sum(symbol_initial(venue, account, symbol, addition))
+    if after <= before:
+        return
+    exposure = max(exposures(venue, account, symbol, addition))
+    if exposure > SYMBOLS[symbol].max_notional(account.leverage(symbol)):
+        raise Refusal(-2027)
+    # As on the exchange, the fee of opening must be there too.
+    fee = addition.notional_usdt * TAKER_FEE
+    if after - before + fee > summarise(venue, account).available:
+        raise Refusal(-2019)
+
+
+def liquidation_price(venue: Venue, account: Account, position: Position) -> Decimal:
+    """Return the mark price at which the account is liquidated if all else stands still; 0 where there is none."""
+    if not position.amount:
+        return ZERO
+    summary = summarise(venue, account)
+    mark = venue.quotes[position.symbol].mark
+    size = abs(position.amount)
+    sign = 1 if position.amount > 0 else -1
+    bracket = SYMBOLS[position.symbol].bracket_for(size * mark)
+    others = (summary.unrealized - unrealized(venue, position)) - (summary.maintenance - maintenance(venue, position))
+    cushion = summary.wallet + others + bracket.cum_usdt
+    price = (cushion - sign * size * position.entry_price) / (size * (bracket.maintenance_rate - sign))
+    return max(ZERO, price)

@@ -1,0 +1,196 @@
+"""The public routes of both markets: time, symbols, prices. Candles and depth are flat: nobody else trades here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from local.paper_exchange import filters
+from local.paper_exchange.calls import Access, Call, Handler, Route, Routes
+from local.paper_exchange.exchange_info import futures_info, spot_info
+from local.paper_exchange.orders import ZERO
+from local.paper_exchange.refusals import Refusal
+from local.paper_exchange.responses import fixed, money
+from local.paper_exchange.symbols import SYMBOLS
+
+_INTERVALS_MS = {
+    "1m": 60_000,
+    "3m": 180_000,
+    "5m": 300_000,
+    "15m": 900_000,
+    "30m": 1_800_000,
+    "1h": 3_600_000,
+    "2h": 7_200_000,
+    "4h": 14_400_000,
+    "6h": 21_600_000,
+    "8h": 28_800_000,
+    "12h": 43_200_000,
+    "1d": 86_400_000,
+    "3d": 259_200_000,
+    "1w": 604_800_000,
+}
+_DAY_MS = 86_400_000
+_FUNDING_MS = 28_800_000
+_DEPTH_AMOUNT = Decimal(1000)
+
+
+def _price(call: Call, name: str) -> str:
+    return fixed(call.venue.quotes[name].last, SYMBOLS[name].price_digits)
+
+
+def _for_each(call: Call, row: Any) -> Any:
+    """Return one symbol's row, or a list of all."""
+    name = call.params.text("symbol")
+    if name is not None:
+        return row(call, filters.find_symbol(name).name)
+    return [row(call, symbol) for symbol in SYMBOLS]
+
+
+def ping(_: Call) -> dict[str, Any]:
+    """GET /fapi/v1/ping."""
+    return {}
+
+
+def server_time(call: Call) -> dict[str, Any]:
+    """GET /fapi/v1/time."""
+    return {"serverTime": call.now_ms}
+
+
+def ticker_price(call: Call) -> Any:
+    """GET ticker/price."""
+    return _for_each(call, lambda c, name: {"symbol": name, "price": _price(c, name), "time": c.now_ms})
+
+
+def book_ticker(call: Call) -> Any:
+    """GET ticker/bookTicker: both sides at the last price, which is where market orders fill."""
+    return _for_each(
+        call,
+        lambda c, name: {
+            "symbol": name,
+            "bidPrice": _price(c, name),
+            "bidQty": str(_DEPTH_AMOUNT),
+            "askPrice": _price(c, name),
+            "askQty": str(_DEPTH_AMOUNT),
+            "time": c.now_ms,
+        },
+    )
+
+
+def _day_row(call: Call, name: str) -> dict[str, Any]:
+    last, start = call.venue.quotes[name].last, SYMBOLS[name].start_price
+    digits = SYMBOLS[name].price_digits
+    return {
+        "symbol": name,
+        "priceChange": fixed(last - start, digits),
+        "priceChangePercent": fixed((last - start) / start * 100, 3),
+        "weightedAvgPrice": fixed(last, digits),
+        "prevClosePrice": fixed(start, digits),
+        "lastPrice": fixed(last, digits),
+        "lastQty": "0",
+        "bidPrice": fixed(last, digits),
+        "bidQty": str(_DEPTH_AMOUNT),
+        "askPrice": fixed(last, digits),
+        "askQty": str(_DEPTH_AMOUNT),
+        "openPrice": fixed(start, digits),
+        "highPrice": fixed(max(last, start), digits),
+        "lowPrice": fixed(min(last, start), digits),
+        "volume": "0",
+        "quoteVolume": "0",
+        "openTime": call.now_ms - _DAY_MS,
+        "closeTime": call.now_ms,
+        "firstId": 0,
+        "lastId": 0,
+        "count": 0,
+    }
+
+
+def ticker_day(call: Call) -> Any:
+    """GET ticker/24hr."""
+    return _for_each(call, _day_row)
+
+
+def premium_index(call: Call) -> Any:
+    """GET /fapi/v1/premiumIndex."""
+    return _for_each(
+        call,
+        lambda c, name: {
+            "symbol": name,
+            "markPrice": money(c.venue.quotes[name].mark),
+            "indexPrice": money(c.venue.quotes[name].mark),
+            "estimatedSettlePrice": money(c.venue.quotes[name].mark),
+            "lastFundingRate": "0.00010000",
+            "interestRate": "0.00010000",
+            "nextFundingTime": (c.now_ms // _FUNDING_MS + 1) * _FUNDING_MS,
+            "time": c.now_ms,
+        },
+    )
+
+
+def depth(call: Call) -> dict[str, Any]:
+    """GET depth."""
+    name = filters.find_symbol(call.params.required("symbol")).name
+    level = [_price(call, name), str(_DEPTH_AMOUNT)]
+    return {"lastUpdateId": call.now_ms, "E": call.now_ms, "T": call.now_ms, "bids": [level], "asks": [level]}
+
+
+def klines(call: Call) -> list[list[Any]]:
+    """GET klines: flat candles at the last price."""
+    name = filters.find_symbol(call.params.required("symbol")).name
+    length_ms = _INTERVALS_MS.get(call.params.required("interval"))
+    if length_ms is None:
+        raise Refusal(-1120)
+    end_ms = call.params.integer("endTime") or call.now_ms
+    newest = end_ms // length_ms * length_ms
+    oldest = newest - (call.params.limit(most=1500) - 1) * length_ms
+    start_ms = call.params.integer("startTime")
+    if start_ms is not None:
+        oldest = max(oldest, -(-start_ms // length_ms) * length_ms)
+    price, nothing = _price(call, name), str(ZERO)
+    return [
+        [opened, price, price, price, price, nothing, opened + length_ms - 1, nothing, 0, nothing, nothing, nothing]
+        for opened in range(oldest, newest + 1, length_ms)
+    ]
+
+
+def _nothing(_: Call) -> list[Any]:
+    return []
+
+
+def _no_symbols(call: Call) -> dict[str, Any]:
+    return {"timezone": "UTC", "serverTime": call.now_ms, "rateLimits": [], "exchangeFilters": [], "symbols": []}
+
+
+def _status(_: Call) -> dict[str, Any]:
+    return {"status": 0, "msg": "normal"}
+
+
+def _constant(body: bytes) -> Handler:
+    return lambda _: body
+
+
+def routes(started_ms: int) -> Routes:
+    """Return the public routes, with the large bodies already written."""
+    public = Access.PUBLIC
+    table: Routes = {
+        ("GET", "/fapi/v1/exchangeInfo"): Route(_constant(futures_info(started_ms)), public),
+        ("GET", "/api/v3/exchangeInfo"): Route(_constant(spot_info(started_ms)), public, weight=20),
+        # An unchanged client asks for these as well when it loads its markets; none of them trade here.
+        ("GET", "/dapi/v1/exchangeInfo"): Route(_no_symbols, public),
+        ("GET", "/sapi/v1/system/status"): Route(_status, public),
+        ("GET", "/sapi/v1/capital/config/getall"): Route(_nothing, weight=10),
+        ("GET", "/sapi/v1/margin/allPairs"): Route(_nothing),
+        ("GET", "/sapi/v1/margin/isolated/allPairs"): Route(_nothing),
+        ("GET", "/fapi/v1/premiumIndex"): Route(premium_index, public, weight_without_symbol=10),
+        ("GET", "/fapi/v2/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
+    }
+    for base, day_weight in (("/fapi/v1", 40), ("/api/v3", 80)):
+        table |= {
+            ("GET", f"{base}/ping"): Route(ping, public),
+            ("GET", f"{base}/time"): Route(server_time, public),
+            ("GET", f"{base}/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
+            ("GET", f"{base}/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
+            ("GET", f"{base}/ticker/24hr"): Route(ticker_day, public, weight_without_symbol=day_weight),
+            ("GET", f"{base}/depth"): Route(depth, public, weight=5),
+            ("GET", f"{base}/klines"): Route(klines, public, weight=2),
+        }
+    return table

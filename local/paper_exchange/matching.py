@@ -1,0 +1,298 @@
+"""Places, fills and cancels regular futures orders. Pure: no I/O, no clock, Decimal only.
+
+There is no book. A market order, and a limit order that crosses, fills whole at the last price as a taker; a limit
+order that rests fills whole at its own price, as a maker, when the last price reaches it (price_moves.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from local.paper_exchange import filters, margin
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.orders import (
+    ZERO,
+    AlgoStatus,
+    Income,
+    IncomeType,
+    Order,
+    OrderStatus,
+    OrderType,
+    Position,
+    PositionSide,
+    Side,
+    TimeInForce,
+    Trade,
+)
+from local.paper_exchange.refusals import Refusal
+from local.paper_exchange.symbols import MAKER_FEE, MAX_OPEN_ORDERS, TAKER_FEE, Symbol
+from local.paper_exchange.venue import Venue
+
+MONEY_STEP = Decimal("0.00000001")
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """What a client asks for on `POST /fapi/v1/order`, parsed."""
+
+    symbol: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    price: Decimal = ZERO
+    time_in_force: TimeInForce = TimeInForce.GTC
+    position_side: PositionSide = PositionSide.BOTH
+    reduce_only: bool = False
+    client_order_id: str | None = None
+    fills_part: bool = False
+
+
+def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -> Order:
+    """Check the order against every rule, keep it, and fill what can be filled at once."""
+    symbol = filters.find_symbol(wanted.symbol)
+    check_position_side(account, wanted.position_side, reduce_only=wanted.reduce_only)
+    if wanted.order_type.is_conditional:
+        raise Refusal(-4120)
+    if wanted.order_type not in (OrderType.MARKET, OrderType.LIMIT):
+        raise Refusal(-1116)
+    _check_unique_client_id(account, wanted.client_order_id)
+    _check_filters(venue, account, symbol, wanted)
+    _check_reduces(venue, account, wanted)
+    quote = venue.quotes[symbol.name]
+    is_limit = wanted.order_type is OrderType.LIMIT
+    if is_limit:
+        _check_time_in_force(wanted, crosses=crosses(wanted.side, wanted.price, quote.last))
+    if not wanted.reduce_only:
+        price = wanted.price if is_limit else quote.last
+        addition = margin.Addition(wanted.side, wanted.position_side, wanted.quantity * price)
+        margin.check_affordable(venue, account, symbol.name, addition)
+    order = Order(
+        order_id=venue.next_order_id(),
+        client_order_id=wanted.client_order_id or venue.next_client_id(),
+        symbol=symbol.name,
+        side=wanted.side,
+        position_side=wanted.position_side,
+        order_type=wanted.order_type,
+        original_type=wanted.order_type,
+        time_in_force=wanted.time_in_force,
+        quantity=wanted.quantity,
+        price=wanted.price if is_limit else ZERO,
+        reduce_only=wanted.reduce_only,
+        fills_part=wanted.fills_part,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    account.add_order(order)
+    execute_new(venue, account, order, now_ms)
+    return order
+
+
+def check_position_side(account: Account, position_side: PositionSide, *, reduce_only: bool) -> None:
+    """Refuse an order for the other position mode."""
+    if account.is_hedge_mode == (position_side is PositionSide.BOTH):
+        raise Refusal(-4061)
+    if account.is_hedge_mode and reduce_only:
+        raise Refusal(-1106, "reduceonly")
+
+
+def crosses(side: Side, price: Decimal, last: Decimal) -> bool:
+    """Return whether a limit at this price would fill at once."""
+    return price >= last if side is Side.BUY else price <= last
+
+
+def _check_unique_client_id(account: Account, client_order_id: str | None) -> None:
+    if client_order_id is None:
+        return
+    filters.check_client_id(client_order_id)
+    if any(order.client_order_id == client_order_id for order in account.open_orders()):
+        raise Refusal(-4116)
+
+
+def _check_filters(venue: Venue, account: Account, symbol: Symbol, wanted: NewOrder) -> None:
+    quote = venue.quotes[symbol.name]
+    is_limit = wanted.order_type is OrderType.LIMIT
+    filters.check_quantity(symbol, wanted.quantity, is_market=not is_limit)
+    if is_limit:
+        filters.check_price(symbol, wanted.price)
+        filters.check_percent_price(symbol, wanted.side, wanted.price, quote)
+    else:
+        filters.check_market_price(symbol, wanted.side, quote)
+    if not wanted.reduce_only and not _closes_hedged(wanted.side, wanted.position_side):
+        filters.check_notional(symbol, wanted.quantity * (wanted.price if is_limit else quote.mark))
+    if is_limit and len(account.open_orders(symbol.name)) >= MAX_OPEN_ORDERS:
+        raise Refusal(-2025)
+
+
+def _closes_hedged(side: Side, position_side: PositionSide) -> bool:
+    return position_side is not PositionSide.BOTH and (side is Side.BUY) != (position_side is PositionSide.LONG)
+
+
+def _check_reduces(venue: Venue, account: Account, wanted: NewOrder) -> None:
+    closable = account.closable(wanted.symbol, wanted.side, wanted.position_side)
+    if _closes_hedged(wanted.side, wanted.position_side) and wanted.quantity > closable:
+        raise Refusal(-2022)
+    if not wanted.reduce_only:
+        return
+    if closable <= 0:
+        raise Refusal(-2022)
+    if venue.settings.refuse_overlapping_close:
+        standing = sum(
+            (o.remaining for o in account.open_orders(wanted.symbol) if o.reduce_only and o.side is wanted.side), ZERO
+        )
+        if standing and standing + wanted.quantity > closable:
+            raise Refusal(-4118)
+
+
+def _check_time_in_force(wanted: NewOrder, *, crosses: bool) -> None:
+    if wanted.time_in_force is TimeInForce.GTX and crosses:
+        raise Refusal(-5022)
+    if wanted.time_in_force is TimeInForce.FOK and not crosses:
+        raise Refusal(-5021)
+
+
+def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
+    """Fill a fresh order as far as it goes at once, and end what may not rest."""
+    last = venue.quotes[order.symbol].last
+    if order.order_type is OrderType.LIMIT and not crosses(order.side, order.price, last):
+        if order.time_in_force is TimeInForce.IOC:
+            end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        elif order.fills_part:
+            fill(venue, account, order, part_of(order), price=order.price, is_maker=True, now_ms=now_ms)
+        return
+    if order.order_type is OrderType.MARKET and order.reduce_only:
+        # The exchange cuts a reducing market order down to the position.
+        order.quantity = min(order.quantity, account.closable(order.symbol, order.side, order.position_side))
+    quantity = part_of(order) if order.fills_part else order.remaining
+    fill(venue, account, order, quantity, price=last, is_maker=False, now_ms=now_ms)
+    may_rest = order.order_type is OrderType.LIMIT and order.time_in_force is not TimeInForce.IOC
+    if order.status.is_open and not may_rest:
+        end_order(account, order, OrderStatus.EXPIRED, now_ms)
+
+
+def part_of(order: Order) -> Decimal:
+    """Return half of what remains, in whole steps, but at least one step; only one step fills whole."""
+    step = filters.find_symbol(order.symbol).step
+    return max(step, order.remaining / 2 // step * step)
+
+
+def fill(
+    venue: Venue, account: Account, order: Order, quantity: Decimal, *, price: Decimal, is_maker: bool, now_ms: int
+) -> None:
+    """Trade `quantity` of the order at `price`: position, realised profit, fee, wallet, and the order's own figures."""
+    if order.reduce_only:
+        closable = account.closable(order.symbol, order.side, order.position_side)
+        quantity = min(quantity, closable)
+    if quantity <= 0:
+        end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        return
+    position = account.position(order.symbol, order.position_side)
+    held_before = position.amount
+    realized = _apply(position, order.side.sign * quantity, price).quantize(MONEY_STEP, ROUND_HALF_UP)
+    position.updated_ms = now_ms
+    fee = (quantity * price * (MAKER_FEE if is_maker else TAKER_FEE)).quantize(MONEY_STEP, ROUND_HALF_UP)
+    trade = Trade(
+        trade_id=venue.next_trade_id(),
+        order_id=order.order_id,
+        symbol=order.symbol,
+        side=order.side,
+        position_side=order.position_side,
+        price=price,
+        quantity=quantity,
+        fee=fee,
+        fee_asset=margin.MARGIN_ASSET,
+        is_maker=is_maker,
+        realized_usdt=realized,
+        time_ms=now_ms,
+    )
+    account.trades.append(trade)
+    if realized:
+        book_income(venue, account, IncomeType.REALIZED_PNL, realized, now_ms=now_ms, trade=trade)
+    book_income(venue, account, IncomeType.COMMISSION, -fee, now_ms=now_ms, trade=trade)
+    order.executed += quantity
+    order.executed_quote += quantity * price
+    order.updated_ms = now_ms
+    order.status = OrderStatus.PARTIALLY_FILLED if order.remaining else OrderStatus.FILLED
+    if order.status is OrderStatus.FILLED:
+        end_order(account, order, OrderStatus.FILLED, now_ms)
+    elif order.reduce_only and not account.closable(order.symbol, order.side, order.position_side):
+        end_order(account, order, OrderStatus.EXPIRED, now_ms)
+    if held_before and position.amount * held_before <= 0:
+        _expire_with_position(venue, account, position, was_long=held_before > 0, now_ms=now_ms)
+
+
+def _apply(position: Position, change: Decimal, price: Decimal) -> Decimal:
+    """Net the change into the position; return what it realised."""
+    held = position.amount
+    position.amount = held + change
+    if held * change >= 0:
+        position.entry_price = (abs(held) * position.entry_price + abs(change) * price) / abs(position.amount)
+        return ZERO
+    closed = min(abs(held), abs(change))
+    realized = (price - position.entry_price) * closed * (1 if held > 0 else -1)
+    if not position.amount:
+        position.entry_price = ZERO
+    elif held * position.amount < 0:
+        position.entry_price = price
+    return realized
+
+
+def _expire_with_position(venue: Venue, account: Account, position: Position, *, was_long: bool, now_ms: int) -> None:
+    """End what stood only for the position that is gone, as far as the switches say so."""
+    closing_side = Side.SELL if was_long else Side.BUY
+    for algo in account.open_algos(position.symbol):
+        if algo.side is not closing_side or algo.position_side is not position.position_side:
+            continue
+        if algo.time_in_force is TimeInForce.GTE_GTC:
+            algo.status = AlgoStatus.EXPIRED
+            algo.updated_ms = now_ms
+            account.open_algo_ids.pop(algo.algo_id, None)
+    if venue.settings.expire_reduce_only_when_flat:
+        for order in account.open_orders(position.symbol):
+            if order.reduce_only and order.side is closing_side:
+                end_order(account, order, OrderStatus.EXPIRED, now_ms)
+
+
+def end_order(account: Account, order: Order, status: OrderStatus, now_ms: int) -> None:
+    """Take the order off the open ones; the algo order it came from is finished with it."""
+    order.status = status
+    order.updated_ms = now_ms
+    account.open_order_ids.pop(order.order_id, None)
+    if order.algo_id is not None:
+        algo = account.algos[order.algo_id]
+        algo.status = AlgoStatus.FINISHED
+        algo.updated_ms = now_ms
+
+
+def cancel_order(account: Account, order: Order | None, now_ms: int) -> Order:
+    """Cancel an order that is still open, or refuse."""
+    if order is None or not order.status.is_open:
+        raise Refusal(-2011)
+    end_order(account, order, OrderStatus.CANCELED, now_ms)
+    return order
+
+
+def book_income(
+    venue: Venue,
+    account: Account,
+    income_type: IncomeType,
+    amount: Decimal,
+    *,
+    now_ms: int,
+    trade: Trade | None = None,
+    symbol: str = "",
+    asset: str = margin.MARGIN_ASSET,
+) -> None:
+    """Change the futures wallet, and say why."""
+    account.balances[asset] = account.balances.get(asset, ZERO) + amount
+    account.incomes.append(
+        Income(
+            income_id=venue.next_income_id(),
+            income_type=income_type,
+            amount=amount,
+            asset=asset,
+            time_ms=now_ms,
+            symbol=trade.symbol if trade is not None else symbol,
+            trade_id=trade.trade_id if trade is not None else None,
+        )
+    )

@@ -1,0 +1,100 @@
+"""Moves a price, and fills, triggers and liquidates what it crosses, in the order in which it is crossed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+from local.paper_exchange import algos, filters, margin, matching, spot
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.orders import (
+    ZERO,
+    IncomeType,
+    Order,
+    OrderStatus,
+    OrderType,
+    Side,
+)
+from local.paper_exchange.venue import Quote, Venue
+
+
+def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Decimal | None = None) -> None:
+    """Set the symbol's prices (the mark follows the last unless given) and settle every account on it."""
+    filters.find_symbol(name)
+    before = venue.quotes[name]
+    venue.quotes[name] = Quote(last, last if mark is None else mark)
+    for account in venue.accounts.values():
+        _sweep(venue, account, name, before.last, now_ms)
+        spot.sweep(venue, account, name, now_ms)
+        if account.held_positions(name):
+            liquidate_if_due(venue, account, now_ms)
+
+
+def _sweep(venue: Venue, account: Account, name: str, from_price: Decimal, now_ms: int) -> None:
+    """Run what was crossed, nearest to the old price first, until nothing is."""
+    quote = venue.quotes[name]
+    for algo in account.open_algos(name):
+        algos.follow_price(algo, quote)
+    while crossed := _crossed(venue, account, name, now_ms):
+        _, run = min(crossed, key=lambda event: abs(event[0] - from_price))
+        run()
+
+
+def _crossed(venue: Venue, account: Account, name: str, now_ms: int) -> list[tuple[Decimal, Callable[[], None]]]:
+    """Return (level, what happens there) for each open order that the present price has reached."""
+    quote = venue.quotes[name]
+    events: list[tuple[Decimal, Callable[[], None]]] = [
+        (order.price, partial(_fill_resting, venue, account, order, now_ms))
+        for order in account.open_orders(name)
+        if matching.crosses(order.side, order.price, quote.last)
+    ]
+    for algo in account.open_algos(name):
+        level = algos.trigger_level(algo)
+        if level is not None and algos.is_triggered(algo, quote):
+            events.append((level, partial(algos.trigger, venue, account, algo, now_ms)))
+    return events
+
+
+def _fill_resting(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
+    matching.fill(venue, account, order, order.remaining, price=order.price, is_maker=True, now_ms=now_ms)
+
+
+def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
+    """Cancel all orders and close all positions at the mark price once the margin balance is below maintenance."""
+    summary = margin.summarise(venue, account)
+    if summary.margin_balance >= summary.maintenance:
+        return
+    for order in account.open_orders():
+        matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+    for position in account.held_positions():
+        order = Order(
+            order_id=venue.next_order_id(),
+            client_order_id=f"autoclose-{now_ms}{venue.next_client_id()[-6:]}",
+            symbol=position.symbol,
+            side=Side.SELL if position.amount > 0 else Side.BUY,
+            position_side=position.position_side,
+            order_type=OrderType.MARKET,
+            original_type=OrderType.LIQUIDATION,
+            quantity=abs(position.amount),
+            reduce_only=True,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        account.add_order(order)
+        mark = venue.quotes[position.symbol].mark
+        matching.fill(venue, account, order, order.quantity, price=mark, is_maker=False, now_ms=now_ms)
+    shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
+    if shortfall > 0:
+        # The insurance fund takes what the account cannot pay.
+        matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
+
+
+def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int) -> None:
+    """Book one funding payment on every position of the symbol: longs pay a positive rate, shorts receive it."""
+    filters.find_symbol(name)
+    mark = venue.quotes[name].mark
+    for account in venue.accounts.values():
+        for position in account.held_positions(name):
+            amount = (-position.amount * mark * rate).quantize(matching.MONEY_STEP)
+            matching.book_income(venue, account, IncomeType.FUNDING_FEE, amount, now_ms=now_ms, symbol=name)

@@ -1,0 +1,256 @@
+"""The HTTP side: reads a request, checks who sends it, runs its route, carries faults out. Knows no trading rule."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from local.paper_exchange import account_routes, market_routes, order_routes, signing, spot_routes, state
+from local.paper_exchange.calls import Access, Call, Route
+from local.paper_exchange.control import BadControlRequest, Controls
+from local.paper_exchange.faults import Fault, FaultKind, Faults
+from local.paper_exchange.params import Params
+from local.paper_exchange.refusals import Refusal
+from local.paper_exchange.responses import without_average
+from local.paper_exchange.venue import Venue
+from local.paper_exchange.weights import RequestLimits
+
+_JSON = "application/json;charset=UTF-8"
+_DONE_AT_ONCE = (FaultKind.HANG, FaultKind.DROP_AFTER, FaultKind.TRUNCATE, FaultKind.PARTIAL, FaultKind.NO_AVERAGE)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    content_type: str = _JSON
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    query: str
+    body: str
+    api_key: str | None
+    address: str
+
+
+class PaperExchange:
+    """One exchange: its venue, its routes, and what goes wrong on it."""
+
+    def __init__(self, venue: Venue, state_file: Path | None = None) -> None:
+        self.venue = venue
+        self.faults = Faults()
+        self.controls = Controls(venue, self.faults)
+        self._limits = RequestLimits()
+        self._state_file = state_file
+        self._routes = {
+            **market_routes.routes(self.now_ms()),
+            **account_routes.ROUTES,
+            **order_routes.ROUTES,
+            **spot_routes.ROUTES,
+        }
+
+    def now_ms(self) -> int:
+        """Return the exchange's clock."""
+        return int(time.time() * 1000) + self.venue.settings.clock_offset_ms
+
+    def save(self) -> bool:
+        """Write the state file, where there is one."""
+        if self._state_file is None:
+            return False
+        state.save(self.venue, self._state_file)
+        return True
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        raw_path, _, query = request.raw_path.partition("?")
+        body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
+        if raw_path.startswith("/paper"):
+            return self._control(request.method, raw_path, body)
+        arrived = time.monotonic()
+        asked = Asked(request.method, raw_path, query, body, request.headers.get("X-MBX-APIKEY"), request.remote or "")
+        self._count(asked)
+        fault = self.faults.take(asked.method, asked.path, asked.api_key)
+        answer = await self._answer(asked, fault)
+        if fault is not None and fault.kind is FaultKind.HANG:
+            await asyncio.sleep(fault.delay_ms / 1000)
+        wait_s = self.controls.latency_ms / 1000 - (time.monotonic() - arrived)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        if fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
+            return _cut(request)
+        if fault is not None and fault.kind is FaultKind.TRUNCATE:
+            return await _send_half(request, answer)
+        return web.Response(
+            status=answer.status, body=answer.body, headers={**answer.headers, "Content-Type": answer.content_type}
+        )
+
+    def _count(self, asked: Asked) -> None:
+        account = self.venue.accounts.get(asked.api_key or "")
+        if account is not None:
+            name = f"{asked.method} {asked.path}"
+            account.requests[name] = account.requests.get(name, 0) + 1
+
+    async def _answer(self, asked: Asked, fault: Fault | None) -> Answer:
+        """Do what the request asks for, unless the fault keeps it from being done."""
+        if fault is None or fault.kind in _DONE_AT_ONCE:
+            return self.run(asked, fault)
+        match fault.kind:
+            case FaultKind.HTTP:
+                return Answer(fault.status, fault.msg.encode(), {}, "text/plain;charset=UTF-8")
+            case FaultKind.CODE:
+                return _refused(Refusal(fault.code, msg=fault.msg, status=fault.status), {})
+            case FaultKind.LATE:
+                return await self._run_late(asked, fault)
+            case _:
+                return Answer(HTTPStatus.OK, b"", {})
+
+    async def _run_late(self, asked: Asked, fault: Fault) -> Answer:
+        """Run the request after the delay. It was checked against its window when it came, as at a gateway."""
+        arrived_ms = self.now_ms()
+        await asyncio.sleep(fault.delay_ms / 1000)
+        checked_at_ms = None if self.venue.settings.refuse_late_past_recv_window else arrived_ms
+        return self.run(asked, fault, checked_at_ms=checked_at_ms)
+
+    def run(self, asked: Asked, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
+        """Check the request and run its route."""
+        route = self._routes.get((asked.method, asked.path))
+        if route is None:
+            return _not_found()
+        now_ms = self.now_ms()
+        headers: dict[str, str] = {}
+        try:
+            values = dict(parse_qsl(asked.query, keep_blank_values=True))
+            if asked.body:
+                values.update(parse_qsl(asked.body, keep_blank_values=True))
+            self._take_limits(asked, route, values, headers, now_ms)
+            call = Call(self.venue, Params(values), now_ms, None, fault is not None and fault.kind is FaultKind.PARTIAL)
+            if route.access is not Access.PUBLIC:
+                call.caller = self._identify(asked, route, values, checked_at_ms or now_ms)
+            result = route.handler(call)
+        except Refusal as refusal:
+            return _refused(refusal, headers)
+        if fault is not None and fault.kind is FaultKind.NO_AVERAGE:
+            result = [without_average(row) for row in result] if isinstance(result, list) else without_average(result)
+        body = result if isinstance(result, bytes) else json.dumps(result, separators=(",", ":")).encode()
+        return Answer(HTTPStatus.OK, body, headers)
+
+    def _take_limits(
+        self, asked: Asked, route: Route, values: dict[str, str], headers: dict[str, str], now_ms: int
+    ) -> None:
+        has_symbol = route.weight_without_symbol is None or bool(values.get("symbol"))
+        weight = route.weight if has_symbol else route.weight_without_symbol or 0
+        settings = self.venue.settings
+        if asked.path.startswith("/fapi"):
+            used = self._limits.take_weight(asked.address, weight, settings, now_ms)
+            headers["X-MBX-USED-WEIGHT-1M"] = str(used)
+        else:
+            headers["X-MBX-USED-WEIGHT-1M"] = str(weight)
+        if route.orders and asked.api_key is not None:
+            headers.update(self._limits.take_orders(asked.api_key, route.orders, settings, now_ms))
+
+    def _identify(self, asked: Asked, route: Route, values: dict[str, str], now_ms: int) -> Any:
+        account = signing.find_account(self.venue, asked.api_key)
+        signing.check_time(values.get("timestamp"), values.get("recvWindow"), now_ms)
+        signing.check_signature(account, asked.query, asked.body, values.get("signature"))
+        permissions = account.permissions
+        is_futures = asked.path.startswith("/fapi")
+        if is_futures and not permissions.enable_futures:
+            raise Refusal(-2015)
+        trades = route.access in (Access.TRADE, Access.SPOT_TRADE)
+        if trades and not (permissions.can_trade and (is_futures or permissions.enable_spot)):
+            raise Refusal(-2015)
+        return account
+
+    def _control(self, method: str, raw_path: str, body: str) -> web.Response:
+        """Answer a control request: never delayed, never failed on purpose."""
+        parts = [unquote(part) for part in raw_path.strip("/").split("/")[1:]]
+        try:
+            status, result = self._run_control(method, parts, _json_object(body))
+        except BadControlRequest as error:
+            status, result = error.status, {"error": str(error)}
+        except ValueError as error:
+            status, result = HTTPStatus.BAD_REQUEST, {"error": f"bad request: {error}"}
+        return web.Response(status=status, body=json.dumps(result).encode(), content_type="application/json")
+
+    def _run_control(self, method: str, parts: list[str], asked: dict[str, Any]) -> tuple[int, Any]:
+        controls, now_ms = self.controls, self.now_ms()
+        actions: dict[tuple[str, str, int], Callable[[], Any]] = {
+            ("GET", "accounts", 1): lambda: [controls.snapshot(a) for a in self.venue.accounts.values()],
+            ("GET", "accounts", 2): lambda: controls.snapshot(controls.find_account(parts[1])),
+            ("PUT", "accounts", 2): lambda: controls.change_account(parts[1], asked, now_ms),
+            ("DELETE", "accounts", 2): lambda: controls.delete_account(parts[1]),
+            ("GET", "prices", 1): controls.prices,
+            ("PUT", "prices", 2): lambda: controls.set_price(parts[1], asked, now_ms),
+            ("PUT", "latency", 1): lambda: controls.set_latency(asked),
+            ("GET", "faults", 1): self.faults.as_json,
+            ("POST", "faults", 1): lambda: controls.plan_fault(asked),
+            ("DELETE", "faults", 1): self.faults.clear,
+            ("GET", "settings", 1): lambda: controls.change_settings({}),
+            ("POST", "settings", 1): lambda: controls.change_settings(asked),
+            ("POST", "funding", 1): lambda: controls.book_funding(asked, now_ms),
+            ("DELETE", "limits", 1): self._limits.forget,
+            ("POST", "state", 1): lambda: {"saved": self.save()},
+            ("GET", "health", 1): lambda: {"status": "ok"},
+        }
+        if (method, parts[0] if parts else "", len(parts)) == ("POST", "accounts", 1):
+            return HTTPStatus.CREATED, controls.create_account(asked, now_ms)
+        action = actions.get((method, parts[0] if parts else "", len(parts)))
+        if action is None:
+            raise BadControlRequest("no such control", HTTPStatus.NOT_FOUND)
+        result = action()
+        return HTTPStatus.OK, {} if result is None else result
+
+
+def _json_object(body: str) -> dict[str, Any]:
+    asked = json.loads(body) if body.strip() else {}
+    if not isinstance(asked, dict):
+        raise BadControlRequest("the body must be a JSON object")
+    return asked
+
+
+def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
+    body = json.dumps({"code": refusal.code, "msg": refusal.msg}, separators=(",", ":")).encode()
+    if refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, 418):
+        headers = {**headers, "Retry-After": "60"}
+    return Answer(refusal.status, body, headers)
+
+
+def _not_found() -> Answer:
+    return Answer(HTTPStatus.NOT_FOUND, b"<html><body><h2>404 Not found</h2></body></html>", {}, "text/html")
+
+
+def _cut(request: web.BaseRequest) -> web.StreamResponse:
+    """Cut the connection without a byte of an answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _send_half(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and cut the connection."""
+    response = web.StreamResponse(
+        status=answer.status,
+        headers={**answer.headers, "Content-Type": answer.content_type, "Content-Length": str(len(answer.body))},
+    )
+    await response.prepare(request)
+    await response.write(answer.body[: len(answer.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response

@@ -1,0 +1,83 @@
+"""The exchange's whole state in memory: accounts, prices, counters, switches. No rules and no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.symbols import SYMBOLS
+
+
+@dataclass(slots=True)
+class Quote:
+    """A symbol's last and mark price."""
+
+    last: Decimal
+    mark: Decimal
+
+
+@dataclass(slots=True)
+class Settings:
+    """The switches of `POST /paper/settings`; see the package docstring for what each one does."""
+
+    refuse_close_position_when_flat: bool = False
+    refuse_overlapping_close: bool = False
+    expire_close_position_when_flat: bool = True
+    expire_reduce_only_when_flat: bool = False
+    refuse_late_past_recv_window: bool = False
+    limits_enabled: bool = True
+    weight_limit_per_minute: int = 2400
+    order_limit_per_10s: int = 300
+    order_limit_per_minute: int = 1200
+    ban_after_refusals: int = 20
+    ban_s: int = 120
+    clock_offset_ms: int = 0
+
+
+@dataclass(slots=True)
+class Counters:
+    """The next ids. Counters, so that the same requests get the same ids."""
+
+    order: int = 1_000_001
+    algo: int = 3_000_001
+    trade: int = 5_001
+    income: int = 9_001
+    generated: int = 1
+
+
+@dataclass(slots=True)
+class Venue:
+    """All accounts and all prices."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    quotes: dict[str, Quote] = field(
+        default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
+    )
+    settings: Settings = field(default_factory=Settings)
+    counters: Counters = field(default_factory=Counters)
+
+    def next_order_id(self) -> int:
+        """Take the next id of a regular order."""
+        self.counters.order += 1
+        return self.counters.order - 1
+
+    def next_algo_id(self) -> int:
+        """Take the next id of an algo order."""
+        self.counters.algo += 1
+        return self.counters.algo - 1
+
+    def next_trade_id(self) -> int:
+        """Take the next id of a fill."""
+        self.counters.trade += 1
+        return self.counters.trade - 1
+
+    def next_income_id(self) -> int:
+        """Take the next id of a wallet change."""
+        self.counters.income += 1
+        return self.counters.income - 1
+
+    def next_client_id(self) -> str:
+        """Return a client id for an order that was sent without one."""
+        self.counters.generated += 1
+        return f"paper{self.counters.generated - 1:017d}"

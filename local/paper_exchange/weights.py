@@ -1,0 +1,91 @@
+"""The request limits: weight per address and minute, orders per account, 429 and then 418. Answers nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from local.paper_exchange.refusals import Refusal
+from local.paper_exchange.venue import Settings
+
+_MINUTE_MS = 60_000
+_TEN_SECONDS_MS = 10_000
+
+
+@dataclass(slots=True)
+class _Window:
+    """A count that starts anew with each window of the clock."""
+
+    length_ms: int
+    started: int = -1
+    used: int = 0
+
+    def add(self, amount: int, now_ms: int) -> int:
+        window = now_ms // self.length_ms
+        if window != self.started:
+            self.started, self.used = window, 0
+        self.used += amount
+        return self.used
+
+
+@dataclass(slots=True)
+class _Address:
+    weight: _Window = field(default_factory=lambda: _Window(_MINUTE_MS))
+    refusals: _Window = field(default_factory=lambda: _Window(_MINUTE_MS))
+    banned_until_ms: int = 0
+
+
+@dataclass(slots=True)
+class _OrderCounts:
+    ten_seconds: _Window = field(default_factory=lambda: _Window(_TEN_SECONDS_MS))
+    minute: _Window = field(default_factory=lambda: _Window(_MINUTE_MS))
+
+
+class RequestLimits:
+    """Counts what every address and account used."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, _Address] = {}
+        self._orders: dict[str, _OrderCounts] = {}
+
+    def take_weight(self, address: str, weight: int, settings: Settings, now_ms: int) -> int:
+        """Add the weight; return what the minute has used. Refuse over the limit, ban who goes on (418)."""
+        entry = self._addresses.get(address)
+        if entry is None:
+            entry = self._addresses[address] = _Address()
+        used = entry.weight.add(weight, now_ms)
+        if not settings.limits_enabled:
+            return used
+        if now_ms < entry.banned_until_ms:
+            raise _banned(entry.banned_until_ms)
+        if used > settings.weight_limit_per_minute:
+            if entry.refusals.add(1, now_ms) > settings.ban_after_refusals:
+                entry.banned_until_ms = now_ms + settings.ban_s * 1000
+                raise _banned(entry.banned_until_ms)
+            raise Refusal(-1003, settings.weight_limit_per_minute)
+        return used
+
+    def take_orders(self, api_key: str, count: int, settings: Settings, now_ms: int) -> dict[str, str]:
+        """Count orders sent; return the headers that say so. Refuse over the account's limits."""
+        counts = self._orders.get(api_key)
+        if counts is None:
+            counts = self._orders[api_key] = _OrderCounts()
+        in_ten_seconds = counts.ten_seconds.add(count, now_ms)
+        in_minute = counts.minute.add(count, now_ms)
+        if settings.limits_enabled:
+            if in_ten_seconds > settings.order_limit_per_10s:
+                raise Refusal(-1015, settings.order_limit_per_10s, "10 SECONDS")
+            if in_minute > settings.order_limit_per_minute:
+                raise Refusal(-1015, settings.order_limit_per_minute, "1 MINUTE")
+        return {"X-MBX-ORDER-COUNT-10S": str(in_ten_seconds), "X-MBX-ORDER-COUNT-1M": str(in_minute)}
+
+    def forget(self) -> None:
+        """Start all counts anew, bans included."""
+        self._addresses.clear()
+        self._orders.clear()
+
+
+def _banned(until_ms: int) -> Refusal:
+    message = (
+        f"Way too many requests; IP banned until {until_ms}. Please use the websocket for live updates to avoid bans."
+    )
+    return Refusal(-1003, msg=message, status=418)
