@@ -20,6 +20,10 @@ class Settings:
     maintenance_parameter: str
     user_pool_id: str
     user_pool_client_id: str
+    cognito_url: str
+    """Base of Cognito's API where AWS is emulated; empty means AWS's own address."""
+    paging_key_id: str
+    """The KMS key (HMAC) that the key of the paging tokens is derived from."""
     aws_region: str
     public_webhook_url: str
     exchange_url: str
@@ -48,6 +52,8 @@ def settings() -> Settings:
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
         user_pool_client_id=env.get("USER_POOL_CLIENT_ID", ""),
+        cognito_url=env.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or env.get("AWS_ENDPOINT_URL", ""),
+        paging_key_id=env.get("PAGING_KEY_ID", ""),
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),

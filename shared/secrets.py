@@ -1,4 +1,4 @@
-"""Exchange secrets: sealed by KMS under their owner's id, opened for minutes in memory. Stores nothing."""
+"""Exchange secrets: sealed by KMS under their owner's id, opened for minutes in memory. Derives keys. Stores nothing."""
 
 from __future__ import annotations
 
@@ -46,3 +46,9 @@ def unseal(ciphertext: bytes, *, owner_id: str) -> str:
     secret = answer["Plaintext"].decode()
     _opened[owner_id, ciphertext] = (now + OPEN_FOR_S, secret)
     return secret
+
+
+def derive_key(purpose: str, *, key_id: str) -> bytes:
+    """Return 32 bytes that only holders of this KMS key (HMAC_256) can derive: always the same for one purpose."""
+    answer = _kms().generate_mac(KeyId=key_id, MacAlgorithm="HMAC_SHA_256", Message=purpose.encode())
+    return answer["Mac"]

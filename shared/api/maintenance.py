@@ -1,0 +1,59 @@
+"""Maintenance mode: a parameter that an operator flips without a deploy. Concerns requests only, never open positions."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.config import settings
+from shared.errors import ServiceUnavailable
+from shared.observability import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+BELIEVED_FOR_S = 5.0
+"""How long a reading counts: a flipped switch bites within this time."""
+
+_reading: tuple[float, bool] | None = None
+"""When the parameter is due to be read again, and what it said."""
+
+
+def refuse_during_maintenance() -> None:
+    """Raise ServiceUnavailable while maintenance mode is on."""
+    if _is_on():
+        raise ServiceUnavailable("temporarily offline for maintenance")
+
+
+def forget_reading() -> None:
+    """Make the next request read the parameter again."""
+    global _reading  # noqa: PLW0603 - one reading per process is the point
+    _reading = None
+
+
+def _is_on() -> bool:
+    global _reading  # noqa: PLW0603 - one reading per process is the point
+    now = time.monotonic()
+    if _reading is not None and _reading[0] > now:
+        return _reading[1]
+    last_known = _reading[1] if _reading is not None else False
+    try:
+        answer = _ssm().get_parameter(Name=settings().maintenance_parameter)
+        on = answer["Parameter"]["Value"].strip().lower() == "on"
+    except (BotoCoreError, ClientError) as error:
+        # A switch that cannot be read must not take the API down with it.
+        logger.warning("maintenance_parameter_unreadable", error=type(error).__name__, assumed=last_known)
+        on = last_known
+    _reading = (now + BELIEVED_FOR_S, on)
+    return on
+
+
+@cache
+def _ssm() -> SSMClient:
+    config = Config(connect_timeout=1, read_timeout=1, retries={"max_attempts": 2, "mode": "standard"})
+    return boto3.client("ssm", region_name=settings().aws_region, config=config)
