@@ -83,7 +83,7 @@ def deploy(places: Places) -> Deployed:
             *parameters(
                 Retained="false",
                 IdTokenMinutes="1440",
-                PasswordSignIn="true",  # noqa: S106 - a switch, not a password
+                PasswordSignIn="true",
                 ExchangeUrl=places.exchange_url,
                 PublicWebhookUrl=webhook_address(places),
             ),

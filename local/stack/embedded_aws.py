@@ -28,7 +28,7 @@ def bare_python() -> Path:
 
 
 def start(places: Places) -> Process:
-    """Start it and return once it answers."""
+    """Start it; `wait` tells when it answers."""
     shutil.rmtree(places.temporary, ignore_errors=True)
     places.temporary.mkdir(parents=True)
     # Functions inherit all of this: nothing of the user's environment may be in it.
@@ -46,14 +46,17 @@ def start(places: Places) -> Process:
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         **_persistence(places.state),
     )
-    process = Process(
+    return Process(
         "MiniStack",
         [str(bare_python()), str(_HERE / "launch_ministack.py"), sysconfig.get_path("purelib")],
         environment=environment,
         log=places.logs / "aws.log",
     )
+
+
+def wait(process: Process, places: Places) -> None:
+    """Return once it answers."""
     process.wait_until_it_answers(f"{places.aws_url}/_ministack/health", timeout_s=_START_TIMEOUT_S)
-    return process
 
 
 def _persistence(state: Path | None) -> dict[str, str]:

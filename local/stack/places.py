@@ -17,6 +17,8 @@ DEFAULT_PORT = 3000
 AWS_PORT_OFFSET = 1566
 """From the API's port to the embedded AWS's: 3000 → 4566."""
 
+FIRST_PORT, LAST_PORT = 1024, 65535
+
 REGION = "us-east-1"
 STACK_NAME = "lockstep"
 
@@ -34,8 +36,9 @@ class Ports:
     api: int
 
     def __post_init__(self) -> None:
-        if not 1024 <= self.api or self.aws > 65535:
-            raise NotReady(f"PORT={self.api} does not work: choose one from 1024 to {65535 - AWS_PORT_OFFSET}")
+        last = LAST_PORT - AWS_PORT_OFFSET
+        if not FIRST_PORT <= self.api <= last:
+            raise NotReady(f"PORT={self.api} does not work: choose one from {FIRST_PORT} to {last}")
 
     @property
     def webhook(self) -> int:

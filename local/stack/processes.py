@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from local.stack.places import ROOT, NotReady
@@ -66,10 +67,8 @@ class Process:
                 self._popen.wait(timeout=grace_s)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._popen.wait()
 
 

@@ -1,0 +1,80 @@
+# Lockstep. `make help` lists the commands. Everything runs from .venv, which is made from requirements.lock.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+BIN := .venv/bin
+SOURCES := shared functions layers local tests
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help run test build deploy local invoke lint types lock
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+run: .venv/.installed  ## bring the stack up, fire a demo alert, serve until Ctrl-C (DEMO=0 FOLLOWERS=n PORT=n STATE=dir)
+	@exec $(BIN)/python -m local.run
+
+test: .venv/.installed lint types  ## lint, check types, run every test
+	@$(BIN)/pytest
+
+lint: .venv/.installed  ## ruff, import rules, the template
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	@$(BIN)/cfn-lint template.yaml
+
+types: .venv/.installed  ## mypy, strict
+	@$(BIN)/mypy
+
+build: .venv/.installed  ## build for AWS (arm64, python3.13)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+
+deploy: build  ## deploy to the AWS account of your credentials
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam deploy
+
+local: build  ## the API in containers, without the rest (needs Docker)
+	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam local start-api
+
+invoke: .venv/.installed  ## call one handler in process: make invoke f=<function> e=<event>
+	@$(BIN)/python -m local.invoke "$(f)" "$(e)"
+
+lock: .venv/.installed  ## resolve the dependencies anew
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
+	@for layer in dependencies exchange; do $(MAKE) layers/$$layer/requirements.txt || exit 1; done
+
+layers/dependencies/requirements.txt: requirements.lock layers/dependencies/requirements.in layers/locked.py
+	@$(BIN)/python layers/locked.py layers/dependencies/requirements.in > $@
+
+layers/exchange/requirements.txt: requirements.lock layers/exchange/requirements.in layers/dependencies/requirements.in layers/locked.py
+	@$(BIN)/python layers/locked.py layers/exchange/requirements.in --given layers/dependencies/requirements.in > $@
+
+# The stamp makes a second call instant. uv installs in seconds; where it finds no index, pip's own settings may.
+.venv/.installed: requirements.lock
+	@python=; \
+	for candidate in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Lockstep needs Python 3.11, 3.12 or 3.13 and found none: install one (python3 here is $$(python3 --version 2>&1 | head -n 1))." >&2; \
+	  exit 1; \
+	fi; \
+	echo "Installing into .venv (once, up to two minutes) ..."; \
+	if [ "$$python" != .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then \
+	  if ! $$python -m venv --clear .venv >/dev/null 2>&1; then \
+	    echo "$$python cannot make a virtual environment: install its venv module (Debian, Ubuntu: apt install python3-venv)." >&2; \
+	    exit 1; \
+	  fi; \
+	fi; \
+	awk '/^[a-z0-9]/ { uv = /^uv==/ } uv' requirements.lock > .venv/uv.txt; \
+	{ .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt && \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements.lock; \
+	} > .venv/install.log 2>&1 || \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock >> .venv/install.log 2>&1 || \
+	{ tail -n 3 .venv/install.log >&2; echo "The packages could not be installed: is there a way to a package index? All of it is in .venv/install.log." >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,138 @@
+"""`make run`: brings the stack up, fires the demo alert, shows it, and serves until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from local.stack.places import DEFAULT_PORT, ROOT, NotReady, Places, Ports
+from local.stack.running import SESSION_FILE, LocalStack, Running, session_file
+
+_MOST_FOLLOWERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user set on `make run`."""
+
+    places: Places
+    demo: bool
+    followers: int
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Options:
+        """Return the options in the environment; raise NotReady for one that cannot be."""
+        state = environment.get("STATE", "")
+        demo = environment.get("DEMO", "") or "1"
+        if demo not in {"0", "1"}:
+            raise NotReady(f"DEMO={demo} is neither 0 nor 1")
+        return cls(
+            places=Places(
+                Ports(_whole(environment, "PORT", DEFAULT_PORT)),
+                state=Path(state).expanduser().resolve() if state else None,
+            ),
+            demo=demo == "1",
+            followers=_whole(environment, "FOLLOWERS", 3, most=_MOST_FOLLOWERS),
+        )
+
+
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM came."""
+
+
+def run(options: Options) -> None:
+    """Serve until a signal comes or a part of the stack ends."""
+    SESSION_FILE.unlink(missing_ok=True)
+    if options.places.state:
+        options.places.state.mkdir(parents=True, exist_ok=True)
+    stack = LocalStack(options.places, followers=options.followers, report=_say)
+    started = time.monotonic()
+    try:
+        _say("Lockstep")
+        running = stack.start()
+        if options.demo:
+            _show_demo(running)
+        with session_file(running.session()) as file:
+            _say(_ready(running, file, seconds=time.monotonic() - started))
+            _serve(stack)
+    finally:
+        # A second Ctrl-C must not leave half of it running.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stack.stop()
+
+
+def _show_demo(running: Running) -> None:
+    _say("  An alert says: buy BTC/USDT at 20000, stop 19700, three take-profits.\n")
+    draft = running.places.work / "session.json"
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(running.session()), encoding="utf-8")
+    result = subprocess.run(  # noqa: S603 - our own module
+        [sys.executable, "-m", "local.stack.demo", str(draft), str(running.seed_file)],
+        cwd=ROOT,
+        env=running.deployed.environment(running.places),
+        check=False,
+    )
+    draft.unlink()
+    if result.returncode:
+        raise NotReady(f"the demo failed; the logs are in {running.places.logs}")
+
+
+def _ready(running: Running, file: Path, *, seconds: float) -> str:
+    session = running.session()
+    return f"""
+  admin API       {session["api"]}/v1/admin/…
+  webhook         {session["webhook"]}/v1/webhook/strategy
+  paper exchange  {session["exchange"]}
+  AWS             {session["aws"]}
+  tokens, strategy and webhook secret are in {file.relative_to(ROOT)}; logs in {running.places.logs.relative_to(ROOT)}
+
+ready ({seconds:.0f} s) - Ctrl-C stops everything"""
+
+
+def _serve(stack: LocalStack) -> None:
+    while (dead := stack.dead_process()) is None:
+        time.sleep(0.5)
+    raise NotReady(f"{dead.name} has ended; its log ends with:\n{dead.tail()}")
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, *, most: int | None = None) -> int:
+    text = environment.get(name, "") or str(default)
+    if not text.isascii() or not text.isdigit() or not int(text) or (most is not None and int(text) > most):
+        limit = f" of at most {most}" if most else ""
+        raise NotReady(f"{name}={text} is not a whole number above 0{limit}")
+    return int(text)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
+def main() -> int:
+    """Run, and tell in one line what to do when it cannot."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        run(Options.read(os.environ))
+    except NotReady as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    except _Stopped:
+        _say("\nstopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

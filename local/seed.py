@@ -1,0 +1,298 @@
+"""Fills a fresh stack with a demo: users, plans, profiles, a strategy and its followers. Fires no alert.
+
+Runs as `python -m local.seed` in the environment of the deployed functions, and writes what `make run` must know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import secrets
+import string
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import boto3
+
+from shared.clock import to_iso, utc_now
+from shared.config import settings
+from shared.models.base import created_key
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.follower import Follower
+from shared.models.key_balance import KeyBalance
+from shared.models.notification_setting import NotificationSetting
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+from shared.models.subscription import Subscription
+from shared.models.unique_name import NameKind, UniqueName
+from shared.models.user import User
+from shared.secrets import seal
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+SYMBOL = "BTC/USDT"
+EXCHANGE = "BINANCE"
+ADMIN = "admin@example.com"
+USER = "user@example.com"
+PROFILES = {"CONSERVATIVE": Decimal("1.5"), "MODERATE": Decimal(2), "AGGRESSIVE": Decimal(3)}
+
+
+@dataclass(frozen=True, slots=True)
+class SeededFollower:
+    """One demo follower, and its account at the paper exchange."""
+
+    id: str
+    name: str
+    profile: str
+    percentage: str
+    api_key_id: str
+    api_key: str
+    api_secret: str
+    balance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What the demo and the session need to know of the data."""
+
+    admin_token: str
+    user_token: str
+    strategy_id: str
+    webhook_secret: str
+    followers: list[SeededFollower]
+
+
+def seed(follower_count: int) -> Seeded:
+    """Write the demo's data; every record is a minute old, so that the followers are older than any alert."""
+    created_at = utc_now() - timedelta(minutes=1)
+    people = _People(created_at)
+    plan = _plans(created_at)
+    profiles = _profiles(created_at)
+    webhook_secret = secrets.token_urlsafe(32)
+    strategy = _strategy(created_at, webhook_secret)
+    NotificationSetting(created_at=created_at, updated_at=created_at).save()
+    people.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
+    people.add(USER, "Uma", "User", plan=plan)
+    followers = []
+    for number, profile in enumerate(islice(cycle(profiles), follower_count), start=1):
+        user = people.add(f"follower-{number}@example.com", "Follower", str(number), plan=plan)
+        moment = created_at + timedelta(milliseconds=number)
+        followers.append(_follower(number, user_id=user, strategy=strategy, profile=profile, created_at=moment))
+    return Seeded(
+        admin_token=people.token(ADMIN),
+        user_token=people.token(USER),
+        strategy_id=strategy.id,
+        webhook_secret=webhook_secret,
+        followers=followers,
+    )
+
+
+class _People:
+    """Users in Cognito and in our own table."""
+
+    def __init__(self, created_at: datetime) -> None:
+        self._created_at = created_at
+        self._password = "".join(secrets.choice(string.ascii_letters) for _ in range(24)) + "aA1"
+        self._cognito: CognitoIdentityProviderClient = boto3.client("cognito-idp")
+        self._pool = settings().user_pool_id
+
+    def add(self, email: str, first_name: str, last_name: str, *, plan: Subscription, admin: bool = False) -> str:
+        """Create a confirmed user with a plan and return its id."""
+        created = self._cognito.admin_create_user(
+            UserPoolId=self._pool,
+            Username=email,
+            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
+            MessageAction="SUPPRESS",
+        )
+        self._set_password(email)
+        if admin:
+            self._cognito.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName="admin")
+        user_id = next(one["Value"] for one in created["User"]["Attributes"] if one["Name"] == "sub")
+        User(
+            user_id,
+            created_key=created_key(to_iso(self._created_at), user_id),
+            email=email,
+            email_verified=True,
+            first_name=first_name,
+            last_name=last_name,
+            subscription_id=plan.id,
+            subscription_updated_at=self._created_at,
+            created_at=self._created_at,
+            updated_at=self._created_at,
+        ).save()
+        return user_id
+
+    def token(self, email: str) -> str:
+        """Sign in and return the id token."""
+        self._set_password(email)
+        answer = self._cognito.admin_initiate_auth(
+            UserPoolId=self._pool,
+            ClientId=settings().user_pool_client_id,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": email, "PASSWORD": self._password},
+        )
+        return answer["AuthenticationResult"]["IdToken"]
+
+    def _set_password(self, email: str) -> None:
+        self._cognito.admin_set_user_password(
+            UserPoolId=self._pool, Username=email, Password=self._password, Permanent=True
+        )
+
+
+def _plans(created_at: datetime) -> Subscription:
+    """Write DEFAULT, which forbids automation, and STANDARD, which the demo's users have; return the latter."""
+    default = Subscription(
+        str(uuid4()), name="DEFAULT", max_balance_usd=2000, max_api_key=3, default=True, strategy_automated=False
+    )
+    standard = Subscription(
+        str(uuid4()), name="STANDARD", monthly_price_usd=Decimal(40), max_balance_usd=50_000, max_api_key=10
+    )
+    for number, plan in enumerate((default, standard)):
+        plan.private = False
+        plan.created_at = plan.updated_at = created_at + timedelta(milliseconds=number)
+        plan.created_key = created_key(to_iso(plan.created_at), plan.id)
+        plan.save()
+        _claim(NameKind.SUBSCRIPTION, plan.name, plan.id)
+    _claim(NameKind.DEFAULT_SUBSCRIPTION, "", default.id)
+    return standard
+
+
+def _profiles(created_at: datetime) -> list[RiskProfile]:
+    profiles = []
+    for number, (name, percentage) in enumerate(PROFILES.items()):
+        profile_id, moment = str(uuid4()), created_at + timedelta(milliseconds=number)
+        profile = RiskProfile(
+            profile_id,
+            created_key=created_key(to_iso(moment), profile_id),
+            name=name,
+            percentage=percentage,
+            created_at=moment,
+            updated_at=moment,
+        )
+        profile.save()
+        _claim(NameKind.RISK_PROFILE, name, profile_id)
+        profiles.append(profile)
+    return profiles
+
+
+def _strategy(created_at: datetime, webhook_secret: str) -> Strategy:
+    strategy_id, report_secret = str(uuid4()), secrets.token_hex(32)
+    report_key = _open_account(secrets.token_hex(32), report_secret, Decimal(10_000))
+    strategy = Strategy(
+        strategy_id,
+        created_key=created_key(to_iso(created_at), strategy_id),
+        name="DEMO",
+        description="The strategy of the demo.",
+        exchange_id=EXCHANGE,
+        symbol=SYMBOL,
+        report_api_key=report_key,
+        report_secret_ciphertext=seal(report_secret, owner_id=strategy_id),
+        webhook_secret_hash=hashlib.sha256(webhook_secret.encode()).hexdigest(),
+        created_at=created_at,
+        updated_at=created_at,
+    )
+    strategy.save()
+    _claim(NameKind.STRATEGY, strategy.name, strategy_id)
+    return strategy
+
+
+def _follower(
+    number: int, *, user_id: str, strategy: Strategy, profile: RiskProfile, created_at: datetime
+) -> SeededFollower:
+    key_id, follower_id, api_secret = str(uuid4()), str(uuid4()), secrets.token_hex(32)
+    # Uneven balances, so that amounts show how they are rounded; all far below the plan's maximum.
+    balance = Decimal(10_000) + Decimal("731.37") * (number % 13)
+    api_key = _open_account(secrets.token_hex(32), api_secret, balance)
+    ExchangeKey(
+        key_id,
+        user_id=user_id,
+        created_key=created_key(to_iso(created_at), key_id),
+        exchange_id=EXCHANGE,
+        trade_type=TradeType.FUTURES,
+        strategy_type=StrategyType.AUTOMATED,
+        name=f"Demo {number}",
+        api_key=api_key,
+        secret_ciphertext=seal(api_secret, owner_id=key_id),
+        created_at=created_at,
+        updated_at=created_at,
+    ).save()
+    KeyBalance(key_id, total_usd=balance, updated_at=created_at).save()
+    Follower(
+        strategy.id,
+        created_key(to_iso(created_at), follower_id),
+        id=follower_id,
+        api_key_id=key_id,
+        symbol=strategy.symbol,
+        user_id=user_id,
+        risk_profile_id=profile.id,
+        created_at=created_at,
+        updated_at=created_at,
+    ).save()
+    return SeededFollower(
+        id=follower_id,
+        name=f"Follower {number}",
+        profile=profile.name,
+        percentage=str(profile.percentage),
+        api_key_id=key_id,
+        api_key=api_key,
+        api_secret=api_secret,
+        balance=str(balance),
+    )
+
+
+def _claim(kind: NameKind, name: str, owner_id: str) -> None:
+    UniqueName(UniqueName.claim_key(kind, name), owner_id=owner_id).save()
+
+
+def _open_account(api_key: str, secret: str, balance: Decimal) -> str:
+    """Open an account at the paper exchange and return its API key."""
+    body = {"apiKey": api_key, "secret": secret, "balances": {"USDT": str(balance)}}
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{settings().exchange_url}/paper/accounts",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    return api_key
+
+
+def restore(kept: Path) -> Seeded:
+    """Sign in again after a restart with kept data, and open again the accounts that the paper exchange forgot."""
+    known = json.loads(kept.read_text(encoding="utf-8"))
+    followers = [SeededFollower(**follower) for follower in known["followers"]]
+    for follower in followers:
+        _open_account(follower.api_key, follower.api_secret, Decimal(follower.balance))
+    people = _People(utc_now())
+    return Seeded(
+        admin_token=people.token(ADMIN),
+        user_token=people.token(USER),
+        strategy_id=known["strategy_id"],
+        webhook_secret=known["webhook_secret"],
+        followers=followers,
+    )
+
+
+def main() -> None:
+    """Seed, or restore what was seeded before, and write it to the file given."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--followers", type=int, default=3)
+    parser.add_argument("--restore", action="store_true")
+    arguments = parser.parse_args()
+    seeded = restore(arguments.file) if arguments.restore else seed(arguments.followers)
+    arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    arguments.file.touch(mode=0o600)
+    arguments.file.write_text(json.dumps(asdict(seeded), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

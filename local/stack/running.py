@@ -1,0 +1,181 @@
+"""One local stack from nothing to seeded: starts the parts in order, and stops them all. Fires no alert."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.stack import embedded_aws
+from local.stack.build import build, fingerprint
+from local.stack.deploy import Deployed, client, deploy, find
+from local.stack.places import LOCAL, NotReady, Places, clean_environment
+from local.stack.processes import Process, run_tool
+
+SESSION_FILE = LOCAL / "session.json"
+
+# Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
+_WARMED = ("StrategyWebhookExpressJSv1", "TriggerFanout", "OrderExecutor", "PositionWatcher")
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that is up: what was deployed, and what was seeded."""
+
+    places: Places
+    deployed: Deployed
+    seed_file: Path
+
+    @property
+    def seeded(self) -> dict[str, Any]:
+        """What `local.seed` wrote."""
+        seeded: dict[str, Any] = json.loads(self.seed_file.read_text(encoding="utf-8"))
+        return seeded
+
+    def session(self) -> dict[str, str]:
+        """Return what a user, a test or a script must know to use the stack."""
+        seeded = self.seeded
+        return {
+            "api": self.places.api_url,
+            "webhook": self.places.webhook_url,
+            "exchange": self.places.exchange_url,
+            "aws": self.places.aws_url,
+            "adminToken": seeded["admin_token"],
+            "userToken": seeded["user_token"],
+            "strategyId": seeded["strategy_id"],
+            "webhookSecret": seeded["webhook_secret"],
+        }
+
+
+class LocalStack:
+    """The processes of one stack."""
+
+    def __init__(self, places: Places, *, followers: int, report: Report) -> None:
+        self._places = places
+        self._followers = followers
+        self._report = report
+        self._processes: list[Process] = []
+
+    def start(self) -> Running:
+        """Bring everything up; raise NotReady with what to do when something stands in the way."""
+        self._places.ports.check_free()
+        with self._step("Building the functions and layers") as step:
+            if not build():
+                step.remark = "unchanged"
+        with self._step("Starting the embedded AWS and the paper exchange"):
+            self._start_servers()
+        with self._step("Deploying template.yaml") as step:
+            deployed = self._deploy(step)
+        self._start_proxy(deployed)
+        with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
+            warm = [pool.submit(self._warm, name) for name in _WARMED]
+            seed_file = self._seed(deployed, step)
+            for one in warm:
+                one.result()
+        return Running(self._places, deployed, seed_file)
+
+    def dead_process(self) -> Process | None:
+        """Return a part that has ended by itself, or None."""
+        return next((process for process in self._processes if not process.running), None)
+
+    def stop(self) -> None:
+        """Stop every part, the last started first; data that is kept is saved now."""
+        while self._processes:
+            self._processes.pop().stop()
+        shutil.rmtree(self._places.temporary, ignore_errors=True)
+
+    def _start_servers(self) -> None:
+        exchange = Process(
+            "The paper exchange",
+            [sys.executable, "-m", "local.paper_exchange", "--port", str(self._places.ports.exchange)],
+            environment=clean_environment(),
+            log=self._places.logs / "exchange.log",
+        )
+        self._processes.append(exchange)
+        self._processes.append(embedded_aws.start(self._places))
+        embedded_aws.wait(self._processes[-1], self._places)
+        exchange.wait_until_it_answers(f"{self._places.exchange_url}/fapi/v1/ping", timeout_s=20)
+
+    def _deploy(self, step: Step) -> Deployed:
+        stamp = self._places.state / "build.sha256" if self._places.state else None
+        found = find(self._places) if stamp else None
+        if stamp and found and stamp.exists() and stamp.read_text(encoding="ascii") == fingerprint():
+            step.remark = "kept"
+            return found
+        if found:
+            raise NotReady(
+                f"the data in {self._places.state} belongs to other code: delete that directory, or choose another"
+            )
+        deployed = deploy(self._places)
+        if stamp:
+            stamp.write_text(fingerprint(), encoding="ascii")
+        return deployed
+
+    def _start_proxy(self, deployed: Deployed) -> None:
+        ports, aws = self._places.ports, self._places.aws_url
+        routes = [f"{ports.api}={aws}{deployed.api_base}", f"{ports.webhook}={aws}{deployed.webhook_base}"]
+        proxy = Process(
+            "The proxy",
+            [sys.executable, "-m", "local.stack.proxy", *routes],
+            environment=clean_environment(),
+            log=self._places.logs / "proxy.log",
+        )
+        self._processes.append(proxy)
+        proxy.wait_until_it_answers(f"{self._places.api_url}/", timeout_s=20)
+
+    def _seed(self, deployed: Deployed, step: Step) -> Path:
+        file = (self._places.state or self._places.work) / "seed.json"
+        command = [sys.executable, "-m", "local.seed", str(file), "--followers", str(self._followers)]
+        if self._places.state and file.exists():
+            command.append("--restore")
+            step.remark = "kept"
+        run_tool(
+            "Seeding",
+            command,
+            environment=deployed.environment(self._places),
+            log=self._places.logs / "seed.log",
+        )
+        return file
+
+    def _warm(self, logical_id: str) -> None:
+        cloudformation = client("cloudformation", self._places)
+        found = cloudformation.describe_stack_resource(StackName="lockstep", LogicalResourceId=logical_id)
+        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        client("lambda", self._places).invoke(FunctionName=name, Payload=b'{"Records": []}')
+
+    @contextmanager
+    def _step(self, title: str) -> Iterator[Step]:
+        step, started = Step(), time.monotonic()
+        yield step
+        remark = f", {step.remark}" if step.remark else ""
+        self._report(f"  {title} … {time.monotonic() - started:.1f} s{remark}")
+
+
+class Step:
+    """One line of progress."""
+
+    remark = ""
+
+
+@contextmanager
+def session_file(session: dict[str, str]) -> Iterator[Path]:
+    """Write `.local/session.json` for as long as the stack is ready; it holds tokens, so only the user may read it."""
+    draft = SESSION_FILE.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(json.dumps(session, indent=2) + "\n")
+    draft.replace(SESSION_FILE)
+    try:
+        yield SESSION_FILE
+    finally:
+        SESSION_FILE.unlink(missing_ok=True)
