@@ -11,10 +11,10 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pynamodb.connection import Connection, TableConnection
-from pynamodb.exceptions import DoesNotExist, PynamoDBException, TransactWriteError
+from pynamodb.exceptions import DoesNotExist, PynamoDBException, TransactGetError, TransactWriteError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
+from pynamodb.transactions import TransactGet, TransactWrite
 
 from shared.config import settings
 from shared.errors import RecordChanged
@@ -32,6 +32,7 @@ __all__ = [
     "created_key",
     "epoch_after",
     "in_chunks",
+    "read_together",
     "table_name",
     "transact",
 ]
@@ -159,3 +160,29 @@ def transact(build: Callable[[TransactWrite], None]) -> None:
             time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
         else:
             return
+
+
+def read_together(*keys: tuple[type[Table], Any, Any]) -> list[Any]:
+    """Return the records with these keys (model, hash key, range key or None) as of one moment; None where none is.
+
+    One request, consistent across tables. A record that is being written at that moment is waited for.
+    """
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        try:
+            with TransactGet(connection=connection()) as transaction:
+                futures = [transaction.get(model, key, range_key) for model, key, range_key in keys]
+        except TransactGetError as error:
+            reasons = {reason.code for reason in error.cancellation_reasons if reason is not None}
+            if attempt == _MAX_ATTEMPTS or not (reasons | {error.cause_response_code}) & _RETRYABLE:
+                raise
+            time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
+        else:
+            return [_present(future) for future in futures]
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _present(future: Any) -> Any:
+    try:
+        return future.get()
+    except DoesNotExist:
+        return None

@@ -122,6 +122,8 @@ class Execution(Table):
     strategy_id = UnicodeAttribute()
     strategy_name = UnicodeAttribute(default="")
     follower_id = UnicodeAttribute()
+    follower_key = UnicodeAttribute()
+    """The follower's `created_key`: with the strategy's id the key of its record."""
     user_id = UnicodeAttribute()
     api_key_id = UnicodeAttribute()
     key_name = UnicodeAttribute(default="")

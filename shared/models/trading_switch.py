@@ -25,8 +25,6 @@ class TradingSwitch(Table):
     updated_at = TimeAttribute()
 
     @classmethod
-    def halted_scopes(cls, *, strategy_id: str, lane: str) -> list[str]:
-        """Return the scopes that forbid an entry now, read consistently."""
-        scopes = [EVERYTHING, f"strategy#{strategy_id}", f"lane#{lane}"]
-        found = cls.find_many(scopes, consistent=True)
-        return [scope for scope in scopes if scope in found and found[scope].halted]
+    def scopes(cls, *, strategy_id: str, lane: str) -> tuple[str, ...]:
+        """Return the scopes that an entry must ask."""
+        return (EVERYTHING, f"strategy#{strategy_id}", f"lane#{lane}")

@@ -1,0 +1,144 @@
+"""Whether an entry may happen: our own records first, then the account, then the market. Raises, places nothing.
+
+Exits never come through here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from shared.config import settings
+from shared.errors import OrderDenied
+from shared.exchange.views import AccountView
+from shared.models.base import read_together
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.execution import Execution
+from shared.models.follower import Follower
+from shared.models.strategy import Strategy
+from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.subscription import Subscription
+from shared.models.trading_switch import TradingSwitch
+from shared.models.user import User
+from shared.trading.brackets import maintenance_rate, notional_cap
+from shared.trading.execution import DenialReason, Desired
+from shared.trading.filters import SymbolFilters
+from shared.trading.freshness import judge_freshness
+from shared.trading.sizing import SizedOrder, size_order
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What our own records say about a follower at one moment."""
+
+    follower: Follower | None
+    user: User | None
+    key: ExchangeKey | None
+    plan: Subscription | None
+    strategy: Strategy | None
+    latest_alert_seq: int
+    halted: list[str]
+
+
+def read_standing(execution: Execution) -> Standing:
+    """Read everything of ours that may forbid an entry, as of one moment (blocking)."""
+    halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=execution.egress_lane)
+    follower, user, key, plan, strategy, alerts, *switches = read_together(
+        (Follower, execution.strategy_id, execution.follower_key),
+        (User, execution.user_id, None),
+        (ExchangeKey, execution.api_key_id, None),
+        (Subscription, execution.subscription_id or "-", None),
+        (Strategy, execution.strategy_id, None),
+        (StrategyAlerts, execution.strategy_id, None),
+        *((TradingSwitch, scope, None) for scope in halts),
+    )
+    return Standing(
+        follower=follower,
+        user=user,
+        key=key,
+        plan=plan,
+        strategy=strategy,
+        latest_alert_seq=alerts.latest_alert_seq if alerts is not None else 0,
+        halted=[switch.scope for switch in switches if switch is not None and switch.halted],
+    )
+
+
+def admit_follower(standing: Standing, execution: Execution) -> None:
+    """Raise OrderDenied when the follower, its user, key, plan or strategy may not open anything now."""
+    if execution.desired is Desired.CLOSED:
+        raise OrderDenied(DenialReason.CLOSE_REQUESTED)
+    if standing.halted:
+        raise OrderDenied(DenialReason.HALTED, ", ".join(standing.halted))
+    if standing.strategy is None or not standing.strategy.active:
+        raise OrderDenied(DenialReason.STRATEGY_INACTIVE)
+    if standing.follower is None or not standing.follower.active:
+        raise OrderDenied(DenialReason.FOLLOWER_INACTIVE)
+    if standing.user is None or not standing.user.active:
+        raise OrderDenied(DenialReason.USER_DISABLED)
+    _admit_key(standing.key)
+    if standing.plan is None or not standing.plan.strategy_automated:
+        raise OrderDenied(DenialReason.PLAN_WITHOUT_AUTOMATION)
+    if standing.user.plan_lapsed:
+        raise OrderDenied(DenialReason.PLAN_LAPSED)
+
+
+def _admit_key(key: ExchangeKey | None) -> None:
+    if key is None or not key.active:
+        raise OrderDenied(DenialReason.KEY_INACTIVE)
+    if key.trade_type is not TradeType.FUTURES:
+        raise OrderDenied(DenialReason.KEY_NOT_FUTURES)
+    if key.strategy_type is not StrategyType.AUTOMATED:
+        raise OrderDenied(DenialReason.KEY_INACTIVE, "the key is for manual trading")
+
+
+def admit_age(standing: Standing, execution: Execution, *, now: datetime, market_price: Decimal | None = None) -> None:
+    """Raise OrderDenied when the trigger is stale, superseded, or the market has moved away from it."""
+    reason = judge_freshness(
+        fired_at=execution.fired_at,
+        received_at=execution.received_at,
+        now=now,
+        latest_accepted_seq=standing.latest_alert_seq,
+        seq=execution.seq,
+        order_price=execution.order_price,
+        market_price=market_price,
+        max_age_s=settings().max_alert_age_s,
+        max_distance_pct=settings().max_price_distance_pct,
+    )
+    if reason is not None:
+        raise OrderDenied(reason)
+
+
+def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
+    """Raise OrderDenied for an account of a kind that we do not trade, or one above its plan."""
+    refusals = (
+        (view.withdrawals_enabled, DenialReason.WITHDRAWALS_ENABLED),
+        (view.portfolio_margin, DenialReason.PORTFOLIO_MARGIN),
+        (not (view.futures_enabled and view.can_trade), DenialReason.FUTURES_DISABLED),
+        (view.hedge_mode, DenialReason.HEDGE_MODE),
+        (view.multi_assets_margin, DenialReason.MULTI_ASSETS_MARGIN),
+    )
+    for refused, reason in refusals:
+        if refused:
+            raise OrderDenied(reason)
+    if max_balance_usd is not None and view.wallet_balance > max_balance_usd:
+        raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{view.wallet_balance} > {max_balance_usd}")
+
+
+def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> SizedOrder:
+    """Return the amount that loses the profile's percentage of equity at the stop; raise OrderDenied."""
+    cap = notional_cap(view.brackets, leverage=view.leverage)
+    # The largest notional that the caps leave decides whose maintenance rate liquidation is judged by.
+    reachable = min(cap, min(view.wallet_balance, view.margin_balance) * settings().max_effective_leverage)
+    state = view.state(
+        maintenance_margin_rate=maintenance_rate(view.brackets, notional_usdt=reachable), bracket_notional_cap=cap
+    )
+    return size_order(
+        signal=execution.signal(),
+        account=state,
+        filters=filters,
+        risk_pct=execution.risk_pct,
+        max_effective_leverage=settings().max_effective_leverage,
+        reference_price=execution.order_price,
+        market_price=view.market_price,
+    )

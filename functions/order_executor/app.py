@@ -1,0 +1,22 @@
+"""Lambda `OrderExecutor`: the records of `orders.fifo`, one exchange key's in order, different keys' side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.order_executor import service
+from shared.messages import read_order_message
+from shared.worker import Record, run_batch
+
+DEADLINE_S = 26.0
+"""Below the function's own time-out of 30 s, so that a group that hangs still returns its lease."""
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Handle a batch; what failed comes again, with the later records of its own key only."""
+    del context
+    return run_batch(event, _handle, deadline_s=DEADLINE_S)
+
+
+async def _handle(record: Record) -> None:
+    await service.handle(read_order_message(record.body))

@@ -1,0 +1,128 @@
+"""Ends an execution: what its position earned, from the exchange's own fills; or why there was no position.
+
+Whoever ends an execution does it here, in one write with the follower's performance and the slot, so it counts once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from pynamodb.transactions import TransactWrite
+
+from functions.order_executor.trade import Trade, due_in, learn
+from shared.clock import utc_now
+from shared.config import settings
+from shared.exchange.views import History
+from shared.models.follower_performance import FollowerPerformance
+from shared.models.position_slot import PositionSlot
+from shared.models.trigger import settle_trigger
+from shared.observability import count_outcome, logger
+from shared.trading.booking import Booking, book_position
+from shared.trading.execution import HOLDS_QUANTITY, CloseReason, ExecutionState
+
+_CLOCK_ALLOWANCE = timedelta(seconds=60)
+"""The exchange's fills carry its clock, our records ours."""
+_BOOK_POLLS = 10
+_POLL_S = 0.2
+
+_FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
+
+
+async def book(trade: Trade) -> bool:
+    """Book a position that is flat at the venue; False while its fills do not all show yet."""
+    execution = trade.execution
+    for attempt in range(_BOOK_POLLS):
+        history, wallet = await asyncio.gather(
+            trade.account.history(trade.symbol, since=execution.created_at - _CLOCK_ALLOWANCE),
+            trade.account.wallet_balance(),
+        )
+        booking = book_position(
+            execution_id=execution.id,
+            entry_side=execution.side,
+            fills=history.fills,
+            prefix=settings().broker_prefix,
+            deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
+        )
+        if booking is not None and booking.close_reason is not None:
+            await _learn_orders(trade, history)
+            await _write(trade, booking, wallet)
+            return True
+        await asyncio.sleep(_POLL_S * (attempt + 1))
+        await trade.hold()
+    logger.warning("fills_incomplete", execution_id=execution.id)
+    await trade.advance(due_at=due_in(10))
+    return False
+
+
+async def _learn_orders(trade: Trade, history: History) -> None:
+    known = [order for order in trade.orders.values() if order.client_order_id in history.orders]
+    for order in known:
+        learn(order, history.orders[order.client_order_id])
+    await trade.note(*known)
+
+
+async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
+    execution = trade.execution
+    now = utc_now()
+
+    def performance(transaction: TransactWrite) -> None:
+        record = FollowerPerformance(execution.follower_id)
+        transaction.update(
+            record,
+            actions=[
+                # A follower's performance is made by its first booked trade; its id never changes after.
+                FollowerPerformance.id.set(FollowerPerformance.id | str(uuid.uuid4())),
+                FollowerPerformance.total_profit.add(booking.net_profit),
+                FollowerPerformance.total_fee.add(booking.fee),
+                FollowerPerformance.trades.add(1),
+                FollowerPerformance.closed_balance.set(wallet),
+                FollowerPerformance.updated_at.set(now),
+                FollowerPerformance.schema_version.set(1),
+            ],
+        )
+
+    reason = booking.close_reason
+    await trade.advance(
+        ExecutionState.CLOSED,
+        slot=_FREE_SLOT,
+        also=performance,
+        entry_price=booking.entry_price,
+        exit_price=booking.exit_price,
+        filled_amount=booking.entered_amount,
+        fee=booking.fee,
+        profit=booking.net_profit,
+        profit_pct=booking.profit_pct,
+        close_reason=reason.value if reason is not None else None,
+    )
+    count_outcome("position_closed", reason=str(execution.close_reason))
+    logger.info(
+        "position_closed",
+        execution_id=execution.id,
+        trigger_id=execution.trigger_id,
+        close_reason=str(execution.close_reason),
+    )
+    await asyncio.to_thread(settle_trigger, execution.trigger_id)
+
+
+async def end_without_position(trade: Trade, *, state: ExecutionState, reason: str, detail: str = "") -> None:
+    """End an execution that opened nothing, with its reason; the slot is free again if it was this execution's.
+
+    Once a quantity may have been open, the only end is CLOSED.
+    """
+    execution = trade.execution
+    if execution.state in HOLDS_QUANTITY:
+        state = ExecutionState.CLOSED
+    owned = trade.slot.execution_id == execution.id
+    await trade.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
+    count_outcome(f"follower_{state.value.lower()}", reason=reason)
+    logger.info(
+        "execution_ended",
+        execution_id=execution.id,
+        trigger_id=execution.trigger_id,
+        state=state.value,
+        reason=reason,
+    )
+    await asyncio.to_thread(settle_trigger, execution.trigger_id)

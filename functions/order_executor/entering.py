@@ -1,0 +1,230 @@
+"""The entry: written down, sent once, and looked up when its outcome is unknown. Protects nothing.
+
+Unknown is not failed: an entry is sent a second time only when the exchange can no longer take the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from functions.order_executor.trade import Trade, due_in
+from shared.errors import (
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeRejected,
+    ExchangeThrottled,
+    ExchangeUnavailable,
+    OutcomeUnknown,
+    RecordChanged,
+)
+from shared.exchange.views import OrderView
+from shared.messages import ReconcileMessage, send_reconcile
+from shared.models.execution import Execution
+from shared.models.order import Order, OrderStatus
+from shared.models.position_slot import PositionSlot
+from shared.observability import logger
+from shared.trading.execution import DenialReason, Desired, ExecutionState
+from shared.trading.plan import ExitPlan, plan_entry
+from shared.trading.sizing import SizedOrder
+
+DEAD_MAN_DELAY_S = 10
+ENTRY_WINDOW_MS = 3_000
+"""Short, because absence can be proven only after it: a market order that arrives later is not wanted anyway."""
+ABSENCE_MARGIN_MS = 2_000
+_ENTRY_ATTEMPTS = 2
+_SEND_ATTEMPTS = 3
+_POLL_S = 0.25
+_UNKNOWN_POLL_S = 0.5
+_JUDGE_POLLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The entry has opened a position."""
+
+    amount: Decimal
+    view: OrderView
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The entry has opened nothing, and never will."""
+
+    state: ExecutionState
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The entry never reached the exchange, proven; it may be sent once more."""
+
+
+Outcome = Filled | Refused | Absent
+
+
+async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Order:
+    """Write down the entry and its stops, take the slot, and set the dead-man message; then it may be sent.
+
+    The stops' records are written now, so that nothing need be written between the fill and the stop. Raise
+    RecordChanged when somebody asked for the position to be closed meanwhile.
+    """
+    execution = trade.execution
+    entry = trade.intend(plan_entry(signal=execution.signal(), amount=sized.amount))
+    stops = [trade.intend(stop, attempt=1) for stop in exits.stops]
+    await trade.hold()
+    trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
+    await asyncio.gather(
+        trade.advance(
+            ExecutionState.ENTERING,
+            orders=(entry, *stops),
+            slot=(
+                PositionSlot.follower_id.set(execution.follower_id),
+                PositionSlot.execution_id.set(execution.id),
+                PositionSlot.quantity.set(sized.amount),
+            ),
+            unless=lambda fresh: fresh.desired is Desired.CLOSED,
+            due_at=due_in(2 * DEAD_MAN_DELAY_S),
+            equity=sized.equity,
+            amount=sized.amount,
+            caps=[cap.value for cap in sized.caps],
+        ),
+        asyncio.to_thread(send_reconcile, ReconcileMessage(execution_id=execution.id), delay_s=DEAD_MAN_DELAY_S),
+    )
+    return entry
+
+
+async def send_entry(trade: Trade, entry: Order) -> Outcome:
+    """Send an intended entry and return what came of it; raise OutcomeUnknown only when it cannot be found out now."""
+    planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(entry))
+    for attempt in range(1, _SEND_ATTEMPTS + 1):
+        try:
+            view = await trade.place(planned, entry)
+        except OutcomeUnknown as error:
+            logger.warning("entry_outcome_unknown", execution_id=trade.execution.id, detail=str(error))
+            await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error), due_at=due_in(DEAD_MAN_DELAY_S))
+            return await resolve_entry(trade, entry)
+        except ExchangeUnavailable as error:
+            # Certainly not placed, so the same order may go out again; but a ban is not argued with.
+            if isinstance(error, ExchangeThrottled) or attempt == _SEND_ATTEMPTS:
+                return await _refuse(trade, entry, _of_unavailable(error))
+            await asyncio.sleep(_POLL_S * attempt)
+            trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
+            await trade.note(entry)
+        except ExchangeRejected as error:
+            return await _refuse(trade, entry, Refused(ExecutionState.REJECTED, _code(error), str(error)))
+        except ExchangeAuthorizationFailed as error:
+            refused = Refused(ExecutionState.REJECTED, DenialReason.KEY_UNAUTHORIZED, str(error))
+            return await _refuse(trade, entry, refused)
+        else:
+            return await _judge(trade, entry, view)
+    raise AssertionError("unreachable: the last attempt returns")
+
+
+async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
+    """Find out what became of an entry whose answer is missing: look it up until it shows, or cannot any more.
+
+    It counts as absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
+    position and the fills all show nothing. Raise OutcomeUnknown while the exchange is out of reach.
+    """
+    if entry.exchange_time_ms is None or entry.recv_window_ms is None:
+        raise OutcomeUnknown("the entry's window is not on record")
+    expires_ms = entry.exchange_time_ms + entry.recv_window_ms + ABSENCE_MARGIN_MS
+    while True:
+        view = await trade.look_up(entry)
+        if view is not None:
+            return await _judge(trade, entry, view)
+        exchange_now_ms = await trade.account.server_time_ms()
+        if exchange_now_ms > expires_ms:
+            break
+        await asyncio.sleep(min(_UNKNOWN_POLL_S, (expires_ms - exchange_now_ms) / 1000 + 0.01))
+        await trade.hold()
+    view = await trade.look_up(entry)
+    if view is not None:
+        return await _judge(trade, entry, view)
+    held, history = await asyncio.gather(
+        trade.position(), trade.account.history(trade.symbol, since=trade.execution.created_at)
+    )
+    ours = history.orders.get(entry.client_order_id)
+    if ours is not None:
+        return await _judge(trade, entry, ours)
+    if held or any(fill.client_order_id == entry.client_order_id for fill in history.fills):
+        raise OutcomeUnknown("a position without an order that we know: look again")
+    entry.status = OrderStatus.ABSENT
+    await trade.note(entry)
+    logger.info("entry_proven_absent", execution_id=trade.execution.id, client_order_id=entry.client_order_id)
+    return Absent()
+
+
+async def resend_entry(trade: Trade, absent: Order) -> Outcome:
+    """Send an entry that is proven absent once more, under a new id; the second absence is the end of it."""
+    if absent.attempt >= _ENTRY_ATTEMPTS:
+        return Absent()
+    planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(absent))
+    entry = trade.intend(planned, attempt=absent.attempt + 1)
+    await trade.hold()
+    trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
+    try:
+        await trade.advance(
+            ExecutionState.ENTERING,
+            orders=(entry,),
+            unless=_close_wanted,
+            due_at=due_in(DEAD_MAN_DELAY_S),
+        )
+    except RecordChanged:
+        return Absent()
+    return await send_entry(trade, entry)
+
+
+def _close_wanted(fresh: Execution) -> bool:
+    return fresh.desired is Desired.CLOSED
+
+
+async def _judge(trade: Trade, entry: Order, view: OrderView) -> Outcome:
+    """Return what an entry that the exchange knows has come to; a market order is final within moments."""
+    for _ in range(_JUDGE_POLLS):
+        # A create-order reply may carry no fill yet, so ask for the order itself.
+        if view.filled or not view.status.is_open:
+            break
+        await asyncio.sleep(_POLL_S / 2)
+        view = await _again(trade, entry) or view
+    if view.filled and view.status.is_open:
+        # What is filled needs its stop now; the rest is not waited for.
+        await trade.account.cancel(trade.symbol, view)
+        view = await _again(trade, entry) or view
+    if view.filled:
+        return Filled(amount=view.filled, view=view)
+    if view.status.is_open:
+        raise OutcomeUnknown("the entry stands unfilled")
+    return await _refuse(trade, entry, Refused(ExecutionState.REJECTED, "NOT_FILLED", view.status.value))
+
+
+async def _again(trade: Trade, entry: Order) -> OrderView | None:
+    try:
+        return await trade.look_up(entry)
+    except ExchangeError:
+        return None  # asked again by the loop above
+
+
+async def _refuse(trade: Trade, entry: Order, refused: Refused) -> Refused:
+    entry.status, entry.error = OrderStatus.REJECTED, refused.reason
+    await trade.note(entry)
+    return refused
+
+
+def _of_unavailable(error: ExchangeUnavailable) -> Refused:
+    if isinstance(error, ExchangeThrottled):
+        return Refused(ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED, str(error))
+    return Refused(ExecutionState.FAILED, "EXCHANGE_UNAVAILABLE", str(error))
+
+
+def _code(error: ExchangeError) -> str:
+    return f"EXCHANGE_{abs(error.code)}" if error.code is not None else "EXCHANGE_REFUSED"
+
+
+def _amount_of(entry: Order) -> Decimal:
+    if entry.amount is None:
+        raise ValueError("an entry without an amount")
+    return entry.amount
