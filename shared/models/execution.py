@@ -29,9 +29,14 @@ from shared.trading.signal import Signal, Trailing
 OPEN_SHARDS = 16
 
 
+def open_shard(number: int) -> str:
+    """Return a partition of the open index by its number, 0 to OPEN_SHARDS - 1."""
+    return f"open#{number}"
+
+
 def open_shard_of(execution_id: str) -> str:
     """Return the partition of the open index that an active execution lies in."""
-    return f"open#{zlib.crc32(execution_id.encode()) % OPEN_SHARDS}"
+    return open_shard(zlib.crc32(execution_id.encode()) % OPEN_SHARDS)
 
 
 def trigger_part(trigger_id: str, execution_id: str) -> str:

@@ -20,6 +20,9 @@ from shared.models.trigger_count import TriggerCount
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
 
+PENDING = "PENDING"
+"""Partition of the sparse index of triggers whose fan-out is not done."""
+
 
 class FanoutState(StrEnum):
     """How far the trigger has been spread to its followers."""
@@ -86,7 +89,7 @@ class Trigger(Table):
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
     fanout_checkpoint = UnicodeAttribute(null=True)
     """`created_key` of the last follower that has its execution."""
-    pending = UnicodeAttribute(null=True, default="PENDING")
+    pending = UnicodeAttribute(null=True, default=PENDING)
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

@@ -1,0 +1,24 @@
+"""Lambda `PositionWatcher`: the minute's schedule, and the delayed messages of the `reconcile` queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.position_watcher import service
+from shared.messages import read_reconcile_message
+from shared.worker import Record, run_batch
+
+DEADLINE_S = 25.0
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Take a batch of dead-man messages, or, called by the schedule, look at everything that is due."""
+    del context
+    if "Records" in event:
+        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+    return service.watch()
+
+
+async def _handle(record: Record) -> None:
+    message = read_reconcile_message(record.body)
+    await service.take_over(message.execution_id, delivery=f"reconcile-{record.message_id}")
