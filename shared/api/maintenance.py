@@ -1,4 +1,4 @@
-"""Maintenance mode: a parameter that an operator flips without a deploy. Concerns requests only, never open positions."""
+"""Maintenance mode: a parameter that an operator flips without a deploy. Concerns requests, never open positions."""
 
 from __future__ import annotations
 

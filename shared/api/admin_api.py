@@ -1,0 +1,156 @@
+"""The routes of one admin function, behind the checks that every request passes. Knows no endpoint.
+
+Order of the checks: 401, 403, 503 (maintenance), 404 for routes and ids, then the endpoint's own.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.api.identity import admin_of
+from shared.api.json_text import write_json
+from shared.api.maintenance import refuse_during_maintenance
+from shared.api.requests import Body, Fault, Query, read_body, read_query
+from shared.errors import AccessDenied, NotFound, RequestInvalid, RequestUnprocessable, ServiceUnavailable
+from shared.messages import MessageNotSent
+from shared.observability import logger
+
+REQUEST_ID_HEADER = "x-request-id"
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+B = TypeVar("B", bound=Body)
+Q = TypeVar("Q", bound=Query)
+
+
+class AdminApi(APIGatewayRestResolver):
+    """Routes that answer admins. A path variable is always an id; a handler returns the body of its 200.
+
+    Handlers look a record up before they read query or body, because 404 goes before 400 and 422.
+    """
+
+    def __init__(self) -> None:
+        # Preflights carry no token and reach no route; only what an admin's browser may read is said.
+        cors = CORSConfig(allow_headers=["Idempotency-Key"], expose_headers=[REQUEST_ID_HEADER])
+        super().__init__(serializer=write_json, cors=cors)
+        self.use([_only_admins, _only_ids])
+        self.not_found(_raise_not_found)
+        for error_class, answer in _ANSWERS.items():
+            self.exception_handler(error_class)(answer)
+
+    def body(self, model: type[B]) -> B:
+        """Return the request's body; raise its faults (400, 422)."""
+        return read_body(self.current_event.raw_event, model)
+
+    def query(self, model: type[Q], *, faults: Sequence[Fault] = ()) -> Q:
+        """Return the request's query; raise its faults after those given (422)."""
+        return read_query(self.current_event.raw_event, model, path=self.current_event.path, faults=faults)
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request, as its answer's header shows it."""
+        return _request_id(self.current_event.raw_event, self.lambda_context)
+
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Answer one API Gateway proxy event; the answer always carries the request's id."""
+        started = time.perf_counter()
+        request_id = _request_id(event, context)
+        logger.append_keys(request_id=request_id)
+        try:
+            answer = super().resolve(event, context)
+        finally:
+            self.clear_context()
+        answer["multiValueHeaders"][REQUEST_ID_HEADER] = [request_id]
+        logger.info(
+            "request_answered",
+            method=event.get("httpMethod"),
+            path=event.get("path"),
+            status=answer["statusCode"],
+            duration_ms=round((time.perf_counter() - started) * 1000),
+        )
+        return answer
+
+
+def message(status_code: int, text: str) -> Response[Any]:
+    """Return an answer that is only a message."""
+    return Response(status_code=status_code, content_type=APPLICATION_JSON, body={"message": text})
+
+
+def _only_admins(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    if app.current_event.http_method == "OPTIONS":
+        return next_middleware(app)
+    admin_id = admin_of(app.current_event.raw_event)
+    logger.append_keys(admin_id=admin_id)
+    refuse_during_maintenance()
+    return next_middleware(app)
+
+
+def _only_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    variables: dict[str, str] = app.context["_route_args"]
+    for name, value in variables.items():
+        if not _UUID.fullmatch(value.lower()):
+            raise NotFound(f"{name} is not a UUID")
+        variables[name] = value.lower()
+    return next_middleware(app)
+
+
+def _raise_not_found(_: NotFoundError) -> Response[Any]:
+    return _not_found(NotFound("no such route"))
+
+
+def _request_id(event: Mapping[str, Any], context: LambdaContext) -> str:
+    return str((event.get("requestContext") or {}).get("requestId") or context.aws_request_id)
+
+
+def _invalid(error: RequestInvalid) -> Response[Any]:
+    return message(400, str(error))
+
+
+def _denied(error: AccessDenied) -> Response[Any]:
+    logger.info("access_denied", why=str(error), authenticated=error.authenticated)
+    return message(403, str(error)) if error.authenticated else message(401, "unauthorized")
+
+
+def _not_found(error: NotFound) -> Response[Any]:
+    logger.info("not_found", why=str(error))
+    return message(404, "route not found")
+
+
+def _unprocessable(error: RequestUnprocessable) -> Response[Any]:
+    return Response(status_code=422, content_type=APPLICATION_JSON, body={"errors": error.faults})
+
+
+def _unavailable(error: ServiceUnavailable) -> Response[Any]:
+    logger.warning("service_unavailable", why=str(error))
+    return message(503, str(error))
+
+
+def _not_sent(error: MessageNotSent) -> Response[Any]:
+    logger.error("message_not_sent", why=str(error))
+    return message(503, "temporarily unavailable, please repeat the request")
+
+
+def _failed(error: Exception) -> Response[Any]:
+    # Where a request ends: whatever went wrong, the answer says no more than that.
+    logger.error("request_failed", exc_info=error)
+    return message(500, "internal server error")
+
+
+_ANSWERS: dict[type[Exception], Any] = {
+    RequestInvalid: _invalid,
+    AccessDenied: _denied,
+    NotFound: _not_found,
+    RequestUnprocessable: _unprocessable,
+    ServiceUnavailable: _unavailable,
+    MessageNotSent: _not_sent,
+    Exception: _failed,
+}

@@ -1,0 +1,168 @@
+"""Reads bodies and queries into models, and turns what is wrong with them into the documented faults, all at once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+
+from shared.api.fields import DOCUMENTED, Limit, Says
+from shared.api.json_text import read_json
+from shared.api.paging import Page, Position, open_token, seal_token
+from shared.errors import RequestInvalid, RequestUnprocessable
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+Fault = dict[str, object]
+"""`{"value", "msg", "param", "location"}`, without `value` where the request had none."""
+
+_SECRET_NAMES = ("secret", "password", "token", "private")
+
+T = TypeVar("T", bound="Fields")
+
+
+class Fields(BaseModel):
+    """Fields of a request under their documented names, in the documented order: faults come in the same."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore")
+
+
+class Body(Fields):
+    """The body of a request. A field that is not documented is a fault.
+
+    `answer` is the TypedDict of what is answered: its fields that the body does not take are ignored, so that what was
+    read can be edited and sent back.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: ClassVar[type]
+
+
+class Query(Fields):
+    """The query parameters of a request; others are ignored."""
+
+
+class ListQuery(Query):
+    """The paging of a list. The token is bound to the path and to the query's other parameters."""
+
+    limit: Limit = 100
+    next_token: Annotated[
+        Any, AfterValidator(lambda token, info: _opened(token, info)), Says("must be nextToken of this list")
+    ] = None
+
+    _scope: str = PrivateAttr(default="")
+
+    @property
+    def start(self) -> Position | None:
+        """Where the page starts; None for the first one."""
+        position: Position | None = self.next_token
+        return position
+
+    def token_after(self, end: Position | None) -> str | None:
+        """Return the token of the page after `end`, or None when there is none."""
+        return None if end is None else seal_token(end, scope=self._scope)
+
+    def token_of(self, page: Page[Any]) -> str | None:
+        """Return the token of the page after this one, or None."""
+        return self.token_after(page.end)
+
+
+def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault:
+    """Return one documented fault; a value of None counts as absent."""
+    found: Fault = {} if value is None else {"value": value}
+    return found | {"msg": msg, "param": param, "location": location}
+
+
+def read_body(event: Mapping[str, Any], model: type[T]) -> T:
+    """Return a request's body; raise RequestInvalid if it is no JSON object, RequestUnprocessable for its faults."""
+    raw = _json_object(event)
+    answer: type | None = getattr(model, "answer", None)
+    documented = {_alias(name, field) for name, field in model.model_fields.items()}
+    read_only = set(answer.__annotations__) - documented if answer is not None else set()
+    return _validated(model, {name: value for name, value in raw.items() if name not in read_only}, location="body")
+
+
+def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
+    """Return a request's query parameters; raise RequestUnprocessable for their faults, after those given."""
+    raw: dict[str, Any] = dict(event.get("queryStringParameters") or {})
+    bound = {
+        alias: raw[alias]
+        for alias in (_alias(name, field) for name, field in model.model_fields.items())
+        if alias in raw and alias not in {"limit", "nextToken"}
+    }
+    scope = f"{path.rstrip('/').lower()}?{json.dumps(bound, sort_keys=True)}"
+    query = _validated(model, raw, location="query", scope=scope, faults=faults)
+    if isinstance(query, ListQuery):
+        query._scope = scope
+    return query
+
+
+def _validated(
+    model: type[T], raw: Mapping[str, Any], *, location: str, scope: str = "", faults: Sequence[Fault] = ()
+) -> T:
+    try:
+        read = model.model_validate(raw, context={"scope": scope})
+    except ValidationError as error:
+        raise RequestUnprocessable([*faults, *_faults_of(model, error, location=location)]) from error
+    if faults:
+        raise RequestUnprocessable(list(faults))
+    return read
+
+
+def _faults_of(model: type[Fields], error: ValidationError, *, location: str) -> list[Fault]:
+    says = {_alias(name, field): _says(field) for name, field in model.model_fields.items()}
+    found: dict[str, Fault] = {}
+    for entry in error.errors(include_url=False, include_context=False):
+        name = str(entry["loc"][0])
+        param = name + "".join(f"[{part}]" for part in entry["loc"][1:])
+        if entry["type"] == "extra_forbidden":
+            # Nobody knows what it is; a misspelt secret must not come back either.
+            hidden = any(word in name.lower() for word in _SECRET_NAMES)
+            one = fault("unknown field", param=param, location=location)
+            found[param] = one if hidden else {"value": entry["input"]} | one
+            continue
+        documented = says[name]
+        one = fault(entry["msg"] if entry["type"] == DOCUMENTED else documented.text, param=param, location=location)
+        given = entry["type"] != "missing" and not documented.secret
+        found.setdefault(param, {"value": entry["input"]} | one if given else one)
+    # Paging stands in a base class, but after the endpoint's own parameters in the documentation.
+    own = [alias for alias in says if alias not in {"limit", "nextToken"}]
+    order = {alias: place for place, alias in enumerate([*own, "limit", "nextToken"])}
+    return sorted(found.values(), key=lambda one: order.get(str(one["param"]).partition("[")[0], len(order)))
+
+
+def _says(field: FieldInfo) -> Says:
+    for part in reversed(field.metadata):
+        if isinstance(part, Says):
+            return part
+    raise TypeError("a request's field must say what it must be")
+
+
+def _alias(name: str, field: FieldInfo) -> str:
+    return field.alias or name
+
+
+def _opened(token: Any, info: ValidationInfo) -> Position:
+    return open_token(str(token), scope=info.context["scope"] if info.context else "")
+
+
+def _json_object(event: Mapping[str, Any]) -> dict[str, Any]:
+    raw = event.get("body") or ""
+    if len(raw) > MAX_BODY_BYTES * 2:
+        raise RequestInvalid("request body must be at most 64 KiB")
+    try:
+        data = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else raw.encode()
+        if len(data) > MAX_BODY_BYTES:
+            raise RequestInvalid("request body must be at most 64 KiB")
+        found = read_json(data.decode())
+    except ValueError as error:
+        raise RequestInvalid("request body must be JSON") from error
+    if not isinstance(found, dict):
+        raise RequestInvalid("request body must be a JSON object")
+    return found
