@@ -1,5 +1,42 @@
-"""The paper exchange: an exchange in one process that speaks Binance's protocol, for development and tests.
+"""The paper exchange: one process that speaks Binance's protocol, for development and tests. Never deployed.
 
-It serves the USD-M futures paths (/fapi), the spot paths that are needed (/api/v3), a few of /sapi, and its own
-control interface (/paper), on 127.0.0.1. Nobody else trades on it: prices move only when told to.
+`python -m local.paper_exchange --port 3002 [--state FILE]` serves on 127.0.0.1 the USD-M futures paths (/fapi), the
+spot paths of a key (/api/v3), key permissions (/sapi), and its own control interface (/paper). A ccxt client trades
+on it with nothing changed but the hosts in `urls['api']`. With --state, everything is saved on SIGINT, SIGTERM and
+`POST /paper/state`, and read back at the start.
+
+How it trades
+    Nobody else does: a symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark price
+    with it, unless `markPrice` is given). Market orders and limits that cross fill whole at the last price with
+    0.04 % fee, resting limits at their own price with 0.02 %. A price that jumps runs through everything it crosses,
+    nearest first; what a stop then sells, it sells at the new price. Margin is cross, whatever the margin type says;
+    an account below its maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
+    Spot and futures wallets are apart; `balances` of the control interface fill both, `spotBalances` only spot.
+    The key's right to withdraw (`canWithdraw`, off at first) shows in apiRestrictions; `canWithdraw` of the account
+    itself is always true, as it is for every ordinary account.
+
+Choices where reports about Binance differ
+    * A `closePosition` stop gets the time in force GTE_GTC and expires with the position; setting
+      `expire_close_position_when_flat` to false leaves it standing, as older accounts of the exchange tell.
+    * Such a stop is accepted while flat; `refuse_close_position_when_flat` answers -4509 instead.
+    * A reduce-only limit stays when the position goes, and expires when it is crossed with nothing to reduce;
+      `expire_reduce_only_when_flat` ends it with the position.
+    * Reducing orders may add up to more than the position; `refuse_overlapping_close` answers -4118 instead.
+    * The regular order that an algo order becomes carries the algo order's client id.
+    * A reducing order larger than the position is cut to it (market), or ends EXPIRED after filling it (limit).
+
+`POST /paper/settings` (`GET` shows them) sets any of
+    the four switches above;
+    `refuse_late_past_recv_window`: a request held up by the fault `late` is checked against its recvWindow when it is
+    carried out, too;
+    `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
+    `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418;
+    `clock_offset_ms`: how far the exchange's clock runs ahead.
+
+Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
+`GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (counts and
+bans start anew), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
+`permissions` or, beside them, `canRead`, `enableFutures`, `enableSpotAndMarginTrading`,
+`enablePortfolioMarginTrading`, `ipRestrict`, and `positionMode` ("hedge" or "one-way"), `multiAssetsMargin`,
+`leverage` (a number, or numbers by symbol).
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.paper_exchange import account_responses, filters, margin
+from local.paper_exchange import account_responses, filters, margin, position_responses
 from local.paper_exchange.account_responses import account_config_json, account_v2_json, account_v3_json, balance_json
 from local.paper_exchange.calls import Access, Call, Route, Routes
 from local.paper_exchange.exchange_info import leverage_brackets
@@ -41,12 +41,12 @@ def account_config(call: Call) -> dict[str, Any]:
 
 def position_risk_v2(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v2/positionRisk."""
-    return account_responses.position_risk_v2_json(call.venue, call.account, _optional_symbol(call))
+    return position_responses.position_risk_v2_json(call.venue, call.account, _optional_symbol(call))
 
 
 def position_risk_v3(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v3/positionRisk."""
-    return account_responses.position_risk_v3_json(call.venue, call.account, _optional_symbol(call))
+    return position_responses.position_risk_v3_json(call.venue, call.account, _optional_symbol(call))
 
 
 def symbol_config(call: Call) -> list[dict[str, Any]]:

@@ -22,9 +22,10 @@ from local.paper_exchange.params import Params
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.responses import without_average
 from local.paper_exchange.venue import Venue
-from local.paper_exchange.weights import RequestLimits
+from local.paper_exchange.weights import Pool, RequestLimits
 
 _JSON = "application/json;charset=UTF-8"
+_POOLS = {pool.value: pool for pool in Pool}
 _DONE_AT_ONCE = (FaultKind.HANG, FaultKind.DROP_AFTER, FaultKind.TRUNCATE, FaultKind.PARTIAL, FaultKind.NO_AVERAGE)
 
 
@@ -157,11 +158,9 @@ class PaperExchange:
         has_symbol = route.weight_without_symbol is None or bool(values.get("symbol"))
         weight = route.weight if has_symbol else route.weight_without_symbol or 0
         settings = self.venue.settings
-        if asked.path.startswith("/fapi"):
-            used = self._limits.take_weight(asked.address, weight, settings, now_ms)
-            headers["X-MBX-USED-WEIGHT-1M"] = str(used)
-        else:
-            headers["X-MBX-USED-WEIGHT-1M"] = str(weight)
+        pool = _POOLS.get(asked.path[: asked.path.find("/", 1)], Pool.SPOT)
+        used = self._limits.take_weight(asked.address, pool, weight, settings=settings, now_ms=now_ms)
+        headers["X-SAPI-USED-IP-WEIGHT-1M" if pool is Pool.WALLET else "X-MBX-USED-WEIGHT-1M"] = str(used)
         if route.orders and asked.api_key is not None:
             headers.update(self._limits.take_orders(asked.api_key, route.orders, settings, now_ms))
 

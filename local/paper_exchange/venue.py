@@ -19,7 +19,7 @@ class Quote:
 
 @dataclass(slots=True)
 class Settings:
-    """The switches of `POST /paper/settings`; see the package docstring for what each one does."""
+    """The switches of `POST /paper/settings`; the package docstring says what each one does."""
 
     refuse_close_position_when_flat: bool = False
     refuse_overlapping_close: bool = False
@@ -28,6 +28,8 @@ class Settings:
     refuse_late_past_recv_window: bool = False
     limits_enabled: bool = True
     weight_limit_per_minute: int = 2400
+    spot_weight_limit_per_minute: int = 6000
+    wallet_weight_limit_per_minute: int = 12000
     order_limit_per_10s: int = 300
     order_limit_per_minute: int = 1200
     ban_after_refusals: int = 20
@@ -40,7 +42,7 @@ class Counters:
     """The next ids. Counters, so that the same requests get the same ids."""
 
     order: int = 1_000_001
-    algo: int = 3_000_001
+    algo: int = 1_000_000_000_000_001
     trade: int = 5_001
     income: int = 9_001
     generated: int = 1

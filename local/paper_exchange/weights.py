@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
 
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Settings
@@ -27,6 +29,14 @@ class _Window:
         return self.used
 
 
+class Pool(StrEnum):
+    """The API whose weight a request uses up."""
+
+    FUTURES = "/fapi"
+    SPOT = "/api"
+    WALLET = "/sapi"
+
+
 @dataclass(slots=True)
 class _Address:
     weight: _Window = field(default_factory=lambda: _Window(_MINUTE_MS))
@@ -44,24 +54,25 @@ class RequestLimits:
     """Counts what every address and account used."""
 
     def __init__(self) -> None:
-        self._addresses: dict[str, _Address] = {}
+        self._addresses: dict[tuple[str, Pool], _Address] = {}
         self._orders: dict[str, _OrderCounts] = {}
 
-    def take_weight(self, address: str, weight: int, settings: Settings, now_ms: int) -> int:
+    def take_weight(self, address: str, pool: Pool, weight: int, *, settings: Settings, now_ms: int) -> int:
         """Add the weight; return what the minute has used. Refuse over the limit, ban who goes on (418)."""
-        entry = self._addresses.get(address)
+        entry = self._addresses.get((address, pool))
         if entry is None:
-            entry = self._addresses[address] = _Address()
+            entry = self._addresses[address, pool] = _Address()
         used = entry.weight.add(weight, now_ms)
         if not settings.limits_enabled:
             return used
         if now_ms < entry.banned_until_ms:
             raise _banned(entry.banned_until_ms)
-        if used > settings.weight_limit_per_minute:
+        limit = _limit(pool, settings)
+        if used > limit:
             if entry.refusals.add(1, now_ms) > settings.ban_after_refusals:
                 entry.banned_until_ms = now_ms + settings.ban_s * 1000
                 raise _banned(entry.banned_until_ms)
-            raise Refusal(-1003, settings.weight_limit_per_minute)
+            raise Refusal(-1003, limit)
         return used
 
     def take_orders(self, api_key: str, count: int, settings: Settings, now_ms: int) -> dict[str, str]:
@@ -82,6 +93,18 @@ class RequestLimits:
         """Start all counts anew, bans included."""
         self._addresses.clear()
         self._orders.clear()
+
+
+def _limit(pool: Pool, settings: Settings) -> int:
+    match pool:
+        case Pool.FUTURES:
+            return settings.weight_limit_per_minute
+        case Pool.SPOT:
+            return settings.spot_weight_limit_per_minute
+        case Pool.WALLET:
+            return settings.wallet_weight_limit_per_minute
+        case _:
+            assert_never(pool)
 
 
 def _banned(until_ms: int) -> Refusal:

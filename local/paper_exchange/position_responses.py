@@ -1,0 +1,117 @@
+"""Positions in Binance's own fields. Reads margin.py's figures, works out none of its own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from local.paper_exchange import margin
+from local.paper_exchange.accounts import Account
+from local.paper_exchange.margin import MARGIN_ASSET
+from local.paper_exchange.orders import ZERO, Position, PositionSide
+from local.paper_exchange.responses import fixed, money
+from local.paper_exchange.symbols import SYMBOLS
+from local.paper_exchange.venue import Venue
+
+
+def position_figures(venue: Venue, account: Account, position: Position) -> dict[str, str]:
+    """Return one position's figures, formatted, under the names that positionRisk uses."""
+    symbol = SYMBOLS[position.symbol]
+    mark = venue.quotes[position.symbol].mark
+    notional = position.amount * mark
+    position_initial, order_initial = margin.symbol_initial(venue, account, position.symbol)
+    if account.is_hedge_mode:
+        # Each leg shows its own share; what the orders need is shown once, on the long leg.
+        position_initial = abs(notional) / account.leverage(position.symbol)
+        order_initial = order_initial if position.position_side is PositionSide.LONG else ZERO
+    return {
+        "positionAmt": fixed(position.amount, symbol.amount_digits),
+        "entryPrice": _price(position.entry_price),
+        "breakEvenPrice": _price(position.entry_price),
+        "markPrice": money(mark),
+        "unRealizedProfit": money(margin.unrealized(venue, position)),
+        "liquidationPrice": _price(margin.liquidation_price(venue, account, position).quantize(symbol.tick)),
+        "notional": money(notional),
+        "initialMargin": money(position_initial + order_initial),
+        "maintMargin": money(margin.maintenance(venue, position)),
+        "positionInitialMargin": money(position_initial),
+        "openOrderInitialMargin": money(order_initial),
+    }
+
+
+def _price(value: Decimal) -> str:
+    return fixed(value, 8).rstrip("0").rstrip(".") if value else "0.0"
+
+
+def position_risk_v3_json(venue: Venue, account: Account, symbol: str | None) -> list[dict[str, Any]]:
+    """Return `GET /fapi/v3/positionRisk`: only symbols with a position or an open order."""
+    return [
+        {
+            "symbol": position.symbol,
+            "positionSide": position.position_side,
+            **position_figures(venue, account, position),
+            "isolatedMargin": "0",
+            "isolatedWallet": "0",
+            "marginAsset": MARGIN_ASSET,
+            "adl": 1 if position.amount else 0,
+            "bidNotional": "0",
+            "askNotional": "0",
+            "updateTime": position.updated_ms,
+        }
+        for position in listed_positions(account)
+        if symbol is None or position.symbol == symbol
+    ]
+
+
+def position_risk_v2_json(venue: Venue, account: Account, symbol: str | None) -> list[dict[str, Any]]:
+    """Return `GET /fapi/v2/positionRisk`: every symbol, flat ones too, with leverage and margin type."""
+    rows = []
+    for position in every_position(account):
+        if symbol is not None and position.symbol != symbol:
+            continue
+        figures = position_figures(venue, account, position)
+        leverage = account.leverage(position.symbol)
+        rows.append(
+            {
+                "symbol": position.symbol,
+                "positionAmt": figures["positionAmt"],
+                "entryPrice": figures["entryPrice"],
+                "breakEvenPrice": figures["breakEvenPrice"],
+                "markPrice": figures["markPrice"],
+                "unRealizedProfit": figures["unRealizedProfit"],
+                "liquidationPrice": figures["liquidationPrice"],
+                "leverage": str(leverage),
+                "maxNotionalValue": str(SYMBOLS[position.symbol].max_notional(leverage)),
+                "marginType": "isolated" if position.symbol in account.isolated_symbols else "cross",
+                "isolatedMargin": "0.00000000",
+                "isAutoAddMargin": "false",
+                "positionSide": position.position_side,
+                "notional": figures["notional"],
+                "isolatedWallet": "0",
+                "updateTime": position.updated_ms,
+                "isolated": position.symbol in account.isolated_symbols,
+                "adlQuantile": 1 if position.amount else 0,
+            }
+        )
+    return rows
+
+
+def position_sides(account: Account) -> tuple[PositionSide, ...]:
+    """Return the legs that the account's mode has."""
+    return (PositionSide.LONG, PositionSide.SHORT) if account.is_hedge_mode else (PositionSide.BOTH,)
+
+
+def every_position(account: Account) -> list[Position]:
+    """Return a position for every symbol and leg, flat ones included."""
+    return [account.position(symbol, side) for symbol in SYMBOLS for side in position_sides(account)]
+
+
+def listed_positions(account: Account) -> list[Position]:
+    """Return the positions that v3 lists: held ones, and flat ones with an open order."""
+    with_orders = {order.symbol for order in account.open_orders()}
+    return [
+        position
+        for symbol in SYMBOLS
+        for side in position_sides(account)
+        if (position := account.position(symbol, side)).amount or symbol in with_orders
+    ]
