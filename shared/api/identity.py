@@ -1,4 +1,4 @@
-"""Who asks: a Cognito id token of an admin, as API Gateway's authorizer read it or as verified here. Holds no session."""
+"""Who asks: a Cognito id token of an admin, read by API Gateway's authorizer or verified here. Holds no session."""
 
 from __future__ import annotations
 

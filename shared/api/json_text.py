@@ -25,14 +25,11 @@ def read_json(text: str) -> Any:
 def write_json(value: Any) -> str:
     """Return the JSON text: Decimals as the very number, times as ISO 8601 with milliseconds and `Z`."""
     match value:
-        case None | bool() | int():
+        case None | bool() | int() | str():
             return json.dumps(value)
-        case str():
-            return json.dumps(str(value))
-        case Decimal():
-            return _number(value)
-        case float():
-            return _number(Decimal(repr(value)))
+        case Decimal() | float():
+            # A float's shortest spelling is the number that the exchange sent.
+            return _number(Decimal(str(value)))
         case datetime():
             return f'"{to_iso(value)}"'
         case Mapping():

@@ -48,13 +48,15 @@ class Query(Fields):
     """The query parameters of a request; others are ignored."""
 
 
+def _opened(token: Any, info: ValidationInfo) -> Position:
+    return open_token(str(token), scope=info.context["scope"] if info.context else "")
+
+
 class ListQuery(Query):
     """The paging of a list. The token is bound to the path and to the query's other parameters."""
 
     limit: Limit = 100
-    next_token: Annotated[
-        Any, AfterValidator(lambda token, info: _opened(token, info)), Says("must be nextToken of this list")
-    ] = None
+    next_token: Annotated[Any, AfterValidator(_opened), Says("must be nextToken of this list")] = None
 
     _scope: str = PrivateAttr(default="")
 
@@ -146,10 +148,6 @@ def _says(field: FieldInfo) -> Says:
 
 def _alias(name: str, field: FieldInfo) -> str:
     return field.alias or name
-
-
-def _opened(token: Any, info: ValidationInfo) -> Position:
-    return open_token(str(token), scope=info.context["scope"] if info.context else "")
 
 
 def _json_object(event: Mapping[str, Any]) -> dict[str, Any]:
