@@ -21,7 +21,7 @@ from shared.models.attributes import (
 )
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name, transact
 from shared.models.execution_event import ExecutionEvent
-from shared.models.trigger_count import TriggerCount, shard_of
+from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import Desired, ExecutionState, can_move, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
@@ -42,6 +42,11 @@ def open_shard_of(execution_id: str) -> str:
 def trigger_part(trigger_id: str, execution_id: str) -> str:
     """Return the partition of the by-trigger index: sharded, so that 10,000 followers do not write to one."""
     return f"{trigger_id}#{shard_of(execution_id)}"
+
+
+def trigger_parts(trigger_id: str) -> list[str]:
+    """Return every partition that a trigger's executions lie in."""
+    return [f"{trigger_id}#{shard}" for shard in range(SHARDS)]
 
 
 class ExecutionsByTrigger(GlobalSecondaryIndex["Execution"]):
