@@ -6,12 +6,15 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
+
+from pynamodb.pagination import ResultIterator
 
 from shared.config import settings
+from shared.models.base import Table, in_chunks
 from shared.secrets import derive_key
 
 Position = dict[str, Any]
@@ -19,8 +22,9 @@ Position = dict[str, Any]
 
 _MAC_BYTES = 16
 
+K = TypeVar("K")
+M = TypeVar("M", bound=Table)
 T = TypeVar("T")
-_T_co = TypeVar("_T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,6 @@ class Page(Generic[T]):
 
     records: list[T]
     end: Position | None
-
-
-class Results(Protocol[_T_co]):
-    """What a PynamoDB query returns."""
-
-    @property
-    def last_evaluated_key(self) -> Position | None:
-        """Where the iteration stands."""
-
-    def __next__(self) -> _T_co:
-        """Return the next record; raise StopIteration at the end."""
 
 
 def seal_token(position: Position, *, scope: str) -> str:
@@ -61,26 +54,30 @@ def open_token(token: str, *, scope: str) -> Position:
     return position
 
 
-def take_page(results: Results[T], limit: int) -> Page[T]:
-    """Return the first `limit` results of a query that was asked for one more than that."""
-    records: list[T] = []
-    end: Position | None = None
-    while len(records) < limit:
-        try:
-            records.append(next(results))
-        except StopIteration:
-            return Page(records, None)
-        end = results.last_evaluated_key
-    try:
-        next(results)
-    except StopIteration:
-        return Page(records, None)
-    return Page(records, end)
+def read_page(results: ResultIterator[K], load: Callable[[list[K]], Iterable[T | None]], *, limit: int) -> Page[T]:
+    """Return the first `limit` records that `load` makes of a query's results.
+
+    Ask the query for pages of `limit + 1`: one more tells whether there is more. `load` gives None for a result that
+    does not belong to the list.
+    """
+    kept: list[tuple[T, Position | None]] = []
+    for chunk in in_chunks(_with_positions(results), limit + 1):
+        records = load([result for result, _ in chunk])
+        kept += [(record, end) for record, (_, end) in zip(records, chunk, strict=True) if record is not None]
+        if len(kept) > limit:
+            return Page([record for record, _ in kept[:limit]], kept[limit - 1][1])
+    return Page([record for record, _ in kept], None)
 
 
-def in_order(keys: Iterable[Any], found: Mapping[Any, T]) -> list[T]:
-    """Return the records in the order of their keys; one that went away meanwhile is left out."""
-    return [found[key] for key in keys if key in found]
+def by_id(model: type[M], *, keep: Callable[[M], bool] = lambda _: True) -> Callable[[list[Any]], list[M | None]]:
+    """Return what `read_page` needs for an index that holds keys only: the records themselves, in the index's order."""
+
+    def load(keys: list[Any]) -> list[M | None]:
+        found = model.find_many(key.id for key in keys)
+        records = (found.get(key.id) for key in keys)
+        return [record if record is not None and keep(record) else None for record in records]
+
+    return load
 
 
 def listing(records: Iterable[T], *, shape: Callable[[T], Any], token: str | None) -> dict[str, Any]:
@@ -89,6 +86,11 @@ def listing(records: Iterable[T], *, shape: Callable[[T], Any], token: str | Non
     if token is not None:
         answer["nextToken"] = token
     return answer
+
+
+def _with_positions(results: ResultIterator[K]) -> Iterator[tuple[K, Position | None]]:
+    for result in results:
+        yield result, results.last_evaluated_key
 
 
 def _mac(text: bytes, scope: str) -> bytes:
