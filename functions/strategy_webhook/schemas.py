@@ -1,0 +1,248 @@
+"""Turns the fields of an alert's body into an Alert, or into the documented faults. Checks no secret, stores nothing.
+
+Plain code, not pydantic: the faults' words, their order and their two stages are the documentation's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from functions.strategy_webhook.body import Json, NumberText
+from shared.clock import from_iso
+from shared.errors import RequestUnprocessable
+from shared.trading.sides import Side, StopType
+from shared.trading.signal import Signal, Trailing, check_geometry
+
+_POSITIVE = "must be greater than 0"
+_LARGEST = Decimal(10) ** 12
+_SMALLEST = Decimal(10) ** -12
+_MAX_DIGITS = 34  # DynamoDB holds 38.
+_LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(10)
+_MAX_ALERT_ID = 128
+_MAX_WIN_RATE = 64
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
+
+# The table's name of each take profit first, then the example's.
+_TAKE_PROFITS = (
+    ("takeProfit",),
+    ("takeProfit1", "takeProfitPrice1"),
+    ("takeProfit2", "takeProfitPrice2"),
+    ("takeProfit3", "takeProfitPrice3"),
+)
+
+_T = TypeVar("_T")
+_E = TypeVar("_E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What an alert asks for; whether its sender may ask is not checked yet."""
+
+    strategy_id: str
+    secret: str | None = field(repr=False)
+    signal: Signal
+    win_rate: str | None
+    alert_id: str | None
+    fired_at: datetime | None
+
+
+def read_alert(fields: Mapping[str, Json]) -> Alert:
+    """Return the alert; raise RequestUnprocessable with every fault of single fields, else those of take profits."""
+    reader = _Reader(fields)
+    strategy_id = reader.read("strategy", _uuid)
+    order_price = reader.read("orderPrice", _number)
+    side = reader.read("type", _side)
+    stop = reader.read("stop", _number)
+    signal = None
+    if order_price is not None and side is not None and stop is not None:
+        signal = Signal(side=side, order_price=order_price, stop=stop, stop_type=StopType.MARKET, take_profits=())
+        for _, message in check_geometry(signal):
+            reader.add_fault("stop", message)
+    stop_type = reader.read("stopType", _stop_type)
+    trailing = _read_trailing(reader)
+    alert_id = reader.read("alertId", _alert_id)
+    fired_at = reader.read("firedAt", _time)
+    if reader.faults or strategy_id is None or signal is None or stop_type is None:
+        raise RequestUnprocessable(reader.faults)
+    secret = fields.get("secret")
+    return Alert(
+        strategy_id=strategy_id,
+        secret=secret if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
+        signal=_with_take_profits(replace(signal, stop_type=stop_type, trailing=trailing), fields),
+        win_rate=_win_rate(fields.get("winRate")),
+        alert_id=alert_id,
+        fired_at=fired_at,
+    )
+
+
+def fault(fields: Mapping[str, Json], param: str, message: str, *, given_as: str | None = None) -> dict[str, object]:
+    """Return a fault in the documented form, with the value only when the request had one."""
+    name = given_as or param
+    value = {"value": fields[name]} if name in fields else {}
+    return {**value, "msg": message, "param": param, "location": "body"}
+
+
+class _WrongValue(Exception):
+    """A field's value cannot stand; the message says what it must be."""
+
+
+class _Reader:
+    """Reads field after field, and keeps what is wrong in that order."""
+
+    def __init__(self, fields: Mapping[str, Json]) -> None:
+        self.fields = fields
+        self.faults: list[dict[str, object]] = []
+
+    def read(self, name: str, parse: Callable[[Json], _T]) -> _T | None:
+        """Return the field's parsed value; note a fault and return None if it cannot be parsed."""
+        try:
+            return parse(self.fields.get(name))
+        except _WrongValue as wrong:
+            self.add_fault(name, str(wrong))
+            return None
+
+    def add_fault(self, name: str, message: str) -> None:
+        """Note a fault of a field."""
+        self.faults.append(fault(self.fields, name, message))
+
+
+def _read_trailing(reader: _Reader) -> Trailing | None:
+    has_trigger = not _is_absent(reader.fields.get("trailingTrigger"))
+    has_rate = not _is_absent(reader.fields.get("callbackRate"))
+    trigger = reader.read("trailingTrigger", _number) if has_trigger else None
+    if trigger is not None and not has_rate:
+        reader.add_fault("trailingTrigger", "must use with callbackRate")
+    rate = reader.read("callbackRate", _callback_rate) if has_rate else None
+    if rate is not None and not has_trigger:
+        reader.add_fault("callbackRate", "must use with trailingTrigger")
+    return None if trigger is None or rate is None else Trailing(trigger=trigger, callback_rate=rate)
+
+
+def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
+    """Return the signal with its take profits; raise RequestUnprocessable for what is wrong with the group."""
+    prices: dict[str, Decimal] = {}
+    wrong: dict[str, str] = {}
+    for names in _TAKE_PROFITS:
+        name = _given_name(fields, names)
+        value = fields.get(name)
+        if _is_absent(value):
+            continue
+        try:
+            prices[name] = _number(value)
+        except _WrongValue as error:
+            wrong[name] = str(error)
+    if not prices:
+        raise RequestUnprocessable([_no_take_profit(fields)])
+    signal = replace(signal, take_profits=tuple(prices.values()))
+    given = list(prices)
+    for path, message in check_geometry(signal):
+        # "take_profits.<index>"; the stop has been found right before.
+        wrong[given[int(path.rpartition(".")[2])]] = message
+    if wrong:
+        in_order = [name for names in _TAKE_PROFITS for name in names if name in wrong]
+        raise RequestUnprocessable([fault(fields, name, wrong[name]) for name in in_order])
+    return signal
+
+
+def _no_take_profit(fields: Mapping[str, Json]) -> dict[str, object]:
+    nested = [fault(fields, names[0], _POSITIVE, given_as=_given_name(fields, names)) for names in _TAKE_PROFITS]
+    return {"msg": "must include at least one takeProfit", "param": "_error", "nestedErrors": nested}
+
+
+def _given_name(fields: Mapping[str, Json], names: tuple[str, ...]) -> str:
+    """Return under which name a price stands: the first one with a value, else the first one given, else the first."""
+    with_value = [name for name in names if not _is_absent(fields.get(name))]
+    return [*with_value, *(name for name in names if name in fields), *names][0]
+
+
+def _is_absent(value: Json) -> bool:
+    """Tell whether a value means that there is none: TradingView writes NaN for an indicator without a value."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in {"", "nan"})
+
+
+def _number(value: Json) -> Decimal:
+    text = value.strip() if isinstance(value, str) else ""
+    if not _NUMBER.fullmatch(text):
+        raise _WrongValue(_POSITIVE)
+    number = Decimal(text)
+    if number <= 0:
+        raise _WrongValue(_POSITIVE)
+    if number > _LARGEST:
+        raise _WrongValue(f"must be at most {_LARGEST:f}")
+    if number < _SMALLEST:
+        raise _WrongValue(f"must be at least {_SMALLEST:f}")
+    if len("".join(map(str, number.as_tuple().digits)).rstrip("0")) > _MAX_DIGITS:
+        raise _WrongValue(f"must have at most {_MAX_DIGITS} digits")
+    return number
+
+
+def _callback_rate(value: Json) -> Decimal:
+    message = f"must be between {_LOWEST_CALLBACK} and {_HIGHEST_CALLBACK}"
+    try:
+        rate = _number(value)
+    except _WrongValue as error:
+        raise _WrongValue(message) from error
+    if not _LOWEST_CALLBACK <= rate <= _HIGHEST_CALLBACK:
+        raise _WrongValue(message)
+    return rate
+
+
+def _uuid(value: Json) -> str:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise _WrongValue("must be UUID")
+    return value.lower()
+
+
+def _side(value: Json) -> Side:
+    return _member(Side, value, message="must be supported trade side")
+
+
+def _stop_type(value: Json) -> StopType:
+    return _member(StopType, value, message="must be supported order type")
+
+
+def _member(enum: type[_E], value: Json, *, message: str) -> _E:
+    found = next((member for member in enum if isinstance(value, str) and member.value.lower() == value.lower()), None)
+    if found is None:
+        raise _WrongValue(message)
+    return found
+
+
+def _alert_id(value: Json) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > _MAX_ALERT_ID or not _is_storable(value):
+        raise _WrongValue(f"must be text of at most {_MAX_ALERT_ID} characters")
+    return str(value)
+
+
+def _time(value: Json) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return from_iso(value)
+    except (ValueError, OverflowError):
+        pass
+    raise _WrongValue("must be ISO 8601 time")
+
+
+def _win_rate(value: Json) -> str | None:
+    """Return the win rate as it was written: kept for the record, never a fault."""
+    if not isinstance(value, str) or not _is_storable(value):
+        return None
+    return str(value)[:_MAX_WIN_RATE] or None
+
+
+def _is_storable(text: str) -> bool:
+    # JSON can spell half a surrogate pair, which no UTF-8 can hold.
+    return not any("\ud800" <= character <= "\udfff" for character in text)

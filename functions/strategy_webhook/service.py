@@ -1,0 +1,51 @@
+"""The use case of the webhook: who may fire a strategy, and the answer to an alert. Speaks no HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from functions.strategy_webhook.body import Json
+from functions.strategy_webhook.schemas import Alert, fault, read_alert
+from shared.errors import AccessDenied, RequestUnprocessable
+from shared.models.acceptance import Acceptance, AlertIdTaken, accept_alert
+from shared.models.strategy import Strategy
+
+# What a secret is compared with where there is no strategy: the comparison takes the same time and never succeeds.
+_NO_HASH = "-" * 64
+
+
+def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Acceptance:
+    """Accept the alert that the body describes, once.
+
+    Raise RequestUnprocessable, AccessDenied; anything else is a fault of ours, and the alert may be sent again.
+    """
+    alert = read_alert(fields)
+    strategy = _authenticate(alert)
+    if not strategy.active:
+        raise RequestUnprocessable([fault(fields, "strategy", "must be active")])
+    try:
+        return accept_alert(
+            strategy,
+            alert.signal,
+            received_at=received_at,
+            fired_at=alert.fired_at,
+            win_rate=alert.win_rate,
+            alert_id=alert.alert_id,
+        )
+    except AlertIdTaken as error:
+        raise RequestUnprocessable([fault(fields, "alertId", "must not be used with another content")]) from error
+
+
+def _authenticate(alert: Alert) -> Strategy:
+    """Return the alert's strategy; raise AccessDenied alike, and after the same work, for each way not to be it."""
+    strategy = Strategy.find(alert.strategy_id)
+    expected = strategy.webhook_secret_hash if strategy is not None else None
+    # A lone surrogate must not be what tells one refusal from another.
+    given = hashlib.sha256((alert.secret or "").encode(errors="surrogatepass")).hexdigest()
+    matches = hmac.compare_digest(given, expected or _NO_HASH)
+    if strategy is None or alert.secret is None or not matches:
+        raise AccessDenied("unauthorized", authenticated=False)
+    return strategy
