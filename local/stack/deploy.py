@@ -46,6 +46,7 @@ class Deployed:
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
+            PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
             USER_POOL_ID=self.outputs["UserPoolId"],
             USER_POOL_CLIENT_ID=self.outputs["UserPoolClientId"],

@@ -1,0 +1,320 @@
+"""What template.yaml declares, held against the models, the documented routes, the settings and the handlers."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.stack.deploy import gateway_responses, read_template
+from local.stack.places import ROOT
+from shared.models.base import Table
+
+TEMPLATE = read_template()
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+
+ROUTES = {
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/list"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/overview/{USER_ID}"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/exchange/balance/{USER_ID}"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/strategy/{USER_ID}/history"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/manual/{USER_ID}/history"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/strategy/{USER_ID}/performance"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/manual/{USER_ID}/performance"),
+    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/enable/{USER_ID}"),
+    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/disable/{USER_ID}"),
+    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/reset/mfa/{USER_ID}"),
+    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/reset/telegram/{USER_ID}"),
+    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/exchange/key/{USER_ID}/list"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/balance/history/{API_KEY_ID}"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/balance/{API_KEY_ID}"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/strategy/follower/{API_KEY_ID}"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/position/{API_KEY_ID}/list"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/order/{API_KEY_ID}/list"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/order/{API_KEY_ID}/history"),
+    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/trade/{API_KEY_ID}/history"),
+    ("AdminStrategyFollowerExpressJSv1", "GET", "/v1/admin/strategy/follower/{ID}/list"),
+    ("AdminStrategyFollowerExpressJSv1", "POST", "/v1/admin/strategy/follower/{ID}"),
+    ("AdminStrategyFollowerExpressJSv1", "DELETE", "/v1/admin/strategy/follower/{ID}"),
+    ("AdminStrategyFollowerExpressJSv1", "DELETE", "/v1/admin/strategy/follower/{ID}/all"),
+    ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/history/{STRATEGY_ID}"),
+    ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/list"),
+    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy"),
+    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}"),
+    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/profile/list"),
+    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/profile"),
+    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/profile/{STRATEGY_PROFILE_ID}"),
+    ("AdminSubscriptionExpressJSv1", "GET", "/v1/admin/subscription/list"),
+    ("AdminSubscriptionExpressJSv1", "POST", "/v1/admin/subscription"),
+    ("AdminSubscriptionExpressJSv1", "PUT", "/v1/admin/subscription/{SUBSCRIPTION_ID}"),
+    ("AdminSettingNotificationExpressJSv1", "GET", "/v1/admin/setting/notification"),
+    ("AdminSettingNotificationExpressJSv1", "PUT", "/v1/admin/setting/notification"),
+}
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == kind}
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+QUEUES = of_type("AWS::SQS::Queue")
+TABLES = of_type("AWS::DynamoDB::Table")
+
+
+def statements(function: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for policy in FUNCTIONS[function]["Policies"]:
+        found += policy["Statement"]
+    return found
+
+
+def functions_that_may(action: str) -> set[str]:
+    return {name for name in FUNCTIONS for statement in statements(name) if action in statement["Action"]}
+
+
+def events(function: str, kind: str) -> Iterator[dict[str, Any]]:
+    for event in FUNCTIONS[function].get("Events", {}).values():
+        if event["Type"] == kind:
+            yield event["Properties"]
+
+
+def folder_of(function: str) -> str:
+    return str(FUNCTIONS[function]["CodeUri"]).strip("/")
+
+
+def noun_of(model: type[Table]) -> str:
+    name: str = model.Meta.table_name
+    return name.split("-", 1)[1]
+
+
+def table_of_model(model: type[Table]) -> dict[str, Any]:
+    schema = model._get_schema()
+    return {
+        "attributes": {(one["AttributeName"], one["AttributeType"]) for one in schema["attribute_definitions"]},
+        "key": {(one["AttributeName"], one["KeyType"]) for one in schema["key_schema"]},
+        "indexes": {
+            index["index_name"]: (
+                {(one["AttributeName"], one["KeyType"]) for one in index["key_schema"]},
+                index["projection"]["ProjectionType"],
+                frozenset(index["projection"].get("NonKeyAttributes", [])),
+            )
+            for index in schema["global_secondary_indexes"]
+        },
+    }
+
+
+def table_of_template(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "attributes": {(one["AttributeName"], one["AttributeType"]) for one in properties["AttributeDefinitions"]},
+        "key": {(one["AttributeName"], one["KeyType"]) for one in properties["KeySchema"]},
+        "indexes": {
+            index["IndexName"]: (
+                {(one["AttributeName"], one["KeyType"]) for one in index["KeySchema"]},
+                index["Projection"]["ProjectionType"],
+                frozenset(index["Projection"].get("NonKeyAttributes", [])),
+            )
+            for index in properties.get("GlobalSecondaryIndexes", [])
+        },
+    }
+
+
+def test_tables_keys_indexes_and_projections_are_the_models() -> None:
+    declared = {
+        properties["TableName"]["Fn::Sub"].removeprefix("${AWS::StackName}-"): table_of_template(properties)
+        for properties in TABLES.values()
+    }
+    modelled = {noun_of(model): table_of_model(model) for model in Table.__subclasses__()}
+    assert declared == modelled
+
+
+def test_tables_whose_records_expire_have_a_time_to_live() -> None:
+    expiring = {noun_of(model) for model in Table.__subclasses__() if "expires_at" in model.get_attributes()}
+    declared = {
+        properties["TableName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        for properties in TABLES.values()
+        if properties.get("TimeToLiveSpecification") == {"AttributeName": "expires_at", "Enabled": True}
+    }
+    assert declared == expiring
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_tables_survive_mistakes(table: str) -> None:
+    assert RESOURCES[table]["DeletionPolicy"] == "Retain"
+    assert TABLES[table]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert TABLES[table]["DeletionProtectionEnabled"] == {"Fn::If": ["KeepsData", True, False]}
+    assert TABLES[table]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_routes_are_the_documented_ones_each_in_its_function() -> None:
+    declared = [
+        (function, event["Method"].upper(), event["Path"])
+        for function in FUNCTIONS
+        for event in events(function, "Api")
+    ]
+    assert len(declared) == len(ROUTES)
+    assert set(declared) == ROUTES
+
+
+def test_every_level_of_a_path_has_one_variable_name() -> None:
+    names: dict[str, set[str]] = {}
+    for _, _, path in ROUTES:
+        parts = path.split("/")
+        for place, part in enumerate(parts):
+            if part.startswith("{"):
+                names.setdefault("/".join(parts[:place]), set()).add(part)
+    assert {level: found for level, found in names.items() if len(found) > 1} == {}
+
+
+def test_no_route_goes_without_the_authorizer() -> None:
+    assert RESOURCES["AdminApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "UserPoolAuthorizer"
+    assert [event for function in FUNCTIONS for event in events(function, "Api") if "Auth" in event] == []
+
+
+def test_only_the_webhook_is_public() -> None:
+    public = {name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function}
+    assert public == {"StrategyWebhookExpressJSv1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "message"),
+    [
+        ("MISSING_AUTHENTICATION_TOKEN", 404, "route not found"),
+        ("RESOURCE_NOT_FOUND", 404, "route not found"),
+        ("UNAUTHORIZED", 401, "unauthorized"),
+        ("EXPIRED_TOKEN", 401, "unauthorized"),
+        ("ACCESS_DENIED", 403, "forbidden"),
+        ("THROTTLED", 429, "too many requests"),
+        ("QUOTA_EXCEEDED", 429, "too many requests"),
+        ("DEFAULT_5XX", 500, "internal server error"),
+    ],
+)
+def test_gateway_answers_in_the_documented_shape(kind: str, status: int, message: str) -> None:
+    response = gateway_responses()[kind]
+    assert response["StatusCode"] == status
+    assert response["ResponseTemplates"] == {"application/json": f'{{"message": "{message}"}}'}
+    assert response["ResponseParameters"]["Headers"] == {"X-Request-Id": "context.requestId"}
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_handlers_exist(function: str) -> None:
+    folder = folder_of(function)
+    assert FUNCTIONS[function]["Handler"] == f"{folder.replace('/', '.')}.app.lambda_handler"
+    assert RESOURCES[function]["Metadata"]["BuildProperties"] == {
+        "ParentPackageMode": "explicit",
+        "ParentPackages": folder.replace("/", "."),
+    }
+    tree = ast.parse((ROOT / folder / "app.py").read_text(encoding="utf-8"))
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assigned = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert "lambda_handler" in defined | assigned
+
+
+def test_every_folder_of_functions_is_deployed() -> None:
+    folders = {f"functions/{path.parent.name}" for path in (ROOT / "functions").glob("*/app.py")}
+    assert {folder_of(function) for function in FUNCTIONS} >= folders
+
+
+def test_runtime_exists() -> None:
+    known = boto3.client("lambda", region_name="us-east-1").meta.service_model.shape_for("Runtime").enum  # type: ignore[attr-defined]
+    assert TEMPLATE["Parameters"]["PythonRuntime"]["Default"] in known
+
+
+def test_every_setting_that_the_code_reads_is_set() -> None:
+    read = set(re.findall(r'env\.get\("(\w+)"', (ROOT / "shared" / "config.py").read_text(encoding="utf-8")))
+    everywhere = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+    somewhere = {name for one in FUNCTIONS.values() for name in one.get("Environment", {}).get("Variables", {})}
+    given = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"}
+    assert everywhere | somewhere == read - given
+
+
+def test_api_functions_know_the_user_pool() -> None:
+    for function in {function for function, _, _ in ROUTES}:
+        assert {"USER_POOL_ID", "USER_POOL_CLIENT_ID"} <= set(FUNCTIONS[function]["Environment"]["Variables"])
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_roles_are_of_one_function_and_name_what_they_allow(function: str) -> None:
+    assert "Role" not in FUNCTIONS[function]
+    for statement in statements(function):
+        actions, resources = statement["Action"], statement["Resource"]
+        assert isinstance(actions, list)
+        assert [action for action in actions if "*" in action] == []
+        assert "*" not in resources
+        assert all(isinstance(resource, dict) for resource in resources)
+
+
+def test_nobody_reads_a_whole_table() -> None:
+    assert functions_that_may("dynamodb:Scan") == set()
+
+
+def test_secrets_are_opened_by_who_talks_to_the_exchange_and_by_nobody_else() -> None:
+    with_ccxt = {name for name, one in FUNCTIONS.items() if {"Ref": "ExchangeLayer"} in one.get("Layers", [])}
+    assert functions_that_may("kms:Decrypt") <= with_ccxt
+    for function in FUNCTIONS:
+        for statement in statements(function):
+            if {"kms:Decrypt", "kms:Encrypt"} & set(statement["Action"]):
+                assert statement["Condition"]["Fn::If"][:2] == [
+                    "BindsSecrets",
+                    {"Null": {"kms:EncryptionContext:owner_id": "false"}},
+                ]
+
+
+def test_public_functions_open_no_secret() -> None:
+    assert "StrategyWebhookExpressJSv1" not in functions_that_may("kms:Decrypt") | functions_that_may("kms:Encrypt")
+
+
+def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
+    working = {name for name in QUEUES if not name.endswith("DeadLetters")}
+    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue"}
+    for name in working:
+        target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
+        assert QUEUES[target].get("FifoQueue") == QUEUES[name].get("FifoQueue")
+
+
+def test_fifo_queues_order_by_group_only() -> None:
+    fifo = {name: queue for name, queue in QUEUES.items() if queue.get("FifoQueue")}
+    assert {"TriggersQueue", "OrdersQueue"} <= set(fifo)
+    for queue in fifo.values():
+        assert queue["DeduplicationScope"] == "messageGroup"
+        assert queue["FifoThroughputLimit"] == "perMessageGroupId"
+
+
+@pytest.mark.parametrize(
+    ("function", "queue"),
+    [("TriggerFanout", "TriggersQueue"), ("OrderExecutor", "OrdersQueue"), ("PositionWatcher", "ReconcileQueue")],
+)
+def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
+    (source,) = events(function, "SQS")
+    assert source["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert source["BatchSize"] == 10
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert FUNCTIONS[function]["Timeout"] == 30
+    assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
+
+
+def test_webhook_executor_and_watcher_have_a_reserve_of_their_own() -> None:
+    reserved = {name for name, function in FUNCTIONS.items() if "ReservedConcurrentExecutions" in function}
+    assert reserved == {"StrategyWebhookExpressJSv1", "OrderExecutor", "PositionWatcher"}
+
+
+def test_watcher_runs_every_minute() -> None:
+    assert [event["Schedule"] for event in events("PositionWatcher", "Schedule")] == ["rate(1 minute)"]
+
+
+def test_id_tokens_live_fifteen_minutes_on_aws() -> None:
+    client = of_type("AWS::Cognito::UserPoolClient")["UserPoolClient"]
+    assert client["IdTokenValidity"] == {"Ref": "IdTokenMinutes"}
+    assert client["TokenValidityUnits"]["IdToken"] == "minutes"
+    assert TEMPLATE["Parameters"]["IdTokenMinutes"]["Default"] == 15
