@@ -90,6 +90,9 @@ async def close_session() -> None:
 class _Ours:
     """What both clients override: how an answer becomes an error, and where the clock comes from."""
 
+    def __del__(self) -> None:
+        """Leave the session alone: it is the process's, not this client's (ccxt would ask for `close()`)."""
+
     def milliseconds(self) -> int:
         return server_clock.now_ms()
 

@@ -1,0 +1,126 @@
+"""From ccxt's unified structures to the documented shapes of endpoints 16 to 19, as data. Floats end here.
+
+Only documented fields come through, in the documented order, and what has no value is left out, as the examples do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+Source = Callable[[Mapping[str, Any]], Any]
+Fields = Mapping[str, Source]
+
+
+def _same(name: str) -> Source:
+    return lambda item: item.get(name)
+
+
+def _symbol(item: Mapping[str, Any]) -> str:
+    """ccxt names a linear contract `BTC/USDT:USDT`; the documentation says `BTC/USDT`."""
+    return str(item["symbol"]).partition(":")[0]
+
+
+def _exchange_type(order: Mapping[str, Any]) -> str:
+    """ccxt normalises `type` (`stop_market` becomes `market`); the documentation shows the exchange's own."""
+    info = order["info"]
+    return str(info.get("orderType") or info.get("type") or order["type"]).lower()
+
+
+def _if_sized(name: str) -> Source:
+    """An order that closes the whole position has no amount: the exchange's 0 is left out."""
+    return lambda order: order.get(name) if order.get("amount") else None
+
+
+def _unless_zero(name: str) -> Source:
+    return lambda item: item.get(name) or None
+
+
+def _trigger(order: Mapping[str, Any]) -> Any:
+    return order.get("stopPrice") or order.get("triggerPrice") or None
+
+
+def _or_zero(name: str) -> Source:
+    return lambda item: item.get(name) or 0
+
+
+def _or_false(name: str) -> Source:
+    return lambda item: bool(item.get(name))
+
+
+def _or_empty(name: str) -> Source:
+    return lambda item: item.get(name) or []
+
+
+POSITION: Fields = {
+    "symbol": _symbol,
+    **{
+        name: _same(name)
+        for name in (
+            "contracts",
+            "contractSize",
+            "unrealizedPnl",
+            "leverage",
+            "collateral",
+            "notional",
+            "markPrice",
+            "entryPrice",
+            "timestamp",
+            "initialMargin",
+            "initialMarginPercentage",
+            "maintenanceMargin",
+            "maintenanceMarginPercentage",
+            "marginRatio",
+            "datetime",
+            "marginMode",
+        )
+    },
+    # ccxt dropped `marginType`, which was another name for the same.
+    "marginType": _same("marginMode"),
+    "side": _same("side"),
+    "hedged": _same("hedged"),
+    "percentage": _same("percentage"),
+}
+
+ORDER: Fields = {
+    "id": _same("id"),
+    "clientOrderId": _same("clientOrderId"),
+    "timestamp": _same("timestamp"),
+    "datetime": _same("datetime"),
+    "symbol": _symbol,
+    "type": _exchange_type,
+    "timeInForce": _same("timeInForce"),
+    "postOnly": _or_false("postOnly"),
+    "reduceOnly": _or_false("reduceOnly"),
+    "side": _same("side"),
+    "price": _unless_zero("price"),
+    "stopPrice": _trigger,
+    "amount": _if_sized("amount"),
+    "cost": _or_zero("cost"),
+    "average": _unless_zero("average"),
+    "filled": _or_zero("filled"),
+    "remaining": _if_sized("remaining"),
+    "status": _same("status"),
+    "trades": _or_empty("trades"),
+    "fees": _or_empty("fees"),
+}
+
+
+def translate(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return the documented fields of one ccxt structure, exact numbers, what is None left out."""
+    found = {name: _exact(source(item)) for name, source in fields.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float):
+        # The shortest text that reads back as the same float is what the exchange sent.
+        number = Decimal(repr(value))
+        return int(number) if number == number.to_integral_value() else number
+    return value
+
+
+def newest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return documented items with the latest first; those without a time last."""
+    return sorted(items, key=lambda item: item.get("timestamp") or 0, reverse=True)
