@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def read_pins(lock: str) -> dict[str, Pin]:
     return pins
 
 
-def closure(pins: dict[str, Pin], roots: set[str]) -> set[str]:
+def closure(pins: dict[str, Pin], roots: Set[str]) -> set[str]:
     """Return the roots and everything that they need, directly or not; raise KeyError for a name not in the lock."""
     if unknown := roots - pins.keys():
         raise KeyError(f"not in the lock: {', '.join(sorted(unknown))}")
@@ -49,7 +50,7 @@ def closure(pins: dict[str, Pin], roots: set[str]) -> set[str]:
     return found
 
 
-def cut(lock: str, roots: set[str], *, left_out: set[str] = frozenset(), given: set[str] = frozenset()) -> str:
+def cut(lock: str, roots: Set[str], *, left_out: Set[str] = frozenset(), given: Set[str] = frozenset()) -> str:
     """Return the lock's lines for the roots, less the packages `left_out` and all that `given` packages bring along."""
     pins = read_pins(lock)
     wanted = closure(pins, roots) - closure(pins, given) - left_out

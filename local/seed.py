@@ -9,21 +9,20 @@ import argparse
 import hashlib
 import json
 import secrets
-import string
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 import boto3
 
 from shared.clock import to_iso, utc_now
 from shared.config import settings
-from shared.models.base import created_key
+from shared.models.base import LISTED, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
@@ -37,6 +36,8 @@ from shared.secrets import seal
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+_T = TypeVar("_T", Subscription, RiskProfile)
 
 SYMBOL = "BTC/USDT"
 EXCHANGE = "BINANCE"
@@ -75,16 +76,26 @@ def seed(follower_count: int) -> Seeded:
     created_at = utc_now() - timedelta(minutes=1)
     people = _People(created_at)
     plan = _plans(created_at)
-    profiles = _profiles(created_at)
-    webhook_secret = secrets.token_urlsafe(32)
-    strategy = _strategy(created_at, webhook_secret)
+    _profiles(created_at)
     NotificationSetting(created_at=created_at, updated_at=created_at).save()
     people.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
     people.add(USER, "Uma", "User", plan=plan)
+    return _followed_strategy("DEMO", SYMBOL, follower_count, people=people)
+
+
+def add_strategy(name: str, symbol: str, follower_count: int) -> Seeded:
+    """Write one more strategy with followers of its own into a stack that is seeded; for tests and measurements."""
+    return _followed_strategy(name, symbol, follower_count, people=_People(utc_now() - timedelta(minutes=1)))
+
+
+def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _People) -> Seeded:
+    plan = next(one for one in _listed(Subscription) if one.strategy_automated)
+    webhook_secret = secrets.token_urlsafe(32)
+    strategy = _strategy(name, symbol, webhook_secret=webhook_secret, created_at=people.created_at)
     followers = []
-    for number, profile in enumerate(islice(cycle(profiles), follower_count), start=1):
-        user = people.add(f"follower-{number}@example.com", "Follower", str(number), plan=plan)
-        moment = created_at + timedelta(milliseconds=number)
+    for number, profile in enumerate(islice(cycle(_listed(RiskProfile)), follower_count), start=1):
+        user = people.add(f"{name.lower()}-{number}@example.com", "Follower", str(number), plan=plan)
+        moment = people.created_at + timedelta(milliseconds=number)
         followers.append(_follower(number, user_id=user, strategy=strategy, profile=profile, created_at=moment))
     return Seeded(
         admin_token=people.token(ADMIN),
@@ -95,12 +106,19 @@ def seed(follower_count: int) -> Seeded:
     )
 
 
+def _listed(table: type[_T]) -> list[_T]:
+    """Return the records of a small table in the order of creation."""
+    keys = [found.id for found in table.by_created.query(LISTED)]
+    records = table.find_many(keys, consistent=True)
+    return [records[key] for key in keys]
+
+
 class _People:
     """Users in Cognito and in our own table."""
 
     def __init__(self, created_at: datetime) -> None:
-        self._created_at = created_at
-        self._password = "".join(secrets.choice(string.ascii_letters) for _ in range(24)) + "aA1"
+        self.created_at = created_at
+        self._password = secrets.token_urlsafe(24) + "aA1"
         self._cognito: CognitoIdentityProviderClient = boto3.client("cognito-idp")
         self._pool = settings().user_pool_id
 
@@ -118,15 +136,15 @@ class _People:
         user_id = next(one["Value"] for one in created["User"]["Attributes"] if one["Name"] == "sub")
         User(
             user_id,
-            created_key=created_key(to_iso(self._created_at), user_id),
+            created_key=created_key(to_iso(self.created_at), user_id),
             email=email,
             email_verified=True,
             first_name=first_name,
             last_name=last_name,
             subscription_id=plan.id,
-            subscription_updated_at=self._created_at,
-            created_at=self._created_at,
-            updated_at=self._created_at,
+            subscription_updated_at=self.created_at,
+            created_at=self.created_at,
+            updated_at=self.created_at,
         ).save()
         return user_id
 
@@ -148,7 +166,7 @@ class _People:
 
 
 def _plans(created_at: datetime) -> Subscription:
-    """Write DEFAULT, which forbids automation, and STANDARD, which the demo's users have; return the latter."""
+    """Write DEFAULT, which forbids automation, and STANDARD, which everybody has; return the latter."""
     default = Subscription(
         str(uuid4()), name="DEFAULT", max_balance_usd=2000, max_api_key=3, default=True, strategy_automated=False
     )
@@ -165,8 +183,7 @@ def _plans(created_at: datetime) -> Subscription:
     return standard
 
 
-def _profiles(created_at: datetime) -> list[RiskProfile]:
-    profiles = []
+def _profiles(created_at: datetime) -> None:
     for number, (name, percentage) in enumerate(PROFILES.items()):
         profile_id, moment = str(uuid4()), created_at + timedelta(milliseconds=number)
         profile = RiskProfile(
@@ -179,20 +196,18 @@ def _profiles(created_at: datetime) -> list[RiskProfile]:
         )
         profile.save()
         _claim(NameKind.RISK_PROFILE, name, profile_id)
-        profiles.append(profile)
-    return profiles
 
 
-def _strategy(created_at: datetime, webhook_secret: str) -> Strategy:
+def _strategy(name: str, symbol: str, *, webhook_secret: str, created_at: datetime) -> Strategy:
     strategy_id, report_secret = str(uuid4()), secrets.token_hex(32)
     report_key = _open_account(secrets.token_hex(32), report_secret, Decimal(10_000))
     strategy = Strategy(
         strategy_id,
         created_key=created_key(to_iso(created_at), strategy_id),
-        name="DEMO",
-        description="The strategy of the demo.",
+        name=name,
+        description="Made for a demonstration.",
         exchange_id=EXCHANGE,
-        symbol=SYMBOL,
+        symbol=symbol,
         report_api_key=report_key,
         report_secret_ciphertext=seal(report_secret, owner_id=strategy_id),
         webhook_secret_hash=hashlib.sha256(webhook_secret.encode()).hexdigest(),
@@ -282,13 +297,20 @@ def restore(kept: Path) -> Seeded:
 
 
 def main() -> None:
-    """Seed, or restore what was seeded before, and write it to the file given."""
+    """Write the data, and what there is to know of it to the file given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--followers", type=int, default=3)
-    parser.add_argument("--restore", action="store_true")
+    parser.add_argument("--restore", action="store_true", help="after a restart with the data of the file")
+    parser.add_argument("--add", metavar="NAME", help="one more strategy, with followers of its own")
+    parser.add_argument("--symbol", default=SYMBOL)
     arguments = parser.parse_args()
-    seeded = restore(arguments.file) if arguments.restore else seed(arguments.followers)
+    if arguments.restore:
+        seeded = restore(arguments.file)
+    elif arguments.add:
+        seeded = add_strategy(arguments.add, arguments.symbol, arguments.followers)
+    else:
+        seeded = seed(arguments.followers)
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
     arguments.file.touch(mode=0o600)
     arguments.file.write_text(json.dumps(asdict(seeded), indent=2) + "\n", encoding="utf-8")

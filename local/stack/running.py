@@ -42,6 +42,21 @@ class Running:
         seeded: dict[str, Any] = json.loads(self.seed_file.read_text(encoding="utf-8"))
         return seeded
 
+    def add_strategy(self, name: str, symbol: str, followers: int) -> dict[str, Any]:
+        """Seed one more strategy with followers of its own; return what `local.seed` wrote of it."""
+        file = self.places.work / f"seed-{name}.json"
+        run_tool(
+            "Seeding",
+            [
+                *(sys.executable, "-m", "local.seed", str(file), "--add", name),
+                *("--symbol", symbol, "--followers", str(followers)),
+            ],
+            environment=self.deployed.environment(self.places),
+            log=self.places.logs / f"seed-{name}.log",
+        )
+        seeded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return seeded
+
     def session(self) -> dict[str, str]:
         """Return what a user, a test or a script must know to use the stack."""
         seeded = self.seeded

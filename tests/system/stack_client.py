@@ -1,0 +1,163 @@
+"""How system tests talk to the stack: plain HTTP for what users reach, boto3 for what operators reach."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from local.stack.deploy import client
+from local.stack.places import STACK_NAME
+from local.stack.running import Running
+
+T = TypeVar("T")
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedStrategy:
+    """A strategy with followers of its own, so that tests do not meet in one account."""
+
+    stack: Stack
+    strategy_id: str
+    webhook_secret: str
+    followers: list[dict[str, Any]]
+
+    def alert(self, **fields: Any) -> dict[str, Any]:
+        """Return an alert's body: a BUY at 20000 with a stop at 19700 and three take-profits, changed by `fields`."""
+        body = {
+            "strategy": self.strategy_id,
+            "secret": self.webhook_secret,
+            "orderPrice": "20000",
+            "type": "buy",
+            "stop": "19700",
+            "stopType": "Market",
+            "takeProfit": "NaN",
+            "takeProfitPrice1": "20300",
+            "takeProfitPrice2": "20600",
+            "takeProfitPrice3": "21000",
+            "winRate": "49.55",
+        }
+        return body | fields
+
+    def fire(self, **fields: Any) -> str:
+        """Send an alert that is accepted, and return the trigger's id."""
+        answer = self.stack.webhook(self.alert(**fields))
+        assert answer.status == 200, answer.text
+        trigger_id: str = answer.json()["id"]
+        return trigger_id
+
+    def trigger(self, trigger_id: str) -> dict[str, Any]:
+        """Return a trigger with its histories, as the admin API shows it."""
+        shown = self.stack.get(f"/v1/admin/strategy/trigger/history/{self.strategy_id}").json()
+        found = [one for one in shown["StrategyAutomatedTriggers"]["items"] if one["id"] == trigger_id]
+        assert len(found) == 1, f"trigger {trigger_id} is shown {len(found)} times"
+        trigger: dict[str, Any] = found[0]
+        return trigger
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return the followers' accounts as the paper exchange knows them."""
+        return [self.stack.account(follower["api_key"]) for follower in self.followers]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The stack of this test session."""
+
+    running: Running
+    session: dict[str, str]
+
+    def get(self, path: str, *, token: str | None = "") -> Answer:
+        """GET from the admin API; as the admin unless another token, or None for none, is given."""
+        return self.api("GET", path, token=token)
+
+    def api(self, method: str, path: str, *, token: str | None = "", body: Any = None) -> Answer:
+        """Call the admin API."""
+        headers = {}
+        if token is not None:
+            headers["Authorization"] = token or self.session["adminToken"]
+        return self.request(method, self.session["api"] + path, headers=headers, body=body)
+
+    def webhook(self, body: Any, *, content_type: str = "application/json") -> Answer:
+        """POST to the webhook as TradingView does."""
+        url = self.session["webhook"] + "/v1/webhook/strategy"
+        return self.request("POST", url, headers={"Content-Type": content_type}, body=body)
+
+    def paper(self, method: str, path: str, body: Any = None) -> Any:
+        """Use the paper exchange's control interface."""
+        answer = self.request(method, f"{self.session['exchange']}/paper/{path}", headers={}, body=body)
+        assert answer.status < 300, answer.text
+        return answer.json() if answer.text else None
+
+    def account(self, api_key: str) -> dict[str, Any]:
+        """Return an account of the paper exchange."""
+        account: dict[str, Any] = self.paper("GET", f"accounts/{api_key}")
+        return account
+
+    def move_price(self, symbol: str, price: str) -> None:
+        """Move the market, `BTCUSDT`; what that fills is filled when this returns."""
+        self.paper("PUT", f"prices/{symbol}", {"price": price})
+
+    def invoke(self, logical_id: str, event: Any) -> Any:
+        """Invoke a deployed function through the Lambda API and return its answer; a failed function fails the test."""
+        found = client("cloudformation", self.running.places).describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=logical_id
+        )
+        answer = client("lambda", self.running.places).invoke(
+            FunctionName=found["StackResourceDetail"]["PhysicalResourceId"], Payload=json.dumps(event).encode()
+        )
+        text = answer["Payload"].read().decode()
+        assert "FunctionError" not in answer, text
+        return json.loads(text) if text else None
+
+    def watch(self) -> None:
+        """Let the watcher run now, as its schedule does every minute."""
+        self.invoke("PositionWatcher", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
+
+    def add_strategy(self, name: str, *, followers: int, symbol: str = "BTC/USDT") -> FollowedStrategy:
+        """Return a new strategy with followers whose accounts are empty of positions."""
+        seeded = self.running.add_strategy(name, symbol, followers)
+        return FollowedStrategy(self, seeded["strategy_id"], seeded["webhook_secret"], seeded["followers"])
+
+    @staticmethod
+    def request(method: str, url: str, *, headers: dict[str, str], body: Any = None) -> Answer:
+        """Send a request; text and bytes go as they are, everything else as JSON."""
+        if body is not None and not isinstance(body, (str, bytes)):
+            headers = {"Content-Type": "application/json"} | headers
+            body = json.dumps(body)
+        data = body.encode() if isinstance(body, str) else body
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own stack
+        try:
+            with _OPENER.open(request, timeout=30) as answer:
+                return Answer(answer.status, dict(answer.headers), answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, dict(error.headers), error.read().decode())
+
+
+def wait_for(what: str, look: Callable[[], T | None], *, timeout_s: float = 60) -> T:
+    """Return what `look` finds, once it finds something; fail with `what` when the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {timeout_s:.0f} s")
+        time.sleep(0.1)
