@@ -1,0 +1,1 @@
+"""Tests that start a process or a server of their own."""

@@ -1,0 +1,1 @@
+"""The parts that the local stack is made of: the build's artefacts, and the embedded AWS."""
