@@ -1,4 +1,4 @@
-"""Exchange secrets: sealed by KMS under their owner's id, opened for minutes in memory. Derives keys. Stores nothing."""
+"""Exchange secrets: sealed by KMS under their owner's id, opened for minutes in memory. Also derives keys."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
@@ -28,6 +28,7 @@ REQUEST_ID_HEADER = "x-request-id"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+E = TypeVar("E", bound=Exception)
 B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
 
@@ -54,6 +55,15 @@ class AdminApi(APIGatewayRestResolver):
     def query(self, model: type[Q], *, faults: Sequence[Fault] = ()) -> Q:
         """Return the request's query; raise its faults after those given (422)."""
         return read_query(self.current_event.raw_event, model, path=self.current_event.path, faults=faults)
+
+    def answers(self, error_class: type[E]) -> Callable[[Callable[[E], Response[Any]]], Callable[[E], Response[Any]]]:
+        """Let the decorated function answer an error that only this API's endpoints raise."""
+
+        def register(answer: Callable[[E], Response[Any]]) -> Callable[[E], Response[Any]]:
+            self.exception_handler(error_class)(answer)
+            return answer
+
+        return register
 
     @property
     def request_id(self) -> str:

@@ -11,6 +11,9 @@ from pydantic_core import CoreSchema, core_schema
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
+UNCHANGED: Any = None
+"""The default of a field that may be left out of a change; a `null` in the request is a fault all the same."""
+
 DOCUMENTED = "documented"
 """The type of every pydantic error whose message is ours."""
 

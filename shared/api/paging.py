@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from pynamodb.pagination import ResultIterator
 
@@ -25,6 +25,13 @@ _MAC_BYTES = 16
 K = TypeVar("K")
 M = TypeVar("M", bound=Table)
 T = TypeVar("T")
+
+
+class Listing(TypedDict, Generic[T]):
+    """A documented list."""
+
+    items: list[T]
+    nextToken: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,9 @@ def by_id(model: type[M], *, keep: Callable[[M], bool] = lambda _: True) -> Call
     return load
 
 
-def listing(records: Iterable[T], *, shape: Callable[[T], Any], token: str | None) -> dict[str, Any]:
+def listing(items: Iterable[T], *, token: str | None) -> Listing[T]:
     """Return the documented list: `nextToken` only when there is more."""
-    answer: dict[str, Any] = {"items": [shape(record) for record in records]}
+    answer: Listing[T] = {"items": list(items)}
     if token is not None:
         answer["nextToken"] = token
     return answer

@@ -43,6 +43,10 @@ class Body(Fields):
 
     answer: ClassVar[type]
 
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that the request named."""
+        return self.model_dump(exclude_unset=True)
+
 
 class Query(Fields):
     """The query parameters of a request; others are ignored."""

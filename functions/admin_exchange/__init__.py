@@ -1,0 +1,1 @@
+"""AdminExchangeExpressJSv1: one exchange key, live and on record."""

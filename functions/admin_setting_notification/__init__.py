@@ -1,0 +1,1 @@
+"""AdminSettingNotificationExpressJSv1: the switches of the notices."""

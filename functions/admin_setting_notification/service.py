@@ -1,0 +1,43 @@
+"""Keeps the notices' switches for an admin. Knows no HTTP, and sends no notice."""
+
+from __future__ import annotations
+
+from pynamodb.exceptions import PutError
+
+from functions.admin_setting_notification.schemas import NotificationChange, NotificationItem, notification_item
+from shared.clock import utc_now
+from shared.models.base import condition_failed
+from shared.models.notification_setting import SETTING_ID, NotificationSetting
+from shared.observability import logger
+
+
+def get_notification() -> NotificationItem:
+    """Return the switches."""
+    return notification_item(_setting())
+
+
+def update_notification(wanted: NotificationChange) -> NotificationItem:
+    """Set the switches that are named, and return all."""
+    setting = _setting()
+    changes = wanted.changes()
+    if changes:
+        actions = [getattr(NotificationSetting, name).set(value) for name, value in changes.items()]
+        setting.update(actions=[*actions, NotificationSetting.updated_at.set(utc_now())])
+        logger.info("notification_setting_updated", switches=sorted(changes))
+    return notification_item(setting)
+
+
+def _setting() -> NotificationSetting:
+    """Return the one record; it is there from the first look on, with every switch off."""
+    found = NotificationSetting.find(SETTING_ID)
+    if found is not None:
+        return found
+    now = utc_now()
+    setting = NotificationSetting(SETTING_ID, created_at=now, updated_at=now)
+    try:
+        setting.save(condition=NotificationSetting.id.does_not_exist())
+    except PutError as error:
+        if not condition_failed(error):
+            raise
+        setting.refresh(consistent_read=True)
+    return setting

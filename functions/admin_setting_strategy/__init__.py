@@ -1,0 +1,1 @@
+"""AdminSettingStrategyExpressJSv1: strategies and risk profiles."""

@@ -1,0 +1,59 @@
+"""AdminSettingStrategyExpressJSv1: the routes of strategies and risk profiles. What they do stands in `service`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.admin_setting_strategy import service
+from functions.admin_setting_strategy.schemas import NewStrategy, RiskProfileItem, StrategyItem, WebhookItem
+from shared.api.admin_api import AdminApi
+from shared.api.paging import Listing
+from shared.api.requests import ListQuery
+
+REPORT_KEY_REFUSED = 433
+"""No registered status code, but the documented one."""
+
+app = AdminApi()
+
+
+@app.get("/v1/admin/setting/strategy/list")
+def list_strategies() -> Listing[StrategyItem]:
+    """List Strategy Automated, oldest first."""
+    return service.list_strategies(app.query(ListQuery))
+
+
+@app.post("/v1/admin/setting/strategy")
+def create_strategy() -> StrategyItem:
+    """Create Strategy Automated."""
+    return service.create_strategy(app.body(NewStrategy))
+
+
+@app.post("/v1/admin/setting/strategy/<strategy_id>/webhook")
+def renew_webhook(strategy_id: str) -> WebhookItem:
+    """Give the strategy a new webhook secret, shown this once; the old one dies at once."""
+    return service.renew_webhook(strategy_id)
+
+
+@app.get("/v1/admin/setting/strategy/profile/list")
+def list_risk_profiles() -> Listing[RiskProfileItem]:
+    """List Strategy Risk Profile, oldest first."""
+    return service.list_risk_profiles(app.query(ListQuery))
+
+
+@app.answers(service.ReportKeyRefused)
+def answer_refused_report_key(_: service.ReportKeyRefused) -> Response[Any]:
+    """Answer that the exchange refuses the strategy's report key."""
+    return Response(
+        status_code=REPORT_KEY_REFUSED,
+        content_type=APPLICATION_JSON,
+        body={"error": "exchange API authorization failed (1103)"},
+    )
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of the admin API."""
+    return app.resolve(event, context)

@@ -1,0 +1,84 @@
+"""What the endpoints of strategies and risk profiles take and answer, by their documented names."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar, TypedDict
+
+from shared.api.fields import ApiKeyText, ApiSecretText, Description, ExchangeId, Flag, Name, Symbol
+from shared.api.requests import Body
+from shared.clock import to_iso
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+
+
+class StrategyItem(TypedDict):
+    """One strategy. There is no secret in it."""
+
+    id: str
+    active: bool
+    name: str
+    description: str | None
+    exchangeId: str
+    symbol: str
+    reportExchangeApiKey: str
+    createdAt: str
+    updatedAt: str
+
+
+class NewStrategy(Body):
+    """Create Strategy Automated: the body."""
+
+    answer: ClassVar[type] = StrategyItem
+
+    active: Flag = True
+    name: Name
+    description: Description = None
+    exchange_id: ExchangeId
+    symbol: Symbol
+    report_exchange_api_key: ApiKeyText
+    report_exchange_api_secret_key: ApiSecretText
+
+
+class WebhookItem(TypedDict):
+    """A strategy's new webhook secret: the secret this once, where to send alerts, and what to send."""
+
+    secret: str
+    url: str
+    message: str
+
+
+class RiskProfileItem(TypedDict):
+    """One risk profile."""
+
+    id: str
+    name: str
+    percentage: Decimal
+    createdAt: str
+    updatedAt: str
+
+
+def strategy_item(strategy: Strategy) -> StrategyItem:
+    """Return a strategy as documented."""
+    return {
+        "id": strategy.id,
+        "active": strategy.active,
+        "name": strategy.name,
+        "description": strategy.description,
+        "exchangeId": strategy.exchange_id,
+        "symbol": strategy.symbol,
+        "reportExchangeApiKey": strategy.report_api_key,
+        "createdAt": to_iso(strategy.created_at),
+        "updatedAt": to_iso(strategy.updated_at),
+    }
+
+
+def risk_profile_item(profile: RiskProfile) -> RiskProfileItem:
+    """Return a risk profile as documented."""
+    return {
+        "id": profile.id,
+        "name": profile.name,
+        "percentage": profile.percentage,
+        "createdAt": to_iso(profile.created_at),
+        "updatedAt": to_iso(profile.updated_at),
+    }

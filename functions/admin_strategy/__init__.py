@@ -1,0 +1,1 @@
+"""AdminStrategyExpressJSv1: the triggers of a strategy."""

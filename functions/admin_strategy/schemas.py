@@ -1,0 +1,70 @@
+"""What the endpoint of strategies' triggers answers, by its documented names."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypedDict
+
+from shared.api.paging import Listing
+from shared.clock import to_iso
+from shared.models.strategy import Strategy
+from shared.models.trigger import Trigger
+
+
+class HistoryItem(TypedDict):
+    """One execution of a trigger."""
+
+    id: str
+    active: bool
+
+
+class TriggerItem(TypedDict):
+    """One trigger; of its executions at most 100, then a `nextToken` of their own."""
+
+    id: str
+    active: bool
+    strategySource: str
+    tradeSide: str
+    price: Decimal
+    stop: Decimal
+    stopType: str
+    takeProfit: list[Decimal]
+    createdAt: str
+    updatedAt: str
+    StrategyAutomatedHistories: Listing[HistoryItem]
+
+
+class StrategyHistory(TypedDict):
+    """List History."""
+
+    active: bool
+    exchangeId: str
+    symbol: str
+    StrategyAutomatedTriggers: Listing[TriggerItem]
+
+
+def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerItem:
+    """Return a trigger as documented."""
+    return {
+        "id": trigger.id,
+        "active": trigger.active,
+        "strategySource": trigger.strategy_source,
+        "tradeSide": trigger.side,
+        "price": trigger.price,
+        "stop": trigger.stop,
+        "stopType": trigger.stop_type,
+        "takeProfit": list(trigger.take_profits),
+        "createdAt": to_iso(trigger.created_at),
+        "updatedAt": to_iso(trigger.updated_at),
+        "StrategyAutomatedHistories": histories,
+    }
+
+
+def strategy_history(strategy: Strategy, triggers: Listing[TriggerItem]) -> StrategyHistory:
+    """Return a strategy's history as documented."""
+    return {
+        "active": strategy.active,
+        "exchangeId": strategy.exchange_id,
+        "symbol": strategy.symbol,
+        "StrategyAutomatedTriggers": triggers,
+    }

@@ -1,0 +1,90 @@
+"""Reads a strategy's triggers and their executions for an admin. Knows no HTTP."""
+
+from __future__ import annotations
+
+from functions.admin_strategy.schemas import (
+    HistoryItem,
+    StrategyHistory,
+    TriggerItem,
+    strategy_history,
+    trigger_item,
+)
+from shared.api.paging import Listing, Page, Position, by_id, listing, read_page
+from shared.api.requests import ListQuery
+from shared.api.side_by_side import run_side_by_side
+from shared.errors import NotFound
+from shared.models.base import in_chunks
+from shared.models.execution import Execution, trigger_parts
+from shared.models.strategy import Strategy
+from shared.models.trigger import Trigger
+
+HISTORIES_PER_TRIGGER = 100
+
+_ENOUGH_HISTORIES = 10_000
+"""A page of triggers ends early beyond this, because an answer may hold 6 MB."""
+
+_CHUNK = 25
+
+
+def find_strategy(strategy_id: str) -> Strategy:
+    """Return the strategy; raise NotFound."""
+    strategy = Strategy.find(strategy_id)
+    if strategy is None:
+        raise NotFound(f"strategy {strategy_id} does not exist")
+    return strategy
+
+
+def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:
+    """Return a page of the strategy's triggers, newest first, or more of the executions of one of them."""
+    start = query.start or {}
+    if "trigger_id" in start:
+        return strategy_history(strategy, _rest_of_trigger(start, query))
+    found = Trigger.by_strategy.query(
+        strategy.id,
+        Trigger.seq < start["before_seq"] if start else None,
+        scan_index_forward=False,
+        page_size=query.limit + 1,
+    )
+    page = read_page(found, by_id(Trigger), limit=query.limit)
+    items: list[TriggerItem] = []
+    for chunk in in_chunks(page.records, _CHUNK):
+        items += run_side_by_side(lambda trigger: _item(trigger, query, start=None), chunk)
+        if sum(len(item["StrategyAutomatedHistories"]["items"]) for item in items) >= _ENOUGH_HISTORIES:
+            break
+    more = page.end is not None or len(items) < len(page.records)
+    end = {"before_seq": page.records[len(items) - 1].seq} if more else None
+    return strategy_history(strategy, listing(items, token=query.token_after(end)))
+
+
+def _rest_of_trigger(start: Position, query: ListQuery) -> Listing[TriggerItem]:
+    trigger = Trigger.find(start["trigger_id"])
+    if trigger is None:
+        raise NotFound(f"trigger {start['trigger_id']} does not exist")
+    return listing([_item(trigger, query, start=start)], token=None)
+
+
+def _item(trigger: Trigger, query: ListQuery, *, start: Position | None) -> TriggerItem:
+    page = _executions_of(trigger.id, start=start)
+    histories: list[HistoryItem] = [{"id": one.id, "active": one.active} for one in page.records]
+    return trigger_item(trigger, listing(histories, token=query.token_of(page)))
+
+
+def _executions_of(trigger_id: str, *, start: Position | None) -> Page[Execution]:
+    """Return up to 100 of a trigger's executions, partition by partition."""
+    parts = trigger_parts(trigger_id)
+    keys: list[tuple[str, str]] = []
+    for part in parts[parts.index(start["part"]) if start else 0 :]:
+        after = start["after_id"] if start and part == start["part"] else None
+        condition = Execution.id > after if after else None
+        # One more than a page tells whether there is more.
+        found = Execution.by_trigger.query(part, condition, limit=HISTORIES_PER_TRIGGER + 1 - len(keys))
+        keys += [(part, key.id) for key in found]
+        if len(keys) > HISTORIES_PER_TRIGGER:
+            break
+    shown = keys[:HISTORIES_PER_TRIGGER]
+    executions = Execution.find_many(execution_id for _, execution_id in shown)
+    end: Position | None = None
+    if len(keys) > len(shown):
+        last_part, last_id = shown[-1]
+        end = {"trigger_id": trigger_id, "part": last_part, "after_id": last_id}
+    return Page([executions[execution_id] for _, execution_id in shown if execution_id in executions], end)

@@ -1,0 +1,1 @@
+"""AdminStrategyFollowerExpressJSv1: who follows a strategy, and what they hold."""

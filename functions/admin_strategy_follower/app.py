@@ -1,0 +1,34 @@
+"""AdminStrategyFollowerExpressJSv1: the routes of strategies' followers. What they do stands in `service`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.admin_strategy_follower import closing, service
+from functions.admin_strategy_follower.schemas import ClosingItem, FollowerItem
+from shared.api.admin_api import AdminApi
+from shared.api.paging import Listing
+from shared.api.requests import ListQuery
+
+app = AdminApi()
+
+
+@app.get("/v1/admin/strategy/follower/<strategy_id>/list")
+def list_followers(strategy_id: str) -> Listing[FollowerItem]:
+    """List Followers, newest first."""
+    strategy = service.find_strategy(strategy_id)
+    return service.list_followers(strategy, app.query(ListQuery))
+
+
+@app.delete("/v1/admin/strategy/follower/<strategy_id>/all")
+def close_all_orders(strategy_id: str) -> Listing[ClosingItem]:
+    """Close All Orders: answered at once, carried out by the order executor."""
+    strategy = service.find_strategy(strategy_id)
+    return closing.close_all(strategy, delivery=app.request_id)
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of the admin API."""
+    return app.resolve(event, context)

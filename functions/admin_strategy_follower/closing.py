@@ -1,0 +1,81 @@
+"""Asks for followers' positions to be closed. Closes nothing itself: only the order executor writes to the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from functions.admin_strategy_follower.schemas import ClosingItem
+from shared.api.paging import Listing, listing
+from shared.api.side_by_side import run_side_by_side
+from shared.errors import RecordChanged, ServiceUnavailable
+from shared.messages import Command, OrderMessage, send_orders
+from shared.models.base import in_chunks
+from shared.models.execution import Execution
+from shared.models.follower import Follower
+from shared.models.position_slot import PositionSlot
+from shared.models.strategy import Strategy
+from shared.observability import logger
+from shared.trading.execution import Desired
+
+_PAGE = 100
+_CHANGE_ATTEMPTS = 5
+
+
+def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
+    """Ask for the close of everything that the strategy's followers hold or are about to hold.
+
+    It may be repeated: what is closing already is asked for again, under the new `delivery`.
+    """
+    closing: list[Execution] = []
+    # Consistent, so that no position which is there when the admin asks is left out.
+    followers = Follower.query(strategy.id, consistent_read=True, page_size=_PAGE)
+    for page in in_chunks(followers, _PAGE):
+        closing += _close(page, delivery=delivery)
+    logger.info("strategy_close_requested", strategy_id=strategy.id, executions=len(closing))
+    return listing(map(_item, closing), token=None)
+
+
+def _close(followers: Sequence[Follower], *, delivery: str) -> list[Execution]:
+    slots = PositionSlot.find_many(((one.api_key_id, one.symbol) for one in followers), consistent=True)
+    held = [
+        slot.execution_id
+        for follower in followers
+        if (slot := slots.get((follower.api_key_id, follower.symbol))) is not None
+        and slot.follower_id == follower.id
+        and slot.execution_id is not None
+    ]
+    found = Execution.find_many(held, consistent=True)
+    wished = run_side_by_side(_want_closed, [found[execution_id] for execution_id in held if execution_id in found])
+    closing = [execution for execution in wished if execution is not None]
+    # The wish is kept first: should the sending fail, whoever next looks at the execution sees it.
+    send_orders([_message(execution) for execution in closing], delivery=delivery)
+    return closing
+
+
+def _want_closed(execution: Execution) -> Execution | None:
+    """Keep the wish to close; return None when the execution has ended."""
+    for _ in range(_CHANGE_ATTEMPTS):
+        if not execution.active:
+            return None
+        if execution.desired is Desired.CLOSED:
+            return execution
+        try:
+            execution.change(desired=Desired.CLOSED)
+        except RecordChanged:
+            execution.refresh(consistent_read=True)
+        else:
+            return execution
+    raise ServiceUnavailable("positions are changing too fast, please repeat the request")
+
+
+def _message(execution: Execution) -> OrderMessage:
+    return OrderMessage(
+        command=Command.CLOSE,
+        execution_id=execution.id,
+        api_key_id=execution.api_key_id,
+        symbol=execution.symbol,
+    )
+
+
+def _item(execution: Execution) -> ClosingItem:
+    return {"id": execution.id, "strategyFollowId": execution.follower_id, "status": "CLOSING"}

@@ -1,0 +1,128 @@
+"""Reads a strategy's followers for an admin. Knows no HTTP, and closes nothing: that is `closing`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from functions.admin_strategy_follower.schemas import (
+    ExchangeKeyBalance,
+    FollowerExchangeKey,
+    FollowerItem,
+    StrategyAutomatedFollowPerformance,
+    StrategyRiskProfile,
+    UserSubscription,
+)
+from shared.api.paging import Listing, listing, read_page
+from shared.api.requests import ListQuery
+from shared.clock import to_iso
+from shared.errors import NotFound
+from shared.models.exchange_key import ExchangeKey
+from shared.models.follower import Follower
+from shared.models.follower_performance import FollowerPerformance
+from shared.models.key_balance import KeyBalance
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+from shared.models.subscription import Subscription
+from shared.models.user import User
+
+
+def find_strategy(strategy_id: str) -> Strategy:
+    """Return the strategy; raise NotFound."""
+    strategy = Strategy.find(strategy_id)
+    if strategy is None:
+        raise NotFound(f"strategy {strategy_id} does not exist")
+    return strategy
+
+
+def list_followers(strategy: Strategy, query: ListQuery) -> Listing[FollowerItem]:
+    """Return a page of the strategy's followers with what stands around them, newest first."""
+    found = Follower.query(
+        strategy.id,
+        consistent_read=True,
+        scan_index_forward=False,
+        page_size=query.limit + 1,
+        last_evaluated_key=query.start,
+    )
+    page = read_page(found, list, limit=query.limit)
+    around = _Around.read(page.records)
+    return listing(map(around.item, page.records), token=query.token_of(page))
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around a page of followers, by id: read in batches, never follower by follower."""
+
+    keys: dict[str, ExchangeKey]
+    users: dict[str, User]
+    plans: dict[str, Subscription]
+    balances: dict[str, KeyBalance]
+    profiles: dict[str, RiskProfile]
+    performances: dict[str, FollowerPerformance]
+
+    @classmethod
+    def read(cls, followers: Sequence[Follower]) -> _Around:
+        """Read it."""
+        key_ids = [follower.api_key_id for follower in followers]
+        users = User.find_many(follower.user_id for follower in followers)
+        return cls(
+            keys=ExchangeKey.find_many(key_ids),
+            users=users,
+            plans=Subscription.find_many(user.subscription_id for user in users.values() if user.subscription_id),
+            balances=KeyBalance.find_many(key_ids),
+            profiles=RiskProfile.find_many(follower.risk_profile_id for follower in followers),
+            performances=FollowerPerformance.find_many(follower.id for follower in followers),
+        )
+
+    def item(self, follower: Follower) -> FollowerItem:
+        """Return a follower as documented."""
+        return {
+            "id": follower.id,
+            "ExchangeKey": self._exchange_key(follower),
+            "StrategyRiskProfile": self._risk_profile(follower),
+            "StrategyAutomatedFollowPerformance": self._performance(follower),
+        }
+
+    def _exchange_key(self, follower: Follower) -> FollowerExchangeKey:
+        key = self.keys.get(follower.api_key_id)
+        user = self.users.get(follower.user_id)
+        return {
+            "id": follower.api_key_id,
+            "active": key is not None and key.active,
+            "User": {
+                "id": follower.user_id,
+                "UserProfile": {
+                    "firstName": user.first_name if user else "",
+                    "lastName": user.last_name if user else "",
+                },
+                "UserSubscription": self._subscription(user),
+            },
+            "ExchangeKeyBalance": self._balance(follower),
+        }
+
+    def _subscription(self, user: User | None) -> UserSubscription | None:
+        plan = self.plans.get(user.subscription_id) if user and user.subscription_id else None
+        if plan is None:
+            return None
+        return {"SubscriptionType": {"id": plan.id, "name": plan.name, "private": plan.private}}
+
+    def _balance(self, follower: Follower) -> ExchangeKeyBalance | None:
+        balance = self.balances.get(follower.api_key_id)
+        if balance is None:
+            return None
+        return {"totalUSD": balance.total_usd, "updatedAt": to_iso(balance.updated_at)}
+
+    def _risk_profile(self, follower: Follower) -> StrategyRiskProfile | None:
+        profile = self.profiles.get(follower.risk_profile_id)
+        return {"id": profile.id, "name": profile.name} if profile else None
+
+    def _performance(self, follower: Follower) -> StrategyAutomatedFollowPerformance | None:
+        performance = self.performances.get(follower.id)
+        if performance is None:
+            return None
+        return {
+            "id": performance.id,
+            "totalProfit": performance.total_profit,
+            "closedBalance": performance.closed_balance,
+            "updatedAt": to_iso(performance.updated_at),
+        }

@@ -1,0 +1,1 @@
+"""AdminSubscriptionExpressJSv1: the plans that users subscribe to."""

@@ -1,0 +1,1 @@
+"""AdminUserExpressJSv1: the users' accounts, as an admin sees them."""

@@ -1,0 +1,27 @@
+"""Reads users' accounts for an admin. Knows no HTTP."""
+
+from __future__ import annotations
+
+from functions.admin_user.schemas import ExchangeKeyItem, ExchangeKeyQuery, exchange_key_item
+from shared.api.paging import Listing, by_id, listing, read_page
+from shared.errors import NotFound
+from shared.models.exchange_key import ExchangeKey
+from shared.models.user import User
+
+
+def find_user(user_id: str) -> User:
+    """Return the user; raise NotFound."""
+    user = User.find(user_id)
+    if user is None:
+        raise NotFound(f"user {user_id} does not exist")
+    return user
+
+
+def list_exchange_keys(user: User, query: ExchangeKeyQuery) -> Listing[ExchangeKeyItem]:
+    """Return a page of the user's keys, newest first."""
+    found = ExchangeKey.by_user.query(
+        user.id, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
+    )
+    wanted = by_id(ExchangeKey, keep=lambda key: query.trade_type in {None, key.trade_type.value})
+    page = read_page(found, wanted, limit=query.limit)
+    return listing(map(exchange_key_item, page.records), token=query.token_of(page))
