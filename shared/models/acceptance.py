@@ -19,7 +19,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared.errors import LockstepError, RecordChanged
 from shared.messages import TriggerMessage, send_trigger
-from shared.models.base import epoch_after, transact
+from shared.models.base import SCHEMA_VERSION, epoch_after, transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
@@ -177,7 +177,10 @@ def _store(
     also: Callable[[TransactWrite], None] | None,
 ) -> None:
     """Write the trigger with its seq or nothing; `content` is None for what is no alert to every follower."""
-    actions: list[Action] = [StrategyAlerts.last_seq.set(trigger.seq)]
+    actions: list[Action] = [
+        StrategyAlerts.last_seq.set(trigger.seq),
+        StrategyAlerts.schema_version.set(SCHEMA_VERSION),
+    ]
     if content is not None:
         actions += [
             StrategyAlerts.latest_alert_seq.set(trigger.seq),

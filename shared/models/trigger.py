@@ -89,7 +89,8 @@ class Trigger(Table):
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
     fanout_checkpoint = UnicodeAttribute(null=True)
     """`created_key` of the last follower that has its execution."""
-    pending = UnicodeAttribute(null=True, default=PENDING)
+    # Not `default`, which would be read into every record whose fan-out is done.
+    pending = UnicodeAttribute(null=True, default_for_new=PENDING)
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
