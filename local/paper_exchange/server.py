@@ -184,7 +184,7 @@ class PaperExchange:
             status, result = self._run_control(method, parts, _json_object(body))
         except BadControlRequest as error:
             status, result = error.status, {"error": str(error)}
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             status, result = HTTPStatus.BAD_REQUEST, {"error": f"bad request: {error}"}
         return web.Response(status=status, body=json.dumps(result).encode(), content_type="application/json")
 

@@ -1,0 +1,1 @@
+"""The paper exchange, tried by the clients that trade on it."""
