@@ -13,7 +13,7 @@ from decimal import Decimal
 from pynamodb.transactions import TransactWrite
 
 from functions.order_executor.trade import Trade, due_in, learn
-from shared.clock import utc_now
+from shared.clock import to_ms, utc_now
 from shared.config import settings
 from shared.exchange.views import History
 from shared.models.follower_performance import FollowerPerformance
@@ -85,6 +85,9 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
         )
 
     reason = booking.close_reason
+    naked_ms = execution.naked_ms
+    if naked_ms is None and execution.protected_at is None and booking.closed_at is not None:
+        naked_ms = max(to_ms(booking.closed_at) - to_ms(booking.opened_at), 0)  # never had a stop
     await trade.advance(
         ExecutionState.CLOSED,
         slot=_FREE_SLOT,
@@ -95,6 +98,7 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
         fee=booking.fee,
         profit=booking.net_profit,
         profit_pct=booking.profit_pct,
+        naked_ms=naked_ms,
         close_reason=reason.value if reason is not None else None,
     )
     count_outcome("position_closed", reason=str(execution.close_reason))
@@ -115,7 +119,7 @@ async def end_without_position(trade: Trade, *, state: ExecutionState, reason: s
     execution = trade.execution
     if execution.state in HOLDS_QUANTITY:
         state = ExecutionState.CLOSED
-    owned = trade.slot.execution_id == execution.id
+    owned = execution.state is not ExecutionState.QUEUED  # the slot is taken with the intent
     await trade.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
     count_outcome(f"follower_{state.value.lower()}", reason=reason)
     logger.info(

@@ -35,6 +35,7 @@ STOP_GIVE_UP_S = 3.0
 _RETRY_PAUSE_S = 0.15
 WATCH_EVERY_S = 60.0
 _BATCH_WINDOW_MS = 5_000
+_TARGET_ATTEMPTS = 2
 
 
 async def protect(trade: Trade, filled: Filled) -> bool:
@@ -158,6 +159,15 @@ async def place_targets(trade: Trade, exits: ExitPlan) -> None:
 async def _place_limits(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]) -> None:
     if not pairs:
         return
+    for _ in range(_TARGET_ATTEMPTS):
+        await _send_limits(trade, pairs)
+        # What is neither standing nor refused never arrived. Should it arrive yet, its id is taken.
+        pairs = [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
+        if not pairs:
+            return
+
+
+async def _send_limits(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]) -> None:
     await trade.hold()
     by_id = {order.client_order_id: order for _, order in pairs}
     for order in by_id.values():

@@ -222,6 +222,7 @@ class Execution(Table):
     ) -> None:
         """Change the record if nobody else has since it was read; raise RecordChanged otherwise.
 
+        A `detail` without a `reason` goes into the event only: it tells of something that was got over.
         `state` must be reachable from the present one (ValueError otherwise). An end clears the open index and lowers
         the trigger's count in the same write. `values` are attributes to set; `also(transaction)` adds writes that
         must happen with this one or not at all.
@@ -241,9 +242,7 @@ class Execution(Table):
             **values,
         }
         if reason is not None:
-            changed["reason"] = reason
-        if detail is not None:
-            changed["detail"] = detail
+            changed |= {"reason": reason, "detail": detail}
         if ends:
             changed |= {"closed_at": now, "open_shard": None, "due_at": None}
         elif due_at is not None:

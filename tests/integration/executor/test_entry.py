@@ -1,0 +1,179 @@
+"""The entry: one position whatever the exchange does to the answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from shared.models.order import Order, OrderStatus
+from shared.trading.execution import ExecutionState
+from shared.trading.ids import Leg
+from tests.integration.executor.world import ALGO_ORDER, BATCH_ORDERS, ORDER, World
+
+AMOUNT = Decimal("0.75")  # 10,000 USDT × 1.5 % ÷ 200
+
+
+def test_position_is_sized_to_the_risk_with_stop_and_targets(world: World) -> None:
+    person = world.follower()
+
+    execution = world.opened(person)
+
+    books = world.books(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert books.position == AMOUNT
+    assert [stop["triggerPrice"] for stop in books.stops] == ["19800.00"]
+    assert [target["price"] for target in books.targets] == ["20200.00", "20300.00", "20400.00"]
+    assert sum(Decimal(target["origQty"]) for target in books.targets) == AMOUNT
+    assert execution.entry_price == 20000
+    assert execution.naked_ms is not None
+
+
+def test_amount_is_rounded_down_to_the_step(world: World) -> None:
+    person = world.follower(balance="13371.62")
+
+    execution = world.opened(person, stop=Decimal("19700.1"))
+
+    assert execution.amount == Decimal("0.668")  # 200.5743 ÷ 299.9 = 0.66880
+    assert world.books(person).position == Decimal("0.668")
+
+
+def test_every_order_is_on_record_under_the_id_that_the_exchange_knows(world: World) -> None:
+    person = world.follower()
+
+    execution = world.opened(person)
+
+    recorded = {order.client_order_id: order for order in Order.query(execution.id)}
+    known = {order.get("clientOrderId") or order.get("clientAlgoId") for order in world.books(person).orders}
+    assert set(recorded) == known
+    assert {o.leg for o in recorded.values()} == {
+        Leg.ENTRY,
+        Leg.STOP,
+        Leg.TAKE_PROFIT_1,
+        Leg.TAKE_PROFIT_2,
+        Leg.TAKE_PROFIT_3,
+    }
+    assert all(order.exchange_order_id for order in recorded.values())
+
+
+def test_second_delivery_places_nothing(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+
+    assert world.work(execution) == []
+
+    books = world.books(person)
+    assert (books.position, books.sent(ORDER), books.sent(ALGO_ORDER), books.sent(BATCH_ORDERS)) == (AMOUNT, 1, 1, 1)
+
+
+def test_four_workers_with_the_same_message_open_one_position(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+
+    world.work_at_once(execution, copies=4)
+
+    books = world.books(person)
+    assert (books.position, books.sent(ORDER), len(books.stops), len(books.targets)) == (AMOUNT, 1, 1, 3)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncate"])
+def test_lost_answer_to_an_accepted_entry_leaves_one_position(world: World, kind: str) -> None:
+    person = world.follower()
+    world.fault(person, kind, ORDER)
+
+    execution = world.opened(person)
+
+    books = world.books(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert (books.position, books.sent(ORDER), len(books.stops)) == (AMOUNT, 1, 1)
+
+
+def test_entry_accepted_after_our_time_out_is_found_not_repeated(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "late", ORDER, delayMs=2200)
+
+    execution = world.opened(person)
+
+    books = world.books(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert (books.position, books.sent(ORDER), len(books.stops)) == (AMOUNT, 1, 1)
+
+
+def test_entry_that_never_arrived_is_sent_once_more_under_a_new_id(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "drop_before", ORDER)
+
+    execution = world.opened(person)
+
+    entries = [order for order in Order.query(execution.id) if order.leg is Leg.ENTRY]
+    assert execution.state is ExecutionState.PROTECTED
+    assert world.books(person).position == AMOUNT
+    assert [(o.attempt, o.status) for o in sorted(entries, key=lambda o: o.attempt)] == [
+        (1, OrderStatus.ABSENT),
+        (2, OrderStatus.FILLED),
+    ]
+
+
+def test_entry_absent_twice_is_the_end(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "drop_before", ORDER, times=2)
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, "ENTRY_UNKNOWN")
+    assert world.books(person).flat
+    assert world.slot(person).execution_id is None
+
+
+def test_refused_entry_is_rejected_with_the_exchanges_code(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "code", ORDER, status=400, code=-2019, msg="Margin is insufficient.")
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.reason) == (ExecutionState.REJECTED, "EXCHANGE_2019")
+    assert world.books(person).flat
+    assert world.slot(person).execution_id is None
+
+
+def test_certainly_unplaced_entry_is_sent_again(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "http", ORDER, status=503, msg="Service Unavailable.")
+
+    execution = world.opened(person)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert world.books(person).position == AMOUNT
+
+
+def test_refused_timestamp_is_corrected_once(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "code", ORDER, status=400, code=-1021, msg="Timestamp for this request is outside.")
+
+    execution = world.opened(person)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert world.books(person).position == AMOUNT
+
+
+def test_partial_fill_gets_exits_of_its_own_size(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "partial", ORDER)
+
+    execution = world.opened(person)
+
+    books = world.books(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert 0 < books.position < AMOUNT
+    assert execution.filled_amount == books.position
+    assert sum(Decimal(target["origQty"]) for target in books.targets) == books.position
+
+
+def test_answer_without_average_price_is_completed(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "no_average", ORDER)
+
+    execution = world.opened(person)
+
+    assert execution.entry_price == 20000
+    assert len(world.books(person).targets) == 3

@@ -1,0 +1,186 @@
+"""Never naked: the stop stands, or the position does not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from shared.messages import Command
+from shared.models.follower_performance import FollowerPerformance
+from shared.models.order import Order
+from shared.models.trigger import Trigger
+from shared.trading.execution import ExecutionState
+from shared.trading.ids import Leg
+from shared.trading.sides import StopType
+from tests.integration.executor.world import ALGO_ORDER, BATCH_ORDERS, World
+
+NAKED_AT_MOST_MS = 5_000  # with a living worker
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"kind": "code", "status": 400, "code": -4120, "msg": "no"},
+        {"kind": "http", "status": 503, "msg": "Unknown error, please check your request or try again later."},
+    ],
+)
+def test_position_whose_stop_is_refused_for_good_is_closed_within_the_bound(
+    world: World, refusal: dict[str, object]
+) -> None:
+    person = world.follower()
+    world.fault(person, path=ALGO_ORDER, times=1000, **refusal)  # type: ignore[arg-type]
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert world.books(person).flat
+    assert execution.naked_ms is not None
+    assert execution.naked_ms < NAKED_AT_MOST_MS
+
+
+def test_position_whose_stop_would_trigger_at_once_is_closed(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert world.books(person).flat
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
+def test_lost_answer_to_the_stop_leaves_one_stop(world: World, kind: str) -> None:
+    person = world.follower()
+    world.fault(person, kind, ALGO_ORDER)
+
+    execution = world.opened(person)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
+def test_lost_answer_to_the_targets_leaves_each_once(world: World, kind: str) -> None:
+    person = world.follower()
+    world.fault(person, kind, BATCH_ORDERS)
+
+    execution = world.opened(person)
+
+    books = world.books(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert [target["price"] for target in books.targets] == ["20200.00", "20300.00", "20400.00"]
+
+
+def test_targets_that_did_not_arrive_are_placed_by_the_next_look(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
+    execution = world.opened(person)
+    assert world.books(person).targets == []
+
+    world.work(execution, command=Command.SETTLE)
+
+    assert len(world.books(person).targets) == 3
+
+
+def test_refused_trailing_stop_costs_only_itself(world: World) -> None:
+    person = world.follower()
+    # The stop is the first conditional order, the trailing stop the second.
+    trigger = world.trigger(trailing_trigger=Decimal(95), callback_rate=Decimal("0.1"))
+    execution = world.queued(person, trigger)
+    world.fault(person, "no_average", ALGO_ORDER)
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2007, msg="Invalid callBack rate.")
+
+    world.work(execution)
+
+    execution, books = world.now(execution), world.books(person)
+    trailing = [order for order in Order.query(execution.id) if order.leg is Leg.TRAILING]
+    assert execution.state is ExecutionState.PROTECTED
+    assert (len(books.stops), len(books.targets)) == (1, 3)
+    assert [order.error for order in trailing] == ["-2007"]
+
+
+def test_trailing_stop_covers_the_whole_amount(world: World) -> None:
+    person = world.follower()
+
+    execution = world.opened(person, trailing_trigger=Decimal(95), callback_rate=Decimal(2))
+
+    trailing = [o for o in world.books(person).open_orders if o.get("orderType") == "TRAILING_STOP_MARKET"]
+    assert execution.state is ExecutionState.PROTECTED
+    assert [(Decimal(o["quantity"]), o["callbackRate"], Decimal(o["activatePrice"])) for o in trailing] == [
+        (Decimal("0.75"), trailing[0]["callbackRate"], Decimal(20095))
+    ]
+
+
+def test_limit_stop_has_a_backstop_behind_it(world: World) -> None:
+    person = world.follower()
+
+    execution = world.opened(person, stop_type=StopType.LIMIT)
+
+    conditional = [o for o in world.books(person).open_orders if o.get("algoType")]
+    assert execution.state is ExecutionState.PROTECTED
+    assert {(o["orderType"], Decimal(o["triggerPrice"]), Decimal(o["price"] or 0)) for o in conditional} == {
+        ("STOP", Decimal(19800), Decimal(19701)),
+        ("STOP_MARKET", Decimal(19602), Decimal(0)),
+    }
+
+
+@pytest.mark.parametrize("stop_type", list(StopType))
+def test_stop_that_fills_is_booked_and_leaves_nothing(world: World, stop_type: StopType) -> None:
+    person = world.follower()
+    execution = world.opened(person, stop_type=stop_type)
+    world.exchange.move_price("19790")
+
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    performance = FollowerPerformance.find(person.record.id)
+    trigger = Trigger.find(execution.trigger_id)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
+    assert world.books(person).flat
+    assert execution.exit_price == 19790
+    # (19790 - 20000) × 0.75, less 0.04 % of both sides
+    assert execution.profit is not None
+    assert performance is not None
+    assert performance.total_profit == execution.profit
+    assert performance.trades == 1
+    assert trigger is not None
+    assert not trigger.active
+    assert world.slot(person).execution_id is None
+
+
+def test_booking_the_same_end_twice_counts_once(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.exchange.move_price("19790")
+
+    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.SETTLE)
+
+    performance = FollowerPerformance.find(person.record.id)
+    assert performance is not None
+    assert performance.trades == 1
+
+
+def test_position_closed_by_its_take_profits_leaves_no_stop(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.exchange.move_price("20400")
+
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "TAKE_PROFIT")
+    assert world.books(person).flat
+
+
+def test_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.cancel_stops(person)
+    assert world.books(person).stops == []
+
+    world.work(execution, command=Command.SETTLE)
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1

@@ -1,0 +1,353 @@
+"""What the executor's tests stand on: people, keys and alerts as records, and the paper exchange's own books."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import boto3
+import ccxt
+
+from functions.order_executor import app, service
+from shared.clock import to_iso, utc_now
+from shared.config import settings
+from shared.messages import Command, OrderMessage
+from shared.models.base import created_key
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.follower import Follower
+from shared.models.position_slot import PositionSlot
+from shared.models.strategy import Strategy
+from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.subscription import Subscription
+from shared.models.trading_switch import EVERYTHING, TradingSwitch
+from shared.models.trigger import FanoutState, Trigger
+from shared.models.trigger_count import TriggerCount, shard_of
+from shared.models.user import User
+from shared.secrets import seal, unseal
+from shared.trading.execution import ExecutionState
+from shared.trading.ids import execution_id
+from shared.trading.sides import Side, StopType, StrategySource
+from shared.worker import run_async
+
+ORDER = "/fapi/v1/order"
+ALGO_ORDER = "/fapi/v1/algoOrder"
+BATCH_ORDERS = "/fapi/v1/batchOrders"
+
+
+class PaperExchange:
+    """The paper exchange's control interface."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send one control request and return its answer."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - 127.0.0.1
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - 127.0.0.1
+            return json.loads(answer.read() or b"null")
+
+    def move_price(self, price: str) -> None:
+        """Move BTCUSDT."""
+        self.control("PUT", "/paper/prices/BTCUSDT", {"price": price})
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """One account as the exchange keeps it."""
+
+    position: Decimal
+    open_orders: list[dict[str, Any]]
+    orders: list[dict[str, Any]]
+    requests: dict[str, int]
+
+    @property
+    def stops(self) -> list[dict[str, Any]]:
+        """Standing stops that close the whole position."""
+        return [order for order in self.open_orders if order.get("orderType") == "STOP_MARKET"]
+
+    @property
+    def targets(self) -> list[dict[str, Any]]:
+        """Standing take-profits."""
+        return [order for order in self.open_orders if order.get("type") == "LIMIT"]
+
+    @property
+    def market_fills(self) -> list[dict[str, Any]]:
+        """Market orders that filled, oldest first."""
+        return [o for o in self.orders if o.get("type") == "MARKET" and Decimal(o.get("executedQty", "0"))]
+
+    def sent(self, path: str) -> int:
+        """Return how many POST requests reached a path."""
+        return self.requests.get(f"POST {path}", 0)
+
+    @property
+    def flat(self) -> bool:
+        """Tell whether nothing is left: no position, no order."""
+        return not self.position and not self.open_orders
+
+
+@dataclass(slots=True)
+class Person:
+    """A follower with its user, key and account."""
+
+    user: User
+    key: ExchangeKey
+    record: Follower
+
+
+class World:
+    """One strategy, and what a test adds to it."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        self.exchange = exchange
+        now = utc_now()
+        self.plan = Subscription(
+            id=_new_id(),
+            created_key=_new_id(),
+            name="STANDARD",
+            max_balance_usd=50_000,
+            max_api_key=5,
+            created_at=now,
+            updated_at=now,
+        )
+        self.plan.save()
+        self.strategy = Strategy(
+            id=_new_id(),
+            created_key=_new_id(),
+            name="S",
+            exchange_id="BINANCE",
+            symbol="BTC/USDT",
+            report_api_key="report",
+            report_secret_ciphertext=b"-",
+            created_at=now,
+            updated_at=now,
+        )
+        self.strategy.save()
+        self._seq = 0
+
+    def tidy(self) -> None:
+        """Undo what a test did to what all tests share."""
+        self.exchange.control("DELETE", "/paper/faults")
+        self.exchange.move_price("20000")
+        self.halt(on=False)
+
+    # -- what stands at the beginning ------------------------------------------------------------------------------
+
+    def follower(self, *, balance: str = "10000", **account: Any) -> Person:
+        """Add a follower with a funded account; `account` changes it at the exchange (hedge mode, permissions)."""
+        now = utc_now()
+        user = User(id=_new_id(), created_key=_new_id(), subscription_id=self.plan.id, created_at=now, updated_at=now)
+        user.save()
+        secret = secrets.token_hex(32)
+        key_id, follower_id = _new_id(), _new_id()
+        key = ExchangeKey(
+            id=key_id,
+            user_id=user.id,
+            created_key=_new_id(),
+            trade_type=TradeType.FUTURES,
+            strategy_type=StrategyType.AUTOMATED,
+            api_key=secrets.token_hex(32),
+            secret_ciphertext=seal(secret, owner_id=key_id),
+            created_at=now,
+            updated_at=now,
+        )
+        key.save()
+        self.exchange.control(
+            "POST", "/paper/accounts", {"apiKey": key.api_key, "secret": secret, "balances": {"USDT": balance}}
+        )
+        if account:
+            self.exchange.control("PUT", f"/paper/accounts/{key.api_key}", account)
+        record = Follower(
+            strategy_id=self.strategy.id,
+            created_key=created_key(to_iso(now), follower_id),
+            id=follower_id,
+            api_key_id=key.id,
+            symbol="BTC/USDT",
+            user_id=user.id,
+            risk_profile_id=_new_id(),
+            created_at=now,
+            updated_at=now,
+        )
+        record.save()
+        return Person(user=user, key=key, record=record)
+
+    def trigger(self, side: Side = Side.BUY, **changes: Any) -> Trigger:
+        """Store an alert that has been spread: BUY at 20000, stop 19800 (or SELL mirrored), three take-profits."""
+        self._seq += 1
+        now = utc_now()
+        sign = side.sign
+        values: dict[str, Any] = {
+            "price": Decimal(20000),
+            "stop": Decimal(20000 - 200 * sign),
+            "stop_type": StopType.MARKET,
+            "take_profits": [Decimal(20000 + step * sign) for step in (200, 300, 400)],
+            "created_at": now,
+            "seq": self._seq,
+        } | changes
+        trigger = Trigger(
+            id=_new_id(),
+            strategy_id=self.strategy.id,
+            strategy_source=StrategySource.TRADINGVIEW,
+            exchange_id="BINANCE",
+            symbol="BTC/USDT",
+            side=side,
+            fanout_state=FanoutState.DONE,
+            pending=None,
+            updated_at=now,
+            **values,
+        )
+        trigger.save()
+        latest = max(self._seq, trigger.seq)
+        StrategyAlerts(strategy_id=self.strategy.id, last_seq=latest, latest_alert_seq=latest).save()
+        return trigger
+
+    def queued(self, person: Person, trigger: Trigger) -> Execution:
+        """Store the execution of a trigger on a follower, as the fan-out leaves it."""
+        now = utc_now()
+        name = execution_id(trigger.id, person.record.id)
+        execution = Execution(
+            id=name,
+            state=ExecutionState.QUEUED,
+            trigger_id=trigger.id,
+            trigger_part=trigger_part(trigger.id, name),
+            seq=trigger.seq,
+            strategy_source=trigger.strategy_source,
+            strategy_id=self.strategy.id,
+            follower_id=person.record.id,
+            follower_key=person.record.created_key,
+            user_id=person.user.id,
+            api_key_id=person.key.id,
+            exchange_id="BINANCE",
+            symbol="BTC/USDT",
+            risk_profile_id=person.record.risk_profile_id,
+            risk_pct=Decimal("1.5"),
+            subscription_id=self.plan.id,
+            max_balance_usd=self.plan.max_balance_usd,
+            side=trigger.side,
+            order_price=trigger.price,
+            stop=trigger.stop,
+            stop_type=trigger.stop_type,
+            take_profits=list(trigger.take_profits),
+            trailing_trigger=trigger.trailing_trigger,
+            callback_rate=trigger.callback_rate,
+            fired_at=trigger.fired_at,
+            received_at=trigger.created_at,
+            open_shard=open_shard_of(name),
+            due_at=now,
+            created_key=created_key(to_iso(now), name),
+            created_at=now,
+            updated_at=now,
+        )
+        execution.save()
+        TriggerCount(trigger.id, shard_of(name)).update(actions=[TriggerCount.active.add(1)])
+        return execution
+
+    def halt(self, *, on: bool) -> None:
+        """Flip the switch against new entries."""
+        TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
+
+    def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
+        """Let the exchange misbehave towards one account."""
+        body = {"method": method, "path": path, "kind": kind, "times": 1, "apiKey": person.key.api_key} | also
+        self.exchange.control("POST", "/paper/faults", body)
+
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def work(self, *executions: Execution, command: Command = Command.OPEN) -> list[str]:
+        """Give the executor one message for each execution, as one batch; return the ids of those that failed."""
+        records = [_record(execution, command) for execution in executions]
+        answer = app.lambda_handler({"Records": records}, None)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def work_at_once(self, execution: Execution, *, copies: int) -> None:
+        """Let several workers handle the same message at the same time."""
+        message = OrderMessage(Command.OPEN, execution.id, execution.api_key_id, execution.symbol)
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(service.handle(message) for _ in range(copies)))
+
+        run_async(all_of_them())
+
+    def opened(self, person: Person, **trigger: Any) -> Execution:
+        """Bring a follower into a protected position."""
+        execution = self.queued(person, self.trigger(**trigger))
+        assert self.work(execution) == []
+        return self.now(execution)
+
+    def trade_by_hand(self, person: Person, side: str, quantity: str, **also: str) -> None:
+        """Place an order as the account's owner would, past us."""
+        order = {"symbol": "BTCUSDT", "side": side, "quantity": quantity, "type": "MARKET"} | also
+        self._as_owner(person, lambda client: client.fapiPrivatePostOrder(order))
+
+    def cancel_stops(self, person: Person) -> None:
+        """Cancel the conditional orders as the account's owner would."""
+        self._as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": "BTCUSDT"}))
+
+    def _as_owner(self, person: Person, act: Callable[[Any], Any]) -> None:
+        secret = unseal(person.key.secret_ciphertext, owner_id=person.key.id)
+        client = ccxt.binanceusdm({"apiKey": person.key.api_key, "secret": secret, "enableRateLimit": False})
+        client.urls["api"] = {
+            name: re.sub(r"^https?://[^/]+", self.exchange.url, url)
+            for name, url in client.urls["api"].items()
+            if isinstance(url, str)
+        }
+        act(client)
+
+    # -- what came of it -------------------------------------------------------------------------------------------
+
+    def now(self, execution: Execution) -> Execution:
+        """Return the execution as it is stored now."""
+        found = Execution.find(execution.id)
+        assert found is not None
+        return found
+
+    def books(self, person: Person) -> Books:
+        """Return the account as the exchange keeps it."""
+        account = self.exchange.control("GET", f"/paper/accounts/{person.key.api_key}")
+        return Books(
+            position=sum((Decimal(p["amount"]) for p in account["positions"]), Decimal(0)),
+            open_orders=account["openOrders"],
+            orders=account["orders"],
+            requests=account["requests"],
+        )
+
+    def slot(self, person: Person) -> PositionSlot:
+        """Return who owns the account's position."""
+        found = PositionSlot.find(person.key.id, "BTC/USDT")
+        assert found is not None
+        return found
+
+    def queue(self, name: str) -> list[dict[str, Any]]:
+        """Take what a queue (`orders`, `triggers`, `reconcile`) holds now."""
+        sqs = boto3.client("sqs")
+        url = getattr(settings(), f"{name}_queue_url")
+        taken = []
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                taken.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _record(execution: Execution, command: Command) -> dict[str, Any]:
+    body = {
+        "command": command.value,
+        "execution_id": execution.id,
+        "api_key_id": execution.api_key_id,
+        "symbol": execution.symbol,
+    }
+    attributes = {"MessageGroupId": execution.api_key_id, "ApproximateReceiveCount": "1", "SentTimestamp": "0"}
+    return {"messageId": execution.id, "body": json.dumps(body), "attributes": attributes}
