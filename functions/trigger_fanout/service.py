@@ -1,0 +1,189 @@
+"""Turns one trigger into follower executions and order messages, page by page. Places nothing, denies nothing.
+
+A page is written, sent, then ticked off by the trigger's checkpoint. Killed anywhere and delivered again, it finds
+the executions that are there already (their ids are derived) and sends again those that are still QUEUED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from functions.trigger_fanout.snapshot import concerns, read_references, snapshot
+from shared.clock import to_iso, utc_now
+from shared.errors import NotFound, RecordChanged
+from shared.messages import Command, OrderMessage, TriggerMessage, send_orders
+from shared.models.base import SCHEMA_VERSION, condition_failed, in_chunks, transact
+from shared.models.execution import Execution
+from shared.models.follower import Follower
+from shared.models.strategy import Strategy
+from shared.models.trigger import FanoutState, Trigger, settle_trigger
+from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
+from shared.observability import logger, measure_ms
+from shared.trading.execution import ExecutionState
+
+PAGE_SIZE = 200
+_ADMIN_PAGE_SIZE = 1000
+"""An admin names few of a strategy's followers: larger pages are read for the same work."""
+
+_WRITE_SIZE = 25
+_WRITE_ATTEMPTS = 4
+# Bounds of `created_key`, which begins with a year and ends with an id in hex.
+_BEFORE_ALL = "0"
+_AFTER_ALL_IDS = "~"
+
+
+async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
+    """Give every follower of the trigger its execution and queue it; raise NotFound for a trigger that is none.
+
+    `delivery` tells the messages of this attempt from those of an earlier one.
+    """
+    started = time.monotonic()
+    trigger = await asyncio.to_thread(Trigger.find, message.trigger_id)
+    if trigger is None:
+        raise NotFound(f"trigger {message.trigger_id}")
+    executions = sent = 0
+    if trigger.fanout_state is FanoutState.PENDING:
+        strategy = await asyncio.to_thread(Strategy.find, trigger.strategy_id)
+        strategy_name = strategy.name if strategy is not None else ""
+        size = PAGE_SIZE if trigger.follower_ids is None else _ADMIN_PAGE_SIZE
+        done = False
+        while not done:
+            followers, done = await asyncio.to_thread(_read_page, trigger, size=size)
+            spread = await _spread(trigger, followers, strategy_name=strategy_name, delivery=delivery)
+            executions, sent = executions + spread[0], sent + spread[1]
+            last = followers[-1].created_key if followers else None
+            await asyncio.to_thread(_tick_off, trigger, checkpoint=last, done=done)
+    ended = await asyncio.to_thread(settle_trigger, trigger.id)
+    took_ms = round((time.monotonic() - started) * 1000, 1)
+    logger.info(
+        "trigger_fanned_out",
+        trigger_id=trigger.id,
+        strategy_id=trigger.strategy_id,
+        executions=executions,
+        sent=sent,
+        ended=ended,
+        took_ms=took_ms,
+    )
+    measure_ms("fanout_ms", took_ms)
+
+
+def _read_page(trigger: Trigger, *, size: int) -> tuple[list[Follower], bool]:
+    """Return the next followers after the checkpoint, none younger than the trigger, and whether they are the last."""
+    checkpoint = trigger.fanout_checkpoint
+    youngest = f"{to_iso(trigger.created_at)}#{_AFTER_ALL_IDS}"
+    # BETWEEN includes the checkpoint's own follower, if it is still there; one more tells whether there are more.
+    found = Follower.query(
+        trigger.strategy_id,
+        Follower.created_key.between(checkpoint or _BEFORE_ALL, youngest),
+        consistent_read=True,
+        limit=size + 2,
+    )
+    ahead = [follower for follower in found if follower.created_key != checkpoint]
+    return ahead[:size], len(ahead) <= size
+
+
+async def _spread(
+    trigger: Trigger, followers: Sequence[Follower], *, strategy_name: str, delivery: str
+) -> tuple[int, int]:
+    """Write and send a page's executions; return how many there are, and how many of them were sent."""
+    if trigger.follower_ids is not None:
+        named = set(trigger.follower_ids)
+        followers = [follower for follower in followers if follower.id in named]
+    if not followers:
+        return 0, 0
+    references = await read_references(followers)
+    now = utc_now()
+    executions = [
+        snapshot(trigger, follower, references, strategy_name=strategy_name, now=now)
+        for follower in followers
+        if concerns(trigger, follower, references)
+    ]
+    sent = await asyncio.gather(
+        *(asyncio.to_thread(_write_and_send, part, delivery=delivery) for part in _apart(executions))
+    )
+    return len(executions), sum(sent)
+
+
+def _apart(executions: Sequence[Execution]) -> Iterable[list[Execution]]:
+    """Return the executions in parts that share no shard of the trigger's count: written at once, none waits."""
+    parts = max(1, min(SHARDS, math.ceil(len(executions) / _WRITE_SIZE)))
+    split: list[list[Execution]] = [[] for _ in range(parts)]
+    for execution in executions:
+        split[shard_of(execution.id) % parts].append(execution)
+    return filter(None, split)
+
+
+def _write_and_send(executions: Sequence[Execution], *, delivery: str) -> int:
+    sent = 0
+    for chunk in in_chunks(executions, 2 * _WRITE_SIZE):
+        waiting = _write(chunk)
+        send_orders(
+            [
+                OrderMessage(
+                    command=Command.OPEN,
+                    execution_id=execution.id,
+                    api_key_id=execution.api_key_id,
+                    symbol=execution.symbol,
+                )
+                for execution in waiting
+            ],
+            delivery=delivery,
+        )
+        sent += len(waiting)
+    return sent
+
+
+def _write(executions: Sequence[Execution]) -> list[Execution]:
+    """Store those executions that are not there yet; return all that wait for the executor."""
+    known: dict[str, Execution] = {}
+    for _ in range(_WRITE_ATTEMPTS):
+        missing = [execution for execution in executions if execution.id not in known]
+        try:
+            if missing:
+                transact(partial(_put, executions=missing))
+        except RecordChanged:
+            # An earlier delivery, or a twin that was given up too soon, has been here.
+            known = Execution.find_many([execution.id for execution in executions], consistent=True)
+            continue
+        return [execution for execution in [*missing, *known.values()] if execution.state is ExecutionState.QUEUED]
+    raise RecordChanged("another fan-out of the trigger keeps writing")
+
+
+def _put(transaction: TransactWrite, *, executions: Sequence[Execution]) -> None:
+    for execution in executions:
+        transaction.save(execution, condition=Execution.id.does_not_exist())
+    counts = Counter(shard_of(execution.id) for execution in executions if execution.active)
+    for shard, number in counts.items():
+        transaction.update(
+            TriggerCount(executions[0].trigger_id, shard),
+            actions=[TriggerCount.active.add(number), TriggerCount.schema_version.set(SCHEMA_VERSION)],
+        )
+
+
+def _tick_off(trigger: Trigger, *, checkpoint: str | None, done: bool) -> None:
+    """Note how far the fan-out is; raise RecordChanged if another delivery of it has come further."""
+    actions: list[Action] = [Trigger.updated_at.set(utc_now())]
+    unmoved = Trigger.fanout_state == FanoutState.PENDING
+    if checkpoint is not None:
+        actions.append(Trigger.fanout_checkpoint.set(checkpoint))
+    if trigger.fanout_checkpoint is None:
+        unmoved &= Trigger.fanout_checkpoint.does_not_exist()
+    else:
+        unmoved &= Trigger.fanout_checkpoint == trigger.fanout_checkpoint
+    if done:
+        actions += [Trigger.fanout_state.set(FanoutState.DONE), Trigger.pending.remove()]
+    try:
+        trigger.update(actions=actions, condition=unmoved)
+    except UpdateError as error:
+        if condition_failed(error):
+            raise RecordChanged(f"fan-out of trigger {trigger.id}") from error
+        raise

@@ -1,0 +1,310 @@
+"""The fan-out on real transactions and queues: complete, once, and whole again after being killed anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from functions.trigger_fanout import service
+from functions.trigger_fanout.service import fan_out
+from shared import messages
+from shared.clock import utc_now
+from shared.errors import RecordChanged
+from shared.messages import MessageNotSent, TriggerMessage
+from shared.models import base
+from shared.models.acceptance import accept_admin_order, accept_alert
+from shared.models.execution import Execution
+from shared.models.follower import Follower
+from shared.models.trigger import FanoutState, Trigger, settle_trigger
+from shared.models.trigger_count import TriggerCount
+from shared.trading.execution import ExecutionState
+from shared.worker import run_async
+from tests.integration.conftest import EmbeddedAws
+from tests.integration.road.conftest import BUY, Following
+
+Strategies = Callable[[int], Following]
+
+
+class Killed(BaseException):
+    """The worker is gone: nothing in the product may catch this."""
+
+
+def fire(subject: Following) -> str:
+    return accept_alert(subject.strategy, BUY, received_at=utc_now()).trigger_id
+
+
+def deliver(subject: Following, trigger_id: str, *, delivery: str = "1") -> None:
+    run_async(fan_out(TriggerMessage(trigger_id=trigger_id, strategy_id=subject.strategy.id), delivery=delivery))
+
+
+def sent(aws: EmbeddedAws) -> Counter[str]:
+    return Counter(message["execution_id"] for message in aws.taken_from(aws.orders))
+
+
+def check_complete(subject: Following, trigger_id: str) -> None:
+    """Every follower has one execution, all are counted, the fan-out is done."""
+    assert len(subject.executions(trigger_id)) == len(subject.followers)
+    assert TriggerCount.total_active(trigger_id) == len(subject.followers)
+    trigger = Trigger.get(trigger_id)
+    assert trigger.fanout_state is FanoutState.DONE
+    assert trigger.pending is None
+    assert trigger.active
+
+
+def test_every_follower_over_several_pages_gets_one_execution_and_one_message(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 30)
+    subject = following(75)
+    trigger_id = fire(subject)
+    deliver(subject, trigger_id)
+    check_complete(subject, trigger_id)
+    assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
+    assert Trigger.get(trigger_id).fanout_checkpoint == subject.followers[-1].created_key
+
+
+@pytest.mark.parametrize("followers", [30, 31, 60])
+def test_pages_that_come_out_even_end_the_fan_out(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch, followers: int
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 30)
+    subject = following(followers)
+    trigger_id = fire(subject)
+    deliver(subject, trigger_id)
+    check_complete(subject, trigger_id)
+    assert len(sent(aws)) == followers
+
+
+def test_messages_go_in_the_group_of_the_exchange_key(aws: EmbeddedAws, following: Strategies) -> None:
+    subject = following(3)
+    trigger_id = fire(subject)
+    deliver(subject, trigger_id)
+    taken = aws.taken_from(aws.orders)
+    assert {(message["group"], message["command"], message["symbol"]) for message in taken} == {
+        (follower.api_key_id, "OPEN", "BTC/USDT") for follower in subject.followers
+    }
+
+
+def test_killed_after_some_executions_were_written_and_before_they_were_sent(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = following(60)
+    trigger_id = fire(subject)
+    usual = messages.send_orders
+    calls: list[int] = []
+
+    def send_or_die(orders: Any, **options: Any) -> None:
+        calls.append(len(orders))
+        if len(calls) > 1:
+            raise Killed
+        usual(orders, **options)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(service, "send_orders", send_or_die)
+        with pytest.raises(Killed):
+            deliver(subject, trigger_id)
+    wait_until(lambda: len(subject.executions(trigger_id)) == len(subject.followers))
+    first = sent(aws)
+    assert 0 < len(first) < len(subject.followers)
+    assert Trigger.get(trigger_id).fanout_state is FanoutState.PENDING
+
+    deliver(subject, trigger_id, delivery="2")
+    check_complete(subject, trigger_id)
+    # All are still QUEUED, so all are sent again, those of the first time too: the executor sees one execution twice.
+    assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
+
+
+def test_killed_between_two_parts_of_a_page(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = following(60)
+    trigger_id = fire(subject)
+    usual = base.transact
+    calls: list[Any] = []
+
+    def write_or_die(build: Any) -> None:
+        calls.append(build)
+        if len(calls) == 2:
+            raise Killed
+        usual(build)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(service, "transact", write_or_die)
+        with pytest.raises(Killed):
+            deliver(subject, trigger_id)
+    wait_until(lambda: 0 < TriggerCount.total_active(trigger_id) < len(subject.followers))
+
+    deliver(subject, trigger_id, delivery="2")
+    check_complete(subject, trigger_id)
+    assert set(sent(aws)) == {execution.id for execution in subject.executions(trigger_id)}
+
+
+def test_killed_after_the_page_was_sent_and_before_it_was_ticked_off(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = following(40)
+    trigger_id = fire(subject)
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(service, "_tick_off", die)
+        with pytest.raises(Killed):
+            deliver(subject, trigger_id)
+    executions = subject.executions(trigger_id)
+    assert set(sent(aws)) == {execution.id for execution in executions}
+    executions[0].change(state=ExecutionState.ENTERING)
+    executions[1].change(state=ExecutionState.DENIED, reason="HALTED")
+
+    deliver(subject, trigger_id, delivery="2")
+    assert set(sent(aws)) == {execution.id for execution in executions[2:]}
+    assert TriggerCount.total_active(trigger_id) == len(subject.followers) - 1
+    assert [Execution.get(execution.id).state for execution in executions[:2]] == [
+        ExecutionState.ENTERING,
+        ExecutionState.DENIED,
+    ]
+
+
+def test_killed_between_pages_goes_on_from_the_checkpoint(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 20)
+    subject = following(50)
+    trigger_id = fire(subject)
+    usual = service._spread
+    pages: list[int] = []
+
+    async def spread_or_die(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
+        pages.append(len(followers))
+        if len(pages) == 2:
+            raise Killed
+        return await usual(trigger, followers, **options)
+
+    monkeypatch.setattr(service, "_spread", spread_or_die)
+    with pytest.raises(Killed):
+        deliver(subject, trigger_id)
+    assert Trigger.get(trigger_id).fanout_checkpoint == subject.followers[19].created_key
+
+    deliver(subject, trigger_id, delivery="2")
+    assert pages == [20, 20, 20, 10]
+    check_complete(subject, trigger_id)
+    assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
+
+
+def test_the_checkpoints_own_follower_may_be_gone(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 20)
+    subject = following(50)
+    trigger_id = fire(subject)
+    usual = service._spread
+
+    async def delete_the_last(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
+        done = await usual(trigger, followers, **options)
+        followers[-1].delete()
+        return done
+
+    monkeypatch.setattr(service, "_spread", delete_the_last)
+    deliver(subject, trigger_id)
+    check_complete(subject, trigger_id)
+    assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
+
+
+def test_a_follower_deleted_before_the_second_delivery_costs_nobody_else_anything(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = following(5)
+    trigger_id = fire(subject)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise MessageNotSent("5 message(s) not taken")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(service, "send_orders", fail)
+        with pytest.raises(MessageNotSent):
+            deliver(subject, trigger_id)
+    gone = subject.followers[2]
+    Follower.get(gone.strategy_id, gone.created_key).delete()
+
+    deliver(subject, trigger_id, delivery="2")
+    executions = subject.executions(trigger_id)
+    assert set(sent(aws)) == {execution.id for execution in executions if execution.follower_id != gone.id}
+    # What was written for it stays due, so that the watcher ends it; the trigger waits for that.
+    [left] = [execution for execution in executions if execution.follower_id == gone.id]
+    assert left.due_at is not None
+    assert Trigger.get(trigger_id).active
+    for execution in executions:
+        execution.change(state=ExecutionState.DENIED, reason="FOLLOWER_INACTIVE")
+    assert settle_trigger(trigger_id)
+    assert not Trigger.get(trigger_id).active
+
+
+def test_a_twin_that_was_given_up_too_soon_does_nothing_twice(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = following(40)
+    trigger_id = fire(subject)
+    usual = service._spread
+    overtaken: list[bool] = []
+
+    async def be_overtaken(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
+        if not overtaken:
+            overtaken.append(True)
+            message = TriggerMessage(trigger_id=trigger.id, strategy_id=trigger.strategy_id)
+            await fan_out(message, delivery="2")
+        return await usual(trigger, followers, **options)
+
+    monkeypatch.setattr(service, "_spread", be_overtaken)
+    with pytest.raises(RecordChanged):
+        deliver(subject, trigger_id)
+    check_complete(subject, trigger_id)
+
+
+def test_the_second_delivery_of_a_finished_fan_out_sends_nothing(aws: EmbeddedAws, following: Strategies) -> None:
+    subject = following(3)
+    trigger_id = fire(subject)
+    deliver(subject, trigger_id)
+    assert len(sent(aws)) == 3
+    deliver(subject, trigger_id, delivery="2")
+    assert not sent(aws)
+    check_complete(subject, trigger_id)
+
+
+def test_an_admins_trigger_goes_to_the_followers_named_only(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_ADMIN_PAGE_SIZE", 10)
+    subject = following(25)
+    named = [subject.followers[index].id for index in (3, 17, 24)]
+    trigger = accept_admin_order(subject.strategy, BUY, follower_ids=named, received_at=utc_now())
+    deliver(subject, trigger.id)
+    assert [execution.follower_id for execution in subject.executions(trigger.id)] == named
+    assert len(sent(aws)) == 3
+    assert TriggerCount.total_active(trigger.id) == 3
+
+
+def test_a_hundred_followers_are_queued_within_a_second(aws: EmbeddedAws, following: Strategies) -> None:
+    subject = following(100)
+    deliver(subject, fire(subject))
+    sent(aws)
+    trigger_id = accept_alert(subject.strategy, BUY, received_at=utc_now() + timedelta(seconds=60)).trigger_id
+    started = time.monotonic()
+    deliver(subject, trigger_id)
+    took_s = time.monotonic() - started
+    assert len(sent(aws)) == 100
+    print(f"fan-out to 100 followers took {took_s * 1000:.0f} ms")  # noqa: T201 - the measurement
+    assert took_s < 1.0
+
+
+def wait_until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    """Return once the condition holds; what a killed attempt left in threads ends on its own."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never held"
+        time.sleep(0.01)
