@@ -7,11 +7,17 @@ not within their reach.
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+
+import ministack_patch  # beside this file, which is run as a script
 
 
 def main() -> None:
     """Run it until SIGTERM."""
     sys.path.append(sys.argv.pop(1))
+    installed = version("ministack")
+    if not ministack_patch.apply(installed):
+        print(f"MiniStack {installed} runs as it is: the patches fit {ministack_patch.VERSION}", flush=True)
     from ministack.app import main as run_ministack  # noqa: PLC0415 - found only now
 
     run_ministack()
