@@ -264,7 +264,7 @@ class World:
 
     def work(self, *executions: Execution, command: Command = Command.OPEN) -> list[str]:
         """Give the executor one message for each execution, as one batch; return the ids of those that failed."""
-        records = [_record(execution, command) for execution in executions]
+        records = [record_of(execution, command) for execution in executions]
         answer = app.lambda_handler({"Records": records}, None)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -337,12 +337,19 @@ class World:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
 
+    def queued_on(self, name: str) -> dict[str, str]:
+        """Return the counts of a queue."""
+        url = getattr(settings(), f"{name}_queue_url")
+        attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return {str(key): str(value) for key, value in attributes.items()}
+
 
 def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _record(execution: Execution, command: Command) -> dict[str, Any]:
+def record_of(execution: Execution, command: Command) -> dict[str, Any]:
+    """Return the SQS record of a message for the executor."""
     body = {
         "command": command.value,
         "execution_id": execution.id,

@@ -1,0 +1,163 @@
+"""A worker that dies holding a position: the dead-man message and the lease bring another one in time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from functions.position_watcher import app as watcher
+from shared.clock import utc_now
+from shared.messages import Command
+from shared.models.execution import Execution
+from shared.models.trigger import PENDING, FanoutState, Trigger
+from shared.trading.execution import ExecutionState
+from tests.integration.executor.world import ALGO_ORDER, ORDER, World, record_of
+
+BOUND_S = 25.0  # without a stop, the worker killed
+
+WORKER = "import json, sys; from functions.order_executor import app; app.lambda_handler(json.load(sys.stdin), None)"
+
+
+def start_worker(execution: Execution) -> subprocess.Popen[str]:
+    """Start a worker of its own on one message, as Lambda would."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=dict(os.environ),
+    )
+    assert worker.stdin is not None
+    worker.stdin.write(json.dumps({"Records": [record_of(execution, Command.OPEN)]}))
+    worker.stdin.close()
+    return worker
+
+
+def wait_until(condition: Callable[[], Any], *, within_s: float = 15.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def reconcile(*bodies: dict[str, Any]) -> None:
+    """Give the watcher its messages, as the queue would after their delay."""
+    records = [{"messageId": f"m{n}", "body": json.dumps(body), "attributes": {}} for n, body in enumerate(bodies)]
+    assert watcher.lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+
+
+def test_killed_workers_position_is_protected_by_another_within_the_bound(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.queue("orders")
+    world.fault(person, "late", ALGO_ORDER, delayMs=60_000)
+    worker = start_worker(execution)
+    wait_until(lambda: world.books(person).sent(ALGO_ORDER))
+    worker.kill()
+    worker.wait()
+    killed_at = time.monotonic()
+    assert world.books(person).position == Decimal("0.75")
+    assert world.books(person).stops == []
+
+    reconcile({"execution_id": execution.id})
+    (message,) = world.queue("orders")
+    world.work(execution, command=Command(message["command"]))
+
+    books = world.books(person)
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert (books.position, len(books.stops), books.sent(ORDER)) == (Decimal("0.75"), 1, 1)
+    # The message's own delay comes on top of what ran here.
+    assert time.monotonic() - killed_at < BOUND_S - 10
+    naked_ms = world.now(execution).naked_ms
+    assert naked_ms is not None
+    assert naked_ms < BOUND_S * 1000
+
+
+def test_worker_killed_before_its_entry_was_sent_opens_one_position(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "drop_before", ORDER)
+    world.fault(person, "hang", ORDER, "GET", delayMs=60_000)
+    worker = start_worker(execution)
+    wait_until(lambda: world.now(execution).state is ExecutionState.ENTRY_UNKNOWN)
+    worker.kill()
+    worker.wait()
+    world.exchange.control("DELETE", "/paper/faults")
+
+    world.work(execution, command=Command.SETTLE)
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.books(person).position == Decimal("0.75")
+    assert len(world.books(person).market_fills) == 1
+
+
+def test_every_entry_sets_its_dead_man_message_first(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.queue("reconcile")
+
+    world.work(execution)
+
+    attributes = world.queued_on("reconcile")
+    assert attributes["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
+def test_dead_man_message_for_a_protected_position_does_nothing(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.queue("orders")
+
+    reconcile({"execution_id": execution.id}, {"execution_id": "00000000-0000-0000-0000-000000000000"})
+
+    assert world.queue("orders") == []
+
+
+def test_watch_queues_what_is_due_and_nothing_else(world: World) -> None:
+    due = world.opened(world.follower())
+    later = world.opened(world.follower())
+    ended = world.opened(world.follower(balance="60"))
+    due.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
+    world.queue("orders")
+
+    watcher.lambda_handler({"source": "aws.events"}, None)
+
+    settled = {message["execution_id"] for message in world.queue("orders") if message["command"] == "SETTLE"}
+    assert due.id in settled
+    assert not {later.id, ended.id} & settled
+
+
+def test_stop_that_filled_unseen_is_booked_by_the_watch(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
+    world.exchange.move_price("19700")
+    world.queue("orders")
+
+    watcher.lambda_handler({}, None)
+    for message in world.queue("orders"):
+        if message["execution_id"] == execution.id:
+            world.work(execution, command=Command(message["command"]))
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).flat
+
+
+def test_trigger_that_was_stored_but_never_queued_is_sent_on(world: World) -> None:
+    waiting = world.trigger(created_at=utc_now() - timedelta(seconds=20))
+    waiting.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
+    fresh = world.trigger()
+    fresh.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
+    world.queue("triggers")
+
+    watcher.lambda_handler({}, None)
+
+    assert [message["trigger_id"] for message in world.queue("triggers")] == [waiting.id]
+    for trigger in (waiting, fresh):
+        trigger.update(actions=[Trigger.pending.remove(), Trigger.fanout_state.set(FanoutState.DONE)])
