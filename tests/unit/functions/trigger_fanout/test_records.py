@@ -1,0 +1,308 @@
+"""Whom a trigger reaches, what its executions keep, and how a batch of triggers ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.trigger_fanout import app
+from shared.clock import from_iso, to_iso
+from shared.models.base import created_key
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.follower import Follower
+from shared.models.position_slot import PositionSlot
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+from shared.models.subscription import Subscription
+from shared.models.trigger import FanoutState, Trigger
+from shared.models.trigger_count import TriggerCount
+from shared.models.user import User
+from shared.trading.execution import Desired, ExecutionState
+from shared.trading.ids import execution_id
+from shared.trading.sides import Side, StopType, StrategySource
+from tests.unit.conftest import FakeContext, Queues
+
+EVENTS = Path("events/trigger_fanout")
+TRIGGER_ID = "5d1b6f5e-30b5-4b7b-9a2f-0f7f1d3c5a10"
+STRATEGY_ID = "61b79e6d-7e22-4f91-b508-ef5be6a21419"
+FIRED_AT = from_iso("2022-09-09T01:57:36.304Z")
+
+
+@dataclass
+class Fanout:
+    """One strategy with a trigger, whose followers the test adds."""
+
+    queues: Queues
+    followers: list[Follower] = field(default_factory=list)
+
+    def add_follower(
+        self, name: str, *, age: timedelta = timedelta(days=1), active: bool = True, profile_id: str = "profile"
+    ) -> Follower:
+        """Store a follower of this age with a user and a key of its own."""
+        at = FIRED_AT - age
+        User(id=f"user-{name}", created_key=to_iso(at), subscription_id="plan", created_at=at, updated_at=at).save()
+        ExchangeKey(
+            id=f"key-{name}",
+            user_id=f"user-{name}",
+            created_key=to_iso(at),
+            trade_type=TradeType.FUTURES,
+            strategy_type=StrategyType.AUTOMATED,
+            name=f"{name}'s key",
+            api_key="api",
+            secret_ciphertext=b"sealed",
+            egress_lane="lane-7",
+            created_at=at,
+            updated_at=at,
+        ).save()
+        follower = Follower(
+            strategy_id=STRATEGY_ID,
+            created_key=created_key(to_iso(at), f"follower-{name}"),
+            id=f"follower-{name}",
+            api_key_id=f"key-{name}",
+            symbol="BTC/USDT",
+            user_id=f"user-{name}",
+            risk_profile_id=profile_id,
+            active=active,
+            created_at=at,
+            updated_at=at,
+        )
+        follower.save()
+        self.followers.append(follower)
+        return follower
+
+    def deliver(self, event: str = "trigger") -> list[str]:
+        """Hand a sample event to the function; return the records that it wants again."""
+        answer = app.lambda_handler(json.loads((EVENTS / f"{event}.json").read_text()), FakeContext())  # type: ignore[arg-type]
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def execution(self, follower: Follower) -> Execution | None:
+        """Return a follower's execution of the trigger."""
+        return Execution.find(execution_id(TRIGGER_ID, follower.id))
+
+    def reached(self) -> list[str]:
+        """Return the followers that have an execution."""
+        return [follower.id for follower in self.followers if self.execution(follower) is not None]
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Take the order messages that were sent."""
+        return self.queues.sent_to(self.queues.orders)
+
+
+@pytest.fixture
+def fanout(tables: Queues) -> Fanout:
+    """Return a strategy with a stored trigger, a plan and a profile."""
+    at = FIRED_AT - timedelta(days=2)
+    times: Any = {"created_at": at, "updated_at": at}
+    Strategy(
+        id=STRATEGY_ID,
+        created_key=created_key(to_iso(at), STRATEGY_ID),
+        name="Momentum",
+        exchange_id="BINANCE",
+        symbol="BTC/USDT",
+        report_api_key="key",
+        report_secret_ciphertext=b"sealed",
+        **times,
+    ).save()
+    RiskProfile(id="profile", created_key="k", name="CONSERVATIVE", percentage=Decimal("1.5"), **times).save()
+    Subscription(id="plan", created_key="k", name="PRO", max_balance_usd=15000, max_api_key=20, **times).save()
+    store_trigger()
+    return Fanout(tables)
+
+
+def store_trigger(*, follower_ids: list[str] | None = None, at: datetime = FIRED_AT) -> None:
+    """Store the trigger that the sample events speak of."""
+    Trigger(
+        id=TRIGGER_ID,
+        strategy_id=STRATEGY_ID,
+        seq=7,
+        strategy_source=StrategySource.TRADINGVIEW if follower_ids is None else StrategySource.ADMIN,
+        exchange_id="BINANCE",
+        symbol="BTC/USDT",
+        side=Side.SELL,
+        price=Decimal("19286.5"),
+        stop=Decimal("19299.9"),
+        stop_type=StopType.LIMIT,
+        take_profits=[Decimal(19200), Decimal("19100.5")],
+        trailing_trigger=Decimal(95),
+        callback_rate=Decimal(2),
+        follower_ids=follower_ids,
+        fired_at=at - timedelta(seconds=1),
+        created_at=at,
+        updated_at=at,
+    ).save()
+
+
+def hold(follower: Follower, *, by: str | None = None) -> None:
+    """Let the slot of a follower's key hold an execution of that follower, or of another one."""
+    slot = PositionSlot(follower.api_key_id, follower.symbol)
+    slot.follower_id = by or follower.id
+    slot.execution_id = "an older execution"
+    slot.save()
+
+
+def trigger_now() -> Trigger:
+    return Trigger.get(TRIGGER_ID, consistent_read=True)
+
+
+def test_an_execution_keeps_what_it_was_decided_by(fanout: Fanout) -> None:
+    follower = fanout.add_follower("ann")
+    assert fanout.deliver() == []
+    execution = fanout.execution(follower)
+    assert execution is not None
+    assert execution.signal() == trigger_now().signal()
+    kept = {
+        "state": ExecutionState.QUEUED,
+        "desired": Desired.OPEN,
+        "revision": 1,
+        "seq": 7,
+        "strategy_source": StrategySource.TRADINGVIEW,
+        "strategy_id": STRATEGY_ID,
+        "strategy_name": "Momentum",
+        "trigger_id": TRIGGER_ID,
+        "trigger_part": trigger_part(TRIGGER_ID, execution.id),
+        "follower_id": follower.id,
+        "follower_key": follower.created_key,
+        "user_id": follower.user_id,
+        "api_key_id": follower.api_key_id,
+        "key_name": "ann's key",
+        "egress_lane": "lane-7",
+        "exchange_id": "BINANCE",
+        "symbol": "BTC/USDT",
+        "risk_profile_id": "profile",
+        "risk_pct": Decimal("1.5"),
+        "subscription_id": "plan",
+        "max_balance_usd": 15000,
+        "received_at": FIRED_AT,
+        "fired_at": FIRED_AT - timedelta(seconds=1),
+        "open_shard": open_shard_of(execution.id),
+        "due_at": execution.created_at + timedelta(seconds=30),
+        "created_key": created_key(to_iso(execution.created_at), execution.id),
+        "closed_at": None,
+    }
+    assert {name: getattr(execution, name) for name in kept} == kept
+    assert execution.state_times == {"QUEUED": to_iso(execution.created_at)}
+
+
+def test_each_follower_gets_one_message_that_names_its_execution(fanout: Fanout) -> None:
+    followers = [fanout.add_follower(name) for name in ("ann", "ben")]
+    fanout.deliver()
+    assert sorted(fanout.sent(), key=lambda message: message["api_key_id"]) == [
+        {
+            "command": "OPEN",
+            "execution_id": execution_id(TRIGGER_ID, follower.id),
+            "api_key_id": follower.api_key_id,
+            "symbol": "BTC/USDT",
+        }
+        for follower in followers
+    ]
+    assert TriggerCount.total_active(TRIGGER_ID) == 2
+
+
+def test_a_strategy_without_followers_ends_its_trigger_at_once(fanout: Fanout) -> None:
+    assert fanout.deliver() == []
+    trigger = trigger_now()
+    assert (trigger.fanout_state, trigger.active) == (FanoutState.DONE, False)
+    assert trigger.pending is None
+    assert fanout.sent() == []
+
+
+def test_a_trigger_with_executions_stays_active(fanout: Fanout) -> None:
+    fanout.add_follower("ann")
+    fanout.deliver()
+    trigger = trigger_now()
+    assert (trigger.fanout_state, trigger.active) == (FanoutState.DONE, True)
+
+
+def test_followers_younger_than_the_trigger_are_left_out(fanout: Fanout) -> None:
+    fanout.add_follower("older", age=timedelta(milliseconds=1))
+    fanout.add_follower("same moment", age=timedelta())
+    fanout.add_follower("younger", age=timedelta(milliseconds=-1))
+    fanout.deliver()
+    assert fanout.reached() == ["follower-older", "follower-same moment"]
+
+
+def test_an_inactive_follower_is_reached_only_while_its_slot_holds_an_execution_of_its_own(fanout: Fanout) -> None:
+    fanout.add_follower("flat", active=False)
+    hold(fanout.add_follower("in position", active=False))
+    hold(fanout.add_follower("key in use by another", active=False), by="follower-somebody")
+    released = fanout.add_follower("released", active=False)
+    PositionSlot(released.api_key_id, released.symbol, follower_id=released.id).save()
+    fanout.deliver()
+    assert fanout.reached() == ["follower-in position"]
+
+
+def test_what_may_forbid_an_entry_is_left_to_the_executor(fanout: Fanout) -> None:
+    follower = fanout.add_follower("ann")
+    User.get(follower.user_id).update(actions=[User.active.set(False), User.plan_lapsed.set(True)])
+    ExchangeKey.get(follower.api_key_id).update(actions=[ExchangeKey.active.set(False)])
+    fanout.deliver()
+    execution = fanout.execution(follower)
+    assert execution is not None
+    assert execution.state is ExecutionState.QUEUED
+
+
+def test_a_missing_key_user_or_plan_still_gives_an_answer(fanout: Fanout) -> None:
+    follower = fanout.add_follower("ann")
+    User.get(follower.user_id).delete()
+    ExchangeKey.get(follower.api_key_id).delete()
+    assert fanout.deliver() == []
+    execution = fanout.execution(follower)
+    assert execution is not None
+    assert (execution.state, execution.key_name) == (ExecutionState.QUEUED, "")
+    assert execution.subscription_id is None
+
+
+def test_a_missing_profile_fails_that_follower_and_holds_up_nobody(fanout: Fanout) -> None:
+    broken = fanout.add_follower("broken", profile_id="gone")
+    fine = fanout.add_follower("fine")
+    assert fanout.deliver() == []
+    execution = fanout.execution(broken)
+    assert execution is not None
+    assert (execution.state, execution.reason, execution.active) == (
+        ExecutionState.FAILED,
+        "RISK_PROFILE_MISSING",
+        False,
+    )
+    assert execution.open_shard is None
+    assert execution.closed_at is not None
+    assert [message["api_key_id"] for message in fanout.sent()] == [fine.api_key_id]
+    assert TriggerCount.total_active(TRIGGER_ID) == 1
+
+
+def test_an_admins_trigger_reaches_the_followers_named_active_or_not(fanout: Fanout) -> None:
+    fanout.add_follower("ann")
+    fanout.add_follower("ben", active=False)
+    fanout.add_follower("cid")
+    store_trigger(follower_ids=["follower-ben", "follower-cid"])
+    fanout.deliver()
+    assert fanout.reached() == ["follower-ben", "follower-cid"]
+
+
+def test_a_second_delivery_of_an_unfinished_fan_out_sends_again_under_another_id(fanout: Fanout) -> None:
+    fanout.add_follower("ann")
+    fanout.deliver()
+    trigger_now().update(actions=[Trigger.fanout_state.set(FanoutState.PENDING), Trigger.fanout_checkpoint.remove()])
+    assert fanout.deliver("trigger_again") == []
+    ids = [
+        message["Attributes"]["MessageDeduplicationId"] for message in fanout.queues.taken_from(fanout.queues.orders)
+    ]
+    assert len(set(ids)) == 2
+    assert TriggerCount.total_active(TRIGGER_ID) == 1
+
+
+def test_a_malformed_message_fails_alone(fanout: Fanout) -> None:
+    fanout.add_follower("ann")
+    assert fanout.deliver("trigger_and_malformed") == ["2e1424d4-f796-459a-8184-9c92662be6da"]
+    assert fanout.reached() == ["follower-ann"]
+
+
+def test_a_trigger_that_is_not_stored_fails_its_record(fanout: Fanout) -> None:
+    trigger_now().delete()
+    assert fanout.deliver() == ["059f36b4-87a3-44ab-83d2-661975830a7d"]
