@@ -33,6 +33,9 @@ Choices where reports about Binance differ
     `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418;
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 
+A fault of kind `http` or `code` takes `doneAfterMs` as well: the request is then carried out that long after the
+refusal was sent, as when a gateway gives up on an order that the exchange still takes.
+
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (counts and
 bans start anew), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes

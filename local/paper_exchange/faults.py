@@ -27,7 +27,10 @@ class FaultKind(StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """One planned fault, for the next `times` requests that match."""
+    """One planned fault, for the next `times` requests that match.
+
+    With `done_after_ms`, a request answered by `http` or `code` is carried out all the same, that long afterwards.
+    """
 
     kind: FaultKind
     method: str | None
@@ -38,6 +41,7 @@ class Fault:
     code: int
     msg: str
     delay_ms: int
+    done_after_ms: int | None = None
 
     def matches(self, method: str, path: str, api_key: str | None) -> bool:
         """Return whether the request is one of those."""
@@ -60,6 +64,7 @@ class Fault:
             "code": self.code,
             "msg": self.msg,
             "delayMs": self.delay_ms,
+            "doneAfterMs": self.done_after_ms,
         }
 
 
@@ -84,6 +89,7 @@ def parse_fault(asked: dict[str, Any]) -> Fault:
         code=code,
         msg=str(asked.get("msg", MESSAGES.get(code, "Fault.") if kind is FaultKind.CODE else "Service Unavailable")),
         delay_ms=int(asked.get("delayMs", DEFAULT_DELAY_MS)),
+        done_after_ms=int(asked["doneAfterMs"]) if "doneAfterMs" in asked else None,
     )
 
 

@@ -112,6 +112,8 @@ class PaperExchange:
         """Do what the request asks for, unless the fault keeps it from being done."""
         if fault is None or fault.kind in _DONE_AT_ONCE:
             return self.run(asked, fault)
+        if fault.done_after_ms is not None and fault.kind in (FaultKind.HTTP, FaultKind.CODE):
+            self._do_after_the_answer(asked, fault.done_after_ms / 1000)
         match fault.kind:
             case FaultKind.HTTP:
                 return Answer(fault.status, fault.msg.encode(), {}, "text/plain;charset=UTF-8")
@@ -121,6 +123,11 @@ class PaperExchange:
                 return await self._run_late(asked, fault)
             case _:
                 return Answer(HTTPStatus.OK, b"", {})
+
+    def _do_after_the_answer(self, asked: Asked, delay_s: float) -> None:
+        """Carry the request out later, whatever its sender was told."""
+        arrived_ms = self.now_ms()
+        asyncio.get_running_loop().call_later(delay_s, lambda: self.run(asked, checked_at_ms=arrived_ms))
 
     async def _run_late(self, asked: Asked, fault: Fault) -> Answer:
         """Run the request after the delay. It was checked against its window when it came, as at a gateway."""

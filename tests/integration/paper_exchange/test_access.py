@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,25 @@ def test_wrong_secret_is_refused_in_query_and_in_body(trader: Trader) -> None:
     with refused(-1022, ccxt.AuthenticationError):
         trader.market("buy", 0.01)
     assert trader.see()["orders"] == []
+
+
+def test_signature_covers_query_and_body_together(trader: Trader) -> None:
+    query = f"symbol=BTCUSDT&side=BUY&timestamp={int(time.time() * 1000)}"
+    body = "type=MARKET&quantity=0.01&newOrderRespType=RESULT"
+
+    def send(signed: str) -> Any:
+        signature = trader.futures.hmac(signed.encode(), trader.secret.encode(), hashlib.sha256)
+        return trader.futures.fetch(
+            f"{trader.exchange.url}/fapi/v1/order?{query}",
+            "POST",
+            {"X-MBX-APIKEY": trader.api_key, "Content-Type": "application/x-www-form-urlencoded"},
+            f"{body}&signature={signature}",
+        )
+
+    for part in (query, body, f"{query}&{body}"):
+        with refused(-1022, ccxt.AuthenticationError):
+            send(part)
+    assert send(query + body)["status"] == "FILLED"
 
 
 @pytest.mark.parametrize(("server_ahead_ms", "passes"), [(9_000, True), (11_000, False), (-900, True), (-1_500, False)])

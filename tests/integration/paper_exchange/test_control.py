@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 
 from tests.integration.paper_exchange.exchange_process import ControlRefusedError, ExchangeProcess
@@ -221,7 +224,36 @@ def test_state_can_be_saved_on_demand(tmp_path: Path, loaded_markets: Any) -> No
     assert process.stop() == 0
 
 
-def test_taken_port_and_bad_state_are_said_in_one_line(tmp_path: Path, exchange: ExchangeProcess) -> None:
+def test_stop_does_not_wait_for_hanging_answers(tmp_path: Path, loaded_markets: Any) -> None:
+    state_file = tmp_path / "exchange.json"
+    process = ExchangeProcess(state_file).start()
+    trader = Trader(process, "key", loaded_markets).open_account()
+    process.plan_fault("hang")
+    trader.futures.timeout = 200
+    with pytest.raises(ccxt.RequestTimeout):
+        trader.market("buy", 0.1)
+    started = time.monotonic()
+    assert process.stop() == 0
+    assert time.monotonic() - started < 5
+    process.start()
+    assert trader.held() == "0.1"
+    assert process.stop() == 0
+
+
+def test_taken_port_is_said_in_one_line(exchange: ExchangeProcess) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "local.paper_exchange", "--port", exchange.url.rpartition(":")[2]],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stderr.startswith("paper exchange: cannot serve on port")
+    assert second.stderr.count("\n") == 1
+
+
+def test_bad_state_file_is_said_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "exchange.json"
     bad.write_text("{}")
     broken = ExchangeProcess(bad)

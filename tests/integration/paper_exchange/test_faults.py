@@ -120,6 +120,15 @@ def test_code_fault_takes_its_own_status_and_message(trader: Trader) -> None:
     assert trader.held() == "0"
 
 
+@pytest.mark.parametrize("delay_ms", [0, 300])
+def test_refused_order_may_be_done_all_the_same(trader: Trader, delay_ms: int) -> None:
+    trader.exchange.plan_fault("http", status=503, msg="Unknown error", doneAfterMs=delay_ms)
+    with pytest.raises(ccxt.ExchangeNotAvailable):
+        trader.market("buy", 0.1, newClientOrderId="done")
+    wait_until(lambda: trader.held() == "0.1")
+    assert trader.futures.fetch_order(None, BTC, {"origClientOrderId": "done"})["status"] == "closed"
+
+
 def test_truncated_answer_is_done(trader: Trader) -> None:
     trader.exchange.plan_fault("truncate")
     with pytest.raises(ccxt.BaseError):
