@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -33,6 +34,19 @@ class Says:
         return core_schema.custom_error_schema(
             handler(source), custom_error_type=DOCUMENTED, custom_error_message=self.text
         )
+
+
+def said_by(field: FieldInfo) -> Says:
+    """Return what a field's type says, alone or as one choice of a union; raise TypeError for one that says nothing."""
+    parts = [*field.metadata, *(part for choice in get_args(field.annotation) for part in _metadata(choice))]
+    for part in reversed(parts):
+        if isinstance(part, Says):
+            return part
+    raise TypeError("a request's field must say what it must be")
+
+
+def _metadata(choice: Any) -> tuple[Any, ...]:
+    return getattr(choice, "__metadata__", ())
 
 
 def _whole_number(text: Any) -> Any:

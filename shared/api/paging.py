@@ -50,13 +50,15 @@ def seal_token(position: Position, *, scope: str) -> str:
 
 def open_token(token: str, *, scope: str) -> Position:
     """Return the position of a token of ours; raise ValueError for any other."""
-    sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    try:
+        sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise ValueError("not a token of this query") from error
     mac, text = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(text, scope)):
+    # The last character has bits to spare: several spellings decode to the same bytes, and only one of them is ours.
+    as_given = base64.urlsafe_b64encode(sealed).decode().rstrip("=") == token
+    if not as_given or not hmac.compare_digest(mac, _mac(text, scope)):
         raise ValueError("not a token of this query")
-    # The last character has bits to spare: several spellings decode to the same bytes, and one of them is ours.
-    if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != token:
-        raise ValueError("not the token as it was given")
     position: Position = json.loads(text)
     return position
 

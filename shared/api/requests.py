@@ -9,9 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo
 from pydantic.alias_generators import to_camel
-from pydantic.fields import FieldInfo
 
-from shared.api.fields import DOCUMENTED, Limit, Says
+from shared.api.fields import DOCUMENTED, Limit, Says, said_by
 from shared.api.json_text import read_json
 from shared.api.paging import Page, Position, open_token, seal_token
 from shared.errors import RequestInvalid, RequestUnprocessable
@@ -21,6 +20,7 @@ MAX_BODY_BYTES: Final = 64 * 1024
 Fault = dict[str, object]
 """`{"value", "msg", "param", "location"}`, without `value` where the request had none."""
 
+_PAGING = ("limit", "nextToken")
 _SECRET_NAMES = ("secret", "password", "token", "private")
 
 T = TypeVar("T", bound="Fields")
@@ -30,6 +30,17 @@ class Fields(BaseModel):
     """Fields of a request under their documented names, in the documented order: faults come in the same."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore")
+
+    says: ClassVar[dict[str, Says]] = {}
+    """What the faults of each field say, by its documented name, in the documented order."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Collect what the fields say; a field that says nothing is a mistake found at import."""
+        super().__pydantic_init_subclass__(**kwargs)
+        said = {field.alias or name: said_by(field) for name, field in cls.model_fields.items()}
+        # Paging stands in a base class, but after the endpoint's own parameters in the documentation.
+        cls.says = dict(sorted(said.items(), key=lambda entry: entry[0] in _PAGING))
 
 
 class Body(Fields):
@@ -89,19 +100,14 @@ def read_body(event: Mapping[str, Any], model: type[T]) -> T:
     """Return a request's body; raise RequestInvalid if it is no JSON object, RequestUnprocessable for its faults."""
     raw = _json_object(event)
     answer: type | None = getattr(model, "answer", None)
-    documented = {_alias(name, field) for name, field in model.model_fields.items()}
-    read_only = set(answer.__annotations__) - documented if answer is not None else set()
+    read_only = set(answer.__annotations__) - set(model.says) if answer is not None else set()
     return _validated(model, {name: value for name, value in raw.items() if name not in read_only}, location="body")
 
 
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
     """Return a request's query parameters; raise RequestUnprocessable for their faults, after those given."""
     raw: dict[str, Any] = dict(event.get("queryStringParameters") or {})
-    bound = {
-        alias: raw[alias]
-        for alias in (_alias(name, field) for name, field in model.model_fields.items())
-        if alias in raw and alias not in {"limit", "nextToken"}
-    }
+    bound = {name: raw[name] for name in model.says if name in raw and name not in _PAGING}
     scope = f"{path.rstrip('/').lower()}?{json.dumps(bound, sort_keys=True)}"
     query = _validated(model, raw, location="query", scope=scope, faults=faults)
     if isinstance(query, ListQuery):
@@ -122,7 +128,6 @@ def _validated(
 
 
 def _faults_of(model: type[Fields], error: ValidationError, *, location: str) -> list[Fault]:
-    says = {_alias(name, field): _says(field) for name, field in model.model_fields.items()}
     found: dict[str, Fault] = {}
     for entry in error.errors(include_url=False, include_context=False):
         name = str(entry["loc"][0])
@@ -133,25 +138,12 @@ def _faults_of(model: type[Fields], error: ValidationError, *, location: str) ->
             one = fault("unknown field", param=param, location=location)
             found[param] = one if hidden else {"value": entry["input"]} | one
             continue
-        documented = says[name]
+        documented = model.says[name]
         one = fault(entry["msg"] if entry["type"] == DOCUMENTED else documented.text, param=param, location=location)
         given = entry["type"] != "missing" and not documented.secret
         found.setdefault(param, {"value": entry["input"]} | one if given else one)
-    # Paging stands in a base class, but after the endpoint's own parameters in the documentation.
-    own = [alias for alias in says if alias not in {"limit", "nextToken"}]
-    order = {alias: place for place, alias in enumerate([*own, "limit", "nextToken"])}
+    order = {name: place for place, name in enumerate(model.says)}
     return sorted(found.values(), key=lambda one: order.get(str(one["param"]).partition("[")[0], len(order)))
-
-
-def _says(field: FieldInfo) -> Says:
-    for part in reversed(field.metadata):
-        if isinstance(part, Says):
-            return part
-    raise TypeError("a request's field must say what it must be")
-
-
-def _alias(name: str, field: FieldInfo) -> str:
-    return field.alias or name
 
 
 def _json_object(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from moto import mock_aws
 
 import shared.models
 from shared import config, secrets
+from shared.api import maintenance, side_by_side
 from shared.models.base import Table
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -123,6 +124,25 @@ def tables(aws: Queues) -> Queues:
     for model in Table.__subclasses__():
         model.create_table(billing_mode="PAY_PER_REQUEST")
     return aws
+
+
+@pytest.fixture
+def admin_api(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
+    """Prepare what every admin function reads, on top of `tables`: the sample events' client, paging, maintenance."""
+    paging_key = aws_client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"][
+        "KeyId"
+    ]
+    aws_client("ssm").put_parameter(Name="/unit/maintenance", Type="String", Value="off")
+    settings_from(
+        USER_POOL_ID="us-east-1_EXAMPLE",
+        USER_POOL_CLIENT_ID="3n4b5urk1ft4fl3mg5e62d9ado",
+        PAGING_KEY_ID=paging_key,
+        MAINTENANCE_PARAMETER="/unit/maintenance",
+    )
+    maintenance.forget_reading()
+    # moto keeps no order under threads.
+    monkeypatch.setattr(side_by_side, "WORKERS", 1)
+    return tables
 
 
 @pytest.fixture

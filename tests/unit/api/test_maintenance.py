@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.api import maintenance
+from shared.api.maintenance import refuse_during_maintenance
+from shared.errors import ServiceUnavailable
+from tests.unit.conftest import aws_client
+
+pytestmark = pytest.mark.usefixtures("admin_api")
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(maintenance, "time", clock)
+    return clock
+
+
+def flip(value: str) -> None:
+    aws_client("ssm").put_parameter(Name="/unit/maintenance", Type="String", Value=value, Overwrite=True)
+
+
+def test_nothing_is_refused_while_it_is_off() -> None:
+    refuse_during_maintenance()
+
+
+def test_everything_is_refused_while_it_is_on() -> None:
+    flip("on")
+    with pytest.raises(ServiceUnavailable, match="maintenance"):
+        refuse_during_maintenance()
+
+
+def test_flipped_switch_bites_within_five_seconds(clock: Clock) -> None:
+    refuse_during_maintenance()
+    flip("on")
+    clock.now += 5.0
+    with pytest.raises(ServiceUnavailable):
+        refuse_during_maintenance()
+    flip("off")
+    clock.now += 5.0
+    refuse_during_maintenance()
+
+
+def test_parameter_that_was_never_readable_counts_as_off(settings_from: Callable[..., None]) -> None:
+    settings_from(MAINTENANCE_PARAMETER="/unit/missing")
+    refuse_during_maintenance()
+
+
+def test_parameter_that_became_unreadable_keeps_its_last_value(clock: Clock) -> None:
+    flip("on")
+    with pytest.raises(ServiceUnavailable):
+        refuse_during_maintenance()
+    aws_client("ssm").delete_parameter(Name="/unit/maintenance")
+    clock.now += 60.0
+    with pytest.raises(ServiceUnavailable):
+        refuse_during_maintenance()

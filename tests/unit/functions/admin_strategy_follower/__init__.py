@@ -1,0 +1,1 @@
+"""Behaviour of functions/admin_strategy_follower."""
