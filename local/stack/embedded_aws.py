@@ -12,7 +12,6 @@ from pathlib import Path
 from local.stack.places import LOCAL, REGION, NotReady, Places, clean_environment, python_version
 from local.stack.processes import Process
 
-_HERE = Path(__file__).parent
 _START_TIMEOUT_S = 30
 
 
@@ -48,7 +47,7 @@ def start(places: Places) -> Process:
     )
     return Process(
         "MiniStack",
-        [str(bare_python()), str(_HERE / "launch_ministack.py"), sysconfig.get_path("purelib")],
+        [str(bare_python()), "-m", "local.stack.launch_ministack", sysconfig.get_path("purelib")],
         environment=environment,
         log=places.logs / "aws.log",
     )

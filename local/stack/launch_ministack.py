@@ -1,4 +1,4 @@
-"""Runs MiniStack from the packages in the directory given, on a Python that has none installed.
+"""Runs MiniStack, `python -m local.stack.launch_ministack <site-packages>`, on a Python without any package.
 
 Functions run on the same Python. What no layer ships they cannot import, as on AWS, and MiniStack's own packages are
 not within their reach.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 
-import ministack_patch  # beside this file, which is run as a script
+from local.stack import ministack_patch
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
 """What MiniStack 1.5.33 does too slowly for this stack, mended from outside. Changes no answer of any service.
 
-1. It runs one batch of a FIFO queue at a time, whatever the number of groups, where AWS runs the groups side by side. Its
-   queues block a group while one of its messages is in flight (a test of ours holds it to that), so batches of
-   different groups may overlap.
+1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
+   block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
 2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
