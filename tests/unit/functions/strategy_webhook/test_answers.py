@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -415,6 +416,15 @@ def test_every_refused_secret_is_hashed_and_compared(webhook: Webhook, monkeypat
     webhook.post(without(DOCUMENTED, "secret"))
     webhook.post(DOCUMENTED, strategy="00000000-0000-4000-8000-000000000000")
     assert compared == [(64, 64)] * 3
+
+
+@pytest.mark.parametrize(
+    "changes", [{"secret": "wrong"}, {"secret": None}, {"strategy": "00000000-0000-4000-8000-000000000000"}]
+)
+def test_no_401_comes_sooner_than_any_other(webhook: Webhook, changes: dict[str, object]) -> None:
+    started = time.monotonic()
+    assert webhook.post(DOCUMENTED, **changes).status == 401
+    assert time.monotonic() - started >= app.REFUSAL_S
 
 
 def test_faults_come_before_401(webhook: Webhook) -> None:
