@@ -57,7 +57,7 @@ def settings() -> Settings:
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),
-        broker_prefix=env.get("BROKER_PREFIX", "x-xcKtGhcu"),
+        broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
