@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -287,6 +288,26 @@ def test_an_admins_trigger_goes_to_the_followers_named_only(
     assert [execution.follower_id for execution in subject.executions(trigger.id)] == named
     assert len(sent(aws)) == 3
     assert TriggerCount.total_active(trigger.id) == 3
+
+
+def test_the_trigger_ends_with_its_last_execution_though_they_end_at_once(
+    aws: EmbeddedAws, following: Strategies
+) -> None:
+    subject = following(24)
+    trigger_id = fire(subject)
+    deliver(subject, trigger_id)
+
+    def end(execution: Execution) -> bool:
+        execution.change(state=ExecutionState.DENIED, reason="HALTED")
+        return settle_trigger(trigger_id)
+
+    executions = subject.executions(trigger_id)
+    with ThreadPoolExecutor(8) as pool:
+        assert not any(pool.map(end, executions[:12]))
+        assert Trigger.get(trigger_id).active
+        assert any(pool.map(end, executions[12:]))
+    assert not Trigger.get(trigger_id).active
+    assert TriggerCount.total_active(trigger_id) == 0
 
 
 def test_a_hundred_followers_are_queued_within_a_second(aws: EmbeddedAws, following: Strategies) -> None:
