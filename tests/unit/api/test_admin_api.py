@@ -1,0 +1,204 @@
+"""What every admin route has in common, shown on a made-up function."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.api import maintenance
+from shared.api.admin_api import AdminApi
+from shared.api.fields import Flag
+from shared.api.requests import Body, ListQuery
+from shared.errors import NotFound, RequestUnprocessable, ServiceUnavailable
+from shared.messages import MessageNotSent
+from shared.observability import logger
+from tests.unit.admin_requests import Answer, Handler, sample, send, with_body
+from tests.unit.conftest import aws_client
+
+THING = "a12565e5-567b-432a-93b2-6349653010d9"
+
+pytestmark = pytest.mark.usefixtures("admin_api")
+
+
+class Change(Body):
+    active: Flag
+
+
+class MadeUp(Exception):
+    """An error that only this function's endpoints raise."""
+
+
+@pytest.fixture
+def handler() -> Handler:
+    app = AdminApi()
+    failures: dict[str, Exception] = {
+        "bug": ZeroDivisionError("secret detail"),
+        "unavailable": ServiceUnavailable("exchange cannot be reached"),
+        "unsent": MessageNotSent("1 message(s) not taken"),
+        "made-up": MadeUp(),
+    }
+
+    @app.get("/v1/admin/thing/list")
+    def list_things() -> dict[str, Any]:
+        app.query(ListQuery)
+        return {"items": [{"price": Decimal("19299.90")}]}
+
+    @app.put("/v1/admin/thing/<thing_id>")
+    def change_thing(thing_id: str) -> dict[str, Any]:
+        if thing_id != THING:
+            raise NotFound("no such thing")
+        return {"id": thing_id, "active": app.body(Change).active}
+
+    @app.get("/v1/admin/failure/bug")
+    def fail() -> None:
+        raise failures["bug"]
+
+    @app.get("/v1/admin/failure/unavailable")
+    def be_unavailable() -> None:
+        raise failures["unavailable"]
+
+    @app.get("/v1/admin/failure/unsent")
+    def send_nothing() -> None:
+        raise failures["unsent"]
+
+    @app.get("/v1/admin/failure/made-up")
+    def fail_in_an_own_way() -> None:
+        raise failures["made-up"]
+
+    @app.answers(MadeUp)
+    def answer_made_up(_: MadeUp) -> Any:
+        raise RequestUnprocessable([])
+
+    return app.resolve
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Catch what is logged."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream
+
+
+def lines_of(log: io.StringIO, event: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [line for line in lines if line["message"] == event]
+
+
+def request(method: str, path: str, body: Any = None, *, claims: dict[str, Any] | None = None) -> dict[str, Any]:
+    event = sample("admin_setting_notification/get_notification") | {"httpMethod": method, "path": path}
+    event["requestContext"]["authorizer"]["claims"] |= claims or {}
+    return with_body(event, body)
+
+
+def message_of(answer: Answer) -> tuple[int, str]:
+    assert set(answer.body) == {"message"}
+    return answer.status, answer.body["message"]
+
+
+def test_answer_is_json_with_exact_numbers_and_the_request_id(handler: Handler) -> None:
+    answer = send(handler, request("GET", "/v1/admin/thing/list"))
+    assert answer.status == 200
+    assert answer.text == '{"items":[{"price":19299.9}]}'
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+def test_nobody_learns_more_than_unauthorized(handler: Handler) -> None:
+    for path in ("/v1/admin/thing/list", "/v1/admin/nothing", "/v1/admin/failure/bug"):
+        assert message_of(send(handler, request("GET", path, claims={"token_use": "access"}))) == (401, "unauthorized")
+
+
+def test_token_outside_the_group_is_forbidden_everywhere(handler: Handler) -> None:
+    for path in ("/v1/admin/thing/list", "/v1/admin/nothing", "/v1/admin/failure/bug"):
+        event = request("GET", path, claims={"cognito:groups": "[administrators]"})
+        assert message_of(send(handler, event)) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/admin/nothing"),
+        ("DELETE", "/v1/admin/thing/list"),
+        ("PUT", "/v1/admin/thing/not-a-uuid"),
+        ("PUT", "/v1/admin/thing/a12565e5567b432a93b26349653010d9"),
+        ("PUT", "/v1/admin/thing/{a12565e5-567b-432a-93b2-6349653010d9}"),
+        ("PUT", "/v1/admin/thing/c8a716b6-b6e6-4e16-b364-1b3647198d64"),
+        ("GET", "/"),
+    ],
+)
+def test_unknown_routes_and_ids_are_not_found(handler: Handler, method: str, path: str) -> None:
+    assert message_of(send(handler, request(method, path))) == (404, "route not found")
+
+
+def test_unknown_id_goes_before_an_unreadable_body(handler: Handler) -> None:
+    answer = send(handler, request("PUT", "/v1/admin/thing/c8a716b6-b6e6-4e16-b364-1b3647198d64", "{"))
+    assert answer.status == 404
+
+
+def test_unreadable_body_goes_before_its_faults(handler: Handler) -> None:
+    assert send(handler, request("PUT", f"/v1/admin/thing/{THING}", "{")).status == 400
+    answer = send(handler, request("PUT", f"/v1/admin/thing/{THING}", {"active": 1}))
+    assert (answer.status, answer.body) == (
+        422,
+        {"errors": [{"value": 1, "msg": "must be boolean", "param": "active", "location": "body"}]},
+    )
+
+
+def test_id_in_capitals_is_the_same_id(handler: Handler) -> None:
+    answer = send(handler, request("PUT", f"/v1/admin/thing/{THING.upper()}", {"active": True}))
+    assert (answer.status, answer.body) == (200, {"id": THING, "active": True})
+
+
+def test_bug_answers_500_and_says_nothing_of_it(handler: Handler, log: io.StringIO) -> None:
+    answer = send(handler, request("GET", "/v1/admin/failure/bug"))
+    assert message_of(answer) == (500, "internal server error")
+    assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    logged = lines_of(log, "request_failed")
+    assert [line["exception_name"] for line in logged] == ["ZeroDivisionError"]
+    assert logged[0]["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+def test_what_we_stand_on_being_away_answers_503(handler: Handler) -> None:
+    answer = send(handler, request("GET", "/v1/admin/failure/unavailable"))
+    assert message_of(answer) == (503, "exchange cannot be reached")
+    assert send(handler, request("GET", "/v1/admin/failure/unsent")).status == 503
+
+
+def test_maintenance_answers_503_to_admins_only(handler: Handler) -> None:
+    aws_client("ssm").put_parameter(Name="/unit/maintenance", Type="String", Value="on", Overwrite=True)
+    maintenance.forget_reading()
+    assert send(handler, request("GET", "/v1/admin/thing/list")).status == 503
+    assert send(handler, request("GET", "/v1/admin/nothing")).status == 503
+    assert send(handler, request("GET", "/v1/admin/thing/list", claims={"token_use": "access"})).status == 401
+
+
+def test_request_id_of_the_invocation_serves_where_the_gateway_gave_none(handler: Handler) -> None:
+    event = request("GET", "/v1/admin/thing/list")
+    del event["requestContext"]["requestId"]
+    assert send(handler, event).headers["x-request-id"] == "7f3b8f3a-5d0b-4a4e-9b27-2f2f6c8c1d11"
+
+
+def test_log_of_a_request_names_the_admin_and_no_token(handler: Handler, log: io.StringIO) -> None:
+    event = request("GET", "/v1/admin/thing/list")
+    event["headers"]["Authorization"] = "Bearer header.payload.signature"
+    send(handler, event)
+    send(handler, request("GET", "/v1/admin/thing/list", claims={"aud": "another"}))
+    assert [(line["status"], line.get("admin_id")) for line in lines_of(log, "request_answered")] == [
+        (200, "7d8ca528-4931-4254-9273-ea5ee853f271"),
+        (401, None),
+    ]
+    assert "header.payload.signature" not in log.getvalue()
+
+
+def test_preflight_needs_no_token_and_reaches_no_route(handler: Handler) -> None:
+    event = request("OPTIONS", "/v1/admin/failure/bug", claims={"token_use": "access"})
+    event["headers"]["Origin"] = event["multiValueHeaders"]["Origin"] = "https://admin.example.com"
+    answer = send(handler, event)
+    assert (answer.status, answer.text) == (204, "")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in answer.headers["access-control-allow-headers"].lower()

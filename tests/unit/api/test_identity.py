@@ -1,0 +1,288 @@
+"""Who gets in: claims of API Gateway's authorizer, and tokens that are verified against the pool's own keys."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
+
+from shared.api import identity
+from shared.api.identity import admin_of, groups_of
+from shared.errors import AccessDenied, ServiceUnavailable
+
+POOL = "us-east-1_EXAMPLE"
+CLIENT = "3n4b5urk1ft4fl3mg5e62d9ado"
+ISSUER = f"https://cognito-idp.us-east-1.amazonaws.com/{POOL}"
+ADMIN_ID = "7d8ca528-4931-4254-9273-ea5ee853f271"
+
+
+@pytest.fixture(autouse=True)
+def pool(settings_from: Callable[..., None]) -> None:
+    settings_from(USER_POOL_ID=POOL, USER_POOL_CLIENT_ID=CLIENT)
+
+
+# ----------------------------------------------------------------------------- claims that the authorizer has read
+
+
+def authorized(**claims: Any) -> dict[str, Any]:
+    usual = {"sub": ADMIN_ID, "aud": CLIENT, "token_use": "id", "cognito:groups": "admin"}
+    kept = {name: value for name, value in (usual | claims).items() if value is not None}
+    return {"requestContext": {"authorizer": {"claims": kept}}}
+
+
+def test_admin_of_the_authorizer_gets_in() -> None:
+    assert admin_of(authorized()) == ADMIN_ID
+
+
+@pytest.mark.parametrize(
+    "groups",
+    ["admin", "admin,ops", "ops,admin", "ops, admin", "[admin]", "[admin ops]", "[ops admin]", ["ops", "admin"]],
+)
+def test_group_admin_is_found_in_every_spelling(groups: object) -> None:
+    assert admin_of(authorized(**{"cognito:groups": groups})) == ADMIN_ID
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        None,
+        "",
+        "[]",
+        [],
+        "administrators",
+        "[administrators]",
+        "[super-admin ops]",
+        "admins,ops",
+        "Admin",
+        "admin-ops",
+        ["administrators"],
+        ["admin ops"],
+        ["ops,admin"],
+        {"admin": True},
+        7,
+    ],
+)
+def test_whoever_is_outside_the_group_is_forbidden(groups: object) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        admin_of(authorized(**{"cognito:groups": groups}))
+    assert raised.value.authenticated
+    assert str(raised.value) == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"token_use": "access"},
+        {"token_use": None},
+        {"aud": "another-client"},
+        {"aud": None},
+        {"aud": ""},
+        {"token_use": "access", "aud": None, "client_id": CLIENT},
+    ],
+)
+def test_other_tokens_of_the_pool_are_unauthorized(claims: dict[str, Any]) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        admin_of(authorized(**claims))
+    assert not raised.value.authenticated
+
+
+def test_nobody_gets_in_where_no_client_is_configured(settings_from: Callable[..., None]) -> None:
+    settings_from(USER_POOL_CLIENT_ID="")
+    with pytest.raises(AccessDenied):
+        admin_of(authorized(aud=""))
+
+
+def test_group_names_are_never_cut_inside_a_signed_list() -> None:
+    assert groups_of({"cognito:groups": ["a,admin", "b admin", 7]}) == ["a,admin", "b admin"]
+
+
+# ------------------------------------------------------------------------- tokens, where no authorizer stands in front
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """One RSA key of a pool."""
+
+    kid: str
+    key: rsa.RSAPrivateKey
+
+    def public_jwk(self) -> dict[str, Any]:
+        return RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True) | {
+            "kid": self.kid,
+            "use": "sig",
+            "alg": "RS256",
+        }
+
+
+def a_signer(kid: str) -> Signer:
+    return Signer(kid, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+OURS = a_signer("ours")
+STRANGER = a_signer("ours")
+"""Another key under the same name."""
+
+
+@pytest.fixture
+def jwks(settings_from: Callable[..., None]) -> Iterator[list[str]]:
+    """Serve the pool's keys; yield the paths that were asked for."""
+    asked: list[str] = []
+
+    class Keys(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            found = self.path == f"/{POOL}/.well-known/jwks.json"
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps({"keys": [OURS.public_jwk()]}).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
+            """Stay silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER=f"http://127.0.0.1:{server.server_port}")
+        identity._keys_of_pool.cache_clear()
+        yield asked
+        server.shutdown()
+    identity._keys_of_pool.cache_clear()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    now = int(time.time())
+    usual = {
+        "sub": ADMIN_ID,
+        "iss": ISSUER,
+        "aud": CLIENT,
+        "token_use": "id",
+        "iat": now - 60,
+        "exp": now + 600,
+        "cognito:groups": ["admin"],
+    }
+    return {name: value for name, value in (usual | changes).items() if value is not None}
+
+
+def a_token(
+    signer: Signer = OURS, *, kid: str | None = "ours", groups: object = ("ops", "admin"), **changes: Any
+) -> str:
+    headers = {"kid": kid} if kid is not None else None
+    return jwt.encode(claims(**changes | {"cognito:groups": groups}), signer.key, algorithm="RS256", headers=headers)
+
+
+def bearing(token: str, *, header: str = "Authorization") -> dict[str, Any]:
+    return {"headers": {header: token}, "requestContext": {"authorizer": None}}
+
+
+def assert_unauthorized(event: dict[str, Any]) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        admin_of(event)
+    assert not raised.value.authenticated
+
+
+@pytest.mark.parametrize("scheme", ["", "Bearer ", "bearer ", "BEARER   ", " "])
+@pytest.mark.parametrize("header", ["Authorization", "authorization"])
+def test_valid_token_gets_in_with_or_without_bearer(jwks: list[str], scheme: str, header: str) -> None:
+    assert admin_of(bearing(scheme + a_token(), header=header)) == ADMIN_ID
+
+
+def test_keys_are_fetched_once(jwks: list[str]) -> None:
+    for _ in range(3):
+        admin_of(bearing(a_token()))
+    assert jwks == [f"/{POOL}/.well-known/jwks.json"]
+
+
+def test_valid_token_outside_the_group_is_forbidden(jwks: list[str]) -> None:
+    for groups in (None, ["administrators"], []):
+        with pytest.raises(AccessDenied) as raised:
+            admin_of(bearing(a_token(groups=groups)))
+        assert raised.value.authenticated
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": 1_600_000_000},
+        {"exp": None},
+        {"aud": "another-client"},
+        {"aud": None},
+        {"aud": None, "token_use": "access", "client_id": CLIENT},
+        {"token_use": "access"},
+        {"token_use": None},
+        {"iss": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_ANOTHER"},
+        {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/us-east-1_EXAMPLE"},
+        {"iss": None},
+        {"sub": None},
+    ],
+    ids=str,
+)
+def test_token_with_a_wrong_claim_is_unauthorized(jwks: list[str], changes: dict[str, Any]) -> None:
+    assert_unauthorized(bearing(a_token(**changes)))
+
+
+def test_token_signed_by_another_key_is_unauthorized(jwks: list[str]) -> None:
+    assert_unauthorized(bearing(a_token(STRANGER)))
+    assert_unauthorized(bearing(a_token(STRANGER, kid="theirs")))
+    assert_unauthorized(bearing(a_token(kid=None)))
+
+
+def test_unsigned_token_is_unauthorized(jwks: list[str]) -> None:
+    assert_unauthorized(bearing(jwt.encode(claims(), "", algorithm="none", headers={"kid": "ours"})))
+    head, body, _ = a_token().split(".")
+    none = base64.urlsafe_b64encode(b'{"alg":"none","kid":"ours"}').decode().rstrip("=")
+    for token in (f"{head}.{body}.", f"{head}.{body}", f"{none}.{body}."):
+        assert_unauthorized(bearing(token))
+
+
+def test_cut_or_changed_signature_is_unauthorized(jwks: list[str]) -> None:
+    token = a_token()
+    head, body, signature = token.split(".")
+    richer = base64.urlsafe_b64encode(json.dumps(claims(**{"cognito:groups": ["root"]})).encode()).decode().rstrip("=")
+    for changed in (token[:-1], token[:-40], f"{head}.{richer}.{signature}", f"{head}.{body}.{signature[::-1]}"):
+        assert_unauthorized(bearing(changed))
+
+
+def test_public_key_used_as_a_shared_secret_is_unauthorized(jwks: list[str]) -> None:
+    public = OURS.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"ours","typ":"JWT"}').decode().rstrip("=")
+    body = base64.urlsafe_b64encode(json.dumps(claims()).encode()).decode().rstrip("=")
+    signed = f"{head}.{body}"
+    mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+    forged = base64.urlsafe_b64encode(mac.sign(signed.encode(), public)).decode().rstrip("=")
+    assert_unauthorized(bearing(f"{signed}.{forged}"))
+
+
+@pytest.mark.parametrize(
+    "token", ["", "Bearer", "Bearer ", "nonsense", "a.b.c", "Basic YWRtaW46YWRtaW4=", "\u00e9.\u00e9.\u00e9"]
+)
+def test_what_is_no_token_is_unauthorized(jwks: list[str], token: str) -> None:
+    assert_unauthorized(bearing(token))
+
+
+@pytest.mark.parametrize(
+    "event", [{}, {"headers": None}, {"headers": {}, "requestContext": {"authorizer": {"claims": {}}}}]
+)
+def test_request_without_a_token_is_unauthorized(event: dict[str, Any]) -> None:
+    assert_unauthorized(event)
+
+
+def test_claims_of_the_authorizer_are_not_mended_by_a_token(jwks: list[str]) -> None:
+    assert_unauthorized(authorized(token_use="access") | {"headers": {"Authorization": a_token()}})
+
+
+def test_keys_that_cannot_be_fetched_are_no_fault_of_the_caller(settings_from: Callable[..., None]) -> None:
+    settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER="http://127.0.0.1:9")
+    identity._keys_of_pool.cache_clear()
+    with pytest.raises(ServiceUnavailable):
+        admin_of(bearing(a_token()))
+    identity._keys_of_pool.cache_clear()
