@@ -15,7 +15,8 @@ from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Venue
 
 BTC = "BTCUSDT"
-DEPOSIT = Decimal(10_000)
+# Little enough that the price moves below can liquidate.
+DEPOSIT = Decimal(1_000)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,15 @@ waitings = st.builds(
         ),
     ),
 )
-actions = st.one_of(placings, placings, waitings, prices.map(Moving), st.integers(0, 5).map(Cancelling))
+movings = prices.map(Moving)
+actions = st.one_of(placings, waitings, movings, movings, st.integers(0, 5).map(Cancelling))
+entries = st.builds(
+    Placing,
+    st.builds(
+        matching.NewOrder, symbol=st.just(BTC), side=sides, order_type=st.just(OrderType.MARKET), quantity=amounts
+    ),
+)
+histories = st.builds(lambda entry, rest: [entry, *rest], entries, st.lists(actions, max_size=20))
 
 
 def open_account(venue: Venue) -> Account:
@@ -158,7 +167,7 @@ def assert_reducers_only_reduced(account: Account) -> None:
         held = after
 
 
-@given(st.lists(actions, max_size=25))
+@given(histories)
 @settings(max_examples=150, deadline=None)
 def test_books_balance_whatever_happens(steps: list[Placing | Waiting | Moving | Cancelling]) -> None:
     venue = Venue()
@@ -170,7 +179,7 @@ def test_books_balance_whatever_happens(steps: list[Placing | Waiting | Moving |
         assert_reducers_only_reduced(account)
 
 
-@given(st.lists(actions, max_size=25))
+@given(histories)
 @settings(max_examples=100, deadline=None)
 def test_profit_of_a_closed_account_is_what_its_fills_earned(
     steps: list[Placing | Waiting | Moving | Cancelling],
@@ -191,7 +200,7 @@ def test_profit_of_a_closed_account_is_what_its_fills_earned(
     assert abs(cash - realized) <= Decimal("0.00000001") * (len(account.trades) + 1)
 
 
-@given(st.lists(actions, max_size=25))
+@given(histories)
 @settings(max_examples=100, deadline=None)
 def test_open_account_never_stands_below_maintenance_after_a_price_move(
     steps: list[Placing | Waiting | Moving | Cancelling],
@@ -205,7 +214,7 @@ def test_open_account_never_stands_below_maintenance_after_a_price_move(
             assert summary.margin_balance >= summary.maintenance
 
 
-@given(st.lists(actions, max_size=25))
+@given(histories)
 @settings(max_examples=50, deadline=None)
 def test_nothing_is_lost_when_written_and_read_back(steps: list[Placing | Waiting | Moving | Cancelling]) -> None:
     venue = Venue()
