@@ -10,12 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from boto3.dynamodb.types import TypeDeserializer
+
 from local.stack.deploy import client
 from local.stack.places import STACK_NAME
 from local.stack.running import Running
+from shared.models.base import in_chunks
+from shared.trading.ids import execution_id
 
 T = TypeVar("T")
 
+_DESERIALIZER = TypeDeserializer()
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -71,6 +76,35 @@ class FollowedStrategy:
         assert len(found) == 1, f"trigger {trigger_id} is shown {len(found)} times"
         trigger: dict[str, Any] = found[0]
         return trigger
+
+    def executions(self, trigger_id: str) -> list[dict[str, Any]]:
+        """Return the followers' executions of a trigger as they lie in the table, in the followers' order."""
+        ids = [execution_id(trigger_id, follower["id"]) for follower in self.followers]
+        found: dict[str, dict[str, Any]] = {}
+        table = f"{STACK_NAME}-executions"
+        for chunk in in_chunks(ids, 100):
+            keys = [{"id": {"S": one}} for one in chunk]
+            answer = client("dynamodb", self.stack.running.places).batch_get_item(
+                RequestItems={table: {"Keys": keys, "ConsistentRead": True}}
+            )
+            for item in answer["Responses"][table]:
+                plain = {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+                found[plain["id"]] = plain
+        return [found[one] for one in ids if one in found]
+
+    def wait_until_all(self, trigger_id: str, state: str, *, timeout_s: float = 60) -> list[dict[str, Any]]:
+        """Return the executions once every follower's is in the state."""
+
+        def look() -> list[dict[str, Any]] | None:
+            executions = self.executions(trigger_id)
+            reached = [one for one in executions if one["state"] == state]
+            return executions if len(reached) == len(self.followers) else None
+
+        try:
+            return wait_for(f"every follower {state}", look, timeout_s=timeout_s)
+        except AssertionError as error:
+            states = [(one["state"], one.get("reason"), one.get("detail")) for one in self.executions(trigger_id)]
+            raise AssertionError(f"{error}: {states}") from None
 
     def accounts(self) -> list[dict[str, Any]]:
         """Return the followers' accounts as the paper exchange knows them."""
