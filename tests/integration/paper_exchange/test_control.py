@@ -133,13 +133,13 @@ def test_key_restrictions_follow_the_control(trader: Trader) -> None:
 
 
 def test_latency_delays_the_exchange_but_not_its_control(trader: Trader) -> None:
-    trader.exchange.control("PUT", "/paper/latency", {"ms": 300})
+    trader.exchange.control("PUT", "/paper/latency", {"ms": 800})
     started = time.monotonic()
     trader.see()
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 0.8
     started = time.monotonic()
     trader.futures.fetch_time()
-    assert 0.3 <= time.monotonic() - started < 1.0
+    assert 0.8 <= time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize("latency", [-1, "slow", None])
