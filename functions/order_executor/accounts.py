@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from shared.errors import NotFound
 from shared.exchange.futures import FuturesAccount
 from shared.models.exchange_key import ExchangeKey
-from shared.models.execution import Execution
 from shared.secrets import unseal
 
 _MAX_KEPT = 500
@@ -15,17 +13,14 @@ _MAX_KEPT = 500
 _kept: dict[str, tuple[str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
 
 
-async def account_of(execution: Execution) -> FuturesAccount:
-    """Return the account of the execution's key, on this event loop; raise NotFound when the key is gone."""
-    key = await asyncio.to_thread(ExchangeKey.find, execution.api_key_id)
-    if key is None:
-        raise NotFound(f"exchange key {execution.api_key_id}")
+async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
+    """Return the key's account, on this event loop, with the symbol's quote as its margin asset."""
     secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
     loop = asyncio.get_running_loop()
     kept = _kept.get(key.id)
     if kept is not None and kept[:3] == (key.api_key, secret, loop):
         return kept[3]
-    _, _, quote = execution.symbol.partition("/")
+    _, _, quote = symbol.partition("/")
     account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote)
     if len(_kept) >= _MAX_KEPT:
         _kept.pop(next(iter(_kept)))

@@ -26,6 +26,8 @@ from shared.errors import (
 )
 from shared.exchange.views import AccountView
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_reconcile
+from shared.models.base import read_together
+from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.models.position_slot import PositionSlot
@@ -40,20 +42,23 @@ _LOOK_AGAIN_S = 10
 
 async def handle(message: OrderMessage) -> None:
     """Do what a message asks for, as far as it is still to be done; raise for faults, so that it comes again."""
-    execution = await asyncio.to_thread(Execution.find, message.execution_id)
-    if execution is None:
-        raise NotFound(f"execution {message.execution_id}")
-    if not execution.active:
-        return
-    slot = await _lease(message)
-    if slot is None:
+    lease = await _lease(message)
+    if lease is None:
         # A living worker is at it. Should it die, the look in a while finds the work undone.
-        await asyncio.to_thread(send_reconcile, ReconcileMessage(execution.id), delay_s=_LOOK_AGAIN_S)
+        await asyncio.to_thread(send_reconcile, ReconcileMessage(message.execution_id), delay_s=_LOOK_AGAIN_S)
         return
-    leased_at = time.monotonic()
+    slot, lease_ends_s = lease
     trade = None
     try:
-        trade = await _open_trade(execution, slot, lease_ends_s=leased_at + LEASE_S)
+        # Read under the lease: what another worker did before is all there.
+        execution, key = await asyncio.to_thread(
+            read_together, (Execution, message.execution_id, None), (ExchangeKey, message.api_key_id, None)
+        )
+        if execution is None or key is None:
+            raise NotFound(f"execution {message.execution_id} or its key {message.api_key_id}")
+        if not execution.active:
+            return
+        trade = await _open_trade(execution, key, slot, lease_ends_s=lease_ends_s)
         await _work(trade, message.command)
     except ExchangeAuthorizationFailed as error:
         await _without_access(execution, trade, error)
@@ -61,12 +66,14 @@ async def handle(message: OrderMessage) -> None:
         await asyncio.to_thread((trade.slot if trade is not None else slot).release)
 
 
-async def _lease(message: OrderMessage) -> PositionSlot | None:
+async def _lease(message: OrderMessage) -> tuple[PositionSlot, float] | None:
+    """Take the lease, waiting for another worker's; return it with the monotonic time of its end."""
     owner = str(uuid.uuid4())
     give_up_at = time.monotonic() + _LEASE_WAIT_S
     while True:
+        asked_at = time.monotonic()
         try:
-            return await asyncio.to_thread(
+            slot = await asyncio.to_thread(
                 PositionSlot.acquire,
                 api_key_id=message.api_key_id,
                 symbol=message.symbol,
@@ -74,26 +81,24 @@ async def _lease(message: OrderMessage) -> PositionSlot | None:
                 lease_s=LEASE_S,
             )
         except LeaseLost:
-            if time.monotonic() >= give_up_at:
+            if asked_at >= give_up_at:
                 return None
             await asyncio.sleep(_LEASE_POLL_S)
+        else:
+            return slot, asked_at + LEASE_S
 
 
-async def _open_trade(execution: Execution, slot: PositionSlot, *, lease_ends_s: float) -> Trade:
-    account = await accounts.account_of(execution)
-    # Read again: between the first read and the lease another worker may have gone on.
-    fresh, filters = await asyncio.gather(
-        asyncio.to_thread(Execution.find, execution.id), account.filters(execution.symbol)
-    )
+async def _open_trade(execution: Execution, key: ExchangeKey, slot: PositionSlot, *, lease_ends_s: float) -> Trade:
+    account = await accounts.account_of(key, symbol=execution.symbol)
     trade = Trade(
-        execution=fresh or execution,
+        execution=execution,
         slot=slot,
         account=account,
-        filters=filters,
+        filters=await account.filters(execution.symbol),
         worker=str(slot.lease_owner),
         lease_ends_s=lease_ends_s,
     )
-    if trade.execution.state is not ExecutionState.QUEUED:
+    if execution.state is not ExecutionState.QUEUED:
         await trade.load_orders()
     return trade
 

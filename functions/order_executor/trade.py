@@ -162,12 +162,13 @@ class Trade:
         self.execution, self.slot = execution, slot
 
     async def note(self, *orders: Order) -> None:
-        """Write what became of some orders. Their records are one worker's at a time, by the lease."""
+        """Write what became of some orders, in one request. Their records are one worker's at a time, by the lease."""
 
         def write() -> None:
-            for order in orders:
-                order.updated_at = utc_now()
-                order.save()
+            with Order.batch_write() as batch:
+                for order in orders:
+                    order.updated_at = utc_now()
+                    batch.save(order)
 
         if orders:
             await asyncio.to_thread(write)

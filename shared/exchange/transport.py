@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
@@ -153,15 +155,24 @@ def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None =
     raise found(message, code=code)
 
 
-async def open_client(client_class: type[Any], *, api_key: str, secret: str, timeout_ms: int) -> Any:
+async def open_client(client_class: Callable[..., Any], *, api_key: str, secret: str, timeout_ms: int) -> Any:
     """Return a ccxt client on the shared session; its markets are not loaded."""
+    client = copy.copy(_template(client_class))
+    client.apiKey, client.secret, client.timeout = api_key, secret, timeout_ms
+    client.options = dict(client.options)
+    client.session = await session()
+    return client
+
+
+@cache
+def _template(client_class: Callable[..., Any]) -> Any:
+    """Return the client that all others of its class are copied from: building one takes 10 ms, a copy none.
+
+    A client's methods live on its class and read its own key and secret, so copies share nothing but settings.
+    """
     client = client_class(
         {
-            "apiKey": api_key,
-            "secret": secret,
             "enableRateLimit": False,  # its limiter delays each instance; the budget is per address, and ours
-            "timeout": timeout_ms,
-            "session": await session(),
             "ssl_context": _ssl_context(),
             "enableLastHttpResponse": False,
             "enableLastJsonResponse": False,
