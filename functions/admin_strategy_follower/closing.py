@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
 from shared.api.side_by_side import run_side_by_side
+from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
 from shared.messages import Command, OrderMessage, send_orders
 from shared.models.base import in_chunks
-from shared.models.execution import Execution
+from shared.models.execution import Execution, trigger_parts
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
+from shared.models.trigger import Trigger
 from shared.observability import logger
 from shared.trading.execution import Desired
 
 _PAGE = 100
+_RECENT = 5
+_CLOCKS_APART_S = 30
 _CHANGE_ATTEMPTS = 5
 
 
@@ -27,25 +33,52 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
     It may be repeated: what is closing already is asked for again, under the new `delivery`.
     """
     closing: list[Execution] = []
+    # What waits in the queue goes first: taken meanwhile, it is found in its slot below.
+    for trigger_id in _fresh_triggers(strategy):
+        for waiting in in_chunks(_execution_ids(trigger_id), _PAGE):
+            closing += _close(waiting, delivery=delivery)
+    known = {execution.id for execution in closing}
     # Consistent, so that no position which is there when the admin asks is left out.
     followers = Follower.query(strategy.id, consistent_read=True, page_size=_PAGE)
     for page in in_chunks(followers, _PAGE):
-        closing += _close(page, delivery=delivery)
+        closing += _close([held for held in _held_by(page) if held not in known], delivery=delivery)
     logger.info("strategy_close_requested", strategy_id=strategy.id, executions=len(closing))
     return listing(map(_item, closing), token=None)
 
 
-def _close(followers: Sequence[Follower], *, delivery: str) -> list[Execution]:
+def _fresh_triggers(strategy: Strategy) -> list[str]:
+    """Return the triggers whose executions may still wait for their turn: older ones open nothing any more."""
+    oldest = utc_now() - timedelta(seconds=settings().max_alert_age_s + _CLOCKS_APART_S)
+    fresh: list[str] = []
+    for keys in in_chunks(Trigger.by_strategy.query(strategy.id, scan_index_forward=False, page_size=_RECENT), _RECENT):
+        found = Trigger.find_many(key.id for key in keys).values()
+        fresh += [trigger.id for trigger in found if trigger.active and trigger.created_at >= oldest]
+        if any(trigger.created_at < oldest for trigger in found):
+            break
+    return fresh
+
+
+def _execution_ids(trigger_id: str) -> Iterator[str]:
+    for part in trigger_parts(trigger_id):
+        for key in Execution.by_trigger.query(part):
+            yield key.id
+
+
+def _held_by(followers: Sequence[Follower]) -> list[str]:
+    """Return the executions that hold the followers' positions, or are about to."""
     slots = PositionSlot.find_many(((one.api_key_id, one.symbol) for one in followers), consistent=True)
-    held = [
+    return [
         slot.execution_id
         for follower in followers
         if (slot := slots.get((follower.api_key_id, follower.symbol))) is not None
         and slot.follower_id == follower.id
         and slot.execution_id is not None
     ]
-    found = Execution.find_many(held, consistent=True)
-    wished = run_side_by_side(_want_closed, [found[execution_id] for execution_id in held if execution_id in found])
+
+
+def _close(execution_ids: Sequence[str], *, delivery: str) -> list[Execution]:
+    found = Execution.find_many(execution_ids, consistent=True)
+    wished = run_side_by_side(_want_closed, [found[one] for one in execution_ids if one in found])
     closing = [execution for execution in wished if execution is not None]
     # The wish is kept first: should the sending fail, whoever next looks at the execution sees it.
     send_orders([_message(execution) for execution in closing], delivery=delivery)

@@ -7,6 +7,7 @@ moto keeps no order under threads: tests that need threads belong in `tests/inte
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ import shared.models
 from shared import config, secrets
 from shared.api import maintenance, side_by_side
 from shared.models.base import Table
+from shared.observability import logger
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
@@ -143,6 +145,14 @@ def admin_api(tables: Queues, settings_from: Callable[..., None], monkeypatch: p
     # moto keeps no order under threads.
     monkeypatch.setattr(side_by_side, "WORKERS", 1)
     return tables
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Catch what is logged, a JSON object a line."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream
 
 
 @pytest.fixture

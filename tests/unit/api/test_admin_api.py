@@ -15,7 +15,6 @@ from shared.api.fields import Flag
 from shared.api.requests import Body, ListQuery
 from shared.errors import NotFound, RequestUnprocessable, ServiceUnavailable
 from shared.messages import MessageNotSent
-from shared.observability import logger
 from tests.unit.admin_requests import Answer, Handler, sample, send, with_body
 from tests.unit.conftest import aws_client
 
@@ -74,14 +73,6 @@ def handler() -> Handler:
         raise RequestUnprocessable([])
 
     return app.resolve
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """Catch what is logged."""
-    stream = io.StringIO()
-    monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    return stream
 
 
 def lines_of(log: io.StringIO, event: str) -> list[dict[str, Any]]:
