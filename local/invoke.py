@@ -42,9 +42,8 @@ def _use_running_stack() -> None:
 
 def main() -> int:
     """Call the handler named by the first argument with the event named by the second."""
-    function, event = (sys.argv[1:] + ["", ""])[:2]
-    events = ROOT / "events" / function
-    path = events / f"{event}.json"
+    function, event = [*sys.argv[1:], "", ""][:2]
+    path = ROOT / "events" / function / f"{event}.json"
     if not function or not path.is_file():
         known = sorted(f"{one.parent.name} {one.stem}" for one in (ROOT / "events").glob("*/*.json"))
         print("make invoke f=<function> e=<event>, with one of:\n  " + "\n  ".join(known), file=sys.stderr)

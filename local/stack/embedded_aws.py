@@ -38,6 +38,7 @@ def start(places: Places) -> Process:
         MINISTACK_REGION=REGION,
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
+        AUTH="true",
         TMPDIR=str(places.temporary),
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any will do

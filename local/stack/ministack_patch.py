@@ -1,8 +1,9 @@
-"""What MiniStack 1.5.33 does too slowly for this stack, mended from outside. Changes no answer of any service.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: three things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
 2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
+3. With `AUTH=true` it asks for `sqs:SendMessageBatch`, which is no permission; AWS asks for `sqs:SendMessage`.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -29,11 +30,12 @@ def apply(version: str) -> bool:
     """Patch MiniStack in this process; return False for a version that the patches were not made for."""
     if version != VERSION:
         return False
-    from ministack.core import lambda_runtime  # noqa: PLC0415 - importable only where MiniStack is launched
+    from ministack.core import iam_actions, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
     from ministack.services import lambda_svc  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
+    iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
     return True
 
 
@@ -46,6 +48,14 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
         return found
 
     return concurrency
+
+
+def _with_real_permissions(original: Any) -> Any:
+    def action(*arguments: Any, **named: Any) -> str | None:
+        found: str | None = original(*arguments, **named)
+        return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
+
+    return action
 
 
 class _UnpackedOnce(zipfile.ZipFile):

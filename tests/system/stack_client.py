@@ -165,6 +165,11 @@ class Stack:
         """Let the watcher run now, as its schedule does every minute."""
         self.invoke("PositionWatcher", {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})
 
+    def maintenance(self, value: str) -> None:
+        """Flip the operator's switch, "on" or "off"."""
+        name = self.running.deployed.outputs["MaintenanceParameterName"]
+        client("ssm", self.running.places).put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+
     def add_strategy(self, name: str, *, followers: int, symbol: str = "BTC/USDT") -> FollowedStrategy:
         """Return a new strategy with followers whose accounts are empty of positions."""
         seeded = self.running.add_strategy(name, symbol, followers)
