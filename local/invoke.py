@@ -1,6 +1,6 @@
-"""`make invoke`: calls one handler in this process with a sample event, and prints its answer. Starts no stack.
+"""`make invoke`: calls one handler in this process with a sample event, and prints its answer.
 
-Uses the running stack of `make run` when there is one.
+Works on the data of `make run` while that is up, else on an empty AWS in this process; never on a real one.
 """
 
 from __future__ import annotations
@@ -8,11 +8,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from local.stack.deploy import find
-from local.stack.places import ROOT, Places, Ports
+from local.stack.places import REGION, ROOT, Places, Ports
 from local.stack.running import SESSION_FILE
 
 
@@ -30,29 +34,74 @@ class Context:
         return 29_000
 
 
-def _use_running_stack() -> None:
-    if not SESSION_FILE.exists():
-        print("No stack is running (make run): calls to AWS will fail.", file=sys.stderr)
-        return
-    session = json.loads(SESSION_FILE.read_text(encoding="utf-8"))
-    places = Places(Ports(int(session["api"].rsplit(":", 1)[1])))
-    if deployed := find(places):
-        os.environ.update(deployed.environment(places))
-
-
 def main() -> int:
     """Call the handler named by the first argument with the event named by the second."""
-    function, event = [*sys.argv[1:], "", ""][:2]
-    path = ROOT / "events" / function / f"{event}.json"
+    function, name = [*sys.argv[1:], "", ""][:2]
+    path = ROOT / "events" / function / f"{name}.json"
     if not function or not path.is_file():
         known = sorted(f"{one.parent.name} {one.stem}" for one in (ROOT / "events").glob("*/*.json"))
         print("make invoke f=<function> e=<event>, with one of:\n  " + "\n  ".join(known), file=sys.stderr)
         return 1
-    _use_running_stack()
-    handler = importlib.import_module(f"functions.{function}.app").lambda_handler
-    answer = handler(json.loads(path.read_text(encoding="utf-8")), Context(function))
+    event = json.loads(path.read_text(encoding="utf-8"))
+    with _aws():
+        # The samples' token is of a client that no pool knows; as far as this call goes, it is ours.
+        os.environ["USER_POOL_CLIENT_ID"] = _claims(event).get("aud", "")
+        handler = importlib.import_module(f"functions.{function}.app").lambda_handler
+        answer = handler(event, Context(function))
     print(json.dumps(answer, indent=2, default=str))
     return 0
+
+
+@contextmanager
+def _aws() -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    if SESSION_FILE.exists():
+        session = json.loads(SESSION_FILE.read_text(encoding="utf-8"))
+        places = Places(Ports(int(session["api"].rsplit(":", 1)[1])))
+        if deployed := find(places):
+            os.environ.update(deployed.environment(places))
+            yield
+            return
+    print("No stack is running (make run), so every table is empty.", file=sys.stderr)
+    with _empty_aws():
+        yield
+
+
+@contextmanager
+def _empty_aws() -> Iterator[None]:
+    import boto3  # noqa: PLC0415 - these are slow to import and needed here only
+    from moto import mock_aws  # noqa: PLC0415
+
+    os.environ["AWS_DEFAULT_REGION"] = REGION
+    with mock_aws():
+        sqs, kms = boto3.client("sqs"), boto3.client("kms")
+        for name in ("TRIGGERS", "ORDERS"):
+            created = sqs.create_queue(QueueName=f"{name.lower()}.fifo", Attributes={"FifoQueue": "true"})
+            os.environ[f"{name}_QUEUE_URL"] = created["QueueUrl"]
+        os.environ["RECONCILE_QUEUE_URL"] = sqs.create_queue(QueueName="reconcile")["QueueUrl"]
+        os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
+        paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+        os.environ["PAGING_KEY_ID"] = paging["KeyMetadata"]["KeyId"]
+        boto3.client("ssm").put_parameter(Name="/lockstep/maintenance", Type="String", Value="off")
+        _create_tables()
+        yield
+
+
+def _create_tables() -> None:
+    import shared.models  # noqa: PLC0415 - reads the settings
+    from shared.models.base import Table  # noqa: PLC0415
+
+    for module in pkgutil.iter_modules(shared.models.__path__):
+        importlib.import_module(f"shared.models.{module.name}")
+    for model in Table.__subclasses__():
+        model.create_table(billing_mode="PAY_PER_REQUEST")
+
+
+def _claims(event: dict[str, Any]) -> dict[str, str]:
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    claims: dict[str, str] = authorizer.get("claims") or {}
+    return claims
 
 
 if __name__ == "__main__":
