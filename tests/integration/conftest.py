@@ -19,7 +19,7 @@ import pytest
 
 import shared.models
 from local.stack.processes import Process
-from shared import config, messages
+from shared import config, messages, secrets
 from shared.models.base import Table, connection
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -36,6 +36,7 @@ class EmbeddedAws:
     url: str
     triggers: str
     orders: str
+    reconcile: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -49,8 +50,8 @@ class EmbeddedAws:
                 taken.append(
                     {
                         **json.loads(message["Body"]),
-                        "group": attributes["MessageGroupId"],
-                        "dedup": attributes["MessageDeduplicationId"],
+                        "group": attributes.get("MessageGroupId"),
+                        "dedup": attributes.get("MessageDeduplicationId"),
                     }
                 )
                 # Deleted, so that FIFO gives the rest of the group.
@@ -64,6 +65,16 @@ def sqs_client(url: str) -> Any:
     return boto3.client(
         "sqs", endpoint_url=url, region_name=_REGION, aws_access_key_id="test", aws_secret_access_key="test"
     )
+
+
+@cache
+def kms_key(url: str) -> str:
+    """Return a key of the embedded AWS's KMS."""
+    kms = boto3.client(
+        "kms", endpoint_url=url, region_name=_REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    key: str = kms.create_key()["KeyMetadata"]["KeyId"]
+    return key
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +114,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
+    queues["reconcile"] = sqs.create_queue(QueueName=f"reconcile-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
         "AWS_REGION": _REGION,
@@ -112,6 +124,8 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "TRIGGERS_QUEUE_URL": queues["triggers"],
         "ORDERS_QUEUE_URL": queues["orders"],
+        "RECONCILE_QUEUE_URL": queues["reconcile"],
+        "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
@@ -128,6 +142,7 @@ def _forget_clients() -> None:
     config.settings.cache_clear()
     connection.cache_clear()
     messages._sqs.cache_clear()
+    secrets._kms.cache_clear()
 
 
 def _free_port() -> int:

@@ -56,7 +56,6 @@ def reconcile(*bodies: dict[str, Any]) -> None:
 def test_killed_workers_position_is_protected_by_another_within_the_bound(world: World) -> None:
     person = world.follower()
     execution = world.queued(person, world.trigger())
-    world.queue("orders")
     world.fault(person, "late", ALGO_ORDER, delayMs=60_000)
     worker = start_worker(execution)
     wait_until(lambda: world.books(person).sent(ALGO_ORDER))
@@ -101,18 +100,15 @@ def test_worker_killed_before_its_entry_was_sent_opens_one_position(world: World
 def test_every_entry_sets_its_dead_man_message_first(world: World) -> None:
     person = world.follower()
     execution = world.queued(person, world.trigger())
-    world.queue("reconcile")
 
     world.work(execution)
 
-    attributes = world.queued_on("reconcile")
-    assert attributes["ApproximateNumberOfMessagesDelayed"] == "1"
+    assert world.delayed_on("reconcile") == 1
 
 
 def test_dead_man_message_for_a_protected_position_does_nothing(world: World) -> None:
     person = world.follower()
     execution = world.opened(person)
-    world.queue("orders")
 
     reconcile({"execution_id": execution.id}, {"execution_id": "00000000-0000-0000-0000-000000000000"})
 
@@ -124,7 +120,6 @@ def test_watch_queues_what_is_due_and_nothing_else(world: World) -> None:
     later = world.opened(world.follower())
     ended = world.opened(world.follower(balance="60"))
     due.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
-    world.queue("orders")
 
     watcher.lambda_handler({"source": "aws.events"}, None)
 
@@ -138,7 +133,6 @@ def test_stop_that_filled_unseen_is_booked_by_the_watch(world: World) -> None:
     execution = world.opened(person)
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
     world.exchange.move_price("19700")
-    world.queue("orders")
 
     watcher.lambda_handler({}, None)
     for message in world.queue("orders"):
@@ -154,7 +148,6 @@ def test_trigger_that_was_stored_but_never_queued_is_sent_on(world: World) -> No
     waiting.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
     fresh = world.trigger()
     fresh.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
-    world.queue("triggers")
 
     watcher.lambda_handler({}, None)
 

@@ -6,19 +6,16 @@ import asyncio
 import json
 import re
 import secrets
-import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import ccxt
 
 from functions.order_executor import app, service
 from shared.clock import to_iso, utc_now
-from shared.config import settings
 from shared.messages import Command, OrderMessage
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -37,28 +34,12 @@ from shared.trading.execution import ExecutionState
 from shared.trading.ids import execution_id
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.worker import run_async
+from tests.integration.conftest import EmbeddedAws, sqs_client
+from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 
 ORDER = "/fapi/v1/order"
 ALGO_ORDER = "/fapi/v1/algoOrder"
 BATCH_ORDERS = "/fapi/v1/batchOrders"
-
-
-class PaperExchange:
-    """The paper exchange's control interface."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send one control request and return its answer."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - 127.0.0.1
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - 127.0.0.1
-            return json.loads(answer.read() or b"null")
-
-    def move_price(self, price: str) -> None:
-        """Move BTCUSDT."""
-        self.control("PUT", "/paper/prices/BTCUSDT", {"price": price})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +88,9 @@ class Person:
 class World:
     """One strategy, and what a test adds to it."""
 
-    def __init__(self, exchange: PaperExchange) -> None:
+    def __init__(self, exchange: ExchangeProcess, aws: EmbeddedAws) -> None:
         self.exchange = exchange
+        self.aws = aws
         now = utc_now()
         self.plan = Subscription(
             id=_new_id(),
@@ -328,20 +310,15 @@ class World:
 
     def queue(self, name: str) -> list[dict[str, Any]]:
         """Take what a queue (`orders`, `triggers`, `reconcile`) holds now."""
-        sqs = boto3.client("sqs")
-        url = getattr(settings(), f"{name}_queue_url")
-        taken = []
-        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for message in found:
-                taken.append(json.loads(message["Body"]))
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return taken
+        return self.aws.taken_from(getattr(self.aws, name))
 
-    def queued_on(self, name: str) -> dict[str, str]:
-        """Return the counts of a queue."""
-        url = getattr(settings(), f"{name}_queue_url")
-        attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return {str(key): str(value) for key, value in attributes.items()}
+    def delayed_on(self, name: str) -> int:
+        """Return how many messages a queue holds back for now."""
+        wanted = "ApproximateNumberOfMessagesDelayed"
+        counts = sqs_client(self.aws.url).get_queue_attributes(
+            QueueUrl=getattr(self.aws, name), AttributeNames=[wanted]
+        )
+        return int(counts["Attributes"][wanted])
 
 
 def _new_id() -> str:
