@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from shared.api import side_by_side
+from shared.api.side_by_side import run_side_by_side
+
+
+def test_results_come_in_the_order_of_their_arguments() -> None:
+    first_may_end = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert first_may_end.wait(timeout=10)
+        else:
+            first_may_end.set()
+        return number * 10
+
+    # The first ends only after another has: they do run side by side.
+    assert run_side_by_side(work, range(3)) == [0, 10, 20]
+
+
+def test_nothing_to_do_is_no_result() -> None:
+    assert run_side_by_side(str, []) == []
+
+
+@pytest.mark.parametrize("workers", [1, 16])
+def test_an_error_comes_out(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "WORKERS", workers)
+
+    def work(number: int) -> int:
+        if number == 1:
+            raise ZeroDivisionError
+        return number
+
+    with pytest.raises(ZeroDivisionError):
+        run_side_by_side(work, range(3))
