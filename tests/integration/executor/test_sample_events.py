@@ -1,0 +1,78 @@
+"""The two workers through their sample events, as Lambda delivers them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.order_executor import app as executor
+from functions.position_watcher import app as watcher
+from shared.models.execution import Execution
+from shared.trading.execution import ExecutionState
+from tests.integration.executor.world import World
+
+EVENTS = Path(__file__).resolve().parents[3] / "events"
+SAMPLE_EXECUTION = "c21d890e-87b6-424d-b010-929612e17011"
+SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
+
+
+def sample(name: str, execution: Execution | None = None) -> dict[str, Any]:
+    """Return a sample event, about an execution of the test if one is given."""
+    text = (EVENTS / f"{name}.json").read_text(encoding="utf-8")
+    if execution is not None:
+        text = text.replace(SAMPLE_EXECUTION, execution.id).replace(SAMPLE_KEY, execution.api_key_id)
+    event: dict[str, Any] = json.loads(text)
+    return event
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_open_then_settle_then_close(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+
+    assert failed(executor.lambda_handler(sample("order_executor/open", execution), None)) == []
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert failed(executor.lambda_handler(sample("order_executor/settle", execution), None)) == []
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert failed(executor.lambda_handler(sample("order_executor/close", execution), None)) == []
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).flat
+
+
+@pytest.mark.parametrize("name", ["open", "close", "settle"])
+def test_message_about_nothing_fails_and_comes_again(world: World, name: str) -> None:
+    event = sample(f"order_executor/{name}")
+
+    assert failed(executor.lambda_handler(event, None)) == [event["Records"][0]["messageId"]]
+
+
+@pytest.mark.parametrize("worker", ["order_executor", "position_watcher"])
+def test_malformed_messages_fail_one_by_one(world: World, worker: str) -> None:
+    event = sample(f"{worker}/malformed")
+    handler = executor.lambda_handler if worker == "order_executor" else watcher.lambda_handler
+
+    assert sorted(failed(handler(event, None))) == sorted(record["messageId"] for record in event["Records"])
+
+
+def test_dead_man_message_queues_a_takeover(world: World) -> None:
+    execution = world.queued(world.follower(), world.trigger())
+
+    assert failed(watcher.lambda_handler(sample("position_watcher/dead_man", execution), None)) == []
+
+    (message,) = world.queue("orders")
+    assert (message["command"], message["execution_id"]) == ("SETTLE", execution.id)
+    assert message["group"] != execution.api_key_id, "the killed worker's message still blocks the key's own group"
+
+
+def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
+    world.queued(world.follower(), world.trigger())
+
+    answer = watcher.lambda_handler(sample("position_watcher/schedule"), None)
+
+    assert answer["executions"] >= 1

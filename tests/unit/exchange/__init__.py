@@ -1,0 +1,1 @@
+"""The border to the exchange, without an exchange."""

@@ -1,0 +1,1 @@
+"""The tables, on an in-process AWS."""

@@ -1,0 +1,143 @@
+"""An execution's changes: one writer wins, the states' order holds, the end closes the books."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.clock import to_iso, utc_now
+from shared.errors import LeaseLost, RecordChanged
+from shared.models.base import created_key
+from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.execution_event import ExecutionEvent
+from shared.models.position_slot import PositionSlot
+from shared.models.trigger_count import TriggerCount, shard_of
+from shared.trading.execution import TRANSITIONS, ExecutionState
+from shared.trading.sides import Side, StopType, StrategySource
+
+ID = "c21d890e-87b6-424d-b010-929612e17011"
+TRIGGER = "aa51c3f9-5b54-4927-98ef-d30ac182886c"
+
+
+@pytest.fixture
+def execution(tables: Any) -> Execution:
+    now = utc_now()
+    execution = Execution(
+        id=ID,
+        state=ExecutionState.QUEUED,
+        trigger_id=TRIGGER,
+        trigger_part=trigger_part(TRIGGER, ID),
+        seq=1,
+        strategy_source=StrategySource.TRADINGVIEW,
+        strategy_id="s",
+        follower_id="f",
+        follower_key="fk",
+        user_id="u",
+        api_key_id="k",
+        exchange_id="BINANCE",
+        symbol="BTC/USDT",
+        risk_profile_id="p",
+        risk_pct=Decimal("1.5"),
+        side=Side.BUY,
+        order_price=Decimal(20000),
+        stop=Decimal(19800),
+        stop_type=StopType.MARKET,
+        received_at=now,
+        open_shard=open_shard_of(ID),
+        due_at=now,
+        created_key=created_key(to_iso(now), ID),
+        created_at=now,
+        updated_at=now,
+    )
+    execution.save()
+    TriggerCount(TRIGGER, shard_of(ID)).update(actions=[TriggerCount.active.add(1)])
+    return execution
+
+
+def stored() -> Execution:
+    found = Execution.find(ID)
+    assert found is not None
+    return found
+
+
+def test_of_two_writers_that_read_the_same_record_one_loses(execution: Execution) -> None:
+    other = stored()
+    execution.change(state=ExecutionState.ENTERING)
+
+    with pytest.raises(RecordChanged):
+        other.change(state=ExecutionState.DENIED, reason="HALTED")
+
+    assert stored().state is ExecutionState.ENTERING
+    assert stored().reason is None
+
+
+def test_every_change_leaves_one_event(execution: Execution) -> None:
+    execution.change(state=ExecutionState.ENTERING)
+    execution.change(state=ExecutionState.UNPROTECTED, filled_amount=Decimal("0.5"))
+    execution.change(due_at=utc_now())
+
+    events = list(ExecutionEvent.query(ID))
+    assert [event.state for event in events] == ["ENTERING", "UNPROTECTED", "UNPROTECTED"]
+
+
+def test_end_leaves_the_open_index_and_lowers_the_count_once(execution: Execution) -> None:
+    assert TriggerCount.total_active(TRIGGER) == 1
+
+    execution.change(state=ExecutionState.DENIED, reason="STALE", detail="90 s")
+
+    found = stored()
+    assert found.open_shard is None
+    assert found.due_at is None
+    assert not found.active
+    assert (found.reason, found.detail) == ("STALE", "90 s")
+    assert found.closed_at is not None
+    assert TriggerCount.total_active(TRIGGER) == 0
+
+
+def test_detail_without_a_reason_is_for_the_event_only(execution: Execution) -> None:
+    execution.change(state=ExecutionState.ENTERING, detail="timed out")
+
+    assert stored().detail is None
+    assert [event.detail for event in ExecutionEvent.query(ID)] == ["timed out"]
+
+
+@pytest.mark.parametrize(
+    ("current", "following"),
+    [(a, b) for a in ExecutionState for b in ExecutionState if b not in TRANSITIONS[a] and a is not b],
+)
+def test_no_way_back(execution: Execution, current: ExecutionState, following: ExecutionState) -> None:
+    execution.state = current
+
+    with pytest.raises(ValueError, match="no way"):
+        execution.change(state=following)
+
+
+def test_time_of_a_state_is_that_of_its_first_coming(execution: Execution) -> None:
+    for state in (ExecutionState.ENTERING, ExecutionState.UNPROTECTED, ExecutionState.PROTECTED):
+        execution.change(state=state)
+    first = dict(stored().state_times)
+
+    execution.change(state=ExecutionState.UNPROTECTED)
+    execution.change(state=ExecutionState.PROTECTED)
+
+    assert stored().state_times == first
+
+
+def test_lease_is_held_by_one_and_fenced_against_the_last(tables: Any) -> None:
+    first = PositionSlot.acquire(api_key_id="k", symbol="BTC/USDT", owner="a", lease_s=30)
+    with pytest.raises(LeaseLost):
+        PositionSlot.acquire(api_key_id="k", symbol="BTC/USDT", owner="b", lease_s=30)
+    first.update(actions=[PositionSlot.lease_until.set(utc_now() - timedelta(seconds=1))])
+
+    second = PositionSlot.acquire(api_key_id="k", symbol="BTC/USDT", owner="b", lease_s=30)
+
+    assert second.fence > first.fence
+    with pytest.raises(LeaseLost):
+        first.renew(lease_s=30)
+    first.release()
+    held = PositionSlot.find("k", "BTC/USDT")
+    assert held is not None
+    assert held.lease_owner == "b"
