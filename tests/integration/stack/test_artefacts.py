@@ -34,7 +34,7 @@ def run_alone(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
     """Run code on a Python that finds its standard library and the given directories, and nothing else."""
     start = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n"
     return subprocess.run(
-        [str(bare_python()), "-I", "-S", "-c", start + code],
+        [str(bare_python()), "-I", "-S", "-B", "-c", start + code],
         env={"AWS_DEFAULT_REGION": "us-east-1"},
         capture_output=True,
         text=True,
