@@ -48,9 +48,9 @@ class AdminApi(APIGatewayRestResolver):
         for error_class, answer in _ANSWERS.items():
             self.exception_handler(error_class)(answer)
 
-    def body(self, model: type[B]) -> B:
-        """Return the request's body; raise its faults (400, 422)."""
-        return read_body(self.current_event.raw_event, model)
+    def body(self, model: type[B], *, faults: Sequence[Fault] = ()) -> B:
+        """Return the request's body; raise its faults after those given (400, 422)."""
+        return read_body(self.current_event.raw_event, model, faults=faults)
 
     def query(self, model: type[Q], *, faults: Sequence[Fault] = ()) -> Q:
         """Return the request's query; raise its faults after those given (422)."""
@@ -64,6 +64,16 @@ class AdminApi(APIGatewayRestResolver):
             return answer
 
         return register
+
+    @property
+    def admin_id(self) -> str:
+        """The id of the admin who asks."""
+        return admin_of(self.current_event.raw_event)
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the request, whatever its case, or None."""
+        headers: Mapping[str, str] = self.current_event.raw_event.get("headers") or {}
+        return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
 
     @property
     def request_id(self) -> str:

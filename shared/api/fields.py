@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from shared.trading.sides import Side, StopType
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_LARGEST, _SMALLEST = Decimal(10) ** 12, Decimal(10) ** -12
+_MAX_DIGITS = 34  # DynamoDB holds 38.
 
 UNCHANGED: Any = None
 """The default of a field that may be left out of a change; a `null` in the request is a fault all the same."""
@@ -36,9 +41,18 @@ class Says:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SaysOfList(Says):
+    """What a fault of the list itself says; its items speak for themselves."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Leave the items' faults as they are."""
+        return handler(source)
+
+
 def said_by(field: FieldInfo) -> Says:
     """Return what a field's type says, alone or as one choice of a union; raise TypeError for one that says nothing."""
-    parts = [*field.metadata, *(part for choice in get_args(field.annotation) for part in _metadata(choice))]
+    parts = [*(part for choice in get_args(field.annotation) for part in _metadata(choice)), *field.metadata]
     for part in reversed(parts):
         if isinstance(part, Says):
             return part
@@ -56,7 +70,58 @@ def _whole_number(text: Any) -> Any:
     return int(text)
 
 
+def _number(value: Any) -> Any:
+    # Pydantic would also take text and booleans.
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic lets a TypeError through
+    return Decimal(value)
+
+
+def _storable(number: Decimal) -> Decimal:
+    for wrong, message in (
+        (number > _LARGEST, f"must be at most {_LARGEST:f}"),
+        (number < _SMALLEST, f"must be at least {_SMALLEST:f}"),
+        (len("".join(map(str, number.as_tuple().digits)).rstrip("0")) > _MAX_DIGITS, "must have at most 34 digits"),
+    ):
+        if wrong:
+            raise PydanticCustomError(DOCUMENTED, "{message}", {"message": message})
+    return number
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
 Flag = Annotated[bool, Field(strict=True), Says("must be boolean")]
+
+Price = Annotated[
+    Decimal, BeforeValidator(_number), Field(gt=0), Says("must be greater than 0"), AfterValidator(_storable)
+]
+
+Uuid = Annotated[
+    str,
+    BeforeValidator(_lower),
+    StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+    Says("must be UUID"),
+]
+
+TradeSide = Annotated[Side, BeforeValidator(_upper), Says("must be supported trade side")]
+
+OrderType = Annotated[StopType, BeforeValidator(_upper), Says("must be supported order type")]
+
+AlphabetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=100), Says("must be alphabet only")]
+
+Percentage = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=100),
+    Says("must be greater than 0 and at most 100"),
+    AfterValidator(_storable),
+]
 
 Name = Annotated[
     str,

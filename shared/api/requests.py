@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo
@@ -54,6 +55,9 @@ class Body(Fields):
 
     answer: ClassVar[type]
 
+    other_names: ClassVar[dict[str, str]] = {}
+    """Names that a field is taken by as well, to its documented name, which wins."""
+
     def changes(self) -> dict[str, Any]:
         """Return the fields that the request named."""
         return self.model_dump(exclude_unset=True)
@@ -96,12 +100,22 @@ def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault
     return found | {"msg": msg, "param": param, "location": location}
 
 
-def read_body(event: Mapping[str, Any], model: type[T]) -> T:
-    """Return a request's body; raise RequestInvalid if it is no JSON object, RequestUnprocessable for its faults."""
+def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Fault] = ()) -> T:
+    """Return a request's body; raise RequestInvalid if it is no JSON object.
+
+    Raise RequestUnprocessable for its faults, after those given.
+    """
     raw = _json_object(event)
+    given_as: dict[str, str] = {}
+    for other, name in getattr(model, "other_names", {}).items():
+        if other in raw:
+            value = raw.pop(other)
+            if name not in raw:
+                raw[name], given_as[name] = value, other
     answer: type | None = getattr(model, "answer", None)
     read_only = set(answer.__annotations__) - set(model.says) if answer is not None else set()
-    return _validated(model, {name: value for name, value in raw.items() if name not in read_only}, location="body")
+    taken = {name: value for name, value in raw.items() if name not in read_only}
+    return _validated(model, taken, location="body", faults=faults, given_as=given_as)
 
 
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
@@ -116,18 +130,26 @@ def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: S
 
 
 def _validated(
-    model: type[T], raw: Mapping[str, Any], *, location: str, scope: str = "", faults: Sequence[Fault] = ()
+    model: type[T],
+    raw: Mapping[str, Any],
+    *,
+    location: str,
+    scope: str = "",
+    faults: Sequence[Fault] = (),
+    given_as: Mapping[str, str] = MappingProxyType({}),
 ) -> T:
     try:
-        read = model.model_validate(raw, context={"scope": scope})
+        read = model.model_validate(raw, context={"scope": scope, "raw": raw})
     except ValidationError as error:
-        raise RequestUnprocessable([*faults, *_faults_of(model, error, location=location)]) from error
+        found = _faults_of(model, error, raw=raw, location=location)
+        named = [one | {"param": given_as.get(str(one["param"]), one["param"])} for one in found]
+        raise RequestUnprocessable([*faults, *named]) from error
     if faults:
         raise RequestUnprocessable(list(faults))
     return read
 
 
-def _faults_of(model: type[Fields], error: ValidationError, *, location: str) -> list[Fault]:
+def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str, Any], location: str) -> list[Fault]:
     found: dict[str, Fault] = {}
     for entry in error.errors(include_url=False, include_context=False):
         name = str(entry["loc"][0])
@@ -140,7 +162,7 @@ def _faults_of(model: type[Fields], error: ValidationError, *, location: str) ->
             continue
         documented = model.says[name]
         one = fault(entry["msg"] if entry["type"] == DOCUMENTED else documented.text, param=param, location=location)
-        given = entry["type"] != "missing" and not documented.secret
+        given = name in raw and not documented.secret
         found.setdefault(param, {"value": entry["input"]} | one if given else one)
     order = {name: place for place, name in enumerate(model.says)}
     return sorted(found.values(), key=lambda one: order.get(str(one["param"]).partition("[")[0], len(order)))
