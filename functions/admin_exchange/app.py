@@ -7,10 +7,38 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_exchange import service
-from functions.admin_exchange.schemas import OrderQuery, PositionQuery
+from functions.admin_exchange.schemas import (
+    BalanceDayItem,
+    BalanceHistoryQuery,
+    FollowerItem,
+    FollowerQuery,
+    OrderQuery,
+    PositionQuery,
+)
 from shared.api.admin_api import AdminApi
+from shared.api.days import DaysListing
 
 app = AdminApi()
+
+
+@app.get("/v1/admin/exchange/key/balance/history/<api_key_id>")
+def list_balance_history(api_key_id: str) -> DaysListing[BalanceDayItem]:
+    """List Exchange Key Balance History, newest day first."""
+    key = service.find_key(api_key_id)
+    return service.list_balance_history(key, app.query(BalanceHistoryQuery))
+
+
+@app.get("/v1/admin/exchange/key/balance/<api_key_id>")
+def get_balance(api_key_id: str) -> dict[str, dict[str, Any]]:
+    """Get Exchange Key Balance: every asset, as the exchange has it now."""
+    return service.get_balance(service.find_key(api_key_id))
+
+
+@app.get("/v1/admin/exchange/key/strategy/follower/<api_key_id>")
+def get_follower(api_key_id: str) -> FollowerItem:
+    """Get Strategy Follow."""
+    key = service.find_key(api_key_id)
+    return service.get_follower(key, app.query(FollowerQuery).symbol)
 
 
 @app.get("/v1/admin/exchange/position/<api_key_id>/list")
@@ -26,6 +54,20 @@ def list_open_orders(api_key_id: str) -> list[dict[str, Any]]:
     """List Open Orders, newest first, as the exchange has them now."""
     key = service.find_key(api_key_id)
     return service.list_open_orders(key, app.query(OrderQuery).symbol)
+
+
+@app.get("/v1/admin/exchange/order/<api_key_id>/history")
+def list_order_history(api_key_id: str) -> list[dict[str, Any]]:
+    """List Order History, newest first: the exchange's last 500."""
+    key = service.find_key(api_key_id)
+    return service.list_order_history(key, app.query(OrderQuery).symbol)
+
+
+@app.get("/v1/admin/exchange/trade/<api_key_id>/history")
+def list_trade_history(api_key_id: str) -> list[dict[str, Any]]:
+    """List Trade History, newest first: the exchange's last 500."""
+    key = service.find_key(api_key_id)
+    return service.list_trade_history(key, app.query(OrderQuery).symbol)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

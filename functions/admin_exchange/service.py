@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+from functions.admin_exchange.schemas import (
+    BalanceDayItem,
+    BalanceHistoryQuery,
+    FollowerItem,
+    balance_day_item,
+    follower_item,
+)
+from shared.api.days import PAGE_ITEMS, DaysListing
 from shared.api.exchange_access import look_through
+from shared.api.paging import read_page
 from shared.api.requests import Fault, fault
 from shared.errors import NotFound, RequestUnprocessable
 from shared.exchange import reading
+from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ExchangeKey, TradeType
+from shared.models.follower import Follower
 
 
 def find_key(api_key_id: str) -> ExchangeKey:
@@ -35,6 +47,46 @@ def list_positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]
 def list_open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
     """Return the key's open orders on a symbol, conditional ones included."""
     return _look(key, symbol, lambda: reading.open_orders(key, symbol))
+
+
+def list_order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+    """Return the key's last orders on a symbol, conditional ones included."""
+    return _look(key, symbol, lambda: reading.order_history(key, symbol))
+
+
+def list_trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+    """Return the key's last fills on a symbol."""
+    return _look(key, symbol, lambda: reading.trade_history(key, symbol))
+
+
+def get_balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
+    """Return what the key holds of each asset."""
+    return look_through(key, lambda: reading.balance(key))
+
+
+def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysListing[BalanceDayItem]:
+    """Return a page of the key's balances on record, newest day first."""
+    since, until = query.span
+    # A day is one whole: it belongs to the span when any part of it does.
+    last = (until - timedelta(milliseconds=1)).date()
+    found = BalanceDay.query(
+        key.id,
+        BalanceDay.date.between(since.date().isoformat(), last.isoformat()),
+        scan_index_forward=False,
+        page_size=PAGE_ITEMS + 1,
+        last_evaluated_key=query.after,
+    )
+    page = read_page(found, lambda days: days, limit=PAGE_ITEMS)
+    return query.listing(map(balance_day_item, page.records), page)
+
+
+def get_follower(key: ExchangeKey, symbol: str) -> FollowerItem:
+    """Return what follows a strategy on the symbol with the key: an active one first, then the newest."""
+    found = Follower.by_key.query(key.id, Follower.symbol == symbol)
+    followers = Follower.find_many(((one.strategy_id, one.created_key) for one in found), consistent=True).values()
+    if not followers:
+        raise NotFound(f"exchange key {key.id} follows nothing on {symbol}")
+    return follower_item(max(followers, key=lambda one: (one.active, one.created_key)))
 
 
 def _look(key: ExchangeKey, symbol: str | None, read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -32,6 +32,9 @@ class Fields(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="ignore")
 
+    unbound: ClassVar[tuple[str, ...]] = _PAGING
+    """Parameters that may differ from page to page: a token is bound to all others."""
+
     says: ClassVar[dict[str, Says]] = {}
     """What the faults of each field say, by its documented name, in the documented order."""
 
@@ -121,7 +124,7 @@ def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Faul
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
     """Return a request's query parameters; raise RequestUnprocessable for their faults, after those given."""
     raw: dict[str, Any] = dict(event.get("queryStringParameters") or {})
-    bound = {name: raw[name] for name in model.says if name in raw and name not in _PAGING}
+    bound = {name: raw[name] for name in model.says if name in raw and name not in model.unbound}
     scope = f"{path.rstrip('/').lower()}?{json.dumps(bound, sort_keys=True)}"
     query = _validated(model, raw, location="query", scope=scope, faults=faults)
     if isinstance(query, ListQuery):

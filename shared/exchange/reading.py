@@ -1,4 +1,4 @@
-"""What the admin API reads live: positions and open orders of one key, in the documented shapes. Changes nothing.
+"""What the admin API reads live through exchange keys, in the documented shapes. Changes nothing.
 
 Blocking, for the API's functions; the requests inside go out side by side. Raises our ExchangeError classes, and
 NotFound for a symbol that does not trade at the exchange.
@@ -7,8 +7,10 @@ NotFound for a symbol that does not trade at the exchange.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from ccxt.base import errors as ccxt_errors
@@ -20,10 +22,18 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.secrets import unseal
 
 MARKETS_FOR_S = 3600.0
+LAST = 500
+"""How much of a history is shown: the exchange's latest so many."""
+
+_PRICES: dict[TradeType, tuple[type[Any], str]] = {
+    TradeType.FUTURES: (transport.FuturesClient, "fapiPublicV2GetTickerPrice"),
+    TradeType.SPOT: (transport.SpotClient, "publicGetTickerPrice"),
+}
 
 _T = TypeVar("_T")
 _runner = asyncio.Runner()
 _markets: dict[type[Any], tuple[float, Any]] = {}
+_loading = asyncio.Lock()
 
 
 def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
@@ -56,6 +66,81 @@ def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
     return translate.newest_first([translate.translate(item, translate.ORDER) for item in items])
 
 
+def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+    """Return the last orders on a symbol (endpoint 18), newest first, conditional orders included, each once."""
+
+    async def ask(client: Any) -> Any:
+        name = _unified(client, key, symbol)
+        if key.trade_type is TradeType.SPOT:
+            return await client.fetch_orders(name, limit=LAST)
+        regular, conditional = await asyncio.gather(
+            client.fetch_orders(name, limit=LAST), client.fetch_orders(name, limit=LAST, params={"trigger": True})
+        )
+        return translate.one_per_order(regular, conditional)
+
+    items = _run(_with_client(key, ask))
+    return translate.newest_first([translate.translate(item, translate.ORDER) for item in items])[:LAST]
+
+
+def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+    """Return the last fills on a symbol (endpoint 19), newest first."""
+
+    async def ask(client: Any) -> Any:
+        return await client.fetch_my_trades(_unified(client, key, symbol), limit=LAST)
+
+    items = _run(_with_client(key, ask))
+    return translate.newest_first([translate.translate(item, translate.TRADE) for item in items])
+
+
+def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
+    """Return every asset that the exchange lists (endpoint 14), zeros included, in the exchange's order."""
+    return _run(_with_client(key, _balance))
+
+
+def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | ExchangeError]:
+    """Return the balance of each key, or why it could not be read; they are read side by side."""
+
+    async def read(key: ExchangeKey) -> dict[str, dict[str, Any]] | ExchangeError:
+        try:
+            found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
+        except ExchangeError as error:
+            return error
+        return found
+
+    async def read_all() -> list[dict[str, dict[str, Any]] | ExchangeError]:
+        return await asyncio.gather(*(read(key) for key in keys))
+
+    return _run(read_all())
+
+
+def prices(trade_type: TradeType) -> dict[str, Decimal]:
+    """Return the latest price of every symbol (BASE/QUOTE) of a kind of account; no key is needed."""
+
+    async def ask() -> dict[str, Decimal]:
+        kind, method = _PRICES[trade_type]
+        client = await transport.open_client(kind, api_key="", secret="", timeout_ms=int(READ_TIMEOUT_S * 1000))
+        with _our_errors():
+            client.set_markets_from_exchange(await _markets_of(kind))
+        traded = "swap" if trade_type is TradeType.FUTURES else "spot"
+        markets = (market for market in client.markets.values() if market[traded])
+        names = {market["id"]: f"{market['base']}/{market['quote']}" for market in markets}
+        rows = await transport.call(client, method, {}, timeout_s=READ_TIMEOUT_S)
+        return {names[row["symbol"]]: Decimal(str(row["price"])) for row in rows if row["symbol"] in names}
+
+    return _run(ask())
+
+
+def market_price(*, exchange_id: str, symbol: str) -> Decimal:
+    """Return the last traded price of the symbol's perpetual contract; no key is needed."""
+    del exchange_id  # BINANCE is the only documented exchange
+
+    async def ask() -> Decimal:
+        account = await FuturesAccount.open(api_key="", secret="")
+        return await account.market_price(symbol)
+
+    return _run(ask())
+
+
 def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> None:
     """Check that a futures key is accepted and that the symbol trades; raise ExchangeError or NotFound."""
     del exchange_id  # BINANCE is the only documented exchange
@@ -75,31 +160,47 @@ def _run(work: Awaitable[_T]) -> _T:
 
 
 async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -> Any:
-    secret = unseal(key.secret_ciphertext, owner_id=key.id)
+    # KMS answers in milliseconds, but several keys are read side by side.
+    secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
     kind: type[Any] = transport.FuturesClient if key.trade_type is TradeType.FUTURES else transport.SpotClient
     client = await transport.open_client(
         kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
     )
-    try:
+    with _our_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
         return await ask(client)
-    except (ExchangeError, NotFound):
-        raise
+
+
+@contextlib.contextmanager
+def _our_errors() -> Iterator[None]:
+    """Raise ccxt's errors as ours."""
+    try:
+        yield
     except ccxt_errors.AuthenticationError as error:
         raise ExchangeAuthorizationFailed("credentials refused") from error
     except ccxt_errors.BaseError as error:
         raise OutcomeUnknown(type(error).__name__) from error
 
 
+async def _balance(client: Any) -> dict[str, dict[str, Any]]:
+    found = await client.fetch_balance()
+    rows = found["info"].get("assets") or found["info"].get("balances") or []
+    codes = [client.safe_currency_code(row["asset"]) for row in rows]
+    # ccxt leaves out an asset that the account never held; the exchange lists it, and it is zero.
+    return {code: translate.translate(found.get(code) or {}, translate.BALANCE) for code in codes}
+
+
 async def _markets_of(kind: type[Any]) -> Any:
     """Return a client whose markets are loaded: parsing them takes 34 ms and 1.7 MB, so once per process."""
-    kept = _markets.get(kind)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
-    source = await transport.open_client(kind, api_key="", secret="", timeout_ms=10_000)
-    await source.load_markets()
-    _markets[kind] = (time.monotonic() + MARKETS_FOR_S, source)
-    return source
+    # Keys that are read side by side wait for the first one's markets.
+    async with _loading:
+        kept = _markets.get(kind)
+        if kept is not None and time.monotonic() < kept[0]:
+            return kept[1]
+        source = await transport.open_client(kind, api_key="", secret="", timeout_ms=10_000)
+        await source.load_markets()
+        _markets[kind] = (time.monotonic() + MARKETS_FOR_S, source)
+        return source
 
 
 def _unified(client: Any, key: ExchangeKey, symbol: str) -> str:

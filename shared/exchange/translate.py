@@ -1,11 +1,11 @@
-"""From ccxt's unified structures to the documented shapes of endpoints 16 to 19, as data. Floats end here.
+"""From ccxt's unified structures to the documented shapes of an exchange key, as data. Floats end here.
 
 Only documented fields come through, in the documented order, and what has no value is left out, as the examples do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +51,13 @@ def _or_false(name: str) -> Source:
 
 def _or_empty(name: str) -> Source:
     return lambda item: item.get(name) or []
+
+
+def _in_order(fee: Mapping[str, Any] | None, *names: str) -> dict[str, Any] | None:
+    """Return the documented fields of a fee; None for one that the exchange did not say."""
+    if not fee or fee.get("cost") is None:
+        return None
+    return {name: fee.get(name) for name in names}
 
 
 POSITION: Fields = {
@@ -107,6 +114,21 @@ ORDER: Fields = {
 }
 
 
+TRADE: Fields = {
+    "timestamp": _same("timestamp"),
+    "datetime": _same("datetime"),
+    "symbol": _symbol,
+    **{name: _same(name) for name in ("id", "order", "side", "takerOrMaker", "price", "amount", "cost")},
+    "fee": lambda trade: _in_order(trade.get("fee"), "cost", "currency"),
+    "fees": lambda trade: [_in_order(fee, "currency", "cost") for fee in trade.get("fees") or []],
+}
+
+_KEPT_OF_TRIGGERED = ("clientOrderId", "stopPrice", "triggerPrice", "reduceOnly")
+"""What a triggered conditional order was placed with, and the order that it became does not say."""
+
+BALANCE: Fields = {name: _or_zero(name) for name in ("free", "used", "total")}
+
+
 def translate(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     """Return the documented fields of one ccxt structure, exact numbers, what is None left out."""
     found = {name: _exact(source(item)) for name, source in fields.items()}
@@ -118,9 +140,33 @@ def _exact(value: Any) -> Any:
         # The shortest text that reads back as the same float is what the exchange sent.
         number = Decimal(repr(value))
         return int(number) if number == number.to_integral_value() else number
+    if isinstance(value, Mapping):
+        return {name: _exact(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_exact(inner) for inner in value]
     return value
 
 
+def one_per_order(
+    regular: Iterable[Mapping[str, Any]], conditional: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return a history with each order once: a triggered conditional order fills as another, regular order.
+
+    It is shown as the order that it became, whose id the trades name, under the client id that it was placed with and
+    with its trigger price, as the documentation's example of a stop does.
+    """
+    orders = {str(order["id"]): order for order in regular}
+    for placed in conditional:
+        actual_id = str(placed["info"].get("actualOrderId") or "")
+        if actual_id in orders:
+            kept = {name: placed[name] for name in _KEPT_OF_TRIGGERED if placed.get(name)}
+            orders[actual_id] = {**orders[actual_id], **kept}
+        else:
+            # The two kinds are numbered apart: an id may stand for one of each.
+            orders[f"conditional {placed['id']}"] = placed
+    return list(orders.values())
+
+
 def newest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return documented items with the latest first; those without a time last."""
-    return sorted(items, key=lambda item: item.get("timestamp") or 0, reverse=True)
+    """Return documented items, oldest first as the exchange has them, latest first; those without a time last."""
+    return sorted(reversed(items), key=lambda item: item.get("timestamp") or 0, reverse=True)

@@ -38,6 +38,22 @@ ORDER = {
     "fees": [],
 }
 
+TRADE = {
+    "timestamp": 1666375929485,
+    "symbol": "BTC/USDT",
+    "id": "244289655",
+    "price": 19299.9,
+    "fee": {"cost": Decimal("5.19553307"), "currency": "USDT"},
+    "fees": [{"currency": "USDT", "cost": Decimal("5.19553307")}],
+}
+BALANCE = {
+    "BNB": {"free": 0, "used": 0, "total": 0},
+    "USDT": {"free": Decimal("2637.5428719"), "used": 0, "total": Decimal("2637.5428719")},
+}
+
+EVENTS = ["list_positions", "list_open_orders", "list_order_history", "list_trade_history", "get_balance"]
+WITH_SYMBOL = ["list_positions", "list_open_orders", "list_order_history", "list_trade_history"]
+
 Read = Callable[..., list[dict[str, Any]]]
 
 pytestmark = pytest.mark.usefixtures("admin_api")
@@ -49,6 +65,11 @@ class Exchange:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.symbols = {"BTC/USDT"}
+
+    def balance(self) -> dict[str, Any]:
+        if self.error is not None:
+            raise self.error
+        return BALANCE
 
     def answer(self, item: dict[str, Any], symbol: str | None) -> list[dict[str, Any]]:
         if self.error is not None:
@@ -63,6 +84,9 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
     monkeypatch.setattr(reading, "positions", lambda key, symbol: exchange.answer(POSITION, symbol))
     monkeypatch.setattr(reading, "open_orders", lambda key, symbol: exchange.answer(ORDER, symbol))
+    monkeypatch.setattr(reading, "order_history", lambda key, symbol: exchange.answer(ORDER, symbol))
+    monkeypatch.setattr(reading, "trade_history", lambda key, symbol: exchange.answer(TRADE, symbol))
+    monkeypatch.setattr(reading, "balance", lambda key: exchange.balance())
     return exchange
 
 
@@ -78,13 +102,34 @@ def test_positions_are_a_bare_array_of_exact_numbers(event: str) -> None:
     )
 
 
-def test_open_orders_are_a_bare_array() -> None:
+@pytest.mark.parametrize("event", ["list_open_orders", "list_order_history"])
+def test_orders_are_a_bare_array(event: str) -> None:
     an_exchange_key()
-    answer = send(lambda_handler, sample("admin_exchange/list_open_orders"))
+    answer = send(lambda_handler, sample(f"admin_exchange/{event}"))
     assert answer.status == 200
     assert answer.text == (
         '[{"id":"3240579952","clientOrderId":"x-xcKtGhcu730bcc0697b34a84bff541","timestamp":1666375930768,'
         '"symbol":"BTC/USDT","type":"stop_market","reduceOnly":true,"stopPrice":19000,"cost":0,"trades":[],"fees":[]}]'
+    )
+
+
+def test_trades_are_a_bare_array() -> None:
+    an_exchange_key()
+    answer = send(lambda_handler, sample("admin_exchange/list_trade_history"))
+    assert answer.status == 200
+    assert answer.text == (
+        '[{"timestamp":1666375929485,"symbol":"BTC/USDT","id":"244289655","price":19299.9,'
+        '"fee":{"cost":5.19553307,"currency":"USDT"},"fees":[{"currency":"USDT","cost":5.19553307}]}]'
+    )
+
+
+@pytest.mark.parametrize("trade_type", TradeType)
+def test_balance_names_every_asset(trade_type: TradeType) -> None:
+    an_exchange_key(trade_type=trade_type)
+    answer = send(lambda_handler, sample("admin_exchange/get_balance"))
+    assert answer.status == 200
+    assert answer.text == (
+        '{"BNB":{"free":0,"used":0,"total":0},"USDT":{"free":2637.5428719,"used":0,"total":2637.5428719}}'
     )
 
 
@@ -99,14 +144,15 @@ def test_spot_key_has_orders_but_no_positions() -> None:
     ]
 
 
-def test_open_orders_need_a_symbol() -> None:
+@pytest.mark.parametrize("event", ["list_open_orders", "list_order_history", "list_trade_history"])
+def test_orders_and_trades_need_a_symbol(event: str) -> None:
     an_exchange_key()
-    answer = send(lambda_handler, sample("admin_exchange/list_open_orders_without_symbol"))
+    answer = send(lambda_handler, sample(f"admin_exchange/{event}") | {"queryStringParameters": None})
     assert answer.status == 422
     assert answer.body == {"errors": [fault("must be format BASE/QUOTE", "symbol", "query")]}
 
 
-@pytest.mark.parametrize("event", ["list_positions", "list_open_orders"])
+@pytest.mark.parametrize("event", WITH_SYMBOL)
 def test_symbol_that_does_not_trade_is_a_fault(event: str) -> None:
     an_exchange_key()
     answer = send(lambda_handler, sample(f"admin_exchange/{event}", query={"symbol": "XYZ/USDT"}))
@@ -114,7 +160,7 @@ def test_symbol_that_does_not_trade_is_a_fault(event: str) -> None:
     assert answer.body == {"errors": [fault("must be supported symbol", "symbol", "query", value="XYZ/USDT")]}
 
 
-@pytest.mark.parametrize("event", ["list_positions", "list_open_orders"])
+@pytest.mark.parametrize("event", EVENTS)
 def test_refused_key_answers_403_and_is_taken_out_of_use(exchange: Exchange, event: str) -> None:
     an_exchange_key()
     exchange.error = ExchangeAuthorizationFailed(code=-2015)
@@ -128,7 +174,7 @@ def test_refused_key_answers_403_and_is_taken_out_of_use(exchange: Exchange, eve
     assert (key.api_key_status, key.active) == (ApiKeyStatus.AUTHORIZED, True)
 
 
-@pytest.mark.parametrize("event", ["list_positions", "list_open_orders"])
+@pytest.mark.parametrize("event", EVENTS)
 def test_exchange_out_of_reach_answers_503(exchange: Exchange, event: str) -> None:
     an_exchange_key()
     exchange.error = ExchangeUnavailable()
@@ -138,7 +184,7 @@ def test_exchange_out_of_reach_answers_503(exchange: Exchange, event: str) -> No
     assert (key.api_key_status, key.active) == (ApiKeyStatus.FAILED, True)
 
 
-@pytest.mark.parametrize("event", ["list_positions", "list_open_orders_without_symbol"])
+@pytest.mark.parametrize("event", [*EVENTS, "list_open_orders_without_symbol"])
 def test_unknown_key_is_not_found(event: str) -> None:
     answer = send(lambda_handler, sample(f"admin_exchange/{event}"))
     assert (answer.status, answer.body) == (404, {"message": "route not found"})

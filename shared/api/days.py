@@ -1,0 +1,95 @@
+"""Lists of days: `start` and `limit` name a span of UTC days, `nextToken` turns its pages. Knows no table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
+
+from pydantic import BeforeValidator, Field
+
+from shared.api.fields import Limit, Says
+from shared.api.paging import Page, Position
+from shared.api.requests import ListQuery, Query
+from shared.clock import from_iso, to_iso, utc_now
+
+PAGE_ITEMS = 100
+"""What a page holds; `limit` counts days."""
+
+FOREVER = datetime.max.replace(tzinfo=UTC, microsecond=0)
+_DAY = timedelta(days=1)
+
+T = TypeVar("T")
+
+
+def _moment(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise ValueError("not a text")  # noqa: TRY004 - pydantic takes a ValueError for a fault
+    try:
+        return from_iso(text.strip())
+    except OverflowError as error:
+        raise ValueError("no such time in UTC") from error
+
+
+Start = Annotated[datetime, BeforeValidator(_moment), Says("must be date or datetime")]
+"""A date, or a datetime, which is UTC where it does not say."""
+
+
+class DaysListing(TypedDict, Generic[T]):
+    """A documented list of days: `nextToken` is always there."""
+
+    items: list[T]
+    nextToken: str | None
+
+
+class SinceQuery(Query):
+    """A query that may say where it starts."""
+
+    start: Start | None = None
+
+    @property
+    def first_day(self) -> str | None:
+        """The UTC day that the query starts with, `2022-06-01`; None for everything."""
+        return None if self.start is None else self.start.date().isoformat()
+
+
+class DaysQuery(ListQuery):
+    """A span of UTC days: `limit` of them from `start`, which is inclusive, else the last ones, today's included.
+
+    The token is bound to the limit too, because that is no size of pages here.
+    """
+
+    unbound: ClassVar[tuple[str, ...]] = ("nextToken",)
+
+    start_at: Annotated[Start | None, Says("must be date or datetime")] = Field(default=None, alias="start")
+    limit: Limit = 30
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Return when the span starts and ends; the end does not belong to it."""
+        position = self.next_token
+        since = from_iso(position["since"]) if position else self.start_at
+        if since is None:
+            # Said by the first page, so that a list which is read across midnight stays the same list.
+            return _midnight(utc_now()) - (self.limit - 1) * _DAY, FOREVER
+        if self.start_at is None:
+            return since, FOREVER
+        try:
+            return since, _midnight(since) + self.limit * _DAY
+        except OverflowError:
+            return since, FOREVER
+
+    @property
+    def after(self) -> Position | None:
+        """Where the page starts in the index; None for the first one."""
+        position: Position | None = self.next_token
+        return position["key"] if position else None
+
+    def listing(self, items: Iterable[T], page: Page[Any]) -> DaysListing[T]:
+        """Return the documented list."""
+        position = None if page.end is None else {"key": page.end, "since": to_iso(self.span[0])}
+        return {"items": list(items), "nextToken": self.token_after(position)}
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

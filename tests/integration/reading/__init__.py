@@ -1,0 +1,1 @@
+"""What the admin API reads live, against the paper exchange."""

@@ -1,0 +1,164 @@
+"""Positions aside, everything that the admin API reads through a key, against the paper exchange."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import pytest
+
+from shared import config
+from shared.clock import utc_now
+from shared.errors import ExchangeAuthorizationFailed, ExchangeError, NotFound
+from shared.exchange import reading, transport
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.secrets import seal
+from tests.integration.paper_exchange.exchange_process import ExchangeProcess
+from tests.integration.paper_exchange.trader import Trader
+
+BTC = "BTC/USDT"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ExchangeProcess]:
+    exchange = ExchangeProcess().start()
+    exchange.set(limits_enabled=False)
+    yield exchange
+    exchange.stop()
+
+
+@pytest.fixture
+def exchange(running: ExchangeProcess, aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExchangeProcess]:
+    monkeypatch.setenv("EXCHANGE_URL", running.url)
+    config.settings.cache_clear()
+    transport._template.cache_clear()
+    reading._markets.clear()
+    yield running
+    running.control("DELETE", "/paper/faults")
+    running.move_price("20000")
+    reading._run(transport.close_session())
+    transport._template.cache_clear()
+    reading._markets.clear()
+
+
+class Account:
+    """An account, its key as we keep it, and its owner's hands."""
+
+    def __init__(self, exchange: ExchangeProcess, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> None:
+        self.trader = Trader(exchange, secrets.token_hex(32), None).open_account(**also)
+        key_id = str(uuid.uuid4())
+        self.key = ExchangeKey(
+            id=key_id,
+            user_id=key_id,
+            created_key=key_id,
+            trade_type=trade_type,
+            strategy_type=StrategyType.AUTOMATED,
+            api_key=self.trader.api_key,
+            secret_ciphertext=seal(self.trader.secret, owner_id=key_id),
+            created_at=utc_now(),
+            updated_at=utc_now(),
+        )
+
+
+def test_stop_that_was_hit_is_one_order_with_its_fill(exchange: ExchangeProcess) -> None:
+    account = Account(exchange)
+    account.trader.market("buy", 0.5)
+    stop = account.trader.stop("sell", 19_500)
+    left = account.trader.conditional("TAKE_PROFIT_MARKET", "sell", 0.5, None, triggerPrice=25_000)
+    exchange.move_price("19400")
+
+    orders = reading.order_history(account.key, BTC)
+
+    assert [(order["type"], order["side"], order["status"]) for order in orders] == [
+        ("market", "sell", "closed"),
+        ("take_profit_market", "sell", "open"),
+        ("market", "buy", "closed"),
+    ]
+    hit, waiting, entry = orders
+    assert (hit["clientOrderId"], hit["stopPrice"]) == (stop["clientOrderId"], 19500)
+    assert (hit["filled"], hit["remaining"]) == (Decimal("0.5"), 0)
+    assert waiting["id"] == left["id"]
+    trades = reading.trade_history(account.key, BTC)
+    assert [trade["order"] for trade in trades] == [hit["id"], entry["id"]]
+    assert trades[1]["fee"] == {"cost": trades[1]["fees"][0]["cost"], "currency": "USDT"}
+    assert trades[1]["price"] == 20000
+
+
+def test_histories_of_a_spot_key(exchange: ExchangeProcess) -> None:
+    account = Account(exchange, TradeType.SPOT)
+    owner = account.trader.client(ccxt.binance)
+    owner.create_order(BTC, "market", "buy", 0.1)
+    owner.create_order(BTC, "limit", "sell", 0.05, 30_000)
+
+    orders = reading.order_history(account.key, BTC)
+    trades = reading.trade_history(account.key, BTC)
+
+    assert [(order["symbol"], order["type"], order["side"]) for order in orders] == [
+        (BTC, "limit", "sell"),
+        (BTC, "market", "buy"),
+    ]
+    assert [(trade["symbol"], trade["order"]) for trade in trades] == [(BTC, orders[1]["id"])]
+
+
+def test_symbol_that_does_not_trade_has_no_history(exchange: ExchangeProcess) -> None:
+    account = Account(exchange)
+    with pytest.raises(NotFound):
+        reading.order_history(account.key, "XYZ/USDT")
+    with pytest.raises(NotFound):
+        reading.trade_history(account.key, "XYZ/USDT")
+
+
+def test_balance_shows_what_is_free_and_what_is_used(exchange: ExchangeProcess) -> None:
+    account = Account(exchange)
+    assert reading.balance(account.key) == {"USDT": {"free": 10000, "used": 0, "total": 10000}}
+    account.trader.market("buy", 0.5)
+    usdt = reading.balance(account.key)["USDT"]
+    assert usdt["used"] > 0
+    assert usdt["free"] + usdt["used"] == usdt["total"]
+
+
+def test_spot_balance_names_assets_of_zero(exchange: ExchangeProcess) -> None:
+    account = Account(exchange, TradeType.SPOT, spotBalances={"BNB": "0", "BTC": "0.25", "USDT": "2637.5428719"})
+    assert reading.balance(account.key) == {
+        "BNB": {"free": 0, "used": 0, "total": 0},
+        "BTC": {"free": Decimal("0.25"), "used": 0, "total": Decimal("0.25")},
+        "USDT": {"free": Decimal("2637.5428719"), "used": 0, "total": Decimal("2637.5428719")},
+    }
+
+
+def test_keys_are_read_side_by_side(exchange: ExchangeProcess) -> None:
+    accounts = [Account(exchange, balance=str(1000 + number)) for number in range(5)]
+    refused = Account(exchange, TradeType.SPOT)
+    exchange.control("DELETE", f"/paper/accounts/{refused.trader.api_key}")
+
+    found = reading.balances([*(one.key for one in accounts), refused.key])
+
+    assert [one if isinstance(one, ExchangeError) else one["USDT"]["total"] for one in found[:5]] == [
+        1000,
+        1001,
+        1002,
+        1003,
+        1004,
+    ]
+    assert isinstance(found[5], ExchangeAuthorizationFailed)
+
+
+@pytest.mark.parametrize("trade_type", TradeType)
+def test_prices_are_the_markets(exchange: ExchangeProcess, trade_type: TradeType) -> None:
+    prices = reading.prices(trade_type)
+    assert prices[BTC] == 20000
+    assert all(isinstance(price, Decimal) for price in prices.values())
+
+
+def test_exchange_out_of_reach_is_an_error_of_ours(exchange: ExchangeProcess) -> None:
+    account = Account(exchange)
+    exchange.plan_fault("http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
+    with pytest.raises(ExchangeError):
+        reading.balance(account.key)
+    exchange.plan_fault("http", "/fapi/v2/ticker/price", "GET", status=503, msg="Service Unavailable.")
+    with pytest.raises(ExchangeError):
+        reading.prices(TradeType.FUTURES)
