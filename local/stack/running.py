@@ -17,7 +17,7 @@ from typing import Any
 from local.stack import embedded_aws
 from local.stack.build import build, fingerprint
 from local.stack.deploy import Deployed, client, deploy, find
-from local.stack.places import LOCAL, NotReady, Places, clean_environment
+from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 
 SESSION_FILE = LOCAL / "session.json"
@@ -128,9 +128,7 @@ class LocalStack:
             step.remark = "kept"
             return found
         if found:
-            raise NotReady(
-                f"the data in {self._places.state} belongs to other code: delete that directory, or choose another"
-            )
+            step.remark = "kept, brought up to date"
         deployed = deploy(self._places)
         if stamp:
             stamp.write_text(fingerprint(), encoding="ascii")
@@ -164,9 +162,12 @@ class LocalStack:
 
     def _warm(self, logical_id: str) -> None:
         cloudformation = client("cloudformation", self._places)
-        found = cloudformation.describe_stack_resource(StackName="lockstep", LogicalResourceId=logical_id)
+        found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
         name = found["StackResourceDetail"]["PhysicalResourceId"]
-        client("lambda", self._places).invoke(FunctionName=name, Payload=b'{"Records": []}')
+        answer = client("lambda", self._places).invoke(FunctionName=name, Payload=b'{"Records": []}')
+        if "FunctionError" in answer:
+            reason = json.loads(answer["Payload"].read() or b"{}").get("errorMessage", "no reason given")
+            raise NotReady(f"{logical_id} does not start: {reason}")
 
     @contextmanager
     def _step(self, title: str) -> Iterator[Step]:
