@@ -6,12 +6,56 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_user import service
-from functions.admin_user.schemas import ExchangeKeyItem, ExchangeKeyQuery
+from functions.admin_user import accounts, service
+from functions.admin_user.schemas import (
+    ExchangeKeyItem,
+    ExchangeKeyQuery,
+    UserChanged,
+    UserItem,
+    UserOverview,
+    UserSwitched,
+)
 from shared.api.admin_api import AdminApi
 from shared.api.paging import Listing
+from shared.api.requests import ListQuery
 
 app = AdminApi()
+
+
+@app.get("/v1/admin/account/user/list")
+def list_users() -> Listing[UserItem]:
+    """List Users, newest first."""
+    return accounts.list_users(app.query(ListQuery))
+
+
+@app.get("/v1/admin/account/user/overview/<user_id>")
+def get_overview(user_id: str) -> UserOverview:
+    """Get User Overview."""
+    return accounts.get_overview(user_id)
+
+
+@app.put("/v1/admin/account/user/action/enable/<user_id>")
+def enable_user(user_id: str) -> UserSwitched:
+    """Enable User."""
+    return accounts.enable_user(user_id)
+
+
+@app.put("/v1/admin/account/user/action/disable/<user_id>")
+def disable_user(user_id: str) -> UserSwitched:
+    """Disable User."""
+    return accounts.disable_user(user_id)
+
+
+@app.put("/v1/admin/account/user/action/reset/mfa/<user_id>")
+def reset_mfa(user_id: str) -> UserChanged:
+    """Reset MFA."""
+    return accounts.reset_mfa(user_id)
+
+
+@app.put("/v1/admin/account/user/action/reset/telegram/<user_id>")
+def reset_telegram(user_id: str) -> UserChanged:
+    """Reset Telegram Link."""
+    return accounts.reset_telegram(user_id)
 
 
 @app.get("/v1/admin/account/user/exchange/key/<user_id>/list")

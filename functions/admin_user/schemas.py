@@ -8,6 +8,8 @@ from shared.api.fields import TradeTypeName
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
+from shared.models.subscription import Subscription
+from shared.models.user import User
 
 
 class ExchangeKeyQuery(ListQuery):
@@ -29,6 +31,114 @@ class ExchangeKeyItem(TypedDict):
     apiKey: str
     createdAt: str
     updatedAt: str
+
+
+class UserFields(TypedDict):
+    """What every answer about a user shows, but for the name of the id."""
+
+    status: str
+    active: bool
+    emailVerified: bool
+    email: str
+    firstName: str
+    lastName: str
+    createdAt: str
+    updatedAt: str
+
+
+class UserItem(UserFields):
+    """List Users: one user, whose id is called `uid` here."""
+
+    uid: str
+
+
+class SubscribedPlan(TypedDict):
+    """Get User Overview: the plan."""
+
+    id: str
+    name: str
+    maxApiKey: int
+    maxBalanceUSD: int
+    private: bool
+    stripePriceId: str | None
+    updatedAt: str
+
+
+class Subscribed(TypedDict):
+    """Get User Overview: the user's subscription to a plan."""
+
+    stripeCustomerId: str | None
+    updatedAt: str
+    SubscriptionType: SubscribedPlan
+
+
+class UserOverview(UserFields):
+    """Get User Overview."""
+
+    id: str
+    UserSubscription: Subscribed | None
+
+
+class UserChanged(TypedDict):
+    """Reset MFA, Reset Telegram Link."""
+
+    id: str
+    updatedAt: str
+
+
+class UserSwitched(UserChanged):
+    """Enable User, Disable User."""
+
+    active: bool
+
+
+def user_item(user: User) -> UserItem:
+    """Return a user as listed."""
+    return {"uid": user.id, **_user_fields(user)}
+
+
+def user_overview(user: User, plan: Subscription | None) -> UserOverview:
+    """Return a user with the subscription as documented."""
+    return {"id": user.id, **_user_fields(user), "UserSubscription": _subscribed(user, plan) if plan else None}
+
+
+def user_changed(user: User) -> UserChanged:
+    """Return what is answered to a change that the user's fields do not show."""
+    return {"id": user.id, "updatedAt": to_iso(user.updated_at)}
+
+
+def user_switched(user: User) -> UserSwitched:
+    """Return what is answered to enabling and disabling."""
+    return {"id": user.id, "active": user.active, "updatedAt": to_iso(user.updated_at)}
+
+
+def _user_fields(user: User) -> UserFields:
+    return {
+        "status": user.status,
+        "active": user.active,
+        "emailVerified": user.email_verified,
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "createdAt": to_iso(user.created_at),
+        "updatedAt": to_iso(user.updated_at),
+    }
+
+
+def _subscribed(user: User, plan: Subscription) -> Subscribed:
+    return {
+        "stripeCustomerId": user.stripe_customer_id,
+        "updatedAt": to_iso(user.subscription_updated_at or user.created_at),
+        "SubscriptionType": {
+            "id": plan.id,
+            "name": plan.name,
+            "maxApiKey": plan.max_api_key,
+            "maxBalanceUSD": plan.max_balance_usd,
+            "private": plan.private,
+            "stripePriceId": plan.stripe_price_id,
+            "updatedAt": to_iso(plan.updated_at),
+        },
+    }
 
 
 def exchange_key_item(key: ExchangeKey) -> ExchangeKeyItem:

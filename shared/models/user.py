@@ -1,11 +1,58 @@
-"""Table `users`: the people. Cognito owns sign-in (status, e-mail, enabled); the rest is ours. Holds no secret."""
+"""Table `users`: the people, and how their records come about and stay true. Holds no secret, and asks nobody.
+
+Who owns what, said once. Cognito owns what it takes to sign in; the record holds copies, and whatever Cognito tells us
+later replaces them (`Account`). Everything else is ours, and Cognito is never asked for it:
+
+- Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
+- Ours: the names (a sign-up may bring the first ones), the subscription, Stripe's customer, the Telegram chat, the
+  times.
+- `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
+  follows it. A switch thrown in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
+"""
 
 from __future__ import annotations
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from dataclasses import dataclass
+from datetime import datetime
 
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.update import Action
+
+from shared.clock import to_iso, utc_now
 from shared.models.attributes import TimeAttribute
-from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import (
+    LISTED,
+    GlobalSecondaryIndex,
+    KeysOnlyProjection,
+    Table,
+    condition_failed,
+    created_key,
+    table_name,
+)
+from shared.models.unique_name import NameKind, UniqueName
+from shared.observability import logger
+
+CONFIRMED = "CONFIRMED"
+UNCONFIRMED = "UNCONFIRMED"
+"""Signed up, and the e-mail address not confirmed yet: no user of ours so far."""
+UNKNOWN = "UNKNOWN"
+"""Cognito has no such account any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What Cognito says of a user at one moment."""
+
+    id: str
+    status: str = CONFIRMED
+    email: str = ""
+    email_verified: bool = False
+    enabled: bool = True
+    first_name: str = ""
+    last_name: str = ""
+    created_at: datetime | None = None
+    """When it was made, if that is known."""
 
 
 class UsersByCreation(GlobalSecondaryIndex["User"]):
@@ -22,7 +69,7 @@ class UsersByCreation(GlobalSecondaryIndex["User"]):
 
 
 class User(Table):
-    """One user; `id` is the Cognito `sub`."""
+    """One user; who owns which field stands above."""
 
     class Meta:
         """Where it lies."""
@@ -32,7 +79,7 @@ class User(Table):
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)
     created_key = UnicodeAttribute()
-    status = UnicodeAttribute(default="CONFIRMED")
+    status = UnicodeAttribute(default=CONFIRMED)
     active = BooleanAttribute(default=True)
     """False while an admin has disabled the user: no follower of theirs enters a trade."""
     email = UnicodeAttribute(default="")
@@ -49,3 +96,96 @@ class User(Table):
     updated_at = TimeAttribute()
 
     by_created = UsersByCreation()
+
+    def set_active(self, active: bool) -> None:
+        """Let the user's followers trade or not; nothing is written when it is so already."""
+        self._change(User.active.set(active), unless=self.active == active)
+
+    def forget_telegram(self) -> None:
+        """Forget the Telegram chat; nothing is written when there is none."""
+        self._change(User.telegram_chat_id.remove(), unless=self.telegram_chat_id is None)
+
+    def touch(self) -> None:
+        """Note that something of the user's was changed that lies elsewhere."""
+        self._change()
+
+    def _change(self, *actions: Action, unless: bool = False) -> None:
+        if not unless:
+            self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=User.id.exists())
+
+
+def keep_account(account: Account) -> User:
+    """Return the user's record, made with the default plan if there is none, and true to what Cognito says.
+
+    Repeatable, and as often at once as you like: there is one record, made once.
+    """
+    return mend_user(User.find(account.id) or create_user(account), account)
+
+
+def create_user(account: Account) -> User:
+    """Return the new record of an account, with the default plan; the record that stands, if there is one by now."""
+    now = utc_now()
+    plan_id = default_plan_id()
+    created_at = account.created_at or now
+    user = User(
+        account.id,
+        created_key=created_key(to_iso(created_at), account.id),
+        status=account.status,
+        active=account.enabled,
+        email=account.email,
+        email_verified=account.email_verified,
+        first_name=account.first_name,
+        last_name=account.last_name,
+        subscription_id=plan_id,
+        subscription_updated_at=now if plan_id is not None else None,
+        created_at=created_at,
+        updated_at=now,
+    )
+    try:
+        user.save(condition=User.id.does_not_exist())
+    except PutError as error:
+        if not condition_failed(error):
+            raise
+        user.refresh(consistent_read=True)
+        return user
+    logger.info("user_created", user_id=user.id, subscription_id=plan_id)
+    return user
+
+
+def mend_user(user: User, account: Account) -> User:
+    """Return the record with Cognito's fields as the account has them; read the record before you ask for the account.
+
+    A record that somebody has written since it was read stays as they wrote it.
+    """
+    actions: list[Action] = []
+    if user.status != account.status:
+        actions.append(User.status.set(account.status))
+    if user.email != account.email:
+        actions.append(User.email.set(account.email))
+    if user.email_verified != account.email_verified:
+        actions.append(User.email_verified.set(account.email_verified))
+    if user.active and not account.enabled:
+        actions.append(User.active.set(False))
+    if user.subscription_id is None and (plan_id := default_plan_id()) is not None:
+        # Made while no plan was the default.
+        actions += [User.subscription_id.set(plan_id), User.subscription_updated_at.set(utc_now())]
+    if not actions:
+        return user
+    try:
+        user.update(actions=[*actions, User.updated_at.set(utc_now())], condition=User.updated_at == user.updated_at)
+    except UpdateError as error:
+        if not condition_failed(error):
+            raise
+        user.refresh(consistent_read=True)
+    else:
+        logger.info("user_mended", user_id=user.id, fields=len(actions), status=user.status, active=user.active)
+    return user
+
+
+def default_plan_id() -> str | None:
+    """Return the id of the plan that new users get, or None while no plan is the default."""
+    claim = UniqueName.find(UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION))
+    if claim is None:
+        logger.warning("default_plan_missing")
+        return None
+    return claim.owner_id

@@ -121,8 +121,3 @@ def test_token_of_one_user_is_no_token_of_another() -> None:
     answer = send(lambda_handler, sample(EVENT, path=(USER_ID, other), query={"nextToken": token}))
     assert answer.status == 422
     assert answer.body == {"errors": [fault("must be nextToken of this list", "nextToken", "query", value=token)]}
-
-
-def test_routes_that_are_not_there_yet_are_not_found() -> None:
-    event = sample(EVENT) | {"path": "/v1/admin/account/user/list"}
-    assert send(lambda_handler, event).status == 404

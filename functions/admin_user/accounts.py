@@ -1,0 +1,108 @@
+"""Lists users, shows one, and switches them on and off, in our table and in Cognito. Knows no HTTP, and no exchange.
+
+Our record says who may trade, Cognito who may sign in. The record is the first to be switched off and the last to be
+switched on: whenever a request dies in between, nobody trades who should not, and a repeat completes it.
+"""
+
+from __future__ import annotations
+
+from functions.admin_user.schemas import (
+    UserChanged,
+    UserItem,
+    UserOverview,
+    UserSwitched,
+    user_changed,
+    user_item,
+    user_overview,
+    user_switched,
+)
+from shared import user_pool
+from shared.api.paging import Listing, by_id, listing, read_page
+from shared.api.requests import ListQuery
+from shared.errors import NotFound
+from shared.models.base import LISTED
+from shared.models.subscription import Subscription
+from shared.models.user import UNCONFIRMED, UNKNOWN, Account, User, create_user, mend_user
+from shared.observability import logger
+
+
+def list_users(query: ListQuery) -> Listing[UserItem]:
+    """Return a page of the users, newest first; of our table alone, Cognito is not asked."""
+    found = User.by_created.query(
+        LISTED, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
+    )
+    page = read_page(found, by_id(User), limit=query.limit)
+    return listing(map(user_item, page.records), token=query.token_of(page))
+
+
+def get_overview(user_id: str) -> UserOverview:
+    """Return a user with the subscription, and mend the record by what Cognito says; raise NotFound."""
+    user = _mended(User.find(user_id) or _made_now(user_id))
+    plan = Subscription.find(user.subscription_id, consistent=False) if user.subscription_id else None
+    return user_overview(user, plan)
+
+
+def enable_user(user_id: str) -> UserSwitched:
+    """Let the user sign in and their followers trade again; raise NotFound."""
+    user = _find(user_id)
+    user_pool.enable_account(user.id)
+    user.set_active(True)
+    logger.info("user_enabled", user_id=user.id)
+    return user_switched(user)
+
+
+def disable_user(user_id: str) -> UserSwitched:
+    """Let no follower of the user's enter a trade, and sign the user out everywhere; raise NotFound.
+
+    Open positions keep their stops: exits do not ask whether the user is active.
+    """
+    user = _find(user_id)
+    user.set_active(False)
+    try:
+        user_pool.disable_account(user.id)
+    except NotFound as error:
+        # Nobody can sign in to an account that is gone: what was asked for is so.
+        logger.info("account_missing", user_id=user.id, why=str(error))
+    logger.info("user_disabled", user_id=user.id)
+    return user_switched(user)
+
+
+def reset_mfa(user_id: str) -> UserChanged:
+    """Let the user sign in without the authenticator app they lost; raise NotFound."""
+    user = _find(user_id)
+    user_pool.clear_mfa(user.id)
+    user.touch()
+    logger.info("mfa_reset", user_id=user.id)
+    return user_changed(user)
+
+
+def reset_telegram(user_id: str) -> UserChanged:
+    """Send nothing more to the user's Telegram chat, until they link one again; raise NotFound."""
+    user = _find(user_id)
+    user.forget_telegram()
+    logger.info("telegram_reset", user_id=user.id)
+    return user_changed(user)
+
+
+def _find(user_id: str) -> User:
+    return User.find(user_id) or _made_now(user_id)
+
+
+def _made_now(user_id: str) -> User:
+    """Return the new record of a user whom only Cognito knows (made by an operator, or their trigger failed)."""
+    account = user_pool.find_account(user_id)
+    if account is None:
+        raise NotFound(f"user {user_id} does not exist")
+    if account.status == UNCONFIRMED:
+        raise NotFound(f"user {user_id} has not confirmed the sign-up")
+    return create_user(account)
+
+
+def _mended(user: User) -> User:
+    account = user_pool.find_account(user.id)
+    return mend_user(user, account if account is not None else _gone(user))
+
+
+def _gone(user: User) -> Account:
+    """Return what there is to say of a user whom Cognito has no account of any more."""
+    return Account(id=user.id, status=UNKNOWN, email=user.email, email_verified=user.email_verified, enabled=False)

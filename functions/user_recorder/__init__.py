@@ -1,0 +1,1 @@
+"""UserRecorder: what Cognito tells of its users, kept in our table."""

@@ -1,0 +1,50 @@
+"""What the user pool sends to its Lambdas, as far as we read it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.models.user import CONFIRMED, Account
+
+
+class _Read(BaseModel):
+    # An event holds a person's data, which belongs in no traceback.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class UserAttributes(_Read):
+    """A user's attributes: all of them text, those without a value missing."""
+
+    sub: UUID
+    status: str = Field(CONFIRMED, alias="cognito:user_status")
+    email: str = ""
+    email_verified: bool = False
+    given_name: str = ""
+    family_name: str = ""
+
+
+class PoolRequest(_Read):
+    """The part of the event that Cognito calls the request."""
+
+    user_attributes: UserAttributes = Field(alias="userAttributes")
+
+
+class PoolEvent(_Read):
+    """An event after a confirmation or a sign-in."""
+
+    request: PoolRequest
+
+    @property
+    def account(self) -> Account:
+        """The account that it tells of; a user who has just confirmed or signed in is enabled."""
+        attributes = self.request.user_attributes
+        return Account(
+            id=str(attributes.sub),
+            status=attributes.status,
+            email=attributes.email,
+            email_verified=attributes.email_verified,
+            first_name=attributes.given_name,
+            last_name=attributes.family_name,
+        )

@@ -1,0 +1,132 @@
+"""The Cognito user pool: the one border to sign-in. Says what Cognito knows of a user; writes no record of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypedDict
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as CognitoNotReached
+
+from shared.config import settings
+from shared.errors import NotFound, ServiceUnavailable
+from shared.models.user import Account
+from shared.observability import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+UNREACHABLE = "sign-in service cannot be reached"
+
+_TOTP = "SOFTWARE_TOKEN_MFA"
+_BUSY = {"TooManyRequestsException", "ThrottlingException", "LimitExceededException", "InternalErrorException"}
+_NOTHING_TO_CLEAR = {"InvalidParameterException", "ResourceNotFoundException", "UserNotConfirmedException"}
+
+
+class _Who(TypedDict):
+    UserPoolId: str
+    Username: str
+
+
+def find_account(user_id: str) -> Account | None:
+    """Return what Cognito knows of the user, or None; raise ServiceUnavailable when it cannot be asked."""
+    try:
+        with _translated(user_id):
+            found = _cognito().admin_get_user(**_who(user_id))
+    except NotFound:
+        return None
+    attributes = {one["Name"]: one.get("Value", "") for one in found.get("UserAttributes", [])}
+    made_at = found["UserCreateDate"].astimezone(UTC)
+    return Account(
+        id=user_id,
+        status=found["UserStatus"],
+        email=attributes.get("email", ""),
+        email_verified=attributes.get("email_verified", "").lower() == "true",
+        enabled=found["Enabled"],
+        first_name=attributes.get("given_name", ""),
+        last_name=attributes.get("family_name", ""),
+        created_at=made_at.replace(microsecond=made_at.microsecond // 1000 * 1000),
+    )
+
+
+def enable_account(user_id: str) -> None:
+    """Let the user sign in again; raise NotFound when there is no such account."""
+    with _translated(user_id):
+        _cognito().admin_enable_user(**_who(user_id))
+
+
+def disable_account(user_id: str) -> None:
+    """Let the user sign in no more, and sign them out everywhere; raise NotFound when there is no such account.
+
+    An id token that is out already stays good until it expires, which takes minutes.
+    """
+    with _translated(user_id):
+        # In this order no session can begin in between.
+        _cognito().admin_disable_user(**_who(user_id))
+        _cognito().admin_user_global_sign_out(**_who(user_id))
+
+
+def clear_mfa(user_id: str) -> None:
+    """Forget the user's authenticator app and the wish to use it; raise NotFound when there is no such account."""
+    refusal: ClientError | None = None
+    with _translated(user_id):
+        # Switching it off alone keeps the registered secret: the lost device would be asked for again one day.
+        for step in (_prefer_no_totp, _delete_totp):
+            try:
+                step(user_id)
+            except ClientError as error:
+                if _code(error) not in _NOTHING_TO_CLEAR:
+                    raise
+                # Cognito refuses to clear what was never set up, and does not say so in a way to rely on.
+                refusal = error
+                logger.info("mfa_step_refused", user_id=user_id, step=step.__name__, code=_code(error))
+        if refusal is not None and _TOTP in _cognito().admin_get_user(**_who(user_id)).get("UserMFASettingList", []):
+            raise refusal
+
+
+def _prefer_no_totp(user_id: str) -> None:
+    _cognito().admin_set_user_mfa_preference(
+        **_who(user_id), SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False}
+    )
+
+
+def _delete_totp(user_id: str) -> None:
+    _cognito().admin_delete_software_token(**_who(user_id))
+
+
+@contextmanager
+def _translated(user_id: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) == "UserNotFoundException":
+            raise NotFound(f"user {user_id} has no account in the user pool") from error
+        if (
+            _code(error) in _BUSY
+            or error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
+            raise ServiceUnavailable(UNREACHABLE) from error
+        raise
+    except (CognitoNotReached, HTTPClientError) as error:
+        raise ServiceUnavailable(UNREACHABLE) from error
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]
+
+
+def _who(user_id: str) -> _Who:
+    # Users sign in with their e-mail address; their name in the pool is their `sub`.
+    return {"UserPoolId": settings().user_pool_id, "Username": user_id}
+
+
+@cache
+def _cognito() -> CognitoIdentityProviderClient:
+    config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
+    return boto3.client("cognito-idp", region_name=settings().aws_region, config=config)

@@ -1,0 +1,66 @@
+"""Calls about one user at the same moment: one record, made once, and nobody's change lost."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from uuid import uuid4
+
+from functions.user_recorder.app import lambda_handler
+from shared.clock import utc_now
+from shared.models.user import Account, User, create_user, keep_account, mend_user
+from tests.integration.conftest import EmbeddedAws
+
+AT_ONCE = 8
+
+
+def event(name: str, user_id: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((Path("events/user_recorder") / f"{name}.json").read_text())
+    read["request"]["userAttributes"]["sub"] = user_id
+    return read
+
+
+def test_eight_events_at_once_make_one_record(aws: EmbeddedAws) -> None:
+    user_id = str(uuid4())
+    barrier = Barrier(AT_ONCE)
+
+    def tell(number: int) -> None:
+        told = event("signed_in" if number % 2 else "sign_up_confirmed", user_id)
+        barrier.wait()
+        lambda_handler(told, None)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(tell, range(AT_ONCE)))
+    listed = [found.created_key for found in User.by_created.query("ALL") if found.id == user_id]
+    user = User.find(user_id)
+    assert user is not None
+    assert listed == [user.created_key]
+
+
+def test_of_eight_creations_at_once_all_return_the_one_record(aws: EmbeddedAws) -> None:
+    user_id = str(uuid4())
+    barrier = Barrier(AT_ONCE)
+
+    def make(number: int) -> User:
+        barrier.wait()
+        return create_user(Account(id=user_id, first_name=str(number)))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        made = list(pool.map(make, range(AT_ONCE)))
+    assert len({user.first_name for user in made}) == 1
+    assert len({user.created_key for user in made}) == 1
+
+
+def test_a_mend_by_old_knowledge_loses_against_a_change_made_meanwhile(aws: EmbeddedAws) -> None:
+    account = Account(id=str(uuid4()), created_at=utc_now())
+    seen_before = keep_account(account)
+    User.find(account.id).set_active(False)  # type: ignore[union-attr]
+    User.find(account.id).set_active(True)  # type: ignore[union-attr]
+    mended = mend_user(seen_before, Account(id=account.id, enabled=False))
+    assert mended.active is True
+    found = User.find(account.id)
+    assert found is not None
+    assert found.active is True
