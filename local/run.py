@@ -24,22 +24,23 @@ class Options:
     """What the user set on `make run`."""
 
     places: Places
-    demo: bool
+    demo: bool | None
+    """None fires the demo alert on fresh data only: on kept data the followers are in position already."""
     followers: int
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
         """Return the options in the environment; raise NotReady for one that cannot be."""
         state = environment.get("STATE", "")
-        demo = environment.get("DEMO", "") or "1"
-        if demo not in {"0", "1"}:
+        demo = environment.get("DEMO", "")
+        if demo not in {"", "0", "1"}:
             raise NotReady(f"DEMO={demo} is neither 0 nor 1")
         return cls(
             places=Places(
                 Ports(_whole(environment, "PORT", DEFAULT_PORT)),
                 state=Path(state).expanduser().resolve() if state else None,
             ),
-            demo=demo == "1",
+            demo=None if not demo else demo == "1",
             followers=_whole(environment, "FOLLOWERS", 3, most=_MOST_FOLLOWERS),
         )
 
@@ -58,7 +59,7 @@ def run(options: Options) -> None:
     try:
         _say("Lockstep")
         running = stack.start()
-        if options.demo:
+        if options.demo or (options.demo is None and not running.restored):
             _show_demo(running)
         with session_file(running.session()) as file:
             _say(_ready(running, file, seconds=time.monotonic() - started))

@@ -35,6 +35,8 @@ class Running:
     places: Places
     deployed: Deployed
     seed_file: Path
+    restored: bool
+    """Whether the data is of an earlier run."""
 
     @property
     def seeded(self) -> dict[str, Any]:
@@ -94,10 +96,14 @@ class LocalStack:
         self._start_proxy(deployed)
         with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
             warm = [pool.submit(self._warm, name) for name in _WARMED]
-            seed_file = self._seed(deployed, step)
+            seed_file = (self._places.state or self._places.work) / "seed.json"
+            restored = self._places.state is not None and seed_file.exists()
+            if restored:
+                step.remark = "kept"
+            self._seed(deployed, seed_file, restored=restored)
             for one in warm:
                 one.result()
-        return Running(self._places, deployed, seed_file)
+        return Running(self._places, deployed, seed_file, restored)
 
     def dead_process(self) -> Process | None:
         """Return a part that has ended by itself, or None."""
@@ -146,19 +152,16 @@ class LocalStack:
         self._processes.append(proxy)
         proxy.wait_until_it_answers(f"{self._places.api_url}/", timeout_s=20)
 
-    def _seed(self, deployed: Deployed, step: Step) -> Path:
-        file = (self._places.state or self._places.work) / "seed.json"
+    def _seed(self, deployed: Deployed, file: Path, *, restored: bool) -> None:
         command = [sys.executable, "-m", "local.seed", str(file), "--followers", str(self._followers)]
-        if self._places.state and file.exists():
+        if restored:
             command.append("--restore")
-            step.remark = "kept"
         run_tool(
             "Seeding",
             command,
             environment=deployed.environment(self._places),
             log=self._places.logs / "seed.log",
         )
-        return file
 
     def _warm(self, logical_id: str) -> None:
         cloudformation = client("cloudformation", self._places)
