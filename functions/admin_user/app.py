@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_user import accounts, service
+from functions.admin_user.balance import TotalBalance, total_balance
 from functions.admin_user.schemas import (
     ExchangeKeyItem,
     ExchangeKeyQuery,
@@ -63,6 +64,12 @@ def list_exchange_keys(user_id: str) -> Listing[ExchangeKeyItem]:
     """List Exchange Keys, newest first."""
     user = service.find_user(user_id)
     return service.list_exchange_keys(user, app.query(ExchangeKeyQuery))
+
+
+@app.get("/v1/admin/account/user/exchange/balance/<user_id>")
+def get_balance(user_id: str) -> TotalBalance:
+    """Get Exchange Total Balance: all keys of the user, live."""
+    return total_balance(service.find_user(user_id))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

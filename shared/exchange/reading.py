@@ -13,15 +13,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
 from ccxt.base import errors as ccxt_errors
 
-from shared.errors import ExchangeAuthorizationFailed, ExchangeError, NotFound, OutcomeUnknown
+from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable, NotFound, OutcomeUnknown
 from shared.exchange import translate, transport
 from shared.exchange.futures import READ_TIMEOUT_S, FuturesAccount
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.secrets import unseal
 
 MARKETS_FOR_S = 3600.0
+READ_AT_ONCE = 25
 LAST = 500
 """How much of a history is shown: the exchange's latest so many."""
 
@@ -100,9 +102,12 @@ def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
 def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | ExchangeError]:
     """Return the balance of each key, or why it could not be read; they are read side by side."""
 
+    at_once = asyncio.Semaphore(READ_AT_ONCE)
+
     async def read(key: ExchangeKey) -> dict[str, dict[str, Any]] | ExchangeError:
         try:
-            found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
+            async with at_once:
+                found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
         except ExchangeError as error:
             return error
         return found
@@ -160,8 +165,11 @@ def _run(work: Awaitable[_T]) -> _T:
 
 
 async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -> Any:
-    # KMS answers in milliseconds, but several keys are read side by side.
-    secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
+    try:
+        # KMS answers in milliseconds, but several keys are read side by side.
+        secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
+    except (BotoCoreError, ClientError) as error:
+        raise ExchangeUnavailable("the key's secret cannot be opened") from error
     kind: type[Any] = transport.FuturesClient if key.trade_type is TradeType.FUTURES else transport.SpotClient
     client = await transport.open_client(
         kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)

@@ -169,4 +169,4 @@ def one_per_order(
 
 def newest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return documented items, oldest first as the exchange has them, latest first; those without a time last."""
-    return sorted(reversed(items), key=lambda item: item.get("timestamp") or 0, reverse=True)
+    return sorted(items, key=lambda item: item.get("timestamp") or 0)[::-1]

@@ -1,0 +1,101 @@
+"""What a user's keys hold together, live, side by side. Trades nothing, and knows no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NotRequired, TypedDict
+
+from shared.api.exchange_access import look_through
+from shared.api.side_by_side import run_side_by_side
+from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
+from shared.exchange import reading
+from shared.models.exchange_key import ExchangeKey, TradeType
+from shared.models.key_balance import KeyBalance
+from shared.models.user import User
+from shared.observability import logger
+from shared.trading.valuation import needs_prices, usd_value
+
+_SHOWN = Decimal("1e-8")
+
+Amounts = dict[str, Decimal]
+Prices = dict[str, Decimal]
+
+
+class TotalBalance(TypedDict):
+    """Get Exchange Total Balance."""
+
+    USD: Decimal
+    stale: NotRequired[list[str]]
+
+
+def total_balance(user: User) -> TotalBalance:
+    """Return the total over all keys of the user; a key that cannot be read counts with its last recorded balance."""
+    keys = _keys_of(user)
+    held = _read(keys)
+    prices = {
+        trade_type: _prices(trade_type)
+        for trade_type in TradeType
+        if any(key.trade_type is trade_type and needs_prices(held[key.id] or {}) for key in keys)
+    }
+    total, stale = Decimal(0), []
+    for key in keys:
+        worth = _worth(key, held[key.id], prices)
+        if worth is None:
+            stale.append(key.id)
+        else:
+            total += worth
+    total += sum((record.total_usd for record in KeyBalance.find_many(stale).values()), Decimal(0))
+    answer: TotalBalance = {"USD": total.quantize(_SHOWN)}
+    if stale:
+        answer["stale"] = stale
+    return answer
+
+
+def _keys_of(user: User) -> list[ExchangeKey]:
+    """Return every key of the user, oldest first; there are as many as the plan allows."""
+    ids = [found.id for found in ExchangeKey.by_user.query(user.id)]
+    records = ExchangeKey.find_many(ids, consistent=True)
+    return [records[key_id] for key_id in ids if key_id in records]
+
+
+def _read(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
+    """Return what each key holds by asset, None for one that cannot be read; its status follows either way."""
+
+    def keep(seen: tuple[ExchangeKey, dict[str, Any] | ExchangeError]) -> Amounts | None:
+        key, found = seen
+        try:
+            balance = look_through(key, lambda: _or_raise(found))
+        except (AccessDenied, ServiceUnavailable):
+            return None
+        return {asset: Decimal(amounts["total"]) for asset, amounts in balance.items()}
+
+    found = run_side_by_side(keep, zip(keys, reading.balances(keys), strict=True))
+    return {key.id: held for key, held in zip(keys, found, strict=True)}
+
+
+def _or_raise(found: dict[str, Any] | ExchangeError) -> dict[str, Any]:
+    if isinstance(found, ExchangeError):
+        raise found
+    return found
+
+
+def _prices(trade_type: TradeType) -> Prices | None:
+    try:
+        return reading.prices(trade_type)
+    except ExchangeError as error:
+        # No fault of a key's: its status stays as its own reading left it.
+        logger.warning("prices_not_read", trade_type=trade_type.value, error=type(error).__name__)
+        return None
+
+
+def _worth(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Prices | None]) -> Decimal | None:
+    if held is None:
+        return None
+    known: Prices | None = prices.get(key.trade_type) if needs_prices(held) else {}
+    if known is None:
+        return None
+    worth, unpriced = usd_value(held, known)
+    if unpriced:
+        logger.warning("assets_without_price", api_key_id=key.id, assets=unpriced)
+    return worth

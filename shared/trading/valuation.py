@@ -1,0 +1,60 @@
+"""What a balance is worth in US dollars. Pure: it is given prices, and asks for none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+DOLLARS = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "BFUSD"})
+"""Assets that count as one dollar each."""
+
+_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD")
+_BRIDGES = ("BTC", "BNB", "ETH")
+"""What an asset that trades against no dollar is priced through."""
+
+_ONE = Decimal(1)
+
+
+def needs_prices(amounts: Mapping[str, Decimal]) -> bool:
+    """Tell whether there is anything in the balance that is no dollar."""
+    return any(amount and asset not in DOLLARS for asset, amount in amounts.items())
+
+
+def usd_price(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
+    """Return an asset's price in dollars from the prices of symbols (BASE/QUOTE); None when nothing leads there."""
+    if asset in DOLLARS:
+        return _ONE
+    direct = _in_dollars(asset, prices)
+    if direct is not None:
+        return direct
+    for bridge in _BRIDGES:
+        step, onward = _price(asset, bridge, prices), _in_dollars(bridge, prices)
+        if step is not None and onward is not None:
+            return step * onward
+    return None
+
+
+def usd_value(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:
+    """Return what the amounts are worth together, and the assets that have no price and count nothing."""
+    total, unpriced = Decimal(0), []
+    for asset, amount in amounts.items():
+        if not amount:
+            continue
+        price = usd_price(asset, prices)
+        if price is None:
+            unpriced.append(asset)
+        else:
+            total += amount * price
+    return total, unpriced
+
+
+def _in_dollars(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
+    return next((price for quote in _QUOTES if (price := _price(asset, quote, prices)) is not None), None)
+
+
+def _price(base: str, quote: str, prices: Mapping[str, Decimal]) -> Decimal | None:
+    direct = prices.get(f"{base}/{quote}")
+    if direct:
+        return direct
+    inverse = prices.get(f"{quote}/{base}")
+    return _ONE / inverse if inverse else None

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.trading.valuation import needs_prices, usd_price, usd_value
+
+PRICES = {
+    "BTC/USDT": Decimal(20000),
+    "ETH/BTC": Decimal("0.05"),
+    "SOL/USDC": Decimal(20),
+    "BTC/EUR": Decimal(16000),
+    "USDT/TRY": Decimal(40),
+    "DEAD/USDT": Decimal(0),
+}
+
+
+def test_dollars_need_no_price() -> None:
+    amounts = {"USDT": Decimal(5), "USDC": Decimal("2.5"), "BTC": Decimal(0)}
+    assert not needs_prices(amounts)
+    assert usd_value(amounts, {}) == (Decimal("7.5"), [])
+
+
+def test_assets_are_priced_directly_by_another_dollar_or_through_bitcoin() -> None:
+    assert usd_price("BTC", PRICES) == 20000
+    assert usd_price("SOL", PRICES) == 20
+    assert usd_price("ETH", PRICES) == 1000
+
+
+def test_currency_that_others_are_quoted_in_is_priced_the_other_way_round() -> None:
+    assert usd_price("EUR", PRICES) == Decimal("1.25")
+    assert usd_price("TRY", PRICES) == Decimal("0.025")
+
+
+def test_asset_without_a_price_is_named_and_counts_nothing() -> None:
+    amounts = {"BTC": Decimal("0.5"), "XYZ": Decimal(100), "DEAD": Decimal(1), "OLD": Decimal(0)}
+    assert needs_prices(amounts)
+    assert usd_value(amounts, PRICES) == (Decimal(10000), ["XYZ", "DEAD"])
+
+
+def test_debt_counts_against_the_rest() -> None:
+    assert usd_value({"USDT": Decimal(-3), "BTC": Decimal("0.001")}, PRICES) == (Decimal(17), [])
