@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import boto3
 
+from functions.user_recorder.app import lambda_handler as record_user
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.models.base import LISTED, created_key
@@ -72,7 +73,7 @@ class Seeded:
 
 
 def seed(follower_count: int) -> Seeded:
-    """Write the demo's data; every record is a minute old, so that the followers are older than any alert."""
+    """Write the demo's data; its records are a minute old, so that the followers are older than any alert."""
     created_at = utc_now() - timedelta(minutes=1)
     people = _People(created_at)
     plan = _plans(created_at)
@@ -127,25 +128,29 @@ class _People:
         created = self._cognito.admin_create_user(
             UserPoolId=self._pool,
             Username=email,
-            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
+            UserAttributes=[
+                {"Name": "email", "Value": email},
+                {"Name": "email_verified", "Value": "true"},
+                {"Name": "given_name", "Value": first_name},
+                {"Name": "family_name", "Value": last_name},
+            ],
             MessageAction="SUPPRESS",
         )
         self._set_password(email)
         if admin:
             self._cognito.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName="admin")
-        user_id = next(one["Value"] for one in created["User"]["Attributes"] if one["Name"] == "sub")
-        User(
-            user_id,
-            created_key=created_key(to_iso(self.created_at), user_id),
-            email=email,
-            email_verified=True,
-            first_name=first_name,
-            last_name=last_name,
-            subscription_id=plan.id,
-            subscription_updated_at=self.created_at,
-            created_at=self.created_at,
-            updated_at=self.created_at,
-        ).save()
+        attributes = {one["Name"]: one["Value"] for one in created["User"]["Attributes"]}
+        user_id = attributes["sub"]
+        # The embedded AWS does not call the Lambda of the user pool, which makes the record.
+        record_user(
+            {
+                "triggerSource": "PostConfirmation_ConfirmSignUp",
+                "request": {"userAttributes": attributes | {"cognito:user_status": "CONFIRMED"}},
+            },
+            None,
+        )
+        actions = [User.subscription_id.set(plan.id), User.subscription_updated_at.set(self.created_at)]
+        User(user_id).update(actions=[*actions])
         return user_id
 
     def token(self, email: str) -> str:

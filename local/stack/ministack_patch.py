@@ -1,9 +1,10 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: three things that this stack needs.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: four things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
 2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
 3. With `AUTH=true` it asks for `sqs:SendMessageBatch`, which is no permission; AWS asks for `sqs:SendMessage`.
+4. It does not know Cognito's AdminDeleteSoftwareToken, which is younger than it is.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -31,11 +32,12 @@ def apply(version: str) -> bool:
     if version != VERSION:
         return False
     from ministack.core import iam_actions, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
-    from ministack.services import lambda_svc  # noqa: PLC0415
+    from ministack.services import cognito, lambda_svc  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
     iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
+    cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
 
@@ -56,6 +58,23 @@ def _with_real_permissions(original: Any) -> Any:
         return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
 
     return action
+
+
+def _with_software_tokens_deleted(cognito: Any, original: Any) -> Any:
+    async def dispatch(action: str, data: dict[str, Any]) -> Any:
+        if action != "AdminDeleteSoftwareToken":
+            return await original(action, data)
+        pool, error = cognito._resolve_pool(data.get("UserPoolId"))
+        if error:
+            return error
+        user, error = cognito._resolve_user(pool, data.get("Username"))
+        if error:
+            return error
+        user.pop("_totp_secret", None)
+        cognito._apply_mfa_preference(user, {"SoftwareTokenMfaSettings": {"Enabled": False}})
+        return cognito.json_response({})
+
+    return dispatch
 
 
 class _UnpackedOnce(zipfile.ZipFile):
