@@ -17,6 +17,7 @@ from datetime import datetime
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from shared.clock import to_iso, utc_now
@@ -99,19 +100,26 @@ class User(Table):
 
     def set_active(self, active: bool) -> None:
         """Let the user's followers trade or not; nothing is written when it is so already."""
-        self._change(User.active.set(active), unless=self.active == active)
+        self._change(User.active.set(active), condition=User.active == (not active))
 
     def forget_telegram(self) -> None:
         """Forget the Telegram chat; nothing is written when there is none."""
-        self._change(User.telegram_chat_id.remove(), unless=self.telegram_chat_id is None)
+        self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id.exists())
 
     def touch(self) -> None:
         """Note that something of the user's was changed that lies elsewhere."""
-        self._change()
+        self._change(condition=User.id.exists())
 
-    def _change(self, *actions: Action, unless: bool = False) -> None:
-        if not unless:
-            self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=User.id.exists())
+    def _change(self, *actions: Action, condition: Condition) -> bool:
+        """Write if the condition holds, and tell; either way this is the record as it stands then."""
+        try:
+            self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=condition)
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise
+            self.refresh(consistent_read=True)
+            return False
+        return True
 
 
 def keep_account(account: Account) -> User:
@@ -119,7 +127,8 @@ def keep_account(account: Account) -> User:
 
     Repeatable, and as often at once as you like: there is one record, made once.
     """
-    return mend_user(User.find(account.id) or create_user(account), account)
+    user = User.find(account.id)
+    return create_user(account) if user is None else mend_user(user, account)
 
 
 def create_user(account: Account) -> User:
@@ -171,13 +180,7 @@ def mend_user(user: User, account: Account) -> User:
         actions += [User.subscription_id.set(plan_id), User.subscription_updated_at.set(utc_now())]
     if not actions:
         return user
-    try:
-        user.update(actions=[*actions, User.updated_at.set(utc_now())], condition=User.updated_at == user.updated_at)
-    except UpdateError as error:
-        if not condition_failed(error):
-            raise
-        user.refresh(consistent_read=True)
-    else:
+    if user._change(*actions, condition=User.updated_at == user.updated_at):
         logger.info("user_mended", user_id=user.id, fields=len(actions), status=user.status, active=user.active)
     return user
 
