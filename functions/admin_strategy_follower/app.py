@@ -6,9 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_strategy_follower import closing, service
-from functions.admin_strategy_follower.schemas import ClosingItem, FollowerItem
+from functions.admin_strategy_follower import closing, ordering, service
+from functions.admin_strategy_follower.schemas import ClosingItem, FollowerItem, NewOrders, QueuedItems
 from shared.api.admin_api import AdminApi
+from shared.api.idempotency import HEADER, Once, key_faults
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 
@@ -20,6 +21,26 @@ def list_followers(strategy_id: str) -> Listing[FollowerItem]:
     """List Followers, newest first."""
     strategy = service.find_strategy(strategy_id)
     return service.list_followers(strategy, app.query(ListQuery))
+
+
+@app.post("/v1/admin/strategy/follower/<follower_id>")
+def place_orders(follower_id: str) -> QueuedItems:
+    """New Orders: answered at once, carried out by the order executor."""
+    follower = ordering.find_follower(follower_id)
+    key = app.header(HEADER)
+    wanted = app.body(NewOrders, faults=key_faults(key))
+    once = None
+    if key is not None:
+        path = f"/v1/admin/strategy/follower/{follower_id}"
+        once = Once.of(key, admin_id=app.admin_id, path=path, content=wanted.content())
+    return ordering.place_orders(follower, wanted, once=once)
+
+
+@app.delete("/v1/admin/strategy/follower/<follower_id>")
+def close_order(follower_id: str) -> Listing[ClosingItem]:
+    """Close Order: answered at once, carried out by the order executor."""
+    follower = ordering.find_follower(follower_id)
+    return closing.close_one(follower, delivery=app.request_id)
 
 
 @app.delete("/v1/admin/strategy/follower/<strategy_id>/all")

@@ -1,9 +1,15 @@
-"""Asks for followers' positions to be closed. Closes nothing itself: only the order executor writes to the exchange."""
+"""Asks for followers' positions to be closed. Closes nothing itself: only the order executor writes to the exchange.
+
+First it is noted up to which trigger everything is to be closed: what a fan-out has yet to write opens nothing then.
+What is there already is told one by one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+
+from pynamodb.exceptions import UpdateError
 
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
@@ -12,14 +18,16 @@ from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
 from shared.messages import Command, OrderMessage, send_orders
-from shared.models.base import in_chunks
+from shared.models.base import condition_failed, in_chunks
 from shared.models.execution import Execution, trigger_parts
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
+from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.observability import logger
 from shared.trading.execution import Desired
+from shared.trading.ids import execution_id
 
 _PAGE = 100
 _RECENT = 5
@@ -32,9 +40,12 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
 
     It may be repeated: what is closing already is asked for again, under the new `delivery`.
     """
+    last_seq = _last_seq(strategy.id)
+    if last_seq is not None:
+        _note_closed(StrategyAlerts(strategy.id), last_seq)
     closing: list[Execution] = []
     # What waits in the queue goes first: taken meanwhile, it is found in its slot below.
-    for trigger_id in _fresh_triggers(strategy):
+    for trigger_id in _fresh_triggers(strategy.id):
         for waiting in in_chunks(_execution_ids(trigger_id), _PAGE):
             closing += _close(waiting, delivery=delivery)
     known = {execution.id for execution in closing}
@@ -46,11 +57,42 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
     return listing(map(_item, closing), token=None)
 
 
-def _fresh_triggers(strategy: Strategy) -> list[str]:
+def close_one(follower: Follower, *, delivery: str) -> Listing[ClosingItem]:
+    """Ask for the close of everything that one follower holds or is about to hold; it may be repeated."""
+    last_seq = _last_seq(follower.strategy_id)
+    if last_seq is not None:
+        _note_closed(Follower(follower.strategy_id, follower.created_key), last_seq)
+    waiting = [execution_id(trigger_id, follower.id) for trigger_id in _fresh_triggers(follower.strategy_id)]
+    closing = _close(waiting, delivery=delivery)
+    known = {execution.id for execution in closing}
+    closing += _close([held for held in _held_by([follower]) if held not in known], delivery=delivery)
+    logger.info("follower_close_requested", follower_id=follower.id, executions=len(closing))
+    return listing(map(_item, closing), token=None)
+
+
+def _last_seq(strategy_id: str) -> int | None:
+    """Return the sequence number of the strategy's latest trigger, or None before the first."""
+    alerts = StrategyAlerts.find(strategy_id)
+    return alerts.last_seq if alerts is not None else None
+
+
+def _note_closed(record: StrategyAlerts | Follower, seq: int) -> None:
+    """Keep that everything up to `seq` is to be closed; a record that is gone, or says more already, is left alone."""
+    model = type(record)
+    there = StrategyAlerts.strategy_id if isinstance(record, StrategyAlerts) else Follower.strategy_id
+    older = model.closed_seq.does_not_exist() | (model.closed_seq < seq)
+    try:
+        record.update(actions=[model.closed_seq.set(seq)], condition=there.exists() & older)
+    except UpdateError as error:
+        if not condition_failed(error):
+            raise
+
+
+def _fresh_triggers(strategy_id: str) -> list[str]:
     """Return the triggers whose executions may still wait for their turn: older ones open nothing any more."""
     oldest = utc_now() - timedelta(seconds=settings().max_alert_age_s + _CLOCKS_APART_S)
     fresh: list[str] = []
-    for keys in in_chunks(Trigger.by_strategy.query(strategy.id, scan_index_forward=False, page_size=_RECENT), _RECENT):
+    for keys in in_chunks(Trigger.by_strategy.query(strategy_id, scan_index_forward=False, page_size=_RECENT), _RECENT):
         found = Trigger.find_many(key.id for key in keys).values()
         fresh += [trigger.id for trigger in found if trigger.active and trigger.created_at >= oldest]
         if any(trigger.created_at < oldest for trigger in found):

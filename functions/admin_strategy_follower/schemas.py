@@ -1,9 +1,19 @@
-"""What the endpoints of strategies' followers answer, by their documented names."""
+"""What the endpoints of strategies' followers take and answer, by their documented names."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict
+from typing import Annotated, ClassVar, Final, TypedDict
+
+from pydantic import Field
+
+from shared.api.fields import OrderType, Price, SaysOfList, TradeSide, Uuid
+from shared.api.requests import Body
+from shared.trading.ids import TAKE_PROFIT_LEGS
+from shared.trading.signal import Content
+
+_MOST_TAKE_PROFITS: Final = len(TAKE_PROFIT_LEGS)
+_MOST_FOLLOWERS: Final = 500
 
 
 class UserProfile(TypedDict):
@@ -74,6 +84,44 @@ class FollowerItem(TypedDict):
     ExchangeKey: FollowerExchangeKey
     StrategyRiskProfile: StrategyRiskProfile | None
     StrategyAutomatedFollowPerformance: StrategyAutomatedFollowPerformance | None
+
+
+class QueuedItem(TypedDict):
+    """New Orders: one execution that waits for its turn."""
+
+    id: str
+    strategyFollowId: str
+    status: str
+
+
+class QueuedItems(TypedDict):
+    """New Orders: the answer."""
+
+    items: list[QueuedItem]
+
+
+class NewOrders(Body):
+    """New Orders: the body."""
+
+    answer: ClassVar[type] = QueuedItems
+
+    side: TradeSide
+    stop_type: OrderType
+    stop_price: Price
+    take_profit_prices: Annotated[
+        list[Price],
+        Field(min_length=1, max_length=_MOST_TAKE_PROFITS),
+        SaysOfList(f"must include at least one takeProfit, at most {_MOST_TAKE_PROFITS}"),
+    ]
+    strategy_follow_ids: Annotated[
+        list[Uuid],
+        Field(max_length=_MOST_FOLLOWERS, default_factory=list),
+        SaysOfList(f"must be list of at most {_MOST_FOLLOWERS} strategy follower IDs"),
+    ]
+
+    def content(self) -> dict[str, Content]:
+        """Return what makes two bodies the same request."""
+        return {**self.model_dump()}
 
 
 class ClosingItem(TypedDict):

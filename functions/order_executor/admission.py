@@ -38,6 +38,8 @@ class Standing:
     plan: Subscription | None
     strategy: Strategy | None
     latest_alert_seq: int
+    closed_seq: int
+    """Everything up to it was asked to be closed, for the whole strategy or for this follower."""
     halted: list[str]
 
 
@@ -60,13 +62,14 @@ def read_standing(execution: Execution) -> Standing:
         plan=plan,
         strategy=strategy,
         latest_alert_seq=alerts.latest_alert_seq if alerts is not None else 0,
+        closed_seq=max(one.closed_seq or 0 if one is not None else 0 for one in (alerts, follower)),
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
     )
 
 
 def admit_follower(standing: Standing, execution: Execution) -> None:
     """Raise OrderDenied when the follower, its user, key, plan or strategy may not open anything now."""
-    if execution.desired is Desired.CLOSED:
+    if execution.desired is Desired.CLOSED or execution.seq <= standing.closed_seq:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED)
     if standing.halted:
         raise OrderDenied(DenialReason.HALTED, ", ".join(standing.halted))

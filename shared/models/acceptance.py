@@ -19,7 +19,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared.errors import LockstepError, RecordChanged
 from shared.messages import TriggerMessage, send_trigger
-from shared.models.base import SCHEMA_VERSION, epoch_after, transact
+from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
@@ -29,8 +29,6 @@ from shared.trading.signal import Signal, fingerprint
 
 REPEAT_WINDOW = timedelta(seconds=30)
 """The latest alert's content, met again within this time, is the same alert."""
-
-ALERT_ID_KEPT = timedelta(hours=24)
 
 _ATTEMPTS = 12
 
@@ -65,7 +63,7 @@ def accept_alert(
     alert_key = None if alert_id is None else f"alert#{strategy.id}#{alert_id}"
     for attempt in range(1, _ATTEMPTS + 1):
         alerts = StrategyAlerts.find(strategy.id)
-        known = None if alert_key is None else _still_known(alert_key, at=received_at)
+        known = None if alert_key is None else IdempotencyKey.find_valid(alert_key, at=received_at)
         if known is not None and known.fingerprint != content:
             raise AlertIdTaken(f"alert id of trigger {known.response}")
         if known is not None:
@@ -74,7 +72,8 @@ def accept_alert(
             if alerts is not None and alerts.latest_trigger_id is not None and _repeats(alerts, content, received_at):
                 # Under this id it has been answered now, so under this id the answer stays the same for its 24 hours.
                 if alert_key is not None:
-                    transact(_claim(alert_key, content=content, trigger_id=alerts.latest_trigger_id, at=received_at))
+                    latest = alerts.latest_trigger_id
+                    transact(IdempotencyKey.claim(alert_key, content=content, response=latest, at=received_at))
                 return _answer_repeat(alerts.latest_trigger_id)
             trigger = _new_trigger(
                 strategy, signal, source=StrategySource.TRADINGVIEW, seq=_next_seq(alerts), at=received_at
@@ -83,7 +82,7 @@ def accept_alert(
             trigger.win_rate = win_rate
             claim = None
             if alert_key is not None:
-                claim = _claim(alert_key, content=content, trigger_id=trigger.id, at=received_at)
+                claim = IdempotencyKey.claim(alert_key, content=content, response=trigger.id, at=received_at)
             _store(trigger, alerts, content=content, also=claim)
         except RecordChanged:
             # Another alert took the seq, or the same one came twice at once: read again and decide anew.
@@ -136,16 +135,18 @@ def _repeats(alerts: StrategyAlerts, content: str, received_at: datetime) -> boo
     return received_at - alerts.latest_received_at < REPEAT_WINDOW
 
 
-def _still_known(alert_key: str, *, at: datetime) -> IdempotencyKey | None:
-    known = IdempotencyKey.find(alert_key)
-    return known if known is not None and known.expires_at > int(at.timestamp()) else None
+def queue_again(trigger_id: str) -> None:
+    """Queue a trigger that is asked for again, in case its first request died before it did.
+
+    Queued twice does no harm: the id de-duplicates.
+    """
+    trigger = Trigger.find(trigger_id)
+    if trigger is not None and trigger.fanout_state is FanoutState.PENDING:
+        _queue(trigger)
 
 
 def _answer_repeat(trigger_id: str) -> Acceptance:
-    trigger = Trigger.find(trigger_id)
-    # Its first delivery may have died before queueing it. Queued twice does no harm: the id de-duplicates.
-    if trigger is not None and trigger.fanout_state is FanoutState.PENDING:
-        _queue(trigger)
+    queue_again(trigger_id)
     return Acceptance(trigger_id=trigger_id, repeated=True)
 
 
@@ -199,22 +200,6 @@ def _store(
             also(transaction)
 
     transact(write)
-
-
-def _claim(alert_key: str, *, content: str, trigger_id: str, at: datetime) -> Callable[[TransactWrite], None]:
-    def write(transaction: TransactWrite) -> None:
-        transaction.save(
-            IdempotencyKey(
-                key=alert_key,
-                fingerprint=content,
-                response=trigger_id,
-                created_at=at,
-                expires_at=epoch_after(at, ALERT_ID_KEPT),
-            ),
-            condition=IdempotencyKey.key.does_not_exist() | (IdempotencyKey.expires_at <= int(at.timestamp())),
-        )
-
-    return write
 
 
 def _queue(trigger: Trigger) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import TimeAttribute
+from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
 
 
@@ -53,6 +53,8 @@ class Follower(Table):
     user_id = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
     active = BooleanAttribute(default=True)
+    closed_seq = IntegerAttribute(null=True)
+    """The strategy's `last_seq` when an admin last closed this follower: what is not newer opens nothing."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

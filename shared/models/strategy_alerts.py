@@ -21,6 +21,8 @@ class StrategyAlerts(Table):
     """Sequence number of the latest trigger, an admin's included."""
     latest_alert_seq = IntegerAttribute(default=0)
     """Sequence number of the latest trigger that went to every follower: older ones are superseded."""
+    closed_seq = IntegerAttribute(null=True)
+    """`last_seq` when an admin last closed the whole strategy: what is not newer opens nothing."""
     latest_trigger_id = UnicodeAttribute(null=True)
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)

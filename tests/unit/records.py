@@ -102,7 +102,8 @@ def a_follower(name: str, *, at: datetime = STARTED_AT, **values: Any) -> Follow
         "user_id": USER_ID,
         "risk_profile_id": PROFILE_ID,
     }
-    follower = Follower(id=id_of(name), **_created(id_of(name), at), **(usual | values))
+    follower_id = values.pop("id", id_of(name))
+    follower = Follower(id=follower_id, **(_created(follower_id, at) | usual | values))
     follower.save()
     return follower
 

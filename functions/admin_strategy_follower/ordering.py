@@ -1,0 +1,129 @@
+"""Places an admin's new orders on the road that alerts go: a trigger, stored and queued. Sizes and trades nothing.
+
+Whether each follower may trade is the order executor's decision, as with an alert; its record says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import uuid4
+
+from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
+from functions.admin_strategy_follower.service import find_strategy
+from shared.api.exchange_access import UNREACHABLE
+from shared.api.idempotency import Once
+from shared.api.json_text import read_json, write_json
+from shared.api.requests import Fault, fault
+from shared.api.side_by_side import run_side_by_side
+from shared.clock import utc_now
+from shared.errors import ExchangeError, NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
+from shared.models.acceptance import accept_admin_order, queue_again
+from shared.models.follower import Follower
+from shared.models.strategy import Strategy
+from shared.observability import logger
+from shared.trading.ids import execution_id
+from shared.trading.signal import Signal, check_geometry
+
+_TRIGGER_ID = "triggerId"
+
+
+def find_follower(follower_id: str) -> Follower:
+    """Return the follower; raise NotFound."""
+    follower = Follower.find_by_id(follower_id)
+    if follower is None:
+        raise NotFound(f"follower {follower_id} does not exist")
+    return follower
+
+
+def place_orders(follower: Follower, wanted: NewOrders, *, once: Once | None) -> QueuedItems:
+    """Queue the orders for the follower and for those listed, each once, or for nobody; raise the request's faults.
+
+    A repeat under the same key gets the first answer, even where the market has left the prices behind since.
+    """
+    answered = _first_answer(once, at=utc_now())
+    if answered is not None:
+        return answered
+    strategy = find_strategy(follower.strategy_id)
+    market_price = _market_price(strategy)
+    signal = Signal(
+        side=wanted.side,
+        order_price=market_price,
+        stop=wanted.stop_price,
+        stop_type=wanted.stop_type,
+        take_profits=tuple(wanted.take_profit_prices),
+    )
+    faults = [*_price_faults(signal, wanted), *_follower_faults(strategy, wanted.strategy_follow_ids)]
+    if faults:
+        raise RequestUnprocessable(faults)
+    now, trigger_id = utc_now(), str(uuid4())
+    follower_ids = list(dict.fromkeys([follower.id, *wanted.strategy_follow_ids]))
+    answer: QueuedItems = {
+        "items": [
+            {"id": execution_id(trigger_id, one), "strategyFollowId": one, "status": "QUEUED"} for one in follower_ids
+        ]
+    }
+    try:
+        accept_admin_order(
+            strategy,
+            signal,
+            follower_ids=follower_ids,
+            received_at=now,
+            trigger_id=trigger_id,
+            also=None if once is None else once.keep(write_json({_TRIGGER_ID: trigger_id, **answer}), at=now),
+        )
+    except RecordChanged as error:
+        # The same request, sent at the same moment, was first.
+        answered = _first_answer(once, at=now)
+        if answered is None:
+            raise ServiceUnavailable(
+                "the strategy's orders are changing too fast, please repeat the request"
+            ) from error
+        return answered
+    logger.info("admin_orders_accepted", strategy_id=strategy.id, trigger_id=trigger_id, followers=len(follower_ids))
+    return answer
+
+
+def _first_answer(once: Once | None, *, at: datetime) -> QueuedItems | None:
+    kept = None if once is None else once.first_answer(at=at)
+    if kept is None:
+        return None
+    answer = read_json(kept)
+    queue_again(answer[_TRIGGER_ID])
+    return {"items": answer["items"]}
+
+
+def _market_price(strategy: Strategy) -> Decimal:
+    # Loads the exchange's client, which no other route of this function needs.
+    from shared.exchange import reading  # noqa: PLC0415
+
+    try:
+        return reading.market_price(exchange_id=strategy.exchange_id, symbol=strategy.symbol)
+    except ExchangeError as error:
+        logger.warning("exchange_not_reached", strategy_id=strategy.id, error=type(error).__name__, code=error.code)
+        raise ServiceUnavailable(UNREACHABLE) from error
+
+
+def _price_faults(signal: Signal, wanted: NewOrders) -> list[Fault]:
+    """Return the prices on the wrong side of the market."""
+    faults = []
+    for path, message in check_geometry(signal, price_name="market price"):
+        if path == "stop":
+            faults.append(fault(message, param="stopPrice", location="body", value=wanted.stop_price))
+        else:
+            index = int(path.rpartition(".")[2])
+            value = wanted.take_profit_prices[index]
+            faults.append(fault(message, param=f"takeProfitPrices[{index}]", location="body", value=value))
+    return faults
+
+
+def _follower_faults(strategy: Strategy, follower_ids: Sequence[str]) -> list[Fault]:
+    """Return the listed followers that do not follow the strategy."""
+    found = run_side_by_side(Follower.find_by_id, dict.fromkeys(follower_ids))
+    known = {one.id for one in found if one is not None and one.strategy_id == strategy.id}
+    return [
+        fault("must be follower of the same strategy", param=f"strategyFollowIds[{index}]", location="body", value=one)
+        for index, one in enumerate(follower_ids)
+        if one not in known
+    ]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from functions.admin_strategy_follower.app import lambda_handler
+from shared.clock import utc_now
+from shared.models.execution import Execution
+from shared.models.follower import Follower
+from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.trigger import FanoutState
+from shared.trading.execution import Desired, ExecutionState
+from tests.unit.admin_requests import Answer, sample, send
+from tests.unit.conftest import Queues
+from tests.unit.records import STRATEGY_ID, a_follower, a_slot, a_strategy, a_trigger, an_execution, id_of
+
+DOCUMENTED = "af42792c-b48e-4322-9716-07050cec48c8"
+
+
+def close(follower: Follower) -> Answer:
+    return send(lambda_handler, sample("admin_strategy_follower/close_order", path=(DOCUMENTED, follower.id)))
+
+
+def close_all() -> Answer:
+    return send(lambda_handler, sample("admin_strategy_follower/close_all_orders"))
+
+
+@pytest.mark.parametrize("state", [ExecutionState.ENTERING, ExecutionState.PROTECTED, ExecutionState.CLOSING])
+def test_what_the_follower_holds_is_wanted_closed_and_queued(admin_api: Queues, state: ExecutionState) -> None:
+    a_strategy()
+    trigger = a_trigger("trigger", seq=1)
+    mine = an_execution(trigger, a_follower("mine"), state=state)
+    others = an_execution(trigger, a_follower("other's"), state=state)
+    a_slot(mine)
+    a_slot(others)
+    answer = close(Follower.get(STRATEGY_ID, mine.follower_key))
+    assert answer.status == 200
+    assert answer.body == {"items": [{"id": mine.id, "strategyFollowId": mine.follower_id, "status": "CLOSING"}]}
+    assert [message["execution_id"] for message in admin_api.sent_to(admin_api.orders)] == [mine.id]
+    assert Execution.get(mine.id).desired is Desired.CLOSED
+    assert Execution.get(others.id).desired is Desired.OPEN
+
+
+def test_what_waits_in_the_queue_is_not_entered_any_more(admin_api: Queues) -> None:
+    a_strategy()
+    follower = a_follower("follower")
+    trigger = a_trigger("fresh", seq=1, at=utc_now(), active=True)
+    waiting = an_execution(trigger, follower, state=ExecutionState.QUEUED)
+    others = an_execution(trigger, a_follower("other"), state=ExecutionState.QUEUED)
+    assert [item["id"] for item in close(follower).body["items"]] == [waiting.id]
+    assert Execution.get(others.id).desired is Desired.OPEN
+
+
+def test_nothing_open_is_an_empty_list(admin_api: Queues) -> None:
+    a_strategy()
+    answer = close(a_follower("idle"))
+    assert (answer.status, answer.body) == (200, {"items": []})
+
+
+def test_unknown_follower_is_not_found(admin_api: Queues) -> None:
+    a_strategy()
+    answer = send(lambda_handler, sample("admin_strategy_follower/close_order", path=(DOCUMENTED, id_of("nobody"))))
+    assert (answer.status, answer.body) == (404, {"message": "route not found"})
+
+
+def test_close_reaches_what_a_fan_out_has_yet_to_write(admin_api: Queues) -> None:
+    a_strategy()
+    follower = a_follower("follower")
+    a_trigger("pending", seq=7, at=utc_now(), active=True, fanout_state=FanoutState.PENDING, pending="PENDING")
+    StrategyAlerts(STRATEGY_ID, last_seq=7).save()
+    assert close(follower).body == {"items": []}
+    assert Follower.get(STRATEGY_ID, follower.created_key).closed_seq == 7
+    assert StrategyAlerts.get(STRATEGY_ID).closed_seq is None
+    assert close_all().body == {"items": []}
+    assert StrategyAlerts.get(STRATEGY_ID).closed_seq == 7
+
+
+def test_later_note_stands_against_an_earlier_one(admin_api: Queues) -> None:
+    a_strategy()
+    follower = a_follower("follower", closed_seq=9)
+    StrategyAlerts(STRATEGY_ID, last_seq=7).save()
+    assert close(follower).status == 200
+    assert Follower.get(STRATEGY_ID, follower.created_key).closed_seq == 9
