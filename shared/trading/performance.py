@@ -1,0 +1,222 @@
+"""What trading has earned, and at what risk, from days of closed trades. Pure: reads no table and knows no today.
+
+Sums are exact decimals. Floats appear inside the annualised ratios only, where a root or a power is taken of figures
+that are exact until then. A year has 365 days: the market never closes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from shared.trading.arithmetic import exact
+
+DAYS_A_YEAR = 365
+_DAY = timedelta(days=1)
+_ZERO = Decimal(0)
+_LOST_ALL = Decimal(-1)
+_SPREAD_DAYS = 2
+"""One day has no spread."""
+_RETURN = Decimal("1e-20")
+"""Returns are cut to so many digits, so that sums of their squares stay exact."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDay:
+    """What one account's trades that were closed on one UTC day came to."""
+
+    date: date
+    account: str
+    profit: Decimal
+    """After fees."""
+    fee: Decimal
+    trades: int
+    winning_trades: int
+    losing_trades: int
+    won: Decimal
+    """Sum of the winning trades' profits."""
+    lost: Decimal
+    """Sum of the losing trades' losses, not negative."""
+    opening_balance: Decimal | None
+    """What the account held before the day's first trade was closed, None where nobody knows."""
+    closed_balance: Decimal | None
+    """What it held after the day's last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerformanceDay:
+    """One day of the series, all accounts together."""
+
+    date: date
+    profit: Decimal
+    cumulative_profit: Decimal
+    trades: int
+    closed_balance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """Totals and the daily series. Percentages are in percent; what is undefined is None."""
+
+    total_profit: Decimal
+    total_fee: Decimal
+    trades: int
+    winning_trades: int
+    losing_trades: int
+    win_rate_pct: Decimal | None
+    profit_factor: Decimal | None
+    expectancy: Decimal | None
+    max_drawdown: Decimal
+    """The deepest fall of the cumulative profit below its peak, as a positive amount."""
+    max_drawdown_pct: Decimal | None
+    sharpe: Decimal | None
+    sortino: Decimal | None
+    calmar: Decimal | None
+    closed_balance: Decimal | None
+    days: tuple[PerformanceDay, ...]
+
+
+def performance_of(records: Iterable[AccountDay]) -> Performance:
+    """Return the performance of one user: every day from the first with a closed trade to the last, idle ones too."""
+    with exact():
+        by_date: dict[date, list[AccountDay]] = {}
+        for record in records:
+            by_date.setdefault(record.date, []).append(record)
+        everything = [record for on_day in by_date.values() for record in on_day]
+        trades = sum(record.trades for record in everything)
+        winning = sum(record.winning_trades for record in everything)
+        total = sum((record.profit for record in everything), _ZERO)
+        lost = sum((record.lost for record in everything), _ZERO)
+        won = sum((record.won for record in everything), _ZERO)
+        days, returns = _series(by_date)
+        fall = max_drawdown(returns)
+        return Performance(
+            total_profit=total,
+            total_fee=sum((record.fee for record in everything), _ZERO),
+            trades=trades,
+            winning_trades=winning,
+            losing_trades=sum(record.losing_trades for record in everything),
+            win_rate_pct=Decimal(winning * 100) / trades if trades else None,
+            profit_factor=won / lost if lost else None,
+            expectancy=(won - lost) / trades if trades else None,
+            max_drawdown=_deepest_fall([day.cumulative_profit for day in days]),
+            max_drawdown_pct=fall * 100 if fall is not None else None,
+            sharpe=sharpe(returns),
+            sortino=sortino(returns),
+            calmar=calmar(returns),
+            closed_balance=days[-1].closed_balance if days else None,
+            days=tuple(days),
+        )
+
+
+def max_drawdown(returns: Sequence[Decimal]) -> Decimal | None:
+    """Return the deepest fall of what one unit became below its peak, 0 to 1; None without a day."""
+    if not returns:
+        return None
+    with exact():
+        worth = peak = Decimal(1)
+        deepest = _ZERO
+        for one in returns:
+            worth *= 1 + one
+            peak = max(peak, worth)
+            deepest = max(deepest, 1 - worth / peak)
+        return deepest
+
+
+def sharpe(returns: Sequence[Decimal]) -> Decimal | None:
+    """Return the annualised Sharpe ratio over a riskless rate of 0; None below two days, or if all are the same."""
+    days = len(returns)
+    if days < _SPREAD_DAYS:
+        return None
+    with exact():
+        total = sum(returns, _ZERO)
+        # In this form nothing is divided before the end, so that equal returns have a variance of exactly 0.
+        variance = (days * _sum_of_squares(returns) - total * total) / (days * (days - 1))
+        return _annual_ratio(total / days, variance)
+
+
+def sortino(returns: Sequence[Decimal]) -> Decimal | None:
+    """Return the annualised Sortino ratio over a required return of 0; None below two days, or without a losing one."""
+    if len(returns) < _SPREAD_DAYS:
+        return None
+    with exact():
+        downside = _sum_of_squares([one for one in returns if one < 0]) / len(returns)
+        return _annual_ratio(sum(returns, _ZERO) / len(returns), downside)
+
+
+def calmar(returns: Sequence[Decimal]) -> Decimal | None:
+    """Return the compound annual return over the deepest fall; None without a fall."""
+    fall = max_drawdown(returns)
+    if not fall:
+        return None
+    with exact():
+        worth = Decimal(1)
+        for one in returns:
+            worth *= 1 + one
+    try:
+        annual = float(worth) ** (DAYS_A_YEAR / len(returns)) - 1
+    except OverflowError:
+        return None
+    return _decimal(annual / float(fall))
+
+
+def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[PerformanceDay], list[Decimal]]:
+    """Return the days, and the return of each whose capital is known."""
+    days: list[PerformanceDay] = []
+    returns: list[Decimal] = []
+    balances: dict[str, Decimal] = {}
+    cumulative = _ZERO
+    for day in _every_day(by_date):
+        records = by_date.get(day, [])
+        profit = sum((record.profit for record in records), _ZERO)
+        cumulative += profit
+        # Money that was moved since the last trade is part of what the day began with, not of what it earned.
+        balances |= {record.account: record.opening_balance for record in records if record.opening_balance is not None}
+        capital = sum(balances.values(), _ZERO)
+        if capital > 0:
+            # A day can lose what there was; a greater loss was paid with money that came in on the way.
+            returns.append(max((profit / capital).quantize(_RETURN), _LOST_ALL))
+        balances |= {record.account: record.closed_balance for record in records if record.closed_balance is not None}
+        days.append(
+            PerformanceDay(
+                date=day,
+                profit=profit,
+                cumulative_profit=cumulative,
+                trades=sum(record.trades for record in records),
+                closed_balance=sum(balances.values(), _ZERO) if balances else None,
+            )
+        )
+    return days, returns
+
+
+def _every_day(by_date: dict[date, list[AccountDay]]) -> Iterator[date]:
+    if by_date:
+        day, last = min(by_date), max(by_date)
+        while day <= last:
+            yield day
+            day += _DAY
+
+
+def _deepest_fall(levels: Sequence[Decimal]) -> Decimal:
+    peak = deepest = _ZERO
+    for level in levels:
+        peak = max(peak, level)
+        deepest = max(deepest, peak - level)
+    return deepest
+
+
+def _sum_of_squares(values: Sequence[Decimal]) -> Decimal:
+    return sum((one * one for one in values), _ZERO)
+
+
+def _annual_ratio(mean: Decimal, variance: Decimal) -> Decimal | None:
+    if not variance:
+        return None
+    return _decimal(float(mean) / math.sqrt(variance) * math.sqrt(DAYS_A_YEAR))
+
+
+def _decimal(value: float) -> Decimal | None:
+    return Decimal(repr(value)) if math.isfinite(value) else None
