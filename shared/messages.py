@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
@@ -53,7 +54,7 @@ class TriggerMessage:
 
 @dataclass(frozen=True, slots=True)
 class OrderMessage:
-    """`orders.fifo`, group = exchange key: work on one execution."""
+    """`orders.fifo`: work on one execution."""
 
     command: Command
     execution_id: str
@@ -99,18 +100,18 @@ def send_trigger(message: TriggerMessage, *, dedup_id: str) -> None:
     )
 
 
-def send_orders(messages: Sequence[OrderMessage], *, delivery: str, takeover: bool = False) -> None:
+def send_orders(messages: Sequence[OrderMessage], *, delivery: str) -> None:
     """Queue work for the order executor; raise MessageNotSent if some of it was not taken.
 
-    `delivery` tells this sending from an earlier one of the same work (SQS drops repeats for five minutes). A takeover
-    goes in a group of its own: the killed worker's message still blocks the key's group, and the lease is the lock.
+    `delivery` tells this sending from an earlier one of the same work (SQS drops repeats for five minutes). Entries of
+    one key keep their order, in the key's group. Exits and second looks go in groups of their own: a failed or dead
+    worker's message must not hold them back, and the lease is the lock.
     """
-    suffix = ".takeover" if takeover else ""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
             "MessageBody": json.dumps(asdict(message)),
-            "MessageGroupId": message.api_key_id + suffix,
+            "MessageGroupId": _group_of(message, delivery),
             "MessageDeduplicationId": f"{message.execution_id}-{message.command.value}-{delivery}",
         }
         for number, message in enumerate(messages)
@@ -119,11 +120,33 @@ def send_orders(messages: Sequence[OrderMessage], *, delivery: str, takeover: bo
         _send_batch(settings().orders_queue_url, entries[start : start + _BATCH])
 
 
+def _group_of(message: OrderMessage, delivery: str) -> str:
+    if message.command is Command.OPEN:
+        return message.api_key_id
+    return f"{message.execution_id}.{hashlib.sha256(delivery.encode()).hexdigest()[:16]}"
+
+
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     """Queue a look at an execution in `delay_s` seconds (at most 900)."""
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
+
+
+def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:
+    """Let messages that failed (receipt handle → seconds) come again then, not after the visibility time-out.
+
+    Until then a FIFO queue holds back what comes after them in their groups.
+    """
+    handles = list(pauses_s.items())
+    for start in range(0, len(handles), _BATCH):
+        _sqs().change_message_visibility_batch(
+            QueueUrl=queue_url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": pause_s}
+                for number, (handle, pause_s) in enumerate(handles[start : start + _BATCH])
+            ],
+        )
 
 
 def _send_batch(queue_url: str, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:

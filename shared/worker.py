@@ -13,11 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from shared.errors import LockstepError
+from shared.messages import retry_soon
 from shared.observability import logger
 
 THREADS = 32
 """For blocking calls (`asyncio.to_thread`); Python's own default would be 6 on a Lambda."""
+
+FIRST_RETRY_S = 2
+LAST_RETRY_S = 60
+"""A failed record comes again after 2 s, 4 s, 8 s … while it still matters, not after the visibility time-out."""
 
 GRACE_S = 1.0
 """What a group may take to clean up once its deadline has passed; after that it is left behind."""
@@ -42,6 +49,8 @@ class Record:
     """The FIFO message group; None on a standard queue."""
     receive_count: int
     """1 on the first delivery."""
+    receipt_handle: str
+    """What SQS knows this delivery by."""
     sent_at_ms: int
     """Unix time in milliseconds at which the message was queued."""
 
@@ -49,18 +58,32 @@ class Record:
 Handle = Callable[[Record], Awaitable[None]]
 
 
-def run_batch(event: Mapping[str, Any], handle: Handle, *, deadline_s: float) -> dict[str, Any]:
+def run_batch(
+    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue_url: str | None = None
+) -> dict[str, Any]:
     """Handle an SQS event and return which records failed, as ReportBatchItemFailures wants it.
 
     A record that raises, or is not done `deadline_s` seconds after the batch began, fails together with the later
-    ones of its own group and no others. Returns at most GRACE_S after the deadline, whatever a record does.
+    ones of its own group and no others. Returns at most GRACE_S after the deadline, whatever a record does. With a
+    `queue_url` what failed comes again after seconds; without, after the queue's visibility time-out of minutes.
     """
     groups: dict[str, list[Record]] = {}
-    for record in map(_read, event.get("Records", [])):
+    records = [_read(raw) for raw in event.get("Records", [])]
+    for record in records:
         key = record.message_id if record.group_id is None else f"group {record.group_id}"
         groups.setdefault(key, []).append(record)
     failed = run_async(_run_groups(list(groups.values()), handle, deadline_s=deadline_s))
+    if queue_url and failed:
+        again = {one.receipt_handle: _pause_s(one) for one in records if one.message_id in set(failed)}
+        try:
+            retry_soon(queue_url, again)
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("retry_not_hastened", error=type(error).__name__)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _pause_s(record: Record) -> int:
+    return int(min(FIRST_RETRY_S * 2 ** (record.receive_count - 1), LAST_RETRY_S))
 
 
 def run_async(work: Coroutine[Any, Any, _T]) -> _T:
@@ -127,6 +150,7 @@ def _read(raw: Mapping[str, Any]) -> Record:
         body=raw.get("body", ""),
         group_id=attributes.get("MessageGroupId"),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        receipt_handle=raw.get("receiptHandle", ""),
         sent_at_ms=int(attributes.get("SentTimestamp", 0)),
     )
 

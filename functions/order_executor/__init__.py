@@ -3,11 +3,15 @@
 The only function that writes to an exchange. Decides nothing about who follows what.
 
 app.py         the queue's records → one piece of work each
-service.py     what a message means in the state the execution is in
+service.py     one message: the lease taken, the work done, the lease given back
+opening.py     the two halves of a trigger: make room, then enter
 admission.py   whether an entry may happen at all
 entering.py    the entry: intent, request, and what to do when its outcome is unknown
-protecting.py  the stop first, then the take-profits; closes what cannot be protected
-closing.py     getting out: reduce-only, verified flat, leftovers cancelled
+protecting.py  the stop first, then the take-profits
+settling.py    from where an execution stands to where it should be, whoever began it
+closing.py     getting out: reduce-only, what is ours and no more
 booking.py     what an ended position earned
-trade.py       the work at hand: lease, records and account of one execution
+lease.py       the right to write, and the rule that no write outlives it
+trade.py       the work at hand: records and account of one execution
+accounts.py    the exchange accounts that this worker has opened
 """

@@ -10,19 +10,19 @@ from shared.secrets import unseal
 
 _MAX_KEPT = 500
 
-_kept: dict[str, tuple[str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
+_kept: dict[tuple[str, str], tuple[str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
 
 
 async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
     """Return the key's account, on this event loop, with the symbol's quote as its margin asset."""
     secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
     loop = asyncio.get_running_loop()
-    kept = _kept.get(key.id)
+    _, _, quote = symbol.partition("/")
+    kept = _kept.get((key.id, quote))
     if kept is not None and kept[:3] == (key.api_key, secret, loop):
         return kept[3]
-    _, _, quote = symbol.partition("/")
     account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote)
     if len(_kept) >= _MAX_KEPT:
         _kept.pop(next(iter(_kept)))
-    _kept[key.id] = (key.api_key, secret, loop, account)
+    _kept[key.id, quote] = (key.api_key, secret, loop, account)
     return account

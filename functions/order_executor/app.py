@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from functions.order_executor import service
+from shared.config import settings
 from shared.messages import read_order_message
 from shared.worker import Record, run_batch
 
@@ -15,8 +17,9 @@ DEADLINE_S = 26.0
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Handle a batch; what failed comes again, with the later records of its own key only."""
     del context
-    return run_batch(event, _handle, deadline_s=DEADLINE_S)
+    ends_at_s = time.monotonic() + DEADLINE_S
 
+    async def handle(record: Record) -> None:
+        await service.handle(read_order_message(record.body), ends_at_s=ends_at_s)
 
-async def _handle(record: Record) -> None:
-    await service.handle(read_order_message(record.body))
+    return run_batch(event, handle, deadline_s=DEADLINE_S, queue_url=settings().orders_queue_url)

@@ -7,54 +7,77 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pynamodb.transactions import TransactWrite
 
-from functions.order_executor.trade import Trade, due_in, learn
+from functions.order_executor.trade import Trade, learn
 from shared.clock import to_ms, utc_now
 from shared.config import settings
 from shared.exchange.views import History
 from shared.models.follower_performance import FollowerPerformance
+from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import settle_trigger
 from shared.observability import count_outcome, logger
-from shared.trading.booking import Booking, book_position
+from shared.trading.booking import Booking, Fill, book_position
 from shared.trading.execution import HOLDS_QUANTITY, CloseReason, ExecutionState
+from shared.trading.ids import parse_client_order_id
 
-_CLOCK_ALLOWANCE = timedelta(seconds=60)
-"""The exchange's fills carry its clock, our records ours."""
-_BOOK_POLLS = 10
+_END_POLLS = 8
 _POLL_S = 0.2
 
 _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
 
 
-async def book(trade: Trade) -> bool:
-    """Book a position that is flat at the venue; False while its fills do not all show yet."""
-    execution = trade.execution
-    for attempt in range(_BOOK_POLLS):
-        history, wallet = await asyncio.gather(
-            trade.account.history(trade.symbol, since=execution.created_at - _CLOCK_ALLOWANCE),
-            trade.account.wallet_balance(),
-        )
-        booking = book_position(
-            execution_id=execution.id,
-            entry_side=execution.side,
-            fills=history.fills,
-            prefix=settings().broker_prefix,
-            deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
-        )
+@dataclass(frozen=True, slots=True)
+class End:
+    """A position that is over, by the exchange's books."""
+
+    booking: Booking
+    history: History
+
+
+def reckon(trade: Trade, history: History, *, whoever: bool = False) -> Booking | None:
+    """Return what has become of the position, or None if no entry shows yet.
+
+    `whoever` counts what another execution of ours has closed too: by a rule that was broken, but closed it is.
+    """
+    execution, prefix = trade.execution, settings().broker_prefix
+    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in history.fills] if whoever else history.fills
+    return book_position(
+        execution_id=execution.id,
+        entry_side=execution.side,
+        fills=fills,
+        prefix=prefix,
+        deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
+    )
+
+
+def _nobodys(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
+    ref = parse_client_order_id(fill.client_order_id, prefix=prefix)
+    return fill if ref is None or ref.execution_id == execution_id else replace(fill, client_order_id="")
+
+
+async def wait_for_end(trade: Trade, *, polls: int = _END_POLLS, whoever: bool = False) -> End | None:
+    """Return the position's end once the fills show that nothing of it is left; None while they do not."""
+    for attempt in range(polls):
+        history = await trade.history()
+        booking = reckon(trade, history, whoever=whoever)
         if booking is not None and booking.close_reason is not None:
-            await _learn_orders(trade, history)
-            await _write(trade, booking, wallet)
-            return True
-        await asyncio.sleep(_POLL_S * (attempt + 1))
-        await trade.hold()
-    logger.warning("fills_incomplete", execution_id=execution.id)
-    await trade.advance(due_at=due_in(10))
-    return False
+            return End(booking=booking, history=history)
+        if attempt + 1 < polls:
+            await asyncio.sleep(_POLL_S * (attempt + 1))
+            await trade.lease.hold()
+    logger.warning("fills_incomplete", execution_id=trade.execution.id)
+    return None
+
+
+async def book(trade: Trade, end: End) -> None:
+    """Book an ended position and free its slot, in one write with the follower's performance."""
+    await _learn_orders(trade, end.history)
+    await _write(trade, end.booking, await trade.account.wallet_balance())
 
 
 async def _learn_orders(trade: Trade, history: History) -> None:
@@ -82,6 +105,16 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
                 FollowerPerformance.updated_at.set(now),
                 FollowerPerformance.schema_version.set(1),
             ],
+        )
+        PerformanceDay.add(
+            transaction,
+            ledger=TradeLedger.STRATEGY,
+            user_id=execution.user_id,
+            api_key_id=execution.api_key_id,
+            closed_at=booking.closed_at or now,
+            profit=booking.net_profit,
+            fee=booking.fee,
+            balance=wallet,
         )
 
     reason = booking.close_reason

@@ -1,19 +1,25 @@
-"""Getting out: take-profits cancelled, the position closed reduce-only, verified flat, the stop cancelled last.
+"""Getting out: take-profits cancelled, ours closed reduce-only, verified by the fills, the stop cancelled last.
 
-Every step can be repeated after a crash. Closes at most what is ours, and only what the venue holds.
+Every step can be repeated after a crash. Closes at most what is ours, and only what the venue holds. What is left of
+ours is told by the exchange's fills: a position that reads 0 once may be a late answer, and one that does not read 0
+may be the owner's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
+from pynamodb.exceptions import PynamoDBException
+
+from functions.order_executor import booking
 from functions.order_executor.trade import Trade, due_in
 from shared.config import settings
-from shared.errors import ExchangeError, ExchangeRejected, OutcomeUnknown
+from shared.errors import ExchangeError, ExchangeRejected, RecordChanged
 from shared.exchange.views import OrderView
 from shared.models.execution import Execution
-from shared.models.order import OrderStatus
+from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
 from shared.trading.filters import round_down
@@ -26,90 +32,105 @@ _CLOSING_STATE = {Leg.CLOSE: ExecutionState.CLOSING, Leg.FLATTEN: ExecutionState
 
 
 async def close(trade: Trade, *, leg: Leg, reason: CloseReason) -> bool:
-    """Close the position and cancel what is left; True when the account is verified flat on the symbol.
+    """Close what is ours; True when the fills show that nothing of it is left.
 
-    False leaves the execution CLOSING or FLATTENING with its stop standing: the watcher takes it up again.
+    False leaves the execution CLOSING or FLATTENING with its stop standing, to be taken up again soon.
     """
-    state = _CLOSING_STATE[leg]
-    await _enter(trade, state, reason)
+    await _enter(trade, leg, reason)
     for round_number in range(_ROUNDS):
         try:
-            if round_number or leg is Leg.CLOSE:
-                # Standing reduce-only orders may make the exchange refuse the close; the stop is kept to the end.
-                await cancel_orders(trade, keep_stops=True)
-            if not await _reduce(trade, leg):
-                await cancel_orders(trade, keep_stops=False)
+            # The first FLATTEN asks nothing: the position is naked, and reduce-only takes no more than there is.
+            amount = trade.execution.filled_amount if leg is Leg.FLATTEN and not round_number else None
+            if not await _close_once(trade, leg, amount=amount):
                 return True
         except ExchangeError as error:
             logger.warning("close_interrupted", execution_id=trade.execution.id, detail=str(error))
-        await trade.hold()
+        await trade.lease.hold()
         if round_number:
             await asyncio.sleep(_PAUSE_S * round_number)
-    logger.error("close_not_finished", execution_id=trade.execution.id)
-    await trade.advance(due_at=due_in(5))
     return False
 
 
-async def _enter(trade: Trade, state: ExecutionState, reason: CloseReason) -> None:
-    execution = trade.execution
+async def _enter(trade: Trade, leg: Leg, reason: CloseReason) -> None:
+    execution, state = trade.execution, _CLOSING_STATE[leg]
     if execution.state in {state, ExecutionState.FLATTENING}:
         return
-    await trade.advance(state, due_at=due_in(10), close_reason=execution.close_reason or reason.value)
+    try:
+        if execution.state is ExecutionState.ENTERING:
+            await trade.advance(ExecutionState.UNPROTECTED, filled_amount=execution.filled_amount)
+        await trade.advance(state, due_at=due_in(10), close_reason=execution.close_reason or reason.value)
+    except (PynamoDBException, RecordChanged):
+        # A naked position is closed first and written down after.
+        if leg is not Leg.FLATTEN:
+            raise
+        logger.exception("flattening_not_noted", execution_id=execution.id)
 
 
-async def _reduce(trade: Trade, leg: Leg) -> bool:
-    """Send one reduce-only market order for what is left of ours; False when nothing is."""
-    amount = await remaining(trade)
-    if not amount:
-        return False
+async def _close_once(trade: Trade, leg: Leg, *, amount: Decimal | None) -> bool:
+    """Send one close for what is left of ours; False when nothing is. `amount` skips every question before it."""
+    if amount is None:
+        left = await left_of_ours(trade)
+        if not left:
+            return False
+        # Standing reduce-only orders may make the exchange refuse the close; the stop is kept to the end.
+        await cancel_orders(trade, keep_stops=True)
+        amount = round_down(min(left, await trade.position()), trade.filters.step_size)
+    if amount:
+        await reduce(trade, leg, amount)
+    return bool(await left_of_ours(trade))
+
+
+async def reduce(trade: Trade, leg: Leg, amount: Decimal) -> None:
+    """Send one reduce-only market order; what came of it is for the fills to tell."""
     planned = plan_close(leg=leg, entry_side=trade.execution.side, amount=amount)
     order = trade.intend(planned)
-    await trade.note(order)
+    await _note(trade, order, leg)
     try:
         await trade.place(planned, order)
     except ExchangeRejected as error:
-        # "Reduce only refused" is the race with a stop or a take-profit that has just filled: look again.
+        # "Reduce only refused" is the race with a stop or a take-profit that has just filled: the fills tell.
         order.status, order.error = OrderStatus.REJECTED, str(error.code)
-    except OutcomeUnknown:
-        await trade.look_up(order)
-    finally:
+    except ExchangeError as error:
+        order.error = type(error).__name__
+        with contextlib.suppress(ExchangeError):
+            await trade.look_up(order)
+    await _note(trade, order, leg)
+
+
+async def _note(trade: Trade, order: Order, leg: Leg) -> None:
+    try:
         await trade.note(order)
-    return True
+    except PynamoDBException:
+        if leg is not Leg.FLATTEN:
+            raise
+        logger.exception("flattening_not_noted", execution_id=trade.execution.id)
 
 
-async def remaining(trade: Trade) -> Decimal:
-    """Return how much may be closed: the smaller of what is ours and what the venue holds on our side."""
-    held = await trade.position()
-    ours = trade.execution.filled_amount
-    amount = held if ours is None else min(held, ours)
-    return round_down(amount, trade.filters.step_size)
+async def left_of_ours(trade: Trade) -> Decimal:
+    """Return how much of ours is still open, by the exchange's fills."""
+    seen = booking.reckon(trade, await trade.history())
+    return (trade.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
 
 
-async def cancel_orders(trade: Trade, *, keep_stops: bool) -> list[OrderView]:
-    """Cancel what stands of this execution's orders; return what stood."""
+async def cancel_orders(trade: Trade, *, keep_stops: bool) -> None:
+    """Cancel what stands of this execution's orders."""
     standing = [view for view in await trade.account.open_orders(trade.symbol) if _ours(trade.execution, view)]
-    doomed = [view for view in standing if not (keep_stops and _leg_of(view) in STOP_LEGS)]
-    await _cancel(trade, doomed)
-    return standing
+    await _cancel(trade, [view for view in standing if not (keep_stops and _leg_of(view) in STOP_LEGS)])
 
 
 async def cancel_leftovers(trade: Trade, standing: tuple[OrderView, ...]) -> tuple[OrderView, ...]:
     """Cancel what stands of any ended execution of ours; return the orders that are not ours, which are left alone."""
-    ours = [view for view in standing if _leg_of(view) is not None]
-    await _cancel(trade, ours)
+    await _cancel(trade, [view for view in standing if _leg_of(view) is not None])
     return tuple(view for view in standing if _leg_of(view) is None)
 
 
 async def _cancel(trade: Trade, views: list[OrderView]) -> None:
-    if not views:
-        return
-    await trade.hold()
-    await asyncio.gather(*(trade.account.cancel(trade.symbol, view) for view in views))
-    for view in views:
-        order = trade.orders.get(view.client_order_id)
-        if order is not None and order.status is not OrderStatus.FILLED:
+    await asyncio.gather(*(trade.cancel(view) for view in views))
+    known = [trade.orders[view.client_order_id] for view in views if view.client_order_id in trade.orders]
+    for order in known:
+        if order.status is not OrderStatus.FILLED:
             order.status = OrderStatus.CANCELLED
-    await trade.note(*(trade.orders[v.client_order_id] for v in views if v.client_order_id in trade.orders))
+    await trade.note(*known)
 
 
 def _leg_of(view: OrderView) -> Leg | None:

@@ -6,8 +6,10 @@ Unknown is not failed: an entry is sent a second time only when the exchange can
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from functions.order_executor.trade import Trade, due_in
 from shared.errors import (
@@ -19,6 +21,7 @@ from shared.errors import (
     OutcomeUnknown,
     RecordChanged,
 )
+from shared.exchange.futures import Stamp
 from shared.exchange.views import OrderView
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
@@ -38,6 +41,7 @@ _SEND_ATTEMPTS = 3
 _POLL_S = 0.25
 _UNKNOWN_POLL_S = 0.5
 _JUDGE_POLLS = 16
+_FOREIGN_AFTER_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
     execution = trade.execution
     entry = trade.intend(plan_entry(signal=execution.signal(), amount=sized.amount))
     stops = [trade.intend(stop, attempt=1) for stop in exits.stops]
-    await trade.hold()
-    trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
-    await asyncio.gather(
+    await _stamp(trade, entry)
+    await _with_dead_man(
+        trade,
         trade.advance(
             ExecutionState.ENTERING,
             orders=(entry, *stops),
@@ -85,15 +89,36 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
                 PositionSlot.execution_id.set(execution.id),
                 PositionSlot.quantity.set(sized.amount),
             ),
-            unless=lambda fresh: fresh.desired is Desired.CLOSED,
+            unless=_close_wanted,
             due_at=due_in(2 * DEAD_MAN_DELAY_S),
             equity=sized.equity,
             amount=sized.amount,
             caps=[cap.value for cap in sized.caps],
         ),
-        asyncio.to_thread(send_reconcile, ReconcileMessage(execution_id=execution.id), delay_s=DEAD_MAN_DELAY_S),
     )
     return entry
+
+
+async def _with_dead_man(trade: Trade, writing: Coroutine[Any, Any, None]) -> None:
+    """Write an intent and queue the message that brings another worker should this one die; both or an error."""
+    message = ReconcileMessage(execution_id=trade.execution.id)
+    queued = asyncio.to_thread(send_reconcile, message, delay_s=DEAD_MAN_DELAY_S)
+    for outcome in await asyncio.gather(writing, queued, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _stamp(trade: Trade, entry: Order) -> Stamp:
+    """Fix an entry's timestamp and window on its record, where whoever resolves it later finds them."""
+    stamp = await trade.lease.stamp(at_most_ms=ENTRY_WINDOW_MS)
+    entry.exchange_time_ms, entry.recv_window_ms = stamp.timestamp_ms, stamp.recv_window_ms
+    return stamp
+
+
+def _stamp_of(entry: Order) -> Stamp:
+    if entry.exchange_time_ms is None or entry.recv_window_ms is None:
+        raise OutcomeUnknown("the entry's window is not on record")
+    return Stamp(timestamp_ms=entry.exchange_time_ms, recv_window_ms=entry.recv_window_ms)
 
 
 async def send_entry(trade: Trade, entry: Order) -> Outcome:
@@ -101,7 +126,7 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
     planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(entry))
     for attempt in range(1, _SEND_ATTEMPTS + 1):
         try:
-            view = await trade.place(planned, entry)
+            view = await trade.place(planned, entry, stamp=_stamp_of(entry))
         except OutcomeUnknown as error:
             logger.warning("entry_outcome_unknown", execution_id=trade.execution.id, detail=str(error))
             await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error), due_at=due_in(DEAD_MAN_DELAY_S))
@@ -111,7 +136,7 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
             if isinstance(error, ExchangeThrottled) or attempt == _SEND_ATTEMPTS:
                 return await _refuse(trade, entry, _of_unavailable(error))
             await asyncio.sleep(_POLL_S * attempt)
-            trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
+            await _stamp(trade, entry)
             await trade.note(entry)
         except ExchangeRejected as error:
             return await _refuse(trade, entry, Refused(ExecutionState.REJECTED, _code(error), str(error)))
@@ -129,29 +154,28 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     It counts as absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
     position and the fills all show nothing. Raise OutcomeUnknown while the exchange is out of reach.
     """
-    if entry.exchange_time_ms is None or entry.recv_window_ms is None:
-        raise OutcomeUnknown("the entry's window is not on record")
-    expires_ms = entry.exchange_time_ms + entry.recv_window_ms + ABSENCE_MARGIN_MS
+    provable_ms = _stamp_of(entry).expires_ms + ABSENCE_MARGIN_MS
     while True:
         view = await trade.look_up(entry)
         if view is not None:
             return await _judge(trade, entry, view)
         exchange_now_ms = await trade.account.server_time_ms()
-        if exchange_now_ms > expires_ms:
+        if exchange_now_ms > provable_ms:
             break
-        await asyncio.sleep(min(_UNKNOWN_POLL_S, (expires_ms - exchange_now_ms) / 1000 + 0.01))
-        await trade.hold()
+        await asyncio.sleep(min(_UNKNOWN_POLL_S, (provable_ms - exchange_now_ms) / 1000 + 0.01))
+        await trade.lease.hold()
     view = await trade.look_up(entry)
     if view is not None:
         return await _judge(trade, entry, view)
-    held, history = await asyncio.gather(
-        trade.position(), trade.account.history(trade.symbol, since=trade.execution.created_at)
-    )
+    held, history = await asyncio.gather(trade.position(), trade.history())
     ours = history.orders.get(entry.client_order_id)
     if ours is not None:
         return await _judge(trade, entry, ours)
-    if held or any(fill.client_order_id == entry.client_order_id for fill in history.fills):
-        raise OutcomeUnknown("a position without an order that we know: look again")
+    if any(fill.client_order_id == entry.client_order_id for fill in history.fills):
+        raise OutcomeUnknown("fills without the order that they are of: look again")
+    if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
+        # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.
+        raise OutcomeUnknown("a position that no order or fill of ours explains: look again")
     entry.status = OrderStatus.ABSENT
     await trade.note(entry)
     logger.info("entry_proven_absent", execution_id=trade.execution.id, client_order_id=entry.client_order_id)
@@ -164,16 +188,16 @@ async def resend_entry(trade: Trade, absent: Order) -> Outcome:
         return Absent()
     planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(absent))
     entry = trade.intend(planned, attempt=absent.attempt + 1)
-    await trade.hold()
-    trade.stamp(entry, at_most_ms=ENTRY_WINDOW_MS)
+    await _stamp(trade, entry)
     try:
-        await trade.advance(
-            ExecutionState.ENTERING,
-            orders=(entry,),
-            unless=_close_wanted,
-            due_at=due_in(DEAD_MAN_DELAY_S),
+        await _with_dead_man(
+            trade,
+            trade.advance(
+                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(2 * DEAD_MAN_DELAY_S)
+            ),
         )
     except RecordChanged:
+        del trade.orders[entry.client_order_id]
         return Absent()
     return await send_entry(trade, entry)
 
@@ -189,10 +213,14 @@ async def _judge(trade: Trade, entry: Order, view: OrderView) -> Outcome:
         if view.filled or not view.status.is_open:
             break
         await asyncio.sleep(_POLL_S / 2)
+        await trade.lease.hold()
         view = await _again(trade, entry) or view
     if view.filled and view.status.is_open:
         # What is filled needs its stop now; the rest is not waited for.
-        await trade.account.cancel(trade.symbol, view)
+        try:
+            await trade.cancel(view)
+        except ExchangeError as error:
+            logger.warning("entry_rest_not_cancelled", execution_id=trade.execution.id, detail=str(error))
         view = await _again(trade, entry) or view
     if view.filled:
         return Filled(amount=view.filled, view=view)

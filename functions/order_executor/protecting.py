@@ -6,6 +6,7 @@ A refused take-profit or trailing leg is recorded and costs nothing; a refused s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,14 +19,16 @@ from shared.errors import (
     ExchangeError,
     ExchangeRejected,
     ExchangeUnavailable,
+    LeaseLost,
     OutcomeUnknown,
     StopWouldTrigger,
 )
 from shared.exchange import quirks
-from shared.exchange.views import OrderView
+from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, is_conditional
+from shared.exchange.views import VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
-from shared.observability import logger, measure_ms
+from shared.observability import count_outcome, logger, measure_ms
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS, Leg
 from shared.trading.plan import ExitPlan, PlannedOrder, plan_exits
@@ -33,21 +36,41 @@ from shared.trading.plan import ExitPlan, PlannedOrder, plan_exits
 STOP_GIVE_UP_S = 3.0
 """From the fill: then the position is closed instead, so that it is never naked for more than five seconds."""
 _RETRY_PAUSE_S = 0.15
+ATTENTION = "attention_needed"
+"""The metric that wakes somebody up: a position that we could not handle as promised."""
 WATCH_EVERY_S = 60.0
-_BATCH_WINDOW_MS = 5_000
 _TARGET_ATTEMPTS = 2
+_WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
 
 async def protect(trade: Trade, filled: Filled) -> bool:
-    """Place the stop of a position that has just been filled, or found; False when it has to be closed instead."""
+    """Place the stop of a position that has just been filled, or found; False when it has to be closed instead.
+
+    Our own records are written beside the stop's request and never decide about it: an error of theirs is raised only
+    when the stop stands.
+    """
     exits = plan_for(trade, filled.amount)
-    started_s = time.monotonic()
-    stops, _ = await asyncio.gather(
-        place_stops(trade, exits, give_up_at_s=started_s + STOP_GIVE_UP_S), _note_fill(trade, filled, exits)
+    trade.execution.filled_amount = filled.amount  # known from here on, written or not
+    give_up_at_s = time.monotonic() + STOP_GIVE_UP_S
+    placed, noted = await asyncio.gather(
+        place_stops(trade, exits, give_up_at_s=give_up_at_s),
+        _note_fill(trade, filled, exits),
+        return_exceptions=True,
     )
-    if not stops:
+    for outcome in (placed, noted):
+        if isinstance(outcome, LeaseLost | asyncio.CancelledError):
+            raise outcome
+    if isinstance(placed, BaseException):
+        logger.error("stop_failed", execution_id=trade.execution.id, detail=type(placed).__name__)
         return False
-    await asyncio.gather(note_protected(trade), place_targets(trade, exits))
+    if not placed:
+        return False
+    if isinstance(noted, BaseException):
+        await _note_fill(trade, filled, exits)  # once more, now that there is time
+    outcomes = await asyncio.gather(note_protected(trade), place_targets(trade, exits), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
     return True
 
 
@@ -62,11 +85,14 @@ async def _note_fill(trade: Trade, filled: Filled, exits: ExitPlan) -> None:
     entry = trade.of_leg(Leg.ENTRY)[-1]
     view = filled.view
     if view.average is None:
-        view = await trade.look_up(entry) or view
+        # A create-order reply may carry no average price: ask for the order. The fills will tell in any case.
+        with contextlib.suppress(ExchangeError):
+            view = await trade.look_up(entry) or view
     learn(entry, view)
     targets = [trade.intend(target, attempt=1) for target in _targets(exits) if not trade.of_leg(target.leg)]
+    known = trade.execution.state in {ExecutionState.UNPROTECTED, ExecutionState.PROTECTED}
     await trade.advance(
-        ExecutionState.UNPROTECTED if trade.execution.state is not ExecutionState.UNPROTECTED else None,
+        None if known else ExecutionState.UNPROTECTED,
         orders=(entry, *targets),
         slot=(PositionSlot.quantity.set(filled.amount),),
         due_at=due_in(5),
@@ -82,43 +108,54 @@ async def place_stops(trade: Trade, exits: ExitPlan, *, give_up_at_s: float) -> 
     Repeats keep the client id, so that a late first request and its repeat cannot both stand.
     """
     placed = await asyncio.gather(*(_place_stop(trade, stop, give_up_at_s=give_up_at_s) for stop in exits.stops))
-    # The limit stop may be missing: the closePosition order behind it covers the whole position.
-    return all(stands for stop, stands in zip(exits.stops, placed, strict=True) if stop.close_position)
+    return all(placed)
 
 
 async def _place_stop(trade: Trade, planned: PlannedOrder, *, give_up_at_s: float) -> bool:
+    """Place one stop leg, again and again under one client id, until it stands or time is up."""
     known = trade.of_leg(planned.leg)
     order = known[-1] if known else trade.intend(planned)
-    while True:
+    _redraw(order, planned)
+    while (left_s := give_up_at_s - time.monotonic()) > 0:
         try:
-            await trade.place(planned, order)
+            await trade.place(planned, order, timeout_s=min(ORDER_TIMEOUT_S, left_s))
         except StopWouldTrigger:
             order.status, order.error = OrderStatus.REJECTED, "EXCHANGE_2021"
-            logger.warning("stop_would_trigger", execution_id=trade.execution.id)
+            logger.warning("stop_would_trigger", execution_id=trade.execution.id, leg=planned.leg.value)
             return False
         except ExchangeRejected as error:
-            if error.code == quirks.CLOSE_POSITION_STANDS and await _stands(trade, order):
+            if error.code == quirks.CLOSE_POSITION_STANDS and await _stands(trade, order, give_up_at_s=give_up_at_s):
                 return True
             order.error = str(error.code)
         except (OutcomeUnknown, ExchangeUnavailable, ExchangeAuthorizationFailed) as error:
             order.error = type(error).__name__
-            if await _stands(trade, order):
+            if await _stands(trade, order, give_up_at_s=give_up_at_s):
                 return True
         else:
             return True
-        if time.monotonic() >= give_up_at_s:
-            logger.error("stop_not_placed", execution_id=trade.execution.id, leg=planned.leg.value, detail=order.error)
-            return False
         await asyncio.sleep(_RETRY_PAUSE_S)
-        order.exchange_time_ms = None  # a new request with a window of its own, under the same id
+    logger.error("stop_not_placed", execution_id=trade.execution.id, leg=planned.leg.value, detail=order.error)
+    count_outcome(ATTENTION)
+    return False
 
 
-async def _stands(trade: Trade, order: Order) -> bool:
+def _redraw(order: Order, planned: PlannedOrder) -> None:
+    """Let a stop's record say what is sent: a small fill, or a renewed stop, may change what was planned first."""
+    order.type, order.amount, order.price = planned.type, planned.amount, planned.price
+    order.trigger_price, order.close_position = planned.trigger_price, planned.close_position
+    order.reduce_only, order.conditional = planned.reduce_only, is_conditional(planned.type)
+    order.status, order.error = OrderStatus.INTENDED, None
+
+
+async def _stands(trade: Trade, order: Order, *, give_up_at_s: float) -> bool:
+    left_s = give_up_at_s - time.monotonic()
+    if left_s <= 0:
+        return False
     try:
-        view = await trade.look_up(order)
+        view = await trade.look_up(order, timeout_s=min(LOOK_UP_TIMEOUT_S, left_s))
     except ExchangeError:
         return False
-    return view is not None and view.status.is_open
+    return view is not None and view.status in _WORKING
 
 
 async def note_protected(trade: Trade) -> None:
@@ -157,30 +194,34 @@ async def place_targets(trade: Trade, exits: ExitPlan) -> None:
 
 
 async def _place_limits(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]) -> None:
-    if not pairs:
-        return
     for _ in range(_TARGET_ATTEMPTS):
-        await _send_limits(trade, pairs)
-        # What is neither standing nor refused never arrived. Should it arrive yet, its id is taken.
-        pairs = [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
+        pairs = await _never_arrived(trade, pairs)
         if not pairs:
             return
+        await _send_limits(trade, pairs)
+
+
+async def _never_arrived(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]) -> list[tuple[PlannedOrder, Order]]:
+    """Return the orders that the exchange does not know. One that was sent may have filled: its id is looked up first,
+    because after a fill the exchange would take the same id again.
+    """
+    sent = [order for _, order in pairs if order.status is OrderStatus.INTENDED and order.sent_at is not None]
+    try:
+        await asyncio.gather(*(trade.look_up(order) for order in sent))
+    except ExchangeError:
+        return []  # not known now: the watcher looks again
+    return [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
 
 
 async def _send_limits(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]) -> None:
-    await trade.hold()
     by_id = {order.client_order_id: order for _, order in pairs}
+    batch = [(order.client_order_id, planned) for planned, order in pairs]
     for order in by_id.values():
         order.sent_at = utc_now()
     try:
-        answers = await trade.account.place_batch(
-            trade.symbol,
-            [(order.client_order_id, planned) for planned, order in pairs],
-            recv_window_ms=_BATCH_WINDOW_MS,
-        )
+        answers = await trade.send(lambda stamp: trade.account.place_batch(trade.symbol, batch, stamp=stamp))
     except ExchangeError as error:
         logger.warning("targets_unknown", execution_id=trade.execution.id, detail=str(error))
-        await _adopt_standing(trade, by_id)
         return
     for answer in answers:
         order = by_id[answer.client_order_id]
@@ -191,18 +232,9 @@ async def _send_limits(trade: Trade, pairs: Sequence[tuple[PlannedOrder, Order]]
             logger.warning("target_rejected", execution_id=trade.execution.id, leg=order.leg.value, code=answer.code)
 
 
-async def _adopt_standing(trade: Trade, by_id: dict[str, Order]) -> None:
-    """Learn which orders of a batch without an answer stand; the others stay intended and are sent again later."""
-    try:
-        standing = await trade.account.open_orders(trade.symbol)
-    except ExchangeError:
-        return
-    for view in standing:
-        if view.client_order_id in by_id:
-            learn(by_id[view.client_order_id], view)
-
-
 async def _place_trailing(trade: Trade, planned: PlannedOrder, order: Order) -> None:
+    if not await _never_arrived(trade, [(planned, order)]):
+        return
     try:
         await trade.place(planned, order)
     except ExchangeRejected as error:
@@ -213,7 +245,14 @@ async def _place_trailing(trade: Trade, planned: PlannedOrder, order: Order) -> 
         order.error = type(error).__name__
 
 
-def stop_stands(standing: Sequence[OrderView], stops: Sequence[Order]) -> bool:
-    """Tell whether the stop that covers the whole position is among the standing orders."""
-    ids = {order.client_order_id for order in stops if order.close_position}
-    return any(view.client_order_id in ids and view.status.is_open for view in standing)
+async def stops_stand(trade: Trade, exits: ExitPlan) -> bool:
+    """Tell whether every planned stop is there; a limit stop may have triggered, with its backstop still behind it."""
+    standing = {view.client_order_id for view in await trade.account.open_orders(trade.symbol) if view.status.is_open}
+    for planned in exits.stops:
+        known = trade.of_leg(planned.leg)
+        if known and known[-1].client_order_id in standing:
+            continue
+        view = await trade.look_up(known[-1]) if known and not planned.close_position else None
+        if view is None or view.status not in _WORKING:
+            return False
+    return True

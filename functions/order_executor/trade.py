@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.lease import Lease
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import ClockSkewed, LeaseLost, RecordChanged
-from shared.exchange.futures import FuturesAccount, is_conditional
-from shared.exchange.views import OrderView, VenueStatus
+from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp, is_conditional
+from shared.exchange.views import History, OrderView, VenueStatus
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
@@ -26,13 +26,11 @@ from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg, client_order_id
 from shared.trading.plan import PlannedOrder
 
-LEASE_S = 10.0
-"""A killed worker's lease ends before its dead-man message is due, or soon after."""
-_RENEW_BELOW_S = 6.0
-_RECV_WINDOW_MS = 5_000
-_LEASE_MARGIN_MS = 500
+CLOCK_ALLOWANCE = timedelta(seconds=60)
+"""The exchange's books carry its clock, our records ours."""
 _MAX_CHANGES = 5
 
+_T = TypeVar("_T")
 
 _KNOWN_STATUS = {
     VenueStatus.OPEN: OrderStatus.OPEN,
@@ -50,12 +48,9 @@ class Trade:
     """One execution while this worker holds the lease on its account and symbol."""
 
     execution: Execution
-    slot: PositionSlot
+    lease: Lease
     account: FuturesAccount
     filters: SymbolFilters
-    worker: str
-    lease_ends_s: float
-    """Monotonic time at which the lease ends unless it is renewed."""
     orders: dict[str, Order] = field(default_factory=dict)
     """The ledger's orders of the execution, by client id."""
 
@@ -63,15 +58,6 @@ class Trade:
     def symbol(self) -> str:
         """The symbol, BASE/QUOTE."""
         return self.execution.symbol
-
-    # -- the lease -------------------------------------------------------------------------------------------------
-
-    async def hold(self) -> None:
-        """Make sure that the lease lasts for the next request; raise LeaseLost if another worker took it over."""
-        if self.lease_ends_s - time.monotonic() < _RENEW_BELOW_S:
-            asked_at = time.monotonic()
-            await asyncio.to_thread(self.slot.renew, lease_s=LEASE_S)
-            self.lease_ends_s = asked_at + LEASE_S
 
     # -- the ledger ------------------------------------------------------------------------------------------------
 
@@ -126,23 +112,23 @@ class Trade:
         """
 
         def with_it(transaction: TransactWrite) -> None:
-            ours = (PositionSlot.lease_owner == self.slot.lease_owner) & (PositionSlot.fence == self.slot.fence)
-            key = PositionSlot(self.slot.api_key_id, self.slot.symbol)
+            held = self.lease.slot
+            ours = (PositionSlot.lease_owner == held.lease_owner) & (PositionSlot.fence == held.fence)
             if slot:
+                key = PositionSlot(held.api_key_id, held.symbol)
                 transaction.update(key, actions=list(slot), condition=ours)
             else:
-                transaction.condition_check(
-                    PositionSlot, self.slot.api_key_id, range_key=self.slot.symbol, condition=ours
-                )
+                transaction.condition_check(PositionSlot, held.api_key_id, range_key=held.symbol, condition=ours)
             for order in orders:
                 transaction.save(order)
             if also is not None:
                 also(transaction)
 
+        worker = self.lease.slot.lease_owner
         for _ in range(_MAX_CHANGES):
             expected = self.execution.state
             try:
-                await asyncio.to_thread(self.execution.change, state=state, worker=self.worker, also=with_it, **changes)
+                await asyncio.to_thread(self.execution.change, state=state, worker=worker, also=with_it, **changes)
             except RecordChanged:
                 await self.refresh()
                 if self.execution.state is not expected or (unless is not None and unless(self.execution)):
@@ -153,13 +139,14 @@ class Trade:
 
     async def refresh(self) -> None:
         """Read execution and slot again; raise LeaseLost if the slot is not ours any more."""
+        held = self.lease.slot
         execution, slot = await asyncio.gather(
             asyncio.to_thread(Execution.find, self.execution.id),
-            asyncio.to_thread(PositionSlot.find, self.slot.api_key_id, self.slot.symbol),
+            asyncio.to_thread(PositionSlot.find, held.api_key_id, held.symbol),
         )
-        if execution is None or slot is None or slot.fence != self.slot.fence:
-            raise LeaseLost(f"{self.slot.api_key_id} {self.slot.symbol} was taken over")
-        self.execution, self.slot = execution, slot
+        if execution is None or slot is None or slot.fence != held.fence:
+            raise LeaseLost(f"{held.api_key_id} {held.symbol} was taken over")
+        self.execution, self.lease.slot = execution, slot
 
     async def note(self, *orders: Order) -> None:
         """Write what became of some orders, in one request. Their records are one worker's at a time, by the lease."""
@@ -175,41 +162,47 @@ class Trade:
 
     # -- the exchange ----------------------------------------------------------------------------------------------
 
-    def stamp(self, order: Order, *, at_most_ms: int = _RECV_WINDOW_MS) -> None:
-        """Fix an order's timestamp and window: the exchange refuses the request before the lease ends."""
-        left_ms = int((self.lease_ends_s - time.monotonic()) * 1000) - _LEASE_MARGIN_MS
-        if left_ms <= 0:
-            raise LeaseLost("the lease ended while work was under way")
-        order.exchange_time_ms, order.recv_window_ms = self.account.now_ms(), min(at_most_ms, left_ms)
-
-    async def place(self, planned: PlannedOrder, order: Order) -> OrderView:
-        """Send one intended order. A refused timestamp is set anew once: nothing was done then."""
+    async def send(self, request: Callable[[Stamp], Awaitable[_T]]) -> _T:
+        """Make one write inside the lease. A refused timestamp is set anew once: nothing was done then."""
         try:
-            return await self._place_once(planned, order)
+            return await self._send_once(request, await self.lease.stamp())
         except ClockSkewed:
-            await self.hold()
-            self.stamp(order)
-            await self.note(order)
-            return await self._place_once(planned, order)
+            return await self._send_once(request, await self.lease.stamp())
 
-    async def _place_once(self, planned: PlannedOrder, order: Order) -> OrderView:
-        await self.hold()
-        if order.exchange_time_ms is None or order.recv_window_ms is None:
-            self.stamp(order)
-        order.sent_at = utc_now()
-        view = await self.account.place(
-            self.symbol,
-            planned,
-            client_order_id=order.client_order_id,
-            timestamp_ms=order.exchange_time_ms,
-            recv_window_ms=order.recv_window_ms or _RECV_WINDOW_MS,
-        )
+    async def _send_once(self, request: Callable[[Stamp], Awaitable[_T]], stamp: Stamp) -> _T:
+        with self.lease.writing(stamp):
+            return await request(stamp)
+
+    async def place(
+        self, planned: PlannedOrder, order: Order, *, stamp: Stamp | None = None, timeout_s: float = ORDER_TIMEOUT_S
+    ) -> OrderView:
+        """Send one intended order; with a `stamp` of its own (the one on record) it is not set anew."""
+
+        async def request(used: Stamp) -> OrderView:
+            order.sent_at = utc_now()
+            order.exchange_time_ms, order.recv_window_ms = used.timestamp_ms, used.recv_window_ms
+            return await self.account.place(
+                self.symbol, planned, client_order_id=order.client_order_id, stamp=used, timeout_s=timeout_s
+            )
+
+        view = await (self.send(request) if stamp is None else self._send_once(request, stamp))
         learn(order, view)
         return view
 
-    async def look_up(self, order: Order) -> OrderView | None:
+    async def cancel(self, view: OrderView) -> None:
+        """Cancel a standing order."""
+        await self.send(lambda stamp: self.account.cancel(self.symbol, view, stamp=stamp))
+
+    async def history(self) -> History:
+        """Return what happened on the symbol since the execution was made, by the exchange's books."""
+        known = {o.exchange_order_id: o.client_order_id for o in self.orders.values() if o.exchange_order_id}
+        return await self.account.history(self.symbol, since=self.execution.created_at - CLOCK_ALLOWANCE, known=known)
+
+    async def look_up(self, order: Order, *, timeout_s: float = LOOK_UP_TIMEOUT_S) -> OrderView | None:
         """Ask the exchange for an order by its client id; None proves nothing yet."""
-        view = await self.account.find_order(self.symbol, order.client_order_id, conditional=order.conditional)
+        view = await self.account.find_order(
+            self.symbol, order.client_order_id, conditional=order.conditional, timeout_s=timeout_s
+        )
         if view is not None:
             learn(order, view)
         return view
@@ -222,7 +215,7 @@ class Trade:
 
 def learn(order: Order, view: OrderView) -> None:
     """Keep what the exchange said of an order on its record (not written yet)."""
-    order.status = _KNOWN_STATUS[view.status]
+    order.status = _KNOWN_STATUS.get(view.status, order.status)
     order.exchange_order_id = view.exchange_order_id
     order.filled = view.filled
     if view.average is not None:

@@ -13,7 +13,7 @@ from shared.models.base import in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
 from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.observability import count_outcome, logger
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import Desired, ExecutionState
 
 _PAGE = 100
 _MAX_PER_RUN = 5_000
@@ -37,7 +37,9 @@ def watch() -> dict[str, int]:
 def _settle_due(now: datetime) -> int:
     with ThreadPoolExecutor(max_workers=OPEN_SHARDS) as threads:
         shards = threads.map(lambda shard: list(_due_in(shard, now)), range(OPEN_SHARDS))
-    due = [execution_id for shard in shards for execution_id in shard][:_MAX_PER_RUN]
+    # What has waited longest comes first, whatever its shard.
+    waiting = sorted(pair for shard in shards for pair in shard)
+    due = [execution_id for _, execution_id in waiting[:_MAX_PER_RUN]]
     queued = 0
     for chunk in in_chunks(due, _PAGE):
         # The index lags behind: what it named is read again before anything is done about it.
@@ -48,9 +50,9 @@ def _settle_due(now: datetime) -> int:
     return queued
 
 
-def _due_in(shard: int, now: datetime) -> Iterator[str]:
+def _due_in(shard: int, now: datetime) -> Iterator[tuple[datetime, str]]:
     for execution in Execution.by_due.query(open_shard(shard), Execution.due_at <= now, limit=_MAX_PER_RUN):
-        yield execution.id
+        yield execution.due_at or now, execution.id
 
 
 def _is_due(execution: Execution, now: datetime) -> bool:
@@ -84,8 +86,10 @@ def _resume_fanouts(now: datetime) -> int:
 async def take_over(execution_id: str, *, delivery: str) -> None:
     """Ask the dead-man's question: is it protected by now? If not, queue the work past the dead worker's group."""
     execution = await asyncio.to_thread(Execution.find, execution_id)
-    if execution is None or not execution.active or execution.state in _SAFE:
+    if execution is None or not execution.active:
+        return
+    if execution.state in _SAFE and execution.desired is not Desired.CLOSED:
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=delivery, takeover=True)
+    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=delivery)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.trigger_fanout.service import fan_out
+from shared.config import settings
 from shared.messages import read_trigger_message
 from shared.worker import GRACE_S, Record, run_batch
 
@@ -19,7 +20,9 @@ _RESERVE_S = 2.0
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a batch of triggers; answer which of them must come again."""
     remaining_s = context.get_remaining_time_in_millis() / 1000
-    return run_batch(event, _handle, deadline_s=max(remaining_s - GRACE_S - _RESERVE_S, 0.0))
+    return run_batch(
+        event, _handle, deadline_s=max(remaining_s - GRACE_S - _RESERVE_S, 0.0), queue_url=settings().triggers_queue_url
+    )
 
 
 async def _handle(record: Record) -> None:

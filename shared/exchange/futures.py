@@ -7,15 +7,16 @@ Every method raises our ExchangeError classes only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_ms
-from shared.errors import ExchangeError, OrderUnknown
+from shared.errors import ExchangeError, OrderUnknown, OutcomeUnknown
 from shared.exchange import parse, quirks, transport
-from shared.exchange.markets import leverage_brackets, symbol_filters, venue_symbol
+from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.views import AccountView, BatchAnswer, History, OrderView
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg
@@ -25,6 +26,11 @@ READ_TIMEOUT_S = 3.0
 ORDER_TIMEOUT_S = 1.5
 """A request that places something: after this its outcome is looked up, well inside the bound for a naked position."""
 
+LOOK_UP_TIMEOUT_S = 1.0
+_PAGE = 1000
+_HISTORY_SPAN_MS = 7 * 24 * 3600 * 1000 - 1
+"""The exchange's lists of orders and trades cover at most seven days a request."""
+
 _CONDITIONAL = {OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_STOP_MARKET}
 MARGIN_ASSET = "USDT"
 
@@ -32,6 +38,29 @@ MARGIN_ASSET = "USDT"
 def is_conditional(order_type: OrderType) -> bool:
     """Tell whether the exchange keeps orders of this type among its algo orders (refused with -4120 elsewhere)."""
     return order_type in _CONDITIONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A write's timestamp by the exchange's clock, and how long after it the exchange still carries it out."""
+
+    timestamp_ms: int
+    recv_window_ms: int
+
+    @property
+    def expires_ms(self) -> int:
+        """From here on the exchange refuses the write."""
+        return self.timestamp_ms + self.recv_window_ms
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The exchange's names."""
+        return {"timestamp": self.timestamp_ms, "recvWindow": self.recv_window_ms}
+
+
+def now_ms() -> int:
+    """Return the exchange's time as far as we know, Unix milliseconds."""
+    return transport.server_clock.now_ms()
 
 
 class FuturesAccount:
@@ -76,8 +105,12 @@ class FuturesAccount:
         )
 
     async def filters(self, symbol: str) -> SymbolFilters:
-        """Return the symbol's filters; raise NotFound when it does not trade."""
+        """Return the symbol's filters; raise NotFound when it is not listed."""
         return await symbol_filters(self._client, symbol)
+
+    async def is_trading(self, symbol: str) -> bool:
+        """Tell whether the symbol takes new orders."""
+        return await is_trading(self._client, symbol)
 
     async def market_price(self, symbol: str) -> Decimal:
         """Return the last traded price of the contract: stops trigger on it."""
@@ -102,44 +135,58 @@ class FuturesAccount:
         )
         return (*(parse.order_view(o) for o in regular), *(parse.algo_view(o) for o in conditional))
 
-    async def find_order(self, symbol: str, client_order_id: str, *, conditional: bool) -> OrderView | None:
+    async def find_order(
+        self, symbol: str, client_order_id: str, *, conditional: bool, timeout_s: float = LOOK_UP_TIMEOUT_S
+    ) -> OrderView | None:
         """Return the order with this client id, or None: not known (yet), which said once proves nothing."""
+        name, params = "fapiPrivateGetAlgoOrder", {"clientAlgoId": client_order_id}
+        if not conditional:
+            name = "fapiPrivateGetOrder"
+            params = {"symbol": venue_symbol(symbol), "origClientOrderId": client_order_id}
         try:
-            if conditional:
-                return parse.algo_view(await self._get("fapiPrivateGetAlgoOrder", clientAlgoId=client_order_id))
-            return parse.order_view(
-                await self._get("fapiPrivateGetOrder", symbol=venue_symbol(symbol), origClientOrderId=client_order_id)
-            )
+            answer = await transport.call(self._client, name, params, timeout_s=timeout_s)
         except OrderUnknown:
             return None
+        return parse.algo_view(answer) if conditional else parse.order_view(answer)
 
-    async def history(self, symbol: str, *, since: datetime) -> History:
+    async def history(self, symbol: str, *, since: datetime, known: Mapping[str, str]) -> History:
         """Return every order and fill on the symbol since a time, fills under the client id that we placed.
 
         The exchange's fills name their order by its own id only, and a triggered conditional order fills as another
-        order than the one we placed; both are resolved here.
+        order than the one we placed; both are resolved here. `known` (exchange's id → client id) names orders that
+        its lists no longer show. The lists reach back seven days at a time.
         """
-        params = {"symbol": venue_symbol(symbol), "startTime": to_ms(since)}
-        trades, orders, conditional = await asyncio.gather(
-            self._all_trades(params),
-            self._get("fapiPrivateGetAllOrders", limit=1000, **params),
-            self._get("fapiPrivateGetAllAlgoOrders", limit=1000, **params),
-        )
-        views = [parse.order_view(order) for order in orders] + [parse.algo_view(order) for order in conditional]
-        names = {order.exchange_order_id: order.client_order_id for order in views if not order.conditional}
+        windows = list(_windows(to_ms(since), now_ms()))
+        answers = await asyncio.gather(*(self._history_of(symbol, *window) for window in windows))
+        views = [view for views, _ in answers for view in views]
+        names = dict(known)
+        names |= {order.exchange_order_id: order.client_order_id for order in views if not order.conditional}
         names |= {order.actual_order_id: order.client_order_id for order in views if order.actual_order_id is not None}
+        trades = {int(trade["id"]): trade for _, trades in answers for trade in trades}
         return History(
             orders={order.client_order_id: order for order in views},
-            fills=tuple(parse.fill(trade, client_order_id=names.get(str(trade["orderId"]), "")) for trade in trades),
+            fills=tuple(
+                parse.fill(trade, client_order_id=names.get(str(trade["orderId"]), "")) for trade in trades.values()
+            ),
         )
 
-    async def _all_trades(self, params: dict[str, Any]) -> list[dict[str, Any]]:
-        page_size = 1000
-        trades: list[dict[str, Any]] = await self._get("fapiPrivateGetUserTrades", limit=page_size, **params)
+    async def _history_of(
+        self, symbol: str, start_ms: int, end_ms: int
+    ) -> tuple[list[OrderView], list[dict[str, Any]]]:
+        params = {"symbol": venue_symbol(symbol), "startTime": start_ms, "endTime": end_ms, "limit": _PAGE}
+        trades, orders, conditional = await asyncio.gather(
+            self._trades(params),
+            self._get("fapiPrivateGetAllOrders", **params),
+            self._get("fapiPrivateGetAllAlgoOrders", **params),
+        )
+        return [*map(parse.order_view, orders), *map(parse.algo_view, conditional)], trades
+
+    async def _trades(self, params: dict[str, Any]) -> list[dict[str, Any]]:
+        trades: list[dict[str, Any]] = await self._get("fapiPrivateGetUserTrades", **params)
         page = trades
-        while len(page) == page_size:
-            following = {"symbol": params["symbol"], "fromId": int(page[-1]["id"]) + 1}
-            page = await self._get("fapiPrivateGetUserTrades", limit=page_size, **following)
+        while len(page) == _PAGE:
+            following = {"symbol": params["symbol"], "fromId": int(page[-1]["id"]) + 1, "limit": _PAGE}
+            page = await self._get("fapiPrivateGetUserTrades", **following)
             trades = trades + page
         return trades
 
@@ -149,31 +196,24 @@ class FuturesAccount:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def now_ms(self) -> int:
-        """Return the exchange's time as far as we know: what a request's timestamp should carry."""
-        return transport.server_clock.now_ms()
-
     async def place(
         self,
         symbol: str,
         order: PlannedOrder,
         *,
         client_order_id: str,
-        timestamp_ms: int | None = None,
-        recv_window_ms: int,
+        stamp: Stamp,
+        timeout_s: float = ORDER_TIMEOUT_S,
     ) -> OrderView:
-        """Place one order. `recv_window_ms` after its timestamp the exchange refuses the request.
+        """Place one order, once.
 
         An order whose client id stands already is taken for what it is: placed by an earlier request of ours.
         """
         conditional = is_conditional(order.type)
-        params = _request(symbol, order, client_order_id=client_order_id)
-        params["recvWindow"] = recv_window_ms
-        if timestamp_ms is not None:
-            params["timestamp"] = timestamp_ms
+        params = _request(symbol, order, client_order_id=client_order_id) | stamp.parameters
         method = "fapiPrivatePostAlgoOrder" if conditional else "fapiPrivatePostOrder"
         try:
-            answer = await transport.call(self._client, method, params, timeout_s=ORDER_TIMEOUT_S)
+            answer = await transport.call(self._client, method, params, timeout_s=timeout_s)
         except ExchangeError as error:
             if error.code in quirks.DUPLICATE_CLIENT_ID:
                 found = await self.find_order(symbol, client_order_id, conditional=conditional)
@@ -183,30 +223,27 @@ class FuturesAccount:
         return parse.algo_view(answer) if conditional else parse.order_view(answer)
 
     async def place_batch(
-        self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, recv_window_ms: int
+        self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, stamp: Stamp
     ) -> list[BatchAnswer]:
         """Place up to five plain orders in one request; each has its own answer, in the order given."""
         requests = [_request(symbol, order, client_order_id=client_id) for client_id, order in orders]
-        answers = await transport.call(
-            self._client,
-            "fapiPrivatePostBatchOrders",
-            {"batchOrders": requests, "recvWindow": recv_window_ms},
-            timeout_s=ORDER_TIMEOUT_S,
-        )
+        params = {"batchOrders": requests} | stamp.parameters
+        answers = await transport.call(self._client, "fapiPrivatePostBatchOrders", params, timeout_s=ORDER_TIMEOUT_S)
+        if not isinstance(answers, list) or len(answers) != len(orders):
+            raise OutcomeUnknown("a batch's answer does not fit its orders")
         return [
             parse.batch_answer(answer, client_order_id=client_id)
             for (client_id, _), answer in zip(orders, answers, strict=True)
         ]
 
-    async def cancel(self, symbol: str, order: OrderView) -> bool:
+    async def cancel(self, symbol: str, order: OrderView, *, stamp: Stamp) -> bool:
         """Cancel a standing order; False when it did not stand any more (filled, triggered or cancelled before)."""
+        name, params = "fapiPrivateDeleteAlgoOrder", {"algoId": order.exchange_order_id}
+        if not order.conditional:
+            name = "fapiPrivateDeleteOrder"
+            params = {"symbol": venue_symbol(symbol), "orderId": order.exchange_order_id}
         try:
-            if order.conditional:
-                await self._write("fapiPrivateDeleteAlgoOrder", algoId=order.exchange_order_id)
-            else:
-                await self._write(
-                    "fapiPrivateDeleteOrder", symbol=venue_symbol(symbol), orderId=order.exchange_order_id
-                )
+            await transport.call(self._client, name, params | stamp.parameters, timeout_s=ORDER_TIMEOUT_S)
         except OrderUnknown:
             return False
         return True
@@ -214,8 +251,13 @@ class FuturesAccount:
     async def _get(self, method: str, **params: Any) -> Any:
         return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
 
-    async def _write(self, method: str, **params: Any) -> Any:
-        return await transport.call(self._client, method, params, timeout_s=ORDER_TIMEOUT_S)
+
+def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans that one history request may cover, oldest first, the last one up to a little after now."""
+    while start_ms + _HISTORY_SPAN_MS < end_ms:
+        yield start_ms, start_ms + _HISTORY_SPAN_MS
+        start_ms += _HISTORY_SPAN_MS
+    yield start_ms, start_ms + _HISTORY_SPAN_MS
 
 
 def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[str, Any]:

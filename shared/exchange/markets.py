@@ -13,6 +13,7 @@ from shared.trading.filters import SymbolFilters
 KEEP_FOR_S = 3600.0
 
 _filters: dict[str, SymbolFilters] = {}
+_trading: set[str] = set()
 _filters_until = 0.0
 _brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
 
@@ -24,20 +25,23 @@ def venue_symbol(symbol: str) -> str:
 
 
 async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
-    """Return the symbol's filters; raise NotFound when it does not trade as a perpetual here."""
+    """Return the symbol's filters, also while its trading is paused; raise NotFound when it is no perpetual here."""
     global _filters_until  # noqa: PLW0603 - one cache per process
     if symbol not in _filters or time.monotonic() >= _filters_until:
         answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=10.0)
-        fresh = {}
+        fresh, trading = {}, set[str]()
         for market in answer["symbols"]:
-            if market.get("contractType") == "PERPETUAL" and market.get("status") == "TRADING":
+            if market.get("contractType") == "PERPETUAL":
                 name = f"{market['baseAsset']}/{market['quoteAsset']}"
                 fresh[name] = parse.symbol_filters(market, symbol=name)
+                trading |= {name} if market.get("status") == "TRADING" else set()
         _filters.clear()
         _filters.update(fresh)
+        _trading.clear()
+        _trading.update(trading)
         _filters_until = time.monotonic() + KEEP_FOR_S
     if symbol not in _filters:
-        raise NotFound(f"{symbol} does not trade")
+        raise NotFound(f"{symbol} is not listed")
     return _filters[symbol]
 
 
@@ -51,3 +55,12 @@ async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, 
     found = parse.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)
     _brackets[symbol] = (time.monotonic() + KEEP_FOR_S, found)
     return found
+
+
+async def is_trading(client: Any, symbol: str) -> bool:
+    """Tell whether the symbol takes new orders."""
+    try:
+        await symbol_filters(client, symbol)
+    except NotFound:
+        return False
+    return symbol in _trading

@@ -25,6 +25,8 @@ class VenueStatus(StrEnum):
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    """A status that this code does not know; what it filled is known all the same."""
 
     @property
     def is_open(self) -> bool:

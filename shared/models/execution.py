@@ -168,6 +168,8 @@ class Execution(Table):
     protected_at = TimeAttribute(null=True)
     naked_ms = IntegerAttribute(null=True)
     """Milliseconds without a stop, measured."""
+    flat_since = TimeAttribute(null=True)
+    """When the venue first read flat while the fills did not show the end yet."""
     exit_price = DecimalAttribute(null=True)
     fee = DecimalAttribute(null=True)
     profit = DecimalAttribute(null=True)

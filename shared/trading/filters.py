@@ -83,3 +83,18 @@ def round_price(price: Decimal, tick: Decimal, rounding: Rounding) -> Decimal:
             return round_down(price, tick)
         case _:
             assert_never(rounding)
+
+
+_FINEST = Decimal("1e-8")
+UNLISTED = SymbolFilters(
+    symbol="",
+    tick_size=_FINEST,
+    step_size=_FINEST,
+    min_amount=_FINEST,
+    max_amount=Decimal(0),
+    market_step_size=_FINEST,
+    market_min_amount=_FINEST,
+    market_max_amount=Decimal(0),
+    min_notional=Decimal(0),
+)
+"""Of a symbol that the exchange lists no more: nothing is opened on it, and what was is only booked."""

@@ -39,7 +39,12 @@ def sqs_event(*messages: tuple[str, str | None], bodies: dict[str, str] | None =
         if group_id is not None:
             attributes["MessageGroupId"] = group_id
         records.append(
-            {"messageId": message_id, "body": (bodies or {}).get(message_id, "{}"), "attributes": attributes}
+            {
+                "messageId": message_id,
+                "receiptHandle": f"handle-{message_id}",
+                "body": (bodies or {}).get(message_id, "{}"),
+                "attributes": attributes,
+            }
         )
     return {"Records": records}
 
@@ -64,7 +69,14 @@ def test_a_record_carries_what_sqs_said_about_it() -> None:
 
     run_batch(sqs_event(("a1", "a"), bodies={"a1": "text"}), handle, deadline_s=DEADLINE_S)
     assert seen == [
-        Record(message_id="a1", body="text", group_id="a", receive_count=3, sent_at_ms=1_662_688_656_304),
+        Record(
+            message_id="a1",
+            body="text",
+            group_id="a",
+            receive_count=3,
+            receipt_handle="handle-a1",
+            sent_at_ms=1_662_688_656_304,
+        ),
     ]
 
 

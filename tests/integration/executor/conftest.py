@@ -17,7 +17,7 @@ from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 def paper_exchange() -> Iterator[ExchangeProcess]:
     exchange = ExchangeProcess().start()
     # What is tested here is the road, not the budget of one address.
-    exchange.set(limits_enabled=False)
+    exchange.set(limits_enabled=False, refuse_late_past_recv_window=True)
     yield exchange
     exchange.stop()
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.messages import Command
 from shared.models.order import Order, OrderStatus
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
@@ -114,15 +115,39 @@ def test_entry_that_never_arrived_is_sent_once_more_under_a_new_id(world: World)
     ]
 
 
-def test_entry_absent_twice_is_the_end(world: World) -> None:
+def test_entry_absent_twice_is_watched_and_gives_way_to_the_next_alert(world: World) -> None:
     person = world.follower()
     world.fault(person, "drop_before", ORDER, times=2)
 
     execution = world.opened(person)
 
-    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, "ENTRY_UNKNOWN")
+    assert (execution.state, execution.reason) == (ExecutionState.ENTRY_UNKNOWN, "ENTRY_UNKNOWN")
+    assert execution.active
     assert world.books(person).flat
-    assert world.slot(person).execution_id is None
+
+    following = world.opened(person)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, "ENTRY_UNKNOWN")
+    assert following.state is ExecutionState.PROTECTED
+    assert world.books(person).position == AMOUNT
+
+
+def test_entry_that_fills_after_it_was_proven_absent_is_flattened(world: World) -> None:
+    person = world.follower()
+    world.exchange.set(refuse_late_past_recv_window=False)
+    # Refused as "unknown", twice, and the second one carried out long after its window: the exchange breaks its word.
+    world.fault(person, "drop_before", ORDER)
+    world.fault(person, "http", ORDER, status=503, msg="Unknown error", doneAfterMs=6500)
+    execution = world.opened(person)
+    assert execution.state is ExecutionState.ENTRY_UNKNOWN
+    world.wait_until(lambda: world.books(person).position == AMOUNT)
+
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert world.books(person).flat
 
 
 def test_refused_entry_is_rejected_with_the_exchanges_code(world: World) -> None:
@@ -177,3 +202,26 @@ def test_answer_without_average_price_is_completed(world: World) -> None:
 
     assert execution.entry_price == 20000
     assert len(world.books(person).targets) == 3
+
+
+def test_entry_does_not_begin_without_time_for_its_stop(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+
+    world.handle(execution, seconds_left=5)
+
+    assert world.now(execution).state is ExecutionState.QUEUED
+    assert world.books(person).sent(ORDER) == 0
+    (again,) = world.queue("orders")
+    assert (again["command"], again["execution_id"]) == ("OPEN", execution.id)
+
+
+def test_failed_record_comes_again_soon(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
+
+    assert world.work(execution) == [execution.id]
+    assert world.work(execution) == []
+
+    assert world.now(execution).state is ExecutionState.PROTECTED

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,13 +39,6 @@ def start_worker(execution: Execution) -> subprocess.Popen[str]:
     return worker
 
 
-def wait_until(condition: Callable[[], Any], *, within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def reconcile(*bodies: dict[str, Any]) -> None:
     """Give the watcher its messages, as the queue would after their delay."""
     records = [{"messageId": f"m{n}", "body": json.dumps(body), "attributes": {}} for n, body in enumerate(bodies)]
@@ -58,7 +50,7 @@ def test_killed_workers_position_is_protected_by_another_within_the_bound(world:
     execution = world.queued(person, world.trigger())
     world.fault(person, "late", ALGO_ORDER, delayMs=60_000)
     worker = start_worker(execution)
-    wait_until(lambda: world.books(person).sent(ALGO_ORDER))
+    world.wait_until(lambda: world.books(person).sent(ALGO_ORDER))
     worker.kill()
     worker.wait()
     killed_at = time.monotonic()
@@ -85,7 +77,7 @@ def test_worker_killed_before_its_entry_was_sent_opens_one_position(world: World
     world.fault(person, "drop_before", ORDER)
     world.fault(person, "hang", ORDER, "GET", delayMs=60_000)
     worker = start_worker(execution)
-    wait_until(lambda: world.now(execution).state is ExecutionState.ENTRY_UNKNOWN)
+    world.wait_until(lambda: world.now(execution).state is ExecutionState.ENTRY_UNKNOWN)
     worker.kill()
     worker.wait()
     world.exchange.control("DELETE", "/paper/faults")

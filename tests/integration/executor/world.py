@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,6 +120,7 @@ class World:
     def tidy(self) -> None:
         """Undo what a test did to what all tests share."""
         self.exchange.control("DELETE", "/paper/faults")
+        self.exchange.set(refuse_late_past_recv_window=True)
         self.exchange.move_price("20000")
         self.halt(on=False)
 
@@ -255,9 +257,21 @@ class World:
         message = OrderMessage(Command.OPEN, execution.id, execution.api_key_id, execution.symbol)
 
         async def all_of_them() -> None:
-            await asyncio.gather(*(service.handle(message) for _ in range(copies)))
+            await asyncio.gather(*(service.handle(message, ends_at_s=time.monotonic() + 25) for _ in range(copies)))
 
         run_async(all_of_them())
+
+    def handle(self, execution: Execution, *, command: Command = Command.OPEN, seconds_left: float = 25) -> None:
+        """Let the executor handle one message with so much time left."""
+        message = OrderMessage(command, execution.id, execution.api_key_id, execution.symbol)
+        run_async(service.handle(message, ends_at_s=time.monotonic() + seconds_left))
+
+    def wait_until(self, condition: Callable[[], Any], *, within_s: float = 15.0) -> None:
+        """Return when the condition holds."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, "the condition did not come true in time"
+            time.sleep(0.02)
 
     def opened(self, person: Person, **trigger: Any) -> Execution:
         """Bring a follower into a protected position."""

@@ -1,0 +1,85 @@
+"""The right to write to one account and symbol for now, and the rule that no write outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pynamodb.exceptions import PynamoDBException
+
+from shared.errors import LeaseLost, OutcomeUnknown
+from shared.exchange.futures import Stamp, now_ms
+from shared.models.position_slot import PositionSlot
+from shared.observability import logger
+
+LEASE_S = 10.0
+"""A killed worker's lease ends before its dead-man message is due, or soon after."""
+RECV_WINDOW_MS = 5_000
+_RENEW_BELOW_S = 6.0
+_MARGIN_MS = 500
+_UNSURE_MARGIN_MS = 1_000
+_POLL_S = 0.25
+
+
+@dataclass(slots=True)
+class Lease:
+    """One holder's lease. Every write carries a timestamp and a window that end before the lease does, so that a
+    frozen worker's late request is refused by the exchange once another worker may have taken over.
+    """
+
+    slot: PositionSlot
+    ends_s: float
+    """Monotonic time at which it ends unless it is renewed."""
+    _in_flight: int = 0
+    _unsure_until_ms: int = 0
+    """By the exchange's clock: until then a write whose answer is missing may still be carried out."""
+
+    async def hold(self) -> None:
+        """Make sure that it lasts for the next request; raise LeaseLost if another worker took it over."""
+        if self.ends_s - time.monotonic() >= _RENEW_BELOW_S:
+            return
+        asked_at = time.monotonic()
+        try:
+            await asyncio.to_thread(self.slot.renew, lease_s=LEASE_S)
+        except PynamoDBException:
+            # What is left of the lease is still ours, and an exit must not wait for our own records.
+            if self.ends_s <= time.monotonic():
+                raise
+            logger.warning("lease_not_renewed", api_key_id=self.slot.api_key_id, symbol=self.slot.symbol)
+        else:
+            self.ends_s = asked_at + LEASE_S
+
+    async def stamp(self, *, at_most_ms: int = RECV_WINDOW_MS) -> Stamp:
+        """Return a timestamp and a window for one write: refused by the exchange before the lease ends."""
+        await self.hold()
+        left_ms = int((self.ends_s - time.monotonic()) * 1000) - _MARGIN_MS
+        if left_ms <= 0:
+            raise LeaseLost("the lease ended while work was under way")
+        return Stamp(timestamp_ms=now_ms(), recv_window_ms=min(at_most_ms, left_ms))
+
+    @contextmanager
+    def writing(self, stamp: Stamp) -> Iterator[None]:
+        """Keep count of a write; one without an answer stays possible until its window has passed."""
+        self._in_flight += 1
+        try:
+            yield
+        except (OutcomeUnknown, asyncio.CancelledError):
+            self._unsure_until_ms = max(self._unsure_until_ms, stamp.expires_ms + _UNSURE_MARGIN_MS)
+            raise
+        finally:
+            self._in_flight -= 1
+
+    async def outlast_unsure(self) -> None:
+        """Wait until no earlier write of ours can be carried out any more."""
+        while (left_ms := self._unsure_until_ms - now_ms()) > 0:
+            await self.hold()
+            await asyncio.sleep(min(_POLL_S, left_ms / 1000))
+
+    async def release(self) -> None:
+        """Give it back; with a write that may still be carried out it is left to end by itself."""
+        if self._in_flight or self._unsure_until_ms > now_ms():
+            return
+        await asyncio.to_thread(self.slot.release)

@@ -1,0 +1,223 @@
+"""Answers that come late, get lost or contradict each other: what one execution sent never touches another."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from pynamodb.exceptions import PutError, TransactWriteError
+
+from functions.order_executor import booking
+from functions.order_executor.trade import Trade
+from shared.messages import Command, OrderMessage, send_orders
+from shared.models.execution import Execution
+from shared.models.trigger import Trigger
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import Side, StopType
+from tests.integration.executor.world import ALGO_ORDER, ORDER, World
+
+NAKED_AT_MOST_MS = 5_000
+
+
+def test_close_that_arrives_late_spares_the_next_position(world: World) -> None:
+    person = world.follower()
+    bought = world.opened(person)
+    world.fault(person, "late", ORDER, delayMs=3500)
+
+    sold = world.opened(person, side=Side.SELL)
+
+    books = world.books(person)
+    assert world.now(bought).close_reason == "OPPOSITE"
+    assert sold.state is ExecutionState.PROTECTED
+    # The account was kept until the lost request could not be carried out any more: the new position is whole.
+    assert books.position == -(sold.filled_amount or 0) < 0
+    assert len(books.stops) == 1
+
+
+def test_close_leaves_what_the_owner_bought_beside_us(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.trade_by_hand(person, "BUY", "0.250")
+
+    world.work(execution, command=Command.CLOSE)
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).position == Decimal("0.250")
+    assert world.books(person).open_orders == []
+
+
+def test_fill_without_average_and_a_failing_look_up_still_gets_its_stop(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "no_average", ORDER)
+    world.fault(person, "http", ORDER, "GET", times=2, status=503, msg="Unknown error")
+    world.fault(person, "http", ALGO_ORDER, status=503, msg="Unknown error")
+
+    assert world.work(execution) == []
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1
+
+
+def test_ledger_that_fails_after_the_fill_does_not_cost_the_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    real, failures = Execution.change, iter([True])
+
+    def fails_once(self: Execution, **values: object) -> None:
+        if values.get("state") is ExecutionState.UNPROTECTED and next(failures, False):
+            raise TransactWriteError("the ledger is away")
+        real(self, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Execution, "change", fails_once)
+
+    assert world.work(execution) == []
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1
+
+
+def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    real = Execution.change
+
+    def fails(self: Execution, **values: object) -> None:
+        if values.get("state") in {ExecutionState.UNPROTECTED, ExecutionState.FLATTENING, ExecutionState.CLOSED}:
+            raise TransactWriteError("the ledger is away")
+        real(self, **values)  # type: ignore[arg-type]
+
+    async def note_fails(self: Trade, *orders: object) -> None:
+        raise PutError("the ledger is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Execution, "change", fails)
+        patch.setattr(Trade, "note", note_fails)
+        world.work(execution)
+        assert world.books(person).position == 0
+
+    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.SETTLE)
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).flat
+
+
+def test_limit_stop_that_would_trigger_closes_the_position_though_its_backstop_stands(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+
+    execution = world.opened(person, stop_type=StopType.LIMIT)
+
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert world.books(person).flat
+
+
+def test_stop_request_that_never_answers_keeps_the_bound(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "late", ALGO_ORDER, times=100, delayMs=60_000)
+    world.fault(person, "hang", ALGO_ORDER, "GET", times=100, delayMs=60_000)
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert execution.naked_ms is not None
+    assert execution.naked_ms < NAKED_AT_MOST_MS
+
+
+def test_position_that_reads_flat_once_keeps_its_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+
+    async def flat(self: Trade) -> Decimal:
+        return Decimal(0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trade, "position", flat)
+        world.work(execution, command=Command.SETTLE)
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1
+    assert world.delayed_on("reconcile") >= 1
+
+
+def test_flattening_does_not_believe_a_flat_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = world.follower()
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+
+    async def flat(self: Trade) -> Decimal:
+        return Decimal(0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trade, "position", flat)
+        execution = world.opened(person)
+
+    assert execution.state is ExecutionState.CLOSED
+    assert world.books(person).flat
+
+
+def test_limit_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person, stop_type=StopType.LIMIT)
+    world.cancel_stops(person)
+
+    world.work(execution, command=Command.SETTLE)
+
+    standing = {order["orderType"] for order in world.books(person).open_orders if order.get("algoType")}
+    assert standing == {"STOP", "STOP_MARKET"}
+
+
+def test_lease_is_not_given_back_while_a_write_may_still_be_carried_out(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "late", "/fapi/v1/batchOrders", times=2, delayMs=3000)
+
+    world.work(execution)
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.slot(person).lease_owner is not None
+
+
+def test_trigger_ends_though_its_last_worker_died_before_saying_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = world.follower(balance="60")
+    execution = world.queued(person, world.trigger())
+    monkeypatch.setattr(booking, "settle_trigger", lambda trigger_id: None)
+    world.work(execution)
+    trigger = Trigger.find(execution.trigger_id)
+    assert trigger is not None
+    assert trigger.active
+
+    world.work(execution)
+
+    trigger = Trigger.find(execution.trigger_id)
+    assert trigger is not None
+    assert not trigger.active
+
+
+def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "drop_after", "/fapi/v1/batchOrders")
+    world.fault(person, "http", ORDER, "GET", times=3, status=503, msg="Unknown error")
+    world.work(execution)
+    world.exchange.move_price("20200")
+    sold = world.books(person).position
+    world.exchange.move_price("20100")
+
+    world.work(execution, command=Command.SETTLE)
+
+    books = world.books(person)
+    assert books.position == sold < Decimal("0.75")
+    assert [target["price"] for target in books.targets] == ["20300.00", "20400.00"]
+
+
+def test_admin_close_is_not_held_back_by_a_failed_message_of_the_key(world: World) -> None:
+    execution = world.opened(world.follower())
+    message = OrderMessage(Command.CLOSE, execution.id, execution.api_key_id, execution.symbol)
+
+    send_orders([message], delivery="request")
+
+    (sent,) = world.queue("orders")
+    assert sent["group"] != execution.api_key_id

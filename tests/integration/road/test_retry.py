@@ -1,0 +1,45 @@
+"""A record that failed comes again after seconds, not after the queue's visibility time-out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from shared.messages import Command, OrderMessage, send_orders
+from shared.worker import Record, run_batch
+from tests.integration.conftest import EmbeddedAws, sqs_client
+
+VISIBILITY_S = 180
+
+
+def delivered(aws: EmbeddedAws, *, within_s: float) -> dict[str, Any] | None:
+    """Return the next message as Lambda would deliver it, hidden for as long as the queue says."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        answer = sqs_client(aws.url).receive_message(
+            QueueUrl=aws.orders, AttributeNames=["All"], WaitTimeSeconds=1, VisibilityTimeout=VISIBILITY_S
+        )
+        for message in answer.get("Messages", []):
+            return {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+    return None
+
+
+def test_failed_message_comes_again_within_seconds(aws: EmbeddedAws) -> None:
+    send_orders([OrderMessage(Command.OPEN, "execution", "key", "BTC/USDT")], delivery="1")
+    first = delivered(aws, within_s=10)
+    assert first is not None
+
+    async def fail(record: Record) -> None:
+        raise RuntimeError("a fault of ours")
+
+    answer = run_batch({"Records": [first]}, fail, deadline_s=10, queue_url=aws.orders)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": first["messageId"]}]}
+    again = delivered(aws, within_s=10)
+    assert again is not None
+    assert again["messageId"] == first["messageId"]
