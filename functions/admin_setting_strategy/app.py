@@ -9,7 +9,15 @@ from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_setting_strategy import service
-from functions.admin_setting_strategy.schemas import NewStrategy, RiskProfileItem, StrategyItem, WebhookItem
+from functions.admin_setting_strategy.schemas import (
+    NewRiskProfile,
+    NewStrategy,
+    RiskProfileChange,
+    RiskProfileItem,
+    StrategyChange,
+    StrategyItem,
+    WebhookItem,
+)
 from shared.api.admin_api import AdminApi
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
@@ -32,6 +40,13 @@ def create_strategy() -> StrategyItem:
     return service.create_strategy(app.body(NewStrategy))
 
 
+@app.put("/v1/admin/setting/strategy/<strategy_id>")
+def update_strategy(strategy_id: str) -> StrategyItem:
+    """Update Strategy Automated."""
+    strategy = service.find_strategy(strategy_id)
+    return service.update_strategy(strategy, app.body(StrategyChange))
+
+
 @app.post("/v1/admin/setting/strategy/<strategy_id>/webhook")
 def renew_webhook(strategy_id: str) -> WebhookItem:
     """Give the strategy a new webhook secret, shown this once; the old one dies at once."""
@@ -42,6 +57,19 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
 def list_risk_profiles() -> Listing[RiskProfileItem]:
     """List Strategy Risk Profile, oldest first."""
     return service.list_risk_profiles(app.query(ListQuery))
+
+
+@app.post("/v1/admin/setting/strategy/profile")
+def create_risk_profile() -> RiskProfileItem:
+    """Create Strategy Risk Profile."""
+    return service.create_risk_profile(app.body(NewRiskProfile))
+
+
+@app.put("/v1/admin/setting/strategy/profile/<risk_profile_id>")
+def update_risk_profile(risk_profile_id: str) -> RiskProfileItem:
+    """Update Strategy Risk Profile."""
+    profile = service.find_risk_profile(risk_profile_id)
+    return service.update_risk_profile(profile, app.body(RiskProfileChange))
 
 
 @app.answers(service.ReportKeyRefused)

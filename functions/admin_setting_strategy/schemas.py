@@ -5,7 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar, TypedDict
 
-from shared.api.fields import ApiKeyText, ApiSecretText, Description, ExchangeId, Flag, Name, Symbol
+from shared.api.fields import (
+    UNCHANGED,
+    AlphabetName,
+    ApiKeyText,
+    ApiSecretText,
+    Description,
+    ExchangeId,
+    Flag,
+    Name,
+    Percentage,
+    Symbol,
+)
 from shared.api.requests import Body
 from shared.clock import to_iso
 from shared.models.risk_profile import RiskProfile
@@ -40,6 +51,16 @@ class NewStrategy(Body):
     report_exchange_api_secret_key: ApiSecretText
 
 
+class StrategyChange(Body):
+    """Update Strategy Automated: the body. What it does not name stays."""
+
+    answer: ClassVar[type] = StrategyItem
+
+    active: Flag = UNCHANGED
+    name: Name = UNCHANGED
+    description: Description = UNCHANGED
+
+
 class WebhookItem(TypedDict):
     """A strategy's new webhook secret: the secret this once, where to send alerts, and what to send."""
 
@@ -56,6 +77,25 @@ class RiskProfileItem(TypedDict):
     percentage: Decimal
     createdAt: str
     updatedAt: str
+
+
+class RiskProfileChange(Body):
+    """Update Strategy Risk Profile: the body. The documentation's table and its example name the field differently."""
+
+    answer: ClassVar[type] = RiskProfileItem
+    other_names: ClassVar[dict[str, str]] = {"percent": "percentage"}
+
+    percentage: Percentage
+
+
+class NewRiskProfile(Body):
+    """Create Strategy Risk Profile: the body."""
+
+    answer: ClassVar[type] = RiskProfileItem
+    other_names: ClassVar[dict[str, str]] = RiskProfileChange.other_names
+
+    name: AlphabetName
+    percentage: Percentage
 
 
 def strategy_item(strategy: Strategy) -> StrategyItem:

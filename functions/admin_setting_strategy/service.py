@@ -8,11 +8,13 @@ import secrets as random_secrets
 from uuid import uuid4
 
 from pynamodb.exceptions import UpdateError
-from pynamodb.transactions import TransactWrite
 
 from functions.admin_setting_strategy.schemas import (
+    NewRiskProfile,
     NewStrategy,
+    RiskProfileChange,
     RiskProfileItem,
+    StrategyChange,
     StrategyItem,
     WebhookItem,
     risk_profile_item,
@@ -20,6 +22,7 @@ from functions.admin_setting_strategy.schemas import (
 )
 from shared import secrets
 from shared.api.exchange_access import UNREACHABLE
+from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, by_id, listing, read_page
 from shared.api.requests import Fault, ListQuery, fault
 from shared.clock import to_iso, utc_now
@@ -29,11 +32,10 @@ from shared.errors import (
     ExchangeError,
     LockstepError,
     NotFound,
-    RecordChanged,
     RequestUnprocessable,
     ServiceUnavailable,
 )
-from shared.models.base import LISTED, condition_failed, created_key, transact
+from shared.models.base import LISTED, condition_failed, created_key
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
@@ -63,9 +65,8 @@ def list_risk_profiles(query: ListQuery) -> Listing[RiskProfileItem]:
 def create_strategy(wanted: NewStrategy) -> StrategyItem:
     """Keep a new strategy once the exchange takes its report key; raise ReportKeyRefused or the request's faults."""
     symbol_faults = _symbol_faults(wanted)
-    claim = UniqueName.claim_key(NameKind.STRATEGY, wanted.name)
-    if UniqueName.find(claim) is not None:
-        raise RequestUnprocessable([_name_taken(wanted.name), *symbol_faults])
+    if UniqueName.find(UniqueName.claim_key(NameKind.STRATEGY, wanted.name)) is not None:
+        raise RequestUnprocessable([name_taken(wanted.name), *symbol_faults])
     if symbol_faults:
         raise RequestUnprocessable(symbol_faults)
 
@@ -83,17 +84,56 @@ def create_strategy(wanted: NewStrategy) -> StrategyItem:
         created_at=now,
         updated_at=now,
     )
-
-    def write(transaction: TransactWrite) -> None:
-        transaction.save(UniqueName(claim, owner_id=strategy_id), condition=UniqueName.claim.does_not_exist())
-        transaction.save(strategy, condition=Strategy.id.does_not_exist())
-
-    try:
-        transact(write)
-    except RecordChanged as error:
-        raise RequestUnprocessable([_name_taken(wanted.name)]) from error
+    create_named(NameKind.STRATEGY, strategy)
     logger.info("strategy_created", strategy_id=strategy_id)
     return strategy_item(strategy)
+
+
+def find_strategy(strategy_id: str) -> Strategy:
+    """Return the strategy; raise NotFound."""
+    strategy = Strategy.find(strategy_id)
+    if strategy is None:
+        raise NotFound(f"strategy {strategy_id} does not exist")
+    return strategy
+
+
+def update_strategy(strategy: Strategy, wanted: StrategyChange) -> StrategyItem:
+    """Change what the request names, and return the strategy; raise its fault for a name that is another's."""
+    changes = wanted.changes()
+    changed = change_named(NameKind.STRATEGY, strategy, changes, faults=[])
+    logger.info("strategy_updated", strategy_id=strategy.id, fields=sorted(changes))
+    return strategy_item(changed)
+
+
+def create_risk_profile(wanted: NewRiskProfile) -> RiskProfileItem:
+    """Keep a new risk profile; raise the request's fault for a name that is another's."""
+    profile_id, now = str(uuid4()), utc_now()
+    profile = RiskProfile(
+        id=profile_id,
+        created_key=created_key(to_iso(now), profile_id),
+        name=wanted.name,
+        percentage=wanted.percentage,
+        created_at=now,
+        updated_at=now,
+    )
+    create_named(NameKind.RISK_PROFILE, profile)
+    logger.info("risk_profile_created", risk_profile_id=profile_id)
+    return risk_profile_item(profile)
+
+
+def find_risk_profile(profile_id: str) -> RiskProfile:
+    """Return the risk profile; raise NotFound."""
+    profile = RiskProfile.find(profile_id)
+    if profile is None:
+        raise NotFound(f"risk profile {profile_id} does not exist")
+    return profile
+
+
+def update_risk_profile(profile: RiskProfile, wanted: RiskProfileChange) -> RiskProfileItem:
+    """Change the percentage for every entry from now on; executions that exist keep what they were made with."""
+    changed = change_named(NameKind.RISK_PROFILE, profile, wanted.changes(), faults=[])
+    logger.info("risk_profile_updated", risk_profile_id=profile.id, percentage=wanted.percentage)
+    return risk_profile_item(changed)
 
 
 def renew_webhook(strategy_id: str) -> WebhookItem:
@@ -138,10 +178,6 @@ def _symbol_faults(wanted: NewStrategy) -> list[Fault]:
     except ExchangeError as error:
         raise ServiceUnavailable(UNREACHABLE) from error
     return []
-
-
-def _name_taken(name: str) -> Fault:
-    return fault("name already exist", param="name", location="body", value=name)
 
 
 def _alert_message(strategy_id: str, secret: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.transactions import TransactWrite
 
 from shared.models.base import Table, table_name
 
@@ -34,3 +35,19 @@ class UniqueName(Table):
     def claim_key(cls, kind: NameKind, name: str = "") -> str:
         """Return the key of a claim; names differ only by more than case and outer blanks."""
         return f"{kind.value}#{name.strip().casefold()}"
+
+    @classmethod
+    def take(cls, transaction: TransactWrite, claim: str, *, owner_id: str) -> None:
+        """Add the write of a claim, which fails where somebody else holds it."""
+        free = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
+        transaction.save(cls(claim, owner_id=owner_id), condition=free)
+
+    @classmethod
+    def move(cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str) -> None:
+        """Add the writes of a rename: the new claim is taken, the old one let go. Nothing for the same claim."""
+        if new == old:
+            return
+        cls.take(transaction, new, owner_id=owner_id)
+        # Records that were written before names were claimed have nothing to let go.
+        mine = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
+        transaction.delete(cls(old), condition=mine)

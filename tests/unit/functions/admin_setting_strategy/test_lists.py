@@ -91,6 +91,6 @@ def test_token_of_one_list_is_no_token_of_another() -> None:
     ]
 
 
-def test_routes_that_are_not_there_yet_are_not_found() -> None:
-    event = sample("admin_setting_strategy/create_strategy") | {"path": "/v1/admin/setting/strategy/profile"}
+def test_unknown_routes_are_not_found() -> None:
+    event = sample("admin_setting_strategy/create_strategy") | {"path": "/v1/admin/setting/strategy/profiles"}
     assert send(lambda_handler, event).status == 404

@@ -1,0 +1,99 @@
+"""Names that are unique, also under requests at once: the claim is written with its owner, or neither is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pynamodb.transactions import TransactWrite
+
+from shared.api.requests import Fault, fault
+from shared.clock import utc_now
+from shared.errors import NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
+from shared.models.base import Table, transact
+from shared.models.unique_name import NameKind, UniqueName
+
+_ATTEMPTS = 3
+
+M = TypeVar("M", bound=Table)
+
+
+def name_taken(name: str) -> Fault:
+    """Return the fault of a name that another record has."""
+    return fault("name already exist", param="name", location="body", value=name)
+
+
+def create_named(kind: NameKind, record: Any, *, also: Callable[[TransactWrite], None] | None = None) -> None:
+    """Store a new record with its name; raise RequestUnprocessable when the name is another's.
+
+    `also(transaction)` adds writes that must happen with this one or not at all; raise RecordChanged when one of those
+    is refused, or the record is there already.
+    """
+    claim = UniqueName.claim_key(kind, record.name)
+
+    def write(transaction: TransactWrite) -> None:
+        UniqueName.take(transaction, claim, owner_id=record.id)
+        transaction.save(record, condition=type(record).id.does_not_exist())
+        if also is not None:
+            also(transaction)
+
+    try:
+        transact(write)
+    except RecordChanged as error:
+        holder = None if also is None else UniqueName.find(claim)
+        if also is None or (holder is not None and holder.owner_id != record.id):
+            raise RequestUnprocessable([name_taken(record.name)]) from error
+        raise
+
+
+def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, faults: list[Fault]) -> M:
+    """Write some fields of a record, its name perhaps among them, and return it as it is then.
+
+    Raise RequestUnprocessable for `faults`, after the name's where it is another's. Only the fields named are written:
+    what somebody else changes meanwhile stays.
+    """
+    model: Any = type(record)
+    name = changes.get("name")
+    for _ in range(_ATTEMPTS):
+        now: Any = record
+        new = None if name is None else UniqueName.claim_key(kind, name)
+        holder = None if new is None else UniqueName.find(new)
+        if holder is not None and holder.owner_id != now.id:
+            raise RequestUnprocessable([name_taken(str(name)), *faults])
+        if faults:
+            raise RequestUnprocessable(faults)
+        if not changes:
+            return record
+        try:
+            transact(_writing(kind, record, {**changes, "updated_at": utc_now()}, new_claim=new))
+        except RecordChanged:
+            # Renamed by somebody else at the same moment, or the name was taken: look again.
+            pass
+        else:
+            record.refresh(consistent_read=True)
+            return record
+        found = model.find(now.id)
+        if found is None:
+            raise NotFound(f"{kind.value} {now.id} does not exist")
+        record = found
+    raise ServiceUnavailable("the record is changing too fast, please repeat the request")
+
+
+def _writing(
+    kind: NameKind, record: Any, changes: Mapping[str, Any], *, new_claim: str | None
+) -> Callable[[TransactWrite], None]:
+    model = type(record)
+    actions = [
+        getattr(model, field).remove() if value is None else getattr(model, field).set(value)
+        for field, value in changes.items()
+    ]
+    # The name is compared only where it changes: it says which claim to let go.
+    unmoved = model.id.exists() if new_claim is None else model.name == record.name
+
+    def write(transaction: TransactWrite) -> None:
+        transaction.update(model(record.id), actions=actions, condition=unmoved)
+        if new_claim is not None:
+            old = UniqueName.claim_key(kind, record.name)
+            UniqueName.move(transaction, old=old, new=new_claim, owner_id=record.id)
+
+    return write
