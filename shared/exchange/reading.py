@@ -146,17 +146,6 @@ def market_price(*, exchange_id: str, symbol: str) -> Decimal:
     return _run(ask())
 
 
-def market_price(*, exchange_id: str, symbol: str) -> Decimal:
-    """Return the last traded price of the symbol's perpetual contract; no key is needed."""
-    del exchange_id  # BINANCE is the only documented exchange
-
-    async def ask() -> Decimal:
-        account = await FuturesAccount.open(api_key="", secret="")
-        return await account.market_price(symbol)
-
-    return _run(ask())
-
-
 def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> None:
     """Check that a futures key is accepted and that the symbol trades; raise ExchangeError or NotFound."""
     del exchange_id  # BINANCE is the only documented exchange

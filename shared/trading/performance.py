@@ -47,7 +47,7 @@ class AccountDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerformanceDay:
+class SeriesDay:
     """One day of the series, all accounts together."""
 
     date: date
@@ -76,7 +76,7 @@ class Performance:
     sortino: Decimal | None
     calmar: Decimal | None
     closed_balance: Decimal | None
-    days: tuple[PerformanceDay, ...]
+    days: tuple[SeriesDay, ...]
 
 
 def performance_of(records: Iterable[AccountDay]) -> Performance:
@@ -163,9 +163,9 @@ def calmar(returns: Sequence[Decimal]) -> Decimal | None:
     return _decimal(annual / float(fall))
 
 
-def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[PerformanceDay], list[Decimal]]:
+def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], list[Decimal]]:
     """Return the days, and the return of each whose capital is known."""
-    days: list[PerformanceDay] = []
+    days: list[SeriesDay] = []
     returns: list[Decimal] = []
     balances: dict[str, Decimal] = {}
     cumulative = _ZERO
@@ -181,7 +181,7 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[PerformanceDay]
             returns.append(max((profit / capital).quantize(_RETURN), _LOST_ALL))
         balances |= {record.account: record.closed_balance for record in records if record.closed_balance is not None}
         days.append(
-            PerformanceDay(
+            SeriesDay(
                 date=day,
                 profit=profit,
                 cumulative_profit=cumulative,

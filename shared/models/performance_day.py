@@ -1,0 +1,117 @@
+"""Table `performance_days`: what a user's closed trades came to, one record per account and UTC day.
+
+Performance is read from here: its cost grows with the days that are shown, never with the trades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from shared.clock import utc_now
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import SCHEMA_VERSION, Table, table_name
+from shared.trading.performance import AccountDay
+
+_ZERO = Decimal(0)
+
+
+class TradeLedger(StrEnum):
+    """Whose trades: the strategies' or the user's own."""
+
+    STRATEGY = "STRATEGY"
+    MANUAL = "MANUAL"
+
+
+class PerformanceDay(Table):
+    """Running sums of one account's trades on the day that they were closed; money in the margin asset (USDT)."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("performance_days")
+
+    ledger = UnicodeAttribute(hash_key=True)
+    """`STRATEGY#<user id>` or `MANUAL#<user id>`."""
+    day_key = UnicodeAttribute(range_key=True)
+    """`2022-09-13#<exchange key id>`."""
+    profit = DecimalAttribute(default=lambda: _ZERO)
+    """Realised, after fees."""
+    fee = DecimalAttribute(default=lambda: _ZERO)
+    trades = IntegerAttribute(default=0)
+    winning_trades = IntegerAttribute(default=0)
+    losing_trades = IntegerAttribute(default=0)
+    won = DecimalAttribute(default=lambda: _ZERO)
+    lost = DecimalAttribute(default=lambda: _ZERO)
+    """Sum of the losing trades' losses, not negative."""
+    opening_balance = DecimalAttribute(null=True)
+    """The wallet before the day's first trade was closed: what was moved in or out before is in it."""
+    closed_balance = DecimalAttribute(null=True)
+    """The wallet after the day's latest trade."""
+    updated_at = TimeAttribute()
+
+    @classmethod
+    def add(
+        cls,
+        transaction: TransactWrite,
+        *,
+        ledger: TradeLedger,
+        user_id: str,
+        api_key_id: str,
+        closed_at: datetime,
+        profit: Decimal,
+        fee: Decimal,
+        balance: Decimal | None,
+        is_trade: bool = True,
+    ) -> None:
+        """Add a result to its day, in the write that keeps it, so that it counts once.
+
+        `profit` is after `fee`; `balance` is the wallet after it, None where nobody knows. A fill that closes nothing
+        costs its fee, and is no trade (`is_trade` false).
+        """
+        day = closed_at.astimezone(UTC).date().isoformat()
+        actions: list[Action] = [
+            cls.profit.add(profit),
+            cls.fee.add(fee),
+            cls.trades.add(int(is_trade)),
+            cls.winning_trades.add(int(is_trade and profit > 0)),
+            cls.losing_trades.add(int(is_trade and profit < 0)),
+            cls.won.add(max(profit, _ZERO) if is_trade else _ZERO),
+            cls.lost.add(max(-profit, _ZERO) if is_trade else _ZERO),
+            cls.updated_at.set(utc_now()),
+            cls.schema_version.set(SCHEMA_VERSION),
+        ]
+        if balance is not None:
+            opening = cls.opening_balance | (balance - profit)
+            actions += [cls.opening_balance.set(opening), cls.closed_balance.set(balance)]
+        transaction.update(cls(_ledger_of(ledger, user_id), f"{day}#{api_key_id}"), actions=actions)
+
+    @classmethod
+    def since(cls, ledger: TradeLedger, user_id: str, first_day: str | None) -> Iterator[AccountDay]:
+        """Return a user's days from one on (`2022-09-13`, inclusive), oldest first; all of them for None."""
+        condition = cls.day_key >= first_day if first_day is not None else None
+        for record in cls.query(_ledger_of(ledger, user_id), condition):
+            day, _, api_key_id = record.day_key.partition("#")
+            yield AccountDay(
+                date=date.fromisoformat(day),
+                account=api_key_id,
+                profit=record.profit,
+                fee=record.fee,
+                trades=record.trades,
+                winning_trades=record.winning_trades,
+                losing_trades=record.losing_trades,
+                won=record.won,
+                lost=record.lost,
+                opening_balance=record.opening_balance,
+                closed_balance=record.closed_balance,
+            )
+
+
+def _ledger_of(ledger: TradeLedger, user_id: str) -> str:
+    return f"{ledger.value}#{user_id}"
