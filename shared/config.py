@@ -28,6 +28,10 @@ class Settings:
     public_webhook_url: str
     exchange_url: str
     """Base of the exchange's API; empty means the exchange's own addresses."""
+    stripe_url: str
+    """Base of Stripe's API; empty means Stripe's own address."""
+    stripe_key_parameter: str
+    """The SSM parameter that holds the key of Stripe's API."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -37,6 +41,8 @@ class Settings:
     max_price_distance_pct: Decimal
     """How far the market may be from the alert's price, in percent of it."""
     log_level: str
+    in_lambda: bool
+    """True in a Lambda's container, where making clients at import costs a message nothing."""
 
 
 @cache
@@ -57,9 +63,12 @@ def settings() -> Settings:
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),
+        stripe_url=env.get("STRIPE_API_BASE", ""),
+        stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),
+        in_lambda="AWS_LAMBDA_FUNCTION_NAME" in env,
     )

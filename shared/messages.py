@@ -90,6 +90,11 @@ def read_reconcile_message(body: str) -> ReconcileMessage:
     return ReconcileMessage(**_fields(body, "execution_id"))
 
 
+def connect() -> None:
+    """Make the process's SQS client now rather than with the first message."""
+    _sqs()
+
+
 def send_trigger(message: TriggerMessage, *, dedup_id: str) -> None:
     """Queue a trigger's fan-out, in order with the strategy's other triggers."""
     _sqs().send_message(

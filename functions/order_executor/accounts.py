@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from shared import messages, secrets
+from shared.exchange import transport
 from shared.exchange.futures import FuturesAccount
+from shared.models import base
 from shared.models.exchange_key import ExchangeKey
-from shared.secrets import unseal
 
 _MAX_KEPT = 500
 
@@ -15,7 +17,7 @@ _kept: dict[tuple[str, str], tuple[str, str, asyncio.AbstractEventLoop, FuturesA
 
 async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
     """Return the key's account, on this event loop, with the symbol's quote as its margin asset."""
-    secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
+    secret = await asyncio.to_thread(secrets.unseal, key.secret_ciphertext, owner_id=key.id)
     loop = asyncio.get_running_loop()
     _, _, quote = symbol.partition("/")
     kept = _kept.get((key.id, quote))
@@ -26,3 +28,11 @@ async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
         _kept.pop(next(iter(_kept)))
     _kept[key.id, quote] = (key.api_key, secret, loop, account)
     return account
+
+
+def prepare() -> None:
+    """Make what every message needs while the container starts, so that the first one does not wait for it."""
+    base.connect()
+    messages.connect()
+    secrets.connect()
+    transport.prepare()

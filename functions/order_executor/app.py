@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from functions.order_executor import service
+from functions.order_executor import accounts, service
 from shared.config import settings
 from shared.messages import read_order_message
 from shared.worker import Record, run_batch
 
 DEADLINE_S = 26.0
 """Below the function's own time-out of 30 s, so that a group that hangs still returns its lease."""
+
+if settings().in_lambda:
+    accounts.prepare()
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from functions.strategy_webhook.body import MAX_BYTES, read_body, write_json
 from functions.strategy_webhook.service import fire_strategy
+from shared import messages
 from shared.api.maintenance import refuse_during_maintenance
 from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import AccessDenied, RequestInvalid, RequestUnprocessable, ServiceUnavailable
+from shared.models import base
 from shared.observability import count_outcome, logger
 
 if TYPE_CHECKING:
@@ -29,6 +32,12 @@ REFUSAL_S = 0.025
 class _Answer:
     status: int
     body: Mapping[str, object]
+
+
+if settings().in_lambda:
+    # While the container starts, time is cheap: TradingView gives up after three seconds.
+    base.connect()
+    messages.connect()
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from functions.trigger_fanout.service import fan_out
+from shared import messages
 from shared.config import settings
 from shared.messages import read_trigger_message
+from shared.models import base
 from shared.worker import GRACE_S, Record, run_batch
 
 if TYPE_CHECKING:
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 
 _RESERVE_S = 2.0
 """Left for the answer: a function that is cut off fails the whole batch."""
+
+if settings().in_lambda:
+    # While the container starts, time is cheap: the first trigger finds its clients made.
+    base.connect()
+    messages.connect()
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

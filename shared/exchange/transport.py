@@ -164,6 +164,11 @@ async def open_client(client_class: Callable[..., Any], *, api_key: str, secret:
     return client
 
 
+def prepare() -> None:
+    """Make the client that accounts are copied from now rather than with the first account."""
+    _template(FuturesClient)
+
+
 @cache
 def _template(client_class: Callable[..., Any]) -> Any:
     """Return the client that all others of its class are copied from: building one takes 10 ms, a copy none.

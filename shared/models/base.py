@@ -28,6 +28,7 @@ __all__ = [
     "KeysOnlyProjection",
     "Table",
     "condition_failed",
+    "connect",
     "connection",
     "created_key",
     "epoch_after",
@@ -93,6 +94,11 @@ def connection() -> Connection:
         max_retry_attempts=4,
         max_pool_connections=50,
     )
+
+
+def connect() -> None:
+    """Make the process's DynamoDB client now rather than with the first request."""
+    _ = connection().client
 
 
 class Table(Model):
