@@ -6,8 +6,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_user import accounts, service
+from functions.admin_user import accounts, histories, service
 from functions.admin_user.balance import TotalBalance, total_balance
+from functions.admin_user.histories import ManualHistoryItem, StrategyHistoryItem
+from functions.admin_user.performance import PerformanceAnswer, get_performance
 from functions.admin_user.schemas import (
     ExchangeKeyItem,
     ExchangeKeyQuery,
@@ -17,8 +19,10 @@ from functions.admin_user.schemas import (
     UserSwitched,
 )
 from shared.api.admin_api import AdminApi
+from shared.api.days import DaysListing, DaysQuery, SinceQuery
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
+from shared.models.performance_day import TradeLedger
 
 app = AdminApi()
 
@@ -70,6 +74,34 @@ def list_exchange_keys(user_id: str) -> Listing[ExchangeKeyItem]:
 def get_balance(user_id: str) -> TotalBalance:
     """Get Exchange Total Balance: all keys of the user, live."""
     return total_balance(service.find_user(user_id))
+
+
+@app.get("/v1/admin/account/user/trade/strategy/<user_id>/history")
+def list_strategy_history(user_id: str) -> DaysListing[StrategyHistoryItem]:
+    """List Strategy Automated History, newest first."""
+    user = service.find_user(user_id)
+    return histories.list_strategy_history(user, app.query(DaysQuery))
+
+
+@app.get("/v1/admin/account/user/trade/manual/<user_id>/history")
+def list_manual_history(user_id: str) -> DaysListing[ManualHistoryItem]:
+    """List Manual Trading History, newest first."""
+    user = service.find_user(user_id)
+    return histories.list_manual_history(user, app.query(DaysQuery))
+
+
+@app.get("/v1/admin/account/user/trade/strategy/<user_id>/performance")
+def get_strategy_performance(user_id: str) -> PerformanceAnswer:
+    """Get Strategy Performance."""
+    user = service.find_user(user_id)
+    return get_performance(user, TradeLedger.STRATEGY, app.query(SinceQuery))
+
+
+@app.get("/v1/admin/account/user/trade/manual/<user_id>/performance")
+def get_manual_performance(user_id: str) -> PerformanceAnswer:
+    """Get Manual Trade Performance."""
+    user = service.find_user(user_id)
+    return get_performance(user, TradeLedger.MANUAL, app.query(SinceQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -1,0 +1,151 @@
+"""What was traded for a user by strategies, and by the user's own hand. Reads pages of records. Knows no HTTP."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypedDict
+
+from shared.api.days import PAGE_ITEMS, DaysListing, DaysQuery
+from shared.api.paging import by_id, read_page
+from shared.clock import to_iso
+from shared.models.exchange_key import ExchangeKey
+from shared.models.execution import Execution
+from shared.models.manual_trade import ManualTrade
+from shared.models.user import User
+
+
+class HistoryStrategy(TypedDict):
+    """List Strategy Automated History: what was followed, as it was called then."""
+
+    id: str
+    name: str
+    symbol: str
+
+
+class HistoryKey(TypedDict):
+    """Both histories: the key that was traded with."""
+
+    id: str
+    name: str
+
+
+class StrategyHistoryItem(TypedDict):
+    """List Strategy Automated History: what became of one trigger on one follower."""
+
+    id: str
+    active: bool
+    status: str
+    reason: str | None
+    StrategyAutomated: HistoryStrategy
+    ExchangeKey: HistoryKey
+    tradeSide: str
+    amount: Decimal | None
+    entryPrice: Decimal | None
+    exitPrice: Decimal | None
+    stop: Decimal
+    stopType: str
+    takeProfit: list[Decimal]
+    fee: Decimal | None
+    profit: Decimal | None
+    profitPercentage: Decimal | None
+    createdAt: str
+    updatedAt: str
+    closedAt: str | None
+
+
+class ManualHistoryItem(TypedDict):
+    """List Manual Trading History: one fill."""
+
+    id: str
+    ExchangeKey: HistoryKey
+    symbol: str
+    side: str
+    amount: Decimal
+    price: Decimal
+    cost: Decimal
+    fee: Decimal
+    feeCurrency: str
+    realizedPnl: Decimal | None
+    createdAt: str
+
+
+def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyHistoryItem]:
+    """Return a page of the user's executions, newest first."""
+    # Keys are `<time>#<id>`: every one of the last moment lies behind the bare time, outside.
+    since, until = map(to_iso, query.span)
+    found = Execution.by_user.query(
+        user.id,
+        Execution.created_key.between(since, until),
+        scan_index_forward=False,
+        page_size=PAGE_ITEMS + 1,
+        last_evaluated_key=query.after,
+    )
+    page = read_page(found, by_id(Execution), limit=PAGE_ITEMS)
+    return query.listing(map(_strategy_item, page.records), page)
+
+
+def list_manual_history(user: User, query: DaysQuery) -> DaysListing[ManualHistoryItem]:
+    """Return a page of the fills of the user's MANUAL keys, newest first."""
+    since, until = map(to_iso, query.span)
+    found = ManualTrade.by_user.query(
+        user.id,
+        ManualTrade.trade_key.between(since, until),
+        scan_index_forward=False,
+        page_size=PAGE_ITEMS + 1,
+        last_evaluated_key=query.after,
+    )
+    page = read_page(found, _trades, limit=PAGE_ITEMS)
+    keys = ExchangeKey.find_many(trade.api_key_id for trade in page.records)
+    items = (_manual_item(trade, keys.get(trade.api_key_id)) for trade in page.records)
+    return query.listing(items, page)
+
+
+def _trades(found: list[ManualTrade]) -> list[ManualTrade | None]:
+    keys = [(one.api_key_id, one.trade_key) for one in found]
+    records = ManualTrade.find_many(keys)
+    return [records.get(key) for key in keys]
+
+
+def _strategy_item(execution: Execution) -> StrategyHistoryItem:
+    return {
+        "id": execution.id,
+        "active": execution.active,
+        "status": execution.state.value,
+        "reason": execution.reason,
+        "StrategyAutomated": {
+            "id": execution.strategy_id,
+            "name": execution.strategy_name,
+            "symbol": execution.symbol,
+        },
+        "ExchangeKey": {"id": execution.api_key_id, "name": execution.key_name},
+        "tradeSide": execution.side.value,
+        # What was bought or sold, once it is known; what was meant before.
+        "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
+        "entryPrice": execution.entry_price,
+        "exitPrice": execution.exit_price,
+        "stop": execution.stop,
+        "stopType": execution.stop_type.value,
+        "takeProfit": list(execution.take_profits),
+        "fee": execution.fee,
+        "profit": execution.profit,
+        "profitPercentage": execution.profit_pct,
+        "createdAt": to_iso(execution.created_at),
+        "updatedAt": to_iso(execution.updated_at),
+        "closedAt": None if execution.closed_at is None else to_iso(execution.closed_at),
+    }
+
+
+def _manual_item(trade: ManualTrade, key: ExchangeKey | None) -> ManualHistoryItem:
+    return {
+        "id": trade.id,
+        "ExchangeKey": {"id": trade.api_key_id, "name": "" if key is None else key.name},
+        "symbol": trade.symbol,
+        "side": trade.side.value,
+        "amount": trade.amount,
+        "price": trade.price,
+        "cost": trade.cost,
+        "fee": trade.fee,
+        "feeCurrency": trade.fee_currency,
+        "realizedPnl": trade.realized_pnl,
+        "createdAt": to_iso(trade.created_at),
+    }
