@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test build deploy local invoke lint types lock
+.PHONY: help run test bench build deploy local invoke lint types lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -28,6 +28,9 @@ lint: .venv/.installed  ## ruff, import rules, the template
 
 types: .venv/.installed  ## mypy, strict
 	@$(BIN)/mypy
+
+bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a peer (FOLLOWERS=n LATENCY_MS=n)
+	@$(BIN)/python -m local.bench
 
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
