@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -34,6 +34,15 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the stack was told in confidence, and all that it answered: the one must not be in the other."""
+
+    secrets: set[str] = field(default_factory=set)
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
+    """With method and path of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,26 +126,30 @@ class Stack:
 
     running: Running
     session: dict[str, str]
+    heard: Heard = field(default_factory=Heard)
 
     def get(self, path: str, *, token: str | None = "") -> Answer:
         """GET from the admin API; as the admin unless another token, or None for none, is given."""
         return self.api("GET", path, token=token)
 
-    def api(self, method: str, path: str, *, token: str | None = "", body: Any = None) -> Answer:
+    def api(
+        self, method: str, path: str, *, token: str | None = "", body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         """Call the admin API."""
-        headers = {}
+        headers = dict(headers or {})
         if token is not None:
             headers["Authorization"] = token or self.session["adminToken"]
-        return self.request(method, self.session["api"] + path, headers=headers, body=body)
+        return self._heard(f"{method} {path}", self.request(method, self.session["api"] + path, headers, body))
 
     def webhook(self, body: Any, *, content_type: str = "application/json") -> Answer:
         """POST to the webhook as TradingView does."""
         url = self.session["webhook"] + "/v1/webhook/strategy"
-        return self.request("POST", url, headers={"Content-Type": content_type}, body=body)
+        headers = {"Content-Type": content_type}
+        return self._heard("POST /v1/webhook/strategy", self.request("POST", url, headers, body))
 
     def paper(self, method: str, path: str, body: Any = None) -> Any:
         """Use the paper exchange's control interface."""
-        answer = self.request(method, f"{self.session['exchange']}/paper/{path}", headers={}, body=body)
+        answer = self.request(method, f"{self.session['exchange']}/paper/{path}", {}, body)
         assert answer.status < 300, answer.text
         return answer.json() if answer.text else None
 
@@ -173,10 +186,15 @@ class Stack:
     def add_strategy(self, name: str, *, followers: int, symbol: str = "BTC/USDT") -> FollowedStrategy:
         """Return a new strategy with followers whose accounts are empty of positions."""
         seeded = self.running.add_strategy(name, symbol, followers)
+        self.heard.secrets.update([seeded["webhook_secret"], *(one["api_secret"] for one in seeded["followers"])])
         return FollowedStrategy(self, seeded["strategy_id"], seeded["webhook_secret"], seeded["followers"])
 
+    def _heard(self, request: str, answer: Answer) -> Answer:
+        self.heard.answers.append((request, answer))
+        return answer
+
     @staticmethod
-    def request(method: str, url: str, *, headers: dict[str, str], body: Any = None) -> Answer:
+    def request(method: str, url: str, headers: dict[str, str], body: Any = None) -> Answer:
         """Send a request; text and bytes go as they are, everything else as JSON."""
         if body is not None and not isinstance(body, (str, bytes)):
             headers = {"Content-Type": "application/json"} | headers

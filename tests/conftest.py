@@ -1,4 +1,4 @@
-"""One stack for the session of tests, on ports of its own, beside any `make run`."""
+"""What folders of tests share: the deployed stack, one for the whole run, on ports of its own beside any `make run`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
 from tests.system.stack_client import Stack
 
+_ON_THE_STACK = ("tests/contract/", "tests/system/")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs no stack first, so that none stands beside it; last of all what looks back at the whole run."""
     for item in items:
-        if "tests/system/" in item.path.as_posix():
+        if any(folder in item.path.as_posix() for folder in _ON_THE_STACK):
             item.add_marker(pytest.mark.system)
             # The first test of the session waits for the stack.
             item.add_marker(pytest.mark.timeout(600))
+    items.sort(key=lambda item: (_is_marked(item, "system"), _is_marked(item, "looks_back")))
+
+
+def _is_marked(item: pytest.Item, name: str) -> bool:
+    return item.get_closest_marker(name) is not None
 
 
 @pytest.fixture(scope="session")
