@@ -93,6 +93,7 @@ def _ready(running: Running, file: Path, *, seconds: float) -> str:
   admin API       {session["api"]}/v1/admin/…
   webhook         {session["webhook"]}/v1/webhook/strategy
   paper exchange  {session["exchange"]}
+  Stripe          {session["stripe"]} (a stand-in; what it received: /stand-in/requests)
   AWS             {session["aws"]}
   tokens, strategy and webhook secret are in {file.relative_to(ROOT)}; logs in {running.places.logs.relative_to(ROOT)}
 

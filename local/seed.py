@@ -178,6 +178,8 @@ def _plans(created_at: datetime) -> Subscription:
     standard = Subscription(
         str(uuid4()), name="STANDARD", monthly_price_usd=Decimal(40), max_balance_usd=50_000, max_api_key=10
     )
+    # One of the prices that the stand-in for Stripe starts with.
+    standard.stripe_price_id = "price_1M1xdOEaYDRKzLl0mZCDLtut"
     for number, plan in enumerate((default, standard)):
         plan.private = False
         plan.created_at = plan.updated_at = created_at + timedelta(milliseconds=number)

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_subscription import service
-from functions.admin_subscription.schemas import SubscriptionItem
+from functions.admin_subscription.schemas import NewSubscription, SubscriptionChange, SubscriptionItem
 from shared.api.admin_api import AdminApi
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
@@ -19,6 +19,19 @@ app = AdminApi()
 def list_subscriptions() -> Listing[SubscriptionItem]:
     """List Subscription, newest first."""
     return service.list_subscriptions(app.query(ListQuery))
+
+
+@app.post("/v1/admin/subscription")
+def create_subscription() -> SubscriptionItem:
+    """Create Subscription."""
+    return service.create_subscription(app.body(NewSubscription))
+
+
+@app.put("/v1/admin/subscription/<subscription_id>")
+def update_subscription(subscription_id: str) -> SubscriptionItem:
+    """Update Subscription."""
+    plan = service.find_subscription(subscription_id)
+    return service.update_subscription(plan, app.body(SubscriptionChange))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

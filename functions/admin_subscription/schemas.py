@@ -1,10 +1,23 @@
-"""What the endpoints of plans answer, by their documented names."""
+"""What the endpoints of plans take and answer, by their documented names."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict
+from typing import Annotated, Any, ClassVar, TypedDict
 
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from shared.api.fields import (
+    UNCHANGED,
+    Flag,
+    KeyCount,
+    MonthlyPrice,
+    Name,
+    Says,
+    StripePriceId,
+    WholeUsd,
+)
+from shared.api.requests import Body
 from shared.clock import to_iso
 from shared.models.subscription import Subscription
 
@@ -23,6 +36,44 @@ class SubscriptionItem(TypedDict):
     strategyAutomated: bool
     createdAt: str
     updatedAt: str
+
+
+def _only_default_has_none(price: Any, info: ValidationInfo) -> Any:
+    wants_default = (info.context or {}).get("raw", {}).get("default") is True
+    if price is None and not wants_default:
+        raise ValueError("only the default plan needs no price")
+    return price
+
+
+class NewSubscription(Body):
+    """Create Subscription: the body. A price is needed by every plan but the default one."""
+
+    answer: ClassVar[type] = SubscriptionItem
+
+    name: Name
+    stripe_price_id: Annotated[StripePriceId | None, Says("price id does not exist")] = None
+    monthly_price_usd: Annotated[
+        Annotated[MonthlyPrice | None, BeforeValidator(_only_default_has_none)],
+        Field(alias="monthlyPriceUSD", validate_default=True),
+    ] = None
+    max_balance_usd: Annotated[WholeUsd, Field(alias="maxBalanceUSD")]
+    max_api_key: KeyCount
+    private: Flag = True
+    strategy_automated: Flag = True
+    default: Flag = False
+
+
+class SubscriptionChange(Body):
+    """Update Subscription: the body. What it does not name stays."""
+
+    answer: ClassVar[type] = SubscriptionItem
+
+    name: Name = UNCHANGED
+    stripe_price_id: Annotated[StripePriceId | None, Says("price id does not exist")] = UNCHANGED
+    max_balance_usd: Annotated[WholeUsd, Field(alias="maxBalanceUSD")] = UNCHANGED
+    max_api_key: KeyCount = UNCHANGED
+    private: Flag = UNCHANGED
+    strategy_automated: Flag = UNCHANGED
 
 
 def subscription_item(subscription: Subscription) -> SubscriptionItem:

@@ -1,12 +1,30 @@
-"""Reads the plans for an admin. Knows no HTTP."""
+"""Keeps the plans for an admin, with their prices at Stripe. Knows no HTTP; charges nobody."""
 
 from __future__ import annotations
 
-from functions.admin_subscription.schemas import SubscriptionItem, subscription_item
+from uuid import uuid4
+
+from pynamodb.exceptions import PutError
+from pynamodb.transactions import TransactWrite
+
+from functions.admin_subscription.schemas import (
+    NewSubscription,
+    SubscriptionChange,
+    SubscriptionItem,
+    subscription_item,
+)
+from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, by_id, listing, read_page
-from shared.api.requests import ListQuery
-from shared.models.base import LISTED
+from shared.api.requests import Fault, ListQuery, fault
+from shared.billing import prices
+from shared.clock import to_iso, utc_now
+from shared.errors import NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
+from shared.models.base import LISTED, condition_failed, created_key
 from shared.models.subscription import Subscription
+from shared.models.unique_name import NameKind, UniqueName
+from shared.observability import logger
+
+_DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION)
 
 
 def list_subscriptions(query: ListQuery) -> Listing[SubscriptionItem]:
@@ -16,3 +34,105 @@ def list_subscriptions(query: ListQuery) -> Listing[SubscriptionItem]:
     )
     page = read_page(found, by_id(Subscription), limit=query.limit)
     return listing(map(subscription_item, page.records), token=query.token_of(page))
+
+
+def create_subscription(wanted: NewSubscription) -> SubscriptionItem:
+    """Keep a new plan, with a new price at Stripe unless it names one or is the default; raise the request's faults.
+
+    The plan's id is kept with its name before Stripe is asked: a repeat after a failure goes on under the same id, and
+    Stripe answers it with the price that the first request made.
+    """
+    claim = UniqueName.claim_key(NameKind.SUBSCRIPTION, wanted.name)
+    holder = UniqueName.find(claim)
+    faults = _faults(wanted, holder)
+    if faults:
+        raise RequestUnprocessable(faults)
+    plan_id = holder.owner_id if holder is not None else str(uuid4())
+    price_id = wanted.stripe_price_id
+    if price_id is None and wanted.monthly_price_usd is not None and not wanted.default:
+        plan_id = _reserve(claim, plan_id)
+        price_id = prices.create_monthly_price(
+            plan_id=plan_id, name=wanted.name, monthly_price_usd=wanted.monthly_price_usd
+        )
+    now = utc_now()
+    plan = Subscription(
+        id=plan_id,
+        created_key=created_key(to_iso(now), plan_id),
+        stripe_price_id=price_id,
+        created_at=now,
+        updated_at=now,
+        **wanted.model_dump(exclude={"stripe_price_id"}),
+    )
+
+    def claim_default(transaction: TransactWrite) -> None:
+        if wanted.default:
+            UniqueName.take(transaction, _DEFAULT_CLAIM, owner_id=plan_id)
+
+    try:
+        create_named(NameKind.SUBSCRIPTION, plan, also=claim_default)
+    except RecordChanged as error:
+        # Another request was first: what it took is there now.
+        faults = _taken(wanted, UniqueName.find(claim))
+        if not faults:
+            raise ServiceUnavailable("the plans are changing too fast, please repeat the request") from error
+        raise RequestUnprocessable([*faults]) from error
+    logger.info("subscription_created", subscription_id=plan_id, stripe_price_id=price_id)
+    return subscription_item(plan)
+
+
+def find_subscription(subscription_id: str) -> Subscription:
+    """Return the plan; raise NotFound."""
+    plan = Subscription.find(subscription_id)
+    if plan is None:
+        raise NotFound(f"subscription {subscription_id} does not exist")
+    return plan
+
+
+def update_subscription(plan: Subscription, wanted: SubscriptionChange) -> SubscriptionItem:
+    """Change what the request names, and return the plan; raise the request's faults."""
+    changes = wanted.changes()
+    faults: list[Fault] = []
+    price_id = changes.get("stripe_price_id", plan.stripe_price_id)
+    # What was read and is sent back is not asked about again.
+    if price_id != plan.stripe_price_id and (price_id is None or not prices.price_exists(price_id)):
+        faults.append(_unknown_price(price_id))
+    changed = change_named(NameKind.SUBSCRIPTION, plan, changes, faults=faults)
+    logger.info("subscription_updated", subscription_id=plan.id, fields=sorted(changes))
+    return subscription_item(changed)
+
+
+def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
+    """Return everything that stands against a new plan, in the documented order."""
+    faults = _taken(wanted, holder)
+    if wanted.stripe_price_id is not None and not prices.price_exists(wanted.stripe_price_id):
+        place = 1 if faults and faults[0]["param"] == "name" else 0
+        faults.insert(place, _unknown_price(wanted.stripe_price_id))
+    return faults
+
+
+def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
+    """Return what other plans have already. A name whose plan was never stored is free."""
+    faults: list[Fault] = []
+    if holder is not None and Subscription.find(holder.owner_id) is not None:
+        faults.append(name_taken(wanted.name))
+    if wanted.default and UniqueName.find(_DEFAULT_CLAIM) is not None:
+        faults.append(fault("default already exist", param="default", location="body", value=True))
+    return faults
+
+
+def _reserve(claim: str, plan_id: str) -> str:
+    """Keep the plan's id with its name, and return the id that is kept: a request at the same moment may be first."""
+    try:
+        UniqueName(claim, owner_id=plan_id).save(
+            condition=UniqueName.claim.does_not_exist() | (UniqueName.owner_id == plan_id)
+        )
+    except PutError as error:
+        if not condition_failed(error):
+            raise
+        kept = UniqueName.find(claim)
+        return kept.owner_id if kept is not None else plan_id
+    return plan_id
+
+
+def _unknown_price(price_id: str | None) -> Fault:
+    return {"value": price_id} | fault("price id does not exist", param="stripePriceId", location="body")

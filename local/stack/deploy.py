@@ -10,6 +10,7 @@ import boto3
 import yaml
 from botocore.config import Config
 
+from local import stripe
 from local.stack.build import BUILT_TEMPLATE, parameters
 from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
 from local.stack.processes import run_tool
@@ -88,6 +89,7 @@ def deploy(places: Places) -> Deployed:
                 IdTokenMinutes="1440",
                 PasswordSignIn="true",
                 ExchangeUrl=places.exchange_url,
+                StripeUrl=places.stripe_url,
                 PublicWebhookUrl=webhook_address(places),
             ),
         ],
@@ -100,6 +102,12 @@ def deploy(places: Places) -> Deployed:
     if deployed is None:
         raise NotReady(f"the stack was not created; see {places.logs / 'deploy.log'}")
     _put_gateway_responses(places, deployed)
+    client("ssm", places).put_parameter(
+        Name=read_template()["Parameters"]["StripeKeyParameter"]["Default"],
+        Type="SecureString",
+        Value=stripe.API_KEY,
+        Overwrite=True,
+    )
     return deployed
 
 

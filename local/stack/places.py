@@ -31,7 +31,7 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The four addresses of a stack, all on 127.0.0.1."""
+    """The five addresses of a stack, all on 127.0.0.1."""
 
     api: int
 
@@ -51,6 +51,11 @@ class Ports:
         return self.api + 2
 
     @property
+    def stripe(self) -> int:
+        """Where the stand-in for Stripe answers."""
+        return self.api + 3
+
+    @property
     def aws(self) -> int:
         """Where the embedded AWS answers."""
         return self.api + AWS_PORT_OFFSET
@@ -58,7 +63,7 @@ class Ports:
     @property
     def all(self) -> tuple[int, ...]:
         """Every port of the stack."""
-        return (self.api, self.webhook, self.exchange, self.aws)
+        return (self.api, self.webhook, self.exchange, self.stripe, self.aws)
 
     def check_free(self) -> None:
         """Raise NotReady when something listens on one of them."""
@@ -114,6 +119,11 @@ class Places:
     def exchange_url(self) -> str:
         """Base address of the paper exchange."""
         return f"http://127.0.0.1:{self.ports.exchange}"
+
+    @property
+    def stripe_url(self) -> str:
+        """Base address of the stand-in for Stripe."""
+        return f"http://127.0.0.1:{self.ports.stripe}"
 
     @property
     def aws_url(self) -> str:

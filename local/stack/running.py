@@ -66,6 +66,7 @@ class Running:
             "api": self.places.api_url,
             "webhook": self.places.webhook_url,
             "exchange": self.places.exchange_url,
+            "stripe": self.places.stripe_url,
             "aws": self.places.aws_url,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
@@ -123,9 +124,17 @@ class LocalStack:
             log=self._places.logs / "exchange.log",
         )
         self._processes.append(exchange)
+        stripe = Process(
+            "The stand-in for Stripe",
+            [sys.executable, "-m", "local.stripe", "--port", str(self._places.ports.stripe)],
+            environment=clean_environment(),
+            log=self._places.logs / "stripe.log",
+        )
+        self._processes.append(stripe)
         self._processes.append(embedded_aws.start(self._places))
         embedded_aws.wait(self._processes[-1], self._places)
         exchange.wait_until_it_answers(f"{self._places.exchange_url}/fapi/v1/ping", timeout_s=20)
+        stripe.wait_until_it_answers(f"{self._places.stripe_url}/stand-in/requests", timeout_s=20)
 
     def _deploy(self, step: Step) -> Deployed:
         stamp = self._places.state / "build.sha256" if self._places.state else None

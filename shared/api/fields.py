@@ -16,6 +16,8 @@ from shared.trading.sides import Side, StopType
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _LARGEST, _SMALLEST = Decimal(10) ** 12, Decimal(10) ** -12
 _MAX_DIGITS = 34  # DynamoDB holds 38.
+_MOST_USD = Decimal("999999.99")
+"""What Stripe takes."""
 
 UNCHANGED: Any = None
 """The default of a field that may be left out of a change; a `null` in the request is a fault all the same."""
@@ -88,6 +90,20 @@ def _storable(number: Decimal) -> Decimal:
     return number
 
 
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _whole_number(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("not a whole number")  # noqa: TRY004 - see above
+    return value
+
+
+def _usd(amount: Decimal) -> Decimal:
+    if amount > _MOST_USD or amount != round(amount, 2):
+        raise PydanticCustomError(DOCUMENTED, "must be at most 999999.99, in whole cents")
+    return amount
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -101,6 +117,16 @@ Flag = Annotated[bool, Field(strict=True), Says("must be boolean")]
 Price = Annotated[
     Decimal, BeforeValidator(_number), Field(gt=0), Says("must be greater than 0"), AfterValidator(_storable)
 ]
+
+MonthlyPrice = Annotated[Price, AfterValidator(_usd)]
+
+WholeUsd = Annotated[
+    int, BeforeValidator(_number), Field(gt=0, le=10**12), Says("must be integer from 1 to 1000000000000")
+]
+
+KeyCount = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=1_000_000), Says("must be integer from 1 to 1000000")]
+
+StripePriceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), Says("price id does not exist")]
 
 Uuid = Annotated[
     str,

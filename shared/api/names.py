@@ -58,14 +58,15 @@ def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, fault
         now: Any = record
         new = None if name is None else UniqueName.claim_key(kind, name)
         holder = None if new is None else UniqueName.find(new)
-        if holder is not None and holder.owner_id != now.id:
+        # A name may be kept for a record that was never stored.
+        if holder is not None and holder.owner_id != now.id and model.find(holder.owner_id) is not None:
             raise RequestUnprocessable([name_taken(str(name)), *faults])
         if faults:
             raise RequestUnprocessable(faults)
         if not changes:
             return record
         try:
-            transact(_writing(kind, record, {**changes, "updated_at": utc_now()}, new_claim=new))
+            transact(_writing(kind, record, {**changes, "updated_at": utc_now()}, new_claim=new, holder=holder))
         except RecordChanged:
             # Renamed by somebody else at the same moment, or the name was taken: look again.
             pass
@@ -80,7 +81,7 @@ def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, fault
 
 
 def _writing(
-    kind: NameKind, record: Any, changes: Mapping[str, Any], *, new_claim: str | None
+    kind: NameKind, record: Any, changes: Mapping[str, Any], *, new_claim: str | None, holder: UniqueName | None
 ) -> Callable[[TransactWrite], None]:
     model = type(record)
     actions = [
@@ -94,6 +95,7 @@ def _writing(
         transaction.update(model(record.id), actions=actions, condition=unmoved)
         if new_claim is not None:
             old = UniqueName.claim_key(kind, record.name)
-            UniqueName.move(transaction, old=old, new=new_claim, owner_id=record.id)
+            from_id = holder.owner_id if holder is not None else None
+            UniqueName.move(transaction, old=old, new=new_claim, owner_id=record.id, from_id=from_id)
 
     return write

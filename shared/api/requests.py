@@ -156,6 +156,9 @@ def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str,
     found: dict[str, Fault] = {}
     for entry in error.errors(include_url=False, include_context=False):
         name = str(entry["loc"][0])
+        # A default that is at fault is named as the code names it.
+        if name in model.model_fields:
+            name = model.model_fields[name].alias or name
         param = name + "".join(f"[{part}]" for part in entry["loc"][1:])
         if entry["type"] == "extra_forbidden":
             # Nobody knows what it is; a misspelt secret must not come back either.

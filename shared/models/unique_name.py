@@ -37,17 +37,19 @@ class UniqueName(Table):
         return f"{kind.value}#{name.strip().casefold()}"
 
     @classmethod
-    def take(cls, transaction: TransactWrite, claim: str, *, owner_id: str) -> None:
-        """Add the write of a claim, which fails where somebody else holds it."""
-        free = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
+    def take(cls, transaction: TransactWrite, claim: str, *, owner_id: str, from_id: str | None = None) -> None:
+        """Add the write of a claim, which fails where somebody else than `from_id` holds it."""
+        free = cls.claim.does_not_exist() | (cls.owner_id == owner_id) | (cls.owner_id == (from_id or owner_id))
         transaction.save(cls(claim, owner_id=owner_id), condition=free)
 
     @classmethod
-    def move(cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str) -> None:
+    def move(
+        cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str, from_id: str | None = None
+    ) -> None:
         """Add the writes of a rename: the new claim is taken, the old one let go. Nothing for the same claim."""
         if new == old:
             return
-        cls.take(transaction, new, owner_id=owner_id)
+        cls.take(transaction, new, owner_id=owner_id, from_id=from_id)
         # Records that were written before names were claimed have nothing to let go.
         mine = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
         transaction.delete(cls(old), condition=mine)

@@ -54,6 +54,6 @@ def test_pages_hold_each_plan_once() -> None:
     assert [item["id"] for page in found for item in page] == [id_of(f"plan {number}") for number in range(4, -1, -1)]
 
 
-def test_routes_that_are_not_there_yet_are_not_found() -> None:
-    event = sample(EVENT) | {"httpMethod": "POST", "path": "/v1/admin/subscription"}
+def test_unknown_routes_are_not_found() -> None:
+    event = sample(EVENT) | {"httpMethod": "POST", "path": "/v1/admin/subscription/list"}
     assert send(lambda_handler, event).status == 404

@@ -1,0 +1,202 @@
+"""What the stand-in keeps: products, prices, and the answers that idempotency keys stand for. Speaks no HTTP."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+SEEDED_PRICES: Final = {
+    "price_1LmHQlEaYDRKzLl0XIs6QIbc": ("BASIC", 2000),
+    "price_1M1xdOEaYDRKzLl0mZCDLtut": ("STANDARD", 4000),
+    "price_1L4SsSJfOKOw6aMrXZO4ZA96": ("CUSTOM 123", 12300),
+}
+"""Prices that are there from the start, in cents."""
+
+_MOST_CENTS = 99_999_999
+_MOST_KEY = 255
+_INTERVALS = ("day", "week", "month", "year")
+_PRODUCT_FIELDS = {"name", "description", "active", "metadata", "expand"}
+_PRICE_FIELDS = {"currency", "unit_amount", "product", "product_data", "recurring", "nickname", "metadata", "expand"}
+
+Resource = dict[str, Any]
+
+
+class Refused(Exception):
+    """An answer of Stripe's that is an error."""
+
+    def __init__(self, status: int, kind: str, message: str, **more: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"type": kind, "message": message, **more}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    path: str
+    form: dict[str, Any]
+    status: int
+    body: Resource
+
+
+@dataclass(slots=True)
+class Account:
+    """One account at Stripe."""
+
+    products: dict[str, Resource] = field(default_factory=dict)
+    prices: dict[str, Resource] = field(default_factory=dict)
+    _answers: dict[str, _Kept] = field(default_factory=dict)
+
+    @classmethod
+    def seeded(cls) -> Account:
+        """Return an account with the documentation's prices."""
+        account = cls()
+        for price_id, (name, cents) in SEEDED_PRICES.items():
+            form = {
+                "currency": "usd",
+                "unit_amount": str(cents),
+                "recurring": {"interval": "month"},
+                "product_data": {"name": name},
+            }
+            price = account.create_price(form)
+            account.prices[price_id] = account.prices.pop(price["id"]) | {"id": price_id}
+        return account
+
+    def create_product(self, form: dict[str, Any]) -> Resource:
+        """Make a product."""
+        _only(form, _PRODUCT_FIELDS)
+        name = _required(form, "name")
+        product = {
+            "id": _new_id("prod"),
+            "object": "product",
+            "active": form.get("active", "true") == "true",
+            "created": int(time.time()),
+            "description": form.get("description"),
+            "livemode": False,
+            "metadata": form.get("metadata", {}),
+            "name": name,
+            "type": "service",
+        }
+        self.products[product["id"]] = product
+        return product
+
+    def create_price(self, form: dict[str, Any]) -> Resource:
+        """Make a price, and its product where the request describes one."""
+        _only(form, _PRICE_FIELDS)
+        currency = _required(form, "currency")
+        cents = _cents(_required(form, "unit_amount"))
+        recurring = form.get("recurring")
+        if recurring is not None and recurring.get("interval") not in _INTERVALS:
+            raise _invalid(
+                "Invalid recurring[interval]: must be one of day, month, week, or year", "recurring[interval]"
+            )
+        if ("product" in form) == ("product_data" in form):
+            raise _invalid("You must specify either `product` or `product_data` when creating a price.", "product")
+        # Everything is checked before anything is made.
+        product_data = form.get("product_data")
+        if product_data is not None:
+            _required(product_data, "name", within="product_data")
+        product = self.create_product(product_data) if product_data is not None else self.product(form["product"])
+        price = {
+            "id": _new_id("price"),
+            "object": "price",
+            "active": True,
+            "billing_scheme": "per_unit",
+            "created": int(time.time()),
+            "currency": currency,
+            "livemode": False,
+            "lookup_key": None,
+            "metadata": form.get("metadata", {}),
+            "nickname": form.get("nickname"),
+            "product": product["id"],
+            "recurring": recurring
+            and {"interval": recurring["interval"], "interval_count": 1, "usage_type": "licensed"},
+            "type": "recurring" if recurring else "one_time",
+            "unit_amount": cents,
+            "unit_amount_decimal": str(cents),
+        }
+        self.prices[price["id"]] = price
+        return price
+
+    def product(self, product_id: str) -> Resource:
+        """Return a product; raise Refused."""
+        return _found(self.products, product_id, "product")
+
+    def price(self, price_id: str) -> Resource:
+        """Return a price; raise Refused."""
+        return _found(self.prices, price_id, "price")
+
+    def expanded(self, resource: Resource, expand: list[str]) -> Resource:
+        """Return a resource with what it refers to in place of the id."""
+        for name in expand:
+            if name != "product" or "product" not in resource:
+                raise _invalid(f"This property cannot be expanded ({name}).", "expand")
+            resource = resource | {"product": self.products[resource["product"]]}
+        return resource
+
+    def once(
+        self, key: str | None, path: str, form: dict[str, Any], carry_out: Callable[[], Resource]
+    ) -> tuple[Resource, bool]:
+        """Return what a request makes, or what its key stands for, and whether it is the latter; raise Refused.
+
+        Requests that were refused for their form stand for nothing, as at Stripe.
+        """
+        if key is None:
+            return carry_out(), False
+        if not 0 < len(key) <= _MOST_KEY:
+            raise _invalid("Idempotency keys must be 1 to 255 characters long.", "idempotency_key")
+        kept = self._answers.get(key)
+        if kept is None:
+            body = carry_out()
+            self._answers[key] = _Kept(path, form, 200, body)
+            return body, False
+        if (kept.path, kept.form) != (path, form):
+            raise Refused(
+                400,
+                "idempotency_error",
+                "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                f"Try using a key other than '{key}' if you meant to execute a different request.",
+            )
+        return kept.body, True
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_1{secrets.token_hex(11)}"
+
+
+def _found(resources: dict[str, Resource], resource_id: str, noun: str) -> Resource:
+    if resource_id not in resources:
+        message = f"No such {noun}: '{resource_id}'"
+        raise Refused(404, "invalid_request_error", message, code="resource_missing", param=noun)
+    return resources[resource_id]
+
+
+def _invalid(message: str, param: str, code: str | None = None) -> Refused:
+    more = {"param": param} | ({"code": code} if code else {})
+    return Refused(400, "invalid_request_error", message, **more)
+
+
+def _only(form: dict[str, Any], known: set[str]) -> None:
+    for name in form:
+        if name not in known:
+            raise _invalid(f"Received unknown parameter: {name}", name, "parameter_unknown")
+
+
+def _required(form: dict[str, Any], name: str, *, within: str = "") -> str:
+    param = f"{within}[{name}]" if within else name
+    value = form.get(name)
+    if value is None:
+        raise _invalid(f"Missing required param: {param}.", param, "parameter_missing")
+    if value == "":
+        raise _invalid(f"You passed an empty string for '{param}'.", param, "parameter_invalid_empty")
+    return str(value)
+
+
+def _cents(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise _invalid(f"Invalid integer: {text}", "unit_amount", "parameter_invalid_integer")
+    if int(text) > _MOST_CENTS:
+        raise _invalid("Amount must be no more than $999,999.99", "unit_amount", "amount_too_large")
+    return int(text)

@@ -1,0 +1,109 @@
+"""The HTTP side of the stand-in: who asks, what came in, what goes wrong on demand. Keeps no resource."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from local.stripe import API_KEY
+from local.stripe.account import Account, Refused
+from local.stripe.form import read_form
+
+_MOST_KEPT: Final = 1000
+_FAILED: Final[dict[str, Any]] = {"error": {"type": "api_error", "message": "Something went wrong on our end."}}
+
+
+class StripeStandIn:
+    """One server: its account, the requests that it received, and the failures that it was told to give."""
+
+    def __init__(self) -> None:
+        self._account = Account.seeded()
+        self._requests: list[dict[str, Any]] = []
+        self._failures: list[dict[str, Any]] = []
+
+    def app(self) -> web.Application:
+        """Return the routes."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/stand-in/requests", self._show_requests),
+                web.delete("/stand-in/requests", self._forget_requests),
+                web.post("/stand-in/failures", self._fail_next),
+                web.route("*", "/{path:.*}", self._answer),
+            ]
+        )
+        return app
+
+    async def _show_requests(self, _: web.Request) -> web.Response:
+        return web.json_response(self._requests)
+
+    async def _forget_requests(self, _: web.Request) -> web.Response:
+        self._requests.clear()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _fail_next(self, request: web.Request) -> web.Response:
+        """Make the next requests fail: `{"status": 500, "times": 2, "after": true}`; `after` carries them out first."""
+        wanted = await request.json()
+        failure = {"status": int(wanted.get("status", 500)), "after": bool(wanted.get("after", False))}
+        self._failures = [failure] * int(wanted.get("times", 1))
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        form = read_form(text or request.query_string)
+        key = request.headers.get("Idempotency-Key")
+        shown = {"method": request.method, "path": request.path, "form": form, "idempotencyKey": key}
+        failure = self._failures.pop(0) if self._failures else None
+        replayed = False
+        try:
+            _check_key(request.headers.get("Authorization", ""))
+            if failure is None or failure["after"]:
+                body, replayed = self._carry_out(request.method, request.path, form, key)
+                status = int(HTTPStatus.OK)
+            if failure is not None:
+                status, body = failure["status"], _FAILED
+        except Refused as refused:
+            status, body = refused.status, refused.body
+        self._requests = [*self._requests[1 - _MOST_KEPT :], {**shown, "status": status, "replayed": replayed}]
+        headers = {"Request-Id": f"req_{secrets.token_hex(7)}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        if replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)
+
+    def _carry_out(self, method: str, path: str, form: dict[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
+        account = self._account
+        expand = form.get("expand", [])
+        match [method, *path.strip("/").split("/")]:
+            case ["POST", "v1", "products"]:
+                made, replayed = account.once(key, path, form, lambda: account.create_product(form))
+            case ["POST", "v1", "prices"]:
+                made, replayed = account.once(key, path, form, lambda: account.create_price(form))
+            case ["GET", "v1", "products", product_id]:
+                made, replayed = account.product(product_id), False
+            case ["GET", "v1", "prices", price_id]:
+                made, replayed = account.price(price_id), False
+            case _:
+                message = f"Unrecognized request URL ({method}: {path})."
+                raise Refused(404, "invalid_request_error", message)
+        return account.expanded(made, expand), replayed
+
+
+def _check_key(authorization: str) -> None:
+    scheme, _, value = authorization.partition(" ")
+    if scheme == "Basic":
+        try:
+            value = base64.b64decode(value).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            value = ""
+    if not value:
+        raise Refused(401, "invalid_request_error", "You did not provide an API key.")
+    if not secrets.compare_digest(value.encode(), API_KEY.encode()):
+        raise Refused(401, "invalid_request_error", f"Invalid API Key provided: {value[:3]}****")

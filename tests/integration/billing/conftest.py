@@ -1,0 +1,84 @@
+"""The stand-in for Stripe, once for the tests of this folder, and the border to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack.places import clean_environment
+from local.stack.processes import Process
+from local.stripe import API_KEY
+from shared import config
+from shared.billing import prices
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """The running stand-in."""
+
+    url: str
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what it received since the test began."""
+        found: list[dict[str, Any]] = self._send("GET", "requests")
+        return found
+
+    def fail_next(self, *, times: int, status: int = 500, after: bool = False) -> None:
+        """Make the next requests fail, before or after they are carried out."""
+        self._send("POST", "failures", {"status": status, "times": times, "after": after})
+
+    def forget(self) -> None:
+        """Forget requests and failures."""
+        self._send("DELETE", "requests")
+        self.fail_next(times=0)
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/stand-in/{path}", data=data, method=method)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+@pytest.fixture(scope="session")
+def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the stand-in and return its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    log: Path = tmp_path_factory.mktemp("stripe") / "stripe.log"
+    process = Process(
+        "The stand-in for Stripe",
+        [sys.executable, "-m", "local.stripe", "--port", str(port)],
+        environment=clean_environment(),
+        log=log,
+    )
+    try:
+        process.wait_until_it_answers(f"http://127.0.0.1:{port}/stand-in/requests", timeout_s=30)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def stand_in(stripe_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """Point the border at the stand-in."""
+    monkeypatch.setenv("STRIPE_API_BASE", stripe_server)
+    monkeypatch.setenv("STRIPE_KEY_PARAMETER", "/test/stripe-api-key")
+    monkeypatch.setattr(prices, "read_parameter", lambda _: API_KEY)
+    config.settings.cache_clear()
+    prices._client.cache_clear()
+    stand_in = StandIn(stripe_server)
+    stand_in.forget()
+    yield stand_in
+    monkeypatch.undo()
+    config.settings.cache_clear()
+    prices._client.cache_clear()
