@@ -6,11 +6,13 @@ Only documented fields come through, in the documented order, and what has no va
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Source = Callable[[Mapping[str, Any]], Any]
 Fields = Mapping[str, Source]
+
+_RATIO_STEP = Decimal("0.0001")
 
 
 def _same(name: str) -> Source:
@@ -53,6 +55,28 @@ def _or_empty(name: str) -> Source:
     return lambda item: item.get(name) or []
 
 
+def _collateral(position: Mapping[str, Any]) -> Any:
+    """ccxt reckons it from the liquidation price; a position that is safe at any price has none, and gets 0.
+
+    The documentation's example is such a position: its collateral is what the reckoning gives at a liquidation price
+    of 0, the value at entry.
+    """
+    if position.get("collateral") or position.get("side") != "long" or position.get("entryPrice") is None:
+        return position.get("collateral")
+    value = Decimal(1)
+    for name in ("contracts", "contractSize", "entryPrice"):
+        value *= Decimal(repr(position[name]))
+    return _plain(value)
+
+
+def _margin_ratio(position: Mapping[str, Any]) -> Any:
+    collateral, maintenance = _collateral(position), position.get("maintenanceMargin")
+    if position.get("marginRatio") is not None or not collateral or maintenance is None:
+        return position.get("marginRatio")
+    ratio = Decimal(repr(maintenance)) / Decimal(str(collateral))
+    return _plain(ratio.quantize(_RATIO_STEP, ROUND_HALF_UP))
+
+
 def _in_order(fee: Mapping[str, Any] | None, *names: str) -> dict[str, Any] | None:
     """Return the documented fields of a fee; None for one that the exchange did not say."""
     if not fee or fee.get("cost") is None:
@@ -69,7 +93,12 @@ POSITION: Fields = {
             "contractSize",
             "unrealizedPnl",
             "leverage",
-            "collateral",
+        )
+    },
+    "collateral": _collateral,
+    **{
+        name: _same(name)
+        for name in (
             "notional",
             "markPrice",
             "entryPrice",
@@ -78,11 +107,11 @@ POSITION: Fields = {
             "initialMarginPercentage",
             "maintenanceMargin",
             "maintenanceMarginPercentage",
-            "marginRatio",
-            "datetime",
-            "marginMode",
         )
     },
+    "marginRatio": _margin_ratio,
+    "datetime": _same("datetime"),
+    "marginMode": _same("marginMode"),
     # ccxt dropped `marginType`, which was another name for the same.
     "marginType": _same("marginMode"),
     "side": _same("side"),
@@ -135,11 +164,14 @@ def translate(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _plain(number: Decimal) -> Decimal | int:
+    return int(number) if number == number.to_integral_value() else number
+
+
 def _exact(value: Any) -> Any:
     if isinstance(value, float):
         # The shortest text that reads back as the same float is what the exchange sent.
-        number = Decimal(repr(value))
-        return int(number) if number == number.to_integral_value() else number
+        return _plain(Decimal(repr(value)))
     if isinstance(value, Mapping):
         return {name: _exact(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from shared.exchange import shapes
+from shared.exchange import translate as translation
 from shared.exchange.translate import ORDER, POSITION, newest_first, translate
 
 CCXT_POSITION: dict[str, Any] = {
@@ -140,6 +144,18 @@ DOCUMENTED_TAKE_PROFIT: dict[str, Any] = {
 }
 
 
+def test_position_that_is_safe_at_any_price_keeps_its_collateral_and_ratio() -> None:
+    safe = CCXT_POSITION | {"liquidationPrice": 0.0, "collateral": 0.0, "marginRatio": None}
+    assert translate(safe, POSITION) == DOCUMENTED_POSITION
+
+
+def test_short_position_without_collateral_is_given_none() -> None:
+    short = CCXT_POSITION | {"side": "short", "collateral": 0.0, "marginRatio": None}
+    shown = translate(short, POSITION)
+    assert shown["collateral"] == 0
+    assert "marginRatio" not in shown
+
+
 def test_position_reads_as_documented() -> None:
     found = translate(CCXT_POSITION, POSITION)
 
@@ -166,3 +182,16 @@ def test_latest_comes_first() -> None:
     items: list[dict[str, Any]] = [{"timestamp": 1}, {"timestamp": None}, {"timestamp": 3}, {"timestamp": 2}]
 
     assert [item["timestamp"] for item in newest_first(items)] == [3, 2, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields"),
+    [
+        (shapes.Position, translation.POSITION),
+        (shapes.Order, ORDER),
+        (shapes.Trade, translation.TRADE),
+        (shapes.AssetBalance, translation.BALANCE),
+    ],
+)
+def test_shapes_name_the_fields_that_are_filled_in_their_order(shape: Any, fields: translation.Fields) -> None:
+    assert list(shape.__annotations__) == list(fields)
