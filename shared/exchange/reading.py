@@ -39,7 +39,7 @@ _loading = asyncio.Lock()
 
 
 def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
-    """Return the key's open positions (endpoint 16), newest first; those of size 0 are left out."""
+    """Return the key's open positions, newest first; those of size 0 are left out."""
 
     async def ask(client: Any) -> Any:
         symbols = [_unified(client, key, symbol)] if symbol is not None else None
@@ -52,7 +52,7 @@ def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
 
 
 def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return what stands on a symbol (endpoint 17), newest first, conditional orders included."""
+    """Return what stands on a symbol, newest first, conditional orders included."""
 
     async def ask(client: Any) -> Any:
         name = _unified(client, key, symbol)
@@ -69,7 +69,7 @@ def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
 
 
 def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return the last orders on a symbol (endpoint 18), newest first, conditional orders included, each once."""
+    """Return the last orders on a symbol, newest first, conditional orders included, each once."""
 
     async def ask(client: Any) -> Any:
         name = _unified(client, key, symbol)
@@ -85,7 +85,7 @@ def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
 
 
 def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return the last fills on a symbol (endpoint 19), newest first."""
+    """Return the last fills on a symbol, newest first."""
 
     async def ask(client: Any) -> Any:
         return await client.fetch_my_trades(_unified(client, key, symbol), limit=LAST)
@@ -95,7 +95,7 @@ def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
 
 
 def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
-    """Return every asset that the exchange lists (endpoint 14), zeros included, in the exchange's order."""
+    """Return every asset that the exchange lists, zeros included, in the exchange's order."""
     return _run(_with_client(key, _balance))
 
 

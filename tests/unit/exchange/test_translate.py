@@ -5,10 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from shared.exchange import shapes
-from shared.exchange import translate as translation
 from shared.exchange.translate import ORDER, POSITION, newest_first, translate
 
 CCXT_POSITION: dict[str, Any] = {
@@ -182,16 +178,3 @@ def test_latest_comes_first() -> None:
     items: list[dict[str, Any]] = [{"timestamp": 1}, {"timestamp": None}, {"timestamp": 3}, {"timestamp": 2}]
 
     assert [item["timestamp"] for item in newest_first(items)] == [3, 2, 1, None]
-
-
-@pytest.mark.parametrize(
-    ("shape", "fields"),
-    [
-        (shapes.Position, translation.POSITION),
-        (shapes.Order, ORDER),
-        (shapes.Trade, translation.TRADE),
-        (shapes.AssetBalance, translation.BALANCE),
-    ],
-)
-def test_shapes_name_the_fields_that_are_filled_in_their_order(shape: Any, fields: translation.Fields) -> None:
-    assert list(shape.__annotations__) == list(fields)
