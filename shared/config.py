@@ -32,10 +32,6 @@ class Settings:
     """Base of Stripe's API; empty means Stripe's own address."""
     stripe_key_parameter: str
     """The SSM parameter that holds the key of Stripe's API."""
-    stripe_url: str
-    """Base of Stripe's API; empty means Stripe's own address."""
-    stripe_key_parameter: str
-    """The SSM parameter that holds the key of Stripe's API."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -67,8 +63,6 @@ def settings() -> Settings:
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),
-        stripe_url=env.get("STRIPE_API_BASE", ""),
-        stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),

@@ -17,13 +17,11 @@ from shared.config import settings
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
-    from mypy_boto3_ssm import SSMClient
 
 OPEN_FOR_S = 300.0
 """How long an opened secret stays in memory: a revoked grant bites within this time."""
 
 _opened: dict[tuple[str, bytes], tuple[float, str]] = {}
-_parameters: dict[str, tuple[float, str]] = {}
 _parameters: dict[str, tuple[float, str]] = {}
 
 
@@ -42,12 +40,6 @@ def _ssm() -> SSMClient:
 def connect() -> None:
     """Make the process's KMS client now rather than with the first secret."""
     _kms()
-
-
-@cache
-def _ssm() -> SSMClient:
-    config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
-    return boto3.client("ssm", region_name=settings().aws_region, config=config)
 
 
 def seal(secret: str, *, owner_id: str) -> bytes:
@@ -69,17 +61,6 @@ def unseal(ciphertext: bytes, *, owner_id: str) -> str:
     )
     secret = answer["Plaintext"].decode()
     _opened[owner_id, ciphertext] = (now + OPEN_FOR_S, secret)
-    return secret
-
-
-def read_parameter(name: str) -> str:
-    """Return the secret in an SSM parameter (a SecureString on AWS); raise botocore's errors."""
-    found = _parameters.get(name)
-    now = time.monotonic()
-    if found is not None and found[0] > now:
-        return found[1]
-    secret = _ssm().get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    _parameters[name] = (now + OPEN_FOR_S, secret)
     return secret
 
 

@@ -43,9 +43,7 @@ class UniqueName(Table):
         transaction.save(cls(claim, owner_id=owner_id), condition=free)
 
     @classmethod
-    def move(
-        cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str, from_id: str | None = None
-    ) -> None:
+    def move(cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str, from_id: str | None = None) -> None:
         """Add the writes of a rename: the new claim is taken, the old one let go. Nothing for the same claim."""
         if new == old:
             return
