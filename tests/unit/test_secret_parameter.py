@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from shared import secrets
+from tests.unit.conftest import aws_client
+
+NAME = "/test/vendor-key"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "_parameters", {})
+
+
+def put(value: str) -> None:
+    aws_client("ssm").put_parameter(Name=NAME, Type="SecureString", Value=value, Overwrite=True)
+
+
+def test_secure_parameter_is_opened() -> None:
+    put("the key")
+    assert secrets.read_parameter(NAME) == "the key"
+
+
+def test_it_is_remembered_for_minutes_and_then_read_again() -> None:
+    put("the key")
+    secrets.read_parameter(NAME)
+    until, _ = secrets._parameters[NAME]
+    assert until > time.monotonic() + secrets.OPEN_FOR_S - 60
+    put("the next key")
+    assert secrets.read_parameter(NAME) == "the key"
+    secrets._parameters[NAME] = (time.monotonic(), "the key")
+    assert secrets.read_parameter(NAME) == "the next key"
+
+
+def test_parameter_that_is_not_there_is_not_remembered() -> None:
+    with pytest.raises(ClientError):
+        secrets.read_parameter(NAME)
+    put("the key")
+    assert secrets.read_parameter(NAME) == "the key"
