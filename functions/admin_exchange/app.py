@@ -8,12 +8,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_exchange import service
 from functions.admin_exchange.schemas import (
+    AssetBalance,
     BalanceDayItem,
     BalanceHistoryQuery,
-    FollowerItem,
     FollowerQuery,
+    OrderItem,
     OrderQuery,
+    PositionItem,
     PositionQuery,
+    StrategyFollowItem,
+    TradeItem,
 )
 from shared.api.admin_api import AdminApi
 from shared.api.days import DaysListing
@@ -29,20 +33,20 @@ def list_balance_history(api_key_id: str) -> DaysListing[BalanceDayItem]:
 
 
 @app.get("/v1/admin/exchange/key/balance/<api_key_id>")
-def get_balance(api_key_id: str) -> dict[str, dict[str, Any]]:
+def get_balance(api_key_id: str) -> dict[str, AssetBalance]:
     """Get Exchange Key Balance: every asset, as the exchange has it now."""
     return service.get_balance(service.find_key(api_key_id))
 
 
 @app.get("/v1/admin/exchange/key/strategy/follower/<api_key_id>")
-def get_follower(api_key_id: str) -> FollowerItem:
+def get_follower(api_key_id: str) -> StrategyFollowItem:
     """Get Strategy Follow."""
     key = service.find_key(api_key_id)
     return service.get_follower(key, app.query(FollowerQuery).symbol)
 
 
 @app.get("/v1/admin/exchange/position/<api_key_id>/list")
-def list_positions(api_key_id: str) -> list[dict[str, Any]]:
+def list_positions(api_key_id: str) -> list[PositionItem]:
     """List Futures Open Positions, newest first, as the exchange has them now."""
     key = service.find_key(api_key_id)
     query = app.query(PositionQuery, faults=service.futures_faults(key))
@@ -50,21 +54,21 @@ def list_positions(api_key_id: str) -> list[dict[str, Any]]:
 
 
 @app.get("/v1/admin/exchange/order/<api_key_id>/list")
-def list_open_orders(api_key_id: str) -> list[dict[str, Any]]:
+def list_open_orders(api_key_id: str) -> list[OrderItem]:
     """List Open Orders, newest first, as the exchange has them now."""
     key = service.find_key(api_key_id)
     return service.list_open_orders(key, app.query(OrderQuery).symbol)
 
 
 @app.get("/v1/admin/exchange/order/<api_key_id>/history")
-def list_order_history(api_key_id: str) -> list[dict[str, Any]]:
+def list_order_history(api_key_id: str) -> list[OrderItem]:
     """List Order History, newest first: the exchange's last 500."""
     key = service.find_key(api_key_id)
     return service.list_order_history(key, app.query(OrderQuery).symbol)
 
 
 @app.get("/v1/admin/exchange/trade/<api_key_id>/history")
-def list_trade_history(api_key_id: str) -> list[dict[str, Any]]:
+def list_trade_history(api_key_id: str) -> list[TradeItem]:
     """List Trade History, newest first: the exchange's last 500."""
     key = service.find_key(api_key_id)
     return service.list_trade_history(key, app.query(OrderQuery).symbol)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
+from shared.api.answers import Day, Id, Time
 from shared.api.days import DaysQuery
 from shared.api.fields import Limit, Symbol
 from shared.api.requests import Query
@@ -40,17 +41,100 @@ class BalanceHistoryQuery(DaysQuery):
 class BalanceDayItem(TypedDict):
     """List Exchange Key Balance History: one day."""
 
-    date: str
+    date: Day
     totalUSD: Decimal
 
 
-class FollowerItem(TypedDict):
+class StrategyFollowItem(TypedDict):
     """Get Strategy Follow: the follower."""
 
-    id: str
+    id: Id
     active: bool
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
+
+
+class AssetBalance(TypedDict):
+    """Get Exchange Key Balance: what is held of one asset."""
+
+    free: Decimal
+    used: Decimal
+    total: Decimal
+
+
+class PositionItem(TypedDict):
+    """List Futures Open Positions: one position. What the exchange does not say is left out."""
+
+    symbol: str
+    contracts: Decimal
+    contractSize: NotRequired[Decimal]
+    unrealizedPnl: NotRequired[Decimal]
+    leverage: NotRequired[Decimal]
+    collateral: NotRequired[Decimal]
+    notional: NotRequired[Decimal]
+    markPrice: NotRequired[Decimal]
+    entryPrice: NotRequired[Decimal]
+    timestamp: NotRequired[int]
+    initialMargin: NotRequired[Decimal]
+    initialMarginPercentage: NotRequired[Decimal]
+    maintenanceMargin: NotRequired[Decimal]
+    maintenanceMarginPercentage: NotRequired[Decimal]
+    marginRatio: NotRequired[Decimal]
+    datetime: NotRequired[Time]
+    marginMode: NotRequired[str]
+    marginType: NotRequired[str]
+    side: NotRequired[Literal["long", "short"]]
+    hedged: NotRequired[bool]
+    percentage: NotRequired[Decimal]
+
+
+class OrderItem(TypedDict):
+    """List Open Orders, List Order History: one order. What the exchange does not say is left out."""
+
+    id: str
+    clientOrderId: NotRequired[str]
+    timestamp: NotRequired[int]
+    datetime: NotRequired[Time]
+    symbol: str
+    type: str
+    timeInForce: NotRequired[str]
+    postOnly: bool
+    reduceOnly: bool
+    side: NotRequired[Literal["buy", "sell"]]
+    price: NotRequired[Decimal]
+    stopPrice: NotRequired[Decimal]
+    amount: NotRequired[Decimal]
+    cost: Decimal
+    average: NotRequired[Decimal]
+    filled: Decimal
+    remaining: NotRequired[Decimal]
+    status: NotRequired[str]
+    trades: list[Any]
+    fees: list[Any]
+
+
+class TradeFee(TypedDict):
+    """List Trade History: what a fill cost."""
+
+    cost: Decimal
+    currency: str | None
+
+
+class TradeItem(TypedDict):
+    """List Trade History: one fill. What the exchange does not say is left out."""
+
+    timestamp: NotRequired[int]
+    datetime: NotRequired[Time]
+    symbol: str
+    id: NotRequired[str]
+    order: NotRequired[str]
+    side: NotRequired[Literal["buy", "sell"]]
+    takerOrMaker: NotRequired[Literal["taker", "maker"]]
+    price: NotRequired[Decimal]
+    amount: NotRequired[Decimal]
+    cost: NotRequired[Decimal]
+    fee: NotRequired[TradeFee]
+    fees: list[TradeFee | None]
 
 
 def balance_day_item(day: BalanceDay) -> BalanceDayItem:
@@ -58,7 +142,7 @@ def balance_day_item(day: BalanceDay) -> BalanceDayItem:
     return {"date": day.date, "totalUSD": day.total_usd}
 
 
-def follower_item(follower: Follower) -> FollowerItem:
+def follower_item(follower: Follower) -> StrategyFollowItem:
     """Return a follower as documented."""
     return {
         "id": follower.id,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from functions.admin_exchange.schemas import (
+    AssetBalance,
     BalanceDayItem,
     BalanceHistoryQuery,
-    FollowerItem,
+    OrderItem,
+    PositionItem,
+    StrategyFollowItem,
+    TradeItem,
     balance_day_item,
     follower_item,
 )
@@ -39,29 +43,29 @@ def futures_faults(key: ExchangeKey) -> list[Fault]:
     return [fault("must be API key of tradeType FUTURES", param="API_KEY_ID", location="params", value=key.id)]
 
 
-def list_positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
+def list_positions(key: ExchangeKey, symbol: str | None) -> list[PositionItem]:
     """Return the key's open positions, of one symbol if one is given."""
-    return _look(key, symbol, lambda: reading.positions(key, symbol))
+    return cast("list[PositionItem]", _look(key, symbol, lambda: reading.positions(key, symbol)))
 
 
-def list_open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+def list_open_orders(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's open orders on a symbol, conditional ones included."""
-    return _look(key, symbol, lambda: reading.open_orders(key, symbol))
+    return cast("list[OrderItem]", _look(key, symbol, lambda: reading.open_orders(key, symbol)))
 
 
-def list_order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+def list_order_history(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's last orders on a symbol, conditional ones included."""
-    return _look(key, symbol, lambda: reading.order_history(key, symbol))
+    return cast("list[OrderItem]", _look(key, symbol, lambda: reading.order_history(key, symbol)))
 
 
-def list_trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
+def list_trade_history(key: ExchangeKey, symbol: str) -> list[TradeItem]:
     """Return the key's last fills on a symbol."""
-    return _look(key, symbol, lambda: reading.trade_history(key, symbol))
+    return cast("list[TradeItem]", _look(key, symbol, lambda: reading.trade_history(key, symbol)))
 
 
-def get_balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
+def get_balance(key: ExchangeKey) -> dict[str, AssetBalance]:
     """Return what the key holds of each asset."""
-    return look_through(key, lambda: reading.balance(key))
+    return cast("dict[str, AssetBalance]", look_through(key, lambda: reading.balance(key)))
 
 
 def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysListing[BalanceDayItem]:
@@ -80,7 +84,7 @@ def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysLi
     return query.listing(map(balance_day_item, page.records), page)
 
 
-def get_follower(key: ExchangeKey, symbol: str) -> FollowerItem:
+def get_follower(key: ExchangeKey, symbol: str) -> StrategyFollowItem:
     """Return what follows a strategy on the symbol with the key: an active one first, then the newest."""
     found = Follower.by_key.query(key.id, Follower.symbol == symbol)
     followers = Follower.find_many(((one.strategy_id, one.created_key) for one in found), consistent=True).values()

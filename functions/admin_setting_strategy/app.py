@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_setting_strategy import service
@@ -19,11 +20,17 @@ from functions.admin_setting_strategy.schemas import (
     WebhookItem,
 )
 from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN, ErrorText
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 
 REPORT_KEY_REFUSED = 433
 """No registered status code, but the documented one."""
+
+REFUSED_REPORT_KEY: OpenAPIResponse = {
+    "description": "The exchange refuses the report key.",
+    "content": {APPLICATION_JSON: {"model": ErrorText}},
+}
 
 app = AdminApi()
 
@@ -34,7 +41,7 @@ def list_strategies() -> Listing[StrategyItem]:
     return service.list_strategies(app.query(ListQuery))
 
 
-@app.post("/v1/admin/setting/strategy")
+@app.post("/v1/admin/setting/strategy", responses={REPORT_KEY_REFUSED: REFUSED_REPORT_KEY})
 def create_strategy() -> StrategyItem:
     """Create Strategy Automated."""
     return service.create_strategy(app.body(NewStrategy))
@@ -47,7 +54,7 @@ def update_strategy(strategy_id: str) -> StrategyItem:
     return service.update_strategy(strategy, app.body(StrategyChange))
 
 
-@app.post("/v1/admin/setting/strategy/<strategy_id>/webhook")
+@app.post("/v1/admin/setting/strategy/<strategy_id>/webhook", openapi_extensions=OWN)
 def renew_webhook(strategy_id: str) -> WebhookItem:
     """Give the strategy a new webhook secret, shown this once; the old one dies at once."""
     return service.renew_webhook(strategy_id)

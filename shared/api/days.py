@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from shared.api.fields import Limit, Says
 from shared.api.paging import Page, Position
@@ -31,7 +31,12 @@ def _moment(text: Any) -> datetime:
         raise ValueError("no such time in UTC") from error
 
 
-Start = Annotated[datetime, BeforeValidator(_moment), Says("must be date or datetime")]
+Start = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
+    Says("must be date or datetime"),
+]
 """A date, or a datetime, which is UTC where it does not say."""
 
 

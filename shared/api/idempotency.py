@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from pydantic import StringConstraints
 from pynamodb.transactions import TransactWrite
 
 from shared.api.requests import Fault, fault
@@ -19,12 +21,15 @@ from shared.trading.signal import Content, fingerprint
 
 HEADER = "Idempotency-Key"
 
-_VALUE = re.compile(r"[!-~]{1,255}")
+_VALUE = r"[!-~]{1,255}"
+
+KeyText = Annotated[str, StringConstraints(pattern=f"^{_VALUE}$")]
+"""What the header may hold."""
 
 
 def key_faults(value: str | None) -> list[Fault]:
     """Return what is wrong with the header of a request; one without it is fine."""
-    if value is None or _VALUE.fullmatch(value):
+    if value is None or re.fullmatch(_VALUE, value):
         return []
     return [fault("must be text of 1 to 255 visible characters", param=HEADER, location="headers", value=value)]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from shared.api.fields import DOCUMENTED, Limit, Says, said_by
@@ -78,7 +78,9 @@ class ListQuery(Query):
     """The paging of a list. The token is bound to the path and to the query's other parameters."""
 
     limit: Limit = 100
-    next_token: Annotated[Any, AfterValidator(_opened), Says("must be nextToken of this list")] = None
+    next_token: Annotated[
+        Any, AfterValidator(_opened), WithJsonSchema({"type": "string"}), Says("must be nextToken of this list")
+    ] = None
 
     _scope: str = PrivateAttr(default="")
 

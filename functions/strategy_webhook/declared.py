@@ -1,0 +1,102 @@
+"""What the webhook takes and answers, as a declaration for API documents. Not imported where alerts are read.
+
+`schemas` reads alerts by hand, so the types are said here; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import Field, WithJsonSchema, with_config
+
+from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
+
+_NUMBER = r"^\s*\+?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?\s*$"
+_ABSENT = r"^\s*([nN][aA][nN])?\s*$"
+
+Price = Annotated[
+    str, WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _NUMBER}]})
+]
+"""A number, or its text."""
+
+PriceOrNone = Annotated[
+    str | None,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": f"({_NUMBER})|({_ABSENT})"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""A number, or its text; `null`, an empty text and `NaN` mean that there is none."""
+
+InAnyCase = "in upper, lower or mixed case"
+
+
+@with_config(extra="allow")
+class AlertBody(TypedDict):
+    """A TradingView alert. At least one take-profit must have a price; unknown fields are ignored."""
+
+    strategy: Annotated[Id, Field(description="The strategy's id.")]
+    secret: Annotated[str, Field(description="The strategy's webhook secret; without the right one the answer is 401.")]
+    orderPrice: Annotated[Price, Field(description="The price that the strategy saw.")]
+    type: Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": "^([bB][uU][yY]|[sS][eE][lL][lL])$"}),
+        Field(description=f"buy or sell, {InAnyCase}."),
+    ]
+    stop: Annotated[Price, Field(description="The stop, on the losing side of orderPrice.")]
+    stopType: Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": "^([mM][aA][rR][kK][eE][tT]|[lL][iI][mM][iI][tT])$"}),
+        Field(description=f"market or limit, {InAnyCase}."),
+    ]
+    takeProfit: NotRequired[PriceOrNone]
+    takeProfit1: NotRequired[PriceOrNone]
+    takeProfit2: NotRequired[PriceOrNone]
+    takeProfit3: NotRequired[PriceOrNone]
+    takeProfitPrice1: NotRequired[Annotated[PriceOrNone, Field(description="The same as takeProfit1.")]]
+    takeProfitPrice2: NotRequired[Annotated[PriceOrNone, Field(description="The same as takeProfit2.")]]
+    takeProfitPrice3: NotRequired[Annotated[PriceOrNone, Field(description="The same as takeProfit3.")]]
+    trailingTrigger: NotRequired[Annotated[PriceOrNone, Field(description="Must use with callbackRate.")]]
+    callbackRate: NotRequired[Annotated[PriceOrNone, Field(description="Must use with trailingTrigger. 0.1 to 10.")]]
+    winRate: NotRequired[Annotated[Any, Field(description="Kept for the record, never a fault.")]]
+    alertId: NotRequired[Annotated[str | None, Field(description="The sender's id: an alert of it counts once a day.")]]
+    firedAt: NotRequired[Annotated[str | None, Field(description="TradingView's {{timenow}}.")]]
+
+
+class AlertAccepted(TypedDict):
+    """The trigger that the alert came to; of a repeat, the first one."""
+
+    id: Id
+
+
+class TakeProfitsMissing(TypedDict):
+    """No take-profit has a price."""
+
+    msg: str
+    param: Literal["_error"]
+    nestedErrors: list[FieldFault]
+
+
+class AlertFaults(TypedDict):
+    """Every fault of single fields; when there is none, those of the take-profits."""
+
+    errors: list[FieldFault | TakeProfitsMissing]
+
+
+REFUSALS: Mapping[int, Refusal] = {
+    400: Refusal(Message, "The body is not one JSON object of at most 16 KiB."),
+    401: Refusal(ErrorText, "The secret is missing or wrong, or there is no such strategy."),
+    422: Refusal(AlertFaults, "Something is wrong with the fields of the alert, or the strategy is inactive."),
+    429: Refusal(dict[str, Any], "Too many alerts at once; the body is AWS's own."),
+    500: Refusal(Message, "Our fault; the request's id is in a header."),
+    503: Refusal(Message, "Maintenance, or the alert could not be queued: send it again."),
+}
+
+SUMMARY = "Strategy Webhook"
+DESCRIPTION = "Fire a strategy, for all of its followers. Answered once the alert is stored and queued."

@@ -1,0 +1,181 @@
+"""What one admin handler takes and may answer, read from its declarations and its own code. Merges nothing.
+
+A handler says which model it reads with `app.query(Model)` and `app.body(Model)`, which header with
+`app.header(NAME)`, what it answers in its return annotation, and what else it may answer in its route's `responses`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, get_type_hints
+
+from aws_lambda_powertools.event_handler.api_gateway import Route
+
+from local.openapi.schemas import Components, Schema
+from shared.api import idempotency
+from shared.api.admin_api import AdminApi
+from shared.api.answers import REFUSALS, Refusal
+from shared.api.requests import Body, Query
+
+ALWAYS = (401, 403, 429, 500, 503)
+_VARIABLE = re.compile(r"<(\w+)>")
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a handler's code reads of the request."""
+
+    query: type[Query] | None
+    body: type[Body] | None
+    headers: tuple[str, ...]
+
+
+class UnclearHandler(Exception):
+    """A handler's code does not say plainly what it reads."""
+
+
+def routes_of(app: AdminApi) -> list[Route]:
+    """Return every route of an app."""
+    # Powertools has no public name for them.
+    return [*app._static_routes, *app._dynamic_routes]
+
+
+def variables_of(route: Route) -> list[str]:
+    """Return the names of the route's path variables."""
+    return _VARIABLE.findall(route.path)
+
+
+def operation(route: Route, app: AdminApi, *, variables: list[str], components: Components) -> Schema:
+    """Return the OpenAPI operation of a route; `variables` are the documented names of its path variables."""
+    reads = reads_of(route.func, app)
+    summary, _, rest = (inspect.getdoc(route.func) or "").partition(":")
+    summary, comma, order = summary.partition(", ")
+    description = f"{order}{':' if order and rest else ''}{rest}".strip() if comma or rest else ""
+    found: Schema = {"summary": summary.rstrip(".").partition("\n")[0]}
+    if description:
+        found["description"] = description[:1].upper() + description[1:]
+    parameters = [*_path_parameters(variables), *_query_parameters(reads, components), *_headers(reads, components)]
+    if parameters:
+        found["parameters"] = parameters
+    if reads.body is not None:
+        found["requestBody"] = {"required": True, "content": {JSON: {"schema": components.of_body(reads.body)}}}
+    refusals = {status: REFUSALS[status] for status in _statuses(reads, has_variables=bool(variables))}
+    answer = get_type_hints(route.func, include_extras=True)["return"]
+    found["responses"] = responses(answer, refusals | _declared(route), components=components)
+    return found | dict(route.openapi_extensions or {})
+
+
+def responses(answer: Any, refusals: dict[int, Refusal], *, components: Components) -> Schema:
+    """Return the responses of an operation: its 200, and its refusals."""
+    declared = {200: Refusal(answer, "Success.")} | refusals
+    return {
+        str(status): (
+            {"$ref": f"#/components/responses/{name_of(status)}"}
+            if REFUSALS.get(status) == one
+            else response(one, components=components)
+        )
+        for status, one in sorted(declared.items())
+    }
+
+
+def response(one: Refusal, *, components: Components) -> Schema:
+    """Return one response."""
+    return {
+        "description": one.when,
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
+        "content": {JSON: {"schema": components.of(one.shape)}},
+    }
+
+
+def name_of(status: int) -> str:
+    """Return a status's own words as a name, `TooManyRequests`."""
+    return HTTPStatus(status).phrase.replace(" ", "")
+
+
+def reads_of(handler: Any, app: AdminApi) -> Reads:
+    """Return what the handler's code reads of the request; raise UnclearHandler when a name does not say it."""
+    found: dict[str, list[Any]] = {"query": [], "body": [], "header": []}
+    for method, argument in _calls(handler, app):
+        if not isinstance(argument, ast.Name) or argument.id not in handler.__globals__:
+            raise UnclearHandler(f"{handler.__qualname__}: app.{method}() must be given a name of its module")
+        found[method].append(handler.__globals__[argument.id])
+    if len(found["query"]) > 1 or len(found["body"]) > 1:
+        raise UnclearHandler(f"{handler.__qualname__} reads its query or body twice")
+    return Reads(
+        query=next(iter(found["query"]), None), body=next(iter(found["body"]), None), headers=tuple(found["header"])
+    )
+
+
+def _calls(handler: Any, app: AdminApi) -> Iterator[tuple[str, ast.expr]]:
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(handler)))):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=[argument, *_]):
+                if method in {"query", "body", "header"} and handler.__globals__.get(name) is app:
+                    yield method, argument
+
+
+def _statuses(reads: Reads, *, has_variables: bool) -> list[int]:
+    return [
+        *ALWAYS,
+        *([404] if has_variables else []),
+        *([400] if reads.body else []),
+        *([422] if reads.body or reads.query or reads.headers else []),
+    ]
+
+
+def _declared(route: Route) -> dict[int, Refusal]:
+    """Return what the route declares itself, in the words of Powertools."""
+    found: dict[int, Any] = dict(route.responses or {})
+    return {status: Refusal(one["content"][JSON]["model"], one["description"]) for status, one in found.items()}
+
+
+def _path_parameters(variables: list[str]) -> list[Schema]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in variables
+    ]
+
+
+def _query_parameters(reads: Reads, components: Components) -> Iterator[Schema]:
+    if reads.query is None:
+        return
+    schema = components.of_fields(reads.query)
+    for name in reads.query.says:
+        own = dict(schema["properties"][name])
+        description = own.pop("description")
+        yield {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", []),
+            "description": description,
+            "schema": _without_null(own),
+        }
+
+
+def _without_null(schema: Schema) -> Schema:
+    """Return a parameter's schema: a query has no way to say `null`."""
+    choices: list[Schema] = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | choices[0]
+
+
+def _headers(reads: Reads, components: Components) -> Iterator[Schema]:
+    for name in reads.headers:
+        if name != idempotency.HEADER:
+            raise UnclearHandler(f"no type is known for the header {name}")
+        yield {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": "A repeat with the same key gets the first answer, for 24 hours.",
+            "schema": components.of(idempotency.KeyText),
+        }

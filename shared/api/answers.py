@@ -1,0 +1,78 @@
+"""What every endpoint may answer beside its 200, and the types of fields that answers share. Answers nothing itself.
+
+`TypedDict`s of answers say in their fields' types what a client may rely on: `Id`, `Time`, `Day`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import WithJsonSchema
+
+Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+"""A UUID, in lower case."""
+
+Time = Annotated[
+    str,
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"},
+    ),
+]
+"""A moment: UTC, ISO 8601 with milliseconds and `Z`."""
+
+Day = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+"""A day of UTC."""
+
+
+OWN = {"x-lockstep-own": True}
+"""Marks a route that is not in the business's own documentation."""
+
+
+class Message(TypedDict):
+    """An answer that is only a message."""
+
+    message: str
+
+
+class ErrorText(TypedDict):
+    """An answer that is only an error's text."""
+
+    error: str
+
+
+class FieldFault(TypedDict):
+    """What is wrong with one field; `value` is there when the request had one, and it is no secret."""
+
+    value: NotRequired[Any]
+    msg: str
+    param: str
+    location: Literal["body", "query", "params", "headers"]
+
+
+class Faults(TypedDict):
+    """Every fault of the request, in the order of the documented table."""
+
+    errors: list[FieldFault]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The shape of an answer that is no success, and when it comes."""
+
+    shape: Any
+    when: str
+
+
+REFUSALS: Mapping[int, Refusal] = {
+    400: Refusal(Message, "The body is not JSON, or not an object."),
+    401: Refusal(Message, "No token, or one that is wrong or expired."),
+    403: Refusal(Message, "The user is no admin, or the exchange refuses the API key."),
+    404: Refusal(Message, "No such route, an id that is not a UUID, or one that names nothing."),
+    422: Refusal(Faults, "Something is wrong with the fields of the request."),
+    429: Refusal(Message, "Too many requests."),
+    500: Refusal(Message, "Our fault; the request's id is in a header."),
+    503: Refusal(Message, "Maintenance, or a service behind this one cannot be reached."),
+}
+"""The refusals of admin endpoints, by their status."""
