@@ -126,7 +126,7 @@ class Stack:
 
     running: Running
     session: dict[str, str]
-    heard: Heard = field(default_factory=Heard)
+    heard: Heard = field(default_factory=Heard, repr=False)
 
     def get(self, path: str, *, token: str | None = "") -> Answer:
         """GET from the admin API; as the admin unless another token, or None for none, is given."""
