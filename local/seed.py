@@ -9,10 +9,12 @@ import argparse
 import hashlib
 import json
 import secrets
+import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -283,12 +285,16 @@ def _open_account(api_key: str, secret: str, balance: Decimal) -> str:
         headers={"Content-Type": "application/json"},
         method="POST",
     )
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    try:
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.CONFLICT:  # there already, with its books, after a restart
+            raise
     return api_key
 
 
 def restore(kept: Path) -> Seeded:
-    """Sign in again after a restart with kept data, and open again the accounts that the paper exchange forgot."""
+    """Sign in again after a restart with kept data; accounts that the paper exchange lost in a crash open anew."""
     known = json.loads(kept.read_text(encoding="utf-8"))
     followers = [SeededFollower(**follower) for follower in known["followers"]]
     for follower in followers:

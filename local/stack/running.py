@@ -94,10 +94,10 @@ class LocalStack:
             self._start_servers()
         with self._step("Deploying template.yaml") as step:
             deployed = self._deploy(step)
-        self._start_proxy(deployed)
+        seed_file = (self._places.state or self._places.work) / "seed.json"
+        self._start_proxy(deployed, seed_file)
         with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
             warm = [pool.submit(self._warm, name) for name in _WARMED]
-            seed_file = (self._places.state or self._places.work) / "seed.json"
             restored = self._places.state is not None and seed_file.exists()
             if restored:
                 step.remark = "kept"
@@ -119,7 +119,7 @@ class LocalStack:
     def _start_servers(self) -> None:
         exchange = Process(
             "The paper exchange",
-            [sys.executable, "-m", "local.paper_exchange", "--port", str(self._places.ports.exchange)],
+            [sys.executable, "-m", "local.paper_exchange", "--port", str(self._places.ports.exchange), *self._kept()],
             environment=clean_environment(),
             log=self._places.logs / "exchange.log",
         )
@@ -136,6 +136,11 @@ class LocalStack:
         exchange.wait_until_it_answers(f"{self._places.exchange_url}/fapi/v1/ping", timeout_s=20)
         stripe.wait_until_it_answers(f"{self._places.stripe_url}/stand-in/requests", timeout_s=20)
 
+    def _kept(self) -> list[str]:
+        """Return what lets the paper exchange keep its books over a restart."""
+        state = self._places.state
+        return ["--state", str(state / "exchange.json")] if state is not None else []
+
     def _deploy(self, step: Step) -> Deployed:
         stamp = self._places.state / "build.sha256" if self._places.state else None
         found = find(self._places) if stamp else None
@@ -149,12 +154,16 @@ class LocalStack:
             stamp.write_text(fingerprint(), encoding="ascii")
         return deployed
 
-    def _start_proxy(self, deployed: Deployed) -> None:
+    def _start_proxy(self, deployed: Deployed, seed_file: Path) -> None:
         ports, aws = self._places.ports, self._places.aws_url
-        routes = [f"{ports.api}={aws}{deployed.api_base}", f"{ports.webhook}={aws}{deployed.webhook_base}"]
+        options = [
+            *("--api", f"{ports.api}={aws}{deployed.api_base}"),
+            *("--webhook", f"{ports.webhook}={aws}{deployed.webhook_base}"),
+            *("--seed-file", str(seed_file)),
+        ]
         proxy = Process(
             "The proxy",
-            [sys.executable, "-m", "local.stack.proxy", *routes],
+            [sys.executable, "-m", "local.stack.proxy", *options],
             environment=clean_environment(),
             log=self._places.logs / "proxy.log",
         )

@@ -152,7 +152,9 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
 
     async def ask() -> None:
         account = await FuturesAccount.open(api_key=api_key, secret=secret)
-        await asyncio.gather(account.wallet_balance(), account.filters(symbol))
+        _, trades = await asyncio.gather(account.wallet_balance(), account.is_trading(symbol))
+        if not trades:
+            raise NotFound(f"{symbol} does not trade")
 
     _run(ask())
 
