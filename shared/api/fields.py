@@ -98,6 +98,14 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _whole_usd(value: Any) -> int:
+    amount: Decimal = _number(value)
+    # Compared before it is converted: 1E+999999999 is a gigabyte of zeros as an int.
+    if not 0 < amount <= _LARGEST or amount != int(amount):
+        raise ValueError("not a whole amount")
+    return int(amount)
+
+
 def _usd(amount: Decimal) -> Decimal:
     if amount > _MOST_USD or amount != round(amount, 2):
         raise PydanticCustomError(DOCUMENTED, "must be at most 999999.99, in whole cents")
@@ -121,7 +129,7 @@ Price = Annotated[
 MonthlyPrice = Annotated[Price, AfterValidator(_usd)]
 
 WholeUsd = Annotated[
-    int, BeforeValidator(_number), Field(gt=0, le=10**12), Says("must be integer from 1 to 1000000000000")
+    int, BeforeValidator(_whole_usd), Field(gt=0, le=10**12), Says("must be integer from 1 to 1000000000000")
 ]
 
 KeyCount = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=1_000_000), Says("must be integer from 1 to 1000000")]

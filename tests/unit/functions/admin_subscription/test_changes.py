@@ -181,6 +181,15 @@ def test_wrong_field_is_named(stripe: Stripe, name: str, value: Any, message: st
     assert (stripe.made, listed()) == ([], [])
 
 
+@pytest.mark.parametrize("field_name", ["monthlyPriceUSD", "maxBalanceUSD", "maxApiKey"])
+@pytest.mark.parametrize("number", ["1E+999999999", "1E-999999999", "-1E+999999999"])
+def test_enormous_exponent_is_a_fault_at_once(field_name: str, number: str) -> None:
+    fields = {name: str(value) for name, value in DOCUMENTED.items() if name != "name"} | {field_name: number}
+    body = ", ".join(f'"{name}": {value}' for name, value in fields.items())
+    answer = create(f'{{"name": "ENTERPRISE 500", {body}}}')
+    assert [one["param"] for one in answer.body["errors"]] == [field_name]
+
+
 @pytest.mark.parametrize("value", ["50", 50])
 def test_number_of_keys_is_taken_as_text_and_returned_as_number(value: Any) -> None:
     assert '"maxApiKey":50,' in create(DOCUMENTED | {"maxApiKey": value}).text
