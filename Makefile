@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench build deploy local invoke lint types lock
+.PHONY: help run test bench build deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -44,6 +44,9 @@ local: build  ## the API in containers, without the rest (needs Docker)
 
 invoke: .venv/.installed  ## call one handler in process: make invoke f=<function> e=<event>
 	@$(BIN)/python -m local.invoke "$(f)" "$(e)"
+
+openapi: .venv/.installed  ## write docs/openapi.json from the handlers
+	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/python -m local.openapi
 
 lock: .venv/.installed  ## resolve the dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -91,6 +91,7 @@ def _ready(running: Running, file: Path, *, seconds: float) -> str:
     session = running.session()
     return f"""
   admin API       {session["api"]}/v1/admin/…
+  to try it out   {session["api"]}/docs
   webhook         {session["webhook"]}/v1/webhook/strategy
   paper exchange  {session["exchange"]}
   Stripe          {session["stripe"]} (a stand-in; what it received: /stand-in/requests)

@@ -1,5 +1,7 @@
 """Serves the REST API and the Function URL at plain addresses: `python -m local.stack.proxy`. Changes no request.
 
+The first address has the API's browsable page as well.
+
 The embedded AWS has them under long paths; a client that was told `http://127.0.0.1:3000` must not know.
 """
 
@@ -8,9 +10,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from yarl import URL
+
+from local.docs_page.page import WEBHOOK_PREFIX, Handler, add_page
 
 _HOP_BY_HOP = {
     "connection",
@@ -27,15 +36,29 @@ _HOP_BY_HOP = {
 _MAX_BODY = 16 * 1024 * 1024
 
 
-def forward(session: ClientSession, base: str) -> web.Application:
-    """Return an application that sends every request on to `base` + its path."""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A port of ours, and where its requests go."""
+
+    port: int
+    base: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return the route written as PORT=BASE."""
+        port, _, base = text.partition("=")
+        return cls(int(port), base)
+
+
+def forward(session: ClientSession, base: str, *, prefix: str = "") -> Handler:
+    """Return what sends every request on to `base` + its path without `prefix`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
         try:
             async with session.request(
                 request.method,
-                URL(base + request.raw_path, encoded=True),
+                URL(base + request.raw_path.removeprefix(prefix), encoded=True),
                 headers=headers,
                 data=await request.read(),
                 allow_redirects=False,
@@ -50,21 +73,34 @@ def forward(session: ClientSession, base: str) -> web.Application:
                 response.headers.add(name, value)
         return response
 
-    application = web.Application(client_max_size=_MAX_BODY)
-    application.router.add_route("*", "/{path:.*}", handle)
-    return application
+    return handle
 
 
-async def serve(routes: dict[int, str]) -> None:
-    """Serve each port on 127.0.0.1 with its base until SIGTERM or SIGINT."""
+def application(handle: Handler, *, page: Callable[[web.Application], None] | None = None) -> web.Application:
+    """Return an application that answers everything but its page with `handle`."""
+    made = web.Application(client_max_size=_MAX_BODY)
+    if page is not None:
+        page(made)
+    made.router.add_route("*", "/{path:.*}", handle)
+    return made
+
+
+async def serve(*, api: Route, webhook: Route, seed_file: Path) -> None:
+    """Serve both on 127.0.0.1 until SIGTERM or SIGINT."""
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
     # Compressed answers are passed on as they are: the client asked for them.
     connector = TCPConnector(limit=0, keepalive_timeout=30)
     async with ClientSession(connector=connector, auto_decompress=False, timeout=ClientTimeout(total=65)) as session:
-        runners = [web.AppRunner(forward(session, base), access_log=None) for base in routes.values()]
-        for port, runner in zip(routes, runners, strict=True):
+        from_page = forward(session, webhook.base, prefix=WEBHOOK_PREFIX)
+        page = partial(add_page, seed_file=seed_file, webhook=from_page)
+        applications = {
+            api.port: application(forward(session, api.base), page=page),
+            webhook.port: application(forward(session, webhook.base)),
+        }
+        runners = [web.AppRunner(one, access_log=None) for one in applications.values()]
+        for port, runner in zip(applications, runners, strict=True):
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port).start()
         await done.wait()
@@ -75,9 +111,11 @@ async def serve(routes: dict[int, str]) -> None:
 def main() -> None:
     """Serve the routes given as PORT=BASE."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("routes", nargs="+", metavar="PORT=BASE")
-    routes = dict(route.split("=", 1) for route in parser.parse_args().routes)
-    asyncio.run(serve({int(port): base for port, base in routes.items()}))
+    parser.add_argument("--api", type=Route.read, required=True, metavar="PORT=BASE")
+    parser.add_argument("--webhook", type=Route.read, required=True, metavar="PORT=BASE")
+    parser.add_argument("--seed-file", type=Path, required=True, help="where the seed writes the demo's token")
+    arguments = parser.parse_args()
+    asyncio.run(serve(api=arguments.api, webhook=arguments.webhook, seed_file=arguments.seed_file))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Serves the page: its files, the checked-in document with local addresses, the demo's token. Forwards nothing.
+
+Same origin as the API, so that "try it" needs no CORS. Only who asks for this machine by name or address gets an
+answer: a foreign site whose name points here must not read the token.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from local.stack.places import ROOT
+
+DOCUMENT = ROOT / "docs" / "openapi.json"
+WEBHOOK_PREFIX = "/docs/webhook"
+
+_HERE = Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+    "Cache-Control": "no-store",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_page(application: web.Application, *, seed_file: Path, webhook: Handler) -> None:
+    """Add the page's routes; requests of the page to the webhook go to `webhook`."""
+
+    async def session(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"adminToken": _token(seed_file)}, headers=_HEADERS)
+
+    async def document(_: web.Request) -> web.StreamResponse:
+        return web.json_response(local_document(_read(DOCUMENT)), headers=_HEADERS)
+
+    router = application.router
+    router.add_get("/docs", _only_here(_file(_HERE / "index.html")))
+    router.add_get("/docs/start.js", _only_here(_file(_HERE / "start.js")))
+    router.add_get("/docs/session.json", _only_here(session))
+    router.add_get("/openapi.json", _only_here(document))
+    router.add_post(f"{WEBHOOK_PREFIX}/{{path:.*}}", _only_here(webhook))
+    router.add_static("/docs/assets", _browser_bundle())
+
+
+def local_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with the addresses of the page's own server."""
+    document["servers"] = [{"url": "/", "description": "The local stack."}]
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "servers" in operation:
+                operation["servers"] = [{"url": WEBHOOK_PREFIX, "description": "The local webhook."}]
+    return document
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def _token(seed_file: Path) -> str:
+    """Return the demo's admin token; none before the seed is through."""
+    return str(_read(seed_file)["admin_token"]) if seed_file.exists() else ""
+
+
+def _browser_bundle() -> Path:
+    # Its module would import Flask; only its files are wanted.
+    found = importlib.util.find_spec("flask_swagger_ui")
+    if found is None or not found.submodule_search_locations:
+        raise LookupError("flask-swagger-ui is not installed")
+    return Path(found.submodule_search_locations[0]) / "dist"
+
+
+def _file(path: Path) -> Handler:
+    async def handle(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(path, headers=_HEADERS)
+
+    return handle
+
+
+def _only_here(handle: Handler) -> Handler:
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if request.url.host not in {"127.0.0.1", "localhost"}:
+            raise web.HTTPForbidden(text="this page answers on 127.0.0.1 only")
+        return await handle(request)
+
+    return guarded
