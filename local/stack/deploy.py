@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -56,6 +57,7 @@ class Deployed:
         )
 
 
+@cache
 def client(service: str, places: Places) -> Any:
     """Return a boto3 client of this stack, whatever the user's own AWS settings are."""
     return boto3.session.Session().client(

@@ -44,7 +44,7 @@ def start(places: Places) -> Process:
         AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any will do
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        **_persistence(places.state),
+        **_persistence(places),
     )
     return Process(
         "MiniStack",
@@ -59,9 +59,16 @@ def wait(process: Process, places: Places) -> None:
     process.wait_until_it_answers(f"{places.aws_url}/_ministack/health", timeout_s=_START_TIMEOUT_S)
 
 
-def _persistence(state: Path | None) -> dict[str, str]:
+def signing_keys(places: Places) -> Path:
+    """Return where the keys lie that the embedded user pools sign with: `<pool>-id.pem`, `<pool>-access.pem`."""
+    return Path(_persistence(places)["STATE_DIR"]) / "cognito-pool-keys"
+
+
+def _persistence(places: Places) -> dict[str, str]:
+    state = places.state
     if state is None:
-        return {}
+        # By default its keys would lie in /tmp, shared with every other one.
+        return {"STATE_DIR": str(places.temporary / "state")}
     return {
         "PERSIST_STATE": "1",
         "STATE_DIR": str(state / "aws"),

@@ -117,7 +117,7 @@ def _differences_of_lists(actual: Any, documented: Any, *, aside: Collection[str
 def _is_equal(kind: str, actual: Any, documented: Any) -> bool:
     if kind == "number":
         # The documented exchange cuts what has more than eight places; the paper exchange rounds it.
-        return abs(actual - documented) <= _LAST_PLACE
+        return bool(abs(actual - documented) <= _LAST_PLACE)
     return bool(actual == documented)
 
 
