@@ -121,9 +121,15 @@ def document() -> Schema:
     whole = Document()
     for function in functions():
         module = importlib.import_module(f"functions.{function.package}.app")
-        about = (module.__doc__ or "").partition("\n")[0].partition(": ")[2].partition(". ")[0]
+        about = (
+            (module.__doc__ or "")
+            .partition("\n")[0]
+            .partition(": ")[2]
+            .partition(". ")[0]
+            .removeprefix("the routes of ")
+        )
         if function.logical_id == "StrategyWebhookExpressJSv1":
-            about = "the webhook of alerts"
+            about = "alerts"
             _add_webhook(whole, function)
         else:
             whole.add_app(function, module.app)

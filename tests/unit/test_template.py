@@ -13,48 +13,12 @@ import pytest
 from local.stack.deploy import gateway_responses, read_template
 from local.stack.places import ROOT
 from shared.models.base import Table
+from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
 TEMPLATE = read_template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
-ROUTES = {
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/list"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/overview/{USER_ID}"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/exchange/balance/{USER_ID}"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/strategy/{USER_ID}/history"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/manual/{USER_ID}/history"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/strategy/{USER_ID}/performance"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/trade/manual/{USER_ID}/performance"),
-    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/enable/{USER_ID}"),
-    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/disable/{USER_ID}"),
-    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/reset/mfa/{USER_ID}"),
-    ("AdminUserExpressJSv1", "PUT", "/v1/admin/account/user/action/reset/telegram/{USER_ID}"),
-    ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/exchange/key/{USER_ID}/list"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/balance/history/{API_KEY_ID}"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/balance/{API_KEY_ID}"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/key/strategy/follower/{API_KEY_ID}"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/position/{API_KEY_ID}/list"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/order/{API_KEY_ID}/list"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/order/{API_KEY_ID}/history"),
-    ("AdminExchangeExpressJSv1", "GET", "/v1/admin/exchange/trade/{API_KEY_ID}/history"),
-    ("AdminStrategyFollowerExpressJSv1", "GET", "/v1/admin/strategy/follower/{ID}/list"),
-    ("AdminStrategyFollowerExpressJSv1", "POST", "/v1/admin/strategy/follower/{ID}"),
-    ("AdminStrategyFollowerExpressJSv1", "DELETE", "/v1/admin/strategy/follower/{ID}"),
-    ("AdminStrategyFollowerExpressJSv1", "DELETE", "/v1/admin/strategy/follower/{ID}/all"),
-    ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/history/{STRATEGY_ID}"),
-    ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/list"),
-    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy"),
-    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}"),
-    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
-    ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/profile/list"),
-    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/profile"),
-    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/profile/{STRATEGY_PROFILE_ID}"),
-    ("AdminSubscriptionExpressJSv1", "GET", "/v1/admin/subscription/list"),
-    ("AdminSubscriptionExpressJSv1", "POST", "/v1/admin/subscription"),
-    ("AdminSubscriptionExpressJSv1", "PUT", "/v1/admin/subscription/{SUBSCRIPTION_ID}"),
-    ("AdminSettingNotificationExpressJSv1", "GET", "/v1/admin/setting/notification"),
-    ("AdminSettingNotificationExpressJSv1", "PUT", "/v1/admin/setting/notification"),
-}
+ROUTES = (DOCUMENTED | OWN) - {WEBHOOK}
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
