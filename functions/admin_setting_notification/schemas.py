@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypedDict
 
+from shared.api.answers import Time
 from shared.api.fields import UNCHANGED, Flag
 from shared.api.requests import Body
 from shared.clock import to_iso
@@ -17,8 +18,8 @@ class NotificationItem(TypedDict):
     notifyAdminUserReachNearMaxBalance: bool
     notifyWeeklyReport: bool
     notifyMonthlyReport: bool
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 class NotificationChange(Body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar, TypedDict
 
+from shared.api.answers import Id, Time
 from shared.api.fields import (
     UNCHANGED,
     AlphabetName,
@@ -26,15 +27,15 @@ from shared.models.strategy import Strategy
 class StrategyItem(TypedDict):
     """One strategy. There is no secret in it."""
 
-    id: str
+    id: Id
     active: bool
     name: str
     description: str | None
     exchangeId: str
     symbol: str
     reportExchangeApiKey: str
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 class NewStrategy(Body):
@@ -72,11 +73,11 @@ class WebhookItem(TypedDict):
 class RiskProfileItem(TypedDict):
     """One risk profile."""
 
-    id: str
+    id: Id
     name: str
     percentage: Decimal
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 class RiskProfileChange(Body):

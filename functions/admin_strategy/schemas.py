@@ -5,32 +5,34 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypedDict
 
+from shared.api.answers import Id, Time
 from shared.api.paging import Listing
 from shared.clock import to_iso
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
+from shared.trading.sides import Side, StopType, StrategySource
 
 
 class HistoryItem(TypedDict):
     """One execution of a trigger."""
 
-    id: str
+    id: Id
     active: bool
 
 
 class TriggerItem(TypedDict):
     """One trigger; of its executions at most 100, then a `nextToken` of their own."""
 
-    id: str
+    id: Id
     active: bool
-    strategySource: str
-    tradeSide: str
+    strategySource: StrategySource
+    tradeSide: Side
     price: Decimal
     stop: Decimal
-    stopType: str
+    stopType: StopType
     takeProfit: list[Decimal]
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
     StrategyAutomatedHistories: Listing[HistoryItem]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, TypedDict
+from typing import Annotated, ClassVar, Final, Literal, TypedDict
 
 from pydantic import Field
 
+from shared.api.answers import Id, Time
 from shared.api.fields import OrderType, Price, SaysOfList, TradeSide, Uuid
 from shared.api.requests import Body
 from shared.trading.ids import TAKE_PROFIT_LEGS
@@ -26,7 +27,7 @@ class UserProfile(TypedDict):
 class SubscriptionType(TypedDict):
     """A user's plan."""
 
-    id: str
+    id: Id
     name: str
     private: bool
 
@@ -40,7 +41,7 @@ class UserSubscription(TypedDict):
 class FollowerUser(TypedDict):
     """The user behind an exchange key."""
 
-    id: str
+    id: Id
     UserProfile: UserProfile
     UserSubscription: UserSubscription | None
 
@@ -49,13 +50,13 @@ class ExchangeKeyBalance(TypedDict):
     """The latest recorded total of an exchange key."""
 
     totalUSD: Decimal
-    updatedAt: str
+    updatedAt: Time
 
 
 class FollowerExchangeKey(TypedDict):
     """The key that a follower trades with."""
 
-    id: str
+    id: Id
     active: bool
     User: FollowerUser
     ExchangeKeyBalance: ExchangeKeyBalance | None
@@ -64,23 +65,23 @@ class FollowerExchangeKey(TypedDict):
 class StrategyRiskProfile(TypedDict):
     """The risk profile that a follower chose."""
 
-    id: str
+    id: Id
     name: str
 
 
 class StrategyAutomatedFollowPerformance(TypedDict):
     """What a follower has won or lost so far."""
 
-    id: str
+    id: Id
     totalProfit: Decimal
     closedBalance: Decimal | None
-    updatedAt: str
+    updatedAt: Time
 
 
 class FollowerItem(TypedDict):
     """List Followers: one follower."""
 
-    id: str
+    id: Id
     ExchangeKey: FollowerExchangeKey
     StrategyRiskProfile: StrategyRiskProfile | None
     StrategyAutomatedFollowPerformance: StrategyAutomatedFollowPerformance | None
@@ -89,9 +90,9 @@ class FollowerItem(TypedDict):
 class QueuedItem(TypedDict):
     """New Orders: one execution that waits for its turn."""
 
-    id: str
-    strategyFollowId: str
-    status: str
+    id: Id
+    strategyFollowId: Id
+    status: Literal["QUEUED"]
 
 
 class QueuedItems(TypedDict):
@@ -127,6 +128,6 @@ class NewOrders(Body):
 class ClosingItem(TypedDict):
     """Close Order, Close All Orders: one execution whose position is being closed."""
 
-    id: str
-    strategyFollowId: str
-    status: str
+    id: Id
+    strategyFollowId: Id
+    status: Literal["CLOSING"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, TypedDict
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from shared.api.answers import Id, Time
 from shared.api.fields import (
     UNCHANGED,
     Flag,
@@ -25,7 +26,7 @@ from shared.models.subscription import Subscription
 class SubscriptionItem(TypedDict):
     """One plan."""
 
-    id: str
+    id: Id
     name: str
     stripePriceId: str | None
     monthlyPriceUSD: Decimal | None
@@ -34,8 +35,8 @@ class SubscriptionItem(TypedDict):
     private: bool
     default: bool
     strategyAutomated: bool
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 def _only_default_has_none(price: Any, info: ValidationInfo) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NotRequired, TypedDict
 
+from shared.api.answers import Id
 from shared.api.exchange_access import look_through
 from shared.api.side_by_side import run_side_by_side
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
@@ -26,7 +27,7 @@ class TotalBalance(TypedDict):
     """Get Exchange Total Balance."""
 
     USD: Decimal
-    stale: NotRequired[list[str]]
+    stale: NotRequired[list[Id]]
 
 
 def total_balance(user: User) -> TotalBalance:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypedDict
 
+from shared.api.answers import Id, Time
 from shared.api.days import PAGE_ITEMS, DaysListing, DaysQuery
 from shared.api.paging import by_id, read_page
 from shared.clock import to_iso
@@ -12,12 +13,14 @@ from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.manual_trade import ManualTrade
 from shared.models.user import User
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import Side, StopType
 
 
 class HistoryStrategy(TypedDict):
     """List Strategy Automated History: what was followed, as it was called then."""
 
-    id: str
+    id: Id
     name: str
     symbol: str
 
@@ -25,48 +28,48 @@ class HistoryStrategy(TypedDict):
 class HistoryKey(TypedDict):
     """Both histories: the key that was traded with."""
 
-    id: str
+    id: Id
     name: str
 
 
 class StrategyHistoryItem(TypedDict):
     """List Strategy Automated History: what became of one trigger on one follower."""
 
-    id: str
+    id: Id
     active: bool
-    status: str
+    status: ExecutionState
     reason: str | None
     StrategyAutomated: HistoryStrategy
     ExchangeKey: HistoryKey
-    tradeSide: str
+    tradeSide: Side
     amount: Decimal | None
     entryPrice: Decimal | None
     exitPrice: Decimal | None
     stop: Decimal
-    stopType: str
+    stopType: StopType
     takeProfit: list[Decimal]
     fee: Decimal | None
     profit: Decimal | None
     profitPercentage: Decimal | None
-    createdAt: str
-    updatedAt: str
-    closedAt: str | None
+    createdAt: Time
+    updatedAt: Time
+    closedAt: Time | None
 
 
 class ManualHistoryItem(TypedDict):
     """List Manual Trading History: one fill."""
 
-    id: str
+    id: Id
     ExchangeKey: HistoryKey
     symbol: str
-    side: str
+    side: Side
     amount: Decimal
     price: Decimal
     cost: Decimal
     fee: Decimal
     feeCurrency: str
     realizedPnl: Decimal | None
-    createdAt: str
+    createdAt: Time
 
 
 def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyHistoryItem]:
@@ -110,7 +113,7 @@ def _strategy_item(execution: Execution) -> StrategyHistoryItem:
     return {
         "id": execution.id,
         "active": execution.active,
-        "status": execution.state.value,
+        "status": execution.state,
         "reason": execution.reason,
         "StrategyAutomated": {
             "id": execution.strategy_id,
@@ -118,13 +121,13 @@ def _strategy_item(execution: Execution) -> StrategyHistoryItem:
             "symbol": execution.symbol,
         },
         "ExchangeKey": {"id": execution.api_key_id, "name": execution.key_name},
-        "tradeSide": execution.side.value,
+        "tradeSide": execution.side,
         # What was bought or sold, once it is known; what was meant before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
         "entryPrice": execution.entry_price,
         "exitPrice": execution.exit_price,
         "stop": execution.stop,
-        "stopType": execution.stop_type.value,
+        "stopType": execution.stop_type,
         "takeProfit": list(execution.take_profits),
         "fee": execution.fee,
         "profit": execution.profit,
@@ -140,7 +143,7 @@ def _manual_item(trade: ManualTrade, key: ExchangeKey | None) -> ManualHistoryIt
         "id": trade.id,
         "ExchangeKey": {"id": trade.api_key_id, "name": "" if key is None else key.name},
         "symbol": trade.symbol,
-        "side": trade.side.value,
+        "side": trade.side,
         "amount": trade.amount,
         "price": trade.price,
         "cost": trade.cost,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypedDict
 
+from shared.api.answers import Day
 from shared.api.days import SinceQuery
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.user import User
@@ -16,7 +17,7 @@ _MONEY = Decimal("1e-8")
 class PerformanceItem(TypedDict):
     """One day of the series."""
 
-    date: str
+    date: Day
     profit: Decimal
     cumulativeProfit: Decimal
     trades: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from shared.api.answers import Id, Time
 from shared.api.fields import TradeTypeName
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
-from shared.models.exchange_key import ExchangeKey
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType
 from shared.models.subscription import Subscription
 from shared.models.user import User
 
@@ -21,16 +22,16 @@ class ExchangeKeyQuery(ListQuery):
 class ExchangeKeyItem(TypedDict):
     """List Exchange Keys: one key. There is no secret in it."""
 
-    id: str
+    id: Id
     exchangeId: str
-    tradeType: str
-    strategyType: str
+    tradeType: TradeType
+    strategyType: StrategyType
     active: bool
     name: str
-    apiKeyStatus: str
+    apiKeyStatus: ApiKeyStatus
     apiKey: str
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 class UserFields(TypedDict):
@@ -42,48 +43,48 @@ class UserFields(TypedDict):
     email: str
     firstName: str
     lastName: str
-    createdAt: str
-    updatedAt: str
+    createdAt: Time
+    updatedAt: Time
 
 
 class UserItem(UserFields):
     """List Users: one user, whose id is called `uid` here."""
 
-    uid: str
+    uid: Id
 
 
 class SubscribedPlan(TypedDict):
     """Get User Overview: the plan."""
 
-    id: str
+    id: Id
     name: str
     maxApiKey: int
     maxBalanceUSD: int
     private: bool
     stripePriceId: str | None
-    updatedAt: str
+    updatedAt: Time
 
 
 class Subscribed(TypedDict):
     """Get User Overview: the user's subscription to a plan."""
 
     stripeCustomerId: str | None
-    updatedAt: str
+    updatedAt: Time
     SubscriptionType: SubscribedPlan
 
 
 class UserOverview(UserFields):
     """Get User Overview."""
 
-    id: str
+    id: Id
     UserSubscription: Subscribed | None
 
 
 class UserChanged(TypedDict):
     """Reset MFA, Reset Telegram Link."""
 
-    id: str
-    updatedAt: str
+    id: Id
+    updatedAt: Time
 
 
 class UserSwitched(UserChanged):
