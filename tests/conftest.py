@@ -14,17 +14,23 @@ _ON_THE_STACK = ("tests/contract/", "tests/system/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs no stack first, so that none stands beside it; last of all what looks back at the whole run."""
+    """Run what needs no stack first, so that none stands beside it; last of all what looks back at the whole run.
+
+    The contract's tests come after the other tests of the stack, because they leave a lot of data behind.
+    """
     for item in items:
         if any(folder in item.path.as_posix() for folder in _ON_THE_STACK):
             item.add_marker(pytest.mark.system)
             # The first test of the session waits for the stack.
             item.add_marker(pytest.mark.timeout(600))
-    items.sort(key=lambda item: (_is_marked(item, "system"), _is_marked(item, "looks_back")))
+    items.sort(key=_place)
 
 
-def _is_marked(item: pytest.Item, name: str) -> bool:
-    return item.get_closest_marker(name) is not None
+def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
+    def is_marked(name: str) -> bool:
+        return item.get_closest_marker(name) is not None
+
+    return is_marked("system"), "tests/contract/" in item.path.as_posix(), is_marked("looks_back")
 
 
 @pytest.fixture(scope="session")

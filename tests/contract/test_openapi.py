@@ -1,0 +1,100 @@
+"""docs/openapi.json holds on the deployed stack: whatever is sent, no 5xx, no undocumented status, header or body.
+
+Requests are generated from the document, those that it allows and those that it does not, the same in every run. Half
+of them name records that exist.
+"""
+
+from __future__ import annotations
+
+import secrets
+from string import ascii_lowercase
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from local.stack.places import ROOT
+from tests.contract.world import World
+from tests.system.stack_client import Answer, FollowedStrategy
+
+EXAMPLES = 20
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+DOCUMENT = schemathesis.openapi.from_path(str(ROOT / "docs" / "openapi.json"))
+DOCUMENT.config.generation.update(with_security_parameters=False)
+OPERATIONS: list[Any] = [methods[method] for methods in DOCUMENT.values() for method in methods]
+
+
+@pytest.fixture(scope="module")
+def records(world: World) -> dict[str, str]:
+    """Return records of every kind that nothing else uses, by the name of their path variable."""
+    name = "".join(secrets.choice(ascii_lowercase) for _ in range(12))
+    strategy: FollowedStrategy = world.stack.add_strategy(name, followers=2)
+    profile = world.stack.api("POST", "/v1/admin/setting/strategy/profile", body={"name": name, "percent": 1})
+    plan = {"name": name, "monthlyPriceUSD": 1, "maxBalanceUSD": 1, "maxApiKey": 1}
+    subscription = world.stack.api("POST", "/v1/admin/subscription", body=plan)
+    user_id = world.add_user(f"{uuid4().hex}@example.com", "Gene", "Rated")
+    return {
+        "USER_ID": user_id,
+        "API_KEY_ID": world.add_key(user_id, balances={"USDT": "1000"}).id,
+        "STRATEGY_ID": strategy.strategy_id,
+        "FOLLOWER_ID": strategy.followers[0]["id"],
+        "STRATEGY_PROFILE_ID": profile.json()["id"],
+        "SUBSCRIPTION_ID": subscription.json()["id"],
+    }
+
+
+def record_for(operation: Any, variable: str) -> str:
+    """Return which record a path variable stands for: `ID` is the strategy's or the follower's."""
+    if variable != "ID":
+        return variable
+    return "STRATEGY_ID" if operation.path.endswith(("/list", "/all")) else "FOLLOWER_ID"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method.upper()} {one.path}")
+def test_answers_are_as_documented_whatever_is_sent(world: World, records: dict[str, str], operation: Any) -> None:
+    session = world.stack.session
+    base = session["webhook" if "webhook/strategy" in operation.path and "admin" not in operation.path else "api"]
+    allowed = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+    cases = allowed
+    if operation.path_parameters or operation.query or operation.body or operation.headers:
+        cases = st.one_of(allowed, operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, known=st.booleans())
+    def check(case: Any, known: bool) -> None:
+        if known:
+            for variable in case.path_parameters or {}:
+                case.path_parameters[variable] = records[record_for(operation, variable)]
+        response = case.call(base_url=base, headers={"Authorization": session["adminToken"]})
+        answer = Answer(
+            response.status_code, {name: value[0] for name, value in response.headers.items()}, response.text
+        )
+        world.stack.heard.answers.append((f"{operation.method.upper()} {operation.path}", answer))
+        case.validate_response(response, checks=CHECKS, headers={"Authorization": "an admin's"})
+
+    check()
