@@ -76,6 +76,8 @@ async def wait_for_end(trade: Trade, *, polls: int = _END_POLLS, whoever: bool =
 
 async def book(trade: Trade, end: End) -> None:
     """Book an ended position and free its slot, in one write with the follower's performance."""
+    if trade.execution.state is ExecutionState.ENTERING:
+        await trade.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
     await _learn_orders(trade, end.history)
     await _write(trade, end.booking, await trade.account.wallet_balance())
 

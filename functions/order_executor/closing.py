@@ -28,24 +28,27 @@ from shared.trading.plan import plan_close
 
 _ROUNDS = 6
 _PAUSE_S = 0.2
+_WINDOW_MS = 1_500
+"""Short: until a lost close can no longer be carried out, nothing else may be tried."""
 _CLOSING_STATE = {Leg.CLOSE: ExecutionState.CLOSING, Leg.FLATTEN: ExecutionState.FLATTENING}
 
 
-async def close(trade: Trade, *, leg: Leg, reason: CloseReason) -> bool:
+async def close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> bool:
     """Close what is ours; True when the fills show that nothing of it is left.
 
-    False leaves the execution CLOSING or FLATTENING with its stop standing, to be taken up again soon.
+    False leaves the execution CLOSING or FLATTENING with its stop standing, to be taken up again soon. `blind`, for a
+    fill of a moment ago, sends the first close before any question: the position is naked.
     """
     await _enter(trade, leg, reason)
     for round_number in range(_ROUNDS):
         try:
-            # The first FLATTEN asks nothing: the position is naked, and reduce-only takes no more than there is.
-            amount = trade.execution.filled_amount if leg is Leg.FLATTEN and not round_number else None
+            amount = trade.execution.filled_amount if blind and not round_number else None
             if not await _close_once(trade, leg, amount=amount):
                 return True
         except ExchangeError as error:
             logger.warning("close_interrupted", execution_id=trade.execution.id, detail=str(error))
-        await trade.lease.hold()
+        # A close without an answer may still be carried out: no second one before that is impossible.
+        await trade.lease.outlast_unsure()
         if round_number:
             await asyncio.sleep(_PAUSE_S * round_number)
     return False
@@ -58,7 +61,12 @@ async def _enter(trade: Trade, leg: Leg, reason: CloseReason) -> None:
     try:
         if execution.state is ExecutionState.ENTERING:
             await trade.advance(ExecutionState.UNPROTECTED, filled_amount=execution.filled_amount)
-        await trade.advance(state, due_at=due_in(10), close_reason=execution.close_reason or reason.value)
+        await trade.advance(
+            state,
+            due_at=due_in(10),
+            close_reason=execution.close_reason or reason.value,
+            filled_amount=execution.filled_amount,
+        )
     except (PynamoDBException, RecordChanged):
         # A naked position is closed first and written down after.
         if leg is not Leg.FLATTEN:
@@ -86,7 +94,7 @@ async def reduce(trade: Trade, leg: Leg, amount: Decimal) -> None:
     order = trade.intend(planned)
     await _note(trade, order, leg)
     try:
-        await trade.place(planned, order)
+        await trade.place(planned, order, window_ms=_WINDOW_MS)
     except ExchangeRejected as error:
         # "Reduce only refused" is the race with a stop or a take-profit that has just filled: the fills tell.
         order.status, order.error = OrderStatus.REJECTED, str(error.code)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from functions.order_executor import booking
 from functions.order_executor.trade import Trade, due_in
 from shared.errors import (
     ExchangeAuthorizationFailed,
@@ -29,6 +30,7 @@ from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.trading.execution import DenialReason, Desired, ExecutionState
+from shared.trading.ids import Leg
 from shared.trading.plan import ExitPlan, plan_entry
 from shared.trading.sizing import SizedOrder
 
@@ -90,7 +92,7 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
                 PositionSlot.quantity.set(sized.amount),
             ),
             unless=_close_wanted,
-            due_at=due_in(2 * DEAD_MAN_DELAY_S),
+            due_at=due_in(DEAD_MAN_DELAY_S),
             equity=sized.equity,
             amount=sized.amount,
             caps=[cap.value for cap in sized.caps],
@@ -171,7 +173,11 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     ours = history.orders.get(entry.client_order_id)
     if ours is not None:
         return await _judge(trade, entry, ours)
-    if any(fill.client_order_id == entry.client_order_id for fill in history.fills):
+    for other in trade.of_leg(Leg.ENTRY):
+        late = history.orders.get(other.client_order_id)
+        if late is not None and late.filled:
+            return Filled(amount=late.filled, view=late)
+    if booking.reckon(trade, history) is not None:
         raise OutcomeUnknown("fills without the order that they are of: look again")
     if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
         # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.
@@ -193,7 +199,7 @@ async def resend_entry(trade: Trade, absent: Order) -> Outcome:
         await _with_dead_man(
             trade,
             trade.advance(
-                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(2 * DEAD_MAN_DELAY_S)
+                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_DELAY_S)
             ),
         )
     except RecordChanged:

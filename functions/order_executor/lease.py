@@ -41,6 +41,8 @@ class Lease:
         """Make sure that it lasts for the next request; raise LeaseLost if another worker took it over."""
         if self.ends_s - time.monotonic() >= _RENEW_BELOW_S:
             return
+        if not self.ends_s:
+            raise LeaseLost("the lease was given back")
         asked_at = time.monotonic()
         try:
             await asyncio.to_thread(self.slot.renew, lease_s=LEASE_S)
@@ -80,6 +82,7 @@ class Lease:
 
     async def release(self) -> None:
         """Give it back; with a write that may still be carried out it is left to end by itself."""
-        if self._in_flight or self._unsure_until_ms > now_ms():
-            return
-        await asyncio.to_thread(self.slot.release)
+        kept = self._in_flight or self._unsure_until_ms > now_ms()
+        self.ends_s = 0.0  # whatever was left behind writes nothing more
+        if not kept:
+            await asyncio.to_thread(self.slot.release)

@@ -71,7 +71,7 @@ async def _make_room(trade: Trade) -> None:
         logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))
     await trade.refresh()
     if before.execution.active:
-        await settling.look_again(prior.id)
+        await settling.come_back(before)
         if opposite:
             raise OrderDenied(DenialReason.PREVIOUS_POSITION_OPEN, before.execution.state.value)
         raise OrderDenied(DenialReason.ALREADY_IN_POSITION, prior.id)

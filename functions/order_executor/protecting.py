@@ -18,6 +18,7 @@ from shared.errors import (
     ExchangeAuthorizationFailed,
     ExchangeError,
     ExchangeRejected,
+    ExchangeThrottled,
     ExchangeUnavailable,
     LeaseLost,
     OutcomeUnknown,
@@ -36,6 +37,7 @@ from shared.trading.plan import ExitPlan, PlannedOrder, plan_exits
 STOP_GIVE_UP_S = 3.0
 """From the fill: then the position is closed instead, so that it is never naked for more than five seconds."""
 _RETRY_PAUSE_S = 0.15
+_THROTTLED_PAUSE_S = 1.0
 ATTENTION = "attention_needed"
 """The metric that wakes somebody up: a position that we could not handle as promised."""
 WATCH_EVERY_S = 60.0
@@ -43,18 +45,18 @@ _TARGET_ATTEMPTS = 2
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
 
-async def protect(trade: Trade, filled: Filled) -> bool:
+async def protect(trade: Trade, filled: Filled, *, left: Decimal | None = None) -> bool:
     """Place the stop of a position that has just been filled, or found; False when it has to be closed instead.
 
-    Our own records are written beside the stop's request and never decide about it: an error of theirs is raised only
-    when the stop stands.
+    `left` is what is still open of a position that is found, when that is less. Our own records are written beside the
+    stop's request and never decide about it: an error of theirs is raised only when the stop stands.
     """
-    exits = plan_for(trade, filled.amount)
+    exits = plan_for(trade, left or filled.amount)
     trade.execution.filled_amount = filled.amount  # known from here on, written or not
     give_up_at_s = time.monotonic() + STOP_GIVE_UP_S
     placed, noted = await asyncio.gather(
         place_stops(trade, exits, give_up_at_s=give_up_at_s),
-        _note_fill(trade, filled, exits),
+        note_fill(trade, filled, exits),
         return_exceptions=True,
     )
     for outcome in (placed, noted):
@@ -66,7 +68,7 @@ async def protect(trade: Trade, filled: Filled) -> bool:
     if not placed:
         return False
     if isinstance(noted, BaseException):
-        await _note_fill(trade, filled, exits)  # once more, now that there is time
+        await note_fill(trade, filled, exits)  # once more, now that there is time
     outcomes = await asyncio.gather(note_protected(trade), place_targets(trade, exits), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
@@ -80,7 +82,7 @@ def plan_for(trade: Trade, amount: Decimal) -> ExitPlan:
     return plan_exits(signal=execution.signal(), filters=trade.filters, amount=amount, entry_side=execution.side)
 
 
-async def _note_fill(trade: Trade, filled: Filled, exits: ExitPlan) -> None:
+async def note_fill(trade: Trade, filled: Filled, exits: ExitPlan) -> None:
     """Write the fill, and the targets that will be sent after the stop; runs beside the stop's request."""
     entry = trade.of_leg(Leg.ENTRY)[-1]
     view = filled.view
@@ -107,8 +109,16 @@ async def place_stops(trade: Trade, exits: ExitPlan, *, give_up_at_s: float) -> 
 
     Repeats keep the client id, so that a late first request and its repeat cannot both stand.
     """
-    placed = await asyncio.gather(*(_place_stop(trade, stop, give_up_at_s=give_up_at_s) for stop in exits.stops))
-    return all(placed)
+    legs = [asyncio.create_task(_place_stop(trade, stop, give_up_at_s=give_up_at_s)) for stop in exits.stops]
+    try:
+        for leg in asyncio.as_completed(legs):
+            if not await leg:
+                return False  # the others are not waited for: the position is closed now
+    finally:
+        for leg in legs:
+            leg.cancel()
+        await asyncio.gather(*legs, return_exceptions=True)
+    return True
 
 
 async def _place_stop(trade: Trade, planned: PlannedOrder, *, give_up_at_s: float) -> bool:
@@ -127,6 +137,9 @@ async def _place_stop(trade: Trade, planned: PlannedOrder, *, give_up_at_s: floa
             if error.code == quirks.CLOSE_POSITION_STANDS and await _stands(trade, order, give_up_at_s=give_up_at_s):
                 return True
             order.error = str(error.code)
+        except ExchangeThrottled as error:
+            order.error = type(error).__name__
+            await asyncio.sleep(_THROTTLED_PAUSE_S)  # asking faster makes a ban longer
         except (OutcomeUnknown, ExchangeUnavailable, ExchangeAuthorizationFailed) as error:
             order.error = type(error).__name__
             if await _stands(trade, order, give_up_at_s=give_up_at_s):

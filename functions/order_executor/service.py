@@ -15,10 +15,9 @@ from functions.order_executor import accounts, booking, opening, settling
 from functions.order_executor.lease import LEASE_S, Lease
 from functions.order_executor.opening import TooLate
 from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.settling import look_again
 from functions.order_executor.trade import Trade
 from shared.errors import ExchangeAuthorizationFailed, LeaseLost, NotFound
-from shared.messages import Command, OrderMessage, send_orders
+from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
@@ -31,7 +30,7 @@ from shared.trading.filters import UNLISTED
 _LEASE_WAIT_S = 12.0
 _LEASE_POLL_S = 0.2
 
-_SAFE = frozenset({ExecutionState.QUEUED, ExecutionState.PROTECTED})
+_LOOK_AGAIN_S = 10
 
 
 async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
@@ -42,7 +41,8 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
     lease = await _take_lease(message)
     if lease is None:
         # A living worker is at it. Should it die, the look in a while finds the work undone.
-        await look_again(message.execution_id)
+        reconcile = ReconcileMessage(message.execution_id)
+        await asyncio.to_thread(send_reconcile, reconcile, delay_s=_LOOK_AGAIN_S)
         return
     trade = None
     try:
@@ -52,18 +52,14 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
             return
         trade = await _open_trade(execution, key, lease)
         await _work(trade, message.command, ends_at_s=ends_at_s)
-        if trade.execution.active and trade.execution.state not in _SAFE:
-            await look_again(trade.execution.id)
+        if settling.needs_another_look(trade):
+            await settling.come_back(trade)
     except TooLate:
         await asyncio.to_thread(send_orders, [message], delivery=str(uuid.uuid4()))
     except ExchangeAuthorizationFailed as error:
         if trade is None:
             raise
         await _without_access(trade, error)
-    except BaseException:
-        if trade is not None and trade.execution.active and trade.execution.state not in _SAFE:
-            await look_again(trade.execution.id)
-        raise
     finally:
         await lease.release()
 
@@ -136,4 +132,4 @@ async def _without_access(trade: Trade, error: ExchangeAuthorizationFailed) -> N
         return
     logger.error("position_out_of_reach", execution_id=trade.execution.id, code=error.code)
     count_outcome(ATTENTION)
-    await look_again(trade.execution.id)
+    await settling.come_back(trade)

@@ -6,14 +6,16 @@ Every step begins by asking the exchange; nothing here believes that an earlier 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import assert_never
 
 from functions.order_executor import admission, booking, closing, entering, protecting
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade, due_in
-from shared.clock import utc_now
+from shared.clock import from_iso, utc_now
 from shared.errors import OrderDenied, RecordChanged
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.order import Order, OrderStatus
@@ -28,9 +30,37 @@ UNEXPLAINED_AFTER = timedelta(minutes=10)
 _LOOK_AGAIN_S = 10
 
 
-async def look_again(execution_id: str) -> None:
-    """Let somebody look at the execution in a while, sooner than the watcher's minute."""
-    await asyncio.to_thread(send_reconcile, ReconcileMessage(execution_id), delay_s=_LOOK_AGAIN_S)
+async def come_back(trade: Trade, *, after_s: float | None = None) -> None:
+    """Have the execution looked at again, sooner than the watcher's minute while it is young, then less and less often.
+
+    `due_at` is moved and one message sent for it; whoever finds it moved meanwhile drops the message, so that looks
+    never multiply.
+    """
+    delay_s = after_s or _back_off_s(trade)
+    await trade.advance(due_at=due_in(delay_s))
+    if delay_s < protecting.WATCH_EVERY_S:
+        await asyncio.to_thread(send_reconcile, ReconcileMessage(trade.execution.id), delay_s=int(delay_s))
+
+
+def _back_off_s(trade: Trade) -> float:
+    since = trade.execution.state_times.get(trade.execution.state.value)
+    age_s = (utc_now() - from_iso(since)).total_seconds() if since else 0.0
+    return min(max(_LOOK_AGAIN_S, age_s / 4), protecting.WATCH_EVERY_S)
+
+
+def needs_another_look(trade: Trade) -> bool:
+    """Tell whether an execution must not wait for the watcher's minute as it stands."""
+    execution = trade.execution
+    if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
+        return False
+    return not _given_up(trade)
+
+
+def _given_up(trade: Trade) -> bool:
+    """An entry that is proven absent: watched minute by minute, no more."""
+    entries = trade.of_leg(Leg.ENTRY)
+    unknown = trade.execution.state is ExecutionState.ENTRY_UNKNOWN
+    return unknown and bool(entries) and entries[-1].status is OrderStatus.ABSENT
 
 
 async def settle(trade: Trade) -> None:
@@ -56,18 +86,31 @@ async def settle(trade: Trade) -> None:
 async def _resolve(trade: Trade) -> None:
     """Find out what became of an entry that another worker sent, or that this one lost sight of."""
     entry = trade.of_leg(Leg.ENTRY)[-1]
-    given_up = entry.status is OrderStatus.ABSENT
+    given_up = _given_up(trade)
     outcome = await entering.resolve_entry(trade, entry)
-    if given_up and isinstance(outcome, Filled):
-        # It had been proven absent, and nobody waits for it any more: a late fill is not a position, it is a fault.
-        logger.error("entry_filled_late", execution_id=trade.execution.id)
-        count_outcome(ATTENTION)
+    if isinstance(outcome, Filled):
         trade.execution.filled_amount = outcome.amount
-        await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+        if given_up:
+            # It had been proven absent, and nobody waits for it any more: a late fill is a fault, not a position.
+            logger.error("entry_filled_late", execution_id=trade.execution.id)
+            count_outcome(ATTENTION)
+            await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+        else:
+            await _protect_what_is_left(trade, outcome)
     elif given_up and isinstance(outcome, Absent):
         await end_unknown(trade, watched=True)
     else:
         await after_entry(trade, entry, outcome)
+
+
+async def _protect_what_is_left(trade: Trade, filled: Filled) -> None:
+    """Protect a position that somebody else opened a while ago: it may have been closed since, and not by us."""
+    left = await closing.left_of_ours(trade)
+    if left:
+        await _protect(trade, Filled(amount=filled.amount, view=filled.view), left=left)
+        return
+    await protecting.note_fill(trade, filled, protecting.plan_for(trade, filled.amount))
+    await _end_flat(trade)
 
 
 async def after_entry(trade: Trade, entry: Order, outcome: Outcome) -> None:
@@ -75,7 +118,7 @@ async def after_entry(trade: Trade, entry: Order, outcome: Outcome) -> None:
     match outcome:
         case Filled():
             count_outcome("entry_filled")
-            await _protect(trade, outcome)
+            await _protect(trade, outcome, fresh=True)
         case Refused():
             await booking.end_without_position(trade, state=outcome.state, reason=outcome.reason, detail=outcome.detail)
         case Absent():
@@ -90,7 +133,8 @@ async def after_entry(trade: Trade, entry: Order, outcome: Outcome) -> None:
 async def end_unknown(trade: Trade, *, watched: bool = False) -> None:
     """End an entry that is proven absent; `watched`, only after it has been looked for a day, minute by minute."""
     begun_at = trade.execution.created_at
-    if watched and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
+    wanted = trade.execution.desired is not Desired.CLOSED
+    if watched and wanted and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
         state = None if trade.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
         await trade.advance(state, due_at=due_in(protecting.WATCH_EVERY_S), reason=CloseReason.ENTRY_UNKNOWN.value)
         return
@@ -111,16 +155,21 @@ async def _may_resend(trade: Trade) -> bool:
         admission.admit_age(standing, trade.execution, now=utc_now(), market_price=price)
     except OrderDenied:
         return False
-    return True
+    # The owner may have traded meanwhile: the second entry, like the first, needs a flat account.
+    signed, standing_orders = await asyncio.gather(
+        trade.account.position_amount(trade.symbol), trade.account.open_orders(trade.symbol)
+    )
+    return not signed and not standing_orders
 
 
-async def _protect(trade: Trade, filled: Filled) -> None:
-    if await protecting.protect(trade, filled):
+async def _protect(trade: Trade, filled: Filled, *, fresh: bool = False, left: Decimal | None = None) -> None:
+    """Protect a position, or close it; `fresh`, right after its fill, the closing asks nothing first."""
+    if await protecting.protect(trade, filled, left=left):
         count_outcome("position_protected")
         if trade.execution.desired is Desired.CLOSED:
             await _close(trade, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         return
-    await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+    await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
 
 
 async def _watch(trade: Trade) -> None:
@@ -147,11 +196,16 @@ def _exits(trade: Trade) -> ExitPlan:
 
 
 async def _protect_again(trade: Trade) -> None:
+    """The stop is missing. It may have done its work, with the owner's own position in its place by now."""
+    left = await closing.left_of_ours(trade)
+    if not left:
+        await _end_flat(trade)
+        return
     view = await trade.look_up(trade.of_leg(Leg.ENTRY)[-1])
     if view is None:
         raise RecordChanged("the venue's answers about the position differ: look again")
     logger.error("stop_missing", execution_id=trade.execution.id)
-    await _protect(trade, Filled(amount=trade.execution.filled_amount or view.filled, view=view))
+    await _protect(trade, Filled(amount=trade.execution.filled_amount or view.filled, view=view), left=left)
 
 
 async def _flatten_late_fill(trade: Trade) -> None:
@@ -177,19 +231,25 @@ async def _end_flat(trade: Trade) -> None:
         await closing.cancel_orders(trade, keep_stops=False)
         await booking.end_without_position(trade, state=ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
     else:
-        await trade.advance(due_at=due_in(_LOOK_AGAIN_S), flat_since=flat_since)
-        await look_again(trade.execution.id)
+        await trade.advance(flat_since=flat_since)
+        await come_back(trade, after_s=_LOOK_AGAIN_S)
 
 
-async def _close(trade: Trade, *, leg: Leg, reason: CloseReason) -> None:
-    if await closing.close(trade, leg=leg, reason=reason):
+async def _close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:
+    if await closing.close(trade, leg=leg, reason=reason, blind=blind):
         end = await booking.wait_for_end(trade)
         if end is not None:
             await _finish(trade, end)
             return
     logger.error("close_not_finished", execution_id=trade.execution.id)
     count_outcome(ATTENTION)
-    if not await trade.position():
+    left = await closing.left_of_ours(trade)
+    if left and leg is Leg.CLOSE:
+        # What cannot be closed now keeps its stop, or gets it back.
+        exits = protecting.plan_for(trade, left)
+        if not await protecting.stops_stand(trade, exits):
+            await protecting.place_stops(trade, exits, give_up_at_s=time.monotonic() + protecting.STOP_GIVE_UP_S)
+    elif not await trade.position():
         await _end_flat(trade)
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from functions.order_executor.lease import Lease
+from functions.order_executor.lease import RECV_WINDOW_MS, Lease
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import ClockSkewed, LeaseLost, RecordChanged
@@ -162,19 +162,25 @@ class Trade:
 
     # -- the exchange ----------------------------------------------------------------------------------------------
 
-    async def send(self, request: Callable[[Stamp], Awaitable[_T]]) -> _T:
+    async def send(self, request: Callable[[Stamp], Awaitable[_T]], *, window_ms: int = RECV_WINDOW_MS) -> _T:
         """Make one write inside the lease. A refused timestamp is set anew once: nothing was done then."""
         try:
-            return await self._send_once(request, await self.lease.stamp())
+            return await self._send_once(request, await self.lease.stamp(at_most_ms=window_ms))
         except ClockSkewed:
-            return await self._send_once(request, await self.lease.stamp())
+            return await self._send_once(request, await self.lease.stamp(at_most_ms=window_ms))
 
     async def _send_once(self, request: Callable[[Stamp], Awaitable[_T]], stamp: Stamp) -> _T:
         with self.lease.writing(stamp):
             return await request(stamp)
 
     async def place(
-        self, planned: PlannedOrder, order: Order, *, stamp: Stamp | None = None, timeout_s: float = ORDER_TIMEOUT_S
+        self,
+        planned: PlannedOrder,
+        order: Order,
+        *,
+        stamp: Stamp | None = None,
+        window_ms: int = RECV_WINDOW_MS,
+        timeout_s: float = ORDER_TIMEOUT_S,
     ) -> OrderView:
         """Send one intended order; with a `stamp` of its own (the one on record) it is not set anew."""
 
@@ -185,7 +191,7 @@ class Trade:
                 self.symbol, planned, client_order_id=order.client_order_id, stamp=used, timeout_s=timeout_s
             )
 
-        view = await (self.send(request) if stamp is None else self._send_once(request, stamp))
+        view = await (self.send(request, window_ms=window_ms) if stamp is None else self._send_once(request, stamp))
         learn(order, view)
         return view
 

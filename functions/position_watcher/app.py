@@ -20,5 +20,4 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 async def _handle(record: Record) -> None:
-    message = read_reconcile_message(record.body)
-    await service.take_over(message.execution_id, delivery=f"reconcile-{record.message_id}")
+    await service.take_over(read_reconcile_message(record.body).execution_id)

@@ -21,7 +21,7 @@ _MAX_PER_RUN = 5_000
 _PENDING_FOR = timedelta(seconds=15)
 """A trigger that is stored for longer than this without its fan-out being done was perhaps never queued."""
 
-_SAFE = frozenset({ExecutionState.PROTECTED})
+_BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 
 
 def watch() -> dict[str, int]:
@@ -44,9 +44,10 @@ def _settle_due(now: datetime) -> int:
     for chunk in in_chunks(due, _PAGE):
         # The index lags behind: what it named is read again before anything is done about it.
         found = Execution.find_many(chunk, consistent=True).values()
-        messages = [_settle(execution) for execution in found if _is_due(execution, now)]
-        send_orders(messages, delivery=f"watch-{to_iso(now)}")
-        queued += len(messages)
+        for execution in found:
+            if _is_due(execution, now):
+                send_orders([_settle(execution)], delivery=_delivery(execution))
+                queued += 1
     return queued
 
 
@@ -83,13 +84,20 @@ def _resume_fanouts(now: datetime) -> int:
     return resumed
 
 
-async def take_over(execution_id: str, *, delivery: str) -> None:
-    """Ask the dead-man's question: is it protected by now? If not, queue the work past the dead worker's group."""
+def _delivery(execution: Execution) -> str:
+    """Name the look by what it is due for: the queue drops a second message about the same."""
+    return f"due-{to_iso(execution.due_at or execution.updated_at)}-{execution.desired.value}"
+
+
+async def take_over(execution_id: str) -> None:
+    """Ask the dead-man's question: is it still due? If so, queue the work, past whatever blocks the key's group."""
     execution = await asyncio.to_thread(Execution.find, execution_id)
-    if execution is None or not execution.active:
-        return
-    if execution.state in _SAFE and execution.desired is not Desired.CLOSED:
+    if execution is None or not execution.active or not (_is_due(execution, utc_now()) or _close_waits(execution)):
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=delivery)
+    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=_delivery(execution))
+
+
+def _close_waits(execution: Execution) -> bool:
+    return execution.desired is Desired.CLOSED and execution.state not in _BEING_CLOSED

@@ -254,17 +254,18 @@ class Execution(Table):
             transaction.update(
                 Execution(self.id), actions=_actions(changed), condition=Execution.revision == self.revision
             )
-            transaction.save(
-                ExecutionEvent(
-                    execution_id=self.id,
-                    revision=self.revision + 1,
-                    at=now,
-                    state=new_state.value,
-                    reason=reason,
-                    detail=detail,
-                    worker=worker,
+            if new_state is not self.state or reason is not None or detail is not None:
+                transaction.save(
+                    ExecutionEvent(
+                        execution_id=self.id,
+                        revision=self.revision + 1,
+                        at=now,
+                        state=new_state.value,
+                        reason=reason,
+                        detail=detail,
+                        worker=worker,
+                    )
                 )
-            )
             if ends:
                 count = TriggerCount(self.trigger_id, shard_of(self.id))
                 transaction.update(count, actions=[TriggerCount.active.add(-1)])

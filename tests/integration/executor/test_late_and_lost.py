@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 from pynamodb.exceptions import PutError, TransactWriteError
 
-from functions.order_executor import booking
+from functions.order_executor import booking, settling
 from functions.order_executor.trade import Trade
 from shared.messages import Command, OrderMessage, send_orders
 from shared.models.execution import Execution
@@ -221,3 +222,95 @@ def test_admin_close_is_not_held_back_by_a_failed_message_of_the_key(world: Worl
 
     (sent,) = world.queue("orders")
     assert sent["group"] != execution.api_key_id
+
+
+def test_what_the_owner_bought_after_our_stop_is_neither_sold_nor_adopted(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.exchange.move_price("19790")
+    world.trade_by_hand(person, "BUY", "0.300")
+
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
+    assert world.books(person).position == Decimal("0.300")
+    assert world.books(person).open_orders == []
+
+
+def test_flattening_that_is_taken_up_again_spares_what_the_owner_bought(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = world.follower()
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+
+    async def no_end(trade: Trade, **_: object) -> None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(booking, "wait_for_end", no_end)
+        execution = world.opened(person)
+    assert execution.state is ExecutionState.FLATTENING
+    world.trade_by_hand(person, "BUY", "0.300")
+
+    world.work(execution, command=Command.SETTLE)
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).position == Decimal("0.300")
+
+
+@pytest.mark.parametrize("delay_ms", [1700, 2400])
+def test_close_whose_answer_is_late_is_not_sent_twice(world: World, delay_ms: int) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.trade_by_hand(person, "BUY", "0.900")
+    world.fault(person, "late", ORDER, delayMs=delay_ms)
+
+    world.work(execution, command=Command.CLOSE)
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.books(person).position == Decimal("0.900")
+
+
+def test_entry_is_not_sent_again_into_what_the_owner_opened_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+    world.fault(person, "drop_before", ORDER)
+    real = settling._may_resend
+
+    async def after_the_owner_traded(trade: Trade) -> bool:
+        await asyncio.to_thread(world.trade_by_hand, person, "SELL", "0.500")
+        return await real(trade)
+
+    monkeypatch.setattr(settling, "_may_resend", after_the_owner_traded)
+
+    world.work(execution)
+
+    assert world.now(execution).state is ExecutionState.ENTRY_UNKNOWN
+    assert world.books(person).position == Decimal("-0.500")
+
+
+def test_admin_close_ends_the_watch_for_an_entry_that_never_showed(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "drop_before", ORDER, times=2)
+    execution = world.opened(person)
+    assert execution.state is ExecutionState.ENTRY_UNKNOWN
+
+    world.work(execution, command=Command.CLOSE)
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.slot(person).execution_id is None
+
+
+def test_position_that_cannot_be_closed_gets_its_stop_back(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.cancel_stops(person)
+    world.fault(person, "code", ORDER, times=1000, status=400, code=-4131, msg="no")
+
+    world.work(execution, command=Command.CLOSE)
+
+    assert world.now(execution).state is ExecutionState.CLOSING
+    assert len(world.books(person).stops) == 1

@@ -57,7 +57,8 @@ def test_killed_workers_position_is_protected_by_another_within_the_bound(world:
     assert world.books(person).position == Decimal("0.75")
     assert world.books(person).stops == []
 
-    reconcile({"execution_id": execution.id})
+    world.wait_until_due(execution)
+    reconcile({"execution_id": execution.id}, {"execution_id": execution.id})
     (message,) = world.queue("orders")
     world.work(execution, command=Command(message["command"]))
 
@@ -104,6 +105,38 @@ def test_dead_man_message_for_a_protected_position_does_nothing(world: World) ->
     reconcile({"execution_id": execution.id}, {"execution_id": "00000000-0000-0000-0000-000000000000"})
 
     assert world.queue("orders") == []
+
+
+def test_looks_never_multiply(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.fault(person, "code", ORDER, times=1000, status=400, code=-1111, msg="no")
+    world.work(execution, command=Command.CLOSE)
+    assert world.now(execution).state is ExecutionState.CLOSING
+    already = world.delayed_on("reconcile")
+
+    # Due in a while only: more messages about it are dropped, whoever sends them.
+    reconcile(*[{"execution_id": execution.id}] * 3)
+    watcher.lambda_handler({}, None)
+    assert [m for m in world.queue("orders") if m["execution_id"] == execution.id] == []
+
+    execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
+    reconcile(*[{"execution_id": execution.id}] * 3)
+    watcher.lambda_handler({}, None)
+    assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
+    assert world.delayed_on("reconcile") == already
+
+
+def test_message_that_fails_leaves_no_other_behind(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    before = world.delayed_on("reconcile")
+    world.fault(person, "http", "/fapi/v3/positionRisk", "GET", times=3, status=503, msg="Unknown error")
+
+    for _ in range(3):
+        assert world.work(execution, command=Command.SETTLE) == [execution.id]
+
+    assert world.delayed_on("reconcile") == before
 
 
 def test_watch_queues_what_is_due_and_nothing_else(world: World) -> None:

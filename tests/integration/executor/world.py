@@ -266,12 +266,21 @@ class World:
         message = OrderMessage(command, execution.id, execution.api_key_id, execution.symbol)
         run_async(service.handle(message, ends_at_s=time.monotonic() + seconds_left))
 
-    def wait_until(self, condition: Callable[[], Any], *, within_s: float = 15.0) -> None:
+    def wait_until(self, condition: Callable[[], Any], *, within_s: float = 60.0) -> None:
         """Return when the condition holds."""
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, "the condition did not come true in time"
             time.sleep(0.02)
+
+    def wait_until_due(self, execution: Execution) -> None:
+        """Return when the execution's next look is due, as the queue's delay would have it."""
+
+        def due() -> bool:
+            due_at = self.now(execution).due_at
+            return due_at is not None and due_at <= utc_now()
+
+        self.wait_until(due)
 
     def opened(self, person: Person, **trigger: Any) -> Execution:
         """Bring a follower into a protected position."""

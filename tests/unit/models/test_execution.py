@@ -74,13 +74,13 @@ def test_of_two_writers_that_read_the_same_record_one_loses(execution: Execution
     assert stored().reason is None
 
 
-def test_every_change_leaves_one_event(execution: Execution) -> None:
+def test_every_change_of_state_leaves_one_event(execution: Execution) -> None:
     execution.change(state=ExecutionState.ENTERING)
     execution.change(state=ExecutionState.UNPROTECTED, filled_amount=Decimal("0.5"))
     execution.change(due_at=utc_now())
 
     events = list(ExecutionEvent.query(ID))
-    assert [event.state for event in events] == ["ENTERING", "UNPROTECTED", "UNPROTECTED"]
+    assert [event.state for event in events] == ["ENTERING", "UNPROTECTED"]
 
 
 def test_end_leaves_the_open_index_and_lowers_the_count_once(execution: Execution) -> None:
