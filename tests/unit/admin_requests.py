@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.conftest import FakeContext
+from tests.unit.documented_answers import check_answer
 
 EVENTS = Path("events")
 CLIENT_ID = "3n4b5urk1ft4fl3mg5e62d9ado"
@@ -48,11 +49,14 @@ def with_body(event: dict[str, Any], body: Any) -> dict[str, Any]:
 
 
 def send(handler: Handler, event: dict[str, Any]) -> Answer:
-    """Return what the function answers to an event."""
+    """Return what the function answers to an event; an answer that the API's document does not have is a failure."""
     raw = handler(event, FakeContext())
     assert raw["isBase64Encoded"] is False
     headers = {name.lower(): ",".join(values) for name, values in raw["multiValueHeaders"].items()}
-    return Answer(status=raw["statusCode"], text=raw["body"], headers=headers)
+    answer = Answer(status=raw["statusCode"], text=raw["body"], headers=headers)
+    if event["httpMethod"] != "OPTIONS":
+        check_answer(event["httpMethod"], event["path"], answer.status, answer.body)
+    return answer
 
 
 def fault(msg: str, param: str, location: str, **value: Any) -> dict[str, Any]:

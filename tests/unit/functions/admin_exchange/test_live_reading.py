@@ -31,9 +31,11 @@ ORDER = {
     "timestamp": 1666375930768,
     "symbol": "BTC/USDT",
     "type": "stop_market",
+    "postOnly": False,
     "reduceOnly": True,
     "stopPrice": 19000.0,
     "cost": 0.0,
+    "filled": 0.0,
     "trades": [],
     "fees": [],
 }
@@ -109,7 +111,8 @@ def test_orders_are_a_bare_array(event: str) -> None:
     assert answer.status == 200
     assert answer.text == (
         '[{"id":"3240579952","clientOrderId":"x-xcKtGhcu730bcc0697b34a84bff541","timestamp":1666375930768,'
-        '"symbol":"BTC/USDT","type":"stop_market","reduceOnly":true,"stopPrice":19000,"cost":0,"trades":[],"fees":[]}]'
+        '"symbol":"BTC/USDT","type":"stop_market","postOnly":false,"reduceOnly":true,"stopPrice":19000,"cost":0,'
+        '"filled":0,"trades":[],"fees":[]}]'
     )
 
 
