@@ -8,6 +8,7 @@ import pytest
 
 from shared import config
 from shared.exchange import transport
+from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -19,6 +20,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
     # What is tested here is the road, not the budget of one address.
     exchange.set(limits_enabled=False, refuse_late_past_recv_window=True)
     yield exchange
+    run_async(transport.close_session())
     exchange.stop()
 
 
