@@ -29,8 +29,9 @@ lint: .venv/.installed  ## ruff, import rules, the template
 types: .venv/.installed  ## mypy, strict
 	@$(BIN)/mypy
 
-bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a peer (FOLLOWERS=n LATENCY_MS=n)
+bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a peer (FOLLOWERS=n LATENCY_MS=n); pages of long lists
 	@$(BIN)/python -m local.bench
+	@$(BIN)/python -m local.bench.lists
 
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build

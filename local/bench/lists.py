@@ -1,0 +1,241 @@
+"""Counts what one page of each list costs, with little data and with a lot: it must be the same. Times nothing.
+
+Calls the functions' handlers in this process on an embedded AWS of its own. The embedded AWS searches its indexes item
+by item, so its times say nothing about DynamoDB's; what DynamoDB charges for is counted: requests and items read.
+"""
+
+from __future__ import annotations
+
+import base64
+import http
+import http.client
+import importlib
+import json
+import os
+import pkgutil
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, Final
+
+import shared.models
+from local.bench import rows
+from local.invoke import Context
+from local.stack import embedded_aws
+from local.stack.deploy import client
+from local.stack.places import NotReady, Places, Ports, aws_environment
+from shared.config import settings
+from shared.models.base import Table, connection
+from shared.observability import logger
+
+for _module in pkgutil.iter_modules(shared.models.__path__):
+    importlib.import_module(f"shared.models.{_module.name}")
+
+CLIENT_ID: Final = "lists"
+_BATCH: Final = 25
+_CHUNK: Final = 4_000
+_SENDERS: Final = 3
+_READ_TIMEOUT_S: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much data there is."""
+
+    users: int
+    keys: int
+    executions: int
+
+    def __str__(self) -> str:
+        return f"{self.users:,} users, {self.keys:,} keys, {self.executions:,} executions"
+
+
+LITTLE: Final = Size(users=10, keys=20, executions=200)
+MUCH: Final = Size(users=10_000, keys=20_000, executions=200_000)
+NOTHING: Final = Size(users=0, keys=0, executions=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one page cost."""
+
+    requests: int
+    items: int
+    shown: int
+    """Items on the page."""
+
+    def __str__(self) -> str:
+        return f"{self.requests} requests, {self.items} items read"
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """One list whose data grows."""
+
+    title: str
+    function: str
+    path: str
+    limit: int | None = 4
+
+
+LISTS: Final = (
+    List("List Users", "admin_user", "account/user/list"),
+    List("List Exchange Keys", "admin_user", f"account/user/exchange/key/{rows.USER}/list"),
+    List("List Strategy Automated History", "admin_user", f"account/user/trade/strategy/{rows.USER}/history", None),
+    List("List Manual Trading History", "admin_user", f"account/user/trade/manual/{rows.USER}/history", None),
+    List("List Followers", "admin_strategy_follower", f"strategy/follower/{rows.STRATEGY}/list"),
+    List("List History", "admin_strategy", f"strategy/trigger/history/{rows.STRATEGY}", 1),
+    List("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
+    List("List Subscription", "admin_subscription", "subscription/list"),
+)
+
+
+def main() -> int:
+    """Measure both sizes and print them; 0 when it ran."""
+    places = Places(Ports.find_free())
+    print("One page of each list: what it costs with little data and with a lot\n", flush=True)
+    process = embedded_aws.start(places)
+    try:
+        embedded_aws.wait(process, places)
+        os.environ.update(aws_environment(places))
+        os.environ.update(environment(places.aws_url, kms=client("kms", places), ssm=client("ssm", places)))
+        settings.cache_clear()
+        # Not DynamoDB's four seconds: the embedded AWS goes through a whole index for a page of it.
+        connection()._read_timeout_seconds = _READ_TIMEOUT_S
+        logger.setLevel("ERROR")
+        for table in Table.__subclasses__():
+            table.create_table(billing_mode="PAY_PER_REQUEST")
+        little, much = _after_loading(places.aws_url, LITTLE), _after_loading(places.aws_url, MUCH, after=LITTLE)
+    except NotReady as error:
+        print(f"make bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        process.stop()
+    print("\n" + _table(little, much), flush=True)
+    return 0
+
+
+def _after_loading(url: str, size: Size, *, after: Size = NOTHING) -> dict[str, Cost]:
+    started = time.monotonic()
+    load(url, size, after=after)
+    print(f"  {size}: written in {time.monotonic() - started:.0f} s", flush=True)
+    return measure()
+
+
+def _table(little: dict[str, Cost], much: dict[str, Cost]) -> str:
+    lines = [("", "items", str(LITTLE), str(MUCH), "")]
+    for title, cost in little.items():
+        verdict = "the same" if much[title] == cost else "GROWS"
+        lines.append((title, str(cost.shown), str(cost), str(much[title]), verdict))
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def load(url: str, size: Size, *, after: Size = NOTHING) -> None:
+    """Write the records that a size has and `after` has not."""
+    wanted = chain(
+        rows.users(range(after.users, size.users)),
+        rows.keys(range(after.keys, size.keys)),
+        rows.executions(range(after.executions, size.executions)),
+    )
+    with ThreadPoolExecutor(_SENDERS) as pool:
+        # Some at a time: a million prepared requests would not fit.
+        while chunk := list(islice(wanted, _CHUNK)):
+            list(pool.map(lambda batch: _write(url, *batch), _batches(chunk)))
+
+
+def measure() -> dict[str, Cost]:
+    """Return what a page of each list costs, by title."""
+    return {one.title: _cost(one) for one in LISTS}
+
+
+def environment(places_url: str, *, kms: Any, ssm: Any) -> dict[str, str]:
+    """Return what the handlers must find in their environment beside AWS itself; make it in the AWS given."""
+    paging_key = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
+    ssm.put_parameter(Name="/lists/maintenance", Type="String", Value="off", Overwrite=True)
+    return {
+        "AWS_ENDPOINT_URL": places_url,
+        "PAGING_KEY_ID": paging_key,
+        "MAINTENANCE_PARAMETER": "/lists/maintenance",
+        "USER_POOL_CLIENT_ID": CLIENT_ID,
+    }
+
+
+def _batches(records: Iterable[tuple[type[Table], rows.Row]]) -> Iterator[tuple[str, list[rows.Row]]]:
+    by_table: defaultdict[str, list[rows.Row]] = defaultdict(list)
+    for table, row in records:
+        by_table[table.Meta.table_name].append(row)
+    for name, found in by_table.items():
+        for start in range(0, len(found), _BATCH):
+            yield name, found[start : start + _BATCH]
+
+
+def _write(url: str, table: str, batch: list[rows.Row]) -> None:
+    # By hand: botocore would take longer to prepare a request than the embedded AWS to carry it out.
+    body = json.dumps({"RequestItems": {table: [{"PutRequest": {"Item": row}} for row in batch]}}, default=_binary)
+    server = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, "
+        "SignedHeaders=host, Signature=0",
+    }
+    try:
+        server.request("POST", "/", body, headers)
+        answer = server.getresponse()
+        text = answer.read().decode()
+    finally:
+        server.close()
+    if answer.status != http.HTTPStatus.OK or json.loads(text).get("UnprocessedItems"):
+        raise NotReady(f"the embedded AWS did not write a batch: {answer.status} {text[:200]}")
+
+
+def _binary(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _cost(one: List) -> Cost:
+    handler = importlib.import_module(f"functions.{one.function}.app").lambda_handler
+    path = f"/v1/admin/{one.path}"
+    query = {} if one.limit is None else {"limit": str(one.limit)}
+    if one.limit is None:
+        # Lists of days: all of them.
+        query = {"start": "2026-01-01", "limit": "1000"}
+    claims = {"sub": "admin", "aud": CLIENT_ID, "token_use": "id", "cognito:groups": "admin"}
+    event = {
+        "httpMethod": "GET",
+        "path": path,
+        "resource": path,
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": query,
+        "requestContext": {"requestId": "lists", "stage": "live", "authorizer": {"claims": claims}},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    counted = {"requests": 0, "items": 0}
+
+    def count(parsed: dict[str, Any], **_: Any) -> None:
+        counted["requests"] += 1
+        batches = parsed.get("Responses") or {}
+        counted["items"] += parsed.get("ScannedCount", 0) + int("Item" in parsed) + sum(map(len, batches.values()))
+
+    hooks = connection().client.meta.events
+    hooks.register("after-call.dynamodb", count)
+    try:
+        answer = handler(event, Context(one.function))
+    finally:
+        hooks.unregister("after-call.dynamodb", count)
+    if answer["statusCode"] != http.HTTPStatus.OK:
+        raise NotReady(f"{one.title} answers {answer['statusCode']}: {answer['body']}")
+    body = json.loads(answer["body"])
+    items = body.get("StrategyAutomatedTriggers", body)["items"]
+    return Cost(counted["requests"], counted["items"], len(items))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

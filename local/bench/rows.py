@@ -1,0 +1,205 @@
+"""Any number of records as DynamoDB takes them: made once by the models, then multiplied. Writes none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
+
+from shared.clock import from_iso, to_iso
+from shared.models.base import Table, created_key
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.execution import Execution, trigger_part
+from shared.models.follower import Follower
+from shared.models.key_balance import KeyBalance
+from shared.models.manual_trade import ManualTrade
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+from shared.models.subscription import Subscription
+from shared.models.trigger import FanoutState, Trigger
+from shared.models.user import User
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import Side, StopType, StrategySource
+
+Row = dict[str, Any]
+"""`{"attribute": {"S": "value"}}`."""
+
+
+def id_of(kind: str, number: int) -> str:
+    """Return the id of a record: always the same."""
+    return str(uuid5(NAMESPACE_OID, f"{kind} {number}"))
+
+
+_FIRST: Final = from_iso("2026-01-01T00:00:00Z")
+_KINDS: Final = ("user", "key", "strategy", "plan", "profile")
+
+USER, KEY, STRATEGY, PLAN, PROFILE = (id_of(kind, 0) for kind in _KINDS)
+"""Those that most records belong to, and whose lists are measured."""
+
+TRIGGER_EXECUTIONS: Final = 100
+
+# More than a page of them from the start, later one for twenty executions.
+_FIRST_FILLS: Final = 120
+_FILLS_APART: Final = 20
+
+
+def _created(kind: str, number: int) -> tuple[str, Row]:
+    """Return a record's id and the attributes that hang on its number."""
+    record_id, moment = id_of(kind, number), to_iso(_FIRST + timedelta(seconds=number))
+    texts = {"id": record_id, "created_key": created_key(moment, record_id), "created_at": moment, "updated_at": moment}
+    return record_id, {name: {"S": text} for name, text in texts.items()}
+
+
+def _some(number: int, count: int) -> int:
+    """Return whose the record is: six of ten are the first one's."""
+    return 0 if number % 10 < 6 else number % count  # noqa: PLR2004
+
+
+@cache
+def _template(make: Callable[[], Table]) -> Row:
+    row: Row = make().serialize()
+    return row
+
+
+def _usual(**more: Any) -> dict[str, Any]:
+    return {"id": "", "created_key": "", "created_at": _FIRST, "updated_at": _FIRST} | more
+
+
+def _a_user() -> Table:
+    return User(**_usual(first_name="John", last_name="Doetwo", subscription_id=PLAN))
+
+
+def _a_key() -> Table:
+    types = {"trade_type": TradeType.FUTURES, "strategy_type": StrategyType.AUTOMATED}
+    return ExchangeKey(**_usual(user_id="", api_key="key", secret_ciphertext=b"sealed", **types))
+
+
+def _a_balance() -> Table:
+    return KeyBalance(api_key_id="", total_usd=Decimal("13371.62664883"), updated_at=_FIRST)
+
+
+def _a_follower() -> Table:
+    owners = {"strategy_id": STRATEGY, "risk_profile_id": PROFILE, "user_id": "", "api_key_id": ""}
+    return Follower(**_usual(symbol="BTC/USDT", **owners))
+
+
+def _a_strategy() -> Table:
+    sealed = {"report_api_key": "key", "report_secret_ciphertext": b"sealed"}
+    return Strategy(**_usual(name="", exchange_id="BINANCE", symbol="BTC/USDT", **sealed))
+
+
+def _a_plan() -> Table:
+    return Subscription(**_usual(name="", max_balance_usd=5000, max_api_key=10))
+
+
+def _a_profile() -> Table:
+    return RiskProfile(**_usual(name="", percentage=Decimal("1.5")))
+
+
+_SIGNAL: Final[dict[str, Any]] = {
+    "strategy_source": StrategySource.TRADINGVIEW,
+    "exchange_id": "BINANCE",
+    "symbol": "BTC/USDT",
+    "side": Side.BUY,
+    "stop": Decimal(21300),
+    "stop_type": StopType.MARKET,
+    "take_profits": [Decimal(22300), Decimal(22310)],
+    "strategy_id": STRATEGY,
+}
+
+
+def _a_trigger() -> Table:
+    return Trigger(
+        id="",
+        seq=0,
+        price=Decimal(21600),
+        active=False,
+        fanout_state=FanoutState.DONE,
+        pending=None,
+        created_at=_FIRST,
+        updated_at=_FIRST,
+        **_SIGNAL,
+    )
+
+
+def _an_execution() -> Table:
+    owners = {"user_id": "", "api_key_id": KEY, "follower_id": "", "follower_key": "", "risk_profile_id": PROFILE}
+    return Execution(
+        **_usual(
+            state=ExecutionState.CLOSED,
+            trigger_id="",
+            trigger_part="",
+            seq=0,
+            risk_pct=Decimal("1.5"),
+            order_price=Decimal(21600),
+            received_at=_FIRST,
+            **owners,
+            **_SIGNAL,
+        )
+    )
+
+
+def _a_fill() -> Table:
+    return ManualTrade(
+        api_key_id=KEY,
+        trade_key="",
+        id="",
+        user_id=USER,
+        exchange_trade_id="1",
+        exchange_order_id="1",
+        symbol="BTC/USDT",
+        side=Side.BUY,
+        amount=Decimal("0.673"),
+        price=Decimal("19299.9"),
+        cost=Decimal("12988.8327"),
+        fee=Decimal("5.19553307"),
+        fee_currency="USDT",
+        created_at=_FIRST,
+    )
+
+
+def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
+    """Return users, as many strategies and plans, and one risk profile."""
+    for number in numbers:
+        yield User, _template(_a_user) | _created("user", number)[1]
+        name = {"name": {"S": f"NAME {number}"}}
+        yield Strategy, _template(_a_strategy) | _created("strategy", number)[1] | name
+        yield Subscription, _template(_a_plan) | _created("plan", number)[1] | name
+        if number == 0:
+            yield RiskProfile, _template(_a_profile) | _created("profile", number)[1] | name
+
+
+def keys(numbers: range) -> Iterator[tuple[type[Table], Row]]:
+    """Return keys, each with a balance and a follower."""
+    for number in numbers:
+        key_id, created = _created("key", number)
+        owner = {"user_id": {"S": id_of("user", _some(number, 10))}}
+        yield ExchangeKey, _template(_a_key) | created | owner
+        yield KeyBalance, _template(_a_balance) | {"api_key_id": {"S": key_id}}
+        yield Follower, _template(_a_follower) | _created("follower", number)[1] | owner | {"api_key_id": {"S": key_id}}
+
+
+def executions(numbers: range) -> Iterator[tuple[type[Table], Row]]:
+    """Return executions, a trigger for every hundred of them, and fills that the first user made by hand."""
+    for number in numbers:
+        trigger_id, trigger = _created("trigger", number // TRIGGER_EXECUTIONS)
+        seq = {"seq": {"N": str(number // TRIGGER_EXECUTIONS + 1)}}
+        if number % TRIGGER_EXECUTIONS == 0:
+            del trigger["created_key"]
+            yield Trigger, _template(_a_trigger) | trigger | seq
+        execution_id, created = _created("execution", number)
+        owners = {
+            "user_id": id_of("user", _some(number, 10)),
+            "follower_id": id_of("follower", number % TRIGGER_EXECUTIONS),
+            "trigger_id": trigger_id,
+            "trigger_part": trigger_part(trigger_id, execution_id),
+        }
+        yield Execution, _template(_an_execution) | created | seq | {name: {"S": one} for name, one in owners.items()}
+        if number >= _FIRST_FILLS and number % _FILLS_APART:
+            continue
+        fill_id, filled = _created("fill", number)
+        fill = {"id": {"S": fill_id}, "trade_key": filled["created_key"], "created_at": filled["created_at"]}
+        yield ManualTrade, _template(_a_fill) | fill

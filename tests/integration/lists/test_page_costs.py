@@ -1,0 +1,50 @@
+"""A page of a list costs a page: the same requests and items read, however much data there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from local.bench.lists import LISTS, Size, environment, load, measure
+from shared import config, secrets
+from shared.api import maintenance, paging
+from tests.integration.conftest import EmbeddedAws
+
+LITTLE = Size(users=10, keys=20, executions=200)
+MORE = Size(users=300, keys=600, executions=600)
+
+
+@pytest.fixture
+def handlers(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
+    """Prepare what the handlers find in their environment."""
+    assert os.environ["AWS_ENDPOINT_URL"] == aws.url
+    kms, ssm = (boto3.client(service, region_name="us-east-1") for service in ("kms", "ssm"))
+    for name, value in environment(aws.url, kms=kms, ssm=ssm).items():
+        monkeypatch.setenv(name, value)
+    _forget()
+    yield aws
+    monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
+    config.settings.cache_clear()
+    secrets._kms.cache_clear()
+    paging._key.cache_clear()
+    maintenance.forget_reading()
+
+
+def test_a_page_costs_the_same_with_thirty_times_the_data(handlers: EmbeddedAws) -> None:
+    load(handlers.url, LITTLE)
+    little = measure()
+    load(handlers.url, MORE, after=LITTLE)
+    assert measure() == little
+    for one in LISTS:
+        cost = little[one.title]
+        # Per item its key and its record, and what stands around it: never a table.
+        assert cost.shown == (one.limit or 100)
+        assert cost.requests <= 12
+        assert cost.items <= 210
