@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from pydantic import Field, WithJsonSchema, with_config
 
 from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
+from shared.api.fields import in_any_case
+from shared.trading.sides import Side, StopType
 
 _NUMBER = r"^\s*\+?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?\s*$"
 _ABSENT = r"^\s*([nN][aA][nN])?\s*$"
@@ -46,13 +48,13 @@ class AlertBody(TypedDict):
     orderPrice: Annotated[Price, Field(description="The price that the strategy saw.")]
     type: Annotated[
         str,
-        WithJsonSchema({"type": "string", "pattern": "^([bB][uU][yY]|[sS][eE][lL][lL])$"}),
+        in_any_case(Side),
         Field(description=f"buy or sell, {InAnyCase}."),
     ]
     stop: Annotated[Price, Field(description="The stop, on the losing side of orderPrice.")]
     stopType: Annotated[
         str,
-        WithJsonSchema({"type": "string", "pattern": "^([mM][aA][rR][kK][eE][tT]|[lL][iI][mM][iI][tT])$"}),
+        in_any_case(StopType),
         Field(description=f"market or limit, {InAnyCase}."),
     ]
     takeProfit: NotRequired[PriceOrNone]

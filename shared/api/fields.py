@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
@@ -120,6 +121,12 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+def in_any_case(words: Iterable[str]) -> WithJsonSchema:
+    """Return what API documents say of a text that is one of the words, in upper, lower or mixed case."""
+    spelled = ("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
+    return WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(spelled)})$"})
+
+
 Flag = Annotated[bool, Field(strict=True), Says("must be boolean")]
 
 Price = Annotated[
@@ -132,7 +139,15 @@ WholeUsd = Annotated[
     int, BeforeValidator(_whole_usd), Field(gt=0, le=10**12), Says("must be integer from 1 to 1000000000000")
 ]
 
-KeyCount = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=1_000_000), Says("must be integer from 1 to 1000000")]
+KeyCount = Annotated[
+    int,
+    BeforeValidator(_whole),
+    Field(gt=0, le=1_000_000),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1_000_000}, {"type": "string", "pattern": "^[0-9]+$"}]}
+    ),
+    Says("must be integer from 1 to 1000000"),
+]
 
 StripePriceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), Says("price id does not exist")]
 
@@ -144,9 +159,9 @@ Uuid = Annotated[
     Says("must be UUID"),
 ]
 
-TradeSide = Annotated[Side, BeforeValidator(_upper), Says("must be supported trade side")]
+TradeSide = Annotated[Side, BeforeValidator(_upper), in_any_case(Side), Says("must be supported trade side")]
 
-OrderType = Annotated[StopType, BeforeValidator(_upper), Says("must be supported order type")]
+OrderType = Annotated[StopType, BeforeValidator(_upper), in_any_case(StopType), Says("must be supported order type")]
 
 AlphabetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=100), Says("must be alphabet only")]
 

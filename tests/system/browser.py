@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,23 +58,37 @@ class Page:
             time.sleep(0.05)
         return found
 
-    def screenshot(self, file: Path) -> None:
-        """Write what the page looks like."""
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def load(self, url: str) -> None:
+        """Go to a URL; return when its scripts have run."""
+        self.call("Page.enable")
+        self._run(self._load(url))
 
     def call(self, method: str, **parameters: Any) -> Any:
         """Call a DevTools method and return its result."""
-        return self._loop.run_until_complete(asyncio.wait_for(self._call(method, parameters), timeout=30))
+        return self._run(self._call(method, parameters))
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run_until_complete(asyncio.wait_for(work, timeout=30))
+
+    async def _load(self, url: str) -> None:
+        await self._send("Page.navigate", {"url": url})
+        # Until then, a script might still run in the page before.
+        while (await self._socket.receive_json()).get("method") != "Page.loadEventFired":
+            pass
 
     async def _call(self, method: str, parameters: dict[str, Any]) -> Any:
-        self._sent += 1
-        await self._socket.send_json({"id": self._sent, "method": method, "params": parameters})
+        number = await self._send(method, parameters)
         while True:
             message = await self._socket.receive_json()
             # Events come in between.
-            if message.get("id") == self._sent:
+            if message.get("id") == number:
                 assert "error" not in message, message["error"]
                 return message["result"]
+
+    async def _send(self, method: str, parameters: dict[str, Any]) -> int:
+        self._sent += 1
+        await self._socket.send_json({"id": self._sent, "method": method, "params": parameters})
+        return self._sent
 
 
 @contextmanager
@@ -92,26 +105,32 @@ def open_page(program: str, url: str) -> Iterator[Page]:
     ):
         loop = asyncio.new_event_loop()
         try:
-            session, socket = loop.run_until_complete(_connect(browser, Path(profile) / "DevToolsActivePort"))
-            page = Page(loop, socket)
-            page.call("Page.navigate", url=url)
-            yield page
-            loop.run_until_complete(socket.close())
-            loop.run_until_complete(session.close())
+            tab = loop.run_until_complete(_find_tab(browser, Path(profile) / "DevToolsActivePort"))
+            session, socket = loop.run_until_complete(_connect(tab))
+            try:
+                page = Page(loop, socket)
+                page.load(url)
+                yield page
+            finally:
+                loop.run_until_complete(session.close())
         finally:
             browser.terminate()
             loop.close()
 
 
-async def _connect(browser: subprocess.Popen[bytes], port_file: Path) -> tuple[ClientSession, ClientWebSocketResponse]:
+async def _connect(tab: str) -> tuple[ClientSession, ClientWebSocketResponse]:
+    session = ClientSession()
+    return session, await session.ws_connect(tab, max_msg_size=0)
+
+
+async def _find_tab(browser: subprocess.Popen[bytes], port_file: Path) -> str:
+    """Return the address of the browser's first tab, once there is one."""
     deadline = time.monotonic() + 30
-    while not (port_file.exists() and port_file.read_text(encoding="ascii").strip()):  # noqa: ASYNC240 - nobody else waits
+    while not (port_file.exists() and port_file.read_text(encoding="ascii").strip()):  # noqa: ASYNC240 - nobody waits
         assert browser.poll() is None, "the browser has ended"
         assert time.monotonic() < deadline, "the browser does not start"
         await asyncio.sleep(0.05)
     port = port_file.read_text(encoding="ascii").splitlines()[0]  # noqa: ASYNC240 - as above
-    session = ClientSession()
-    async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+    async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/json/list") as answer:
         targets = json.loads(await answer.text())
-    tab = next(target for target in targets if target["type"] == "page")
-    return session, await session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0)
+    return next(str(target["webSocketDebuggerUrl"]) for target in targets if target["type"] == "page")

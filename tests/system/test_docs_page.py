@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,8 +21,6 @@ def page(stack: Stack) -> Iterator[Page]:
     with open_page(program, f"{stack.session['api']}/docs") as page:
         page.wait_for("document.body.dataset.ready")
         yield page
-        if where := os.environ.get("SCREENSHOT"):
-            page.screenshot(Path(where))
 
 
 def test_every_endpoint_is_shown(page: Page, stack: Stack) -> None:
@@ -48,3 +44,9 @@ def test_a_request_sent_from_the_page_is_answered(page: Page, stack: Stack) -> N
 def test_the_page_asks_no_other_server(page: Page, stack: Stack) -> None:
     asked = page.evaluate("performance.getEntriesByType('resource').map((one) => new URL(one.name).origin)")
     assert set(asked) == {stack.session["api"]}
+
+
+def test_alerts_of_the_page_reach_the_webhook(stack: Stack) -> None:
+    answer = stack.request("POST", f"{stack.session['api']}/docs/webhook/v1/webhook/strategy", headers={}, body={})
+    assert answer.status == 422
+    assert answer.json() == stack.webhook({}).json()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -31,6 +32,14 @@ from shared.exchange import translate
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
 CHECKED_IN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+
+
+SAMPLE_BODIES = sorted(
+    str(file.relative_to(ROOT / "events"))
+    for file in (ROOT / "events").glob("admin_*/*.json")
+    if json.loads(file.read_text("utf-8"))["body"]
+    and not any(word in file.stem for word in ("wrong", "empty", "unknown", "outside"))
+)
 
 
 def operations() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
@@ -115,6 +124,14 @@ def test_a_body_shows_what_it_takes_needs_and_ignores() -> None:
     ]
     for one in wrong:
         assert not validator(body).is_valid(one), one
+
+
+@pytest.mark.parametrize("name", SAMPLE_BODIES)
+def test_a_sample_of_what_is_taken_is_what_is_documented(name: str) -> None:
+    event = json.loads((ROOT / "events" / name).read_text("utf-8"))
+    method, path = event["httpMethod"], event["path"]
+    found = next(one for one in CHECKED_IN["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path))
+    validator(body_of(method, found)).validate(json.loads(event["body"]))
 
 
 def test_a_secret_is_taken_and_never_shown() -> None:
