@@ -81,7 +81,7 @@ def application(handle: Handler, *, page: Callable[[web.Application], None] | No
     made = web.Application(client_max_size=_MAX_BODY)
     if page is not None:
         page(made)
-    made.router.add_route("*", "/{path:.*}", handle)
+    made.router.add_route("*", r"/{path:[\s\S]*}", handle)
     return made
 
 
