@@ -24,7 +24,7 @@ from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import Desired, ExecutionState, can_move, is_active
 from shared.trading.sides import Side, StopType, StrategySource
-from shared.trading.signal import Signal, Trailing
+from shared.trading.signal import Signal, trailing_of
 
 OPEN_SHARDS = 16
 
@@ -199,16 +199,13 @@ class Execution(Table):
 
     def signal(self) -> Signal:
         """Return what the trigger asked for, as the trading core reads it."""
-        trailing = None
-        if self.trailing_trigger is not None and self.callback_rate is not None:
-            trailing = Trailing(trigger=self.trailing_trigger, callback_rate=self.callback_rate)
         return Signal(
             side=self.side,
             order_price=self.order_price,
             stop=self.stop,
             stop_type=self.stop_type,
             take_profits=tuple(self.take_profits),
-            trailing=trailing,
+            trailing=trailing_of(self.trailing_trigger, self.callback_rate),
         )
 
     def change(

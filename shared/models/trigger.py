@@ -18,7 +18,7 @@ from shared.models.attributes import (
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
 from shared.models.trigger_count import TriggerCount
 from shared.trading.sides import Side, StopType, StrategySource
-from shared.trading.signal import Signal, Trailing
+from shared.trading.signal import Signal, trailing_of
 
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
@@ -99,16 +99,13 @@ class Trigger(Table):
 
     def signal(self) -> Signal:
         """Return what the trigger asks for, as the trading core reads it."""
-        trailing = None
-        if self.trailing_trigger is not None and self.callback_rate is not None:
-            trailing = Trailing(trigger=self.trailing_trigger, callback_rate=self.callback_rate)
         return Signal(
             side=self.side,
             order_price=self.price,
             stop=self.stop,
             stop_type=self.stop_type,
             take_profits=tuple(self.take_profits),
-            trailing=trailing,
+            trailing=trailing_of(self.trailing_trigger, self.callback_rate),
         )
 
 

@@ -22,6 +22,11 @@ class Trailing:
     callback_rate: Decimal
 
 
+def trailing_of(trigger: Decimal | None, callback_rate: Decimal | None) -> Trailing | None:
+    """Return the trailing stop that the two figures describe; one without the other is none."""
+    return None if trigger is None or callback_rate is None else Trailing(trigger=trigger, callback_rate=callback_rate)
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One wish to trade; `order_price` is the alert's, or the market's when an admin's was accepted."""
