@@ -14,7 +14,7 @@ from decimal import Decimal
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import booking
-from functions.order_executor.trade import Trade, due_in
+from functions.order_executor.trade import Trade
 from shared.config import settings
 from shared.errors import ExchangeError, ExchangeRejected, RecordChanged
 from shared.exchange.views import OrderView
@@ -63,7 +63,6 @@ async def _enter(trade: Trade, leg: Leg, reason: CloseReason) -> None:
             await trade.advance(ExecutionState.UNPROTECTED, filled_amount=execution.filled_amount)
         await trade.advance(
             state,
-            due_at=due_in(10),
             close_reason=execution.close_reason or reason.value,
             filled_amount=execution.filled_amount,
         )

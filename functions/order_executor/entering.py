@@ -131,7 +131,7 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
             view = await trade.place(planned, entry, stamp=_stamp_of(entry))
         except OutcomeUnknown as error:
             logger.warning("entry_outcome_unknown", execution_id=trade.execution.id, detail=str(error))
-            await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error), due_at=due_in(DEAD_MAN_DELAY_S))
+            await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
             return await resolve_entry(trade, entry)
         except ExchangeUnavailable as error:
             # Certainly not placed, so the same order may go out again; but a ban is not argued with.

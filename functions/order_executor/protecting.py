@@ -97,7 +97,6 @@ async def note_fill(trade: Trade, filled: Filled, exits: ExitPlan) -> None:
         None if known else ExecutionState.UNPROTECTED,
         orders=(entry, *targets),
         slot=(PositionSlot.quantity.set(filled.amount),),
-        due_at=due_in(5),
         filled_amount=filled.amount,
         entry_price=view.average,
         entry_filled_at=trade.execution.entry_filled_at or view.updated_at,

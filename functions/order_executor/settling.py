@@ -34,12 +34,12 @@ async def come_back(trade: Trade, *, after_s: float | None = None) -> None:
     """Have the execution looked at again, sooner than the watcher's minute while it is young, then less and less often.
 
     `due_at` is moved and one message sent for it; whoever finds it moved meanwhile drops the message, so that looks
-    never multiply.
+    never multiply. Work that is under way does not move it: its dead-man message would be dropped.
     """
-    delay_s = after_s or _back_off_s(trade)
+    delay_s = int(after_s or _back_off_s(trade))
     await trade.advance(due_at=due_in(delay_s))
     if delay_s < protecting.WATCH_EVERY_S:
-        await asyncio.to_thread(send_reconcile, ReconcileMessage(trade.execution.id), delay_s=int(delay_s))
+        await asyncio.to_thread(send_reconcile, ReconcileMessage(trade.execution.id), delay_s=delay_s)
 
 
 def _back_off_s(trade: Trade) -> float:

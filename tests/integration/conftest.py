@@ -19,7 +19,8 @@ import pytest
 
 import shared.models
 from local.stack.processes import Process
-from shared import config, messages, secrets
+from shared import config, messages, secrets, user_pool
+from shared.api import maintenance
 from shared.models.base import Table, connection
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -141,8 +142,9 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
 def _forget_clients() -> None:
     config.settings.cache_clear()
     connection.cache_clear()
-    messages._sqs.cache_clear()
-    secrets._kms.cache_clear()
+    for client in (messages._sqs, secrets._kms, secrets._ssm, maintenance._ssm, user_pool._cognito):
+        client.cache_clear()
+    maintenance.forget_reading()
 
 
 def _free_port() -> int:
