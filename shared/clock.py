@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
     """Return the time now, UTC-aware, cut to milliseconds (what is stored is what was compared)."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return from_ms(time.time_ns() // 1_000_000)
 
 
 def to_iso(moment: datetime) -> str:

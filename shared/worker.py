@@ -61,6 +61,13 @@ Handle = Callable[[Record], Awaitable[None]]
 def run_batch(
     event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue_url: str | None = None
 ) -> dict[str, Any]:
+    """Handle an SQS event on the event loop of this process; see `handle_batch`."""
+    return run_async(handle_batch(event, handle, deadline_s=deadline_s, queue_url=queue_url))
+
+
+async def handle_batch(
+    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue_url: str | None = None
+) -> dict[str, Any]:
     """Handle an SQS event and return which records failed, as ReportBatchItemFailures wants it.
 
     A record that raises, or is not done `deadline_s` seconds after the batch began, fails together with the later
@@ -72,11 +79,11 @@ def run_batch(
     for record in records:
         key = record.message_id if record.group_id is None else f"group {record.group_id}"
         groups.setdefault(key, []).append(record)
-    failed = run_async(_run_groups(list(groups.values()), handle, deadline_s=deadline_s))
+    failed = await _run_groups(list(groups.values()), handle, deadline_s=deadline_s)
     if queue_url and failed:
         again = {one.receipt_handle: _pause_s(one) for one in records if one.message_id in set(failed)}
         try:
-            retry_soon(queue_url, again)
+            await asyncio.to_thread(retry_soon, queue_url, again)
         except (BotoCoreError, ClientError) as error:
             logger.warning("retry_not_hastened", error=type(error).__name__)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

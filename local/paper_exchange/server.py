@@ -84,8 +84,22 @@ class PaperExchange:
         body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
         if raw_path.startswith("/paper"):
             return self._control(request.method, raw_path, body)
-        arrived = time.monotonic()
         asked = Asked(request.method, raw_path, query, body, request.headers.get("X-MBX-APIKEY"), request.remote or "")
+        answer, fault = await self.serve(asked)
+        if fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
+            return _cut(request)
+        if fault is not None and fault.kind is FaultKind.TRUNCATE:
+            return await _send_half(request, answer)
+        return web.Response(
+            status=answer.status, body=answer.body, headers={**answer.headers, "Content-Type": answer.content_type}
+        )
+
+    async def serve(self, asked: Asked) -> tuple[Answer, Fault | None]:
+        """Do what a request asks for, with the fault that was planned for it; return when its answer is due.
+
+        The answer of a request that is to be cut off is returned too: cutting is the caller's part.
+        """
+        arrived = time.monotonic()
         self._count(asked)
         fault = self.faults.take(asked.method, asked.path, asked.api_key)
         answer = await self._answer(asked, fault)
@@ -94,13 +108,7 @@ class PaperExchange:
         wait_s = self.controls.latency_ms / 1000 - (time.monotonic() - arrived)
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        if fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
-            return _cut(request)
-        if fault is not None and fault.kind is FaultKind.TRUNCATE:
-            return await _send_half(request, answer)
-        return web.Response(
-            status=answer.status, body=answer.body, headers={**answer.headers, "Content-Type": answer.content_type}
-        )
+        return answer, fault
 
     def _count(self, asked: Asked) -> None:
         account = self.venue.accounts.get(asked.api_key or "")
