@@ -10,6 +10,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TransactGetError, TransactWriteError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
@@ -145,7 +146,7 @@ class Table(Model):
 
 def condition_failed(error: PynamoDBException) -> bool:
     """Tell whether a write failed because its condition did not hold."""
-    return error.cause_response_code in _CONDITION_FAILED
+    return _code(error) in _CONDITION_FAILED
 
 
 def transact(build: Callable[[TransactWrite], None]) -> None:
@@ -158,14 +159,27 @@ def transact(build: Callable[[TransactWrite], None]) -> None:
             with TransactWrite(connection=connection()) as transaction:
                 build(transaction)
         except TransactWriteError as error:
-            reasons = {reason.code for reason in error.cancellation_reasons if reason is not None}
+            reasons = _reasons(error)
             if reasons & _CONDITION_FAILED:
-                raise RecordChanged(f"condition failed in a write of {len(error.cancellation_reasons)}") from error
-            if attempt == _MAX_ATTEMPTS or not (reasons | {error.cause_response_code}) & _RETRYABLE:
+                raise RecordChanged("condition failed in a transaction") from error
+            if attempt == _MAX_ATTEMPTS or not (reasons | {_code(error)}) & _RETRYABLE:
                 raise
             time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
         else:
             return
+
+
+def _code(error: PynamoDBException) -> str | None:
+    """Return DynamoDB's code of a failure; None when the request failed on its way there or back."""
+    # PynamoDB looks for a response in whatever the cause is; a lost connection's is None.
+    return error.cause_response_code if isinstance(error.cause, ClientError) else None
+
+
+def _reasons(error: TransactWriteError | TransactGetError) -> set[str]:
+    """Return why a transaction was cancelled; nothing when it was not DynamoDB that cancelled it."""
+    if not isinstance(error.cause, ClientError):
+        return set()
+    return {reason.code for reason in error.cancellation_reasons if reason is not None}
 
 
 def read_together(*keys: tuple[type[Table], Any, Any]) -> list[Any]:
@@ -178,8 +192,8 @@ def read_together(*keys: tuple[type[Table], Any, Any]) -> list[Any]:
             with TransactGet(connection=connection()) as transaction:
                 futures = [transaction.get(model, key, range_key) for model, key, range_key in keys]
         except TransactGetError as error:
-            reasons = {reason.code for reason in error.cancellation_reasons if reason is not None}
-            if attempt == _MAX_ATTEMPTS or not (reasons | {error.cause_response_code}) & _RETRYABLE:
+            reasons = _reasons(error)
+            if attempt == _MAX_ATTEMPTS or not (reasons | {_code(error)}) & _RETRYABLE:
                 raise
             time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
         else:

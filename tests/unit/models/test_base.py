@@ -1,0 +1,46 @@
+"""What the tables share, where the way to DynamoDB is cut: no answer is no refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from pynamodb.exceptions import TransactGetError, TransactWriteError, UpdateError
+
+from shared.clock import utc_now
+from shared.models import base
+from shared.models.position_slot import PositionSlot
+from tests.unit.conftest import Queues
+
+
+class CutOff:
+    """A client whose requests are never answered."""
+
+    _request_signer = None
+
+    def _make_api_call(self, operation: str, request: dict[str, Any]) -> Any:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+
+@pytest.fixture
+def cut_off(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base.connection(), "_client", CutOff())
+
+
+@pytest.mark.usefixtures("cut_off")
+def test_write_without_an_answer_is_no_failed_condition() -> None:
+    slot = PositionSlot("key", "BTC/USDT")
+
+    with pytest.raises(UpdateError) as caught:
+        slot.update(actions=[PositionSlot.updated_at.set(utc_now())])
+
+    assert not base.condition_failed(caught.value)
+
+
+@pytest.mark.usefixtures("cut_off")
+def test_transaction_without_an_answer_fails_as_itself() -> None:
+    with pytest.raises(TransactWriteError):
+        base.transact(lambda transaction: transaction.save(PositionSlot("key", "BTC/USDT")))
+    with pytest.raises(TransactGetError):
+        base.read_together((PositionSlot, "key", "BTC/USDT"))
