@@ -1,4 +1,4 @@
-"""AdminStrategyExpressJSv1: the routes of strategies' triggers. What they do stands in `service`."""
+"""AdminStrategyExpressJSv1: the routes of strategies' triggers. What they do stands in `service` and `timeline`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_strategy import service
+from functions.admin_strategy import service, timeline
 from functions.admin_strategy.schemas import StrategyHistory
+from functions.admin_strategy.timeline import Timeline
 from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN
+from shared.api.csv_text import CsvFile
+from shared.api.formats import FormattedListQuery
 from shared.api.requests import ListQuery
 
 app = AdminApi()
@@ -19,6 +23,15 @@ def list_history(strategy_id: str) -> StrategyHistory:
     """List History: the strategy's triggers, newest first."""
     strategy = service.find_strategy(strategy_id)
     return service.list_history(strategy, app.query(ListQuery))
+
+
+@app.get("/v1/admin/strategy/trigger/<trigger_id>/timeline", openapi_extensions=OWN)
+def show_timeline(trigger_id: str) -> Timeline | CsvFile:
+    """Show Timeline: what became of each follower, and when. In CSV if `format` says so, or without it, `Accept`."""
+    trigger = timeline.find_trigger(trigger_id)
+    query = app.query(FormattedListQuery)
+    shown = timeline.show_timeline(trigger, query)
+    return timeline.timeline_file(shown) if app.asks_for_csv(query) else shown
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functions.admin_strategy.executions import executions_of
 from functions.admin_strategy.schemas import (
     HistoryItem,
     StrategyHistory,
@@ -9,12 +10,11 @@ from functions.admin_strategy.schemas import (
     strategy_history,
     trigger_item,
 )
-from shared.api.paging import Listing, Page, Position, by_id, listing, read_page
+from shared.api.paging import Listing, Position, by_id, listing, read_page
 from shared.api.requests import ListQuery
 from shared.api.side_by_side import run_side_by_side
 from shared.errors import NotFound
 from shared.models.base import in_chunks
-from shared.models.execution import Execution, trigger_parts
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
 
@@ -64,27 +64,6 @@ def _rest_of_trigger(start: Position, query: ListQuery) -> Listing[TriggerItem]:
 
 
 def _item(trigger: Trigger, query: ListQuery, *, start: Position | None) -> TriggerItem:
-    page = _executions_of(trigger.id, start=start)
+    page = executions_of(trigger.id, start=start, limit=HISTORIES_PER_TRIGGER)
     histories: list[HistoryItem] = [{"id": one.id, "active": one.active} for one in page.records]
     return trigger_item(trigger, listing(histories, token=query.token_of(page)))
-
-
-def _executions_of(trigger_id: str, *, start: Position | None) -> Page[Execution]:
-    """Return up to 100 of a trigger's executions, partition by partition."""
-    parts = trigger_parts(trigger_id)
-    keys: list[tuple[str, str]] = []
-    for part in parts[parts.index(start["part"]) if start else 0 :]:
-        after = start["after_id"] if start and part == start["part"] else None
-        condition = Execution.id > after if after else None
-        # One more than a page tells whether there is more.
-        found = Execution.by_trigger.query(part, condition, limit=HISTORIES_PER_TRIGGER + 1 - len(keys))
-        keys += [(part, key.id) for key in found]
-        if len(keys) > HISTORIES_PER_TRIGGER:
-            break
-    shown = keys[:HISTORIES_PER_TRIGGER]
-    executions = Execution.find_many(execution_id for _, execution_id in shown)
-    end: Position | None = None
-    if len(keys) > len(shown):
-        last_part, last_id = shown[-1]
-        end = {"trigger_id": trigger_id, "part": last_part, "after_id": last_id}
-    return Page([executions[execution_id] for _, execution_id in shown if execution_id in executions], end)

@@ -89,6 +89,7 @@ LISTS: Final = (
     List("List Manual Trading History", "admin_user", f"account/user/trade/manual/{rows.USER}/history", None),
     List("List Followers", "admin_strategy_follower", f"strategy/follower/{rows.STRATEGY}/list"),
     List("List History", "admin_strategy", f"strategy/trigger/history/{rows.STRATEGY}", 1),
+    List("Show Timeline", "admin_strategy", f"strategy/trigger/{rows.TRIGGER}/timeline", 50),
     List("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
     List("List Subscription", "admin_subscription", "subscription/list"),
 )

@@ -34,9 +34,9 @@ def id_of(kind: str, number: int) -> str:
 
 
 _FIRST: Final = from_iso("2026-01-01T00:00:00Z")
-_KINDS: Final = ("user", "key", "strategy", "plan", "profile")
+_KINDS: Final = ("user", "key", "strategy", "plan", "profile", "trigger")
 
-USER, KEY, STRATEGY, PLAN, PROFILE = (id_of(kind, 0) for kind in _KINDS)
+USER, KEY, STRATEGY, PLAN, PROFILE, TRIGGER = (id_of(kind, 0) for kind in _KINDS)
 """Those that most records belong to, and whose lists are measured."""
 
 TRIGGER_EXECUTIONS: Final = 100

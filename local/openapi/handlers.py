@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from aws_lambda_powertools.event_handler.api_gateway import Route
 
@@ -20,12 +20,21 @@ from local.openapi.schemas import Components, Schema
 from shared.api import idempotency
 from shared.api.admin_api import AdminApi
 from shared.api.answers import REFUSALS, Refusal
+from shared.api.csv_text import TEXT_CSV, CsvFile
 from shared.api.requests import Body, Query
 
 ALWAYS = (401, 403, 429, 500, 503)
 _VARIABLE = re.compile(r"<(\w+)>")
 
 JSON = "application/json"
+
+_FILE_HEADERS: Schema = {
+    "X-Next-Token": {
+        "description": "In CSV: the nextToken of the following page; absent on the last one.",
+        "schema": {"type": "string"},
+    },
+    "Content-Disposition": {"description": "In CSV: the file's name.", "schema": {"type": "string"}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +96,17 @@ def responses(answer: Any, refusals: dict[int, Refusal], *, components: Componen
 
 def response(one: Refusal, *, components: Components) -> Schema:
     """Return one response."""
-    return {
+    kinds = get_args(one.shape) if CsvFile in get_args(one.shape) else (one.shape,)
+    (shape,) = (kind for kind in kinds if kind is not CsvFile)
+    found: Schema = {
         "description": one.when,
         "headers": {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}},
-        "content": {JSON: {"schema": components.of(one.shape)}},
+        "content": {JSON: {"schema": components.of(shape)}},
     }
+    if CsvFile in kinds:
+        found["headers"] |= _FILE_HEADERS
+        found["content"][TEXT_CSV] = {"schema": {"type": "string"}}
+    return found
 
 
 def name_of(status: int) -> str:

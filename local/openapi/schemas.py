@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from enum import Enum
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import TypeAdapter
@@ -51,8 +52,7 @@ class Components:
         if origin is list:
             return {"type": "array", "items": self.of(arguments[0])}
         if origin is dict:
-            values = self.of(arguments[1])
-            return {"type": "object", **({"additionalProperties": values} if values else {})}
+            return self._mapping(*arguments)
         schema = TypeAdapter(kind).json_schema(schema_generator=_Exact)
         # An enum's own words are for readers of the code.
         return {name: value for name, value in schema.items() if name not in {"title", "description"}}
@@ -80,6 +80,15 @@ class Components:
             if isinstance(mark, FieldInfo) and mark.description:
                 schema["description"] = mark.description
         return schema
+
+    def _mapping(self, keys: Any, values: Any) -> Schema:
+        found = self.of(values)
+        if isinstance(keys, type) and issubclass(keys, Enum):
+            # Keyed by an enum means: a value for every member.
+            names = [str(member.value) for member in keys]
+            properties = dict.fromkeys(names, found)
+            return {"type": "object", "properties": properties, "additionalProperties": False, "required": names}
+        return {"type": "object", **({"additionalProperties": found} if found else {})}
 
     def _typed_dict(self, kind: Any) -> Schema:
         plain = get_origin(kind) or kind

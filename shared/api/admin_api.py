@@ -16,6 +16,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.api.csv_text import TEXT_CSV, CsvFile
+from shared.api.formats import FormattedListQuery, asks_for_csv
 from shared.api.identity import admin_of
 from shared.api.json_text import write_json
 from shared.api.maintenance import refuse_during_maintenance
@@ -25,6 +27,8 @@ from shared.messages import MessageNotSent
 from shared.observability import logger
 
 REQUEST_ID_HEADER = "x-request-id"
+NEXT_TOKEN_HEADER = "x-next-token"  # noqa: S105 - the name of a header
+FILE_NAME_HEADER = "content-disposition"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -34,16 +38,17 @@ Q = TypeVar("Q", bound=Query)
 
 
 class AdminApi(APIGatewayRestResolver):
-    """Routes that answer admins. A path variable is always an id; a handler returns the body of its 200.
+    """Routes that answer admins. A path variable is always an id; a handler returns the body of its 200, or a CsvFile.
 
     Handlers look a record up before they read query or body, because 404 goes before 400 and 422.
     """
 
     def __init__(self) -> None:
         # Preflights carry no token and reach no route; only what an admin's browser may read is said.
-        cors = CORSConfig(allow_headers=["Idempotency-Key"], expose_headers=[REQUEST_ID_HEADER])
+        readable = [REQUEST_ID_HEADER, NEXT_TOKEN_HEADER, FILE_NAME_HEADER]
+        cors = CORSConfig(allow_headers=["Idempotency-Key"], expose_headers=readable)
         super().__init__(serializer=write_json, cors=cors)
-        self.use([_only_admins, _only_ids])
+        self.use([_only_admins, _only_ids, _in_its_format])
         self.not_found(_raise_not_found)
         for error_class, answer in _ANSWERS.items():
             self.exception_handler(error_class)(answer)
@@ -74,6 +79,10 @@ class AdminApi(APIGatewayRestResolver):
         """Return a header of the request, whatever its case, or None."""
         headers: Mapping[str, str] = self.current_event.raw_event.get("headers") or {}
         return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+
+    def asks_for_csv(self, query: FormattedListQuery) -> bool:
+        """Tell whether the list is to be answered in CSV."""
+        return asks_for_csv(query.format, accept=self.header("accept"))
 
     @property
     def request_id(self) -> str:
@@ -119,6 +128,18 @@ def _only_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> R
             raise NotFound(f"{name} is not a UUID")
         variables[name] = value.lower()
     return next_middleware(app)
+
+
+def _in_its_format(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    answer: Response[Any] = next_middleware(app)
+    if isinstance(answer.body, CsvFile):
+        file = answer.body
+        answer.body = file.text
+        answer.headers["Content-Type"] = f"{TEXT_CSV}; charset=utf-8"
+        answer.headers[FILE_NAME_HEADER] = f'attachment; filename="{file.name}"'
+        if file.next_token is not None:
+            answer.headers[NEXT_TOKEN_HEADER] = file.next_token
+    return answer
 
 
 def _raise_not_found(_: NotFoundError) -> Response[Any]:

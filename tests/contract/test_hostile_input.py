@@ -395,6 +395,7 @@ WRONG = {
     "nextToken": [*TEXTS[1:], "A" * 4000, "eyJpZCI6ICJ4In0", "../.."],
     "start": ["", "yesterday", "2022-13-01", "2022-02-30", "99999-01-01", "0000-00-00", "2022-06-01T25:00:00Z", "💥"],
     "tradeType": [*TEXTS, "spot", "SPOT,FUTURES"],
+    "format": [*TEXTS, "xml", "CSV", "json,csv", "text/csv", "csv\r\nSet-Cookie: a=b"],
     "symbol": [*TEXTS, "BTCUSDT", "btc/usdt", "BTC/", "/USDT", "BTC/USDT/X", "A" * 3000, "BTC/USDT:USDT"],
 }
 QUERIES = {
@@ -412,6 +413,7 @@ QUERIES = {
     "exchange/trade/{key}/history": ("symbol",),
     "strategy/follower/{strategy}/list": ("limit", "nextToken"),
     "strategy/trigger/history/{strategy}": ("limit", "nextToken"),
+    "strategy/trigger/{trigger}/timeline": ("format", "limit", "nextToken"),
     "setting/strategy/list": ("limit", "nextToken"),
     "setting/strategy/profile/list": ("limit", "nextToken"),
     "subscription/list": ("limit", "nextToken"),
@@ -422,7 +424,9 @@ QUERIES = {
 def shown(world: World, records: dict[str, str]) -> dict[str, str]:
     """Return records whose lists are asked for."""
     user_id = world.add_user(f"{uuid4().hex}@example.com", "Hostile", "Asker")
-    return records | {"user": user_id, "key": world.add_key(user_id, balances={"USDT": "1"}).id}
+    trigger_id = world.stack.add_strategy(uuid4().hex[:12], followers=1).fire()
+    key_id = world.add_key(user_id, balances={"USDT": "1"}).id
+    return records | {"user": user_id, "key": key_id, "trigger": trigger_id}
 
 
 @pytest.mark.parametrize("path", QUERIES)

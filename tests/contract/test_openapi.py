@@ -55,6 +55,7 @@ def records(world: World) -> dict[str, str]:
         "USER_ID": user_id,
         "API_KEY_ID": world.add_key(user_id, balances={"USDT": "1000"}).id,
         "STRATEGY_ID": strategy.strategy_id,
+        "TRIGGER_ID": strategy.fire(),
         "FOLLOWER_ID": strategy.followers[0]["id"],
         "STRATEGY_PROFILE_ID": profile.json()["id"],
         "SUBSCRIPTION_ID": subscription.json()["id"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +97,24 @@ def test_triggers_are_shown_with_their_executions(traded: Traded) -> None:
     trigger = traded.strategy.trigger(traded.trigger_id)
     assert trigger["takeProfit"] == [2030, 2060]
     assert len(trigger["StrategyAutomatedHistories"]["items"]) == 2
+
+
+def test_a_timeline_says_of_each_follower_how_it_went_in_json_and_in_csv(stack: Stack, traded: Traded) -> None:
+    path = f"/v1/admin/strategy/trigger/{traded.trigger_id}/timeline"
+    first = stack.get(f"{path}?limit=1")
+    assert first.headers["Content-Type"] == "application/json"
+    rest = stack.get(f"{path}?format=csv&nextToken={first.json()['nextToken']}")
+    assert rest.headers["Content-Type"] == "text/csv; charset=utf-8"
+    (item,), (row,) = first.json()["items"], csv.DictReader(io.StringIO(rest.text, newline=""))
+    assert {item["strategyFollowId"], row["strategyFollowId"]} == {one["id"] for one in traded.strategy.followers}
+    # Both bought at the market's price, which was the alert's.
+    assert (item["slippage"], row["slippage"], row["Trigger.price"]) == (0, "0", "2000")
+    assert 0 <= item["msToFilled"] <= item["msToProtected"]
+    assert row["stateTimes.QUEUED"] <= row["stateTimes.UNPROTECTED"] <= row["stateTimes.PROTECTED"]
+    whole = stack.api("GET", f"{path}?limit=1", headers={"Accept": "text/csv"})
+    headers = {name.lower(): value for name, value in whole.headers.items()}
+    assert headers["content-disposition"] == f'attachment; filename="timeline-{traded.trigger_id}.csv"'
+    assert stack.get(f"{path}?nextToken={headers['x-next-token']}").json()["items"][0]["id"] == row["id"]
 
 
 def test_a_new_strategy_can_be_made_and_fired_with_its_own_secret(stack: Stack) -> None:

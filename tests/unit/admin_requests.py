@@ -55,7 +55,9 @@ def send(handler: Handler, event: dict[str, Any]) -> Answer:
     headers = {name.lower(): ",".join(values) for name, values in raw["multiValueHeaders"].items()}
     answer = Answer(status=raw["statusCode"], text=raw["body"], headers=headers)
     if event["httpMethod"] != "OPTIONS":
-        check_answer(event["httpMethod"], event["path"], answer.status, answer.body)
+        media_type = headers["content-type"].partition(";")[0]
+        body = answer.body if media_type == "application/json" else answer.text
+        check_answer(event["httpMethod"], event["path"], answer.status, body, media_type=media_type)
     return answer
 
 

@@ -1,10 +1,13 @@
-"""The documented endpoints, and which function serves each; then the one that is ours. Data, for several tests."""
+"""The documented endpoints, and which function serves each; those that are ours. Data, for several tests."""
 
 from __future__ import annotations
 
 WEBHOOK = ("StrategyWebhookExpressJSv1", "POST", "/v1/webhook/strategy")
 
-OWN = {("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook")}
+OWN = {
+    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
+}
 
 DOCUMENTED = {
     ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/list"),

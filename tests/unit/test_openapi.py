@@ -29,6 +29,7 @@ from shared.api.paging import Listing
 from shared.api.requests import Body, ListQuery
 from shared.errors import RequestUnprocessable
 from shared.exchange import translate
+from shared.trading.sides import Side
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
 CHECKED_IN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -145,6 +146,18 @@ def test_a_list_shows_its_parameters_with_their_bounds_and_defaults() -> None:
     assert parameters[0]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
 
 
+def test_a_list_that_comes_in_csv_too_shows_both_and_where_its_token_stands_then() -> None:
+    answer = operation("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline")["responses"]["200"]
+    assert answer["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Timeline"}},
+        "text/csv": {"schema": {"type": "string"}},
+    }
+    assert set(answer["headers"]) == {"X-Request-Id", "X-Next-Token", "Content-Disposition"}
+    others = [found["responses"]["200"] for _, found in operations() if found["responses"]["200"] != answer]
+    assert all(set(one["content"]) == {"application/json"} for one in others)
+    assert all(set(one["headers"]) == {"X-Request-Id"} for one in others)
+
+
 def test_the_header_of_new_orders_is_shown() -> None:
     parameters = operation("POST", "/v1/admin/strategy/follower/{ID}")["parameters"]
     assert [(one["name"], one["in"]) for one in parameters] == [("ID", "path"), ("Idempotency-Key", "header")]
@@ -231,6 +244,16 @@ def test_a_list_of_things_is_named_for_them() -> None:
     listing = components.schemas["ListingOfThing"]
     assert listing["properties"]["items"]["items"] == {"$ref": "#/components/schemas/Thing"}
     assert listing["required"] == ["items"]
+
+
+def test_a_value_for_every_member_of_an_enum_is_shown_as_an_object_with_all_of_them() -> None:
+    assert Components().of(dict[Side, int]) == {
+        "type": "object",
+        "properties": {"BUY": {"type": "integer"}, "SELL": {"type": "integer"}},
+        "additionalProperties": False,
+        "required": ["BUY", "SELL"],
+    }
+    assert Components().of(dict[str, int]) == {"type": "object", "additionalProperties": {"type": "integer"}}
 
 
 def test_two_schemas_under_one_name_are_refused() -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from shared.api import maintenance
 from shared.api.admin_api import AdminApi
+from shared.api.csv_text import CsvFile
 from shared.api.fields import Flag
+from shared.api.formats import FormattedListQuery
 from shared.api.requests import Body, ListQuery
 from shared.errors import NotFound, RequestUnprocessable, ServiceUnavailable
 from shared.messages import MessageNotSent
@@ -51,6 +53,13 @@ def handler() -> Handler:
         if thing_id != THING:
             raise NotFound("no such thing")
         return {"id": thing_id, "active": app.body(Change).active}
+
+    @app.get("/v1/admin/thing/file")
+    def show_file() -> dict[str, Any] | CsvFile:
+        query = app.query(FormattedListQuery)
+        token = "the-next-page" if query.limit == 1 else None
+        file = CsvFile(name="things.csv", text="name\r\nZo\u00eb\r\n", next_token=token)
+        return file if app.asks_for_csv(query) else {"items": []}
 
     @app.get("/v1/admin/failure/bug")
     def fail() -> None:
@@ -97,6 +106,39 @@ def test_answer_is_json_with_exact_numbers_and_the_request_id(handler: Handler) 
     assert answer.text == '{"items":[{"price":19299.9}]}'
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+def test_a_file_is_answered_as_it_is_with_its_name_and_the_token_of_the_next_page(handler: Handler) -> None:
+    event = request("GET", "/v1/admin/thing/file")
+    first = send(handler, event | {"queryStringParameters": {"format": "csv", "limit": "1"}})
+    assert (first.status, first.text) == (200, "name\r\nZo\u00eb\r\n")
+    assert first.headers["content-type"] == "text/csv; charset=utf-8"
+    assert first.headers["content-disposition"] == 'attachment; filename="things.csv"'
+    assert first.headers["x-next-token"] == "the-next-page"
+    assert first.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    last = send(handler, event | {"queryStringParameters": {"format": "csv"}})
+    assert "x-next-token" not in last.headers
+
+
+@pytest.mark.parametrize("accept_header", ["Accept", "accept"])
+def test_the_query_decides_about_the_format_and_the_header_where_it_says_nothing(
+    handler: Handler, accept_header: str
+) -> None:
+    event = request("GET", "/v1/admin/thing/file")
+    event["headers"] = {accept_header: "text/csv"}
+    for query, kind in ((None, "text/csv; charset=utf-8"), ({"format": "json"}, "application/json")):
+        answer = send(handler, event | {"queryStringParameters": query})
+        assert (answer.status, answer.headers["content-type"]) == (200, kind)
+
+
+def test_who_wants_a_file_is_refused_in_json(handler: Handler) -> None:
+    event = request("GET", "/v1/admin/thing/file")
+    event["headers"] = {"Accept": "text/csv"}
+    answer = send(handler, event | {"queryStringParameters": {"format": "xml"}})
+    assert (answer.status, answer.headers["content-type"]) == (422, "application/json")
+    assert answer.body == {
+        "errors": [{"value": "xml", "msg": "must be json or csv", "param": "format", "location": "query"}]
+    }
 
 
 def test_nobody_learns_more_than_unauthorized(handler: Handler) -> None:
@@ -193,3 +235,11 @@ def test_preflight_needs_no_token_and_reaches_no_route(handler: Handler) -> None
     assert (answer.status, answer.text) == (204, "")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "authorization" in answer.headers["access-control-allow-headers"].lower()
+
+
+def test_a_browser_may_read_what_leads_to_the_next_page_of_a_file(handler: Handler) -> None:
+    event = request("GET", "/v1/admin/thing/file")
+    event["headers"]["Origin"] = "https://admin.example.com"
+    event["multiValueHeaders"]["Origin"] = ["https://admin.example.com"]
+    exposed = send(handler, event).headers["access-control-expose-headers"].split(",")
+    assert {"x-request-id", "x-next-token", "content-disposition"} <= {name.strip() for name in exposed}
