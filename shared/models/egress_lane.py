@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
 
+from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import Table, table_name
 
@@ -21,4 +22,11 @@ class EgressLane(Table):
     """The UTC minute that `used_weight` counts, `2022-09-09T01:57`."""
     used_weight = IntegerAttribute(default=0)
     paused_until = TimeAttribute(null=True)
+    keys = IntegerAttribute(null=True)
+    """How many active keys leave from here, as counted once a day; None before the first count."""
     updated_at = TimeAttribute()
+
+    @classmethod
+    def note_keys(cls, lane: str, count: int) -> None:
+        """Keep how many active keys a lane has; its weight and its pause are not touched."""
+        cls(lane).update(actions=[cls.keys.set(count), cls.updated_at.set(utc_now())])
