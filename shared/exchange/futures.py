@@ -7,6 +7,7 @@ Every method raises our ExchangeError classes only.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,8 +110,8 @@ class FuturesAccount:
 
         A key without futures is refused everything but its permissions, so these are read first.
         """
-        permissions, _ = await asyncio.gather(
-            self._get("sapiGetAccountApiRestrictions"), transport.resync_clock(self._client)
+        permissions, offset_ms = await asyncio.gather(
+            self._get("sapiGetAccountApiRestrictions"), self._measure_clock_offset_ms()
         )
         config: dict[str, Any] = {}
         wallet_balance = None
@@ -122,7 +123,7 @@ class FuturesAccount:
         return KeyView(
             setup=parse.account_setup(config=config, permissions=permissions),
             wallet_balance=wallet_balance,
-            clock_offset_ms=transport.server_clock.offset_ms,
+            clock_offset_ms=offset_ms,
         )
 
     async def filters(self, symbol: str) -> SymbolFilters:
@@ -214,6 +215,12 @@ class FuturesAccount:
     async def server_time_ms(self) -> int:
         """Return the exchange's clock, Unix milliseconds."""
         return int((await self._get("fapiPublicGetTime"))["serverTime"])
+
+    async def _measure_clock_offset_ms(self) -> int:
+        """Return the exchange's clock minus this machine's, half a round trip allowed for."""
+        asked_ms = time.time_ns() // 1_000_000
+        server_ms = await self.server_time_ms()
+        return server_ms - (asked_ms + time.time_ns() // 1_000_000) // 2
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

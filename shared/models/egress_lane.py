@@ -6,7 +6,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import SCHEMA_VERSION, Table, table_name
 
 
 class EgressLane(Table):
@@ -29,4 +29,5 @@ class EgressLane(Table):
     @classmethod
     def note_keys(cls, lane: str, count: int) -> None:
         """Keep how many active keys a lane has; its weight and its pause are not touched."""
-        cls(lane).update(actions=[cls.keys.set(count), cls.updated_at.set(utc_now())])
+        version = cls.schema_version.set(SCHEMA_VERSION)
+        cls(lane).update(actions=[cls.keys.set(count), cls.updated_at.set(utc_now()), version])

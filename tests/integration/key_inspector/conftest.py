@@ -30,7 +30,6 @@ def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
     monkeypatch.setattr(service, "APART_S", 0.0)
     monkeypatch.setattr(service, "_next_turn_s", 0.0)
-    monkeypatch.setattr(transport.server_clock, "offset_ms", 0)
     config.settings.cache_clear()
     transport._template.cache_clear()
     world = World(paper_exchange, aws)
