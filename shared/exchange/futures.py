@@ -113,6 +113,7 @@ class FuturesAccount:
         permissions, offset_ms = await asyncio.gather(
             self._get("sapiGetAccountApiRestrictions"), self._measure_clock_offset_ms()
         )
+        account: dict[str, Any]
         config: dict[str, Any] = {}
         wallet_balance = None
         if parse.account_setup(config=config, permissions=permissions).futures_enabled:

@@ -91,8 +91,10 @@ def test_failure_leaves_the_verdict_and_the_next_verdict_clears_it(capsys: pytes
 
     record(key, READY, minute=6)
 
-    kept = KeyReadiness.get(KEY_ID)
-    assert (kept.reasons, kept.failure, kept.failed_at) == ([], None, None)
+    cleared = KeyReadiness.get(KEY_ID)
+    assert cleared.reasons == []
+    assert cleared.failure is None
+    assert cleared.failed_at is None
 
 
 def test_failure_before_any_verdict_is_no_verdict() -> None:
