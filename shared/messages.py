@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from shared.clock import from_iso, to_iso
 from shared.config import settings
 from shared.errors import LockstepError
 
@@ -69,6 +71,14 @@ class ReconcileMessage:
     execution_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeyMessage:
+    """`keys`, delayed: look at this exchange key, unless that has been done since `asked_at`."""
+
+    api_key_id: str
+    asked_at: datetime
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -88,6 +98,16 @@ def read_order_message(body: str) -> OrderMessage:
 def read_reconcile_message(body: str) -> ReconcileMessage:
     """Return the message; raise MessageMalformed."""
     return ReconcileMessage(**_fields(body, "execution_id"))
+
+
+def read_key_message(body: str) -> KeyMessage:
+    """Return the message; raise MessageMalformed."""
+    fields = _fields(body, "api_key_id", "asked_at")
+    try:
+        asked_at = from_iso(fields["asked_at"])
+    except ValueError as error:
+        raise MessageMalformed("asked_at is no time") from error
+    return KeyMessage(api_key_id=fields["api_key_id"], asked_at=asked_at)
 
 
 def connect() -> None:
@@ -136,6 +156,20 @@ def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
+
+
+def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
+    """Queue looks at exchange keys, evenly over the next `over_s` seconds (at most 900); raise MessageNotSent."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {
+            "Id": str(number),
+            "MessageBody": json.dumps({"api_key_id": message.api_key_id, "asked_at": to_iso(message.asked_at)}),
+            "DelaySeconds": number * over_s // len(messages),
+        }
+        for number, message in enumerate(messages)
+    ]
+    for start in range(0, len(entries), _BATCH):
+        _send_batch(settings().keys_queue_url, entries[start : start + _BATCH])
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from local.stack.deploy import gateway_responses, read_template
 from local.stack.places import ROOT
 from shared.models.base import Table
+from shared.models.exchange_key import LISTED_SHARDS
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
 TEMPLATE = read_template()
@@ -240,7 +241,7 @@ def test_public_functions_open_no_secret() -> None:
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue"}
+    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "KeysQueue"}
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
@@ -257,7 +258,12 @@ def test_fifo_queues_order_by_group_only() -> None:
 
 @pytest.mark.parametrize(
     ("function", "queue"),
-    [("TriggerFanout", "TriggersQueue"), ("OrderExecutor", "OrdersQueue"), ("PositionWatcher", "ReconcileQueue")],
+    [
+        ("TriggerFanout", "TriggersQueue"),
+        ("OrderExecutor", "OrdersQueue"),
+        ("PositionWatcher", "ReconcileQueue"),
+        ("KeyInspector", "KeysQueue"),
+    ],
 )
 def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
     (source,) = events(function, "SQS")
@@ -275,6 +281,21 @@ def test_webhook_executor_and_watcher_have_a_reserve_of_their_own() -> None:
 
 def test_watcher_runs_every_minute() -> None:
     assert [event["Schedule"] for event in events("PositionWatcher", "Schedule")] == ["rate(1 minute)"]
+
+
+def test_inspector_runs_once_inside_each_quarter_of_an_hour_that_has_a_shard_of_keys() -> None:
+    assert [event["Schedule"] for event in events("KeyInspector", "Schedule")] == ["cron(5/15 * * * ? *)"]
+    assert LISTED_SHARDS == 24 * 60 // 15
+
+
+def test_every_dead_letter_rings() -> None:
+    watched = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
 
 
 def test_id_tokens_live_fifteen_minutes_on_aws() -> None:
