@@ -22,7 +22,7 @@ from shared.errors import (
     OutcomeUnknown,
     RecordChanged,
 )
-from shared.exchange.futures import Stamp
+from shared.exchange.futures import Stamp, now_ms
 from shared.exchange.views import OrderView
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
@@ -158,14 +158,19 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     """
     provable_ms = _stamp_of(entry).expires_ms + ABSENCE_MARGIN_MS
     while True:
-        view = await trade.look_up(entry)
+        # A look-up that fails tells nothing, and is made again: giving up now would leave a late fill naked.
+        view = await _again(trade, entry)
         if view is not None:
             return await _judge(trade, entry, view)
-        exchange_now_ms = await trade.account.server_time_ms()
+        exchange_now_ms = now_ms()
         if exchange_now_ms > provable_ms:
             break
         await asyncio.sleep(min(_UNKNOWN_POLL_S, (provable_ms - exchange_now_ms) / 1000 + 0.01))
         await trade.lease.hold()
+    # From here on answers count, and the exchange's own clock.
+    exchange_now_ms = await trade.account.server_time_ms()
+    if exchange_now_ms <= provable_ms:
+        raise OutcomeUnknown("the exchange's clock is behind: look again")
     view = await trade.look_up(entry)
     if view is not None:
         return await _judge(trade, entry, view)
