@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench build deploy local invoke lint types lock openapi
+.PHONY: help run test bench faults build deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,9 @@ types: .venv/.installed  ## mypy, strict
 bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a peer (FOLLOWERS=n LATENCY_MS=n); pages of long lists
 	@$(BIN)/python -m local.bench
 	@$(BIN)/python -m local.bench.lists
+
+faults: .venv/.installed  ## everything that can go wrong, on N simulated executions (N=n SEED=n MUTATE=rule)
+	@$(BIN)/python -m local.faults
 
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build

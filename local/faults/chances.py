@@ -1,0 +1,51 @@
+"""How often what goes wrong, drawn once for each world, so that some worlds are calm and some are not. Does nothing."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Chances:
+    """Probabilities for each request, message, invocation or write. `on` is the one switch for all of them."""
+
+    dice: random.Random
+    exchange_fault: float = 0.0
+    key_refused: float = 0.0
+    throttled: float = 0.0
+    table_fault: float = 0.0
+    message_late: float = 0.0
+    message_twice: float = 0.0
+    message_early: float = 0.0
+    """Before its turn in its group."""
+    worker_killed: float = 0.0
+    worker_frozen: float = 0.0
+    on: bool = True
+    happened: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def draw(cls, dice: random.Random) -> Chances:
+        """Return the chances of one world."""
+        if dice.random() < 0.1:  # noqa: PLR2004 - a good day, by which the bad ones are judged
+            return cls(dice)
+        return cls(
+            dice,
+            exchange_fault=dice.choice((0.0, 0.02, 0.05, 0.12)),
+            key_refused=dice.choice((0.0, 0.0, 0.0, 0.003)),
+            throttled=dice.choice((0.0, 0.0, 0.004)),
+            table_fault=dice.choice((0.0, 0.0, 0.01, 0.03)),
+            message_late=dice.choice((0.0, 0.03, 0.1)),
+            message_twice=dice.choice((0.0, 0.05, 0.2)),
+            message_early=dice.choice((0.0, 0.05)),
+            worker_killed=dice.choice((0.0, 0.05, 0.15)),
+            worker_frozen=dice.choice((0.0, 0.0, 0.05)),
+        )
+
+    def strike(self, chance: float, name: str) -> bool:
+        """Tell whether it happens now, and count it if so."""
+        if not self.on or not chance or self.dice.random() >= chance:
+            return False
+        self.happened[name] += 1
+        return True

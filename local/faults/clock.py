@@ -1,0 +1,110 @@
+"""Simulated time: a clock that moves only when everything waits, and an event loop that lives by it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import selectors
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+MAIN_THREAD = threading.main_thread()
+_real_sleep = time.sleep
+
+
+class Stalled(Exception):
+    """Nothing is due any more, and somebody waits: a deadlock."""
+
+
+class SimulatedClock:
+    """Seconds since the world began, and the wall's time that goes with them."""
+
+    def __init__(self, *, wall_s: int) -> None:
+        self._wall_ns = wall_s * 1_000_000_000
+        self._passed_ns = 0
+
+    def monotonic(self) -> float:
+        """Return the seconds since the beginning, starting at a value that is not 0."""
+        return 1_000.0 + self._passed_ns / 1e9
+
+    def time_ns(self) -> int:
+        """Return the Unix time in nanoseconds."""
+        return self._wall_ns + self._passed_ns
+
+    def time(self) -> float:
+        """Return the Unix time in seconds."""
+        return self.time_ns() / 1e9
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass (`time.sleep`); threads of libraries sleep for real."""
+        if threading.current_thread() is MAIN_THREAD:
+            self.advance(seconds)
+        else:
+            _real_sleep(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        # A timer that is a fraction of a nanosecond away must come nearer all the same.
+        self._passed_ns += max(int(seconds * 1e9), 1) if seconds > 0 else 0
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """Make this the time that all code in this process sees."""
+        with (
+            mock.patch.object(time, "monotonic", self.monotonic),
+            mock.patch.object(time, "time", self.time),
+            mock.patch.object(time, "time_ns", self.time_ns),
+            mock.patch.object(time, "sleep", self.sleep),
+        ):
+            yield
+
+
+class _NothingToRead(selectors.DefaultSelector):
+    """Waits for nothing but time: where a loop would block until its next timer, the clock jumps there."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise Stalled
+        self._clock.advance(timeout)
+        return []
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """An event loop on simulated time. What is given to a thread runs here, after a moment, whole."""
+
+    def __init__(self, clock: SimulatedClock, *, dice: random.Random) -> None:
+        self._clock = clock
+        self._dice = dice
+        super().__init__(_NothingToRead(clock))
+
+    def time(self) -> float:
+        """Return the loop's time."""
+        return self._clock.monotonic()
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run a blocking call a little later, so that others come in between as with threads."""
+        del executor
+        future: asyncio.Future[Any] = self.create_future()
+
+        def run() -> None:
+            if future.cancelled():
+                return
+            try:
+                result = func(*args)
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the call gets it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self.call_later(self._dice.uniform(0.0005, 0.004), run)
+        return future

@@ -1,0 +1,94 @@
+"""The product with one of its rules taken out, so that the harness can be seen to notice. Changes nothing for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+from unittest import mock
+
+from functions.order_executor import entering, protecting
+from functions.order_executor.entering import Absent, Outcome
+from functions.order_executor.trade import Trade
+from shared.models import base
+from shared.models.order import Order, OrderStatus
+from shared.models.position_slot import PositionSlot
+
+
+async def _believe_absent(trade: Trade, entry: Order) -> Outcome:
+    """Take an entry without an answer for one that never arrived."""
+    entry.status = OrderStatus.ABSENT
+    await trade.note(entry)
+    return Absent()
+
+
+def _without_look_up() -> AbstractContextManager[Any]:
+    """An entry whose answer is missing is sent again without being looked up."""
+    return mock.patch.object(entering, "resolve_entry", _believe_absent)
+
+
+def _with_early_stop() -> AbstractContextManager[Any]:
+    """The stop is placed before anybody knows what the entry has filled."""
+    send = entering.send_entry
+
+    async def stop_first(trade: Trade, entry: Order) -> Outcome:
+        exits = protecting.plan_for(trade, entry.amount or trade.filters.entry_min)
+        give_up_at_s = time.monotonic() + protecting.STOP_GIVE_UP_S
+        await asyncio.gather(protecting.place_stops(trade, exits, give_up_at_s=give_up_at_s), return_exceptions=True)
+        return await send(trade, entry)
+
+    return mock.patch.object(entering, "send_entry", stop_first)
+
+
+@contextmanager
+def _without_conditions() -> Iterator[None]:
+    """Whoever writes last is right: no condition on a revision, a lease or a fence."""
+    transact = base.transact
+
+    def blind(build: Callable[[Any], None]) -> None:
+        transact(lambda transaction: build(_Blind(transaction)))
+
+    def take(**lease: Any) -> PositionSlot:
+        slot = PositionSlot(lease["api_key_id"], lease["symbol"])
+        slot.update(actions=[PositionSlot.lease_owner.set(lease["owner"]), PositionSlot.fence.add(1)])
+        return slot
+
+    with (
+        mock.patch("shared.models.execution.transact", blind),
+        mock.patch.object(PositionSlot, "acquire", staticmethod(take)),
+        mock.patch.object(PositionSlot, "renew"),
+    ):
+        yield
+
+
+class _Blind:
+    """A transaction that asks for nothing."""
+
+    def __init__(self, transaction: Any) -> None:
+        self._transaction = transaction
+
+    def update(self, model: Any, *, actions: Any, condition: Any = None) -> None:
+        del condition
+        self._transaction.update(model, actions=actions)
+
+    def save(self, model: Any, condition: Any = None) -> None:
+        del condition
+        self._transaction.save(model)
+
+    def condition_check(self, *_: Any, **__: Any) -> None:
+        """Check nothing."""
+
+
+MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "no_look_up": _without_look_up,
+    "early_stop": _with_early_stop,
+    "no_conditions": _without_conditions,
+}
+"""Name → the product without that rule."""
+
+
+def mutated(name: str) -> AbstractContextManager[Any]:
+    """Return the product without one of its rules, or as it is for an empty name."""
+    return MUTATIONS[name]() if name else nullcontext()

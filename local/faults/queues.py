@@ -1,0 +1,190 @@
+"""SQS in this process, with what SQS may do on a bad day: a message late, twice, before its turn.
+
+Knows groups, visibility, de-duplication and dead letters as the template sets them. Stands where boto3's client stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.faults import workers
+from local.faults.chances import Chances
+from local.faults.clock import SimulatedClock
+
+VISIBILITY_S = 180.0
+MOST_RECEIVES = 10
+BATCH = 10
+DEDUPLICATION_S = 300.0
+_POLL_S = 0.05
+_LATE_S = 80.0
+_SLIGHTLY_LATE_S = 2.0
+"""What takes over or closes is late by no more than this: the bounds allow for no more."""
+
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class Message:
+    """One message on its queue."""
+
+    id: str
+    body: str
+    group: str | None
+    due_s: float
+    receives: int = 0
+    in_flight: int = 0
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue and the function behind it."""
+
+    url: str
+    handler: Handler
+    fifo: bool
+    messages: list[Message] = field(default_factory=list)
+    seen: dict[str, float] = field(default_factory=dict)
+    dead: list[Message] = field(default_factory=list)
+
+
+class Queues:
+    """Every queue of the world; `client` is what the product sends by."""
+
+    def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers) -> None:
+        self._clock = clock
+        self._chances = chances
+        self._invocations = invocations
+        self._queues: dict[str, Queue] = {}
+        self._numbers = itertools.count(1)
+        self._running: set[asyncio.Task[None]] = set()
+        self._receipts: dict[str, Message] = {}
+
+    def serve(self, url: str, handler: Handler, *, fifo: bool) -> None:
+        """Make a queue whose messages go to `handler`, an SQS event at a time."""
+        self._queues[url] = Queue(url, handler, fifo)
+
+    @property
+    def dead_letters(self) -> list[str]:
+        """Bodies of the messages that failed too often."""
+        return [message.body for queue in self._queues.values() for message in queue.dead]
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether nothing waits and nothing runs."""
+        return not self._running and not any(queue.messages for queue in self._queues.values())
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            for queue in self._queues.values():
+                self._deliver(queue)
+            await asyncio.sleep(_POLL_S)
+
+    # -- what the product calls ------------------------------------------------------------------------------------
+
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803 - boto3's names
+        MessageBody: str,  # noqa: N803
+        MessageGroupId: str | None = None,  # noqa: N803
+        MessageDeduplicationId: str | None = None,  # noqa: N803
+        DelaySeconds: int = 0,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Take one message."""
+        workers.step()
+        queue, now_s = self._queues[QueueUrl], self._clock.monotonic()
+        if queue.fifo:
+            key = f"{MessageGroupId}/{MessageDeduplicationId}"
+            if queue.seen.get(key, 0.0) > now_s:
+                return {}
+            queue.seen[key] = now_s + DEDUPLICATION_S
+        due_s = now_s + DelaySeconds
+        if self._chances.strike(self._chances.message_late, "message late"):
+            urgent = '"OPEN"' not in MessageBody and "trigger_id" not in MessageBody
+            due_s += self._chances.dice.uniform(0, _SLIGHTLY_LATE_S if urgent else _LATE_S)
+        queue.messages.append(Message(f"m{next(self._numbers)}", MessageBody, MessageGroupId, due_s))
+        workers.step()
+        return {}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        """Take some messages; on a bad day not all of them."""
+        failed = []
+        for entry in Entries:
+            if self._chances.strike(self._chances.table_fault, "SQS: entry refused"):
+                failed.append({"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"})
+            else:
+                self.send_message(QueueUrl=QueueUrl, **{name: entry[name] for name in entry if name != "Id"})
+        return {"Failed": failed}
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803, ARG002
+        """Let messages come again sooner."""
+        workers.step()
+        for entry in Entries:
+            self._receipts[entry["ReceiptHandle"]].due_s = self._clock.monotonic() + entry["VisibilityTimeout"]
+        return {}
+
+    # -- delivery --------------------------------------------------------------------------------------------------
+
+    def _deliver(self, queue: Queue) -> None:
+        batch = self._take(queue)
+        if batch:
+            task = asyncio.create_task(self._invoke(queue, batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _take(self, queue: Queue) -> list[Message]:
+        now_s, chances = self._clock.monotonic(), self._chances
+        taken: list[Message] = []
+        held: set[str] = set()
+        for message in list(queue.messages):
+            group = message.group if queue.fifo else None
+            turn = group is None or group not in held
+            if message.due_s <= now_s and (turn or chances.strike(chances.message_early, "message before its turn")):
+                if message.receives >= MOST_RECEIVES:
+                    queue.messages.remove(message)
+                    queue.dead.append(message)
+                    continue
+                taken.append(message)
+                message.receives += 1
+                message.in_flight += 1
+                # Hidden while it is worked at; on a bad day not for long enough, and it comes a second time.
+                again_s = chances.dice.uniform(0.1, 20) if chances.strike(chances.message_twice, "message twice") else 0
+                message.due_s = now_s + (again_s or VISIBILITY_S)
+                if len(taken) == BATCH:
+                    break
+            elif group is not None:
+                held.add(group)
+        return taken
+
+    async def _invoke(self, queue: Queue, batch: Sequence[Message]) -> None:
+        worker = self._invocations.start()
+        records = [self._record(message) for message in batch]
+        try:
+            answer = await queue.handler({"Records": records})
+        except workers.WorkerKilled:
+            self._invocations.killed += 1
+            return
+        finally:
+            for message in batch:
+                message.in_flight -= 1
+        if worker.dead:
+            return
+        failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
+        for message in batch:
+            if message.id not in failed and not message.deleted:
+                message.deleted = True
+                queue.messages.remove(message)
+
+    def _record(self, message: Message) -> dict[str, Any]:
+        handle = f"{message.id}-{message.receives}"
+        self._receipts[handle] = message
+        attributes = {"ApproximateReceiveCount": str(message.receives), "SentTimestamp": "0"}
+        if message.group is not None:
+            attributes["MessageGroupId"] = message.group
+        return {"messageId": message.id, "receiptHandle": handle, "body": message.body, "attributes": attributes}
