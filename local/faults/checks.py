@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ALIVE_MS = 5_000
 KILLED_MS = 25_000
-BY_OWNER_MS = 90_000
-"""The owner cancelled the stop: the watcher's minute, and the bound of a killed worker."""
+BY_OWNER_MS = 150_000
+"""The owner cancelled the stop: it is found by the watcher's next look; by the one after, if that one's worker dies."""
 
 _ROUNDING = Decimal("0.000001")
 _RESULTS = (IncomeType.REALIZED_PNL, IncomeType.COMMISSION, IncomeType.FUNDING_FEE)

@@ -33,7 +33,9 @@ _BAN_S = (2.0, 15.0)
 _UNKNOWN_503 = "Unknown error, please check your request or try again later."
 _CERTAIN_503 = "Service Unavailable."
 
-_ANY = (
+_Asked = dict[str, Any]
+
+_ANY: tuple[_Asked, ...] = (
     {"kind": "drop_before"},
     {"kind": "drop_after"},
     {"kind": "hang", "delayMs": 6000},
@@ -49,19 +51,19 @@ _ANY = (
     {"kind": "code", "code": -1021},
     {"kind": "code", "code": -1008},
 )
-_ORDER = (
+_ORDER: tuple[_Asked, ...] = (
     {"kind": "late", "delayMs": 2500},
     {"kind": "partial"},
     {"kind": "no_average"},
     {"kind": "code", "code": -2019},
 )
-_ALGO_ORDER = (
+_ALGO_ORDER: tuple[_Asked, ...] = (
     {"kind": "late", "delayMs": 1200},
     {"kind": "late", "delayMs": 2500},
     {"kind": "code", "code": -2021},
     {"kind": "code", "code": -4120},
 )
-_NOT_FOUND = ({"kind": "code", "code": -2013},)
+_NOT_FOUND: tuple[_Asked, ...] = ({"kind": "code", "code": -2013},)
 _MORE = {
     ("POST", "/fapi/v1/order"): _ORDER * 2,
     ("POST", "/fapi/v1/algoOrder"): _ALGO_ORDER * 2,
@@ -144,8 +146,7 @@ class RandomFaults(Faults):
             return {"kind": "code", "code": -2015}
         if self._chances.throttled and dice.random() < self._chances.throttled * 20:
             return {"kind": "code", "code": -1003, "status": 429}
-        kinds: list[dict[str, Any]] = [*_ANY, *_MORE.get((method, path), ())]
-        return dice.choice(kinds)
+        return dice.choice((*_ANY, *_MORE.get((method, path), ())))
 
     def _in_a_row(self, api_key: str) -> bool:
         horizon = self._clock.monotonic() - _REACHABLE_WITHIN_S
