@@ -169,15 +169,18 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     view = await trade.look_up(entry)
     if view is not None:
         return await _judge(trade, entry, view)
-    held, history = await asyncio.gather(trade.position(), trade.history())
-    ours = history.orders.get(entry.client_order_id)
+    held, listed, _ = await asyncio.gather(
+        trade.position(), trade.account.orders_since(trade.symbol, trade.begun_at), trade.read_fills()
+    )
+    by_id = {order.client_order_id: order for order in listed}
+    ours = by_id.get(entry.client_order_id)
     if ours is not None:
         return await _judge(trade, entry, ours)
     for other in trade.of_leg(Leg.ENTRY):
-        late = history.orders.get(other.client_order_id)
+        late = by_id.get(other.client_order_id)
         if late is not None and late.filled:
             return Filled(amount=late.filled, view=late)
-    if booking.reckon(trade, history) is not None:
+    if booking.reckon(trade) is not None:
         raise OutcomeUnknown("fills without the order that they are of: look again")
     if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
         # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.

@@ -1,6 +1,6 @@
 """Books a position from the fills that opened and closed it. Fetches nothing, stores nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
@@ -76,8 +76,8 @@ class Booking:
 class _Course:
     """How a position went: what is ours of it, and what the account's owner holds beside it, fill by fill.
 
-    What the owner sells is taken from what they bought beside us first, and only then from ours. A closing order of ours
-    is taken from ours; what it closes beyond that (a stop that closes the whole position) was the owner's.
+    What the owner sells is taken from what they bought beside us first, and only then from ours. A closing order of
+    ours is taken from ours; what it closes beyond that (a stop that closes the whole position) was the owner's.
     """
 
     entry_side: Side
@@ -126,10 +126,10 @@ def book_position(
 ) -> Booking | None:
     """Return the booking of an execution's fills, or None if nothing was entered.
 
-    `fills` are all of the symbol since the entry, in the exchange's order. Those of other executions are left out; those
-    that are nobody's close what is ours, up to our amount and no more. `deliberate` says why a CLOSE leg was sent.
-    `fee_prices` are those of the assets in which fees were paid, in the margin asset (its own is 1); a fee without a
-    price counts 0. `payments` are the account's funding on the symbol.
+    `fills` are all of the symbol since the entry, in the exchange's order. Those of other executions are left out;
+    those that are nobody's close what is ours, up to our amount and no more. `deliberate` says why a CLOSE leg was
+    sent. `fee_prices` are those of the assets in which fees were paid, in the margin asset (its own is 1); a fee
+    without a price counts 0. `payments` are the account's funding on the symbol.
     """
     everything = sorted(fills, key=lambda fill: fill.at)
     with exact():
@@ -164,6 +164,13 @@ def book_position(
             opened_at=entries[0].at,
             closed_at=exits[-1].at if closed else None,
         )
+
+
+def average_price(fills: Sequence[Fill]) -> Decimal:
+    """Return the mean price of at least one fill, by amount."""
+    with exact():
+        value = sum((fill.price * fill.amount for fill in fills), Decimal(0))
+        return _STORED.plus(value / sum((fill.amount for fill in fills), Decimal(0)))
 
 
 def _concerns(fill: Fill, execution_id: str, *, prefix: str) -> bool:

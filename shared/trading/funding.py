@@ -56,8 +56,8 @@ def own_funding(
 ) -> Decimal:
     """Return our part of an account's payments: in proportion to what was ours of what the account held then.
 
-    `holdings` are oldest first, the first one our entry. `traded_at` are the times of all fills on the symbol: a payment
-    for the hour just before our entry is ours only if nothing was traded in between, since then the account was flat.
+    `holdings` are oldest first, the first one our entry. `traded_at` are the times of all fills on the symbol: a
+    payment for the hour just before our entry is ours only if nothing was traded in between: the account was flat then.
     """
     opened_at = holdings[0].at
     traded = tuple(traded_at)
