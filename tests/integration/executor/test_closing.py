@@ -165,7 +165,7 @@ def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
 
 @pytest.mark.parametrize(
     ("price", "command", "at_most"),
-    [("19790", Command.SETTLE, 22), ("20400", Command.SETTLE, 20), (None, Command.CLOSE, 28)],
+    [("19790", Command.SETTLE, 21), ("20400", Command.SETTLE, 17), (None, Command.CLOSE, 27)],
     ids=["stop-out", "take-profits", "admin close"],
 )
 def test_end_of_a_position_costs_little_of_the_addresss_weight(
@@ -180,4 +180,5 @@ def test_end_of_a_position_costs_little_of_the_addresss_weight(
     world.work(execution, command=command)
 
     assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).weight - before <= at_most
+    spent = world.books(person).weight - before
+    assert spent <= at_most
