@@ -49,6 +49,7 @@ class StrategyHistoryItem(TypedDict):
     stopType: StopType
     takeProfit: list[Decimal]
     fee: Decimal | None
+    funding: Decimal | None
     profit: Decimal | None
     profitPercentage: Decimal | None
     createdAt: Time
@@ -130,6 +131,7 @@ def _strategy_item(execution: Execution) -> StrategyHistoryItem:
         "stopType": execution.stop_type,
         "takeProfit": list(execution.take_profits),
         "fee": execution.fee,
+        "funding": execution.funding,
         "profit": execution.profit,
         "profitPercentage": execution.profit_pct,
         "createdAt": to_iso(execution.created_at),

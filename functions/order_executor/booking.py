@@ -6,23 +6,28 @@ Whoever ends an execution does it here, in one write with the follower's perform
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 
 from pynamodb.transactions import TransactWrite
 
-from functions.order_executor.trade import Trade, learn
+from functions.order_executor.trade import Trade
 from shared.clock import to_ms, utc_now
 from shared.config import settings
-from shared.exchange.views import History
+from shared.errors import ExchangeError, RecordChanged
 from shared.models.follower_performance import FollowerPerformance
+from shared.models.order import OrderStatus
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import settle_trigger
 from shared.observability import count_outcome, logger
-from shared.trading.booking import Booking, Fill, book_position
+from shared.trading.booking import Booking, Fill, average_price, book_position
 from shared.trading.execution import HOLDS_QUANTITY, CloseReason, ExecutionState
+from shared.trading.funding import FundingPayment, funding_span, may_have_funding
 from shared.trading.ids import parse_client_order_id
 
 _END_POLLS = 8
@@ -31,27 +36,27 @@ _POLL_S = 0.2
 _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """A position that is over, by the exchange's books."""
-
-    booking: Booking
-    history: History
-
-
-def reckon(trade: Trade, history: History, *, whoever: bool = False) -> Booking | None:
-    """Return what has become of the position, or None if no entry shows yet.
+def reckon(
+    trade: Trade,
+    *,
+    whoever: bool = False,
+    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
+    payments: Sequence[FundingPayment] = (),
+) -> Booking | None:
+    """Return what has become of the position by the fills that were read last, or None if no entry shows yet.
 
     `whoever` counts what another execution of ours has closed too: by a rule that was broken, but closed it is.
     """
     execution, prefix = trade.execution, settings().broker_prefix
-    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in history.fills] if whoever else history.fills
+    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in trade.fills] if whoever else trade.fills
     return book_position(
         execution_id=execution.id,
         entry_side=execution.side,
         fills=fills,
         prefix=prefix,
         deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
+        fee_prices=fee_prices,
+        payments=payments,
     )
 
 
@@ -60,13 +65,19 @@ def _nobodys(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
     return fill if ref is None or ref.execution_id == execution_id else replace(fill, client_order_id="")
 
 
-async def wait_for_end(trade: Trade, *, polls: int = _END_POLLS, whoever: bool = False) -> End | None:
-    """Return the position's end once the fills show that nothing of it is left; None while they do not."""
+async def wait_for_end(
+    trade: Trade, *, polls: int = _END_POLLS, whoever: bool = False, seen: bool = False
+) -> Booking | None:
+    """Return the position's end once the fills show that nothing of it is left; None while they do not.
+
+    `seen` begins with the fills that were read a moment ago.
+    """
     for attempt in range(polls):
-        history = await trade.history()
-        booking = reckon(trade, history, whoever=whoever)
-        if booking is not None and booking.close_reason is not None:
-            return End(booking=booking, history=history)
+        if attempt or not seen:
+            await trade.read_fills()
+        end = reckon(trade, whoever=whoever)
+        if end is not None and end.close_reason is not None:
+            return end
         if attempt + 1 < polls:
             await asyncio.sleep(_POLL_S * (attempt + 1))
             await trade.lease.hold()
@@ -74,22 +85,61 @@ async def wait_for_end(trade: Trade, *, polls: int = _END_POLLS, whoever: bool =
     return None
 
 
-async def book(trade: Trade, end: End) -> None:
+async def book(trade: Trade, end: Booking, *, whoever: bool = False) -> None:
     """Book an ended position and free its slot, in one write with the follower's performance."""
     if trade.execution.state is ExecutionState.ENTERING:
         await trade.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
-    await _learn_orders(trade, end.history)
-    await _write(trade, end.booking, await trade.account.wallet_balance())
+    wallet, fee_prices, payments, _ = await asyncio.gather(
+        trade.account.wallet_balance(), _fee_prices(trade), _payments(trade, end), _learn_orders(trade)
+    )
+    final = reckon(trade, whoever=whoever, fee_prices=fee_prices, payments=payments)
+    if final is None:
+        raise RecordChanged("the fills of an end are gone: look again")
+    unpriced = sorted({fill.fee_asset for fill in trade.fills} - fee_prices.keys())
+    await _write(trade, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
 
 
-async def _learn_orders(trade: Trade, history: History) -> None:
-    known = [order for order in trade.orders.values() if order.client_order_id in history.orders]
-    for order in known:
-        learn(order, history.orders[order.client_order_id])
-    await trade.note(*known)
+async def _fee_prices(trade: Trade) -> dict[str, Decimal]:
+    """Return the last price of every asset in which fees were paid; one without a price is left out, and logged.
+
+    The price of each fill's own moment would be a request for every fill, for a fee of a few cents.
+    """
+    prices = {}
+    for asset in sorted({fill.fee_asset for fill in trade.fills}):
+        price = None
+        with contextlib.suppress(ExchangeError):
+            price = await trade.account.price_of_asset(asset)
+        if price is None:
+            logger.warning("fee_without_price", execution_id=trade.execution.id, asset=asset)
+        else:
+            prices[asset] = price
+    return prices
 
 
-async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
+async def _payments(trade: Trade, end: Booking) -> list[FundingPayment]:
+    """Return the account's funding while the position was open; asked for only if that can be any."""
+    if end.closed_at is None or not may_have_funding(end.opened_at, end.closed_at):
+        return []
+    return await trade.account.funding(trade.symbol, *funding_span(end.opened_at, end.closed_at))
+
+
+async def _learn_orders(trade: Trade) -> None:
+    """Write how the orders ended: by their fills, and what has none was cancelled, or never arrived."""
+    for order in trade.orders.values():
+        fills = [fill for fill in trade.fills if fill.client_order_id == order.client_order_id]
+        if fills:
+            filled = sum((fill.amount for fill in fills), Decimal(0))
+            order.filled, order.average = filled, average_price(fills)
+            whole = order.amount is None or filled >= order.amount
+            order.status = OrderStatus.FILLED if whole else OrderStatus.CANCELLED
+        elif order.status is OrderStatus.OPEN:
+            order.status = OrderStatus.CANCELLED
+        elif order.status is OrderStatus.INTENDED:
+            order.status = OrderStatus.ABSENT
+    await trade.note(*trade.orders.values())
+
+
+async def _write(trade: Trade, booking: Booking, wallet: Decimal, *, detail: str | None) -> None:
     execution = trade.execution
     now = utc_now()
 
@@ -102,6 +152,7 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
                 FollowerPerformance.id.set(FollowerPerformance.id | str(uuid.uuid4())),
                 FollowerPerformance.total_profit.add(booking.net_profit),
                 FollowerPerformance.total_fee.add(booking.fee),
+                FollowerPerformance.total_funding.add(booking.funding),
                 FollowerPerformance.trades.add(1),
                 FollowerPerformance.closed_balance.set(wallet),
                 FollowerPerformance.updated_at.set(now),
@@ -116,6 +167,7 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
             closed_at=booking.closed_at or now,
             profit=booking.net_profit,
             fee=booking.fee,
+            funding=booking.funding,
             balance=wallet,
         )
 
@@ -127,10 +179,12 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal) -> None:
         ExecutionState.CLOSED,
         slot=_FREE_SLOT,
         also=performance,
+        detail=detail,
         entry_price=booking.entry_price,
         exit_price=booking.exit_price,
         filled_amount=booking.entered_amount,
         fee=booking.fee,
+        funding=booking.funding,
         profit=booking.net_profit,
         profit_pct=booking.profit_pct,
         naked_ms=naked_ms,

@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from decimal import Decimal
+from enum import StrEnum
 
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import booking
 from functions.order_executor.trade import Trade
-from shared.config import settings
+from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
 from shared.errors import ExchangeError, ExchangeRejected, RecordChanged
+from shared.exchange import quirks
 from shared.exchange.views import OrderView
-from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
 from shared.trading.filters import round_down
-from shared.trading.ids import STOP_LEGS, Leg, parse_client_order_id
+from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.plan import plan_close
 
 _ROUNDS = 6
@@ -33,25 +34,42 @@ _WINDOW_MS = 1_500
 _CLOSING_STATE = {Leg.CLOSE: ExecutionState.CLOSING, Leg.FLATTEN: ExecutionState.FLATTENING}
 
 
-async def close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> bool:
-    """Close what is ours; True when the fills show that nothing of it is left.
+class Closed(StrEnum):
+    """What a close came to."""
 
-    False leaves the execution CLOSING or FLATTENING with its stop standing, to be taken up again soon. `blind`, for a
-    fill of a moment ago, sends the first close before any question: the position is naked.
+    WHOLE = "WHOLE"
+    """The fills show that nothing of ours is left, or the exchange's own answer says so."""
+    NOT_YET = "NOT_YET"
+    DUST = "DUST"
+    """What is left is less than the exchange takes as a market order."""
+
+
+async def close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> Closed:
+    """Close what is ours, in a few rounds.
+
+    What is not whole leaves the execution CLOSING or FLATTENING with its stop standing, to be taken up again soon.
+    `blind`, for a fill of a moment ago, sends the first close before any question: the position is naked.
     """
     await _enter(trade, leg, reason)
+    refused = None
     for round_number in range(_ROUNDS):
         try:
-            amount = trade.execution.filled_amount if blind and not round_number else None
-            if not await _close_once(trade, leg, amount=amount):
-                return True
+            if blind and not round_number:
+                refused = await reduce(trade, leg, _orderable(trade, trade.execution.filled_amount or Decimal(0)))
+            else:
+                amount = await _to_close(trade, overlap=refused in quirks.REDUCE_ONLY_REFUSED)
+                if isinstance(amount, Closed):
+                    return amount
+                refused = await reduce(trade, leg, amount)
+            if not await left_of_ours(trade):
+                return Closed.WHOLE
         except ExchangeError as error:
             logger.warning("close_interrupted", execution_id=trade.execution.id, detail=str(error))
         # A close without an answer may still be carried out: no second one before that is impossible.
         await trade.lease.outlast_unsure()
         if round_number:
             await asyncio.sleep(_PAUSE_S * round_number)
-    return False
+    return Closed.NOT_YET
 
 
 async def _enter(trade: Trade, leg: Leg, reason: CloseReason) -> None:
@@ -73,40 +91,67 @@ async def _enter(trade: Trade, leg: Leg, reason: CloseReason) -> None:
         logger.exception("flattening_not_noted", execution_id=execution.id)
 
 
-async def _close_once(trade: Trade, leg: Leg, *, amount: Decimal | None) -> bool:
-    """Send one close for what is left of ours; False when nothing is. `amount` skips every question before it."""
-    if amount is None:
-        left = await left_of_ours(trade)
-        if not left:
-            return False
-        # Standing reduce-only orders may make the exchange refuse the close; the stop is kept to the end.
-        await cancel_orders(trade, keep_stops=True)
-        amount = round_down(min(left, await trade.position()), trade.filters.step_size)
-    if amount:
-        await reduce(trade, leg, amount)
-    return bool(await left_of_ours(trade))
+async def _to_close(trade: Trade, *, overlap: bool) -> Decimal | Closed:
+    """Clear the way, and return the amount of the next close: 0 while the venue's answers do not fit together yet.
+
+    Standing reduce-only orders may make the exchange refuse the close, so take-profits go first. After such a refusal
+    (`overlap`) everything of ours goes that has an amount; the stop that closes the whole position stays to the end.
+    """
+    standing = await trade.account.open_orders(trade.symbol)
+    ours = [view for view in standing if is_ours(trade, view)]
+    await cancel(trade, [view for view in ours if not _stays(trade, view, overlap=overlap)])
+    held, left = await asyncio.gather(trade.position(), left_of_ours(trade))
+    if not left:
+        return Closed.WHOLE
+    if not _orderable(trade, left):
+        return Closed.DUST
+    room = held
+    if overlap:
+        room -= sum((view.remaining for view in standing if _overlaps(trade, view)), Decimal(0))
+    return _orderable(trade, min(left, room if room > 0 else held))
 
 
-async def reduce(trade: Trade, leg: Leg, amount: Decimal) -> None:
-    """Send one reduce-only market order; what came of it is for the fills to tell."""
+def _stays(trade: Trade, view: OrderView, *, overlap: bool) -> bool:
+    return leg_of(trade, view) in STOP_LEGS and (view.close_position or not overlap)
+
+
+def _overlaps(trade: Trade, view: OrderView) -> bool:
+    """Tell whether somebody else's order takes part of what a close could take."""
+    closing_side = view.side is trade.execution.side.opposite
+    return closing_side and view.reduce_only and not view.close_position and not is_ours(trade, view)
+
+
+def _orderable(trade: Trade, amount: Decimal) -> Decimal:
+    """Return as much of an amount as one market order can carry, 0 where that is none."""
+    filters = trade.filters
+    whole = round_down(min(amount, filters.market_max_amount or amount), filters.market_step_size)
+    return whole if whole >= filters.market_min_amount else Decimal(0)
+
+
+async def reduce(trade: Trade, leg: Leg, amount: Decimal) -> int | None:
+    """Send one reduce-only market order; what came of it is for the fills to tell. Return the code of a refusal."""
+    if not amount:
+        return None
     planned = plan_close(leg=leg, entry_side=trade.execution.side, amount=amount)
     order = trade.intend(planned)
-    await _note(trade, order, leg)
+    await _note(trade, leg)
+    refused = None
     try:
         await trade.place(planned, order, window_ms=_WINDOW_MS)
     except ExchangeRejected as error:
         # "Reduce only refused" is the race with a stop or a take-profit that has just filled: the fills tell.
-        order.status, order.error = OrderStatus.REJECTED, str(error.code)
+        order.status, order.error, refused = OrderStatus.REJECTED, str(error.code), error.code
     except ExchangeError as error:
         order.error = type(error).__name__
         with contextlib.suppress(ExchangeError):
             await trade.look_up(order)
-    await _note(trade, order, leg)
+    await _note(trade, leg)
+    return refused
 
 
-async def _note(trade: Trade, order: Order, leg: Leg) -> None:
+async def _note(trade: Trade, leg: Leg) -> None:
     try:
-        await trade.note(order)
+        await trade.note(*trade.of_leg(leg)[-1:])
     except PynamoDBException:
         if leg is not Leg.FLATTEN:
             raise
@@ -114,37 +159,36 @@ async def _note(trade: Trade, order: Order, leg: Leg) -> None:
 
 
 async def left_of_ours(trade: Trade) -> Decimal:
-    """Return how much of ours is still open, by the exchange's fills."""
-    seen = booking.reckon(trade, await trade.history())
-    return (trade.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
+    """Return how much of ours is still open, by the exchange's fills, read now.
+
+    What the exchange has said of a close of ours, but does not show among its fills yet, is closed too.
+    """
+    await trade.read_fills()
+    seen = booking.reckon(trade)
+    left = (trade.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
+    for order in trade.of_leg(Leg.CLOSE, Leg.FLATTEN):
+        shown = sum((f.amount for f in trade.fills if f.client_order_id == order.client_order_id), Decimal(0))
+        left -= max((order.filled or Decimal(0)) - shown, Decimal(0))
+    return max(left, Decimal(0))
 
 
-async def cancel_orders(trade: Trade, *, keep_stops: bool) -> None:
-    """Cancel what stands of this execution's orders."""
-    standing = [view for view in await trade.account.open_orders(trade.symbol) if _ours(trade.execution, view)]
-    await _cancel(trade, [view for view in standing if not (keep_stops and _leg_of(view) in STOP_LEGS)])
+async def clear(trade: Trade) -> None:
+    """Cancel everything of this execution: nothing of it may stand on a flat account.
+
+    An order of which we do not know whether it arrived is asked for by its id, too: the exchange's lists may be late.
+    If that cannot be answered, the end waits for an order of another worker's. Of one that this worker sent the list is
+    enough, since its request cannot be carried out any more.
+    """
+    await cancel_ours(trade)
+    unknown = [o for o in trade.orders.values() if o.status is OrderStatus.INTENDED and trade.may_have_been_sent(o)]
+    views = await asyncio.gather(*(_ask_for(trade, order) for order in unknown))
+    await cancel(trade, [view for view in views if view is not None and view.status.is_open])
 
 
-async def cancel_leftovers(trade: Trade, standing: tuple[OrderView, ...]) -> tuple[OrderView, ...]:
-    """Cancel what stands of any ended execution of ours; return the orders that are not ours, which are left alone."""
-    await _cancel(trade, [view for view in standing if _leg_of(view) is not None])
-    return tuple(view for view in standing if _leg_of(view) is None)
-
-
-async def _cancel(trade: Trade, views: list[OrderView]) -> None:
-    await asyncio.gather(*(trade.cancel(view) for view in views))
-    known = [trade.orders[view.client_order_id] for view in views if view.client_order_id in trade.orders]
-    for order in known:
-        if order.status is not OrderStatus.FILLED:
-            order.status = OrderStatus.CANCELLED
-    await trade.note(*known)
-
-
-def _leg_of(view: OrderView) -> Leg | None:
-    ref = parse_client_order_id(view.client_order_id, prefix=settings().broker_prefix)
-    return ref.leg if ref is not None else None
-
-
-def _ours(execution: Execution, view: OrderView) -> bool:
-    ref = parse_client_order_id(view.client_order_id, prefix=settings().broker_prefix)
-    return ref is not None and ref.execution_id == execution.id
+async def _ask_for(trade: Trade, order: Order) -> OrderView | None:
+    try:
+        return await trade.look_up(order)
+    except ExchangeError:
+        if order.sent_at is None:
+            raise
+        return None

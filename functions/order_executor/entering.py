@@ -157,32 +157,28 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     position and the fills all show nothing. Raise OutcomeUnknown while the exchange is out of reach.
     """
     provable_ms = _stamp_of(entry).expires_ms + ABSENCE_MARGIN_MS
-    while True:
-        # A look-up that fails tells nothing, and is made again: giving up now would leave a late fill naked.
-        view = await _again(trade, entry)
-        if view is not None:
-            return await _judge(trade, entry, view)
-        exchange_now_ms = now_ms()
-        if exchange_now_ms > provable_ms:
-            break
-        await asyncio.sleep(min(_UNKNOWN_POLL_S, (provable_ms - exchange_now_ms) / 1000 + 0.01))
-        await trade.lease.hold()
-    # From here on answers count, and the exchange's own clock.
+    view = await _look_until(trade, entry, provable_ms)
+    if view is not None:
+        return await _judge(trade, entry, view)
+    # From here on every answer counts, and the exchange's own clock.
     exchange_now_ms = await trade.account.server_time_ms()
     if exchange_now_ms <= provable_ms:
         raise OutcomeUnknown("the exchange's clock is behind: look again")
     view = await trade.look_up(entry)
     if view is not None:
         return await _judge(trade, entry, view)
-    held, history = await asyncio.gather(trade.position(), trade.history())
-    ours = history.orders.get(entry.client_order_id)
+    held, listed, _ = await asyncio.gather(
+        trade.position(), trade.account.orders_since(trade.symbol, trade.begun_at), trade.read_fills()
+    )
+    by_id = {order.client_order_id: order for order in listed}
+    ours = by_id.get(entry.client_order_id)
     if ours is not None:
         return await _judge(trade, entry, ours)
     for other in trade.of_leg(Leg.ENTRY):
-        late = history.orders.get(other.client_order_id)
+        late = by_id.get(other.client_order_id)
         if late is not None and late.filled:
             return Filled(amount=late.filled, view=late)
-    if booking.reckon(trade, history) is not None:
+    if booking.reckon(trade) is not None:
         raise OutcomeUnknown("fills without the order that they are of: look again")
     if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
         # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.
@@ -191,6 +187,20 @@ async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
     await trade.note(entry)
     logger.info("entry_proven_absent", execution_id=trade.execution.id, client_order_id=entry.client_order_id)
     return Absent()
+
+
+async def _look_until(trade: Trade, entry: Order, exchange_ms: int) -> OrderView | None:
+    """Look an entry up again and again, until it shows or the exchange's clock is past a time; None if it did not.
+
+    A look-up that fails tells nothing, and another one follows: giving up would leave a late fill naked.
+    """
+    while True:
+        view = await _again(trade, entry)
+        left_ms = exchange_ms - now_ms()
+        if view is not None or left_ms < 0:
+            return view
+        await asyncio.sleep(min(_UNKNOWN_POLL_S, left_ms / 1000 + 0.01))
+        await trade.lease.hold()
 
 
 async def resend_entry(trade: Trade, absent: Order) -> Outcome:

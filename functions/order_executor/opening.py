@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from functions.order_executor import admission, booking, closing, entering, key_health, protecting, settling
+from functions.order_executor import admission, booking, entering, key_health, protecting, settling, venue_orders
 from functions.order_executor.trade import Trade
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
@@ -118,7 +118,7 @@ async def _read_flat_account(trade: Trade) -> AccountView:
     if view.position_amount:
         raise OrderDenied(DenialReason.FOREIGN_POSITION, f"{view.position_amount}")
     if view.open_orders:
-        foreign = await closing.cancel_leftovers(trade, view.open_orders)
+        foreign = await venue_orders.cancel_leftovers(trade, view.open_orders)
         if foreign:
             raise OrderDenied(DenialReason.FOREIGN_POSITION, f"{len(foreign)} order(s) of somebody else")
         view = await trade.account.read(trade.symbol)

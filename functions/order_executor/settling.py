@@ -6,28 +6,32 @@ Every step begins by asking the exchange; nothing here believes that an earlier 
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from functions.order_executor import admission, booking, closing, entering, protecting
+from functions.order_executor import admission, booking, closing, entering, protecting, watching
+from functions.order_executor.closing import Closed
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade, due_in
+from functions.order_executor.watching import Found
 from shared.clock import from_iso, utc_now
-from shared.errors import OrderDenied, RecordChanged
+from shared.errors import OrderDenied
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.order import Order, OrderStatus
 from shared.observability import count_outcome, logger
+from shared.trading.booking import Booking
 from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import Leg
-from shared.trading.plan import ExitPlan
 
 WATCH_UNKNOWN_FOR = timedelta(hours=24)
 WHOEVER_AFTER = timedelta(seconds=60)
 UNEXPLAINED_AFTER = timedelta(minutes=10)
 _LOOK_AGAIN_S = 10
+DUST_LEFT = "DUST_LEFT"
+"""The reason on an execution whose rest is too little to be closed by an order."""
+_DUST_EVERY_S = 300
 
 
 async def come_back(trade: Trade, *, after_s: float | None = None) -> None:
@@ -53,7 +57,7 @@ def needs_another_look(trade: Trade) -> bool:
     execution = trade.execution
     if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
         return False
-    return not _given_up(trade)
+    return not _given_up(trade) and execution.reason != DUST_LEFT
 
 
 def _given_up(trade: Trade) -> bool:
@@ -173,62 +177,34 @@ async def _protect(trade: Trade, filled: Filled, *, fresh: bool = False, left: D
 
 
 async def _watch(trade: Trade) -> None:
-    """Compare an open position with the venue: closed there, wanted closed, or without its stop."""
-    if not await trade.position():
-        await _end_flat(trade)
-    elif trade.execution.desired is Desired.CLOSED:
+    """See to an open position: closed at the venue, wanted closed, or to be kept with its stop."""
+    if trade.execution.desired is Desired.CLOSED:
         await _close(trade, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
-    elif await protecting.stops_stand(trade, _exits(trade)):
-        if trade.execution.state is ExecutionState.UNPROTECTED:
-            await protecting.note_protected(trade)
-        await protecting.place_targets(trade, _exits(trade))
-        await _flatten_late_fill(trade)
-        await trade.advance(due_at=due_in(protecting.WATCH_EVERY_S), flat_since=None)
-    else:
-        await _protect_again(trade)
-
-
-def _exits(trade: Trade) -> ExitPlan:
-    amount = trade.execution.filled_amount
-    if amount is None:
-        raise RecordChanged("a position without its amount: look again")
-    return protecting.plan_for(trade, amount)
-
-
-async def _protect_again(trade: Trade) -> None:
-    """The stop is missing. It may have done its work, with the owner's own position in its place by now."""
-    left = await closing.left_of_ours(trade)
-    if not left:
-        await _end_flat(trade)
         return
-    view = await trade.look_up(trade.of_leg(Leg.ENTRY)[-1])
-    if view is None:
-        raise RecordChanged("the venue's answers about the position differ: look again")
-    logger.error("stop_missing", execution_id=trade.execution.id)
-    await _protect(trade, Filled(amount=trade.execution.filled_amount or view.filled, view=view), left=left)
-
-
-async def _flatten_late_fill(trade: Trade) -> None:
-    """Close what an entry that was proven absent, and sent once more, has filled after all."""
-    if len(trade.of_leg(Leg.ENTRY)) > 1:
-        too_much = await closing.left_of_ours(trade) - (trade.execution.filled_amount or 0)
-        if too_much > 0:
-            logger.error("entry_filled_twice", execution_id=trade.execution.id)
-            count_outcome(ATTENTION)
-            await closing.reduce(trade, Leg.FLATTEN, too_much)
+    found = await watching.look(trade)
+    match found:
+        case Found.GUARDED:
+            return
+        case Found.FLAT:
+            await _end_flat(trade)
+        case Found.UNGUARDED:
+            await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+        case _:
+            assert_never(found)
 
 
 async def _end_flat(trade: Trade) -> None:
     """End a position that the venue reads as flat. Once, that may be a late answer: only the fills are the end."""
     flat_since = trade.execution.flat_since or utc_now()
     flat_for = utc_now() - flat_since
-    end = await booking.wait_for_end(trade, polls=2, whoever=flat_for > WHOEVER_AFTER)
+    whoever = flat_for > WHOEVER_AFTER
+    end = await booking.wait_for_end(trade, polls=2, whoever=whoever)
     if end is not None:
-        await _finish(trade, end)
+        await _finish(trade, end, whoever=whoever)
     elif flat_for > UNEXPLAINED_AFTER:
         logger.error("position_unexplained", execution_id=trade.execution.id)
         count_outcome(ATTENTION)
-        await closing.cancel_orders(trade, keep_stops=False)
+        await closing.clear(trade)
         await booking.end_without_position(trade, state=ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
     else:
         await trade.advance(flat_since=flat_since)
@@ -236,25 +212,41 @@ async def _end_flat(trade: Trade) -> None:
 
 
 async def _close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:
-    if await closing.close(trade, leg=leg, reason=reason, blind=blind):
-        end = await booking.wait_for_end(trade)
-        if end is not None:
-            await _finish(trade, end)
+    closed = await closing.close(trade, leg=leg, reason=reason, blind=blind)
+    match closed:
+        case Closed.WHOLE:
+            end = await booking.wait_for_end(trade, seen=True)
+            if end is not None:
+                await _finish(trade, end)
+                return
+        case Closed.DUST:
+            await _leave_dust(trade)
             return
+        case Closed.NOT_YET:
+            pass
+        case _:
+            assert_never(closed)
     logger.error("close_not_finished", execution_id=trade.execution.id)
     count_outcome(ATTENTION)
-    left = await closing.left_of_ours(trade)
-    if left and leg is Leg.CLOSE:
-        # What cannot be closed now keeps its stop, or gets it back.
-        exits = protecting.plan_for(trade, left)
-        if not await protecting.stops_stand(trade, exits):
-            await protecting.place_stops(trade, exits, give_up_at_s=time.monotonic() + protecting.STOP_GIVE_UP_S)
-    elif not await trade.position():
+    if await trade.position():
+        await watching.keep_guarded(trade)
+    else:
         await _end_flat(trade)
 
 
-async def _finish(trade: Trade, end: booking.End) -> None:
+async def _leave_dust(trade: Trade) -> None:
+    """Leave what no market order can close to the stop of the whole position: said once, then looked at rarely."""
+    await watching.keep_guarded(trade)
+    if trade.execution.reason != DUST_LEFT:
+        logger.error("dust_left", execution_id=trade.execution.id)
+        count_outcome(ATTENTION)
+        left = await closing.left_of_ours(trade)
+        await trade.advance(reason=DUST_LEFT, detail=f"{left} is below the exchange's minimum")
+    await trade.advance(due_at=due_in(_DUST_EVERY_S))
+
+
+async def _finish(trade: Trade, end: Booking, *, whoever: bool = False) -> None:
     """Free the account for the next entry: nothing of this one may stand, or be carried out any more."""
     await trade.lease.outlast_unsure()
-    await closing.cancel_orders(trade, keep_stops=False)
-    await booking.book(trade, end)
+    await closing.clear(trade)
+    await booking.book(trade, end, whoever=whoever)

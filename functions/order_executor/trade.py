@@ -12,16 +12,18 @@ from typing import Any, TypeVar
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.fills import FillBook
 from functions.order_executor.key_health import Finding
 from functions.order_executor.lease import RECV_WINDOW_MS, Lease
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import ClockSkewed, LeaseLost, RecordChanged
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp, is_conditional
-from shared.exchange.views import History, OrderView, VenueStatus
+from shared.exchange.views import OrderView, VenueStatus
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
+from shared.trading.booking import Fill
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg, client_order_id
@@ -56,6 +58,10 @@ class Trade:
     """The ledger's orders of the execution, by client id."""
     finding: Finding | None = None
     """What an entry's read says of the key: recorded when nothing waits for it any more."""
+    fills: tuple[Fill, ...] = field(default=(), init=False)
+    """The exchange's fills on the symbol since the execution was made, as they were read last."""
+    _fill_book: FillBook | None = field(default=None, init=False)
+    _made_here: set[str] = field(default_factory=set, init=False)
 
     @property
     def symbol(self) -> str:
@@ -95,7 +101,12 @@ class Trade:
             updated_at=now,
         )
         self.orders[order.client_order_id] = order
+        self._made_here.add(order.client_order_id)
         return order
+
+    def may_have_been_sent(self, order: Order) -> bool:
+        """Tell whether an intended order may have reached the exchange: another worker's, or one that we sent."""
+        return order.client_order_id not in self._made_here or order.sent_at is not None
 
     async def advance(
         self,
@@ -198,14 +209,21 @@ class Trade:
         learn(order, view)
         return view
 
-    async def cancel(self, view: OrderView) -> None:
-        """Cancel a standing order."""
-        await self.send(lambda stamp: self.account.cancel(self.symbol, view, stamp=stamp))
+    async def cancel(self, view: OrderView) -> bool:
+        """Cancel a standing order; False when it did not stand any more."""
+        return await self.send(lambda stamp: self.account.cancel(self.symbol, view, stamp=stamp))
 
-    async def history(self) -> History:
-        """Return what happened on the symbol since the execution was made, by the exchange's books."""
-        known = {o.exchange_order_id: o.client_order_id for o in self.orders.values() if o.exchange_order_id}
-        return await self.account.history(self.symbol, since=self.execution.created_at - CLOCK_ALLOWANCE, known=known)
+    async def read_fills(self) -> tuple[Fill, ...]:
+        """Return the fills on the symbol since the execution was made, by the exchange's books; kept in `fills`."""
+        if self._fill_book is None:
+            self._fill_book = FillBook(self.account, self.symbol, since=self.begun_at)
+        self.fills = await self._fill_book.read(self.orders.values())
+        return self.fills
+
+    @property
+    def begun_at(self) -> datetime:
+        """From when on the exchange's books may tell of the execution."""
+        return self.execution.created_at - CLOCK_ALLOWANCE
 
     async def look_up(self, order: Order, *, timeout_s: float = LOOK_UP_TIMEOUT_S) -> OrderView | None:
         """Ask the exchange for an order by its client id; None proves nothing yet."""
@@ -226,6 +244,7 @@ def learn(order: Order, view: OrderView) -> None:
     """Keep what the exchange said of an order on its record (not written yet)."""
     order.status = _KNOWN_STATUS.get(view.status, order.status)
     order.exchange_order_id = view.exchange_order_id
+    order.actual_order_id = view.actual_order_id or order.actual_order_id
     order.filled = view.filled
     if view.average is not None:
         order.average = view.average

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.position_watcher import service
 from shared.messages import read_reconcile_message
-from shared.worker import Record, run_batch
+from shared.worker import Record, run_async, run_batch
 
 DEADLINE_S = 25.0
 
@@ -16,7 +16,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     del context
     if "Records" in event:
         return run_batch(event, _handle, deadline_s=DEADLINE_S)
-    return service.watch()
+    return run_async(service.watch())
 
 
 async def _handle(record: Record) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from shared.clock import to_iso, utc_now
@@ -24,36 +22,39 @@ _PENDING_FOR = timedelta(seconds=15)
 _BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 
 
-def watch() -> dict[str, int]:
+async def watch() -> dict[str, int]:
     """Queue a look at every execution that is due, and the fan-out of every trigger that is waiting."""
     now = utc_now()
-    executions = _settle_due(now)
-    triggers = _resume_fanouts(now)
+    executions = await _settle_due(now)
+    triggers = await asyncio.to_thread(_resume_fanouts, now)
     if executions or triggers:
         logger.info("watch_done", executions=executions, triggers=triggers)
     return {"executions": executions, "triggers": triggers}
 
 
-def _settle_due(now: datetime) -> int:
-    with ThreadPoolExecutor(max_workers=OPEN_SHARDS) as threads:
-        shards = threads.map(lambda shard: list(_due_in(shard, now)), range(OPEN_SHARDS))
+async def _settle_due(now: datetime) -> int:
+    shards = await asyncio.gather(*(asyncio.to_thread(_due_in, shard, now) for shard in range(OPEN_SHARDS)))
     # What has waited longest comes first, whatever its shard.
     waiting = sorted(pair for shard in shards for pair in shard)
     due = [execution_id for _, execution_id in waiting[:_MAX_PER_RUN]]
     queued = 0
     for chunk in in_chunks(due, _PAGE):
-        # The index lags behind: what it named is read again before anything is done about it.
-        found = Execution.find_many(chunk, consistent=True).values()
-        for execution in found:
-            if _is_due(execution, now):
-                send_orders([_settle(execution)], delivery=_delivery(execution))
-                queued += 1
+        queued += await asyncio.to_thread(_queue, chunk, now)
     return queued
 
 
-def _due_in(shard: int, now: datetime) -> Iterator[tuple[datetime, str]]:
-    for execution in Execution.by_due.query(open_shard(shard), Execution.due_at <= now, limit=_MAX_PER_RUN):
-        yield execution.due_at or now, execution.id
+def _due_in(shard: int, now: datetime) -> list[tuple[datetime, str]]:
+    found = Execution.by_due.query(open_shard(shard), Execution.due_at <= now, limit=_MAX_PER_RUN)
+    return [(execution.due_at or now, execution.id) for execution in found]
+
+
+def _queue(execution_ids: list[str], now: datetime) -> int:
+    # The index lags behind: what it named is read again before anything is done about it.
+    found = Execution.find_many(execution_ids, consistent=True).values()
+    due = [execution for execution in found if _is_due(execution, now)]
+    for execution in due:
+        send_orders([_settle(execution)], delivery=_delivery(execution))
+    return len(due)
 
 
 def _is_due(execution: Execution, now: datetime) -> bool:

@@ -34,9 +34,11 @@ def _with_early_stop() -> AbstractContextManager[Any]:
     send = entering.send_entry
 
     async def stop_first(trade: Trade, entry: Order) -> Outcome:
-        exits = protecting.plan_for(trade, entry.amount or trade.filters.entry_min)
+        amount = entry.amount or trade.filters.entry_min
+        exits = protecting.plan_for(trade, amount)
         give_up_at_s = time.monotonic() + protecting.STOP_GIVE_UP_S
-        await asyncio.gather(protecting.place_stops(trade, exits, give_up_at_s=give_up_at_s), return_exceptions=True)
+        placing = protecting.place_stops(trade, exits.stops, amount=amount, give_up_at_s=give_up_at_s)
+        await asyncio.gather(placing, return_exceptions=True)
         return await send(trade, entry)
 
     return mock.patch.object(entering, "send_entry", stop_first)

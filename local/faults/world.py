@@ -149,7 +149,6 @@ class World:
             mock.patch.object(worker, "_log_failure", self._note_failure),
             mock.patch.object(observability, "single_metric", self._note_metric),
             _quiet(),
-            mock.patch.object(watcher, "ThreadPoolExecutor", _Inline),
             mock.patch.object(transport, "_session", ExchangeSession(self.exchange, self.chances)),
             mock.patch.object(transport, "_session_loop", loop),
         ):
@@ -207,7 +206,7 @@ class World:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(60)
-            await self._invoke_alone(asyncio.to_thread(watcher.watch))
+            await self._invoke_alone(watcher.watch())
 
     async def _invoke_alone(self, work: Awaitable[Any]) -> Any:
         """Run something that no queue brings; it may die, and fail, and is not repeated by itself."""
@@ -473,19 +472,6 @@ class World:
     def pending_triggers(self) -> list[Trigger]:
         """Return the triggers that have not been spread."""
         return [trigger for trigger in self.triggers() if trigger.pending is not None]
-
-
-class _Inline:
-    def __init__(self, **_: Any) -> None:
-        pass
-
-    def __enter__(self) -> Any:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    map = staticmethod(map)
 
 
 @contextmanager

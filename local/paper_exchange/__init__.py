@@ -21,12 +21,14 @@ Choices where reports about Binance differ
     * Such a stop is accepted while flat; `refuse_close_position_when_flat` answers -4509 instead.
     * A reduce-only limit stays when the position goes, and expires when it is crossed with nothing to reduce;
       `expire_reduce_only_when_flat` ends it with the position.
-    * Reducing orders may add up to more than the position; `refuse_overlapping_close` answers -4118 instead.
+    * Reducing orders may add up to more than the position; `refuse_overlapping_close` answers -4118 instead, and
+      with `overlap_counts_conditional` it counts conditional reduce-only orders against a market close, too.
+    * A history of more than its limit shows the newest of its span; a span covers seven days at most.
     * The regular order that an algo order becomes carries the algo order's client id.
     * A reducing order larger than the position is cut to it (market), or ends EXPIRED after filling it (limit).
 
 `POST /paper/settings` (`GET` shows them) sets any of
-    the four switches above;
+    the switches above;
     `refuse_late_past_recv_window`: a request held up by the fault `late` is checked against its recvWindow when it is
     carried out, too;
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
@@ -41,5 +43,5 @@ Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper
 bans start anew), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
 `permissions` or, beside them, `canRead`, `enableFutures`, `enableSpotAndMarginTrading`,
 `enablePortfolioMarginTrading`, `ipRestrict`, and `positionMode` ("hedge" or "one-way"), `multiAssetsMargin`,
-`leverage` (a number, or numbers by symbol).
+`feeBurn` (fees are paid in BNB, a tenth cheaper, while there is some), `leverage` (a number, or numbers by symbol).
 """

@@ -94,6 +94,18 @@ def set_multi_assets(call: Call) -> dict[str, Any]:
     return {"code": 200, "msg": "success"}
 
 
+def get_fee_burn(call: Call) -> dict[str, Any]:
+    """GET /fapi/v1/feeBurn."""
+    return {"feeBurn": call.account.pays_fees_in_bnb}
+
+
+def set_fee_burn(call: Call) -> dict[str, Any]:
+    """POST /fapi/v1/feeBurn: fees in BNB, as long as there is some."""
+    call.params.required("feeBurn")
+    call.account.pays_fees_in_bnb = call.params.flag("feeBurn")
+    return {"code": 200, "msg": "success"}
+
+
 def set_leverage(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/leverage: refused where the position would no longer be covered."""
     symbol = filters.find_symbol(call.params.required("symbol"))
@@ -166,7 +178,7 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
     params = call.params
     symbol = filters.find_symbol(params.required("symbol"))
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
-    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    start_ms, end_ms = params.week(call.now_ms, from_id=from_id)
     found = [
         trade
         for trade in call.account.trades
@@ -224,6 +236,8 @@ ROUTES: Routes = {
     ("POST", "/fapi/v1/positionSide/dual"): Route(set_position_mode, Access.TRADE),
     ("GET", "/fapi/v1/multiAssetsMargin"): Route(get_multi_assets, weight=30),
     ("POST", "/fapi/v1/multiAssetsMargin"): Route(set_multi_assets, Access.TRADE),
+    ("GET", "/fapi/v1/feeBurn"): Route(get_fee_burn, weight=30),
+    ("POST", "/fapi/v1/feeBurn"): Route(set_fee_burn, Access.TRADE),
     ("POST", "/fapi/v1/leverage"): Route(set_leverage, Access.TRADE),
     ("POST", "/fapi/v1/marginType"): Route(set_margin_type, Access.TRADE),
     ("GET", "/fapi/v1/leverageBracket"): Route(brackets),

@@ -54,6 +54,7 @@ class Account:
     spot_balances: dict[str, SpotBalance] = field(default_factory=dict)
     is_hedge_mode: bool = False
     is_multi_assets: bool = False
+    pays_fees_in_bnb: bool = False
     default_leverage: int = DEFAULT_LEVERAGE
     leverages: dict[str, int] = field(default_factory=dict)
     isolated_symbols: set[str] = field(default_factory=set)

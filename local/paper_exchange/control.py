@@ -36,6 +36,7 @@ _ACCOUNT_FIELDS = {
     "permissions",
     "positionMode",
     "multiAssetsMargin",
+    "feeBurn",
     "leverage",
     *_HEDGE_NAMES,
     *_PERMISSIONS,
@@ -148,6 +149,8 @@ class Controls:
             account.positions.clear()
         if "multiAssetsMargin" in asked:
             account.is_multi_assets = bool(asked["multiAssetsMargin"])
+        if "feeBurn" in asked:
+            account.pays_fees_in_bnb = bool(asked["feeBurn"])
         leverage = asked.get("leverage")
         if isinstance(leverage, Mapping):
             for symbol, value in leverage.items():

@@ -166,7 +166,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allOrders: the newest `limit`, oldest first; from an order id on where one is given."""
     symbol = filters.find_symbol(call.params.required("symbol"))
     from_id = call.params.integer("orderId")
-    start_ms, end_ms = call.params.integer("startTime"), call.params.integer("endTime")
+    start_ms, end_ms = call.params.week(call.now_ms, from_id=from_id)
     found = [
         order
         for order in call.account.orders.values()
@@ -266,7 +266,7 @@ def all_algos(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allAlgoOrders: the newest `limit`, oldest first."""
     symbol = filters.find_symbol(call.params.required("symbol"))
     from_id = call.params.integer("algoId")
-    start_ms, end_ms = call.params.integer("startTime"), call.params.integer("endTime")
+    start_ms, end_ms = call.params.week(call.now_ms, from_id=from_id)
     found = [
         algo
         for algo in call.account.algos.values()

@@ -12,6 +12,7 @@ from local.paper_exchange.refusals import Refusal
 
 _DECIMAL = re.compile(r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$")
 _INTEGER = re.compile(r"^-?[0-9]{1,18}$")
+_WEEK_MS = 7 * 24 * 3600 * 1000
 _DECIMAL_RANGE = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -78,6 +79,22 @@ class Params:
             return choices(value.upper())
         except ValueError:
             raise Refusal(code, name) from None
+
+    def week(self, now_ms: int, *, from_id: int | None) -> tuple[int | None, int | None]:
+        """Return `startTime` and `endTime` of a history: seven days at most, the last seven where neither is sent.
+
+        From an id on there is no span; the two exclude each other.
+        """
+        start_ms, end_ms = self.integer("startTime"), self.integer("endTime")
+        if from_id is not None:
+            if start_ms is not None or end_ms is not None:
+                raise Refusal(-1128)
+            return None, None
+        if start_ms is not None and end_ms is not None and end_ms - start_ms > _WEEK_MS:
+            raise Refusal(-1127, 7 * 24)
+        if start_ms is None:
+            start_ms = (now_ms if end_ms is None else end_ms) - _WEEK_MS
+        return start_ms, end_ms if end_ms is not None else start_ms + _WEEK_MS
 
     def limit(self, *, default: int = 500, most: int = 1000) -> int:
         """Return how many rows are asked for."""

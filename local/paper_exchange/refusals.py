@@ -27,6 +27,8 @@ MESSAGES: dict[int, str] = {
     -1120: "Invalid interval.",
     -1121: "Invalid symbol.",
     -1130: "Data sent for parameter '{}' is not valid.",
+    -1127: "More than {} hours between startTime and endTime.",
+    -1128: "Combination of optional parameters invalid.",
     -1131: "recvWindow must be less than 60000.",
     -1136: "Invalid newOrderRespType.",
     -2010: "Account has insufficient balance for requested action.",

@@ -23,6 +23,7 @@ class Settings:
 
     refuse_close_position_when_flat: bool = False
     refuse_overlapping_close: bool = False
+    overlap_counts_conditional: bool = False
     expire_close_position_when_flat: bool = True
     expire_reduce_only_when_flat: bool = False
     refuse_late_past_recv_window: bool = False

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_ms
-from shared.errors import ExchangeError, OrderUnknown, OutcomeUnknown
-from shared.exchange import parse, quirks, transport
+from shared.errors import ExchangeError, ExchangeRejected, OrderUnknown, OutcomeUnknown
+from shared.exchange import history, parse, quirks, transport
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
-from shared.exchange.views import AccountView, BatchAnswer, History, KeyView, OrderView
+from shared.exchange.views import AccountView, BatchAnswer, KeyView, OrderView
+from shared.trading.booking import Fill
 from shared.trading.filters import SymbolFilters
+from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
 from shared.trading.plan import OrderType, PlannedOrder
 
-READ_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = history.READ_TIMEOUT_S
 ORDER_TIMEOUT_S = 1.5
 """A request that places something: after this its outcome is looked up, well inside the bound for a naked position."""
 
 LOOK_UP_TIMEOUT_S = 1.0
-_PAGE = 1000
-_HISTORY_SPAN_MS = 7 * 24 * 3600 * 1000 - 1
-"""The exchange's lists of orders and trades cover at most seven days a request."""
 
 _CONDITIONAL = {OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_STOP_MARKET}
 MARGIN_ASSET = "USDT"
@@ -172,46 +171,41 @@ class FuturesAccount:
             return None
         return parse.algo_view(answer) if conditional else parse.order_view(answer)
 
-    async def history(self, symbol: str, *, since: datetime, known: Mapping[str, str]) -> History:
-        """Return every order and fill on the symbol since a time, fills under the client id that we placed.
+    async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
+        """Return a regular order by the exchange's own id, or None: not known (yet)."""
+        try:
+            answer = await self._get("fapiPrivateGetOrder", symbol=venue_symbol(symbol), orderId=exchange_order_id)
+        except OrderUnknown:
+            return None
+        return parse.order_view(answer)
 
-        The exchange's fills name their order by its own id only, and a triggered conditional order fills as another
-        order than the one we placed; both are resolved here. `known` (exchange's id → client id) names orders that
-        its lists no longer show. The lists reach back seven days at a time.
+    async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
+        """Return every fill on the symbol since a time, by the exchange's number and in its order.
+
+        They name their order by its exchange id only, and a triggered conditional order fills as another order than the
+        one that was placed.
         """
-        windows = list(_windows(to_ms(since), now_ms()))
-        answers = await asyncio.gather(*(self._history_of(symbol, *window) for window in windows))
-        views = [view for views, _ in answers for view in views]
-        names = dict(known)
-        names |= {order.exchange_order_id: order.client_order_id for order in views if not order.conditional}
-        names |= {order.actual_order_id: order.client_order_id for order in views if order.actual_order_id is not None}
-        trades = {int(trade["id"]): trade for _, trades in answers for trade in trades}
-        return History(
-            orders={order.client_order_id: order for order in views},
-            fills=tuple(
-                parse.fill(trade, client_order_id=names.get(str(trade["orderId"]), "")) for trade in trades.values()
-            ),
-        )
+        rows = await history.trades(self._client, symbol, to_ms(since), now_ms())
+        return {int(row["id"]): parse.fill(row) for row in rows}
 
-    async def _history_of(
-        self, symbol: str, start_ms: int, end_ms: int
-    ) -> tuple[list[OrderView], list[dict[str, Any]]]:
-        params = {"symbol": venue_symbol(symbol), "startTime": start_ms, "endTime": end_ms, "limit": _PAGE}
-        trades, orders, conditional = await asyncio.gather(
-            self._trades(params),
-            self._get("fapiPrivateGetAllOrders", **params),
-            self._get("fapiPrivateGetAllAlgoOrders", **params),
-        )
-        return [*map(parse.order_view, orders), *map(parse.algo_view, conditional)], trades
+    async def orders_since(self, symbol: str, since: datetime) -> list[OrderView]:
+        """Return every regular order on the symbol since a time."""
+        rows = await history.orders(self._client, symbol, to_ms(since), now_ms())
+        return [parse.order_view(row) for row in rows]
 
-    async def _trades(self, params: dict[str, Any]) -> list[dict[str, Any]]:
-        trades: list[dict[str, Any]] = await self._get("fapiPrivateGetUserTrades", **params)
-        page = trades
-        while len(page) == _PAGE:
-            following = {"symbol": params["symbol"], "fromId": int(page[-1]["id"]) + 1, "limit": _PAGE}
-            page = await self._get("fapiPrivateGetUserTrades", **following)
-            trades = trades + page
-        return trades
+    async def funding(self, symbol: str, since: datetime, until: datetime) -> list[FundingPayment]:
+        """Return the account's funding payments on the symbol (weight 30)."""
+        rows = await history.funding(self._client, symbol, to_ms(since), to_ms(until))
+        return [parse.funding_payment(row) for row in rows]
+
+    async def price_of_asset(self, asset: str) -> Decimal | None:
+        """Return the last price of an asset in the margin asset; None where no contract trades between the two."""
+        if asset == self._margin_asset:
+            return Decimal(1)
+        try:
+            return await self.market_price(f"{asset}/{self._margin_asset}")
+        except ExchangeRejected:
+            return None
 
     async def server_time_ms(self) -> int:
         """Return the exchange's clock, Unix milliseconds."""
@@ -279,14 +273,6 @@ class FuturesAccount:
 
     async def _get(self, method: str, **params: Any) -> Any:
         return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
-
-
-def _windows(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans that one history request may cover, oldest first, the last one up to a little after now."""
-    while start_ms + _HISTORY_SPAN_MS < end_ms:
-        yield start_ms, start_ms + _HISTORY_SPAN_MS
-        start_ms += _HISTORY_SPAN_MS
-    yield start_ms, start_ms + _HISTORY_SPAN_MS
 
 
 def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[str, Any]:

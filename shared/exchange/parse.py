@@ -12,6 +12,7 @@ from shared.exchange.views import AccountView, BatchAnswer, OrderView, VenueStat
 from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
+from shared.trading.funding import FundingPayment
 from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
@@ -58,6 +59,8 @@ def order_view(order: dict[str, Any]) -> OrderView:
         amount=_decimal(order.get("origQty")),
         filled=_decimal(order.get("executedQty")),
         average=average or None,
+        price=_decimal(order.get("price")) or None,
+        trigger_price=None,
         reduce_only=_true(order.get("reduceOnly")),
         close_position=_true(order.get("closePosition")),
         actual_order_id=None,
@@ -79,6 +82,8 @@ def algo_view(order: dict[str, Any]) -> OrderView:
         amount=_decimal(order.get("quantity")),
         filled=_decimal(order.get("actualQty") or order.get("executedQty")),
         average=average or None,
+        price=_decimal(order.get("price")) or None,
+        trigger_price=_decimal(order.get("triggerPrice")) or None,
         reduce_only=_true(order.get("reduceOnly")),
         close_position=_true(order.get("closePosition")),
         actual_order_id=actual if actual not in {"", "0"} else None,
@@ -95,18 +100,24 @@ def batch_answer(answer: dict[str, Any], *, client_order_id: str) -> BatchAnswer
     )
 
 
-def fill(trade: dict[str, Any], *, client_order_id: str) -> Fill:
-    """Return one entry of the Account Trade List."""
+def fill(trade: dict[str, Any]) -> Fill:
+    """Return one entry of the Account Trade List; it names its order by the exchange's id only."""
     return Fill(
         order_id=str(trade["orderId"]),
-        client_order_id=client_order_id,
+        client_order_id="",
         side=Side(trade["side"]),
         price=_decimal(trade["price"]),
         amount=_decimal(trade["qty"]),
         fee=_decimal(trade["commission"]),
+        fee_asset=str(trade["commissionAsset"]),
         realized_pnl=_decimal(trade["realizedPnl"]),
         at=from_ms(int(trade["time"])),
     )
+
+
+def funding_payment(income: dict[str, Any]) -> FundingPayment:
+    """Return one entry of Get Income History."""
+    return FundingPayment(amount=_decimal(income["income"]), at=from_ms(int(income["time"])))
 
 
 def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
 from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
@@ -49,11 +47,20 @@ class OrderView:
     filled: Decimal
     average: Decimal | None
     """Average fill price; None when nothing was filled or the exchange did not say."""
+    price: Decimal | None
+    """Its limit; None for a market order."""
+    trigger_price: Decimal | None
+    """Of a conditional order; None of a trailing one."""
     reduce_only: bool
     close_position: bool
     actual_order_id: str | None
     """Of a triggered conditional order: the regular order that it became."""
     updated_at: datetime
+
+    @property
+    def remaining(self) -> Decimal:
+        """What it can still fill."""
+        return self.amount - self.filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +71,6 @@ class BatchAnswer:
     order: OrderView | None
     code: int | None = None
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What happened on a symbol since some time."""
-
-    orders: Mapping[str, OrderView]
-    """By client id; of a triggered conditional order the one that we placed, not the one that it became."""
-    fills: tuple[Fill, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

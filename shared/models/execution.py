@@ -168,12 +168,17 @@ class Execution(Table):
     protected_at = TimeAttribute(null=True)
     naked_ms = IntegerAttribute(null=True)
     """Milliseconds without a stop, measured."""
+    seen_amount = DecimalAttribute(null=True)
+    """The venue's position when the fills were last asked what is left of ours; while it stays so, nothing happened."""
     flat_since = TimeAttribute(null=True)
     """When the venue first read flat while the fills did not show the end yet."""
     exit_price = DecimalAttribute(null=True)
     fee = DecimalAttribute(null=True)
+    """All fees, those that were paid in another asset at its price when the position was booked."""
+    funding = DecimalAttribute(null=True)
+    """What was received for holding the position; negative when it was paid."""
     profit = DecimalAttribute(null=True)
-    """Realised profit after fees."""
+    """Realised profit after fees, funding included."""
     profit_pct = DecimalAttribute(null=True)
     """Net profit in percent of what the entry cost."""
     close_reason = UnicodeAttribute(null=True)

@@ -21,8 +21,9 @@ class FollowerPerformance(Table):
     follower_id = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute()
     total_profit = DecimalAttribute(default=lambda: Decimal(0))
-    """Sum of realised profits after fees, in the margin asset (USDT)."""
+    """Sum of realised profits after fees, funding included, in the margin asset (USDT)."""
     total_fee = DecimalAttribute(default=lambda: Decimal(0))
+    total_funding = DecimalAttribute(default=lambda: Decimal(0))
     trades = IntegerAttribute(default=0)
     closed_balance = DecimalAttribute(null=True)
     """Wallet balance (USDT) after the latest trade was closed."""

@@ -49,6 +49,8 @@ class Order(Table):
     """True when the exchange keeps it among its algo orders until it triggers."""
     status = EnumAttribute(OrderStatus, default=OrderStatus.INTENDED)
     exchange_order_id = UnicodeAttribute(null=True)
+    actual_order_id = UnicodeAttribute(null=True)
+    """Of a conditional order that triggered: the exchange's id of the regular order that it became and filled as."""
     exchange_time_ms = IntegerAttribute(null=True)
     """The timestamp that the request carried, by the exchange's clock."""
     recv_window_ms = IntegerAttribute(null=True)

@@ -42,8 +42,9 @@ class PerformanceDay(Table):
     day_key = UnicodeAttribute(range_key=True)
     """`2022-09-13#<exchange key id>`."""
     profit = DecimalAttribute(default=lambda: _ZERO)
-    """Realised, after fees."""
+    """Realised, after fees, funding included."""
     fee = DecimalAttribute(default=lambda: _ZERO)
+    funding = DecimalAttribute(default=lambda: _ZERO)
     trades = IntegerAttribute(default=0)
     winning_trades = IntegerAttribute(default=0)
     losing_trades = IntegerAttribute(default=0)
@@ -68,17 +69,19 @@ class PerformanceDay(Table):
         profit: Decimal,
         fee: Decimal,
         balance: Decimal | None,
+        funding: Decimal = _ZERO,
         is_trade: bool = True,
     ) -> None:
         """Add a result to its day, in the write that keeps it, so that it counts once.
 
-        `profit` is after `fee`; `balance` is the wallet after it, None where nobody knows. A fill that closes nothing
-        costs its fee, and is no trade (`is_trade` false).
+        `profit` is after `fee` and with `funding`; `balance` is the wallet after it, None where nobody knows. A fill
+        that closes nothing costs its fee, and is no trade (`is_trade` false).
         """
         day = closed_at.astimezone(UTC).date().isoformat()
         actions: list[Action] = [
             cls.profit.add(profit),
             cls.fee.add(fee),
+            cls.funding.add(funding),
             cls.trades.add(int(is_trade)),
             cls.winning_trades.add(int(is_trade and profit > 0)),
             cls.losing_trades.add(int(is_trade and profit < 0)),

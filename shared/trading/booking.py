@@ -1,12 +1,14 @@
 """Books a position from the fills that opened and closed it. Fetches nothing, stores nothing."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
+from types import MappingProxyType
 
 from shared.trading.arithmetic import exact
 from shared.trading.execution import CloseReason
+from shared.trading.funding import FundingPayment, Holding, own_funding
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg, parse_client_order_id
 from shared.trading.sides import Side
 
@@ -27,7 +29,7 @@ _CLOSED_BY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution of an order at the exchange; `fee` is what was paid, `realized_pnl` the exchange's own word."""
+    """One execution of an order at the exchange; `realized_pnl` is the exchange's own word."""
 
     order_id: str
     client_order_id: str
@@ -35,6 +37,8 @@ class Fill:
     price: Decimal
     amount: Decimal
     fee: Decimal
+    """What was paid, in `fee_asset`."""
+    fee_asset: str
     realized_pnl: Decimal
     at: datetime
 
@@ -48,8 +52,10 @@ class Booking:
     entry_price: Decimal
     exit_price: Decimal | None
     fee: Decimal
+    funding: Decimal
+    """What was received for holding it; negative when it was paid."""
     gross_profit: Decimal
-    """From prices, before fees."""
+    """From prices, before fees and funding."""
     net_profit: Decimal
     profit_pct: Decimal
     """Net profit in percent of what the entry cost."""
@@ -66,6 +72,48 @@ class Booking:
         return self.entered_amount - self.exited_amount
 
 
+@dataclass(slots=True)
+class _Course:
+    """How a position went: what is ours of it, and what the account's owner holds beside it, fill by fill.
+
+    What the owner sells is taken from what they bought beside us first, and only then from ours. A closing order of
+    ours is taken from ours; what it closes beyond that (a stop that closes the whole position) was the owner's.
+    """
+
+    entry_side: Side
+    ours: Decimal = Decimal(0)
+    beside: Decimal = Decimal(0)
+    entries: list[Fill] = field(default_factory=list)
+    exits: list[Fill] = field(default_factory=list)
+    holdings: list[Holding] = field(default_factory=list)
+
+    def follow(self, fill: Fill, leg: Leg | None) -> None:
+        """Take up the next fill."""
+        if fill.side is self.entry_side:
+            self._add(fill, leg)
+        else:
+            self._take(fill, leg)
+        if self.entries:
+            self.holdings.append(Holding(fill.at, self.ours, self.ours + self.beside))
+
+    def _add(self, fill: Fill, leg: Leg | None) -> None:
+        if leg is Leg.ENTRY:
+            self.entries.append(fill)
+            self.ours += fill.amount
+        elif self.entries:
+            self.beside += fill.amount
+
+    def _take(self, fill: Fill, leg: Leg | None) -> None:
+        if not self.entries:
+            return  # from before us: an entry needs a flat account
+        theirs = min(max(self.beside, Decimal(0)), fill.amount) if leg is None else Decimal(0)
+        share = min(self.ours, fill.amount - theirs)
+        if share:
+            self.exits.append(fill if share == fill.amount else _part_of(fill, share))
+        self.ours -= share
+        self.beside -= fill.amount - share
+
+
 def book_position(
     *,
     execution_id: str,
@@ -73,26 +121,33 @@ def book_position(
     fills: Iterable[Fill],
     prefix: str,
     deliberate: CloseReason = CloseReason.ADMIN,
+    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
+    payments: Iterable[FundingPayment] = (),
 ) -> Booking | None:
     """Return the booking of an execution's fills, or None if nothing was entered.
 
-    `fills` are all of the symbol since the entry. Those of other executions are left out; those that are nobody's
-    close what is ours, up to our amount and no more. `deliberate` says why a CLOSE leg was sent.
+    `fills` are all of the symbol since the entry, in the exchange's order. Those of other executions are left out;
+    those that are nobody's close what is ours, up to our amount and no more. `deliberate` says why a CLOSE leg was
+    sent. `fee_prices` are those of the assets in which fees were paid, in the margin asset (its own is 1); a fee
+    without a price counts 0. `payments` are the account's funding on the symbol.
     """
-    ours = sorted((fill for fill in fills if _concerns(fill, execution_id, prefix=prefix)), key=lambda fill: fill.at)
-    entries = [fill for fill in ours if _leg_of(fill, prefix=prefix) is Leg.ENTRY]
-    if not entries:
-        return None
-    opened_at = entries[0].at
-    closing = [fill for fill in ours if fill.side is not entry_side and fill.at >= opened_at]
+    everything = sorted(fills, key=lambda fill: fill.at)
     with exact():
+        course = _Course(entry_side)
+        for fill in everything:
+            if _concerns(fill, execution_id, prefix=prefix):
+                course.follow(fill, _leg_of(fill, prefix=prefix))
+        entries, exits = course.entries, course.exits
+        if not entries:
+            return None
         entered = sum((fill.amount for fill in entries), Decimal(0))
-        exits = _take(closing, amount=entered)
-        exited = sum((fill.amount for fill in exits), Decimal(0))
+        exited = entered - course.ours
         entry_value = sum((fill.price * fill.amount for fill in entries), Decimal(0))
         exit_value = sum((fill.price * fill.amount for fill in exits), Decimal(0))
-        fee = sum((fill.fee for fill in (*entries, *exits)), Decimal(0))
+        fee = sum((fill.fee * fee_prices.get(fill.fee_asset, Decimal(0)) for fill in (*entries, *exits)), Decimal(0))
         gross = entry_side.sign * (exit_value - entry_value * exited / entered)
+        funding = own_funding(payments, holdings=course.holdings, traded_at=(fill.at for fill in everything))
+        net = gross - fee + funding
         closed = exited == entered
         return Booking(
             entered_amount=entered,
@@ -100,14 +155,22 @@ def book_position(
             entry_price=_STORED.plus(entry_value / entered),
             exit_price=_STORED.plus(exit_value / exited) if exited else None,
             fee=_STORED.plus(fee),
+            funding=_STORED.plus(funding),
             gross_profit=_STORED.plus(gross),
-            net_profit=_STORED.plus(gross - fee),
-            profit_pct=_STORED.plus((gross - fee) * 100 / entry_value),
+            net_profit=_STORED.plus(net),
+            profit_pct=_STORED.plus(net * 100 / entry_value),
             reported_pnl=_STORED.plus(sum((fill.realized_pnl for fill in exits), Decimal(0))),
             close_reason=_close_reason(exits[-1], prefix=prefix, deliberate=deliberate) if closed else None,
-            opened_at=opened_at,
+            opened_at=entries[0].at,
             closed_at=exits[-1].at if closed else None,
         )
+
+
+def average_price(fills: Sequence[Fill]) -> Decimal:
+    """Return the mean price of at least one fill, by amount."""
+    with exact():
+        value = sum((fill.price * fill.amount for fill in fills), Decimal(0))
+        return _STORED.plus(value / sum((fill.amount for fill in fills), Decimal(0)))
 
 
 def _concerns(fill: Fill, execution_id: str, *, prefix: str) -> bool:
@@ -118,18 +181,6 @@ def _concerns(fill: Fill, execution_id: str, *, prefix: str) -> bool:
 def _leg_of(fill: Fill, *, prefix: str) -> Leg | None:
     ref = parse_client_order_id(fill.client_order_id, prefix=prefix)
     return ref.leg if ref else None
-
-
-def _take(fills: list[Fill], *, amount: Decimal) -> list[Fill]:
-    """Return the first fills up to an amount, the last one in part if need be."""
-    taken = []
-    for fill in fills:
-        share = min(fill.amount, amount)
-        if not share:
-            break
-        taken.append(fill if share == fill.amount else _part_of(fill, share))
-        amount -= share
-    return taken
 
 
 def _part_of(fill: Fill, amount: Decimal) -> Fill:

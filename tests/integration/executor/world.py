@@ -16,7 +16,9 @@ from typing import Any
 import ccxt
 
 from functions.order_executor import app, service
+from local.paper_exchange import account_routes, order_routes
 from shared.clock import to_iso, utc_now
+from shared.exchange import transport
 from shared.messages import Command, OrderMessage
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -41,6 +43,7 @@ from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 ORDER = "/fapi/v1/order"
 ALGO_ORDER = "/fapi/v1/algoOrder"
 BATCH_ORDERS = "/fapi/v1/batchOrders"
+FUTURES_ROUTES = account_routes.ROUTES | order_routes.ROUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Books:
     """One account as the exchange keeps it."""
 
     position: Decimal
+    wallet: Decimal
     open_orders: list[dict[str, Any]]
     orders: list[dict[str, Any]]
     requests: dict[str, int]
@@ -70,6 +74,12 @@ class Books:
     def sent(self, path: str) -> int:
         """Return how many POST requests reached a path."""
         return self.requests.get(f"POST {path}", 0)
+
+    @property
+    def weight(self) -> int:
+        """The weight of all requests so far, on the futures paths."""
+        routes = {f"{method} {path}": route.weight for (method, path), route in FUTURES_ROUTES.items()}
+        return sum(count * routes[request] for request, count in self.requests.items() if request in routes)
 
     @property
     def flat(self) -> bool:
@@ -120,7 +130,13 @@ class World:
     def tidy(self) -> None:
         """Undo what a test did to what all tests share."""
         self.exchange.control("DELETE", "/paper/faults")
-        self.exchange.set(refuse_late_past_recv_window=True)
+        self.exchange.set(
+            refuse_late_past_recv_window=True,
+            refuse_overlapping_close=False,
+            overlap_counts_conditional=False,
+            clock_offset_ms=0,
+        )
+        transport.server_clock.offset_ms = 0
         self.exchange.move_price("20000")
         self.halt(on=False)
 
@@ -291,13 +307,14 @@ class World:
     def trade_by_hand(self, person: Person, side: str, quantity: str, **also: str) -> None:
         """Place an order as the account's owner would, past us."""
         order = {"symbol": "BTCUSDT", "side": side, "quantity": quantity, "type": "MARKET"} | also
-        self._as_owner(person, lambda client: client.fapiPrivatePostOrder(order))
+        self.as_owner(person, lambda client: client.fapiPrivatePostOrder(order))
 
     def cancel_stops(self, person: Person) -> None:
         """Cancel the conditional orders as the account's owner would."""
-        self._as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": "BTCUSDT"}))
+        self.as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": "BTCUSDT"}))
 
-    def _as_owner(self, person: Person, act: Callable[[Any], Any]) -> None:
+    def as_owner(self, person: Person, act: Callable[[Any], Any]) -> None:
+        """Do something at the exchange with the account's own key, past us."""
         secret = unseal(person.key.secret_ciphertext, owner_id=person.key.id)
         client = ccxt.binanceusdm({"apiKey": person.key.api_key, "secret": secret, "enableRateLimit": False})
         client.urls["api"] = {
@@ -305,6 +322,7 @@ class World:
             for name, url in client.urls["api"].items()
             if isinstance(url, str)
         }
+        client.load_time_difference()  # a test may have set the exchange's clock
         act(client)
 
     # -- what came of it -------------------------------------------------------------------------------------------
@@ -320,6 +338,7 @@ class World:
         account = self.exchange.control("GET", f"/paper/accounts/{person.key.api_key}")
         return Books(
             position=sum((Decimal(p["amount"]) for p in account["positions"]), Decimal(0)),
+            wallet=Decimal(account["walletBalance"]),
             open_orders=account["openOrders"],
             orders=account["orders"],
             requests=account["requests"],

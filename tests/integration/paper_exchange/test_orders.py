@@ -299,6 +299,23 @@ def test_cancel_all_leaves_other_symbols_and_conditional_orders(trader: Trader) 
     assert trader.open_algos() == []
 
 
+def test_market_close_may_be_refused_over_conditional_orders_that_reduce_too(trader: Trader) -> None:
+    trader.exchange.set(refuse_overlapping_close=True, overlap_counts_conditional=True)
+    trader.market("buy", 0.1)
+    trader.stop("sell", 19_500)
+    trader.limit("sell", 0.1, 20_500, reduceOnly=True)
+    with refused(-4118):
+        trader.market("sell", 0.1, reduceOnly=True)
+    trader.futures.cancel_all_orders(BTC)
+    standing = trader.stop("sell", 19_600, 0.1, reduceOnly=True)
+    with refused(-4118):
+        trader.market("sell", 0.1, reduceOnly=True)
+    trader.futures.cancel_order(standing["id"], BTC, {"trigger": True})
+    # What closes the whole position is no part of the sum.
+    trader.market("sell", 0.1, reduceOnly=True)
+    assert trader.held() == "0"
+
+
 def test_histories_list_oldest_first(trader: Trader) -> None:
     first, second = trader.market("buy", 0.1), trader.limit("sell", 0.1, 20_500)
     assert [order["id"] for order in trader.futures.fetch_orders(BTC)] == [first["id"], second["id"]]
@@ -320,3 +337,40 @@ def test_too_many_resting_orders_are_refused(new_trader: Callable[..., Trader]) 
     with refused(-2025):
         trader.limit("buy", 0.01, 19_500)
     assert trader.market("buy", 0.01)["status"] == "closed"
+
+
+DAY_MS = 24 * 3600 * 1000
+
+
+@pytest.mark.parametrize("history", ["UserTrades", "AllOrders", "AllAlgoOrders"])
+def test_histories_cover_seven_days_at_most(trader: Trader, history: str) -> None:
+    ask = getattr(trader.futures, f"fapiPrivateGet{history}")
+    now_ms = trader.futures.milliseconds()
+    assert ask({"symbol": "BTCUSDT", "startTime": now_ms - 7 * DAY_MS, "endTime": now_ms}) == []
+    with refused(-1127):
+        ask({"symbol": "BTCUSDT", "startTime": now_ms - 8 * DAY_MS, "endTime": now_ms})
+
+
+def test_history_from_an_id_on_takes_no_times(trader: Trader) -> None:
+    with refused(-1128):
+        trader.futures.fapiPrivateGetUserTrades({"symbol": "BTCUSDT", "fromId": 1, "startTime": 1})
+
+
+def test_history_longer_than_its_limit_shows_the_newest_of_its_span(trader: Trader) -> None:
+    orders = [int(trader.market("buy", 0.1)["id"]) for _ in range(3)]
+    span = {"symbol": "BTCUSDT", "startTime": trader.futures.milliseconds() - DAY_MS, "limit": 2}
+    assert [order["orderId"] for order in trader.futures.fapiPrivateGetAllOrders(span)] == orders[1:]
+    assert [trade["orderId"] for trade in trader.futures.fapiPrivateGetUserTrades(span)] == orders[1:]
+
+
+def test_fees_are_paid_in_bnb_while_there_is_some(trader: Trader) -> None:
+    trader.exchange.control("PUT", f"/paper/accounts/{trader.api_key}", {"feeBurn": True, "balances": {"BNB": "0.03"}})
+    trader.market("buy", 0.1)
+    trader.market("buy", 1)
+    first, second = trader.see()["trades"]
+    # 2,000 USDT x 0.04 % x 0.9 / 300; for the third fee there is not enough left.
+    assert (first["commission"], first["commissionAsset"]) == ("0.00240000", "BNB")
+    assert (second["commission"], second["commissionAsset"]) == ("0.02400000", "BNB")
+    trader.market("buy", 1)
+    assert trader.see()["trades"][2]["commissionAsset"] == "USDT"
+    assert trader.futures.fapiPrivateGetFeeBurn()["feeBurn"] is True

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -5,6 +6,7 @@ import pytest
 
 from shared.trading.booking import Booking, Fill, book_position
 from shared.trading.execution import CloseReason
+from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg, client_order_id
 from shared.trading.sides import Side
 
@@ -24,6 +26,7 @@ def fill(
     *,
     at_s: float = 0,
     fee: str = "0",
+    fee_asset: str = "USDT",
     pnl: str = "0",
     execution_id: str = EXECUTION,
 ) -> Fill:
@@ -35,14 +38,26 @@ def fill(
         price=D(price),
         amount=D(amount),
         fee=D(fee),
+        fee_asset=fee_asset,
         realized_pnl=D(pnl),
         at=START + timedelta(seconds=at_s),
     )
 
 
-def book(*fills: Fill, entry_side: Side = Side.BUY, deliberate: CloseReason = CloseReason.ADMIN) -> Booking:
+def book(
+    *fills: Fill,
+    entry_side: Side = Side.BUY,
+    deliberate: CloseReason = CloseReason.ADMIN,
+    payments: Sequence[FundingPayment] = (),
+) -> Booking:
     booking = book_position(
-        execution_id=EXECUTION, entry_side=entry_side, fills=fills, prefix=PREFIX, deliberate=deliberate
+        execution_id=EXECUTION,
+        entry_side=entry_side,
+        fills=fills,
+        prefix=PREFIX,
+        deliberate=deliberate,
+        fee_prices={"USDT": D(1), "BNB": D("312.5")},
+        payments=payments,
     )
     assert booking is not None
     return booking
@@ -152,3 +167,55 @@ def test_averages_that_do_not_end_fit_what_a_table_can_hold() -> None:
     numbers: list[Decimal | None] = [booking.entry_price, booking.exit_price, booking.profit_pct]
     assert all(number is not None and len(number.as_tuple().digits) <= 38 for number in numbers)
     assert booking.gross_profit == D(-5)
+
+
+def test_fee_in_another_asset_counts_at_its_price() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100", fee="0.0016", fee_asset="BNB"),
+        fill(Leg.STOP, Side.SELL, "1", "99", at_s=5, fee="0.05"),
+    )
+    assert (booking.fee, booking.net_profit) == (D("0.55"), D("-1.55"))
+
+
+def test_fee_in_an_asset_without_a_price_counts_nothing() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100", fee="7", fee_asset="XYZ"), fill(Leg.STOP, Side.SELL, "1", "99", at_s=5)
+    )
+    assert (booking.fee, booking.net_profit) == (D(0), D(-1))
+
+
+def test_what_the_owner_sells_is_first_what_they_bought_beside_us() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "3", "100"),
+        fill("web_1", Side.BUY, "1", "100", at_s=2),
+        fill("web_2", Side.SELL, "2", "110", at_s=4),
+    )
+    assert (booking.exited_amount, booking.open_amount, booking.gross_profit) == (D(1), D(2), D(10))
+
+
+def test_stop_of_the_whole_position_closes_what_the_owner_held_beside_us_too() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "3", "100"),
+        fill("web_1", Side.BUY, "1", "100", at_s=2),
+        fill(Leg.STOP, Side.SELL, "4", "90", at_s=4, fee="4"),
+    )
+    assert (booking.open_amount, booking.gross_profit, booking.fee) == (D(0), D(-30), D(3))
+
+
+def test_what_the_owner_opens_the_other_way_and_buys_back_is_not_ours() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100"),
+        fill("web_1", Side.SELL, "3", "110", at_s=2),
+        fill("web_2", Side.BUY, "2", "50", at_s=4),
+    )
+    assert (booking.entered_amount, booking.gross_profit, booking.close_reason) == (D(1), D(10), CloseReason.MANUAL)
+
+
+def test_funding_is_part_of_the_profit() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100", fee="1"),
+        fill(Leg.STOP, Side.SELL, "1", "99", at_s=7200),
+        payments=[FundingPayment(D("-0.25"), datetime(2022, 10, 21, 15, tzinfo=UTC))],
+    )
+    assert (booking.funding, booking.net_profit, booking.profit_pct) == (D("-0.25"), D("-2.25"), D("-2.25"))
+    assert booking.gross_profit == D(-1)

@@ -43,6 +43,7 @@ CLOSED: dict[str, Any] = {
     "entry_price": Decimal("19299.9"),
     "exit_price": Decimal("19149.16657"),
     "fee": Decimal("10.35"),
+    "funding": Decimal("-1.25"),
     "profit": Decimal("-111.79359839"),
     "profit_pct": Decimal("-0.86"),
     "closed_at": after(30),
@@ -114,6 +115,7 @@ def test_closed_execution_shows_what_was_done() -> None:
                 "stopType": "MARKET",
                 "takeProfit": [22300, 22310],
                 "fee": Decimal("10.35"),
+                "funding": Decimal("-1.25"),
                 "profit": Decimal("-111.79359839"),
                 "profitPercentage": Decimal("-0.86"),
                 "createdAt": "2022-09-09T01:57:36.304Z",
@@ -129,7 +131,9 @@ def test_execution_without_a_position_shows_why() -> None:
     executed("one", state=ExecutionState.DENIED, reason="STALE")
     (item,) = send(lambda_handler, sample(STRATEGY)).body["items"]
     assert (item["status"], item["reason"], item["active"]) == ("DENIED", "STALE", False)
-    assert [item[name] for name in ("amount", "entryPrice", "exitPrice", "fee", "profit", "closedAt")] == [None] * 6
+    assert [item[name] for name in ("amount", "entryPrice", "exitPrice", "fee", "funding", "profit", "closedAt")] == [
+        None
+    ] * 7
 
 
 def test_open_execution_shows_the_amount_that_was_meant_until_it_is_filled() -> None:

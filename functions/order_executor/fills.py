@@ -1,0 +1,87 @@
+"""The exchange's fills on a symbol, each under the client id that its order was placed with. Decides nothing.
+
+The exchange names a fill's order by its own id. Most are in our ledger; what is not is asked for order by order, which
+costs a fifth of its lists: first our conditional orders, because a triggered one fills as another order than was
+placed, then the order itself (the owner's, the exchange's own, another execution's).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from shared.clock import from_ms
+from shared.exchange.futures import FuturesAccount, now_ms
+from shared.models.order import Order, OrderStatus
+from shared.trading.booking import Fill
+
+_LATE_BY = timedelta(seconds=60)
+"""A fill shows at most so long after it happened; a second reading begins there, not at the position's first day."""
+_ONE_BY_ONE = 4
+"""More unknown orders than this are cheaper to find in the exchange's list of them."""
+
+
+@dataclass(slots=True)
+class FillBook:
+    """What was read so far; a repeated reading asks for the latest only."""
+
+    account: FuturesAccount
+    symbol: str
+    since: datetime
+    _fills: dict[int, Fill] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    """Exchange's order id → client id, as the exchange said."""
+
+    async def read(self, orders: Iterable[Order]) -> tuple[Fill, ...]:
+        """Return every fill up to now, oldest first; `orders` is our ledger, which learns what triggered."""
+        read_at = from_ms(now_ms())
+        self._fills |= await self.account.fills(self.symbol, since=self.since)
+        self.since = max(self.since, read_at - _LATE_BY)
+        names = await self._names_of(list(orders))
+        return tuple(
+            replace(fill, client_order_id=names.get(fill.order_id, "")) for _, fill in sorted(self._fills.items())
+        )
+
+    async def _names_of(self, orders: list[Order]) -> dict[str, str]:
+        names = _ledger_names(orders) | self._names
+        if self._unknown(names):
+            await self._ask_conditional(orders)
+            names = _ledger_names(orders) | self._names
+        unknown = self._unknown(names)
+        if len(unknown) > _ONE_BY_ONE:
+            first = min(fill.at for fill in self._fills.values() if fill.order_id in unknown)
+            listed = await self.account.orders_since(self.symbol, first - _LATE_BY)
+            self._names |= {view.exchange_order_id: view.client_order_id for view in listed}
+        else:
+            asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in unknown)
+            found = await asyncio.gather(*asked)
+            # What the exchange does not know now is nobody's for now, and asked for again by the next reading.
+            self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
+        return names | self._names
+
+    def _unknown(self, names: dict[str, str]) -> set[str]:
+        return {fill.order_id for fill in self._fills.values()} - names.keys()
+
+    async def _ask_conditional(self, orders: list[Order]) -> None:
+        waiting = [
+            order
+            for order in orders
+            if order.conditional and order.actual_order_id is None and order.status is not OrderStatus.ABSENT
+        ]
+        views = await asyncio.gather(
+            *(self.account.find_order(self.symbol, order.client_order_id, conditional=True) for order in waiting)
+        )
+        for order, view in zip(waiting, views, strict=True):
+            if view is not None and view.actual_order_id is not None:
+                order.actual_order_id = view.actual_order_id
+
+
+def _ledger_names(orders: Iterable[Order]) -> dict[str, str]:
+    ids = {}
+    for order in orders:
+        exchange_id = order.actual_order_id if order.conditional else order.exchange_order_id
+        if exchange_id is not None:
+            ids[exchange_id] = order.client_order_id
+    return ids

@@ -1,0 +1,77 @@
+"""What of an account's funding payments belongs to one position. Asks for none, stores nothing.
+
+Perpetual contracts settle funding on whole hours UTC: every eight hours as a rule, every four, two or one for some
+contracts and times (Binance, "Introduction to Funding Rates" and its announcements on settlement frequency). It is paid
+on what is held at that moment; somebody who enters up to 15 seconds later may still be charged (same source).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shared.trading.arithmetic import exact
+
+LATE_ENTRY = timedelta(seconds=15)
+"""Who enters so long after the hour may still pay for it."""
+POSTED_WITHIN = timedelta(seconds=60)
+"""A payment is dated at its hour or a little after; from then on its own date counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """One payment on a symbol, for everything that the account held of it; negative when it was paid."""
+
+    amount: Decimal
+    at: datetime
+
+    @property
+    def due_at(self) -> datetime:
+        """The whole hour that it was settled for."""
+        hour = _whole_hour(self.at)
+        return hour if self.at - hour <= POSTED_WITHIN else self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What was held from a moment on, until the next one: ours, and with it what the owner held beside it."""
+
+    at: datetime
+    ours: Decimal
+    total: Decimal
+
+
+def may_have_funding(opened_at: datetime, closed_at: datetime) -> bool:
+    """Tell whether a position was open on a whole hour."""
+    return _whole_hour(closed_at) >= opened_at - LATE_ENTRY
+
+
+def funding_span(opened_at: datetime, closed_at: datetime) -> tuple[datetime, datetime]:
+    """Return the times between which a position's payments are dated."""
+    return opened_at - LATE_ENTRY, closed_at + POSTED_WITHIN
+
+
+def own_funding(
+    payments: Iterable[FundingPayment], *, holdings: Sequence[Holding], traded_at: Iterable[datetime]
+) -> Decimal:
+    """Return our part of an account's payments: in proportion to what was ours of what the account held then.
+
+    `holdings` are oldest first, the first one our entry. `traded_at` are the times of all fills on the symbol: a
+    payment for the hour just before our entry is ours only if nothing was traded in between: the account was flat then.
+    """
+    opened_at = holdings[0].at
+    traded = tuple(traded_at)
+    own = Decimal(0)
+    with exact():
+        for payment in payments:
+            due_at = payment.due_at
+            if opened_at - LATE_ENTRY <= due_at < opened_at and not any(due_at <= at < opened_at for at in traded):
+                due_at = opened_at
+            held = next((one for one in reversed(holdings) if one.at <= due_at), None)
+            if held is not None and held.ours > 0:
+                own += payment.amount * held.ours / max(held.total, held.ours)
+    return own
+
+
+def _whole_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,184 @@
+"""A close is work that can be resumed: cancelled, closed reduce-only, verified, the stop kept to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from functions.order_executor import booking, closing
+from functions.order_executor.trade import Trade
+from shared.exchange import markets
+from shared.messages import Command
+from shared.models.execution_event import ExecutionEvent
+from shared.models.follower_performance import FollowerPerformance
+from shared.models.order import Order, OrderStatus
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import StopType
+from tests.integration.executor.world import ORDER, Person, World
+
+TRAILING = {"trailing_trigger": Decimal(950), "callback_rate": Decimal(2)}
+
+
+def book(world: World, person: Person) -> FollowerPerformance:
+    found = FollowerPerformance.find(person.record.id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("stop_type", list(StopType))
+def test_close_that_standing_orders_make_the_exchange_refuse_succeeds(world: World, stop_type: StopType) -> None:
+    person = world.follower()
+    execution = world.opened(person, stop_type=stop_type, **TRAILING)
+    world.exchange.set(refuse_overlapping_close=True, overlap_counts_conditional=True)
+
+    world.work(execution, command=Command.CLOSE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
+    assert world.books(person).flat
+
+
+def test_flattening_that_standing_orders_make_the_exchange_refuse_succeeds(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person, stop_type=StopType.LIMIT, **TRAILING)
+    world.exchange.set(refuse_overlapping_close=True, overlap_counts_conditional=True)
+    world.cancel_stops(person)
+    # Neither stop can be put back any more: below the stop, above the backstop.
+    world.exchange.move_price("19700")
+
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
+    assert world.books(person).flat
+
+
+def test_close_that_the_owners_orders_overlap_takes_the_rest_and_keeps_the_stop(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    own = {"type": "LIMIT", "price": "20800", "timeInForce": "GTC", "reduceOnly": "true"}
+    world.trade_by_hand(person, "SELL", "0.250", **own)
+    world.exchange.set(refuse_overlapping_close=True)
+
+    world.work(execution, command=Command.CLOSE)
+
+    books = world.books(person)
+    assert world.now(execution).state is ExecutionState.CLOSING
+    assert books.position == Decimal("0.250")
+    assert len(books.stops) == 1
+    assert [order["origQty"] for order in books.targets] == ["0.250"]
+
+    world.exchange.set(refuse_overlapping_close=False)
+    world.work(execution, command=Command.SETTLE)
+    assert world.now(execution).state is ExecutionState.CLOSED
+
+
+class DiedError(Exception):
+    """What stands for a worker's death: nothing after it happens."""
+
+
+Step = tuple[Any, str]
+
+
+@pytest.mark.parametrize("done_first", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        (Trade, "cancel"),
+        (Trade, "place"),
+        (Trade, "read_fills"),
+        (closing, "clear"),
+        (booking, "_learn_orders"),
+        (booking, "_write"),
+    ],
+    ids=lambda step: step[1],
+)
+def test_close_that_dies_at_any_step_is_resumed_and_counts_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: Step, done_first: bool
+) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    owner, name = step
+    real = getattr(owner, name)
+
+    async def dies(*args: Any, **values: Any) -> None:
+        if done_first:
+            await real(*args, **values)
+        raise DiedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        world.work(execution, command=Command.CLOSE)
+    assert world.books(person).position == 0 or len(world.books(person).stops) == 1
+
+    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
+    assert world.books(person).flat
+    assert (book(world, person).trades, book(world, person).total_profit) == (1, execution.profit)
+    assert len(world.books(person).market_fills) == 2
+    assert not [o for o in Order.query(execution.id) if o.status in {OrderStatus.INTENDED, OrderStatus.OPEN}]
+
+
+@pytest.fixture
+def coarse_market_orders(world: World) -> Iterator[Callable[[], None]]:
+    """Let the symbol's filters change: from now on market orders are for whole bitcoins."""
+    before = dict(markets._filters)
+
+    def change() -> None:
+        markets._filters["BTC/USDT"] = replace(markets._filters["BTC/USDT"], market_min_amount=Decimal(1))
+
+    yield change
+    markets._filters.update(before)
+
+
+def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
+    world: World, coarse_market_orders: Callable[[], None]
+) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    coarse_market_orders()
+    looks = world.delayed_on("reconcile")
+
+    world.work(execution, command=Command.CLOSE)
+    world.work(execution, command=Command.SETTLE)
+
+    execution = world.now(execution)
+    assert (execution.state, execution.reason) == (ExecutionState.CLOSING, "DUST_LEFT")
+    assert len(world.books(person).stops) == 1
+    assert world.books(person).sent(ORDER) == 1
+    assert world.delayed_on("reconcile") == looks
+    assert len([event for event in ExecutionEvent.query(execution.id) if event.reason == "DUST_LEFT"]) == 1
+
+    world.exchange.move_price("19790")
+    world.work(execution, command=Command.SETTLE)
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
+    assert world.books(person).flat
+
+
+@pytest.mark.parametrize(
+    ("price", "command", "at_most"),
+    [("19790", Command.SETTLE, 21), ("20400", Command.SETTLE, 17), (None, Command.CLOSE, 27)],
+    ids=["stop-out", "take-profits", "admin close"],
+)
+def test_end_of_a_position_costs_little_of_the_addresss_weight(
+    world: World, price: str | None, command: Command, at_most: int
+) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    if price is not None:
+        world.exchange.move_price(price)
+    before = world.books(person).weight
+
+    world.work(execution, command=command)
+
+    assert world.now(execution).state is ExecutionState.CLOSED
+    spent = world.books(person).weight - before
+    assert spent <= at_most
