@@ -11,12 +11,13 @@ import time
 import uuid
 from typing import assert_never
 
-from functions.order_executor import accounts, booking, opening, settling
+from functions.order_executor import accounts, booking, opening, settling, waiting
 from functions.order_executor.lease import LEASE_S, Lease
 from functions.order_executor.opening import TooLate
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade
-from shared.errors import ExchangeAuthorizationFailed, LeaseLost, NotFound
+from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, LeaseLost, NotFound
+from shared.exchange import lanes
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
@@ -60,8 +61,12 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         if trade is None:
             raise
         await _without_access(trade, error)
+    except ExchangeThrottled as error:
+        if trade is None:
+            raise
+        await waiting.wait_for_lane(trade, error)
     finally:
-        await lease.release()
+        await asyncio.gather(lease.release(), lanes.flush())
 
 
 async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
@@ -98,14 +103,23 @@ async def _take_lease(message: OrderMessage) -> Lease | None:
 
 async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> Trade:
     account = await accounts.account_of(key, symbol=execution.symbol)
-    try:
-        filters = await account.filters(execution.symbol)
-    except NotFound:
-        filters = UNLISTED
-    trade = Trade(execution=execution, lease=lease, account=account, filters=filters)
+    trade = Trade(execution=execution, lease=lease, account=account, filters=UNLISTED)
     if execution.state is not ExecutionState.QUEUED:
-        await trade.load_orders()
+        await asyncio.gather(trade.load_orders(), lanes.gate_of(key.egress_lane).refresh())
     return trade
+
+
+async def _ready(trade: Trade) -> None:
+    """Learn the symbol's filters. What an entry closes first needs none; the entry asks for them again itself."""
+    try:
+        if trade.execution.state is not ExecutionState.QUEUED:
+            lanes.gate_of(trade.account.lane).check(reads=False)
+        trade.filters = await trade.account.filters(trade.symbol)
+    except NotFound:
+        pass
+    except ExchangeThrottled:
+        if trade.execution.state is not ExecutionState.QUEUED:
+            raise
 
 
 async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
@@ -117,6 +131,7 @@ async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
                 await trade.advance(desired=Desired.CLOSED)
         case _:
             assert_never(command)
+    await _ready(trade)
     if trade.execution.state is ExecutionState.QUEUED:
         await opening.open_position(trade, ends_at_s=ends_at_s)
     else:

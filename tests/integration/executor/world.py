@@ -17,8 +17,10 @@ import ccxt
 
 from functions.order_executor import app, service
 from shared.clock import to_iso, utc_now
+from shared.exchange import lanes
 from shared.messages import Command, OrderMessage
 from shared.models.base import created_key
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
@@ -123,6 +125,7 @@ class World:
         self.exchange.set(refuse_late_past_recv_window=True)
         self.exchange.move_price("20000")
         self.halt(on=False)
+        self.free_lane()
 
     # -- what stands at the beginning ------------------------------------------------------------------------------
 
@@ -238,6 +241,12 @@ class World:
     def halt(self, *, on: bool) -> None:
         """Flip the switch against new entries."""
         TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
+
+    def free_lane(self) -> None:
+        """Let the lane begin anew: nothing used, no pause, no ban, nothing remembered."""
+        for lane in EgressLane.scan():
+            lane.delete()
+        lanes.forget()
 
     def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
         """Let the exchange misbehave towards one account."""

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from shared.errors import (
+    AddressBanned,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -32,7 +33,7 @@ ANSWERS: list[tuple[int, int | None, str, type[ExchangeError]]] = [
     (401, -2014, "API-key format invalid.", ExchangeAuthorizationFailed),
     (400, -1022, "Signature for this request is not valid.", ExchangeAuthorizationFailed),
     (429, -1003, "Too many requests.", ExchangeThrottled),
-    (418, -1003, "Way too many requests; IP banned.", ExchangeThrottled),
+    (418, -1003, "Way too many requests; IP banned.", AddressBanned),
     (503, -1008, "Server is currently overloaded.", ExchangeUnavailable),
     (503, None, "Service Unavailable.", ExchangeUnavailable),
     (503, None, "Unknown error, please check your request or try again later.", OutcomeUnknown),
