@@ -11,13 +11,15 @@ import time
 import uuid
 from typing import assert_never
 
+from pynamodb.exceptions import PynamoDBException
+
 from functions.order_executor import accounts, booking, opening, settling, waiting
 from functions.order_executor.lease import LEASE_S, Lease
 from functions.order_executor.opening import TooLate
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade
 from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, LeaseLost, NotFound
-from shared.exchange import lanes
+from shared.exchange import key_status, lanes
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
@@ -45,7 +47,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         reconcile = ReconcileMessage(message.execution_id)
         await asyncio.to_thread(send_reconcile, reconcile, delay_s=_LOOK_AGAIN_S)
         return
-    trade = None
+    trade = key = None
     try:
         execution, key = await _read(message)
         if not execution.active:
@@ -66,7 +68,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
             raise
         await waiting.wait_for_lane(trade, error)
     finally:
-        await asyncio.gather(lease.release(), lanes.flush())
+        await asyncio.gather(lease.release(), lanes.flush(), _keep_refusal(trade, key))
 
 
 async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
@@ -136,6 +138,18 @@ async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
         await opening.open_position(trade, ends_at_s=ends_at_s)
     else:
         await settling.settle(trade)
+
+
+async def _keep_refusal(trade: Trade | None, key: ExchangeKey | None) -> None:
+    """Keep on the key, or on its lane, that the exchange refused it, whatever became of the work."""
+    refusal = trade.account.take_refusal() if trade is not None else None
+    if key is None or refusal is None:
+        return
+    try:
+        await asyncio.to_thread(key_status.note_refusal, key, refusal)
+    except PynamoDBException as error:
+        # The next refusal is kept; nothing of this message is to be done again for it.
+        logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)
 
 
 async def _without_access(trade: Trade, error: ExchangeAuthorizationFailed) -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_ms
-from shared.errors import ExchangeError, OrderUnknown, OutcomeUnknown
+from shared.errors import ExchangeAuthorizationFailed, ExchangeError, OrderUnknown, OutcomeUnknown
 from shared.exchange import parse, quirks, transport
 from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
@@ -86,6 +86,12 @@ class FuturesAccount:
     def lane(self) -> str:
         """The egress lane that its requests leave from."""
         return str(self._client.lane)
+
+    def take_refusal(self) -> ExchangeAuthorizationFailed | None:
+        """Return the last refusal of the key, once, whoever got over it."""
+        refusal: ExchangeAuthorizationFailed | None = self._client.refusal
+        self._client.refusal = None
+        return refusal
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

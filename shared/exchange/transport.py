@@ -83,6 +83,8 @@ class _Ours:
 
     lane = lanes.USUAL_LANE
     """Whose address the requests leave from."""
+    refusal: ExchangeAuthorizationFailed | None = None
+    """The last refusal of the key, until somebody takes note of it."""
 
     def __del__(self) -> None:
         """Leave the session alone: it is the process's, not this client's (ccxt would ask for `close()`)."""
@@ -104,6 +106,9 @@ class _Ours:
             answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]  # of ccxt's class beside it
         except ExchangeThrottled as error:
             gate.refused(error)
+            raise
+        except ExchangeAuthorizationFailed as error:
+            self.refusal = error
             raise
         gate.succeeded()
         return answer

@@ -24,11 +24,12 @@ from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
+from shared.models.lane_refusal import LaneRefusal
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.subscription import Subscription
-from shared.models.trading_switch import EVERYTHING, TradingSwitch
+from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
@@ -243,9 +244,10 @@ class World:
         TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
 
     def free_lane(self) -> None:
-        """Let the lane begin anew: nothing used, no pause, no ban, nothing remembered."""
-        for lane in EgressLane.scan():
-            lane.delete()
+        """Let the lane begin anew: nothing used, no pause, no ban, no refusals, nothing remembered."""
+        for record in (*EgressLane.scan(), *LaneRefusal.scan()):
+            record.delete()
+        TradingSwitch(lane_scope(lanes.USUAL_LANE)).delete()
         lanes.forget()
 
     def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
