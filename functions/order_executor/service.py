@@ -112,10 +112,13 @@ async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> T
 
 
 async def _ready(trade: Trade) -> None:
-    """Learn the symbol's filters. What an entry closes first needs none; the entry asks for them again itself."""
+    """Learn the symbol's filters, if the lane lets the work go on now.
+
+    What an entry closes first needs no filters, and must go on; the entry asks for them again itself.
+    """
     try:
         if trade.execution.state is not ExecutionState.QUEUED:
-            lanes.gate_of(trade.account.lane).check(reads=False)
+            _leave_weight(trade)
         trade.filters = await trade.account.filters(trade.symbol)
     except NotFound:
         pass
@@ -150,6 +153,15 @@ async def _keep_refusal(trade: Trade | None, key: ExchangeKey | None) -> None:
     except PynamoDBException as error:
         # The next refusal is kept; nothing of this message is to be done again for it.
         logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)
+
+
+def _leave_weight(trade: Trade) -> None:
+    """Raise ExchangeThrottled in a ban; and for a look that can wait while the lane's weight is nearly used up."""
+    gate, execution = lanes.gate_of(trade.account.lane), trade.execution
+    gate.check(reads=False)
+    can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
+    if can_wait and gate.is_short():
+        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.turn_in_s())
 
 
 async def _without_access(trade: Trade, error: ExchangeAuthorizationFailed) -> None:

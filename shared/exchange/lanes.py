@@ -41,7 +41,7 @@ _EDGE_MS = 1_000
 _PROBE_EVERY_MS = 1_000
 _TELL_ABOVE_PCT = 5
 """What the exchange counted beyond the record, in percent of the limit, before it is worth a write."""
-_PLENTY_SHORT_PCT = 80
+_SHORT_ABOVE_PCT = 80
 _TURN_MARGIN_S = 0.5
 _SAME_END_MS = 1_000
 
@@ -183,7 +183,7 @@ class LaneGate:
 
     def is_short(self) -> bool:
         """Tell whether so much of this minute's weight is gone that what can wait should."""
-        return self._known_in(self._minute_ms()) * 100 > self._whole_limit() * _PLENTY_SHORT_PCT
+        return self._known_in(self._minute_ms()) * 100 > self._whole_limit() * _SHORT_ABOVE_PCT
 
     # -- the table -------------------------------------------------------------------------------------------------
 

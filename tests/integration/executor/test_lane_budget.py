@@ -12,7 +12,7 @@ import pytest
 from functions.position_watcher import app as watcher
 from shared import config
 from shared.clock import utc_now
-from shared.exchange import markets, weights
+from shared.exchange import lanes, markets, weights
 from shared.messages import Command
 from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
@@ -103,6 +103,7 @@ def test_two_alerts_in_a_minute_end_in_one_position_each(short_minute: World) ->
 def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World) -> None:
     world = short_minute
     world.exchange.set(weight_limit_per_minute=10_000, weight_window_ms=24 * 3600 * 1000)
+    world.opened(world.follower())  # the exchange's markets are read once an hour
     markets._brackets.clear()
     before = used_weight(world)
 
@@ -115,6 +116,28 @@ def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World
 def used_weight(world: World) -> int:
     with urllib.request.urlopen(f"{world.exchange.url}/fapi/v1/ping") as answer:  # noqa: S310 - 127.0.0.1
         return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
+
+
+def test_look_at_a_protected_position_waits_while_the_lane_is_short(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
+    person = world.follower()
+    execution = world.opened(person)
+    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    EgressLane(lane="lane-1", minute=today, used_weight=81, weight_limit=100).save()
+    lanes.forget()
+    asked = world.books(person).requests
+
+    assert world.work(execution, command=Command.SETTLE) == []
+
+    assert world.books(person).requests == asked
+    looked_at = world.now(execution)
+    assert looked_at.state is ExecutionState.PROTECTED
+    assert looked_at.due_at is not None
+    assert looked_at.due_at > utc_now() + timedelta(seconds=1)
+    assert world.work(execution, command=Command.CLOSE) == []  # what closes never waits for weight
+    assert world.books(person).flat
 
 
 def test_entry_whose_alert_would_be_stale_by_then_is_denied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
