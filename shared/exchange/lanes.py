@@ -99,6 +99,7 @@ class LaneGate:
     _seen: tuple[int, int] = (0, 0)
     """Minute and count of the exchange, as last said."""
     _read_at_ms: int = 0
+    _was_read: bool = False
     _refusals: int = 0
     _unwritten: int = 0
     """Refusals that are being written to the table."""
@@ -160,8 +161,8 @@ class LaneGate:
 
     async def reserve(self, weight: int) -> Reservation:
         """Reserve an entry's weight in the exchange's present minute; raise ExchangeThrottled when it must wait."""
-        if not self._read_at_ms:
-            await self.refresh()  # the lane's own limit
+        if not self._was_read:
+            await self._read()  # the lane's own limit
         for _ in range(2):
             self._check_entries(weight)
             minute_ms = self._minute_ms()
@@ -214,6 +215,7 @@ class LaneGate:
         self._read_at_ms = server_clock.now_ms()
         with self._logged("lane_not_read"):
             record = await asyncio.to_thread(EgressLane.find, self.lane)
+            self._was_read = True
             if settled and refusals == self._refusals:
                 self._paused_until_ms = self.banned_until_ms = 0  # an operator may have lifted them
             if record is not None:
