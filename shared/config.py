@@ -37,6 +37,8 @@ class Settings:
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
     """Cap on notional / equity, whatever the account's own leverage."""
+    lane_weight_per_minute: int
+    """The exchange's request weight that one egress address has a minute, where its record says nothing else."""
     max_alert_age_s: int
     """An alert older than this opens nothing."""
     max_price_distance_pct: Decimal
@@ -69,6 +71,7 @@ def settings() -> Settings:
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
+        lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),

@@ -16,7 +16,9 @@ LockstepError
     │   ├── StopWouldTrigger          -2021: the market is already beyond the stop
     │   └── OrderUnknown              -2011/-2013: no order with this id, as far as it knows now
     ├── ExchangeUnavailable           certainly not done: refused connection, overload, ban, clock
-    │   ├── ExchangeThrottled         429/418: wait `retry_after_s`
+    │   ├── ExchangeThrottled         429: our address asks too much; wait `retry_after_s`
+    │   │   ├── AddressBanned         418: nothing may be asked before; asking makes it longer
+    │   │   └── OrderRateExceeded     -1015: this account sends too many orders; no other one is concerned
     │   └── ClockSkewed               -1021: resync the clock, then try again
     └── OutcomeUnknown                it may have been done: look it up before anything is sent again
 """
@@ -106,11 +108,19 @@ class ExchangeUnavailable(ExchangeError):
 
 
 class ExchangeThrottled(ExchangeUnavailable):
-    """Too many requests from our address (429) or a ban (418)."""
+    """Too many requests from our address (429), or its weight is spoken for; ask again after `retry_after_s`."""
 
-    def __init__(self, message: str = "", *, code: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str = "", *, code: int | None = None, retry_after_s: float = 1.0) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
+
+
+class AddressBanned(ExchangeThrottled):
+    """Our address is banned (418) for `retry_after_s`."""
+
+
+class OrderRateExceeded(ExchangeThrottled):
+    """One account has sent too many orders (-1015); it alone must wait."""
 
 
 class ClockSkewed(ExchangeUnavailable):

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from shared.clock import utc_now
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError
+from shared.exchange import key_status
 from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
@@ -93,7 +94,7 @@ async def _look(key: ExchangeKey, started_at: datetime) -> None:
         asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id),
         asyncio.to_thread(_margin_assets, key.id),
     )
-    account = await FuturesAccount.open(api_key=key.api_key, secret=secret)
+    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, lane=key.egress_lane)
     view = await account.inspect(margin_assets=margin_assets)
     verdict = judge_account(view.setup, wallet_balance=view.wallet_balance, clock_offset_ms=view.clock_offset_ms)
     wallet = None if view.wallet_balance is None else format(view.wallet_balance, "f")
@@ -107,5 +108,6 @@ def _margin_assets(key_id: str) -> set[str]:
 
 
 async def _refused(key: ExchangeKey, error: ExchangeAuthorizationFailed, started_at: datetime) -> None:
-    """Keep that the exchange refuses the key. The one place where an inspection holds a refusal against a key."""
+    """Keep that the exchange refuses the key: as its verdict, and against the key, unless it is our address."""
+    await asyncio.to_thread(key_status.note_refusal, key, error)
     await asyncio.to_thread(KeyReadiness.record, key, UNAUTHORIZED, details={"code": error.code}, checked_at=started_at)

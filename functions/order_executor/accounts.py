@@ -12,7 +12,7 @@ from shared.models.exchange_key import ExchangeKey
 
 _MAX_KEPT = 500
 
-_kept: dict[tuple[str, str], tuple[str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
+_kept: dict[tuple[str, str], tuple[str, str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
 
 
 async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
@@ -21,12 +21,12 @@ async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
     loop = asyncio.get_running_loop()
     _, _, quote = symbol.partition("/")
     kept = _kept.get((key.id, quote))
-    if kept is not None and kept[:3] == (key.api_key, secret, loop):
-        return kept[3]
-    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote)
+    if kept is not None and kept[:4] == (key.api_key, secret, key.egress_lane, loop):
+        return kept[4]
+    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote, lane=key.egress_lane)
     if len(_kept) >= _MAX_KEPT:
         _kept.pop(next(iter(_kept)))
-    _kept[key.id, quote] = (key.api_key, secret, loop, account)
+    _kept[key.id, quote] = (key.api_key, secret, key.egress_lane, loop, account)
     return account
 
 

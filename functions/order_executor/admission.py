@@ -25,9 +25,12 @@ from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.execution import DenialReason, Desired
 from shared.trading.filters import SymbolFilters
-from shared.trading.freshness import judge_freshness
+from shared.trading.freshness import fresh_until, judge_freshness
 from shared.trading.readiness import Verdict, judge_account
 from shared.trading.sizing import SizedOrder, size_order
+
+_ENTRY_MARGIN_S = 2.0
+"""An entry that comes back must be judged, and sent, before its trigger is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,14 @@ def admit_age(standing: Standing, execution: Execution, *, now: datetime, market
     )
     if reason is not None:
         raise OrderDenied(reason)
+
+
+def latest_entry_in_s(execution: Execution, *, now: datetime) -> float:
+    """Return in how many seconds an entry can begin at the latest, before its trigger is too old."""
+    until = fresh_until(
+        fired_at=execution.fired_at, received_at=execution.received_at, max_age_s=settings().max_alert_age_s
+    )
+    return (until - now).total_seconds() - _ENTRY_MARGIN_S
 
 
 def judge_view(view: AccountView) -> Verdict:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from functions.order_executor import booking
+from functions.order_executor import admission, booking
 from functions.order_executor.trade import Trade, due_in
+from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -134,7 +135,9 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
             await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
             return await resolve_entry(trade, entry)
         except ExchangeUnavailable as error:
-            # Certainly not placed, so the same order may go out again; but a ban is not argued with.
+            # Certainly not placed, so the same order may go out again; but a limit is not argued with.
+            if isinstance(error, ExchangeThrottled) and _fresh_after(trade, error.retry_after_s):
+                raise  # looked up then, proven absent, and sent once more
             if isinstance(error, ExchangeThrottled) or attempt == _SEND_ATTEMPTS:
                 return await _refuse(trade, entry, _of_unavailable(error))
             await asyncio.sleep(_POLL_S * attempt)
@@ -221,6 +224,10 @@ async def resend_entry(trade: Trade, absent: Order) -> Outcome:
         del trade.orders[entry.client_order_id]
         return Absent()
     return await send_entry(trade, entry)
+
+
+def _fresh_after(trade: Trade, seconds: float) -> bool:
+    return admission.latest_entry_in_s(trade.execution, now=utc_now()) >= seconds
 
 
 def _close_wanted(fresh: Execution) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pynamodb.exceptions import PynamoDBException
 
+from shared.clock import utc_now
 from shared.errors import LeaseLost, OutcomeUnknown
 from shared.exchange.futures import Stamp, now_ms
 from shared.models.position_slot import PositionSlot
@@ -37,9 +38,15 @@ class Lease:
     _unsure_until_ms: int = 0
     """By the exchange's clock: until then a write whose answer is missing may still be carried out."""
 
+    @property
+    def left_s(self) -> float:
+        """What is left of it, by whichever clock says less: one may have stood still while the container was frozen."""
+        by_wall_s = (self.slot.lease_until - utc_now()).total_seconds()
+        return min(self.ends_s - time.monotonic(), by_wall_s)
+
     async def hold(self) -> None:
         """Make sure that it lasts for the next request; raise LeaseLost if another worker took it over."""
-        if self.ends_s - time.monotonic() >= _RENEW_BELOW_S:
+        if self.left_s >= _RENEW_BELOW_S:
             return
         if not self.ends_s:
             raise LeaseLost("the lease was given back")
@@ -48,7 +55,7 @@ class Lease:
             await asyncio.to_thread(self.slot.renew, lease_s=LEASE_S)
         except PynamoDBException:
             # What is left of the lease is still ours, and an exit must not wait for our own records.
-            if self.ends_s <= time.monotonic():
+            if self.left_s <= 0:
                 raise
             logger.warning("lease_not_renewed", api_key_id=self.slot.api_key_id, symbol=self.slot.symbol)
         else:
@@ -57,7 +64,7 @@ class Lease:
     async def stamp(self, *, at_most_ms: int = RECV_WINDOW_MS) -> Stamp:
         """Return a timestamp and a window for one write: refused by the exchange before the lease ends."""
         await self.hold()
-        left_ms = int((self.ends_s - time.monotonic()) * 1000) - _MARGIN_MS
+        left_ms = int(self.left_s * 1000) - _MARGIN_MS
         if left_ms <= 0:
             raise LeaseLost("the lease ended while work was under way")
         return Stamp(timestamp_ms=now_ms(), recv_window_ms=min(at_most_ms, left_ms))

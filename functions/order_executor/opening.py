@@ -6,10 +6,22 @@ import asyncio
 import time
 from dataclasses import replace
 
-from functions.order_executor import admission, booking, entering, key_health, protecting, settling, venue_orders
+from functions.order_executor import (
+    admission,
+    booking,
+    entering,
+    key_health,
+    protecting,
+    settling,
+    venue_orders,
+    waiting,
+)
+from functions.order_executor.admission import Standing
 from functions.order_executor.trade import Trade
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
+from shared.exchange import weights
+from shared.exchange.lanes import Reservation, gate_of
 from shared.exchange.views import AccountView
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
@@ -37,9 +49,7 @@ async def open_position(trade: Trade, *, ends_at_s: float) -> None:
         await key_health.keep(trade.finding)
         return
     except ExchangeThrottled as error:
-        await booking.end_without_position(
-            trade, state=ExecutionState.DENIED, reason=DenialReason.WEIGHT_EXHAUSTED, detail=str(error)
-        )
+        await waiting.postpone_entry(trade, error)
         return
     await settling.after_entry(trade, entry, await entering.send_entry(trade, entry))
     await key_health.keep(trade.finding)
@@ -57,8 +67,9 @@ async def _make_room(trade: Trade) -> None:
     if prior.follower_id != execution.follower_id:
         raise OrderDenied(DenialReason.FOREIGN_POSITION, "held for another strategy")
     before = replace(trade, execution=prior, orders={})
-    await before.load_orders()
+    await asyncio.gather(before.load_orders(), gate_of(trade.account.lane).refresh())
     opposite = prior.side is not execution.side and prior.seq < execution.seq
+    throttled: ExchangeThrottled | None = None
     try:
         if opposite:
             await _close_prior(before)
@@ -70,8 +81,12 @@ async def _make_room(trade: Trade) -> None:
             # Proven absent, and now nobody could tell its late fill from the next entry's: it ends here.
             await settling.end_unknown(before)
     except (ExchangeError, RecordChanged) as error:
+        throttled = error if isinstance(error, ExchangeThrottled) else None
         logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))
     await trade.refresh()
+    if before.execution.active and throttled is not None:
+        await waiting.wait_for_lane(before, throttled)
+        raise throttled
     if before.execution.active:
         await settling.come_back(before)
         if opposite:
@@ -90,11 +105,7 @@ async def _close_prior(before: Trade) -> None:
 async def _admit_and_intend(trade: Trade, *, ends_at_s: float) -> Order:
     """The OPEN half up to the written intent; raise OrderDenied, or TooLate when the rest would not fit."""
     execution = trade.execution
-    standing = await asyncio.to_thread(admission.read_standing, execution)
-    admission.admit_follower(standing, execution)
-    admission.admit_age(standing, execution, now=utc_now())
-    if not await trade.account.is_trading(trade.symbol):
-        raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING)
+    standing = await _admit_with_weight(trade)
     asked_at = utc_now()
     view = await _read_flat_account(trade)
     verdict = admission.judge_view(view)
@@ -110,6 +121,29 @@ async def _admit_and_intend(trade: Trade, *, ends_at_s: float) -> Order:
         return await entering.intend_entry(trade, sized, exits)
     except RecordChanged as error:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
+
+
+async def _admit_with_weight(trade: Trade) -> Standing:
+    """Judge the follower by our own records while the lane's weight for the entry and its exits is reserved."""
+    gate = gate_of(trade.account.lane)
+    standing, reserved = await asyncio.gather(
+        asyncio.to_thread(admission.read_standing, trade.execution), gate.reserve(weights.ENTRY), return_exceptions=True
+    )
+    try:
+        if isinstance(standing, BaseException):
+            raise standing
+        admission.admit_follower(standing, trade.execution)
+        admission.admit_age(standing, trade.execution, now=utc_now())
+        if isinstance(reserved, BaseException):
+            raise reserved
+        if not await trade.account.is_trading(trade.symbol):
+            raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING)
+        trade.filters = await trade.account.filters(trade.symbol)
+    except LockstepError:
+        if isinstance(reserved, Reservation):
+            await gate.give_back(reserved)
+        raise
+    return standing
 
 
 async def _read_flat_account(trade: Trade) -> AccountView:

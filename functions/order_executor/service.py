@@ -11,12 +11,15 @@ import time
 import uuid
 from typing import assert_never
 
-from functions.order_executor import accounts, booking, opening, settling
+from pynamodb.exceptions import PynamoDBException
+
+from functions.order_executor import accounts, booking, opening, settling, waiting
 from functions.order_executor.lease import LEASE_S, Lease
 from functions.order_executor.opening import TooLate
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade
-from shared.errors import ExchangeAuthorizationFailed, LeaseLost, NotFound
+from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, LeaseLost, NotFound
+from shared.exchange import key_status, lanes
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
@@ -44,7 +47,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         reconcile = ReconcileMessage(message.execution_id)
         await asyncio.to_thread(send_reconcile, reconcile, delay_s=_LOOK_AGAIN_S)
         return
-    trade = None
+    trade = key = None
     try:
         execution, key = await _read(message)
         if not execution.active:
@@ -60,8 +63,12 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         if trade is None:
             raise
         await _without_access(trade, error)
+    except ExchangeThrottled as error:
+        if trade is None:
+            raise
+        await waiting.wait_for_lane(trade, error)
     finally:
-        await lease.release()
+        await asyncio.gather(lease.release(), lanes.flush(), _keep_refusal(trade, key))
 
 
 async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
@@ -98,14 +105,26 @@ async def _take_lease(message: OrderMessage) -> Lease | None:
 
 async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> Trade:
     account = await accounts.account_of(key, symbol=execution.symbol)
-    try:
-        filters = await account.filters(execution.symbol)
-    except NotFound:
-        filters = UNLISTED
-    trade = Trade(execution=execution, lease=lease, account=account, filters=filters)
+    trade = Trade(execution=execution, lease=lease, account=account, filters=UNLISTED)
     if execution.state is not ExecutionState.QUEUED:
-        await trade.load_orders()
+        await asyncio.gather(trade.load_orders(), lanes.gate_of(key.egress_lane).refresh())
     return trade
+
+
+async def _ready(trade: Trade) -> None:
+    """Learn the symbol's filters, if the lane lets the work go on now.
+
+    What an entry closes first needs no filters, and must go on; the entry asks for them again itself.
+    """
+    try:
+        if trade.execution.state is not ExecutionState.QUEUED:
+            _leave_weight(trade)
+        trade.filters = await trade.account.filters(trade.symbol)
+    except NotFound:
+        pass
+    except ExchangeThrottled:
+        if trade.execution.state is not ExecutionState.QUEUED:
+            raise
 
 
 async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
@@ -117,10 +136,32 @@ async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
                 await trade.advance(desired=Desired.CLOSED)
         case _:
             assert_never(command)
+    await _ready(trade)
     if trade.execution.state is ExecutionState.QUEUED:
         await opening.open_position(trade, ends_at_s=ends_at_s)
     else:
         await settling.settle(trade)
+
+
+async def _keep_refusal(trade: Trade | None, key: ExchangeKey | None) -> None:
+    """Keep on the key, or on its lane, that the exchange refused it, whatever became of the work."""
+    refusal = trade.account.take_refusal() if trade is not None else None
+    if key is None or refusal is None:
+        return
+    try:
+        await asyncio.to_thread(key_status.note_refusal, key, refusal)
+    except PynamoDBException as error:
+        # The next refusal is kept; nothing of this message is to be done again for it.
+        logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)
+
+
+def _leave_weight(trade: Trade) -> None:
+    """Raise ExchangeThrottled in a ban; and for a look that can wait while the lane's weight is nearly used up."""
+    gate, execution = lanes.gate_of(trade.account.lane), trade.execution
+    gate.check(reads=False)
+    can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
+    if can_wait and gate.is_short():
+        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.turn_in_s())
 
 
 async def _without_access(trade: Trade, error: ExchangeAuthorizationFailed) -> None:

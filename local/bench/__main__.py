@@ -14,6 +14,7 @@ from typing import Any
 
 from local.bench import senders
 from local.bench.books import Exchange, Measured
+from local.stack.deploy import client
 from local.stack.places import NotReady, Places, Ports
 from local.stack.running import LocalStack, Running
 
@@ -43,6 +44,9 @@ def _measure_all(running: Running) -> list[Measured]:
     # The request weight of 100 followers and three senders in one minute is more than an address has; what is
     # measured here is the road, not the limit.
     exchange.control("POST", "/paper/settings", {"limits_enabled": False})
+    lanes = f"{running.deployed.outputs['TablePrefix']}egress_lanes"
+    lane = {"lane": {"S": "lane-1"}, "weight_limit": {"N": "1000000"}}
+    client("dynamodb", running.places).put_item(TableName=lanes, Item=lane)
     exchange.control("PUT", "/paper/latency", {"ms": LATENCY_MS})
     keys = [follower["api_key"] for follower in running.seeded["followers"]]
     alerts = []

@@ -29,7 +29,11 @@ class SimulatedClock:
 
     def monotonic(self) -> float:
         """Return the seconds since the beginning, starting at a value that is not 0."""
-        return 1_000.0 + self._passed_ns / 1e9
+        return self.monotonic_ns() / 1e9
+
+    def monotonic_ns(self) -> int:
+        """Return the same in nanoseconds."""
+        return 1_000 * 1_000_000_000 + self._passed_ns
 
     def time_ns(self) -> int:
         """Return the Unix time in nanoseconds."""
@@ -56,6 +60,7 @@ class SimulatedClock:
         """Make this the time that all code in this process sees."""
         with (
             mock.patch.object(time, "monotonic", self.monotonic),
+            mock.patch.object(time, "monotonic_ns", self.monotonic_ns),
             mock.patch.object(time, "time", self.time),
             mock.patch.object(time, "time_ns", self.time_ns),
             mock.patch.object(time, "sleep", self.sleep),

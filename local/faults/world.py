@@ -38,7 +38,8 @@ from shared import config, messages, observability, secrets, worker
 from shared.api import side_by_side
 from shared.clock import to_iso, utc_now
 from shared.errors import LockstepError
-from shared.exchange import markets, transport
+from shared.exchange import lanes, markets, transport
+from shared.exchange.server_clock import server_clock
 from shared.messages import read_order_message, read_reconcile_message, read_trigger_message
 from shared.models.acceptance import accept_alert
 from shared.models.base import created_key
@@ -154,7 +155,9 @@ class World:
         ):
             config.settings.cache_clear()
             transport._template.cache_clear()
-            transport.server_clock.offset_ms = 0
+            server_clock.offset_ms = server_clock.measurements = 0
+            server_clock.in_step = True
+            lanes.forget()
             markets._filters_until = 0.0
             markets._brackets.clear()
             accounts._kept.clear()

@@ -32,11 +32,13 @@ Choices where reports about Binance differ
     `refuse_late_past_recv_window`: a request held up by the fault `late` is checked against its recvWindow when it is
     carried out, too;
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
-    `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418;
+    `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418, both with
+    a true Retry-After; `weight_window_ms`: a shorter minute for the weights;
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 
 A fault of kind `http` or `code` takes `doneAfterMs` as well: the request is then carried out that long after the
-refusal was sent, as when a gateway gives up on an order that the exchange still takes.
+refusal was sent, as when a gateway gives up on an order that the exchange still takes; `retryAfterS` is the Retry-After
+of one that is a 429 or 418 (none without).
 
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (counts and

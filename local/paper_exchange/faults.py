@@ -27,7 +27,7 @@ class FaultKind(StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """One planned fault, for the next `times` requests that match.
+    """One planned fault, for the next `times` requests that match; `retry_after_s` is what a 429 or 418 says.
 
     With `done_after_ms`, a request answered by `http` or `code` is carried out all the same, that long afterwards.
     """
@@ -42,6 +42,7 @@ class Fault:
     msg: str
     delay_ms: int
     done_after_ms: int | None = None
+    retry_after_s: int | None = None
 
     def matches(self, method: str, path: str, api_key: str | None) -> bool:
         """Return whether the request is one of those."""
@@ -65,6 +66,7 @@ class Fault:
             "msg": self.msg,
             "delayMs": self.delay_ms,
             "doneAfterMs": self.done_after_ms,
+            "retryAfterS": self.retry_after_s,
         }
 
 
@@ -90,6 +92,7 @@ def parse_fault(asked: dict[str, Any]) -> Fault:
         msg=str(asked.get("msg", MESSAGES.get(code, "Fault.") if kind is FaultKind.CODE else "Service Unavailable")),
         delay_ms=int(asked.get("delayMs", DEFAULT_DELAY_MS)),
         done_after_ms=int(asked["doneAfterMs"]) if "doneAfterMs" in asked else None,
+        retry_after_s=int(asked["retryAfterS"]) if "retryAfterS" in asked else None,
     )
 
 

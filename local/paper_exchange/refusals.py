@@ -96,9 +96,17 @@ STATUSES: dict[int, HTTPStatus] = {
 
 
 class Refusal(Exception):
-    """An answer of no: Binance's code, its message, and the HTTP status it comes with."""
+    """An answer of no: Binance's code, its message, the HTTP status it comes with, and how long to wait."""
 
-    def __init__(self, code: int, *details: object, msg: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        *details: object,
+        msg: str | None = None,
+        status: int | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        self.retry_after_s = retry_after_s
         self.code = code
         self.msg = msg if msg is not None else MESSAGES.get(code, "Unknown error.").format(*details)
         self.status = int(status if status is not None else STATUSES.get(code, HTTPStatus.BAD_REQUEST))

@@ -126,7 +126,8 @@ class PaperExchange:
             case FaultKind.HTTP:
                 return Answer(fault.status, fault.msg.encode(), {}, "text/plain;charset=UTF-8")
             case FaultKind.CODE:
-                return _refused(Refusal(fault.code, msg=fault.msg, status=fault.status), {})
+                wait_s = fault.retry_after_s
+                return _refused(Refusal(fault.code, msg=fault.msg, status=fault.status, retry_after_s=wait_s), {})
             case FaultKind.LATE:
                 return await self._run_late(asked, fault)
             case _:
@@ -241,8 +242,8 @@ def _json_object(body: str) -> dict[str, Any]:
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
     body = json.dumps({"code": refusal.code, "msg": refusal.msg}, separators=(",", ":")).encode()
-    if refusal.status in (HTTPStatus.TOO_MANY_REQUESTS, 418):
-        headers = {**headers, "Retry-After": "60"}
+    if refusal.retry_after_s is not None:
+        headers = {**headers, "Retry-After": str(refusal.retry_after_s)}
     return Answer(refusal.status, body, headers)
 
 

@@ -28,6 +28,7 @@ class Settings:
     expire_reduce_only_when_flat: bool = False
     refuse_late_past_recv_window: bool = False
     limits_enabled: bool = True
+    weight_window_ms: int = 60_000
     weight_limit_per_minute: int = 2400
     spot_weight_limit_per_minute: int = 6000
     wallet_weight_limit_per_minute: int = 12000

@@ -10,6 +10,7 @@ from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Settings
 
 _MINUTE_MS = 60_000
+"""The usual window of the weights too; `weight_window_ms` makes it shorter."""
 _TEN_SECONDS_MS = 10_000
 
 
@@ -27,6 +28,10 @@ class _Window:
             self.started, self.used = window, 0
         self.used += amount
         return self.used
+
+    def left_s(self, now_ms: int) -> int:
+        """Return the whole seconds after which a new window has begun, at least 1."""
+        return -(-(self.length_ms - now_ms % self.length_ms) // 1000)
 
 
 class Pool(StrEnum):
@@ -62,17 +67,18 @@ class RequestLimits:
         entry = self._addresses.get((address, pool))
         if entry is None:
             entry = self._addresses[address, pool] = _Address()
+        entry.weight.length_ms = settings.weight_window_ms
         used = entry.weight.add(weight, now_ms)
         if not settings.limits_enabled:
             return used
         if now_ms < entry.banned_until_ms:
-            raise _banned(entry.banned_until_ms)
+            raise _banned(entry.banned_until_ms, now_ms)
         limit = _limit(pool, settings)
         if used > limit:
             if entry.refusals.add(1, now_ms) > settings.ban_after_refusals:
                 entry.banned_until_ms = now_ms + settings.ban_s * 1000
-                raise _banned(entry.banned_until_ms)
-            raise Refusal(-1003, limit)
+                raise _banned(entry.banned_until_ms, now_ms)
+            raise Refusal(-1003, limit, retry_after_s=entry.weight.left_s(now_ms))
         return used
 
     def take_orders(self, api_key: str, count: int, settings: Settings, now_ms: int) -> dict[str, str]:
@@ -84,9 +90,11 @@ class RequestLimits:
         in_minute = counts.minute.add(count, now_ms)
         if settings.limits_enabled:
             if in_ten_seconds > settings.order_limit_per_10s:
-                raise Refusal(-1015, settings.order_limit_per_10s, "10 SECONDS")
+                limit, wait_s = settings.order_limit_per_10s, counts.ten_seconds.left_s(now_ms)
+                raise Refusal(-1015, limit, "10 SECONDS", retry_after_s=wait_s)
             if in_minute > settings.order_limit_per_minute:
-                raise Refusal(-1015, settings.order_limit_per_minute, "1 MINUTE")
+                limit, wait_s = settings.order_limit_per_minute, counts.minute.left_s(now_ms)
+                raise Refusal(-1015, limit, "1 MINUTE", retry_after_s=wait_s)
         return {"X-MBX-ORDER-COUNT-10S": str(in_ten_seconds), "X-MBX-ORDER-COUNT-1M": str(in_minute)}
 
     def forget(self) -> None:
@@ -107,8 +115,8 @@ def _limit(pool: Pool, settings: Settings) -> int:
             assert_never(pool)
 
 
-def _banned(until_ms: int) -> Refusal:
+def _banned(until_ms: int, now_ms: int) -> Refusal:
     message = (
         f"Way too many requests; IP banned until {until_ms}. Please use the websocket for live updates to avoid bans."
     )
-    return Refusal(-1003, msg=message, status=418)
+    return Refusal(-1003, msg=message, status=418, retry_after_s=-(-(until_ms - now_ms) // 1000))

@@ -15,9 +15,17 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_ms
-from shared.errors import ExchangeError, ExchangeRejected, OrderUnknown, OutcomeUnknown
+from shared.errors import (
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeRejected,
+    OrderUnknown,
+    OutcomeUnknown,
+)
 from shared.exchange import history, parse, quirks, transport
+from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
+from shared.exchange.server_clock import server_clock
 from shared.exchange.views import AccountView, BatchAnswer, KeyView, OrderView
 from shared.trading.booking import Fill
 from shared.trading.filters import SymbolFilters
@@ -60,7 +68,7 @@ class Stamp:
 
 def now_ms() -> int:
     """Return the exchange's time as far as we know, Unix milliseconds."""
-    return transport.server_clock.now_ms()
+    return server_clock.now_ms()
 
 
 class FuturesAccount:
@@ -71,12 +79,25 @@ class FuturesAccount:
         self._margin_asset = margin_asset
 
     @classmethod
-    async def open(cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET) -> FuturesAccount:
+    async def open(
+        cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET, lane: str = USUAL_LANE
+    ) -> FuturesAccount:
         """Return the account behind a key; nothing is asked yet."""
         client = await transport.open_client(
-            transport.FuturesClient, api_key=api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
+            transport.FuturesClient, api_key=api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=lane
         )
         return cls(client, margin_asset=margin_asset)
+
+    @property
+    def lane(self) -> str:
+        """The egress lane that its requests leave from."""
+        return str(self._client.lane)
+
+    def take_refusal(self) -> ExchangeAuthorizationFailed | None:
+        """Return the last refusal of the key, once, whoever got over it."""
+        refusal: ExchangeAuthorizationFailed | None = self._client.refusal
+        self._client.refusal = None
+        return refusal
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

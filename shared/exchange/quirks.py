@@ -5,7 +5,10 @@ Sources: Binance USD-M futures, "Error Codes" and "General Info" (HTTP return co
 
 from __future__ import annotations
 
+import re
+
 from shared.errors import (
+    AddressBanned,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -13,13 +16,17 @@ from shared.errors import (
     ExchangeThrottled,
     ExchangeUnavailable,
     InsufficientMargin,
+    OrderRateExceeded,
     OrderUnknown,
     OutcomeUnknown,
     StopWouldTrigger,
 )
 
 HTTP_OK_BELOW = 400
-HTTP_THROTTLED = frozenset({418, 429})
+HTTP_BANNED = 418
+HTTP_THROTTLED = 429
+HTTP_FIREWALL = 403
+"""The exchange's web application firewall, without a code: it asks us to slow down."""
 HTTP_UNAUTHORIZED = frozenset({401})
 HTTP_SERVER_ERROR_FROM = 500
 HTTP_REQUEST_TIMEOUT = 408
@@ -33,7 +40,7 @@ ERROR_CLASSES: dict[int, type[ExchangeError]] = {
     -2017: ExchangeAuthorizationFailed,
     # Certainly not done; may be sent again.
     -1003: ExchangeThrottled,
-    -1015: ExchangeThrottled,
+    -1015: OrderRateExceeded,
     -1008: ExchangeUnavailable,
     -1016: ExchangeUnavailable,
     -1021: ClockSkewed,
@@ -66,14 +73,33 @@ REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
 NOTHING_TO_CANCEL = frozenset({-2011, -2013})
 
 
+USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
+"""What our address has used of this minute's request weight, the answered request included."""
+
+SHORTEST_BAN_S = 120.0
+LONGEST_BAN_S = 3 * 24 * 3600.0
+ORDER_RATE_WAIT_S = 10.0
+"""Orders of an account are counted by 10 s and by the minute."""
+
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+
+
+def banned_until_ms(text: str) -> int | None:
+    """Return when a ban ends, by the exchange's clock, where its message says so."""
+    found = _BANNED_UNTIL.search(text)
+    return int(found.group(1)) if found else None
+
+
 def classify(*, status: int, code: int | None, text: str) -> type[ExchangeError] | None:  # noqa: PLR0911 - one return per kind of answer
     """Return the error class of an HTTP answer, or None when it is none. `text` is the exchange's own message."""
-    if status in HTTP_THROTTLED:
-        return ExchangeThrottled
+    if status == HTTP_BANNED:
+        return AddressBanned
     if code is not None and code < 0:
         known = ERROR_CLASSES.get(code)
         if known is not None:
             return known
+    if status == HTTP_THROTTLED or (status == HTTP_FIREWALL and code is None):
+        return ExchangeThrottled
     if status >= HTTP_SERVER_ERROR_FROM:
         certain = text.strip().lower().startswith(CERTAIN_SERVER_ERRORS)
         return ExchangeUnavailable if certain else OutcomeUnknown

@@ -16,9 +16,17 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from ccxt.base import errors as ccxt_errors
 
-from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable, NotFound, OutcomeUnknown
-from shared.exchange import translate, transport
+from shared.errors import (
+    ClockSkewed,
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeUnavailable,
+    NotFound,
+    OutcomeUnknown,
+)
+from shared.exchange import lanes, translate, transport
 from shared.exchange.futures import READ_TIMEOUT_S, FuturesAccount
+from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.secrets import unseal
 
@@ -161,7 +169,12 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
 
 def _run(work: Awaitable[_T]) -> _T:
     async def run() -> _T:
-        return await work
+        # Another container may have been banned: then nothing is asked.
+        await lanes.gate_of(lanes.USUAL_LANE).refresh()
+        try:
+            return await work
+        finally:
+            await lanes.flush()
 
     return _runner.run(run())
 
@@ -172,12 +185,25 @@ async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -
         secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
     except (BotoCoreError, ClientError) as error:
         raise ExchangeUnavailable("the key's secret cannot be opened") from error
-    kind: type[Any] = transport.FuturesClient if key.trade_type is TradeType.FUTURES else transport.SpotClient
+    futures = key.trade_type is TradeType.FUTURES
+    kind: type[Any] = transport.FuturesClient if futures else transport.SpotClient
     client = await transport.open_client(
-        kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
+        kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=key.egress_lane
     )
+    await lanes.gate_of(key.egress_lane, lanes.FUTURES if futures else lanes.SPOT).refresh()
     with _our_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
+        return await _in_step(client, ask)
+
+
+async def _in_step(client: Any, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Ask, and once more in step with the exchange's clock when it refuses the timestamp."""
+    measurements = server_clock.measurements
+    try:
+        return await ask(client)
+    except ClockSkewed:
+        if not await transport.resync_clock(client, since=measurements):
+            raise
         return await ask(client)
 
 

@@ -1,4 +1,4 @@
-"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, its request weight.
+"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, the lane's gate.
 
 The only module that knows ccxt's class for USD-M futures and spot. It signs and sends; it does not know orders.
 """
@@ -10,11 +10,11 @@ import contextlib
 import copy
 import json
 import ssl
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import ccxt.async_support as ccxt_async
@@ -23,40 +23,29 @@ from ccxt.base import errors as ccxt_errors
 
 from shared.config import settings
 from shared.errors import (
+    AddressBanned,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
     ExchangeThrottled,
     ExchangeUnavailable,
+    OrderRateExceeded,
     OutcomeUnknown,
 )
-from shared.exchange import quirks
+from shared.exchange import lanes, quirks
+from shared.exchange.server_clock import Moment, server_clock
+from shared.observability import logger
 
 IDLE_SOCKET_S = 10.0
 """A socket idle for longer is not used again: a POST on one that the peer has closed has an unknown outcome."""
 
 
-@dataclass(slots=True)
-class ServerClock:
-    """The exchange's clock minus ours, in milliseconds; one per process, resynced when a timestamp is refused."""
+_asked_at_ms: ContextVar[int] = ContextVar("asked_at_ms", default=0)
+"""When the request of this task was sent, by the exchange's clock."""
 
-    offset_ms: int = 0
-
-    def now_ms(self) -> int:
-        """Return the exchange's time as far as we know."""
-        return time.time_ns() // 1_000_000 + self.offset_ms
-
-
-@dataclass(slots=True)
-class WeightGauge:
-    """What the exchange last said that our address has used of this minute's request weight."""
-
-    used: int = 0
-    at_monotonic_s: float = 0.0
-
-
-server_clock = ServerClock()
-weight_gauge = WeightGauge()
+_MEASURE_ATTEMPTS = 3
+_MEASURE_TIMEOUT_S = 2.0
+_resync_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 _session: aiohttp.ClientSession | None = None
 _session_loop: asyncio.AbstractEventLoop | None = None
@@ -92,6 +81,11 @@ async def close_session() -> None:
 class _Ours:
     """What both clients override: how an answer becomes an error, and where the clock comes from."""
 
+    lane = lanes.USUAL_LANE
+    """Whose address the requests leave from."""
+    refusal: ExchangeAuthorizationFailed | None = None
+    """The last refusal of the key, until somebody takes note of it."""
+
     def __del__(self) -> None:
         """Leave the session alone: it is the process's, not this client's (ccxt would ask for `close()`)."""
 
@@ -100,6 +94,27 @@ class _Ours:
 
     def nonce(self) -> int:
         return server_clock.now_ms()
+
+    async def fetch(
+        self, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
+    ) -> Any:
+        """Send one request, unless the lane forbids it, and tell the lane what came of it."""
+        gate = self._gate(url)
+        gate.check(reads=method == "GET")
+        _asked_at_ms.set(server_clock.now_ms())
+        try:
+            answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]  # of ccxt's class beside it
+        except ExchangeThrottled as error:
+            gate.refused(error)
+            raise
+        except ExchangeAuthorizationFailed as error:
+            self.refusal = error
+            raise
+        gate.succeeded()
+        return answer
+
+    def _gate(self, url: str) -> lanes.LaneGate:
+        return lanes.gate_of(self.lane, lanes.pool_of(_path_of(url)))
 
     def handle_errors(  # noqa: PLR0917 - ccxt calls it by position
         self,
@@ -113,10 +128,10 @@ class _Ours:
         request_headers: object,
         request_body: object,
     ) -> None:
-        del reason, url, method, request_headers, request_body
-        used = headers.get("X-MBX-USED-WEIGHT-1M") or headers.get("x-mbx-used-weight-1m")
-        if used is not None and used.isdigit():
-            weight_gauge.used, weight_gauge.at_monotonic_s = int(used), time.monotonic()
+        del reason, method, request_headers, request_body
+        used = _header(headers, quirks.USED_WEIGHT_HEADER)
+        if used.isdigit():
+            self._gate(url).saw(int(used), asked_at_ms=_asked_at_ms.get())
         if code < quirks.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
             return
         raise_for_answer(status=code, body=body, headers=headers)
@@ -150,14 +165,33 @@ def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None =
         return
     message = f"HTTP {status}: {text[:200]}"
     if issubclass(found, ExchangeThrottled):
-        retry_after = (headers or {}).get("Retry-After", "")
-        raise found(message, code=code, retry_after_s=float(retry_after) if retry_after.isdigit() else None)
+        raise found(message, code=code, retry_after_s=_wait_s(found, text, headers or {}))
     raise found(message, code=code)
 
 
-async def open_client(client_class: Callable[..., Any], *, api_key: str, secret: str, timeout_ms: int) -> Any:
+def _wait_s(kind: type[ExchangeThrottled], text: str, headers: dict[str, str]) -> float:
+    """Return how long the exchange wants us to wait; where it does not say, until it counts anew."""
+    header = _header(headers, "Retry-After")
+    said = [float(header)] if header.isdigit() else []
+    if issubclass(kind, AddressBanned):
+        until_ms = quirks.banned_until_ms(text)
+        said += [] if until_ms is None else [(until_ms - server_clock.now_ms()) / 1000]
+        return min(max(said, default=quirks.SHORTEST_BAN_S), quirks.LONGEST_BAN_S)
+    if issubclass(kind, OrderRateExceeded):
+        return max(said, default=quirks.ORDER_RATE_WAIT_S)
+    return max(said, default=lanes.turn_in_s())
+
+
+def _header(headers: dict[str, str], name: str) -> str:
+    return headers.get(name) or headers.get(name.lower()) or ""
+
+
+async def open_client(
+    client_class: Callable[..., Any], *, api_key: str, secret: str, timeout_ms: int, lane: str = lanes.USUAL_LANE
+) -> Any:
     """Return a ccxt client on the shared session; its markets are not loaded."""
     client = copy.copy(_template(client_class))
+    client.lane = lane
     client.apiKey, client.secret, client.timeout = api_key, secret, timeout_ms
     client.options = dict(client.options)
     client.session = await session()
@@ -202,21 +236,45 @@ async def call(client: Any, name: str, params: dict[str, Any], *, timeout_s: flo
     Raise our ExchangeError classes only. A refused timestamp resyncs the clock; the request is tried once more, unless
     the caller chose the timestamp itself: then only the caller may choose another.
     """
+    measurements = server_clock.measurements
     try:
         return await _call_once(client, name, params, timeout_s=timeout_s)
     except ClockSkewed:
-        await resync_clock(client)
-        if "timestamp" in params:
+        in_step = await resync_clock(client, since=measurements)
+        if "timestamp" in params or not in_step:
             raise
         return await _call_once(client, name, params, timeout_s=timeout_s)
 
 
-async def resync_clock(client: Any) -> None:
-    """Measure the exchange's clock against ours, half a round trip allowed for."""
-    started = time.time_ns() // 1_000_000
-    answer = await _call_once(client, "fapiPublicGetTime", {}, timeout_s=2.0)
-    ended = time.time_ns() // 1_000_000
-    server_clock.offset_ms = int(answer["serverTime"]) - (started + ended) // 2
+async def resync_clock(client: Any, *, since: int) -> bool:
+    """Measure the exchange's clock against ours; False when that cannot be done well now.
+
+    `since` is the count of measurements when the refused request was signed: of many that are refused together one
+    measures, and the others wait for what it finds.
+    """
+    async with _resync_lock():
+        if server_clock.measurements == since:
+            server_clock.in_step = await _measure_clock(client)
+            server_clock.measurements += 1
+            logger.warning("clock_resynced", in_step=server_clock.in_step, offset_ms=server_clock.offset_ms)
+        return server_clock.in_step
+
+
+async def _measure_clock(client: Any) -> bool:
+    for _ in range(_MEASURE_ATTEMPTS):
+        asked = Moment.now()
+        try:
+            answer = await _call_once(client, "fapiPublicGetTime", {}, timeout_s=_MEASURE_TIMEOUT_S)
+        except ExchangeError:
+            return False
+        if server_clock.learn(server_time_ms=int(answer["serverTime"]), asked=asked, answered=Moment.now()):
+            return True
+    return False
+
+
+def _resync_lock() -> asyncio.Lock:
+    """Return this event loop's lock; a lock that another loop waits on cannot be shared."""
+    return _resync_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 async def _call_once(client: Any, name: str, params: dict[str, Any], *, timeout_s: float | None) -> Any:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.update import Action
 
+from shared.clock import utc_now
 from shared.models.attributes import TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
 
 EVERYTHING = "ALL"
+
+
+def lane_scope(lane: str) -> str:
+    """Return the scope of one egress lane."""
+    return f"lane#{lane}"
 
 
 class TradingSwitch(Table):
@@ -27,4 +35,20 @@ class TradingSwitch(Table):
     @classmethod
     def scopes(cls, *, strategy_id: str, lane: str) -> tuple[str, ...]:
         """Return the scopes that an entry must ask."""
-        return (EVERYTHING, f"strategy#{strategy_id}", f"lane#{lane}")
+        return (EVERYTHING, f"strategy#{strategy_id}", lane_scope(lane))
+
+    @classmethod
+    def halt(cls, scope: str, *, reason: str) -> None:
+        """Forbid entries in a scope; a halt that stands already keeps its reason."""
+        actions: list[Action] = [
+            cls.halted.set(True),
+            cls.reason.set(reason),
+            cls.updated_at.set(utc_now()),
+            cls.schema_version.set(SCHEMA_VERSION),
+        ]
+        free = cls.halted.does_not_exist() | (cls.halted == False)  # noqa: E712 - a DynamoDB condition
+        try:
+            cls(scope).update(actions=actions, condition=free)
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise

@@ -7,6 +7,13 @@ from shared.trading.arithmetic import exact
 from shared.trading.execution import DenialReason
 
 
+def fresh_until(*, fired_at: datetime | None, received_at: datetime, max_age_s: float) -> datetime:
+    """Return until when a trigger may open something, by its age."""
+    # An alert from the future, by a wrong clock or a wrong hand, must not stay fresh for longer.
+    born_at = received_at if fired_at is None else min(fired_at, received_at)
+    return born_at + timedelta(seconds=max_age_s)
+
+
 def judge_freshness(
     *,
     fired_at: datetime | None,
@@ -25,9 +32,7 @@ def judge_freshness(
     some followers only, so it is superseded by later alerts, but supersedes none. Its `order_price` is the market's
     when it was accepted, so the distance measures how far the market has moved away from what the admin saw.
     """
-    # An alert from the future, by a wrong clock or a wrong hand, must not stay fresh for longer.
-    born_at = received_at if fired_at is None else min(fired_at, received_at)
-    if now - born_at > timedelta(seconds=max_age_s):
+    if now > fresh_until(fired_at=fired_at, received_at=received_at, max_age_s=max_age_s):
         return DenialReason.STALE
     if seq < latest_accepted_seq:
         return DenialReason.SUPERSEDED

@@ -28,6 +28,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A strategy on BTC/USDT at 20000, no faults, nothing halted."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
+    monkeypatch.setenv("LANE_WEIGHT_PER_MINUTE", "1000000")
     config.settings.cache_clear()
     transport._template.cache_clear()
     world = World(paper_exchange, aws)

@@ -18,17 +18,20 @@ import ccxt
 from functions.order_executor import app, service
 from local.paper_exchange import account_routes, order_routes
 from shared.clock import to_iso, utc_now
-from shared.exchange import transport
+from shared.exchange import lanes
+from shared.exchange.server_clock import server_clock
 from shared.messages import Command, OrderMessage
 from shared.models.base import created_key
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
+from shared.models.lane_refusal import LaneRefusal
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.subscription import Subscription
-from shared.models.trading_switch import EVERYTHING, TradingSwitch
+from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
@@ -136,9 +139,10 @@ class World:
             overlap_counts_conditional=False,
             clock_offset_ms=0,
         )
-        transport.server_clock.offset_ms = 0
+        server_clock.offset_ms = 0
         self.exchange.move_price("20000")
         self.halt(on=False)
+        self.free_lane()
 
     # -- what stands at the beginning ------------------------------------------------------------------------------
 
@@ -254,6 +258,13 @@ class World:
     def halt(self, *, on: bool) -> None:
         """Flip the switch against new entries."""
         TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
+
+    def free_lane(self) -> None:
+        """Let the lane begin anew: nothing used, no pause, no ban, no refusals, nothing remembered."""
+        for record in (*EgressLane.scan(), *LaneRefusal.scan()):
+            record.delete()
+        TradingSwitch(lane_scope(lanes.USUAL_LANE)).delete()
+        lanes.forget()
 
     def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
         """Let the exchange misbehave towards one account."""

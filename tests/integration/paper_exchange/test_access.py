@@ -140,8 +140,10 @@ def test_too_much_weight_is_answered_429_and_then_418(trader: Trader) -> None:
     for _ in range(2):
         with pytest.raises(ccxt.DDoSProtection, match=r'429.*"code":-1003'):
             trader.futures.fetch_balance()
+    assert 1 <= int(trader.futures.last_response_headers["Retry-After"]) <= 60
     with pytest.raises(ccxt.DDoSProtection, match=r"418.*banned until"):
         trader.futures.fetch_balance()
+    assert 118 <= int(trader.futures.last_response_headers["Retry-After"]) <= 120
     with pytest.raises(ccxt.DDoSProtection, match="418"):
         trader.futures.fetch_time()
     trader.exchange.set(limits_enabled=False)

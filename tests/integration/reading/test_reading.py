@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from shared import config
 from shared.clock import utc_now
-from shared.errors import ExchangeAuthorizationFailed, ExchangeError, NotFound
-from shared.exchange import reading, transport
+from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
+from shared.exchange import lanes, reading, transport
+from shared.exchange.server_clock import server_clock
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.secrets import seal
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -162,3 +165,26 @@ def test_exchange_out_of_reach_is_an_error_of_ours(exchange: ExchangeProcess) ->
     exchange.plan_fault("http", "/fapi/v2/ticker/price", "GET", status=503, msg="Service Unavailable.")
     with pytest.raises(ExchangeError):
         reading.prices(TradeType.FUTURES)
+
+
+def test_nothing_is_asked_while_the_lane_is_banned(exchange: ExchangeProcess) -> None:
+    account = Account(exchange)
+    lane = EgressLane(lane=account.key.egress_lane, banned_until=utc_now() + timedelta(minutes=1))
+    lane.save()
+    lanes.forget()
+    before = exchange.control("GET", f"/paper/accounts/{account.key.api_key}")["requests"]
+    try:
+        with pytest.raises(AddressBanned):
+            reading.balance(account.key)
+    finally:
+        lane.delete()
+        lanes.forget()
+    assert exchange.control("GET", f"/paper/accounts/{account.key.api_key}")["requests"] == before
+
+
+def test_refused_timestamp_is_got_over(exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(exchange)
+    monkeypatch.setattr(server_clock, "offset_ms", -60_000)
+
+    assert reading.balance(account.key)["USDT"]["total"] > 0
+    assert abs(server_clock.offset_ms) < 1_000

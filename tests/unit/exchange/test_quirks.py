@@ -7,6 +7,7 @@ import json
 import pytest
 
 from shared.errors import (
+    AddressBanned,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -14,10 +15,13 @@ from shared.errors import (
     ExchangeThrottled,
     ExchangeUnavailable,
     InsufficientMargin,
+    OrderRateExceeded,
     OrderUnknown,
     OutcomeUnknown,
     StopWouldTrigger,
 )
+from shared.exchange import weights
+from shared.exchange.server_clock import server_clock
 from shared.exchange.transport import raise_for_answer
 
 ANSWERS: list[tuple[int, int | None, str, type[ExchangeError]]] = [
@@ -32,7 +36,9 @@ ANSWERS: list[tuple[int, int | None, str, type[ExchangeError]]] = [
     (401, -2014, "API-key format invalid.", ExchangeAuthorizationFailed),
     (400, -1022, "Signature for this request is not valid.", ExchangeAuthorizationFailed),
     (429, -1003, "Too many requests.", ExchangeThrottled),
-    (418, -1003, "Way too many requests; IP banned.", ExchangeThrottled),
+    (418, -1003, "Way too many requests; IP banned.", AddressBanned),
+    (429, -1015, "Too many new orders.", OrderRateExceeded),
+    (403, None, "Forbidden by the firewall.", ExchangeThrottled),
     (503, -1008, "Server is currently overloaded.", ExchangeUnavailable),
     (503, None, "Service Unavailable.", ExchangeUnavailable),
     (503, None, "Unknown error, please check your request or try again later.", OutcomeUnknown),
@@ -77,6 +83,35 @@ def test_pause_that_the_exchange_asks_for_is_kept() -> None:
         raise_for_answer(status=429, body="{}", headers={"Retry-After": "17"})
 
     assert caught.value.retry_after_s == 17
+
+
+def test_ban_lasts_as_long_as_its_header_or_its_text_says() -> None:
+    until_ms = server_clock.now_ms() + 90_000
+    body = json.dumps({"code": -1003, "msg": f"Way too many requests; IP banned until {until_ms}."})
+    waits = []
+    for headers in ({}, {"retry-after": "30"}, {"Retry-After": "200"}):
+        with pytest.raises(AddressBanned) as caught:
+            raise_for_answer(status=418, body=body, headers=headers)
+        waits.append(caught.value.retry_after_s)
+
+    assert waits == [pytest.approx(90, abs=1), pytest.approx(90, abs=1), 200]
+
+
+def test_ban_without_a_word_lasts_as_long_as_the_shortest() -> None:
+    with pytest.raises(AddressBanned) as caught:
+        raise_for_answer(status=418, body="")
+
+    assert caught.value.retry_after_s == 120
+
+
+def test_throttling_without_a_word_lasts_until_the_exchange_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    window_ms = 24 * 3600 * 1000
+    monkeypatch.setattr(weights, "WINDOW_MS", window_ms)
+    with pytest.raises(ExchangeThrottled) as caught:
+        raise_for_answer(status=429, body="{}")
+
+    left_s = (window_ms - server_clock.now_ms() % window_ms) / 1000
+    assert caught.value.retry_after_s == pytest.approx(left_s, abs=2)
 
 
 def test_error_text_is_cut_and_carries_no_request() -> None:

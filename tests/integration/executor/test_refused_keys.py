@@ -1,0 +1,77 @@
+"""A key that the exchange refuses: taken out of use, unless it is our address; its positions are never let go."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.messages import Command
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey
+from shared.models.trading_switch import TradingSwitch
+from shared.trading.execution import ExecutionState
+from tests.integration.executor.world import ORDER, Person, World
+
+ACCOUNT = "/fapi/v3/account"
+REFUSED = {"status": 401, "code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+
+
+def refuse(world: World, person: Person, path: str, method: str) -> None:
+    world.fault(person, "code", path, method, **REFUSED)
+
+
+def status_of(person: Person) -> tuple[ApiKeyStatus, bool]:
+    key = ExchangeKey.get(person.key.id)
+    return key.api_key_status, key.active
+
+
+def test_refused_key_is_taken_out_of_use(world: World) -> None:
+    person = world.follower()
+    refuse(world, person, ACCOUNT, "GET")
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.reason) == (ExecutionState.DENIED, "KEY_UNAUTHORIZED")
+    assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
+    assert ExchangeKey.get(person.key.id).deactivated_by_refusal
+
+
+def test_key_that_may_read_but_not_trade_is_taken_out_of_use(world: World) -> None:
+    person = world.follower()
+    refuse(world, person, ORDER, "POST")
+
+    execution = world.opened(person)
+
+    assert (execution.state, execution.reason) == (ExecutionState.REJECTED, "KEY_UNAUTHORIZED")
+    assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
+
+
+def test_position_of_a_key_that_is_out_of_use_is_closed_as_soon_as_the_exchange_takes_it(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    refuse(world, person, "/fapi/v3/positionRisk", "GET")
+    assert world.work(execution, command=Command.CLOSE) == []
+    assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
+    assert world.now(execution).active
+
+    world.wait_until_due(execution)
+    assert world.work(execution, command=Command.SETTLE) == []
+
+    assert world.now(execution).close_reason == "ADMIN"
+    assert world.books(person).flat
+
+
+def test_many_refusals_halt_the_lane_and_leave_the_keys_alone(world: World) -> None:
+    people = [world.follower() for _ in range(5)]
+    holder = world.opened(people[4])
+    trigger = world.trigger()
+    for person in people[:3]:
+        refuse(world, person, ACCOUNT, "GET")
+        assert world.work(world.queued(person, trigger)) == []
+
+    bystander = world.queued(people[3], trigger)
+    assert world.work(bystander) == []
+
+    assert TradingSwitch.get("lane#lane-1").reason == "MASS_REFUSAL"
+    assert [status_of(person)[1] for person in people] == [False, False, True, True, True]
+    assert world.now(bystander).reason == "HALTED"
+    assert world.work(holder, command=Command.CLOSE) == []  # exits never ask
+    assert world.books(people[4]).position == Decimal(0)
