@@ -74,9 +74,11 @@ def alerts(strategies: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any
         yield strategy, body
 
 
-def fire(url: str, strategies: Sequence[dict[str, Any]], *, for_s: float, senders: int) -> list[Fired]:
+def fire(
+    url: str, strategies: Sequence[dict[str, Any]], *, for_s: float, senders: int, at_most: int = MOST_ALERTS
+) -> list[Fired]:
     """Send alerts for so long, so many at a time, and return what was answered to each."""
-    following = itertools.islice(alerts(strategies), MOST_ALERTS)
+    following = itertools.islice(alerts(strategies), at_most)
     taking = threading.Lock()
     ends_at_s = time.monotonic() + for_s
 
