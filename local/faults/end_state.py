@@ -84,6 +84,11 @@ def longest_naked_ms(book: Mapping[str, Any], *, now_ms: float) -> int:
     return max((_longest_gap(held, stops, now_ms=now_ms) for held in _held(book["trades"], now_ms)), default=0)
 
 
+def has_stop(book: Mapping[str, Any], *, since_ms: float) -> bool:
+    """Tell whether a stop was placed in that time, standing or not."""
+    return any(one.get("orderType") == "STOP_MARKET" and one["createTime"] >= since_ms for one in book["orders"])
+
+
 def is_naked(book: Mapping[str, Any]) -> bool:
     """Tell whether the account holds a position and no stop stands at this moment."""
     return bool(book["positions"]) and not any(one.get("orderType") == "STOP_MARKET" for one in book["openOrders"])

@@ -122,9 +122,10 @@ class Ground:
 
     def kill(self, run: Run) -> None:
         """Kill every worker now."""
-        run.naked_when_killed += sum(is_naked(book) for book in self.books(run))
         run.killed += kill_workers(self.running.aws_pid, stack_name=STACK_NAME)
         run.kills += 1
+        # Nobody is left to change anything meanwhile.
+        run.naked_when_killed += sum(is_naked(book) for book in self.books(run))
 
     def measure(self, run: Run) -> None:
         """Note what the books say of the whole run."""

@@ -14,7 +14,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Sequence
 
-from local.faults.end_state import is_naked
+from local.faults.end_state import has_stop, is_naked
 from local.faults.ground import BUY, SELL, Ground, Run, wait_until
 from local.faults.table import table
 from local.stack.places import NotReady, Places, Ports
@@ -32,39 +32,63 @@ KILLED_BOUND_MS, LIVING_BOUND_MS = 25_000, 5_000
 _KILLING_S = 20.0
 """Over which a run's kills are spread: the first road and the looks that follow it."""
 _ACCEPTED_S, _DRAIN_S = 120.0, 300.0
-_CHASE_S = 4.0
+_CHASE_S, _CHASE_NAKED_S = 4.0, 12.0
+_CUT_OFF, _CUTS = 6, 3
+"""Followers whose requests for a stop are cut off, and how many each: fewer than make the worker give up."""
 
 
 def kill_at_random(ground: Ground, chance: random.Random, *, rounds: int, over_s: float) -> Callable[[Run], None]:
     """Return kills at random moments: the first while the alert comes in, the others where the exchange is at work.
 
-    Every other one of those waits for a position that has no stop yet.
+    Every other one of those catches a position without its stop: some followers' first requests for one are cut off.
     """
 
     def kills(run: Run) -> None:
-        accepted = len(run.triggers) + 1
+        accepted, began_ms = len(run.triggers) + 1, time.time() * 1000
         time.sleep(chance.uniform(0.05, 1.0))
         ground.kill(run)
         # An alert is sent four times at most: the webhook is killed once.
         wait_until(lambda: len(run.triggers) == accepted, "the alert is accepted", within_s=_ACCEPTED_S, poll_s=0.05)
         began = time.monotonic()
-        for number, at_s in enumerate(sorted(chance.uniform(0.05, over_s) for _ in range(rounds - 1))):
-            time.sleep(max(began + at_s - time.monotonic(), 0))
-            chase(ground, run, naked=number % 2 == 0)
-            time.sleep(chance.uniform(0, 0.3) if number % 2 else 0)
+        for number, at_s in enumerate(sorted(chance.uniform(0, over_s) for _ in range(rounds - 1))):
+            if number % 2 == 0:
+                keys = _cut_stops_off(ground, run, chance, since_ms=began_ms)
+                chase_naked(ground, keys)
+            else:
+                time.sleep(max(began + at_s - time.monotonic(), 0))
+                chase(ground, run)
+                time.sleep(chance.uniform(0, 0.3))
             ground.kill(run)
+            ground.exchange.control("DELETE", "/paper/faults")
 
     return kills
 
 
-def chase(ground: Ground, run: Run, *, naked: bool) -> None:
-    """Return when the exchange hears from the run's followers (`naked`: holds a position without a stop), or soon."""
+def _cut_stops_off(ground: Ground, run: Run, chance: random.Random, *, since_ms: float) -> list[str]:
+    """Let the first requests for a stop be lost for some followers that have none of this alert; return their keys."""
+    waiting = [book["apiKey"] for book in ground.books(run) if not has_stop(book, since_ms=since_ms)]
+    chosen = chance.sample(waiting, min(_CUT_OFF, len(waiting)))
+    for key in chosen:
+        fault = {"method": "POST", "path": "/fapi/v1/algoOrder", "kind": "drop_before", "times": _CUTS, "apiKey": key}
+        ground.exchange.control("POST", "/paper/faults", fault)
+    return chosen
+
+
+def chase_naked(ground: Ground, keys: Sequence[str]) -> None:
+    """Return when one of the accounts holds a position without a stop, or after a while."""
+    give_up_at_s = time.monotonic() + _CHASE_NAKED_S
+    while keys and time.monotonic() < give_up_at_s:
+        if any(is_naked(book) for book in ground.exchange.books(keys)):
+            return
+
+
+def chase(ground: Ground, run: Run) -> None:
+    """Return when the exchange hears from the run's followers, or after a while."""
     give_up_at_s = time.monotonic() + _CHASE_S
     before: int | None = None
     while time.monotonic() < give_up_at_s:
-        books = ground.books(run)
-        heard = sum(sum(book["requests"].values()) for book in books)
-        if any(is_naked(book) for book in books) if naked else before is not None and heard > before:
+        heard = sum(sum(book["requests"].values()) for book in ground.books(run))
+        if before is not None and heard > before:
             return
         before = heard
 

@@ -41,7 +41,7 @@ def test_workers_killed_on_the_road_change_nothing_about_its_end(unlimited: Stac
     ground.play(quiet, BUY)
 
     def kill_at_work(run: Run) -> None:
-        chase(ground, run, naked=False)
+        chase(ground, run)
         ground.kill(run)
 
     ground.play(killed, BUY, kill_at_work)
