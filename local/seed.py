@@ -91,6 +91,11 @@ def add_strategy(name: str, symbol: str, follower_count: int) -> Seeded:
     return _followed_strategy(name, symbol, follower_count, people=_People(utc_now() - timedelta(minutes=1)))
 
 
+def add_strategies(name: str, symbol: str, follower_count: int, *, count: int) -> list[Seeded]:
+    """Write so many more strategies, `<name>-1` and on, each with followers of its own."""
+    return [add_strategy(f"{name}-{number}", symbol, follower_count) for number in range(1, count + 1)]
+
+
 def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _People) -> Seeded:
     plan = next(one for one in _listed(Subscription) if one.strategy_automated)
     webhook_secret = secrets.token_urlsafe(32)
@@ -316,17 +321,22 @@ def main() -> None:
     parser.add_argument("--followers", type=int, default=3)
     parser.add_argument("--restore", action="store_true", help="after a restart with the data of the file")
     parser.add_argument("--add", metavar="NAME", help="one more strategy, with followers of its own")
+    parser.add_argument("--count", type=int, help="with --add: so many strategies, `NAME-1` and on, in a list")
     parser.add_argument("--symbol", default=SYMBOL)
     arguments = parser.parse_args()
+    written: object
     if arguments.restore:
-        seeded = restore(arguments.file)
+        written = asdict(restore(arguments.file))
+    elif arguments.add and arguments.count:
+        added = add_strategies(arguments.add, arguments.symbol, arguments.followers, count=arguments.count)
+        written = [asdict(one) for one in added]
     elif arguments.add:
-        seeded = add_strategy(arguments.add, arguments.symbol, arguments.followers)
+        written = asdict(add_strategy(arguments.add, arguments.symbol, arguments.followers))
     else:
-        seeded = seed(arguments.followers)
+        written = asdict(seed(arguments.followers))
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
     arguments.file.touch(mode=0o600)
-    arguments.file.write_text(json.dumps(asdict(seeded), indent=2) + "\n", encoding="utf-8")
+    arguments.file.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

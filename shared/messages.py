@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+DEAD_MAN_S = (10, 15)
+"""After so many seconds somebody looks whether work was done; twice, since the first to look may die looking."""
+
 _BATCH = 10
 _SEND_ATTEMPTS = 4
 
@@ -79,6 +82,13 @@ class KeyMessage:
     asked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FanoutCheck:
+    """`reconcile`, delayed: look whether this trigger has been spread by now (the fan-out's dead-man message)."""
+
+    trigger_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -95,9 +105,12 @@ def read_order_message(body: str) -> OrderMessage:
     return OrderMessage(command=command, **fields)
 
 
-def read_reconcile_message(body: str) -> ReconcileMessage:
+def read_reconcile_message(body: str) -> ReconcileMessage | FanoutCheck:
     """Return the message; raise MessageMalformed."""
-    return ReconcileMessage(**_fields(body, "execution_id"))
+    try:
+        return ReconcileMessage(**_fields(body, "execution_id"))
+    except MessageMalformed:
+        return FanoutCheck(**_fields(body, "trigger_id"))
 
 
 def read_key_message(body: str) -> KeyMessage:
@@ -115,12 +128,15 @@ def connect() -> None:
     _sqs()
 
 
-def send_trigger(message: TriggerMessage, *, dedup_id: str) -> None:
-    """Queue a trigger's fan-out, in order with the strategy's other triggers."""
+def send_trigger(message: TriggerMessage, *, dedup_id: str, in_order: bool = True) -> None:
+    """Queue a trigger's fan-out, in order with the strategy's other triggers.
+
+    One that is sent on because its worker may have died is not `in_order`: the dead one's message would hold it back.
+    """
     _sqs().send_message(
         QueueUrl=settings().triggers_queue_url,
         MessageBody=json.dumps(asdict(message)),
-        MessageGroupId=message.strategy_id,
+        MessageGroupId=message.strategy_id if in_order else dedup_id,
         MessageDeduplicationId=dedup_id,
     )
 
@@ -170,6 +186,17 @@ def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(settings().keys_queue_url, entries[start : start + _BATCH])
+
+
+def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
+    """Queue the looks that find out whether a worker has died; raise MessageNotSent if some were not taken."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": f"{number}-{delay_s}", "MessageBody": json.dumps(asdict(message)), "DelaySeconds": delay_s}
+        for number, message in enumerate(messages)
+        for delay_s in DEAD_MAN_S
+    ]
+    for start in range(0, len(entries), _BATCH):
+        _send_batch(settings().reconcile_queue_url, entries[start : start + _BATCH])
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:

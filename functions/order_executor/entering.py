@@ -25,7 +25,7 @@ from shared.errors import (
 )
 from shared.exchange.futures import Stamp, now_ms
 from shared.exchange.views import OrderView
-from shared.messages import ReconcileMessage, send_reconcile
+from shared.messages import DEAD_MAN_S, ReconcileMessage, send_dead_man
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
@@ -35,7 +35,6 @@ from shared.trading.ids import Leg
 from shared.trading.plan import ExitPlan, plan_entry
 from shared.trading.sizing import SizedOrder
 
-DEAD_MAN_DELAY_S = 10
 ENTRY_WINDOW_MS = 3_000
 """Short, because absence can be proven only after it: a market order that arrives later is not wanted anyway."""
 ABSENCE_MARGIN_MS = 2_000
@@ -93,7 +92,7 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
                 PositionSlot.quantity.set(sized.amount),
             ),
             unless=_close_wanted,
-            due_at=due_in(DEAD_MAN_DELAY_S),
+            due_at=due_in(DEAD_MAN_S[0]),
             equity=sized.equity,
             amount=sized.amount,
             caps=[cap.value for cap in sized.caps],
@@ -105,7 +104,7 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
 async def _with_dead_man(trade: Trade, writing: Coroutine[Any, Any, None]) -> None:
     """Write an intent and queue the message that brings another worker should this one die; both or an error."""
     message = ReconcileMessage(execution_id=trade.execution.id)
-    queued = asyncio.to_thread(send_reconcile, message, delay_s=DEAD_MAN_DELAY_S)
+    queued = asyncio.to_thread(send_dead_man, [message])
     for outcome in await asyncio.gather(writing, queued, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
@@ -216,9 +215,7 @@ async def resend_entry(trade: Trade, absent: Order) -> Outcome:
     try:
         await _with_dead_man(
             trade,
-            trade.advance(
-                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_DELAY_S)
-            ),
+            trade.advance(ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_S[0])),
         )
     except RecordChanged:
         del trade.orders[entry.client_order_id]

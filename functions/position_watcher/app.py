@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from functions.position_watcher import service
-from shared.messages import read_reconcile_message
+from shared.messages import FanoutCheck, ReconcileMessage, read_reconcile_message
 from shared.worker import Record, run_async, run_batch
 
 DEADLINE_S = 25.0
@@ -15,9 +15,17 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Take a batch of dead-man messages, or, called by the schedule, look at everything that is due."""
     del context
     if "Records" in event:
-        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+        return run_batch(event, handle, deadline_s=DEADLINE_S)
     return run_async(service.watch())
 
 
-async def _handle(record: Record) -> None:
-    await service.take_over(read_reconcile_message(record.body).execution_id)
+async def handle(record: Record) -> None:
+    """Ask one message's question."""
+    message = read_reconcile_message(record.body)
+    match message:
+        case ReconcileMessage():
+            await service.take_over(message.execution_id)
+        case FanoutCheck():
+            await service.check_fanout(message.trigger_id)
+        case _:
+            assert_never(message)

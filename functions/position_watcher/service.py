@@ -5,9 +5,22 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+from pynamodb.exceptions import UpdateError
+
 from shared.clock import to_iso, utc_now
-from shared.messages import Command, OrderMessage, TriggerMessage, send_orders, send_trigger
-from shared.models.base import in_chunks
+from shared.config import settings
+from shared.messages import (
+    DEAD_MAN_S,
+    Command,
+    FanoutCheck,
+    OrderMessage,
+    ReconcileMessage,
+    TriggerMessage,
+    send_dead_man,
+    send_orders,
+    send_trigger,
+)
+from shared.models.base import condition_failed, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
 from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.observability import count_outcome, logger
@@ -18,6 +31,9 @@ _MAX_PER_RUN = 5_000
 """What one run takes up; the rest is still due a minute later, and the alarm on its age rings."""
 _PENDING_FOR = timedelta(seconds=15)
 """A trigger that is stored for longer than this without its fan-out being done was perhaps never queued."""
+
+_EARLY = timedelta(seconds=1)
+"""A dead-man message may come this much before its time, by a clock that differs: dropped then, it would be missed."""
 
 _BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 
@@ -76,13 +92,35 @@ def _resume_fanouts(now: datetime) -> int:
     for trigger in Trigger.find_many([found.id for found in waiting], consistent=True).values():
         if trigger.fanout_state is FanoutState.DONE:
             continue
-        send_trigger(
-            TriggerMessage(trigger_id=trigger.id, strategy_id=trigger.strategy_id),
-            dedup_id=f"{trigger.id}-watch-{to_iso(now)}",
-        )
-        count_outcome("fanout_resumed")
+        _send_on(trigger, now)
         resumed += 1
     return resumed
+
+
+def _send_on(trigger: Trigger, now: datetime) -> None:
+    send_trigger(
+        TriggerMessage(trigger_id=trigger.id, strategy_id=trigger.strategy_id),
+        dedup_id=f"{trigger.id}-watch-{to_iso(now)}",
+        in_order=False,
+    )
+    count_outcome("fanout_resumed")
+
+
+async def check_fanout(trigger_id: str) -> None:
+    """Ask a trigger's dead-man's question: is it spread by now? If not, send it on, and ask again while it is fresh."""
+    trigger = await asyncio.to_thread(Trigger.find, trigger_id)
+    if trigger is None or trigger.fanout_state is FanoutState.DONE:
+        return
+    now = utc_now()
+    logger.warning("fanout_taken_over", trigger_id=trigger_id)
+    if _is_fresh(trigger.created_at, now):
+        await asyncio.to_thread(send_dead_man, [FanoutCheck(trigger_id)])
+    await asyncio.to_thread(_send_on, trigger, now)
+
+
+def _is_fresh(created_at: datetime, now: datetime) -> bool:
+    """Tell whether seconds count: later, the watcher's minute is soon enough."""
+    return now - created_at <= timedelta(seconds=settings().max_alert_age_s)
 
 
 def _delivery(execution: Execution) -> str:
@@ -91,13 +129,43 @@ def _delivery(execution: Execution) -> str:
 
 
 async def take_over(execution_id: str) -> None:
-    """Ask the dead-man's question: is it still due? If so, queue the work, past whatever blocks the key's group."""
+    """Ask the dead-man's question: is it still due? If so, queue the work, past whatever blocks the key's group.
+
+    The worker that is sent for may die too. So the next question is put first, and the time at which it is due moves
+    with it: of any number of messages about one execution a single one goes on, and the others are dropped.
+    """
     execution = await asyncio.to_thread(Execution.find, execution_id)
-    if execution is None or not execution.active or not (_is_due(execution, utc_now()) or _close_waits(execution)):
+    if execution is None or not execution.active:
+        return
+    now = utc_now()
+    delivery = _delivery(execution)
+    if _is_due(execution, now + _EARLY):
+        if not await asyncio.to_thread(_ask_again, execution, now):
+            return
+    elif not _close_waits(execution):
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=_delivery(execution))
+    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=delivery)
+
+
+def _ask_again(execution: Execution, now: datetime) -> bool:
+    """Have the question asked again in a while; False when somebody else has seen to the execution meanwhile."""
+    if execution.state is ExecutionState.PROTECTED or (
+        execution.state is ExecutionState.QUEUED and not _is_fresh(execution.received_at, now)
+    ):
+        return True  # the watcher's minute is soon enough
+    try:
+        execution.update(
+            actions=[Execution.due_at.set(now + timedelta(seconds=DEAD_MAN_S[0]))],
+            condition=Execution.due_at == execution.due_at,
+        )
+    except UpdateError as error:
+        if condition_failed(error):
+            return False
+        raise
+    send_dead_man([ReconcileMessage(execution.id)])
+    return True
 
 
 def _close_waits(execution: Execution) -> bool:

@@ -20,7 +20,7 @@ from pynamodb.transactions import TransactWrite
 from functions.trigger_fanout.snapshot import concerns, read_references, snapshot
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged
-from shared.messages import Command, OrderMessage, TriggerMessage, send_orders
+from shared.messages import Command, OrderMessage, ReconcileMessage, TriggerMessage, send_dead_man, send_orders
 from shared.models.base import SCHEMA_VERSION, condition_failed, in_chunks, transact
 from shared.models.execution import Execution
 from shared.models.follower import Follower
@@ -138,6 +138,8 @@ def _write_and_send(executions: Sequence[Execution], *, delivery: str) -> int:
             ],
             delivery=delivery,
         )
+        # After the orders, which must not wait: killed in between, the next delivery sends both.
+        send_dead_man([ReconcileMessage(execution.id) for execution in waiting])
         sent += len(waiting)
     return sent
 

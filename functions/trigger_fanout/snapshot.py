@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_iso
+from shared.messages import DEAD_MAN_S
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution, open_shard_of, trigger_part
@@ -22,8 +23,8 @@ from shared.models.user import User
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import execution_id
 
-DUE_AFTER = timedelta(seconds=30)
-"""An execution still QUEUED after this time is looked at by the watcher: its message may be lost."""
+DUE_AFTER = timedelta(seconds=DEAD_MAN_S[0])
+"""An execution still QUEUED after this time is sent on: a dead worker may hold its message for minutes more."""
 
 PROFILE_MISSING = "RISK_PROFILE_MISSING"
 

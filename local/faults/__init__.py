@@ -1,17 +1,5 @@
-"""The fault harness: the road of an alert in one process, on a clock of its own, with everything that can go wrong.
+"""What the product comes to when everything goes wrong on purpose: `make faults`. Ships nowhere.
 
-The product's own code runs (acceptance, fan-out, executor, watcher), against the paper exchange and the embedded AWS's
-tables, both in this process. Time is simulated, so waiting costs nothing; what happens hangs on a seed alone, so
-that what failed once fails again.
-
-clock.py       simulated time, and the event loop that lives by it
-tables.py      DynamoDB: the embedded AWS's engine, throttled, conflicting and slow
-queues.py      SQS: late, twice, out of order
-exchange.py    the paper exchange behind connections that break, and a watch on naked positions
-workers.py     invocations of Lambda functions, killed and frozen between any two steps
-chances.py     how often what goes wrong
-world.py       one strategy, its followers, their alerts, and what people and the market do
-checks.py      the exchange's books against ours
-mutations.py   the product with one of its rules taken out: the harness must notice
-__main__.py    `make faults`
+worlds/  the road of an alert in one process, on a clock of its own, from seeds: executions by the thousand
+stack/   the deployed stack on this machine, in real time: its workers killed, alerts in a burst
 """

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
-from local.faults.mutations import MUTATIONS, mutated
-from local.faults.world import Verdict, World
+from local.faults.worlds.mutations import MUTATIONS, mutated
+from local.faults.worlds.world import Verdict, World
 
 N = int(os.environ.get("N", "") or "1000")
 SEED = int(os.environ.get("SEED", "") or "1")

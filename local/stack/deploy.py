@@ -76,8 +76,11 @@ def webhook_address(places: Places) -> str:
     return f"{places.webhook_url}/v1/webhook/strategy"
 
 
-def deploy(places: Places) -> Deployed:
-    """Deploy and return the outputs; raise NotReady with the end of SAM's output when it fails."""
+def deploy(places: Places, **also: str) -> Deployed:
+    """Deploy and return the outputs; raise NotReady with the end of SAM's output when it fails.
+
+    `also` are more of the template's parameters.
+    """
     client("s3", places).create_bucket(Bucket=_ARTIFACTS)
     run_tool(
         "sam deploy",
@@ -94,6 +97,7 @@ def deploy(places: Places) -> Deployed:
                 ExchangeUrl=places.exchange_url,
                 StripeUrl=places.stripe_url,
                 PublicWebhookUrl=webhook_address(places),
+                **also,
             ),
         ],
         environment=aws_environment(

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +37,8 @@ class Running:
     seed_file: Path
     restored: bool
     """Whether the data is of an earlier run."""
+    aws_pid: int
+    """The process of the embedded AWS, below which all workers run."""
 
     @property
     def seeded(self) -> dict[str, Any]:
@@ -46,18 +48,27 @@ class Running:
 
     def add_strategy(self, name: str, symbol: str, followers: int) -> dict[str, Any]:
         """Seed one more strategy with followers of its own; return what `local.seed` wrote of it."""
+        seeded: dict[str, Any] = self._add(name, symbol, followers)
+        return seeded
+
+    def add_strategies(self, name: str, symbol: str, followers: int, *, count: int) -> list[dict[str, Any]]:
+        """Seed so many more strategies, each with followers of its own."""
+        seeded: list[dict[str, Any]] = self._add(name, symbol, followers, "--count", str(count))
+        return seeded
+
+    def _add(self, name: str, symbol: str, followers: int, *more: str) -> Any:
         file = self.places.work / f"seed-{name}.json"
         run_tool(
             "Seeding",
             [
                 *(sys.executable, "-m", "local.seed", str(file), "--add", name),
                 *("--symbol", symbol, "--followers", str(followers)),
+                *more,
             ],
             environment=self.deployed.environment(self.places),
             log=self.places.logs / f"seed-{name}.log",
         )
-        seeded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return seeded
+        return json.loads(file.read_text(encoding="utf-8"))
 
     def session(self) -> dict[str, str]:
         """Return what a user, a test or a script must know to use the stack."""
@@ -78,11 +89,15 @@ class Running:
 class LocalStack:
     """The processes of one stack."""
 
-    def __init__(self, places: Places, *, followers: int, report: Report) -> None:
+    def __init__(
+        self, places: Places, *, followers: int, report: Report, parameters: Mapping[str, str] | None = None
+    ) -> None:
         self._places = places
+        self._parameters = dict(parameters or {})
         self._followers = followers
         self._report = report
         self._processes: list[Process] = []
+        self._aws_pid = 0
 
     def start(self) -> Running:
         """Bring everything up; raise NotReady with what to do when something stands in the way."""
@@ -104,7 +119,7 @@ class LocalStack:
             self._seed(deployed, seed_file, restored=restored)
             for one in warm:
                 one.result()
-        return Running(self._places, deployed, seed_file, restored)
+        return Running(self._places, deployed, seed_file, restored, self._aws_pid)
 
     def dead_process(self) -> Process | None:
         """Return a part that has ended by itself, or None."""
@@ -131,8 +146,10 @@ class LocalStack:
             log=self._places.logs / "stripe.log",
         )
         self._processes.append(stripe)
-        self._processes.append(embedded_aws.start(self._places))
-        embedded_aws.wait(self._processes[-1], self._places)
+        aws = embedded_aws.start(self._places)
+        self._processes.append(aws)
+        self._aws_pid = aws.pid
+        embedded_aws.wait(aws, self._places)
         exchange.wait_until_it_answers(f"{self._places.exchange_url}/fapi/v1/ping", timeout_s=20)
         stripe.wait_until_it_answers(f"{self._places.stripe_url}/stand-in/requests", timeout_s=20)
 
@@ -149,7 +166,7 @@ class LocalStack:
             return found
         if found:
             step.remark = "kept, brought up to date"
-        deployed = deploy(self._places)
+        deployed = deploy(self._places, **self._parameters)
         if stamp:
             stamp.write_text(fingerprint(), encoding="ascii")
         return deployed

@@ -18,7 +18,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared.errors import LockstepError, RecordChanged
-from shared.messages import TriggerMessage, send_trigger
+from shared.messages import FanoutCheck, TriggerMessage, send_dead_man, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
@@ -88,7 +88,7 @@ def accept_alert(
             # Another alert took the seq, or the same one came twice at once: read again and decide anew.
             _wait_a_little(attempt)
             continue
-        _queue(trigger)
+        _queue_first(trigger)
         return Acceptance(trigger_id=trigger.id, repeated=False)
     raise RecordChanged(f"the alerts of strategy {strategy.id} kept changing")
 
@@ -120,7 +120,7 @@ def accept_admin_order(
                 raise
             _wait_a_little(attempt)
             continue
-        _queue(trigger)
+        _queue_first(trigger)
         return trigger
     raise RecordChanged(f"the alerts of strategy {strategy.id} kept changing")
 
@@ -200,6 +200,11 @@ def _store(
             also(transaction)
 
     transact(write)
+
+
+def _queue_first(trigger: Trigger) -> None:
+    _queue(trigger)
+    send_dead_man([FanoutCheck(trigger.id)])
 
 
 def _queue(trigger: Trigger) -> None:

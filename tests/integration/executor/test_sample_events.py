@@ -11,12 +11,14 @@ import pytest
 from functions.order_executor import app as executor
 from functions.position_watcher import app as watcher
 from shared.models.execution import Execution
+from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import World
 
 EVENTS = Path(__file__).resolve().parents[3] / "events"
 SAMPLE_EXECUTION = "c21d890e-87b6-424d-b010-929612e17011"
 SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
+SAMPLE_TRIGGER = "5d1b6f5e-30b5-4b7b-9a2f-0f7f1d3c5a10"
 
 
 def sample(name: str, execution: Execution | None = None) -> dict[str, Any]:
@@ -76,3 +78,14 @@ def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
     answer = watcher.lambda_handler(sample("position_watcher/schedule"), None)
 
     assert answer["executions"] >= 1
+
+
+def test_check_of_a_fan_out_that_is_due_sends_the_trigger_on(world: World) -> None:
+    trigger = world.trigger()
+    trigger.update(actions=[Trigger.fanout_state.set(FanoutState.PENDING)])
+    text = json.dumps(sample("position_watcher/fanout_check")).replace(SAMPLE_TRIGGER, trigger.id)
+
+    assert failed(watcher.lambda_handler(json.loads(text), None)) == []
+
+    assert [message["trigger_id"] for message in world.queue("triggers")].count(trigger.id) == 1
+    trigger.update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])

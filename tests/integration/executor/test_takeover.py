@@ -13,7 +13,7 @@ from typing import Any
 
 from functions.position_watcher import app as watcher
 from shared.clock import utc_now
-from shared.messages import Command
+from shared.messages import DEAD_MAN_S, Command
 from shared.models.execution import Execution
 from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.trading.execution import ExecutionState
@@ -98,7 +98,7 @@ def test_every_entry_sets_its_dead_man_message_first(world: World) -> None:
 
     world.work(execution)
 
-    assert world.delayed_on("reconcile") == 1
+    assert world.delayed_on("reconcile") == len(DEAD_MAN_S)
 
 
 def test_dead_man_message_for_a_protected_position_does_nothing(world: World) -> None:
@@ -127,7 +127,36 @@ def test_looks_never_multiply(world: World) -> None:
     reconcile(*[{"execution_id": execution.id}] * 3)
     watcher.lambda_handler({}, None)
     assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
-    assert world.delayed_on("reconcile") == already
+    assert world.delayed_on("reconcile") == already + len(DEAD_MAN_S)
+
+
+def test_worker_that_was_sent_for_and_died_as_well_is_replaced_in_turn(world: World) -> None:
+    execution = world.queued(world.follower(), world.trigger())
+    execution.update(actions=[Execution.due_at.set(utc_now())])
+
+    for _ in range(3):
+        world.wait_until_due(execution)
+        reconcile({"execution_id": execution.id})
+        # Each time a message of its own, in a group of its own, which nobody's death holds back.
+        assert [m["command"] for m in world.queue("orders") if m["execution_id"] == execution.id] == ["SETTLE"]
+        assert world.now(execution).due_at is not None
+        execution.update(actions=[Execution.due_at.set(utc_now())])
+
+    world.work(execution, command=Command.SETTLE)
+    assert world.now(execution).state is ExecutionState.PROTECTED
+
+
+def test_execution_still_queued_when_its_alert_is_stale_is_sent_on_once(world: World) -> None:
+    execution = world.queued(world.follower(), world.trigger())
+    long_ago = utc_now() - timedelta(seconds=90)
+    execution.update(actions=[Execution.due_at.set(long_ago), Execution.received_at.set(long_ago)])
+    before = world.delayed_on("reconcile")
+
+    reconcile(*[{"execution_id": execution.id}] * 3)
+
+    # Its CLOSE half must run, but seconds do not count any more.
+    assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
+    assert world.delayed_on("reconcile") == before
 
 
 def test_message_that_fails_leaves_no_other_behind(world: World) -> None:
@@ -168,6 +197,22 @@ def test_stop_that_filled_unseen_is_booked_by_the_watch(world: World) -> None:
 
     assert world.now(execution).state is ExecutionState.CLOSED
     assert world.books(person).flat
+
+
+def test_fan_out_whose_worker_died_is_sent_on_past_the_dead_ones_message(world: World) -> None:
+    dead = world.trigger()
+    dead.update(actions=[Trigger.fanout_state.set(FanoutState.PENDING)])
+    done = world.trigger()
+    before = world.delayed_on("reconcile")
+
+    reconcile({"trigger_id": dead.id}, {"trigger_id": done.id}, {"trigger_id": "00000000-0000-0000-0000-000000000000"})
+
+    (message,) = [m for m in world.queue("triggers") if m["trigger_id"] in {dead.id, done.id}]
+    assert message["trigger_id"] == dead.id
+    assert message["group"] != dead.strategy_id
+    # And it is asked again, in case the next one dies too.
+    assert world.delayed_on("reconcile") == before + len(DEAD_MAN_S)
+    dead.update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])
 
 
 def test_trigger_that_was_stored_but_never_queued_is_sent_on(world: World) -> None:

@@ -16,7 +16,7 @@ from functions.trigger_fanout.service import fan_out
 from shared import messages
 from shared.clock import utc_now
 from shared.errors import RecordChanged
-from shared.messages import MessageNotSent, TriggerMessage
+from shared.messages import DEAD_MAN_S, MessageNotSent, TriggerMessage
 from shared.models import base
 from shared.models.acceptance import accept_admin_order, accept_alert
 from shared.models.execution import Execution
@@ -25,7 +25,7 @@ from shared.models.trigger import FanoutState, Trigger, settle_trigger
 from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import ExecutionState
 from shared.worker import run_async
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.integration.road.conftest import BUY, Following
 
 Strategies = Callable[[int], Following]
@@ -45,6 +45,12 @@ def deliver(subject: Following, trigger_id: str, *, delivery: str = "1") -> None
 
 def sent(aws: EmbeddedAws) -> Counter[str]:
     return Counter(message["execution_id"] for message in aws.taken_from(aws.orders))
+
+
+def delayed_looks(aws: EmbeddedAws) -> int:
+    wanted = "ApproximateNumberOfMessagesDelayed"
+    found = sqs_client(aws.url).get_queue_attributes(QueueUrl=aws.reconcile, AttributeNames=[wanted])
+    return int(found["Attributes"][wanted])
 
 
 def check_complete(subject: Following, trigger_id: str) -> None:
@@ -89,6 +95,16 @@ def test_messages_go_in_the_group_of_the_exchange_key(aws: EmbeddedAws, followin
     assert {(message["group"], message["command"], message["symbol"]) for message in taken} == {
         (follower.api_key_id, "OPEN", "BTC/USDT") for follower in subject.followers
     }
+
+
+def test_alert_and_each_execution_are_looked_after_from_the_beginning(aws: EmbeddedAws, following: Strategies) -> None:
+    subject = following(12)
+    trigger_id = fire(subject)
+    assert delayed_looks(aws) == len(DEAD_MAN_S)
+    deliver(subject, trigger_id)
+    assert delayed_looks(aws) == len(DEAD_MAN_S) * (1 + len(subject.followers))
+    due_first = {execution.due_at - execution.created_at for execution in subject.executions(trigger_id)}
+    assert due_first == {timedelta(seconds=DEAD_MAN_S[0])}
 
 
 def test_killed_after_some_executions_were_written_and_before_they_were_sent(

@@ -182,7 +182,7 @@ def test_an_execution_keeps_what_it_was_decided_by(fanout: Fanout) -> None:
         "received_at": FIRED_AT,
         "fired_at": FIRED_AT - timedelta(seconds=1),
         "open_shard": open_shard_of(execution.id),
-        "due_at": execution.created_at + timedelta(seconds=30),
+        "due_at": execution.created_at + timedelta(seconds=10),
         "created_key": created_key(to_iso(execution.created_at), execution.id),
         "closed_at": None,
     }

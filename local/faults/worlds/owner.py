@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from decimal import Decimal
 
-from local.faults.exchange import SYMBOL, WatchedExchange
+from local.faults.worlds.exchange import SYMBOL, WatchedExchange
 from local.paper_exchange import algos, matching, orders
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.refusals import Refusal

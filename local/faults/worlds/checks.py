@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from local.faults.exchange import SYMBOL
+from local.faults.worlds.exchange import SYMBOL
 from local.paper_exchange import state
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import AlgoOrder, IncomeType, Order
@@ -21,7 +21,7 @@ from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
 if TYPE_CHECKING:
-    from local.faults.world import Person, Verdict, World
+    from local.faults.worlds.world import Person, Verdict, World
 
 ALIVE_MS = 5_000
 KILLED_MS = 25_000

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.faults import workers
-from local.faults.chances import Chances
-from local.faults.clock import SimulatedClock
+from local.faults.worlds import workers
+from local.faults.worlds.chances import Chances
+from local.faults.worlds.clock import SimulatedClock
 
 VISIBILITY_S = 180.0
 MOST_RECEIVES = 10

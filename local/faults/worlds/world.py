@@ -26,21 +26,22 @@ from functions.admin_strategy_follower import closing
 from functions.order_executor import accounts
 from functions.order_executor import app as executor_app
 from functions.order_executor import service as executor
+from functions.position_watcher import app as watcher_app
 from functions.position_watcher import service as watcher
 from functions.trigger_fanout.service import fan_out
-from local.faults import checks, owner, workers
-from local.faults.chances import Chances
-from local.faults.clock import SimulatedClock, SimulatedLoop, Stalled
-from local.faults.exchange import SYMBOL, ExchangeSession, WatchedExchange
-from local.faults.queues import Queues
-from local.faults.tables import fresh_tables
+from local.faults.worlds import checks, owner, workers
+from local.faults.worlds.chances import Chances
+from local.faults.worlds.clock import SimulatedClock, SimulatedLoop, Stalled
+from local.faults.worlds.exchange import SYMBOL, ExchangeSession, WatchedExchange
+from local.faults.worlds.queues import Queues
+from local.faults.worlds.tables import fresh_tables
 from shared import config, messages, observability, secrets, worker
 from shared.api import side_by_side
 from shared.clock import to_iso, utc_now
 from shared.errors import LockstepError
 from shared.exchange import lanes, markets, transport
 from shared.exchange.server_clock import server_clock
-from shared.messages import read_order_message, read_reconcile_message, read_trigger_message
+from shared.messages import read_order_message, read_trigger_message
 from shared.models.acceptance import accept_alert
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -204,7 +205,7 @@ class World:
         )
 
     async def _take_over(self, record: Record) -> None:
-        await watcher.take_over(read_reconcile_message(record.body).execution_id)
+        await watcher_app.handle(record)
 
     async def _watch(self) -> None:
         while True:

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from local.faults.mutations import MUTATIONS, mutated
-from local.faults.world import Verdict, World
+from local.faults.worlds.mutations import MUTATIONS, mutated
+from local.faults.worlds.world import Verdict, World
 
 SEEDS = range(1, 9)
 

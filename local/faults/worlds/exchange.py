@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import yarl
 
-from local.faults import workers
-from local.faults.chances import Chances
-from local.faults.clock import SimulatedClock
+from local.faults.worlds import workers
+from local.faults.worlds.chances import Chances
+from local.faults.worlds.clock import SimulatedClock
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.faults import Fault, FaultKind, Faults, parse_fault
 from local.paper_exchange.orders import OrderType, Side

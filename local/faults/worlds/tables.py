@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from ministack.services import dynamodb
 
 import shared.models
-from local.faults import workers
-from local.faults.chances import Chances
-from local.faults.clock import SimulatedClock
+from local.faults.worlds import workers
+from local.faults.worlds.chances import Chances
+from local.faults.worlds.clock import SimulatedClock
 from shared.models.base import Table, connection
 
 _CALL_S = 0.002

@@ -1,0 +1,136 @@
+"""What a follower has come to, by the exchange's books and ours, and how long it was without a stop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+_ENDED = frozenset({"CANCELED", "EXPIRED", "REJECTED", "FINISHED", "TRIGGERED"})
+_OUTCOME = ("state", "reason", "side", "amount", "filled_amount", "entry_price", "exit_price", "profit", "close_reason")
+
+
+@dataclass(frozen=True, slots=True)
+class EndState:
+    """Everything about a follower at rest that must not depend on what befell its workers."""
+
+    executions: tuple[tuple[str, ...], ...]
+    """Of each trigger in turn: state, reason, sizes, prices, profit; one text `missing` where there is none."""
+    position: Decimal
+    stops: tuple[tuple[str, Decimal], ...]
+    """Side and trigger price of each stop that stands."""
+    targets: tuple[tuple[str, Decimal, Decimal], ...]
+    """Side, price and amount of each take-profit that stands."""
+    others: int
+    """Orders that stand and are neither."""
+    market_fills: tuple[tuple[str, Decimal], ...]
+    """Every market order that filled, in turn: an entry sent twice, or a position closed that should not be, shows."""
+    balance: Decimal
+
+    def differences(self, other: EndState) -> list[str]:
+        """Return what differs, one text for each field."""
+        pairs = ((one.name, getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return [f"{name}: {ours} instead of {theirs}" for name, theirs, ours in pairs if ours != theirs]
+
+    def faults(self) -> list[str]:
+        """Return what must not be in anybody's end state, whatever the other run came to."""
+        found = []
+        if self.position and len(self.stops) != 1:
+            found.append(f"{len(self.stops)} stops at a position of {self.position}")
+        if self.position and self.targets and sum(amount for *_, amount in self.targets) != abs(self.position):
+            found.append(f"take-profits that do not sum to the position of {self.position}")
+        if not self.position and (self.stops or self.targets):
+            found.append("orders on a flat account")
+        if self.others:
+            found.append(f"{self.others} orders that nobody meant")
+        return found
+
+
+def end_state(book: Mapping[str, Any], executions: Sequence[Mapping[str, Any] | None]) -> EndState:
+    """Return a follower's end state from its account's books and its executions, one for each trigger."""
+    standing = book["openOrders"]
+    stops = [order for order in standing if order.get("orderType") == "STOP_MARKET"]
+    targets = [order for order in standing if order.get("type") == "LIMIT"]
+    filled = [order for order in book["orders"] if order.get("type") == "MARKET" and Decimal(order["executedQty"])]
+    return EndState(
+        executions=tuple(_outcome(one) for one in executions),
+        position=sum((Decimal(one["amount"]) for one in book["positions"]), Decimal(0)),
+        stops=tuple(sorted((one["side"], Decimal(one["triggerPrice"])) for one in stops)),
+        targets=tuple(sorted((one["side"], Decimal(one["price"]), Decimal(one["origQty"])) for one in targets)),
+        others=len(standing) - len(stops) - len(targets),
+        market_fills=tuple(
+            (one["side"], Decimal(one["executedQty"])) for one in sorted(filled, key=lambda order: order["time"])
+        ),
+        balance=Decimal(book["walletBalance"]),
+    )
+
+
+def _outcome(execution: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if execution is None:
+        return ("missing",)
+    return tuple(_text(execution.get(name)) for name in _OUTCOME)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "" if value is None else str(value)
+
+
+def longest_naked_ms(book: Mapping[str, Any], *, now_ms: float) -> int:
+    """Return the longest time that the account held a position without a stop, by the exchange's own books."""
+    stops = [order for order in book["orders"] if order.get("orderType") == "STOP_MARKET"]
+    return max((_longest_gap(held, stops, now_ms=now_ms) for held in _held(book["trades"], now_ms)), default=0)
+
+
+def has_stop(book: Mapping[str, Any], *, since_ms: float) -> bool:
+    """Tell whether a stop was placed in that time, standing or not."""
+    return any(one.get("orderType") == "STOP_MARKET" and one["createTime"] >= since_ms for one in book["orders"])
+
+
+def is_naked(book: Mapping[str, Any]) -> bool:
+    """Tell whether the account holds a position and no stop stands at this moment."""
+    return bool(book["positions"]) and not any(one.get("orderType") == "STOP_MARKET" for one in book["openOrders"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One position's time, in milliseconds, and the side of the orders that end it."""
+
+    begun_ms: float
+    ended_ms: float
+    closing_side: str
+
+
+def _held(trades: Sequence[Mapping[str, Any]], now_ms: float) -> Iterator[_Held]:
+    """Yield the positions that the fills add up to, one symbol's."""
+    amount, begun_ms = Decimal(0), 0.0
+    for trade in sorted(trades, key=lambda one: (one["time"], one["id"])):
+        before = amount
+        amount += Decimal(trade["qty"]) * (1 if trade["side"] == "BUY" else -1)
+        if before and amount * before <= 0:
+            yield _Held(begun_ms, trade["time"], _closing_side(before))
+        if amount * before <= 0:
+            begun_ms = trade["time"]
+    if amount:
+        yield _Held(begun_ms, now_ms, _closing_side(amount))
+
+
+def _closing_side(amount: Decimal) -> str:
+    return "SELL" if amount > 0 else "BUY"
+
+
+def _longest_gap(held: _Held, stops: Sequence[Mapping[str, Any]], *, now_ms: float) -> int:
+    """Return the longest time of a position that no stop of its side covers."""
+    standing = sorted(
+        (stop["createTime"], stop["updateTime"] if stop["algoStatus"] in _ENDED else now_ms)
+        for stop in stops
+        if stop["side"] == held.closing_side
+    )
+    covered_until_ms, longest = held.begun_ms, 0.0
+    for begun_ms, ended_ms in standing:
+        if ended_ms > covered_until_ms:
+            longest = max(longest, min(begun_ms, held.ended_ms) - covered_until_ms)
+            covered_until_ms = ended_ms
+    return round(max(longest, held.ended_ms - covered_until_ms))

@@ -1,0 +1,70 @@
+"""What goes wrong on the deployed stack, in short: every worker killed on the road of an alert, alerts in a burst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.faults.stack import burst
+from local.faults.stack.ground import BUY, Ground, Run
+from local.faults.stack.kills import KILLED_BOUND_MS, chase, compare
+from local.faults.stack.records import Records
+from tests.system.stack_client import Stack, wait_for
+
+FOLLOWERS = 8
+STRATEGIES, ALERTS = 5, 40
+
+
+@pytest.fixture
+def unlimited(stack: Stack) -> Iterator[Stack]:
+    """The stack without the limits of one address, so that these tests leave the others theirs."""
+    stack.move_price("BTCUSDT", "20000")
+    stack.paper("POST", "settings", {"limits_enabled": False})
+    yield stack
+    stack.paper("PUT", "latency", {"ms": 0})
+    stack.paper("POST", "settings", {"limits_enabled": True})
+
+
+def close_all(stack: Stack, strategy_id: str) -> None:
+    """Leave nothing open behind, and workers that are warm again."""
+    path = f"/v1/admin/strategy/follower/{strategy_id}"
+    assert stack.api("DELETE", f"{path}/all").status == 200
+    wait_for("nothing is open", lambda: stack.api("DELETE", f"{path}/all").json()["items"] == [])
+
+
+def test_every_alert_of_a_burst_has_its_trigger_and_an_execution_with_an_end(unlimited: Stack) -> None:
+    stack, records = unlimited, Records(unlimited.running.places)
+    strategies = stack.running.add_strategies("BURST", "BTC/USDT", 1, count=STRATEGIES)
+    url = f"{stack.session['webhook']}/v1/webhook/strategy"
+
+    fired = burst.fire(url, strategies, for_s=60, senders=4, at_most=ALERTS)
+    endings, _ = burst.settle(records, fired, within_s=120)
+
+    accepted = [one.answer.trigger_id for one in fired if one.answer.trigger_id]
+    assert len(accepted) > ALERTS / 2
+    assert len(set(accepted)) == len(accepted) == endings.states.total()
+    assert (endings.faults, endings.unsettled) == ([], 0)
+    for strategy in strategies:
+        close_all(stack, strategy["strategy_id"])
+
+
+def test_workers_killed_on_the_road_change_nothing_about_its_end(unlimited: Stack) -> None:
+    stack, ground = unlimited, Ground(unlimited.running)
+    stack.paper("PUT", "latency", {"ms": 100})
+    quiet = Run("quiet", stack.running.add_strategy("QUIET", "BTC/USDT", FOLLOWERS))
+    killed = Run("killed", stack.running.add_strategy("KILLED", "BTC/USDT", FOLLOWERS))
+    ground.play(quiet, BUY)
+
+    def kill_at_work(run: Run) -> None:
+        chase(ground, run)
+        ground.kill(run)
+
+    ground.play(killed, BUY, kill_at_work)
+
+    assert killed.killed["OrderExecutor"] >= 1
+    assert compare(ground, quiet, killed) == []
+    ground.measure(killed)
+    assert killed.longest_naked_ms <= KILLED_BOUND_MS
+    for run in (quiet, killed):
+        close_all(stack, run.seeded["strategy_id"])
