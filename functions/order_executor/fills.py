@@ -16,6 +16,7 @@ from shared.clock import from_ms
 from shared.exchange.futures import FuturesAccount, now_ms
 from shared.models.order import Order, OrderStatus
 from shared.trading.booking import Fill
+from shared.trading.ids import Leg
 
 _LATE_BY = timedelta(seconds=60)
 """A fill shows at most so long after it happened; a second reading begins there, not at the position's first day."""
@@ -45,11 +46,12 @@ class FillBook:
         )
 
     async def _names_of(self, orders: list[Order]) -> dict[str, str]:
+        entries = {order.client_order_id for order in orders if order.leg is Leg.ENTRY}
         names = _ledger_names(orders) | self._names
-        if self._unknown(names):
+        if self._unknown(names, entries):
             await self._ask_conditional(orders)
             names = _ledger_names(orders) | self._names
-        unknown = self._unknown(names)
+        unknown = self._unknown(names, entries)
         if len(unknown) > _ONE_BY_ONE:
             first = min(fill.at for fill in self._fills.values() if fill.order_id in unknown)
             listed = await self.account.orders_since(self.symbol, first - _LATE_BY)
@@ -61,8 +63,11 @@ class FillBook:
             self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
         return names | self._names
 
-    def _unknown(self, names: dict[str, str]) -> set[str]:
-        return {fill.order_id for fill in self._fills.values()} - names.keys()
+    def _unknown(self, names: dict[str, str], entries: set[str]) -> set[str]:
+        """Return the orders without a name; what happened before our entry needs none, if there was only one."""
+        entered = [number for number, fill in self._fills.items() if names.get(fill.order_id) in entries]
+        first = min(entered, default=0) if len(entries) == 1 else 0
+        return {fill.order_id for number, fill in self._fills.items() if number >= first} - names.keys()
 
     async def _ask_conditional(self, orders: list[Order]) -> None:
         waiting = [

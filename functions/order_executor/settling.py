@@ -226,12 +226,12 @@ async def _close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = F
             pass
         case _:
             assert_never(closed)
+    if not await trade.position():
+        await _end_flat(trade)  # the exchange's books are late
+        return
     logger.error("close_not_finished", execution_id=trade.execution.id)
     count_outcome(ATTENTION)
-    if await trade.position():
-        await watching.keep_guarded(trade)
-    else:
-        await _end_flat(trade)
+    await watching.keep_guarded(trade)
 
 
 async def _leave_dust(trade: Trade) -> None:

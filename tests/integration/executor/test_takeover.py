@@ -24,7 +24,7 @@ BOUND_S = 25.0  # without a stop, the worker killed
 WORKER = "import json, sys; from functions.order_executor import app; app.lambda_handler(json.load(sys.stdin), None)"
 
 
-def start_worker(execution: Execution) -> subprocess.Popen[str]:
+def start_worker(execution: Execution, command: Command = Command.OPEN) -> subprocess.Popen[str]:
     """Start a worker of its own on one message, as Lambda would."""
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER],
@@ -34,7 +34,7 @@ def start_worker(execution: Execution) -> subprocess.Popen[str]:
         env=os.environ | {"TABLE_PREFIX": Execution.Meta.table_name.removesuffix("executions")},
     )
     assert worker.stdin is not None
-    worker.stdin.write(json.dumps({"Records": [record_of(execution, Command.OPEN)]}))
+    worker.stdin.write(json.dumps({"Records": [record_of(execution, command)]}))
     worker.stdin.close()
     return worker
 
@@ -90,6 +90,29 @@ def test_worker_killed_before_its_entry_was_sent_opens_one_position(world: World
     assert world.now(execution).state is ExecutionState.PROTECTED
     assert world.books(person).position == Decimal("0.75")
     assert len(world.books(person).market_fills) == 1
+
+
+def test_worker_killed_while_closing_leaves_a_close_that_the_watch_completes_once(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person)
+    world.fault(person, "hang", ORDER, delayMs=60_000)
+    worker = start_worker(execution, Command.CLOSE)
+    world.wait_until(lambda: world.books(person).sent(ORDER) == 2)
+    worker.kill()
+    worker.wait()
+    assert world.now(execution).state is ExecutionState.CLOSING
+
+    execution.refresh()
+    execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
+    watcher.lambda_handler({}, None)
+    for message in world.queue("orders"):
+        if message["execution_id"] == execution.id:
+            world.work(execution, command=Command(message["command"]))
+
+    execution = world.now(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
+    assert world.books(person).flat
+    assert len(world.books(person).market_fills) == 2
 
 
 def test_every_entry_sets_its_dead_man_message_first(world: World) -> None:

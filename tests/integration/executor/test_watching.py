@@ -99,6 +99,19 @@ def test_target_that_a_dead_worker_sent_is_not_sent_again_after_its_fill(world: 
     assert world.books(person).sent(BATCH_ORDERS) == 1
 
 
+def test_trailing_stop_that_a_dead_worker_sent_is_found_not_sent_again(world: World) -> None:
+    person = world.follower()
+    execution = world.opened(person, trailing_trigger=Decimal(950), callback_rate=Decimal(2))
+    sent = of_leg(execution, Leg.TRAILING)
+    sent.update(actions=[Order.status.set(OrderStatus.INTENDED), Order.sent_at.remove()])
+    placed = world.books(person).sent(ALGO_ORDER)
+
+    look(world, execution)
+
+    assert of_leg(execution, Leg.TRAILING).status is OrderStatus.OPEN
+    assert world.books(person).sent(ALGO_ORDER) == placed
+
+
 def test_second_look_at_a_quiet_position_asks_for_position_and_orders_only(world: World) -> None:
     person = world.follower()
     execution = world.opened(person)

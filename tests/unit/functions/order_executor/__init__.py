@@ -1,0 +1,1 @@
+"""Behaviour of functions/order_executor that needs no engine."""
