@@ -3,7 +3,8 @@
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
 2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
-3. With `AUTH=true` it asks for `sqs:SendMessageBatch`, which is no permission; AWS asks for `sqs:SendMessage`.
+3. With `AUTH=true` it asks for `sqs:SendMessageBatch` and `sqs:ChangeMessageVisibilityBatch`, which are no permissions;
+   AWS asks for those of the single request.
 4. It does not know Cognito's AdminDeleteSoftwareToken, which is younger than it is.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
@@ -25,6 +26,12 @@ VERSION = "1.5.33"
 
 _FIFO_BATCHES = 4
 """Batches of one FIFO queue at a time, of at most ten groups each: more would only wait for the CPU."""
+
+
+_BATCHES = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
 
 
 def apply(version: str) -> bool:
@@ -55,7 +62,7 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
 def _with_real_permissions(original: Any) -> Any:
     def action(*arguments: Any, **named: Any) -> str | None:
         found: str | None = original(*arguments, **named)
-        return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
+        return _BATCHES.get(found or "", found)
 
     return action
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from pynamodb.connection import Connection, TableConnection
-from pynamodb.exceptions import DoesNotExist, PynamoDBException, TransactGetError, TransactWriteError
+from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableError, TransactGetError, TransactWriteError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 from pynamodb.transactions import TransactGet, TransactWrite
@@ -97,6 +98,9 @@ def connection() -> Connection:
     )
 
 
+_joining = threading.Lock()
+
+
 def connect() -> None:
     """Make the process's DynamoDB client now rather than with the first request."""
     _ = connection().client
@@ -109,11 +113,18 @@ class Table(Model):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        found = super()._get_connection()
-        if found.connection is not connection():
-            connection().add_meta_table(found.get_meta_table())
-            found.connection = connection()
-        return found
+        # Threads that use a table for the first time at once must not each join it: the second would fail, and what
+        # it leaves behind would fail every later use in this process.
+        with _joining:
+            found = super()._get_connection()
+            if found.connection is not connection():
+                meta = found.get_meta_table()
+                try:
+                    connection().get_meta_table(meta.table_name)
+                except TableError:
+                    connection().add_meta_table(meta)
+                found.connection = connection()
+            return found
 
     @classmethod
     def find(cls: type[_M], hash_key: Any, range_key: Any = None, *, consistent: bool = True) -> _M | None:
