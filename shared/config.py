@@ -33,6 +33,16 @@ class Settings:
     """Base of Stripe's API; empty means Stripe's own address."""
     stripe_key_parameter: str
     """The SSM parameter that holds the key of Stripe's API."""
+    telegram_url: str
+    """Base of Telegram's Bot API."""
+    telegram_token_parameter: str
+    """The SSM parameter that holds the bot's token."""
+    telegram_secret_parameter: str
+    """The SSM parameter that holds what Telegram sends with each update, as set with the webhook."""
+    telegram_link_key_parameter: str
+    """The SSM parameter that holds the key of the links that tie a chat to a user."""
+    sender_address: str
+    """Whom e-mails are from, an identity that SES has verified; empty means that none are sent."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -67,6 +77,11 @@ def settings() -> Settings:
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
+        telegram_url=env.get("TELEGRAM_URL") or "https://api.telegram.org",
+        telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),
+        telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
+        telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),
+        sender_address=env.get("SENDER_ADDRESS", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),

@@ -11,7 +11,7 @@ from pynamodb.attributes import BinaryAttribute, ListAttribute, MapAttribute, Un
 from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 
-from shared.clock import to_iso
+from shared.clock import to_iso, utc_now
 from shared.models.attributes import EnumAttribute, IntegerAttribute, TimeAttribute
 from shared.models.base import (
     GlobalSecondaryIndex,
@@ -56,6 +56,8 @@ class Reason(StrEnum):
     NO_CHAT = "NO_CHAT"
     NO_ADDRESS = "NO_ADDRESS"
     """No e-mail address, or none that was confirmed."""
+    NO_SENDER = "NO_SENDER"
+    """No address is set that e-mails could be from."""
     NO_USER = "NO_USER"
     TOLD_ONE_BY_ONE = "TOLD_ONE_BY_ONE"
     """A notice to the admins: each of them has one of their own."""
@@ -136,6 +138,7 @@ class Notice(Table):
     email = Delivery()
     created_at = TimeAttribute()
     """When its cause happened."""
+    recorded_at = TimeAttribute()
     expires_at = IntegerAttribute()
     """Unix seconds (the table's TTL attribute)."""
 
@@ -156,10 +159,14 @@ class Notice(Table):
         """Return what became of it on one way."""
         return self.telegram if channel is Channel.TELEGRAM else self.email
 
+    def is_due(self, channel: Channel) -> bool:
+        """Tell whether this way has not come to its end."""
+        return self.on(channel).outcome in {Outcome.PENDING, Outcome.SENDING}
+
     @property
     def open(self) -> bool:
         """True while there is something to send."""
-        return any(self.on(channel).outcome in {Outcome.PENDING, Outcome.SENDING} for channel in Channel)
+        return any(self.is_due(channel) for channel in Channel)
 
     def move(
         self, channel: Channel, outcome: Outcome, *, at: datetime, reason: Reason | None = None, attempt: bool = False
@@ -189,6 +196,7 @@ def new_notice(
     notice_id: str, *, recipient: str, kind: str, cause: str, content: str, images: list[InlineImage], at: datetime
 ) -> Notice:
     """Return a notice that waits to be sent; not stored yet."""
+    now = utc_now()
     return Notice(
         notice_id,
         recipient=recipient,
@@ -200,5 +208,6 @@ def new_notice(
         telegram=Delivery(),
         email=Delivery(),
         created_at=at,
-        expires_at=epoch_after(at, KEPT),
+        recorded_at=now,
+        expires_at=epoch_after(now, KEPT),
     )

@@ -67,8 +67,9 @@ class PositionOpened:
     symbol: str
     """`BTC/USDT`: amounts are in the first, prices and money in the second."""
     long: bool
-    amount: Decimal
-    entry_price: Decimal
+    amount: Decimal | None
+    entry_price: Decimal | None
+    """None while the exchange has not told."""
     stop: Decimal
     take_profits: tuple[Decimal, ...] = ()
     callback_rate_pct: Decimal | None = None

@@ -73,9 +73,9 @@ def _position_opened(values: PositionOpened) -> Wording:
     base, quote = assets(values.symbol)
     facts = [
         *_where(values.strategy_name, values.key_name),
-        Fact("Amount", f"{number(values.amount)} {base}"),
-        Fact("Entry", f"{number(values.entry_price)} {quote}"),
-        Fact("Stop", f"{number(values.stop)} {quote}"),
+        *_figure("Amount", values.amount, base),
+        *_figure("Entry", values.entry_price, quote),
+        *_figure("Stop", values.stop, quote),
     ]
     if values.callback_rate_pct is not None:
         facts.append(Fact("Trailing stop", f"{number(values.callback_rate_pct)} % behind the market"))
@@ -88,13 +88,13 @@ def _position_opened(values: PositionOpened) -> Wording:
 
 def _position_closed(values: PositionClosed) -> Wording:
     base, quote = assets(values.symbol)
-    facts: list[str | Fact] = [values.reason, *_where(values.strategy_name, values.key_name)]
-    if values.amount is not None:
-        facts.append(Fact("Amount", f"{number(values.amount)} {base}"))
-    if values.entry_price is not None:
-        facts.append(Fact("Entry", f"{number(values.entry_price)} {quote}"))
-    if values.exit_price is not None:
-        facts.append(Fact("Exit", f"{number(values.exit_price)} {quote}"))
+    facts: list[str | Fact] = [
+        values.reason,
+        *_where(values.strategy_name, values.key_name),
+        *_figure("Amount", values.amount, base),
+        *_figure("Entry", values.entry_price, quote),
+        *_figure("Exit", values.exit_price, quote),
+    ]
     outcome = "closed"
     if values.profit is not None:
         outcome = f"closed, {signed(values.profit)} {quote}"
@@ -279,6 +279,10 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], Wording]]] = MappingProxyT
 def _where(strategy_name: str, key_name: str) -> tuple[Fact, ...]:
     facts = (Fact("Strategy", short(strategy_name)), Fact("Account", short(key_name)))
     return tuple(fact for fact in facts if fact.value)
+
+
+def _figure(label: str, value: Decimal | None, unit: str) -> tuple[Fact, ...]:
+    return () if value is None else (Fact(label, f"{number(value)} {unit}"),)
 
 
 def _balance(plan_name: str, balance_usd: Decimal, max_balance_usd: Decimal) -> tuple[Fact, ...]:
