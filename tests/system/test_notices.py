@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +29,7 @@ def chat_says(strategy: FollowedStrategy, text: str) -> Callable[[], list[str]]:
 
 
 def letters(stack: Stack, address: str) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{stack.session['aws']}/_ministack/ses/messages", timeout=10) as answer:
-        found = json.load(answer)["messages"]
+    found = stack.request("GET", f"{stack.session['aws']}/_ministack/ses/messages", {}).json()["messages"]
     return [one for account in found.values() for one in account if address in one["To"]]
 
 
