@@ -12,6 +12,7 @@ import pytest
 from functions.notice_sender import delivering, pacing, service
 from functions.notice_sender.app import lambda_handler
 from shared.clock import utc_now
+from shared.messages import NoticeMessage
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.notification_setting import NotificationSetting
 from shared.models.user import Account, User
@@ -45,6 +46,7 @@ class World:
     letters: list[tuple[str, str, list[str]]] = field(default_factory=list)
     telegram_ends: list[DeliveryError] = field(default_factory=list)
     email_ends: list[DeliveryError] = field(default_factory=list)
+    put_off: list[int] = field(default_factory=list)
 
     def send_message(self, chat_id: str, text: str) -> None:
         if self.telegram_ends:
@@ -63,14 +65,11 @@ class World:
 
     def delays(self) -> list[int]:
         """Take the messages that are to come again, and return after how many seconds."""
-        return [delay for _, delay in self.postponed()]
-
-    def postponed(self) -> list[tuple[str, int]]:
-        taken, DELAYS[:] = list(DELAYS), []
+        taken, self.put_off = self.put_off, []
         return taken
 
-
-DELAYS: list[tuple[str, int]] = []
+    def put_off_for(self, _: NoticeMessage, *, delay_s: int) -> None:
+        self.put_off.append(delay_s)
 
 
 @pytest.fixture
@@ -79,14 +78,14 @@ def world(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytes
     made = World(tables)
     monkeypatch.setattr(delivering, "send_message", made.send_message)
     monkeypatch.setattr(delivering, "send_mail", made.send_mail)
-    monkeypatch.setattr(pacing.time, "sleep", lambda _: None)
-    DELAYS.clear()
-    monkeypatch.setattr(service, "send_notice", lambda one, *, delay_s: DELAYS.append((one.notice_id, delay_s)))
+    monkeypatch.setattr("functions.notice_sender.pacing.time.sleep", lambda _: None)
+    monkeypatch.setattr(service, "send_notice", made.put_off_for)
     return made
 
 
 def linked(**values: Any) -> User:
-    return a_user(**({"telegram_chat_id": CHAT, "email": ADDRESS, "email_verified": True} | values))
+    usual: dict[str, Any] = {"telegram_chat_id": CHAT, "email": ADDRESS, "email_verified": True}
+    return a_user(**(usual | values))
 
 
 def ended(notice_id: str) -> dict[str, tuple[Outcome, Reason | None]]:
@@ -286,7 +285,7 @@ def test_nobody_sends_what_another_worker_is_sending(world: World) -> None:
     notice_id = world.notice()
     Notice.get(notice_id).move(Channel.TELEGRAM, Outcome.SENDING, at=utc_now(), attempt=True)
     service.send(notice_id)
-    assert world.messages == world.letters == []
+    assert (world.messages, world.letters) == ([], [])
     (delay_s,) = world.delays()
     assert 50 < delay_s <= 60
 
@@ -304,7 +303,7 @@ def test_a_chat_gets_its_messages_apart(world: World, monkeypatch: pytest.Monkey
     linked()
     monkeypatch.setattr(pacing, "utc_now", lambda: AT)
     waited: list[float] = []
-    monkeypatch.setattr(pacing.time, "sleep", waited.append)
+    monkeypatch.setattr("functions.notice_sender.pacing.time.sleep", waited.append)
     for number in range(4):
         service.send(world.notice(cause=f"cause-{number}"))
     # Three turns lie within what a worker waits for, the next is left to the queue.

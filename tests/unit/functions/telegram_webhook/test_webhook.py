@@ -21,7 +21,7 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.notice import Notice
 from shared.models.user import User
 from shared.notifications import telegram_link
-from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, from_json
+from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
 from shared.notifications.telegram_link import make_link
 from tests.unit.conftest import FakeContext, Queues
 from tests.unit.records import USER_ID, a_user
@@ -162,7 +162,7 @@ def test_stop_unlinks_everybody_of_the_chat_and_says_so() -> None:
     assert replies() == [Reply.STOPPED]
     assert told() == told("another") == ["TELEGRAM_UNLINKED"]
     (notice,) = [one for one in Notice.scan() if one.recipient == f"user#{USER_ID}"]
-    assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=service.UnlinkCause.STOPPED)
+    assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=UnlinkCause.STOPPED)
 
 
 def test_stop_in_a_chat_that_is_not_linked_says_so() -> None:
