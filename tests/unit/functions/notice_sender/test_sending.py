@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -343,6 +345,16 @@ def test_images_go_with_the_letter(world: World) -> None:
     images = [InlineImage("equity", b"\x89PNG")]
     service.send(notify(LAPSED, to=to_user(USER_ID), cause="a", at=AT, images=images))
     assert world.letters == [(ADDRESS, "Lockstep: Your plan has ended: no new positions", ["equity"])]
+
+
+@pytest.mark.parametrize("name", ["notice", "malformed"])
+def test_a_message_that_names_no_notice_of_ours_comes_again(
+    world: World, lambda_context: FakeContext, name: str
+) -> None:
+    event = json.loads((Path("events/notice_sender") / f"{name}.json").read_text())
+    (record,) = event["Records"]
+    answer = lambda_handler(event, lambda_context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
 
 def test_a_batch_fails_record_by_record(world: World, lambda_context: FakeContext) -> None:

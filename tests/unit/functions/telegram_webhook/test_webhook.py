@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +242,24 @@ def test_a_body_in_base64_is_read() -> None:
     body = base64.b64encode(json.dumps(update("/status")).encode()).decode()
     assert post(body, raw=True, isBase64Encoded=True) == 200
     assert replies() == [Reply.NOT_LINKED]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "answered"),
+    [
+        ("start", 200, [Reply.LINK_REFUSED]),
+        ("status", 200, [Reply.STATUS_LINKED]),
+        ("stop", 200, [Reply.STOPPED]),
+        ("unknown_update", 200, []),
+        ("wrong_secret", 401, []),
+    ],
+)
+def test_sample_events(name: str, status: int, answered: list[Reply], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "read_parameter", lambda _: "local-webhook-secret")
+    a_user(telegram_chat_id=str(CHAT))
+    event = json.loads((Path("events/telegram_webhook") / f"{name}.json").read_text())
+    assert app.lambda_handler(event, FakeContext())["statusCode"] == status  # type: ignore[arg-type]
+    assert replies() == answered
 
 
 def test_only_post_is_a_route() -> None:
