@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local.stack.deploy import find
+from local.stack.deploy import find, put_secrets, telegram_environment
 from local.stack.places import REGION, ROOT, Places, Ports
 from local.stack.running import SESSION_FILE
 
@@ -79,12 +79,15 @@ def _empty_aws() -> Iterator[None]:
         for name in ("TRIGGERS", "ORDERS"):
             created = sqs.create_queue(QueueName=f"{name.lower()}.fifo", Attributes={"FifoQueue": "true"})
             os.environ[f"{name}_QUEUE_URL"] = created["QueueUrl"]
-        for name in ("RECONCILE", "KEYS"):
+        for name in ("RECONCILE", "KEYS", "NOTICES"):
             os.environ[f"{name}_QUEUE_URL"] = sqs.create_queue(QueueName=name.lower())["QueueUrl"]
         os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
         paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
         os.environ["PAGING_KEY_ID"] = paging["KeyMetadata"]["KeyId"]
-        boto3.client("ssm").put_parameter(Name="/lockstep/maintenance", Type="String", Value="off")
+        ssm = boto3.client("ssm")
+        ssm.put_parameter(Name="/lockstep/maintenance", Type="String", Value="off")
+        put_secrets(ssm)
+        os.environ.update(telegram_environment())
         _create_tables()
         yield
 

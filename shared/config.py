@@ -17,6 +17,7 @@ class Settings:
     orders_queue_url: str
     reconcile_queue_url: str
     keys_queue_url: str
+    notices_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -33,6 +34,16 @@ class Settings:
     """Base of Stripe's API; empty means Stripe's own address."""
     stripe_key_parameter: str
     """The SSM parameter that holds the key of Stripe's API."""
+    telegram_url: str
+    """Base of Telegram's Bot API."""
+    telegram_token_parameter: str
+    """The SSM parameter that holds the bot's token."""
+    telegram_secret_parameter: str
+    """The SSM parameter that holds what Telegram sends with each update, as set with the webhook."""
+    telegram_link_key_parameter: str
+    """The SSM parameter that holds the key of the links that tie a chat to a user."""
+    sender_address: str
+    """Whom e-mails are from, an identity that SES has verified; empty means that none are sent."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -58,6 +69,7 @@ def settings() -> Settings:
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
         keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
+        notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
@@ -69,6 +81,11 @@ def settings() -> Settings:
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
+        telegram_url=env.get("TELEGRAM_URL", "https://api.telegram.org"),
+        telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),
+        telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
+        telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),
+        sender_address=env.get("SENDER_ADDRESS", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DEAD_MAN_S = (10, 15)
 """After so many seconds somebody looks whether work was done; twice, since the first to look may die looking."""
 
+LONGEST_DELAY_S = 900
+"""SQS's longest delay of a message."""
+
 _BATCH = 10
 _SEND_ATTEMPTS = 4
 
@@ -89,6 +92,13 @@ class FanoutCheck:
     trigger_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeMessage:
+    """`notices`: a notice is recorded and waits to be sent."""
+
+    notice_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -121,6 +131,11 @@ def read_key_message(body: str) -> KeyMessage:
     except ValueError as error:
         raise MessageMalformed("asked_at is no time") from error
     return KeyMessage(api_key_id=fields["api_key_id"], asked_at=asked_at)
+
+
+def read_notice_message(body: str) -> NoticeMessage:
+    """Return the message; raise MessageMalformed."""
+    return NoticeMessage(**_fields(body, "notice_id"))
 
 
 def connect() -> None:
@@ -168,7 +183,7 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
-    """Queue a look at an execution in `delay_s` seconds (at most 900)."""
+    """Queue a look at an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
@@ -197,6 +212,13 @@ def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(settings().reconcile_queue_url, entries[start : start + _BATCH])
+
+
+def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
+    """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
+    _sqs().send_message(
+        QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
+    )
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:

@@ -43,6 +43,7 @@ class Queues:
     orders: str
     reconcile: str
     keys: str
+    notices: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -108,6 +109,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
         keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
+        notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
@@ -115,6 +117,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
         KEYS_QUEUE_URL=queues.keys,
+        NOTICES_QUEUE_URL=queues.notices,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
@@ -126,9 +129,14 @@ def aws(settings_from: Callable[..., None]) -> Queues:
 @pytest.fixture
 def tables(aws: Queues) -> Queues:
     """Create every table, on top of `aws`."""
-    for model in Table.__subclasses__():
-        model.create_table(billing_mode="PAY_PER_REQUEST")
+    create_tables(*Table.__subclasses__())
     return aws
+
+
+def create_tables(*models: type[Table]) -> None:
+    """Create these tables: all of them take a second, which folders of many tests save."""
+    for model in models:
+        model.create_table(billing_mode="PAY_PER_REQUEST")
 
 
 @pytest.fixture
