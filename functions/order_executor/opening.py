@@ -23,6 +23,7 @@ from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, Order
 from shared.exchange import weights
 from shared.exchange.lanes import Reservation, gate_of
 from shared.exchange.views import AccountView
+from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
@@ -31,6 +32,9 @@ from shared.trading.ids import Leg
 
 ENTRY_NEEDS_S = 10.0
 """Less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
+
+
+_LOOK_AT_PRIOR_S = 10
 
 
 class TooLate(LockstepError):
@@ -67,7 +71,12 @@ async def _make_room(trade: Trade) -> None:
     if prior.follower_id != execution.follower_id:
         raise OrderDenied(DenialReason.FOREIGN_POSITION, "held for another strategy")
     before = replace(trade, execution=prior, orders={})
-    await asyncio.gather(before.load_orders(), gate_of(trade.account.lane).refresh())
+    await asyncio.gather(
+        before.load_orders(),
+        gate_of(trade.account.lane).refresh(),
+        # Should this worker end it and die, nobody's message would tell its trigger: this one does.
+        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=_LOOK_AT_PRIOR_S),
+    )
     opposite = prior.side is not execution.side and prior.seq < execution.seq
     throttled: ExchangeThrottled | None = None
     try:

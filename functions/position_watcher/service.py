@@ -22,7 +22,7 @@ from shared.messages import (
 )
 from shared.models.base import condition_failed, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
-from shared.models.trigger import PENDING, FanoutState, Trigger
+from shared.models.trigger import PENDING, FanoutState, Trigger, settle_trigger
 from shared.observability import count_outcome, logger
 from shared.trading.execution import Desired, ExecutionState
 
@@ -135,7 +135,11 @@ async def take_over(execution_id: str) -> None:
     with it: of any number of messages about one execution a single one goes on, and the others are dropped.
     """
     execution = await asyncio.to_thread(Execution.find, execution_id)
-    if execution is None or not execution.active:
+    if execution is None:
+        return
+    if not execution.active:
+        # Whoever ended it may have come no further.
+        await asyncio.to_thread(settle_trigger, execution.trigger_id)
         return
     now = utc_now()
     delivery = _delivery(execution)

@@ -17,6 +17,7 @@ from shared.messages import DEAD_MAN_S, Command
 from shared.models.execution import Execution
 from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.trading.execution import ExecutionState
+from shared.trading.sides import Side
 from tests.integration.executor.world import ALGO_ORDER, ORDER, World, record_of
 
 BOUND_S = 25.0  # without a stop, the worker killed
@@ -131,6 +132,24 @@ def test_dead_man_message_for_a_protected_position_does_nothing(world: World) ->
     reconcile({"execution_id": execution.id}, {"execution_id": "00000000-0000-0000-0000-000000000000"})
 
     assert world.queue("orders") == []
+
+
+def test_trigger_of_a_position_that_a_dead_worker_ended_is_ended_too(world: World) -> None:
+    person = world.follower()
+    bought = world.opened(person)
+    sold = world.queued(person, world.trigger(Side.SELL))
+    before = world.delayed_on("reconcile") + len(DEAD_MAN_S)
+    world.work(sold)
+    # As if the worker had died between booking the position and telling its trigger.
+    assert world.now(bought).state is ExecutionState.CLOSED
+    Trigger(bought.trigger_id).update(actions=[Trigger.active.set(True)])
+
+    assert world.delayed_on("reconcile") > before
+    reconcile({"execution_id": bought.id})
+
+    trigger = Trigger.find(bought.trigger_id)
+    assert trigger is not None
+    assert not trigger.active
 
 
 def test_looks_never_multiply(world: World) -> None:

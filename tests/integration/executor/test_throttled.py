@@ -28,7 +28,7 @@ TOO_MANY_ORDERS = {"status": 429, "code": -1015, "msg": "Too many new orders."}
 
 
 def refuse(world: World, person: Person, path: str, method: str, answer: dict[str, Any], **also: Any) -> None:
-    world.fault(person, "code", path, method, **(answer | {"retryAfterS": 3} | also))
+    world.fault(person, "code", path, method, **(answer | {"retryAfterS": 2} | also))
 
 
 def come_back(world: World, execution: Execution) -> Execution:
@@ -92,7 +92,7 @@ def test_throttling_pauses_the_lanes_other_entries_before_they_ask(world: World)
     first, second = world.follower(), world.follower()
     trigger = world.trigger()
     refused, other = world.queued(first, trigger), world.queued(second, trigger)
-    refuse(world, first, ACCOUNT, "GET", THROTTLED)
+    refuse(world, first, ACCOUNT, "GET", THROTTLED, retryAfterS=4)
     world.work(refused)
     lanes.forget()  # another container
 
@@ -134,7 +134,7 @@ def test_opposite_alert_in_a_ban_closes_and_enters_after_it(world: World) -> Non
 def test_opposite_alert_that_will_be_stale_after_the_ban_closes_all_the_same(world: World) -> None:
     person = world.follower()
     prior = world.opened(person)
-    execution = world.queued(person, world.trigger(Side.SELL, created_at=utc_now() - timedelta(seconds=56)))
+    execution = world.queued(person, world.trigger(Side.SELL, created_at=utc_now() - timedelta(seconds=57)))
     refuse(world, person, POSITION, "GET", BANNED)
 
     assert world.work(execution) == []
