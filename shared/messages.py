@@ -69,6 +69,13 @@ class ReconcileMessage:
     execution_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class StripeEventMessage:
+    """`stripe-events.fifo`, group = customer: an event is stored and waits to be applied."""
+
+    event_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -88,6 +95,11 @@ def read_order_message(body: str) -> OrderMessage:
 def read_reconcile_message(body: str) -> ReconcileMessage:
     """Return the message; raise MessageMalformed."""
     return ReconcileMessage(**_fields(body, "execution_id"))
+
+
+def read_stripe_event_message(body: str) -> StripeEventMessage:
+    """Return the message; raise MessageMalformed."""
+    return StripeEventMessage(**_fields(body, "event_id"))
 
 
 def connect() -> None:
@@ -135,6 +147,16 @@ def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     """Queue a look at an execution in `delay_s` seconds (at most 900)."""
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
+    )
+
+
+def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
+    """Queue an event of Stripe's, one at a time for each customer; repeats within five minutes are dropped by SQS."""
+    _sqs().send_message(
+        QueueUrl=settings().stripe_events_queue_url,
+        MessageBody=json.dumps(asdict(message)),
+        MessageGroupId=customer_id,
+        MessageDeduplicationId=message.event_id,
     )
 
 

@@ -42,6 +42,7 @@ class Queues:
     triggers: str
     orders: str
     reconcile: str
+    stripe_events: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -106,17 +107,20 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
+        stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
         TRIGGERS_QUEUE_URL=queues.triggers,
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
+        STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
     # Opened secrets are remembered for minutes; a fresh key must not open what the last test sealed.
     secrets._opened.clear()
+    secrets._parameters.clear()
     return queues
 
 
