@@ -16,6 +16,7 @@ class Settings:
     triggers_queue_url: str
     orders_queue_url: str
     reconcile_queue_url: str
+    notices_queue_url: str
     stripe_events_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
@@ -57,6 +58,7 @@ def settings() -> Settings:
         triggers_queue_url=env.get("TRIGGERS_QUEUE_URL", ""),
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
+        notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         stripe_events_queue_url=env.get("STRIPE_EVENTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+LONGEST_DELAY_S = 900
+"""SQS's longest delay of a message."""
+
 _BATCH = 10
 _SEND_ATTEMPTS = 4
 
@@ -76,6 +79,13 @@ class StripeEventMessage:
     event_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeMessage:
+    """`notices`: a notice is recorded and waits to be sent."""
+
+    notice_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -100,6 +110,11 @@ def read_reconcile_message(body: str) -> ReconcileMessage:
 def read_stripe_event_message(body: str) -> StripeEventMessage:
     """Return the message; raise MessageMalformed."""
     return StripeEventMessage(**_fields(body, "event_id"))
+
+
+def read_notice_message(body: str) -> NoticeMessage:
+    """Return the message; raise MessageMalformed."""
+    return NoticeMessage(**_fields(body, "notice_id"))
 
 
 def connect() -> None:
@@ -144,7 +159,7 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
-    """Queue a look at an execution in `delay_s` seconds (at most 900)."""
+    """Queue a look at an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
@@ -157,6 +172,13 @@ def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
         MessageBody=json.dumps(asdict(message)),
         MessageGroupId=customer_id,
         MessageDeduplicationId=message.event_id,
+    )
+
+
+def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
+    """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
+    _sqs().send_message(
+        QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
 
 

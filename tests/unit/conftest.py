@@ -42,6 +42,7 @@ class Queues:
     triggers: str
     orders: str
     reconcile: str
+    notices: str
     stripe_events: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
@@ -107,6 +108,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
+        notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
         stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
@@ -114,6 +116,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         TRIGGERS_QUEUE_URL=queues.triggers,
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
+        NOTICES_QUEUE_URL=queues.notices,
         STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
