@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pynamodb.transactions import TransactWrite
 
-from functions.subscription_recorder.notices import Kind, tell
-from functions.subscription_recorder.standing import GRACE, LAPSED, PAID, plans_of, stand, supersedes
+from functions.subscription_recorder.notices import payment_failed, plan_gained, plan_lapsed, tell
+from functions.subscription_recorder.standing import SETTLED, plans_of, stand, supersedes
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
 from shared.models.base import LISTED, transact
@@ -20,6 +20,7 @@ from shared.models.stripe_event import EventType, Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.subscription import Subscription
 from shared.models.user import User
+from shared.notifications.kinds import NoticeValues, to_json
 from shared.observability import count_outcome, logger
 
 _ATTEMPTS = 5
@@ -35,13 +36,12 @@ class PriceUnknown(LockstepError):
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What a user's subscriptions come to beside what stands in the record."""
+    """What a user's subscriptions come to, and what there is to tell of it."""
 
     plan_id: str | None
     lapsed: bool
-    customer_id: str | None
-    notice: Kind | None = None
-    values: dict[str, str] | None = None
+    customer_id: str
+    notice: NoticeValues | None = None
 
 
 def record_event(event_id: str) -> None:
@@ -53,8 +53,7 @@ def record_event(event_id: str) -> None:
         return
     if event.outcome is Outcome.WAITING:
         event = _applied(event)
-    if event.notice is not None and event.user_id is not None:
-        tell(Kind(event.notice), event.user_id, cause=event.id, values=event.notice_values or {}, at=event.created_at)
+    tell(event)
     event.settle()
     count_outcome("stripe_event_settled", outcome=event.outcome.value)
     logger.info(
@@ -94,14 +93,14 @@ def _follow(event: StripeEvent) -> None:
     if kept is not None and not supersedes(told, kept):
         transact(lambda write: event.decide(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    change = _change_of(user, [*(known | {told.stripe_subscription_id: told}).values()])
+    change = _change_of(user, event, [*(known | {told.stripe_subscription_id: told}).values()])
     now = utc_now()
 
     def write_all(write: TransactWrite) -> None:
         StripeCustomer.tie(write, event.customer_id, user_id=user.id, at=now)
         write.save(told)
         user.follow_stripe(write, plan_id=change.plan_id, lapsed=change.lapsed, customer_id=change.customer_id, at=now)
-        event.decide(write, Outcome.APPLIED, user_id=user.id, notice=change.notice, values=change.values)
+        event.decide(write, Outcome.APPLIED, user_id=user.id, notice=_kept(change.notice))
 
     transact(write_all)
 
@@ -123,29 +122,27 @@ def _user_of(event: StripeEvent) -> User:
     return user
 
 
-def _change_of(user: User, subscriptions: list[StripeSubscription]) -> _Change:
+def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscription]) -> _Change:
+    """Return what the subscriptions come to; raise PriceUnknown."""
     standing = stand(subscriptions)
+    had = _plan(user.subscription_id)
     if standing.entitling is None:
-        lapses = standing.lapsed and not user.plan_lapsed
+        # The plan stays in the record: it is the one that lapsed, and the one that can be restored.
         return _Change(
             user.subscription_id,
             lapsed=standing.lapsed or user.plan_lapsed,
-            customer_id=user.stripe_customer_id or subscriptions[-1].customer_id,
-            notice=Kind.PLAN_LAPSED if lapses else None,
-            values={"plan": _name_of(user.subscription_id)} if lapses else None,
+            customer_id=user.stripe_customer_id or event.customer_id,
+            notice=plan_lapsed(had) if standing.lapsed and not user.plan_lapsed else None,
         )
     plans = plans_of(standing.entitling, _all_plans())
     if len(plans) != 1:
-        prices = ", ".join(standing.entitling.price_ids)
-        raise PriceUnknown(f"{len(plans)} plans have the price {prices}")
+        raise PriceUnknown(f"{len(plans)} plans have the price {', '.join(standing.entitling.price_ids)}")
     (plan,) = plans
-    changes = plan.id != user.subscription_id or user.plan_lapsed
     return _Change(
         plan.id,
         lapsed=False,
         customer_id=standing.entitling.customer_id,
-        notice=Kind.PLAN_CHANGED if changes else None,
-        values={"plan": plan.name, "previousPlan": _name_of(user.subscription_id)} if changes else None,
+        notice=plan_gained(plan, previous=had, lapsed=user.plan_lapsed),
     )
 
 
@@ -156,13 +153,15 @@ def _note_failed_payment(event: StripeEvent) -> None:
         return
     user = _user_of(event)
     kept = StripeSubscription.find(user.id, event.stripe_subscription_id)
-    if kept is not None and kept.as_of > event.created_at and kept.status in PAID | LAPSED - {"unpaid"}:
+    if kept is not None and kept.as_of > event.created_at and kept.status in SETTLED:
         transact(lambda write: event.decide(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    values = {"plan": _name_of(user.subscription_id), "attempt": str(event.attempt_count or 1)}
-    transact(
-        lambda write: event.decide(write, Outcome.APPLIED, user_id=user.id, notice=Kind.PAYMENT_FAILED, values=values)
-    )
+    notice = _kept(payment_failed(event, _plan(user.subscription_id)))
+    transact(lambda write: event.decide(write, Outcome.APPLIED, user_id=user.id, notice=notice))
+
+
+def _kept(notice: NoticeValues | None) -> tuple[str, str] | None:
+    return (notice.kind.value, to_json(notice)) if notice is not None else None
 
 
 def _all_plans() -> list[Subscription]:
@@ -171,6 +170,5 @@ def _all_plans() -> list[Subscription]:
     return list(plans.values())
 
 
-def _name_of(plan_id: str | None) -> str:
-    plan = Subscription.find(plan_id) if plan_id is not None else None
-    return plan.name if plan is not None else ""
+def _plan(plan_id: str | None) -> Subscription | None:
+    return Subscription.find(plan_id) if plan_id is not None else None

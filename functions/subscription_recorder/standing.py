@@ -23,6 +23,8 @@ from shared.models.subscription import Subscription
 PAID: Final = frozenset({"active", "trialing"})
 GRACE: Final = frozenset({"past_due"})
 LAPSED: Final = frozenset({"unpaid", "canceled", "paused"})
+SETTLED: Final = frozenset({"active", "trialing", "canceled", "paused", "incomplete_expired"})
+"""No payment is being waited for."""
 
 _RANKS = {
     EventType.SUBSCRIPTION_CREATED: 0,

@@ -19,6 +19,8 @@ from local.stack.processes import run_tool
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+STRIPE_WEBHOOK_PATH = "/v1/webhook/stripe"
+
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
 
 
@@ -36,8 +38,12 @@ class Deployed:
     @property
     def webhook_base(self) -> str:
         """Path of the webhook's Function URL in the embedded AWS."""
-        host = self.outputs["WebhookUrl"].split("/")[2]
-        return f"/_aws/lambda-url/{host.split('.')[0]}"
+        return _function_url(self.outputs["WebhookUrl"])
+
+    @property
+    def stripe_webhook_base(self) -> str:
+        """Path of the Function URL of Stripe's webhook in the embedded AWS."""
+        return _function_url(self.outputs["StripeWebhookUrl"])
 
     def environment(self, places: Places) -> dict[str, str]:
         """Return the environment in which `shared` works against this stack, as it does inside a function."""
@@ -48,6 +54,8 @@ class Deployed:
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
+            STRIPE_EVENTS_QUEUE_URL=self.outputs["StripeEventsQueueUrl"],
+            STRIPE_WEBHOOK_SECRET_PARAMETER=read_template()["Parameters"]["StripeWebhookSecretParameter"]["Default"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
@@ -56,6 +64,11 @@ class Deployed:
             EXCHANGE_URL=places.exchange_url,
             PUBLIC_WEBHOOK_URL=webhook_address(places),
         )
+
+
+def _function_url(url: str) -> str:
+    host = url.split("/")[2]
+    return f"/_aws/lambda-url/{host.split('.')[0]}"
 
 
 @cache
@@ -74,6 +87,11 @@ def client(service: str, places: Places) -> Any:
 def webhook_address(places: Places) -> str:
     """Return the webhook's address as users of the local stack see it."""
     return f"{places.webhook_url}/v1/webhook/strategy"
+
+
+def stripe_webhook_address(places: Places) -> str:
+    """Return the address that the stand-in for Stripe sends its events to."""
+    return f"{places.webhook_url}{STRIPE_WEBHOOK_PATH}"
 
 
 def deploy(places: Places) -> Deployed:
@@ -105,12 +123,13 @@ def deploy(places: Places) -> Deployed:
     if deployed is None:
         raise NotReady(f"the stack was not created; see {places.logs / 'deploy.log'}")
     _put_gateway_responses(places, deployed)
-    client("ssm", places).put_parameter(
-        Name=read_template()["Parameters"]["StripeKeyParameter"]["Default"],
-        Type="SecureString",
-        Value=stripe.API_KEY,
-        Overwrite=True,
-    )
+    for parameter, secret in {
+        "StripeKeyParameter": stripe.API_KEY,
+        "StripeWebhookSecretParameter": stripe.WEBHOOK_SECRET,
+    }.items():
+        client("ssm", places).put_parameter(
+            Name=read_template()["Parameters"][parameter]["Default"], Type="SecureString", Value=secret, Overwrite=True
+        )
     return deployed
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from local.stack import embedded_aws
 from local.stack.build import build, fingerprint
-from local.stack.deploy import Deployed, client, deploy, find
+from local.stack.deploy import STRIPE_WEBHOOK_PATH, Deployed, client, deploy, find, stripe_webhook_address
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 
@@ -67,6 +67,7 @@ class Running:
             "webhook": self.places.webhook_url,
             "exchange": self.places.exchange_url,
             "stripe": self.places.stripe_url,
+            "stripeWebhook": stripe_webhook_address(self.places),
             "aws": self.places.aws_url,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
@@ -126,7 +127,10 @@ class LocalStack:
         self._processes.append(exchange)
         stripe = Process(
             "The stand-in for Stripe",
-            [sys.executable, "-m", "local.stripe", "--port", str(self._places.ports.stripe)],
+            [
+                *(sys.executable, "-m", "local.stripe", "--port", str(self._places.ports.stripe)),
+                *("--webhook", stripe_webhook_address(self._places)),
+            ],
             environment=clean_environment(),
             log=self._places.logs / "stripe.log",
         )
@@ -159,6 +163,7 @@ class LocalStack:
         options = [
             *("--api", f"{ports.api}={aws}{deployed.api_base}"),
             *("--webhook", f"{ports.webhook}={aws}{deployed.webhook_base}"),
+            *("--beside-webhook", f"{STRIPE_WEBHOOK_PATH}={aws}{deployed.stripe_webhook_base}"),
             *("--seed-file", str(seed_file)),
         ]
         proxy = Process(

@@ -111,15 +111,17 @@ class User(Table):
         self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id.exists())
 
     def follow_stripe(
-        self, transaction: TransactWrite, *, plan_id: str | None, lapsed: bool, customer_id: str | None, at: datetime
+        self, transaction: TransactWrite, *, plan_id: str | None, lapsed: bool, customer_id: str, at: datetime
     ) -> None:
         """Add the write of what the user's subscriptions come to; it fails if another event was applied meanwhile.
 
         Nothing but the count is written where they come to what stands here already.
         """
         actions: list[Action] = [User.stripe_revision.set(self.stripe_revision + 1)]
-        if (plan_id, customer_id) != (self.subscription_id, self.stripe_customer_id):
-            actions += [User.subscription_id.set(plan_id), User.stripe_customer_id.set(customer_id)]
+        if plan_id is not None and plan_id != self.subscription_id:
+            actions.append(User.subscription_id.set(plan_id))
+        if customer_id != self.stripe_customer_id:
+            actions.append(User.stripe_customer_id.set(customer_id))
         if lapsed != self.plan_lapsed:
             actions.append(User.plan_lapsed.set(lapsed))
         if len(actions) > 1:
