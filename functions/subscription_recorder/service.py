@@ -55,7 +55,7 @@ def record_event(event_id: str) -> None:
         event = _applied(event)
     tell(event)
     event.settle()
-    count_outcome("stripe_event_settled", outcome=event.outcome.value)
+    count_outcome("stripe_event_settled", result=event.outcome.value)
     logger.info(
         "stripe_event_settled",
         event_id=event.id,

@@ -25,8 +25,7 @@ def signed(body: bytes = BODY, *, secret: str = SECRET, at: datetime = NOW) -> s
 def is_taken(header: str, body: bytes = BODY, *, secrets: tuple[str, ...] = (SECRET,), at: datetime = NOW) -> bool:
     try:
         check_signature(header, body, secrets=secrets, at=at)
-    except RequestInvalid as error:
-        assert str(error) == "signature does not match"
+    except RequestInvalid:
         return False
     return True
 

@@ -73,7 +73,8 @@ class Webhook:
 
 
 @pytest.fixture
-def webhook(tables: Queues, settings_from: Callable[..., None]) -> Webhook:
+def webhook(aws: Queues, settings_from: Callable[..., None]) -> Webhook:
+    StripeEvent.create_table(billing_mode="PAY_PER_REQUEST")
     aws_client("ssm").put_parameter(Name=PARAMETER, Type="SecureString", Value=SECRET)
     settings_from(STRIPE_WEBHOOK_SECRET_PARAMETER=PARAMETER)
-    return Webhook(tables)
+    return Webhook(aws)

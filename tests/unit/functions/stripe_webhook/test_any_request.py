@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.functions.stripe_webhook.conftest import Webhook, event_of, sample
 
-many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 text = st.text(st.characters(), max_size=30)
 values: st.SearchStrategy[Any] = st.recursive(
