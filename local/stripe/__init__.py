@@ -7,6 +7,9 @@ and ended (`subscriptions`), each of which sends its signed event to the webhook
 
 from typing import Final
 
+STANDARD_PRICE: Final = "price_1M1xdOEaYDRKzLl0mZCDLtut"
+PRO_PRICE: Final = "price_1L4SsSJfOKOw6aMrXZO4ZA96"
+"""The prices of the demo's plans, which are there from the start."""
 API_KEY: Final = "sk_local_stand_in"
 """The one key that it takes."""
 WEBHOOK_SECRET: Final = "whsec_local_stand_in"  # noqa: S105 - nobody else's

@@ -28,8 +28,6 @@ from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.unit.conftest import FakeContext
 
-STANDARD_PRICE, PRO_PRICE = "price_1M1xdOEaYDRKzLl0mZCDLtut", "price_1L4SsSJfOKOw6aMrXZO4ZA96"
-
 
 class _Handler(BaseHTTPRequestHandler):
     """What a Function URL makes of a request."""

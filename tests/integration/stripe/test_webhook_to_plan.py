@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import pytest
 
+from local.stripe import PRO_PRICE, STANDARD_PRICE
 from shared.models.stripe_event import StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.subscription import Subscription
 from shared.models.user import User
-from tests.integration.stripe.conftest import PRO_PRICE, STANDARD_PRICE, Billing, a_plan, a_user, record, standing
+from tests.integration.stripe.conftest import Billing, a_plan, a_user, record, standing
 
 AT_ONCE = 6
 

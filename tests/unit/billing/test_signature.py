@@ -19,7 +19,8 @@ BODY = b'{"id": "evt_1"}'
 
 def signed(body: bytes = BODY, *, secret: str = SECRET, at: datetime = NOW) -> str:
     """Return the header that Stripe's library makes."""
-    return stripe.WebhookSignature.generate_signature_header(body.decode(), secret, timestamp=int(at.timestamp()))
+    made: str = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, int(at.timestamp()))
+    return made
 
 
 def is_taken(header: str, body: bytes = BODY, *, secrets: tuple[str, ...] = (SECRET,), at: datetime = NOW) -> bool:

@@ -139,7 +139,11 @@ def test_an_older_event_that_comes_late_changes_nothing(recorder: Recorder) -> N
 
 def test_in_whatever_order_events_come_the_end_is_the_same(recorder: Recorder) -> None:
     def story(number: int) -> list[StripeEvent]:
-        names = {"stripe_subscription_id": f"sub_{number}", "customer_id": f"cus_{number}", "named_user_id": None}
+        names: dict[str, Any] = {
+            "stripe_subscription_id": f"sub_{number}",
+            "customer_id": f"cus_{number}",
+            "named_user_id": None,
+        }
         StripeCustomer(f"cus_{number}", user_id=f"user-{number}", created_at=a_user(f"user-{number}").created_at).save()
         return [
             an_event(CREATED, event_id=f"evt_{number}_d", status="incomplete", price_ids=[BASIC_PRICE], **names),
