@@ -23,6 +23,7 @@ from uuid import uuid4
 import boto3
 
 from functions.user_recorder.app import lambda_handler as record_user
+from local.stripe import PRO_PRICE, STANDARD_PRICE
 from local.telegram import BOT_NAME
 from local.telegram.bot import open_link
 from shared.clock import to_iso, utc_now
@@ -198,16 +199,20 @@ class _People:
 
 
 def _plans(created_at: datetime) -> Subscription:
-    """Write DEFAULT, which forbids automation, and STANDARD, which everybody has; return the latter."""
+    """Write DEFAULT, which forbids automation, STANDARD, which everybody has, and PRO; return the second."""
     default = Subscription(
         str(uuid4()), name="DEFAULT", max_balance_usd=2000, max_api_key=3, default=True, strategy_automated=False
     )
     standard = Subscription(
         str(uuid4()), name="STANDARD", monthly_price_usd=Decimal(40), max_balance_usd=50_000, max_api_key=10
     )
-    # One of the prices that the stand-in for Stripe starts with.
-    standard.stripe_price_id = "price_1M1xdOEaYDRKzLl0mZCDLtut"
-    for number, plan in enumerate((default, standard)):
+    pro = Subscription(
+        str(uuid4()), name="PRO", monthly_price_usd=Decimal(123), max_balance_usd=250_000, max_api_key=20
+    )
+    # Two of the prices that the stand-in for Stripe starts with.
+    standard.stripe_price_id = STANDARD_PRICE
+    pro.stripe_price_id = PRO_PRICE
+    for number, plan in enumerate((default, standard, pro)):
         plan.private = False
         plan.created_at = plan.updated_at = created_at + timedelta(milliseconds=number)
         plan.created_key = created_key(to_iso(plan.created_at), plan.id)

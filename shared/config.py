@@ -18,6 +18,7 @@ class Settings:
     reconcile_queue_url: str
     keys_queue_url: str
     notices_queue_url: str
+    stripe_events_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -44,6 +45,8 @@ class Settings:
     """The SSM parameter that holds the key of the links that tie a chat to a user."""
     sender_address: str
     """Whom e-mails are from, an identity that SES has verified; empty means that none are sent."""
+    stripe_webhook_secret_parameter: str
+    """The SSM parameter that holds the signing secrets of Stripe's events."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -70,6 +73,7 @@ def settings() -> Settings:
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
         keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
+        stripe_events_queue_url=env.get("STRIPE_EVENTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
@@ -86,6 +90,7 @@ def settings() -> Settings:
         telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
         telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),
         sender_address=env.get("SENDER_ADDRESS", ""),
+        stripe_webhook_secret_parameter=env.get("STRIPE_WEBHOOK_SECRET_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),

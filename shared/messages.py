@@ -93,6 +93,13 @@ class FanoutCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class StripeEventMessage:
+    """`stripe-events.fifo`, group = customer: an event is stored and waits to be applied."""
+
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeMessage:
     """`notices`: a notice is recorded and waits to be sent."""
 
@@ -131,6 +138,11 @@ def read_key_message(body: str) -> KeyMessage:
     except ValueError as error:
         raise MessageMalformed("asked_at is no time") from error
     return KeyMessage(api_key_id=fields["api_key_id"], asked_at=asked_at)
+
+
+def read_stripe_event_message(body: str) -> StripeEventMessage:
+    """Return the message; raise MessageMalformed."""
+    return StripeEventMessage(**_fields(body, "event_id"))
 
 
 def read_notice_message(body: str) -> NoticeMessage:
@@ -212,6 +224,16 @@ def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(settings().reconcile_queue_url, entries[start : start + _BATCH])
+
+
+def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
+    """Queue an event of Stripe's, one at a time for each customer; repeats within five minutes are dropped by SQS."""
+    _sqs().send_message(
+        QueueUrl=settings().stripe_events_queue_url,
+        MessageBody=json.dumps(asdict(message)),
+        MessageGroupId=customer_id,
+        MessageDeduplicationId=message.event_id,
+    )
 
 
 def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:

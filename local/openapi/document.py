@@ -30,6 +30,7 @@ _ADMIN_SERVER = {
     "description": "The admin API.",
     "variables": {"api_id": {"default": "api-id"}, "region": {"default": "us-east-1"}},
 }
+_WEBHOOK = "StrategyWebhookExpressJSv1"
 _WEBHOOK_SERVER = {
     "url": "https://{url_id}.lambda-url.{region}.on.aws",
     "description": "The webhook's Function URL.",
@@ -128,7 +129,7 @@ def document() -> Schema:
             .partition(". ")[0]
             .removeprefix("the routes of ")
         )
-        if function.logical_id == "StrategyWebhookExpressJSv1":
+        if function.logical_id == _WEBHOOK:
             about = "alerts"
             _add_webhook(whole, function)
         else:
@@ -138,7 +139,7 @@ def document() -> Schema:
 
 
 def functions() -> Iterator[Function]:
-    """Yield the functions of template.yaml that answer HTTP."""
+    """Yield the functions of template.yaml that answer users of the API."""
     for logical_id, resource in read_template()["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
@@ -148,7 +149,8 @@ def functions() -> Iterator[Function]:
             for event in properties.get("Events", {}).values()
             if event["Type"] == "Api"
         )
-        if "FunctionUrlConfig" in properties:
+        # Other Function URLs are for vendors' own messages, which nobody writes by this document.
+        if logical_id == _WEBHOOK:
             routes += (WEBHOOK_ROUTE,)
         if routes:
             yield Function(logical_id, str(properties["CodeUri"]).strip("/").rpartition("/")[2], routes)

@@ -1,4 +1,7 @@
-"""Fires the demo alert and shows what became of each follower: `python -m local.stack.demo`. Seeds nothing."""
+"""Fires the demo alert and shows what became of each follower, then lets Stripe tell of a plan; seeds nothing.
+
+Runs as `python -m local.stack.demo`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local.stripe import PRO_PRICE, STANDARD_PRICE
 from local.telegram.bot import messages
 from shared.models.execution import Execution
+from shared.models.subscription import Subscription
+from shared.models.user import User
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
 
@@ -108,6 +114,28 @@ def wait_for_message(telegram: str, chat_id: str) -> str:
     return f"nothing within {_TIMEOUT_S} s"
 
 
+def change_plan(session: dict[str, str], name: str, user_id: str) -> str:
+    """Let the stand-in for Stripe tell of a subscription to another plan, and return what became of the user's plan."""
+    before = _plan_of(user_id)
+    # On data of an earlier run it is the other way round.
+    price = STANDARD_PRICE if before == "PRO" else PRO_PRICE
+    body = {"price": price, "metadata": {"user_id": user_id}}
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{session['stripe']}/stand-in/subscriptions", data=json.dumps(body).encode(), method="POST"
+    )
+    event = _answer(request, timeout_s=_TIMEOUT_S)["event"]
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (plan := _plan_of(user_id)) == before:
+        if time.monotonic() > deadline:
+            sys.exit(f"{name}'s plan is still {before}, {_TIMEOUT_S} s after Stripe's event")
+        time.sleep(0.05)
+    return f"{name} has subscribed ({event['type']}, signed): plan {before} → {plan}"
+
+
+def _plan_of(user_id: str) -> str:
+    return Subscription.get(User.get(user_id, consistent_read=True).subscription_id).name
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return the rows under their headings, in columns."""
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
@@ -115,8 +143,8 @@ def table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join("  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def _answer(request: urllib.request.Request | str) -> Any:
-    with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310 - our own server
+def _answer(request: urllib.request.Request | str, *, timeout_s: float = 15) -> Any:
+    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - our own server
         return json.load(answer)
 
 
@@ -140,6 +168,7 @@ def main() -> None:
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
     print(f"\n  Telegram to {followers[0]['name']}: {wait_for_message(session['telegram'], seed['chat_id'])}")
+    print(f"  Stripe says: {change_plan(session, followers[0]['name'], executions[0].user_id)}")
 
 
 if __name__ == "__main__":

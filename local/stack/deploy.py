@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 SENDER_ADDRESS = "notices@example.com"
 
-_ARTIFACTS = f"{STACK_NAME}-artifacts"
+STRIPE_WEBHOOK_PATH = "/v1/webhook/stripe"
+TELEGRAM_WEBHOOK_PATH = "/v1/webhook/telegram"
 
+_ARTIFACTS = f"{STACK_NAME}-artifacts"
 
 _SECRETS = {
     "StripeKeyParameter": stripe.API_KEY,
+    "StripeWebhookSecretParameter": stripe.WEBHOOK_SECRET,
     "TelegramTokenParameter": telegram.BOT_TOKEN,
     "TelegramSecretParameter": telegram.WEBHOOK_SECRET,
     "TelegramLinkKeyParameter": telegram.LINK_KEY,
 }
 """What an operator puts into SSM: parameter of the template → value."""
 
-_TELEGRAM_VARIABLES = {
+_SECRET_VARIABLES = {
+    "STRIPE_WEBHOOK_SECRET_PARAMETER": "StripeWebhookSecretParameter",
     "TELEGRAM_TOKEN_PARAMETER": "TelegramTokenParameter",
     "TELEGRAM_SECRET_PARAMETER": "TelegramSecretParameter",
     "TELEGRAM_LINK_KEY_PARAMETER": "TelegramLinkKeyParameter",
@@ -56,9 +60,12 @@ class Deployed:
         return _function_url_path(self.outputs["WebhookUrl"])
 
     @property
-    def telegram_webhook_base(self) -> str:
-        """Path of the Function URL of the bot's webhook in the embedded AWS."""
-        return _function_url_path(self.outputs["TelegramWebhookUrl"])
+    def bases_beside_webhook(self) -> dict[str, str]:
+        """What else answers on the webhook's port: path → path of its Function URL in the embedded AWS."""
+        return {
+            STRIPE_WEBHOOK_PATH: _function_url_path(self.outputs["StripeWebhookUrl"]),
+            TELEGRAM_WEBHOOK_PATH: _function_url_path(self.outputs["TelegramWebhookUrl"]),
+        }
 
     def environment(self, places: Places) -> dict[str, str]:
         """Return the environment in which `shared` works against this stack, as it does inside a function."""
@@ -70,6 +77,7 @@ class Deployed:
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             KEYS_QUEUE_URL=self.outputs["KeysQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
+            STRIPE_EVENTS_QUEUE_URL=self.outputs["StripeEventsQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
@@ -78,7 +86,7 @@ class Deployed:
             EXCHANGE_URL=places.exchange_url,
             TELEGRAM_URL=places.telegram_url,
             SENDER_ADDRESS=SENDER_ADDRESS,
-            **telegram_environment(),
+            **secrets_environment(),
             PUBLIC_WEBHOOK_URL=webhook_address(places),
         )
 
@@ -104,6 +112,16 @@ def _function_url_path(address: str) -> str:
 def webhook_address(places: Places) -> str:
     """Return the webhook's address as users of the local stack see it."""
     return f"{places.webhook_url}/v1/webhook/strategy"
+
+
+def stripe_webhook_address(places: Places) -> str:
+    """Return the address that the stand-in for Stripe sends its events to."""
+    return f"{places.webhook_url}{STRIPE_WEBHOOK_PATH}"
+
+
+def telegram_webhook_address(places: Places) -> str:
+    """Return the address that the stand-in for Telegram sends its updates to."""
+    return f"{places.webhook_url}{TELEGRAM_WEBHOOK_PATH}"
 
 
 def deploy(places: Places, **also: str) -> Deployed:
@@ -159,9 +177,9 @@ def parameter_name(parameter: str) -> str:
     return name
 
 
-def telegram_environment() -> dict[str, str]:
-    """Return the variables that name the bot's secrets."""
-    return {variable: parameter_name(parameter) for variable, parameter in _TELEGRAM_VARIABLES.items()}
+def secrets_environment() -> dict[str, str]:
+    """Return the variables that name the secrets of both webhooks and of the bot."""
+    return {variable: parameter_name(parameter) for variable, parameter in _SECRET_VARIABLES.items()}
 
 
 def find(places: Places) -> Deployed | None:

@@ -1,4 +1,4 @@
-"""Serves the REST API and the Function URL at plain addresses: `python -m local.stack.proxy`. Changes no request.
+"""Serves the REST API and the Function URLs at plain addresses: `python -m local.stack.proxy`. Changes no request.
 
 The first address has the API's browsable page as well.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,17 +76,24 @@ def forward(session: ClientSession, base: str, *, prefix: str = "") -> Handler:
     return handle
 
 
-def application(handle: Handler, *, page: Callable[[web.Application], None] | None = None) -> web.Application:
-    """Return an application that answers everything but its page with `handle`."""
+def application(
+    handle: Handler,
+    *,
+    beside: Mapping[str, Handler] | None = None,
+    page: Callable[[web.Application], None] | None = None,
+) -> web.Application:
+    """Return an application that answers everything but its page, and the paths in `beside`, with `handle`."""
     made = web.Application(client_max_size=_MAX_BODY)
+    for path, other in (beside or {}).items():
+        made.router.add_route("*", path, other)
     if page is not None:
         page(made)
     made.router.add_route("*", r"/{path:[\s\S]*}", handle)
     return made
 
 
-async def serve(*, api: Route, webhook: Route, seed_file: Path) -> None:
-    """Serve both on 127.0.0.1 until SIGTERM or SIGINT."""
+async def serve(*, api: Route, webhook: Route, beside_webhook: Mapping[str, str], seed_file: Path) -> None:
+    """Serve both ports on 127.0.0.1 until SIGTERM or SIGINT; `beside_webhook` are paths of other Function URLs."""
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
@@ -97,7 +104,10 @@ async def serve(*, api: Route, webhook: Route, seed_file: Path) -> None:
         page = partial(add_page, seed_file=seed_file, webhook=from_page)
         applications = {
             api.port: application(forward(session, api.base), page=page),
-            webhook.port: application(forward(session, webhook.base)),
+            webhook.port: application(
+                forward(session, webhook.base),
+                beside={path: forward(session, base) for path, base in beside_webhook.items()},
+            ),
         }
         runners = [web.AppRunner(one, access_log=None) for one in applications.values()]
         for port, runner in zip(applications, runners, strict=True):
@@ -113,9 +123,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--api", type=Route.read, required=True, metavar="PORT=BASE")
     parser.add_argument("--webhook", type=Route.read, required=True, metavar="PORT=BASE")
+    parser.add_argument("--beside-webhook", action="append", default=[], metavar="PATH=BASE")
     parser.add_argument("--seed-file", type=Path, required=True, help="where the seed writes the demo's token")
     arguments = parser.parse_args()
-    asyncio.run(serve(api=arguments.api, webhook=arguments.webhook, seed_file=arguments.seed_file))
+    beside = dict(one.split("=", 1) for one in arguments.beside_webhook)
+    asyncio.run(
+        serve(api=arguments.api, webhook=arguments.webhook, beside_webhook=beside, seed_file=arguments.seed_file)
+    )
 
 
 if __name__ == "__main__":

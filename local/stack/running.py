@@ -16,7 +16,14 @@ from typing import Any
 
 from local.stack import embedded_aws
 from local.stack.build import build, fingerprint
-from local.stack.deploy import Deployed, client, deploy, find
+from local.stack.deploy import (
+    Deployed,
+    client,
+    deploy,
+    find,
+    stripe_webhook_address,
+    telegram_webhook_address,
+)
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 from local.telegram.bot import set_webhook
@@ -82,8 +89,9 @@ class Running:
             "webhook": self.places.webhook_url,
             "exchange": self.places.exchange_url,
             "stripe": self.places.stripe_url,
+            "stripeWebhook": stripe_webhook_address(self.places),
             "telegram": self.places.telegram_url,
-            "telegramWebhook": f"{self.places.aws_url}{self.deployed.telegram_webhook_base}/",
+            "telegramWebhook": telegram_webhook_address(self.places),
             "aws": self.places.aws_url,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
@@ -117,7 +125,7 @@ class LocalStack:
             deployed = self._deploy(step)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)
-        set_webhook(self._places.telegram_url, f"{self._places.aws_url}{deployed.telegram_webhook_base}/")
+        set_webhook(self._places.telegram_url, telegram_webhook_address(self._places))
         with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
             warm = [pool.submit(self._warm, name) for name in _WARMED]
             restored = self._places.state is not None and seed_file.exists()
@@ -148,7 +156,10 @@ class LocalStack:
         self._processes.append(exchange)
         stripe = Process(
             "The stand-in for Stripe",
-            [sys.executable, "-m", "local.stripe", "--port", str(self._places.ports.stripe)],
+            [
+                *(sys.executable, "-m", "local.stripe", "--port", str(self._places.ports.stripe)),
+                *("--webhook", stripe_webhook_address(self._places)),
+            ],
             environment=clean_environment(),
             log=self._places.logs / "stripe.log",
         )
@@ -193,6 +204,8 @@ class LocalStack:
             *("--webhook", f"{ports.webhook}={aws}{deployed.webhook_base}"),
             *("--seed-file", str(seed_file)),
         ]
+        for path, base in deployed.bases_beside_webhook.items():
+            options += ["--beside-webhook", f"{path}={aws}{base}"]
         proxy = Process(
             "The proxy",
             [sys.executable, "-m", "local.stack.proxy", *options],

@@ -14,12 +14,21 @@ HOST = "127.0.0.1"
 
 def main() -> int:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="stripe", description="Stripe's products and prices, on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="stripe", description="Stripe's products, prices and subscriptions, on this machine."
+    )
     parser.add_argument("--port", type=int, default=3003)
-    port = parser.parse_args().port
+    parser.add_argument("--webhook", default="http://127.0.0.1:3001/v1/webhook/stripe", help="where its events go")
+    arguments = parser.parse_args()
+    port = arguments.port
     try:
         web.run_app(
-            StripeStandIn().app(), host=HOST, port=port, access_log=None, shutdown_timeout=1.0, print=lambda *_: None
+            StripeStandIn(arguments.webhook).app(),
+            host=HOST,
+            port=port,
+            access_log=None,
+            shutdown_timeout=1.0,
+            print=lambda *_: None,
         )
     except OSError as error:
         print(f"stripe stand-in: cannot serve on port {port}: {error.strerror}", file=sys.stderr)

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from local.stripe import PRO_PRICE, STANDARD_PRICE
+
 SEEDED_PRICES: Final = {
     "price_1LmHQlEaYDRKzLl0XIs6QIbc": ("BASIC", 2000),
-    "price_1M1xdOEaYDRKzLl0mZCDLtut": ("STANDARD", 4000),
-    "price_1L4SsSJfOKOw6aMrXZO4ZA96": ("CUSTOM 123", 12300),
+    STANDARD_PRICE: ("STANDARD", 4000),
+    PRO_PRICE: ("CUSTOM 123", 12300),
 }
 """Prices that are there from the start, in cents."""
 

@@ -14,16 +14,24 @@ from aiohttp import web
 from local.stripe import API_KEY
 from local.stripe.account import Account, Refused
 from local.stripe.form import read_form
+from local.stripe.subscriptions import Subscriptions
+from local.stripe.webhooks import Event, Webhooks
 
 _MOST_KEPT: Final = 1000
 _FAILED: Final[dict[str, Any]] = {"error": {"type": "api_error", "message": "Something went wrong on our end."}}
 
 
 class StripeStandIn:
-    """One server: its account, the requests that it received, and the failures that it was told to give."""
+    """One server: its account, the requests that it received, and the failures that it was told to give.
 
-    def __init__(self) -> None:
+    Bodies of `/stand-in/subscriptions…` are JSON: what the subscription is to be, `at` (Stripe's clock), and under
+    `send` how its event goes out: false to keep it for later, or what `Webhooks.send` knows.
+    """
+
+    def __init__(self, webhook_url: str = "") -> None:
         self._account = Account.seeded()
+        self._subscriptions = Subscriptions(self._account)
+        self._webhooks = Webhooks(webhook_url)
         self._requests: list[dict[str, Any]] = []
         self._failures: list[dict[str, Any]] = []
 
@@ -35,6 +43,13 @@ class StripeStandIn:
                 web.get("/stand-in/requests", self._show_requests),
                 web.delete("/stand-in/requests", self._forget_requests),
                 web.post("/stand-in/failures", self._fail_next),
+                web.post("/stand-in/subscriptions", self._change_subscription),
+                web.post("/stand-in/subscriptions/{id}", self._change_subscription),
+                web.delete("/stand-in/subscriptions/{id}", self._change_subscription),
+                web.post("/stand-in/subscriptions/{id}/payment-failed", self._change_subscription),
+                web.post("/stand-in/events", self._send_any),
+                web.post("/stand-in/events/{id}/send", self._send_again),
+                web.get("/stand-in/deliveries", self._show_deliveries),
                 web.route("*", "/{path:.*}", self._answer),
             ]
         )
@@ -53,6 +68,43 @@ class StripeStandIn:
         failure = {"status": int(wanted.get("status", 500)), "after": bool(wanted.get("after", False))}
         self._failures = [failure] * int(wanted.get("times", 1))
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _change_subscription(self, request: web.Request) -> web.Response:
+        """Make, change or end a subscription, and send the event of it."""
+        wanted = await _json(request)
+        subscription_id = request.match_info.get("id", "")
+        try:
+            if not subscription_id:
+                event = self._subscriptions.create(wanted)
+            elif request.method == "DELETE":
+                event = self._subscriptions.cancel(subscription_id, wanted)
+            elif request.path.endswith("/payment-failed"):
+                event = self._subscriptions.fail_payment(subscription_id, wanted)
+            else:
+                event = self._subscriptions.update(subscription_id, wanted)
+        except Refused as refused:
+            return web.json_response(refused.body, status=refused.status)
+        return await self._sent(event, wanted.get("send", {}))
+
+    async def _send_any(self, request: web.Request) -> web.Response:
+        """Send an event of the caller's own making: `{"event": {…}, "send": {…}}`."""
+        wanted = await _json(request)
+        return await self._sent(wanted["event"], wanted.get("send", {}))
+
+    async def _send_again(self, request: web.Request) -> web.Response:
+        """Send an event that was made earlier: late, or once more."""
+        event = self._webhooks.events.get(request.match_info["id"])
+        if event is None:
+            return web.json_response({"error": {"message": "no such event"}}, status=HTTPStatus.NOT_FOUND)
+        return await self._sent(event, await _json(request))
+
+    async def _sent(self, event: Event, how: Any) -> web.Response:
+        self._webhooks.keep(event)
+        deliveries = [] if how is False else await self._webhooks.send(event, how)
+        return web.json_response({"event": event, "deliveries": deliveries})
+
+    async def _show_deliveries(self, _: web.Request) -> web.Response:
+        return web.json_response(self._webhooks.deliveries)
 
     async def _answer(self, request: web.Request) -> web.Response:
         text = await request.text()
@@ -94,6 +146,10 @@ class StripeStandIn:
                 message = f"Unrecognized request URL ({method}: {path})."
                 raise Refused(404, "invalid_request_error", message)
         return account.expanded(made, expand), replayed
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    return dict(await request.json()) if request.can_read_body else {}
 
 
 def _check_key(authorization: str) -> None:

@@ -4,8 +4,9 @@ Who owns what, said once. Cognito owns what it takes to sign in; the record hold
 later replaces them (`Account`). Everything else is ours, and Cognito is never asked for it:
 
 - Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
-- Ours: the names (a sign-up may bring the first ones), the subscription, Stripe's customer, the Telegram chat, the
-  times.
+- Ours: the names (a sign-up may bring the first ones), the Telegram chat, the times.
+- Stripe's, once the user has subscribed there: the plan, whether it has lapsed, the customer. Until then the plan is
+  the default one. What comes of Stripe's events is written by `follow_stripe` alone.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
   follows it. A switch thrown in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
 """
@@ -19,9 +20,10 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
 
 from shared.clock import to_iso, utc_now
-from shared.models.attributes import TimeAttribute
+from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import (
     LISTED,
     GlobalSecondaryIndex,
@@ -107,6 +109,8 @@ class User(Table):
     stripe_customer_id = UnicodeAttribute(null=True)
     plan_lapsed = BooleanAttribute(default=False)
     """True when the subscription is no longer paid for: no new entries, open positions keep their protection."""
+    stripe_revision = IntegerAttribute(default=0)
+    """Counts what was applied of Stripe's events, so that no two are applied on the same knowledge."""
     telegram_chat_id = UnicodeAttribute(null=True)
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
@@ -132,6 +136,28 @@ class User(Table):
         ids = [found.id for found in cls.by_telegram_chat.query(chat_id)]
         users = cls.find_many(ids, consistent=True)
         return [user for user in users.values() if user.telegram_chat_id == chat_id]
+
+    def follow_stripe(
+        self, transaction: TransactWrite, *, plan_id: str | None, lapsed: bool, customer_id: str, at: datetime
+    ) -> None:
+        """Add the write of what the user's subscriptions come to; it fails if another event was applied meanwhile.
+
+        Nothing but the count is written where they come to what stands here already.
+        """
+        actions: list[Action] = [User.stripe_revision.set(self.stripe_revision + 1)]
+        if plan_id is not None and plan_id != self.subscription_id:
+            actions.append(User.subscription_id.set(plan_id))
+        if customer_id != self.stripe_customer_id:
+            actions.append(User.stripe_customer_id.set(customer_id))
+        if lapsed != self.plan_lapsed:
+            actions.append(User.plan_lapsed.set(lapsed))
+        if len(actions) > 1:
+            actions += [User.subscription_updated_at.set(at), User.updated_at.set(at)]
+        seen = User.stripe_revision == self.stripe_revision
+        if self.stripe_revision == 0:
+            # Records from before events were applied have no count.
+            seen = User.id.exists() & (User.stripe_revision.does_not_exist() | seen)
+        transaction.update(self, actions=actions, condition=seen)
 
     def touch(self) -> None:
         """Note that something of the user's was changed that lies elsewhere."""

@@ -30,7 +30,13 @@ SHORTEST = 8
 def secrets(world: World) -> set[str]:
     """Return every secret that the run has used."""
     session, known = world.stack.session, set(world.stack.heard.secrets)
-    known |= {session["adminToken"], session["userToken"], session["webhookSecret"], stripe.API_KEY}
+    known |= {
+        session["adminToken"],
+        session["userToken"],
+        session["webhookSecret"],
+        stripe.API_KEY,
+        stripe.WEBHOOK_SECRET,
+    }
     known |= {follower["api_secret"] for follower in world.stack.running.seeded["followers"]}
     for key in ExchangeKey.scan():
         known.add(unseal(key.secret_ciphertext, owner_id=key.id))

@@ -63,7 +63,7 @@ def test_strategies_profiles_and_plans_are_listed_oldest_first_and_newest_first(
         ("MODERATE", 2),
         ("AGGRESSIVE", 3),
     ]
-    assert [one["name"] for one in answer(stack, "GET", "subscription/list")["items"]] == ["STANDARD", "DEFAULT"]
+    assert [one["name"] for one in answer(stack, "GET", "subscription/list")["items"]] == ["PRO", "STANDARD", "DEFAULT"]
 
 
 def test_a_page_ends_with_a_token_that_leads_on(stack: Stack) -> None:

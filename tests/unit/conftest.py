@@ -44,6 +44,7 @@ class Queues:
     reconcile: str
     keys: str
     notices: str
+    stripe_events: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -110,6 +111,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
         keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
+        stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
@@ -118,11 +120,13 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         RECONCILE_QUEUE_URL=queues.reconcile,
         KEYS_QUEUE_URL=queues.keys,
         NOTICES_QUEUE_URL=queues.notices,
+        STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
     # Opened secrets are remembered for minutes; a fresh key must not open what the last test sealed.
     secrets._opened.clear()
+    secrets._parameters.clear()
     return queues
 
 

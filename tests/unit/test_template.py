@@ -21,6 +21,8 @@ from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 TEMPLATE = read_template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
+PUBLIC = {"StrategyWebhookExpressJSv1", "StripeWebhook", "TelegramWebhook"}
+
 ROUTES = (DOCUMENTED | OWN) - {WEBHOOK}
 
 
@@ -145,7 +147,7 @@ def test_no_route_goes_without_the_authorizer() -> None:
 
 def test_only_the_webhooks_are_public() -> None:
     public = {name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function}
-    assert public == {"StrategyWebhookExpressJSv1", "TelegramWebhook"}
+    assert public == PUBLIC
 
 
 @pytest.mark.parametrize(
@@ -239,13 +241,15 @@ def test_secrets_are_opened_by_who_talks_to_the_exchange_and_by_nobody_else() ->
 
 
 def test_public_functions_open_no_secret() -> None:
-    public = {"StrategyWebhookExpressJSv1", "TelegramWebhook"}
-    assert public & (functions_that_may("kms:Decrypt") | functions_that_may("kms:Encrypt")) == set()
+    assert PUBLIC & (functions_that_may("kms:Decrypt") | functions_that_may("kms:Encrypt")) == set()
 
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "KeysQueue", "NoticesQueue"}
+    assert working == {
+        *("TriggersQueue", "OrdersQueue", "ReconcileQueue"),
+        *("KeysQueue", "StripeEventsQueue", "NoticesQueue"),
+    }
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
@@ -254,7 +258,7 @@ def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
 
 def test_fifo_queues_order_by_group_only() -> None:
     fifo = {name: queue for name, queue in QUEUES.items() if queue.get("FifoQueue")}
-    assert {"TriggersQueue", "OrdersQueue"} <= set(fifo)
+    assert {"TriggersQueue", "OrdersQueue", "StripeEventsQueue"} <= set(fifo)
     for queue in fifo.values():
         assert queue["DeduplicationScope"] == "messageGroup"
         assert queue["FifoThroughputLimit"] == "perMessageGroupId"
@@ -268,6 +272,7 @@ def test_fifo_queues_order_by_group_only() -> None:
         ("PositionWatcher", "ReconcileQueue"),
         ("KeyInspector", "KeysQueue"),
         ("NoticeSender", "NoticesQueue"),
+        ("SubscriptionRecorder", "StripeEventsQueue"),
     ],
 )
 def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
@@ -299,7 +304,7 @@ def test_letters_are_sent_by_one_function_from_one_address() -> None:
 
 def test_webhooks_executor_and_watcher_have_a_reserve_of_their_own() -> None:
     reserved = {name for name, function in FUNCTIONS.items() if "ReservedConcurrentExecutions" in function}
-    assert reserved == {"StrategyWebhookExpressJSv1", "OrderExecutor", "PositionWatcher", "TelegramWebhook"}
+    assert reserved == PUBLIC | {"OrderExecutor", "PositionWatcher"}
 
 
 def test_watcher_runs_every_minute() -> None:

@@ -1,0 +1,67 @@
+"""The use case of Stripe's webhook: an event is Stripe's, is stored once, and waits in the queue. Speaks no HTTP."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from functions.stripe_webhook.schemas import Envelope, read_event
+from shared.billing.signature import check_signature, read_secrets
+from shared.config import settings
+from shared.errors import LockstepError, RequestInvalid, ServiceUnavailable
+from shared.messages import StripeEventMessage, send_stripe_event
+from shared.observability import logger
+from shared.secrets import read_parameter
+
+
+class EventUnreadable(LockstepError):
+    """Stripe signed it, and we cannot read it: it is not what the documentation says, or we are behind."""
+
+
+def take_event(body: bytes, *, signature: str | None, received_at: datetime) -> None:
+    """Store and queue the event, once; raise RequestInvalid for what Stripe did not sign, and EventUnreadable.
+
+    What was stored and not settled is queued again: the worker may have died before it could be queued, which is why
+    Stripe repeats it.
+    """
+    if not signature:
+        raise RequestInvalid("signature is missing")
+    check_signature(signature, body, secrets=_signing_secrets(), at=received_at)
+    fields = _fields(body)
+    try:
+        envelope = Envelope.model_validate(fields)
+        event = read_event(envelope, fields, received_at=received_at)
+    except ValidationError as error:
+        # Where it is wrong, never what it says.
+        places = [".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)]
+        raise EventUnreadable(f"cannot be read at {', '.join(places[:5])}") from error
+    if event is None:
+        logger.info("stripe_event_ignored", event_id=envelope.id, type=envelope.type)
+        return
+    stored = event.store_once()
+    if stored.settled_at is not None:
+        logger.info("stripe_event_repeated", event_id=event.id)
+        return
+    send_stripe_event(StripeEventMessage(event.id), customer_id=event.customer_id)
+    logger.info("stripe_event_queued", event_id=event.id, type=event.type.value)
+
+
+def _signing_secrets() -> tuple[str, ...]:
+    try:
+        return read_secrets(read_parameter(settings().stripe_webhook_secret_parameter))
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceUnavailable("the signing secret cannot be read") from error
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise EventUnreadable("not JSON") from error
+    if not isinstance(found, dict):
+        raise EventUnreadable("not a JSON object")
+    return found

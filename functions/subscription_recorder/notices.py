@@ -1,0 +1,65 @@
+"""What a user hears of their plan, as data, and the one place that has it told. Writes no text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.models.stripe_event import EventType, StripeEvent
+from shared.models.subscription import Subscription
+from shared.notifications.kinds import (
+    NoticeKind,
+    NoticeValues,
+    PaymentFailed,
+    PlanChanged,
+    PlanLapsed,
+    PlanRestored,
+    from_json,
+)
+from shared.notifications.notices import notify
+from shared.notifications.recipients import to_user
+
+
+def plan_gained(plan: Subscription, *, previous: Subscription | None, lapsed: bool) -> NoticeValues | None:
+    """Return what there is to say to who has the plan by now, and had `previous`, lapsed or not, before."""
+    if previous is None or plan.id != previous.id:
+        return PlanChanged(
+            plan_name=plan.name,
+            previous_plan_name=previous.name if previous is not None else "",
+            max_balance_usd=Decimal(plan.max_balance_usd),
+            max_api_key=plan.max_api_key,
+            strategy_automated=plan.strategy_automated,
+        )
+    return PlanRestored(plan_name=plan.name) if lapsed else None
+
+
+def plan_lapsed(plan: Subscription | None) -> NoticeValues:
+    """Return what there is to say to who has no paid plan any more."""
+    return PlanLapsed(plan_name=_name_of(plan))
+
+
+def payment_failed(event: StripeEvent, plan: Subscription | None) -> NoticeValues:
+    """Return what there is to say of a payment that failed."""
+    return PaymentFailed(
+        plan_name=_name_of(plan),
+        amount_usd=event.amount_usd if event.amount_usd is not None else Decimal(0),
+        next_attempt_at=event.next_attempt_at,
+    )
+
+
+def tell(event: StripeEvent) -> None:
+    """Let the user hear what was kept with the event to be told, once however often this is called."""
+    if event.notice is None or event.notice_values is None or event.user_id is None:
+        return
+    values = from_json(NoticeKind(event.notice), event.notice_values)
+    notify(values, to=to_user(event.user_id), cause=_cause_of(event), at=event.created_at)
+
+
+def _cause_of(event: StripeEvent) -> str:
+    # Stripe may make two events of one attempt to collect; a plan changes once, whichever event made it.
+    if event.type is EventType.PAYMENT_FAILED:
+        return f"{event.invoice_id} attempt {event.attempt_count}"
+    return event.id
+
+
+def _name_of(plan: Subscription | None) -> str:
+    return plan.name if plan is not None else ""

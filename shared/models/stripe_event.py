@@ -1,0 +1,125 @@
+"""Table `stripe_events`: what Stripe told us, each event once, as far as we read it, and what came of it.
+
+Holds no names and no addresses: the rest of an event stays at Stripe, which shows it under the same id.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import PutError
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from shared.clock import utc_now
+from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute, text_list
+from shared.models.base import Table, condition_failed, epoch_after, table_name
+
+KEPT: Final = timedelta(days=90)
+"""How long an event is remembered: Stripe repeats it for 3 days, lets it be sent again by hand for 30."""
+
+
+class EventType(StrEnum):
+    """The events that we ask Stripe for, by Stripe's names."""
+
+    SUBSCRIPTION_CREATED = "customer.subscription.created"
+    SUBSCRIPTION_UPDATED = "customer.subscription.updated"
+    SUBSCRIPTION_DELETED = "customer.subscription.deleted"
+    PAYMENT_FAILED = "invoice.payment_failed"
+
+
+class Outcome(StrEnum):
+    """What became of an event."""
+
+    WAITING = "WAITING"
+    """Stored; its message is on the queue, or in the dead letters."""
+    APPLIED = "APPLIED"
+    SUPERSEDED = "SUPERSEDED"
+    """A newer one had been applied before it came."""
+    NOT_OURS = "NOT_OURS"
+    """It concerns no subscription."""
+
+
+class StripeEvent(Table):
+    """One event."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("stripe_events")
+
+    id = UnicodeAttribute(hash_key=True)
+    type = EnumAttribute(EventType)
+    created_at = TimeAttribute()
+    """Stripe's time, in whole seconds: what events are ordered by."""
+    customer_id = UnicodeAttribute()
+    named_user_id = UnicodeAttribute(null=True)
+    """The user that the subscription's metadata name (`user_id`)."""
+    stripe_subscription_id = UnicodeAttribute(null=True)
+    started_at = TimeAttribute(null=True)
+    """When the subscription was made."""
+    status = UnicodeAttribute(null=True)
+    price_ids = text_list(default=list)
+    price_plan_ids = text_list(default=list)
+    """For each price the plan that its metadata name (`subscription_id`), or an empty text."""
+    previous_status = UnicodeAttribute(null=True)
+    """What the status was until this event, where the event says that it changed."""
+    previous_price_ids = text_list(null=True)
+    invoice_id = UnicodeAttribute(null=True)
+    attempt_count = IntegerAttribute(null=True)
+    amount_usd = DecimalAttribute(null=True)
+    next_attempt_at = TimeAttribute(null=True)
+    received_at = TimeAttribute()
+    outcome = EnumAttribute(Outcome, default=Outcome.WAITING)
+    user_id = UnicodeAttribute(null=True)
+    """Whose it was, once that is known."""
+    notice = UnicodeAttribute(null=True)
+    """The kind of the notice that is due or was sent, written with the change that it tells of."""
+    notice_values = UnicodeAttribute(null=True)
+    """What the notice says, as JSON text."""
+    settled_at = TimeAttribute(null=True)
+    """When nothing was left to do about it, the notice included."""
+    expires_at = IntegerAttribute()
+    """Unix seconds (the table's TTL attribute)."""
+
+    @classmethod
+    def expiry(cls, received_at: datetime) -> int:
+        """Return what `expires_at` is for an event that came at a time."""
+        return epoch_after(received_at, KEPT)
+
+    def store_once(self) -> StripeEvent:
+        """Store the event, and return the record that stands: this one, or the one that was there before."""
+        try:
+            self.save(condition=StripeEvent.id.does_not_exist())
+        except PutError as error:
+            if not condition_failed(error):
+                raise
+            return StripeEvent.find(self.id) or self
+        return self
+
+    def decide(
+        self,
+        transaction: TransactWrite,
+        outcome: Outcome,
+        *,
+        user_id: str | None = None,
+        notice: tuple[str, str] | None = None,
+    ) -> None:
+        """Add the write of what came of the event, with the notice that is due (kind and values).
+
+        It fails where that has been decided already.
+        """
+        actions: list[Action] = [StripeEvent.outcome.set(outcome)]
+        if user_id is not None:
+            actions.append(StripeEvent.user_id.set(user_id))
+        if notice is not None:
+            kind, values = notice
+            actions += [StripeEvent.notice.set(kind), StripeEvent.notice_values.set(values)]
+        transaction.update(self, actions=actions, condition=StripeEvent.outcome == Outcome.WAITING)
+
+    def settle(self) -> None:
+        """Note that nothing is left to do."""
+        self.update(actions=[StripeEvent.settled_at.set(utc_now())])

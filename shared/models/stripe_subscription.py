@@ -1,0 +1,58 @@
+"""Table `stripe_subscriptions`: each user's subscriptions at Stripe, as of the newest event that came of each.
+
+What plan a user has by them is decided elsewhere (`functions/subscription_recorder/standing.py`).
+"""
+
+from __future__ import annotations
+
+from pynamodb.attributes import UnicodeAttribute
+
+from shared.models.attributes import EnumAttribute, TimeAttribute, text_list
+from shared.models.base import Table, table_name
+from shared.models.stripe_event import EventType, StripeEvent
+
+_COPIED = (
+    "customer_id",
+    "started_at",
+    "status",
+    "price_ids",
+    "price_plan_ids",
+    "previous_status",
+    "previous_price_ids",
+)
+
+
+class StripeSubscription(Table):
+    """One subscription; several plans' prices may stand in it, and a user may have several of them."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("stripe_subscriptions")
+
+    user_id = UnicodeAttribute(hash_key=True)
+    stripe_subscription_id = UnicodeAttribute(range_key=True)
+    customer_id = UnicodeAttribute()
+    started_at = TimeAttribute()
+    status = UnicodeAttribute()
+    price_ids = text_list(default=list)
+    price_plan_ids = text_list(default=list)
+    previous_status = UnicodeAttribute(null=True)
+    previous_price_ids = text_list(null=True)
+    event_id = UnicodeAttribute()
+    """The newest event that was applied."""
+    event_type = EnumAttribute(EventType)
+    as_of = TimeAttribute()
+    """That event's time, at Stripe."""
+
+    @classmethod
+    def as_told(cls, event: StripeEvent, *, user_id: str) -> StripeSubscription:
+        """Return the subscription as an event shows it."""
+        return cls(
+            user_id,
+            event.stripe_subscription_id,
+            event_id=event.id,
+            event_type=event.type,
+            as_of=event.created_at,
+            **{name: getattr(event, name) for name in _COPIED},
+        )

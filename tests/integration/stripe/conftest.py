@@ -1,0 +1,170 @@
+"""The webhook and the recorder on the embedded AWS, and the stand-in for Stripe, which sends its events to them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from functions.stripe_webhook import app as webhook
+from functions.subscription_recorder import app as recorder
+from local.stack.places import clean_environment
+from local.stack.processes import Process
+from local.stripe import WEBHOOK_SECRET
+from shared import config, messages
+from shared.clock import to_iso, utc_now
+from shared.models.base import created_key
+from shared.models.subscription import Subscription
+from shared.models.user import User
+from tests.integration.conftest import EmbeddedAws, sqs_client
+from tests.unit.conftest import FakeContext
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """What a Function URL makes of a request."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        http = {"method": "POST", "path": self.path}
+        event = {"rawPath": self.path, "headers": headers, "requestContext": {"http": http}, "body": body}
+        answer = webhook.lambda_handler(event, FakeContext())  # type: ignore[arg-type]
+        self.send_response(answer["statusCode"])
+        self.end_headers()
+        self.wfile.write(answer["body"].encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """Stripe, and what has come of its events here."""
+
+    stand_in_url: str
+    aws: EmbeddedAws
+    queue_url: str
+
+    def stripe(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Use the stand-in's control interface."""
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{self.stand_in_url}/stand-in/{path}", data=json.dumps(body or {}).encode(), method=method
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def subscribe(self, user_id: str, price_id: str, **wanted: Any) -> dict[str, Any]:
+        """Subscribe a user's new customer, and return the event and what was answered to it."""
+        body = {"price": price_id, "metadata": {"user_id": user_id}, **wanted}
+        return self.stripe("POST", "subscriptions", body)
+
+    def queued(self) -> list[dict[str, Any]]:
+        """Take what waits in the queue, as Lambda would hand it over."""
+        sqs = sqs_client(self.aws.url)
+        taken = []
+        while found := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
+            "Messages"
+        ):
+            for message in found:
+                taken.append(
+                    {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
+                )
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+    def record(self) -> list[dict[str, str]]:
+        """Let the recorder work off the queue, and return what failed."""
+        return record(self.queued())
+
+
+def record(records: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Hand a batch to the recorder, and return what failed."""
+    answer = recorder.lambda_handler({"Records": records}, FakeContext())  # type: ignore[arg-type]
+    failures: list[dict[str, str]] = answer["batchItemFailures"]
+    return failures
+
+
+def a_plan(name: str, price_id: str) -> Subscription:
+    now, plan_id = utc_now(), str(uuid4())
+    plan = Subscription(
+        plan_id,
+        created_key=created_key(to_iso(now), plan_id),
+        name=name,
+        stripe_price_id=price_id,
+        max_balance_usd=15000,
+        max_api_key=5,
+        created_at=now,
+        updated_at=now,
+    )
+    plan.save()
+    return plan
+
+
+def a_user(plan: Subscription) -> str:
+    now, user_id = utc_now(), str(uuid4())
+    User(
+        user_id, created_key=created_key(to_iso(now), user_id), subscription_id=plan.id, created_at=now, updated_at=now
+    ).save()
+    return user_id
+
+
+def standing(user_id: str) -> tuple[str | None, bool]:
+    """Return a user's plan, and whether it has lapsed."""
+    user = User.find(user_id)
+    assert user is not None
+    return user.subscription_id, user.plan_lapsed
+
+
+@pytest.fixture(scope="session")
+def stripe_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start the stand-in, and the webhook that its events go to; return the stand-in's address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    process = Process(
+        "The stand-in for Stripe",
+        [
+            *(sys.executable, "-m", "local.stripe", "--port", str(port)),
+            *("--webhook", f"http://127.0.0.1:{server.server_port}/v1/webhook/stripe"),
+        ],
+        environment=clean_environment(),
+        log=tmp_path_factory.mktemp("stripe") / "stripe.log",
+    )
+    try:
+        process.wait_until_it_answers(f"http://127.0.0.1:{port}/stand-in/requests", timeout_s=30)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.stop()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Billing]:
+    """Return Stripe, with queues of this test's own."""
+    sqs, suffix = sqs_client(aws.url), uuid4().hex[:8]
+    fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    queue_url = sqs.create_queue(QueueName=f"stripe-events-{suffix}.fifo", Attributes=fifo)["QueueUrl"]
+    monkeypatch.setenv("STRIPE_EVENTS_QUEUE_URL", queue_url)
+    monkeypatch.setenv("NOTICES_QUEUE_URL", sqs.create_queue(QueueName=f"notices-{suffix}")["QueueUrl"])
+    monkeypatch.setattr("functions.stripe_webhook.service.read_parameter", lambda _: WEBHOOK_SECRET)
+    # A failed message is let go here: what it would do next is the worker's own business.
+    monkeypatch.setattr("shared.worker.retry_soon", lambda *_: None)
+    config.settings.cache_clear()
+    messages._sqs.cache_clear()
+    yield Billing(stripe_stand_in, aws, queue_url)
+    monkeypatch.undo()
+    config.settings.cache_clear()
+    messages._sqs.cache_clear()

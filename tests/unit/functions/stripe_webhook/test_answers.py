@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from pynamodb.exceptions import PutError
+
+from functions.stripe_webhook import service
+from functions.stripe_webhook.app import MAX_BYTES
+from local.stripe.webhooks import sign
+from shared import secrets
+from shared.clock import from_iso, utc_now
+from shared.models.stripe_event import KEPT, EventType, Outcome, StripeEvent
+from tests.unit.conftest import aws_client
+from tests.unit.functions.stripe_webhook.conftest import PARAMETER, SECRET, Webhook, event_of, sample
+
+CUSTOMER = "cus_MmYKZgS50gQgsm"
+USER_ID = "a12565e5-567b-432a-93b2-6349653010d9"
+STANDARD, CUSTOM = "price_1M1xdOEaYDRKzLl0mZCDLtut", "price_1L4SsSJfOKOw6aMrXZO4ZA96"
+
+TAKEN = {"received": True}
+
+
+def test_a_signed_event_is_stored_as_far_as_we_read_it_and_queued_for_its_customer(webhook: Webhook) -> None:
+    answer = webhook.send(event_of("subscription_updated"))
+    assert (answer.status, answer.body) == (200, TAKEN)
+    (event,) = webhook.stored()
+    assert (event.id, event.type, event.created_at) == (
+        "evt_1Q0updated",
+        EventType.SUBSCRIPTION_UPDATED,
+        from_iso("2026-01-02T00:00:00Z"),
+    )
+    assert (event.customer_id, event.named_user_id, event.stripe_subscription_id) == (CUSTOMER, USER_ID, "sub_1Q0demo")
+    assert (event.status, event.price_ids, event.price_plan_ids) == ("active", [CUSTOM], [""])
+    assert event.previous_status is None
+    assert event.previous_price_ids == [STANDARD]
+    assert event.started_at == from_iso("2026-01-01T00:00:00Z")
+    assert event.outcome is Outcome.WAITING
+    assert event.settled_at is None
+    assert event.expires_at == pytest.approx((utc_now() + KEPT).timestamp(), abs=60)
+    assert webhook.queued() == [("evt_1Q0updated", CUSTOMER, "evt_1Q0updated")]
+
+
+@pytest.mark.parametrize("name", ["subscription_created", "subscription_deleted", "payment_failed"])
+def test_each_kind_that_we_ask_for_is_taken(webhook: Webhook, name: str) -> None:
+    assert webhook.send(event_of(name)).status == 200
+    assert [event.id for event in webhook.stored()] == [event_of(name)["id"]]
+    assert len(webhook.queued()) == 1
+
+
+def test_a_failed_payment_tells_of_invoice_amount_and_next_attempt(webhook: Webhook) -> None:
+    webhook.send(event_of("payment_failed"))
+    (event,) = webhook.stored()
+    assert (event.invoice_id, event.attempt_count, event.amount_usd) == ("in_1Q1demo", 1, Decimal(40))
+    assert event.next_attempt_at == from_iso("2026-02-04T00:00:00Z")
+    assert (event.stripe_subscription_id, event.named_user_id) == ("sub_1Q0demo", USER_ID)
+
+
+def test_an_invoice_of_before_2025_names_its_subscription_beside(webhook: Webhook) -> None:
+    told = event_of("payment_failed")
+    details = told["data"]["object"].pop("parent")["subscription_details"]
+    told["data"]["object"] |= {
+        "subscription": details["subscription"],
+        "subscription_details": {"metadata": details["metadata"]},
+    }
+    assert webhook.send(told).status == 200
+    (event,) = webhook.stored()
+    assert (event.stripe_subscription_id, event.named_user_id) == ("sub_1Q0demo", USER_ID)
+
+
+def test_an_expanded_customer_is_its_id(webhook: Webhook) -> None:
+    told = event_of("subscription_created")
+    told["data"]["object"]["customer"] = {"id": CUSTOMER, "object": "customer", "email": "jane@example.com"}
+    assert webhook.send(told).status == 200
+    assert webhook.stored()[0].customer_id == CUSTOMER
+
+
+def test_names_and_addresses_are_not_kept(webhook: Webhook) -> None:
+    told = event_of("payment_failed")
+    told["data"]["object"] |= {"customer_email": "jane@example.com", "customer_name": "Jane Doe"}
+    assert webhook.send(told).status == 200
+    assert "jane" not in str([event.to_dynamodb_dict() for event in webhook.stored()]).lower()
+
+
+def test_other_types_are_answered_and_ignored(webhook: Webhook) -> None:
+    answer = webhook.send(event_of("other_type"))
+    assert (answer.status, answer.body) == (200, TAKEN)
+    assert webhook.changed_nothing()
+
+
+def test_a_repeat_is_stored_once_and_queued_under_the_same_id(webhook: Webhook) -> None:
+    for _ in range(3):
+        assert webhook.send(event_of("subscription_created")).status == 200
+    assert len(webhook.stored()) == 1
+    assert {dedup for _, _, dedup in webhook.queued()} == {"evt_1Q0created"}
+
+
+def test_a_repeat_keeps_what_was_stored_first(webhook: Webhook) -> None:
+    webhook.send(event_of("subscription_created"))
+    before = webhook.stored()[0].to_dynamodb_dict()
+    webhook.send(event_of("subscription_created"))
+    assert webhook.stored()[0].to_dynamodb_dict() == before
+
+
+def test_an_event_that_was_stored_and_never_queued_is_queued_by_the_repeat(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "send_stripe_event", die)
+        assert webhook.send(event_of("subscription_created")).status == 500
+    assert len(webhook.stored()) == 1
+    assert webhook.queued() == []
+    assert webhook.send(event_of("subscription_created")).status == 200
+    assert len(webhook.queued()) == 1
+
+
+def test_an_event_that_is_settled_is_queued_no_more(webhook: Webhook) -> None:
+    webhook.send(event_of("subscription_created"))
+    webhook.queued()
+    webhook.stored()[0].settle()
+    assert webhook.send(event_of("subscription_created")).status == 200
+    assert webhook.queued() == []
+
+
+@pytest.mark.parametrize("name", ["subscription_created", "subscription_updated", "subscription_deleted", "not_json"])
+def test_a_sample_signed_by_nobody_changes_nothing(webhook: Webhook, name: str) -> None:
+    answer = webhook.invoke(sample(name))
+    assert (answer.status, answer.body) == (400, {"message": "signature does not match"})
+    assert webhook.changed_nothing()
+
+
+def test_without_a_signature_nothing_is_changed(webhook: Webhook) -> None:
+    answer = webhook.invoke(sample("without_signature"))
+    assert (answer.status, answer.body) == (400, {"message": "signature is missing"})
+    assert webhook.changed_nothing()
+
+
+def test_a_forged_signature_changes_nothing(webhook: Webhook) -> None:
+    assert webhook.send(event_of("subscription_created"), secret="whsec_of_somebody_else").status == 400
+    assert webhook.changed_nothing()
+
+
+def test_an_old_signature_changes_nothing(webhook: Webhook) -> None:
+    assert webhook.send(event_of("subscription_created"), at=int(time.time()) - 301).status == 400
+    assert webhook.changed_nothing()
+
+
+def test_a_body_that_was_changed_on_the_way_changes_nothing(webhook: Webhook) -> None:
+    request = sample("subscription_created")
+    request["headers"]["stripe-signature"] = sign(request["body"].encode(), secret=SECRET)
+    assert webhook.invoke(request | {"body": request["body"].replace(USER_ID, "another")}).status == 400
+    assert webhook.changed_nothing()
+
+
+def test_a_signed_body_may_come_in_base64_and_the_header_in_any_case(webhook: Webhook) -> None:
+    request = sample("subscription_created")
+    body = request["body"].encode()
+    request["headers"] = {"Stripe-Signature": sign(body, secret=SECRET)}
+    answer = webhook.invoke(request | {"body": base64.b64encode(body).decode(), "isBase64Encoded": True})
+    assert answer.status == 200
+    assert len(webhook.stored()) == 1
+
+
+def _without(*path: str) -> dict[str, Any]:
+    told = event_of("subscription_created")
+    place = told
+    for name in path[:-1]:
+        place = place[name]
+    del place[path[-1]]
+    return told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[]",
+        "null",
+        '{"type": "customer.subscription.created"}',
+        json.dumps(_without("data")),
+        json.dumps(_without("data", "object", "customer")),
+        json.dumps(_without("data", "object", "status")),
+        json.dumps(event_of("subscription_created") | {"created": "yesterday"}),
+        json.dumps(event_of("subscription_created") | {"created": 10**20}),
+        json.dumps(event_of("subscription_created") | {"id": "evt with blanks"}),
+        "[" * 100_000,
+    ],
+)
+def test_a_signed_event_that_cannot_be_read_is_refused_and_rings(
+    webhook: Webhook, body: str, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = webhook.send(body)
+    assert (answer.status, answer.body) == (400, {"message": "event cannot be read"})
+    assert webhook.changed_nothing()
+    assert "stripe_event_not_taken" in capsys.readouterr().out
+    assert CUSTOMER not in log.getvalue()
+
+
+def test_a_flood_of_forgeries_rings_no_bell(webhook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:
+    webhook.invoke(sample("subscription_created"))
+    assert "stripe_event_not_taken" not in capsys.readouterr().out
+
+
+def test_a_body_that_is_too_large_is_refused(webhook: Webhook) -> None:
+    assert webhook.send(json.dumps({"a": "x" * MAX_BYTES})).status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/webhook/stripe"), ("POST", "/v1/webhook/strategy"), ("POST", "/")]
+)
+def test_there_is_one_route(webhook: Webhook, method: str, path: str) -> None:
+    request = sample("subscription_created") | {"rawPath": path}
+    request["requestContext"]["http"]["method"] = method
+    assert webhook.invoke(request).status == 404
+
+
+@pytest.mark.parametrize("value", ["", "  ", ","])
+def test_without_a_secret_nobody_is_believed(webhook: Webhook, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "read_parameter", lambda _: value)
+    assert webhook.send(event_of("subscription_created"), secret="").status == 503
+    assert webhook.changed_nothing()
+
+
+def test_a_secret_that_is_not_there_is_our_fault(webhook: Webhook) -> None:
+    aws_client("ssm").delete_parameter(Name=PARAMETER)
+    assert webhook.send(event_of("subscription_created")).status == 503
+    assert webhook.changed_nothing()
+
+
+def test_a_rolled_secret_counts_beside_the_old_one(webhook: Webhook) -> None:
+    aws_client("ssm").put_parameter(Name=PARAMETER, Value=f"whsec_new, {SECRET}", Overwrite=True)
+    secrets._parameters.clear()
+    assert webhook.send(event_of("subscription_created"), secret="whsec_new").status == 200
+    assert webhook.send(event_of("subscription_deleted")).status == 200
+
+
+def test_a_table_that_fails_is_answered_with_500_and_queues_nothing(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise PutError("no table today")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StripeEvent, "save", fail)
+        assert webhook.send(event_of("subscription_created")).status == 500
+    assert webhook.queued() == []
+    assert SECRET not in log.getvalue()

@@ -1,0 +1,130 @@
+"""Two plans, a user, and events of Stripe's that are stored and waiting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+
+from functions.subscription_recorder.app import lambda_handler
+from shared.clock import to_iso, utc_now
+from shared.models.base import created_key
+from shared.models.notice import Notice
+from shared.models.stripe_customer import StripeCustomer
+from shared.models.stripe_event import EventType, StripeEvent
+from shared.models.stripe_subscription import StripeSubscription
+from shared.models.subscription import Subscription
+from shared.models.user import User
+from tests.unit.conftest import FakeContext, Queues
+from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
+
+CUSTOMER = "cus_MmYKZgS50gQgsm"
+BASIC_PRICE, PRO_PRICE = "price_basic", "price_pro"
+BASIC, PRO, DEFAULT = id_of("BASIC"), id_of("PRO"), id_of("DEFAULT")
+BEGAN = STARTED_AT.replace(microsecond=0)
+
+CREATED, UPDATED = EventType.SUBSCRIPTION_CREATED, EventType.SUBSCRIPTION_UPDATED
+DELETED, PAYMENT_FAILED = EventType.SUBSCRIPTION_DELETED, EventType.PAYMENT_FAILED
+
+_numbers = count(1)
+
+
+def a_plan(plan_id: str, name: str, price_id: str | None) -> Subscription:
+    plan = Subscription(
+        plan_id,
+        created_key=created_key(to_iso(STARTED_AT), plan_id),
+        name=name,
+        stripe_price_id=price_id,
+        monthly_price_usd=Decimal(40),
+        max_balance_usd=15000,
+        max_api_key=5,
+        created_at=STARTED_AT,
+        updated_at=STARTED_AT,
+    )
+    plan.save()
+    return plan
+
+
+def an_event(
+    type_: EventType = UPDATED, *, seconds: int = 0, event_id: str | None = None, **values: Any
+) -> StripeEvent:
+    """Return an event of `seconds` after the subscription began; not stored yet."""
+    usual: dict[str, Any] = {
+        "customer_id": CUSTOMER,
+        "named_user_id": USER_ID,
+        "stripe_subscription_id": "sub_1",
+        "received_at": utc_now(),
+        "expires_at": StripeEvent.expiry(utc_now()),
+    }
+    if type_ is PAYMENT_FAILED:
+        usual |= {"invoice_id": "in_1", "attempt_count": 1, "amount_usd": Decimal("40.00")}
+    else:
+        usual |= {
+            "started_at": BEGAN,
+            "status": "canceled" if type_ is DELETED else "active",
+            "price_ids": [PRO_PRICE],
+            "price_plan_ids": [""],
+        }
+    made = usual | values
+    if "price_ids" in values and "price_plan_ids" not in values:
+        made["price_plan_ids"] = [""] * len(values["price_ids"])
+    return StripeEvent(
+        event_id or f"evt_{next(_numbers):04}", type=type_, created_at=BEGAN + timedelta(seconds=seconds), **made
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    queues: Queues
+
+    def take(self, *events: StripeEvent) -> list[str]:
+        """Store the events if they are new, deliver their messages one after the other, and return who failed."""
+        for event in events:
+            event.store_once()
+        return self.deliver(*(event.id for event in events))
+
+    def deliver(self, *event_ids: str) -> list[str]:
+        """Deliver the messages of events, and return the events whose message comes again."""
+        return [event_id for event_id in event_ids if self._fails(event_id)]
+
+    def _fails(self, event_id: str) -> bool:
+        record = {
+            "messageId": "1",
+            "body": json.dumps({"event_id": event_id}),
+            "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": "1"},
+        }
+        answer = lambda_handler({"Records": [record]}, FakeContext())  # type: ignore[arg-type]
+        return bool(answer["batchItemFailures"])
+
+    def user(self, user_id: str = USER_ID) -> User:
+        user = User.find(user_id)
+        assert user is not None
+        return user
+
+    def standing(self, user_id: str = USER_ID) -> tuple[str | None, bool, str | None]:
+        """Return plan, whether it has lapsed, and customer."""
+        user = self.user(user_id)
+        return user.subscription_id, user.plan_lapsed, user.stripe_customer_id
+
+    def told(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return the notices that were recorded: recipient, kind, values; in the order of their causes."""
+        notices = sorted(Notice.scan(), key=lambda notice: notice.created_key)
+        return [(notice.recipient, notice.kind, json.loads(notice.content)) for notice in notices]
+
+    def kinds(self) -> list[str]:
+        return [kind for _, kind, _ in self.told()]
+
+
+@pytest.fixture
+def recorder(aws: Queues) -> Recorder:
+    for model in (User, Subscription, StripeEvent, StripeCustomer, StripeSubscription, Notice):
+        model.create_table(billing_mode="PAY_PER_REQUEST")
+    for plan_id, name, price_id in ((DEFAULT, "DEFAULT", None), (BASIC, "BASIC", BASIC_PRICE), (PRO, "PRO", PRO_PRICE)):
+        a_plan(plan_id, name, price_id)
+    a_user(subscription_id=DEFAULT)
+    return Recorder(aws)

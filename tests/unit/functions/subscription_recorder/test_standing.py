@@ -1,0 +1,150 @@
+"""The rules alone: which of two events is the newer, and what subscriptions come to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.subscription_recorder.standing import plans_of, stand, supersedes
+from shared.models.stripe_event import EventType
+from shared.models.stripe_subscription import StripeSubscription
+from shared.models.subscription import Subscription
+from tests.unit.functions.subscription_recorder.conftest import BEGAN, CREATED, DELETED, UPDATED, an_event
+from tests.unit.records import USER_ID
+
+
+def shown(type_: EventType = UPDATED, **values: Any) -> StripeSubscription:
+    return StripeSubscription.as_told(an_event(type_, **values), user_id=USER_ID)
+
+
+def newest(events: tuple[StripeSubscription, ...]) -> StripeSubscription:
+    kept = events[0]
+    for event in events[1:]:
+        if supersedes(event, kept):
+            kept = event
+    return kept
+
+
+def test_the_later_second_wins() -> None:
+    assert supersedes(shown(seconds=1), shown(DELETED, seconds=0))
+    assert not supersedes(shown(DELETED, seconds=0), shown(seconds=1))
+
+
+def test_an_event_does_not_supersede_itself() -> None:
+    assert not supersedes(shown(event_id="evt_1"), shown(event_id="evt_1"))
+
+
+def test_within_a_second_creation_comes_first_and_deletion_last() -> None:
+    events = (
+        shown(CREATED, event_id="evt_3", status="incomplete"),
+        shown(UPDATED, event_id="evt_2"),
+        shown(DELETED, event_id="evt_1"),
+    )
+    assert {newest(order).event_id for order in permutations(events)} == {"evt_1"}
+
+
+def test_of_two_updates_in_a_second_the_one_that_changed_the_other_wins() -> None:
+    first = shown(event_id="evt_9", status="incomplete")
+    second = shown(event_id="evt_1", status="active", previous_status="incomplete")
+    assert supersedes(second, first)
+    assert not supersedes(first, second)
+
+
+def test_a_change_of_the_price_counts_alike() -> None:
+    first = shown(event_id="evt_9", price_ids=["price_basic"])
+    second = shown(event_id="evt_1", price_ids=["price_pro"], previous_price_ids=["price_basic"])
+    assert supersedes(second, first)
+    assert not supersedes(first, second)
+
+
+def test_where_neither_says_so_all_end_with_the_same() -> None:
+    events = tuple(shown(event_id=f"evt_{number}") for number in range(4))
+    assert {newest(order).event_id for order in permutations(events)} == {"evt_3"}
+
+
+STATUSES = ["active", "trialing", "past_due", "unpaid", "canceled", "paused", "incomplete", "incomplete_expired"]
+
+
+@given(
+    first=st.tuples(st.sampled_from(STATUSES), st.sampled_from([None, *STATUSES])),
+    second=st.tuples(st.sampled_from(STATUSES), st.sampled_from([None, *STATUSES])),
+    seconds=st.integers(0, 1),
+)
+def test_of_two_events_exactly_one_is_the_newer(
+    first: tuple[str, str | None], second: tuple[str, str | None], seconds: int
+) -> None:
+    one = shown(event_id="evt_1", status=first[0], previous_status=first[1])
+    other = shown(event_id="evt_2", status=second[0], previous_status=second[1], seconds=seconds)
+    assert supersedes(one, other) != supersedes(other, one)
+
+
+@pytest.mark.parametrize(
+    ("status", "entitles", "lapses"),
+    [
+        ("active", True, False),
+        ("trialing", True, False),
+        ("past_due", True, False),
+        ("unpaid", False, True),
+        ("canceled", False, True),
+        ("paused", False, True),
+        ("incomplete", False, False),
+        ("incomplete_expired", False, False),
+        ("something_new", False, False),
+    ],
+)
+def test_what_a_status_means(status: str, entitles: bool, lapses: bool) -> None:
+    standing = stand([shown(status=status)])
+    assert (standing.entitling is not None, standing.lapsed) == (entitles, lapses)
+
+
+def test_who_has_none_has_not_lapsed() -> None:
+    assert (stand([]).entitling, stand([]).lapsed) == (None, False)
+
+
+def test_the_end_of_one_subscription_is_not_the_end_of_another() -> None:
+    old = shown(DELETED, stripe_subscription_id="sub_1")
+    new = shown(stripe_subscription_id="sub_2")
+    assert stand([old, new]).entitling is new
+    assert stand([new, old]).entitling is new
+
+
+def test_the_subscription_that_began_last_decides_and_a_paid_one_before_one_in_grace() -> None:
+    old = shown(stripe_subscription_id="sub_9")
+    new = shown(stripe_subscription_id="sub_1", started_at=BEGAN + timedelta(days=1))
+    assert stand([new, old]).entitling is new
+    owed = shown(stripe_subscription_id="sub_1", started_at=BEGAN + timedelta(days=1), status="past_due")
+    assert stand([owed, old]).entitling is old
+
+
+PLANS = [
+    Subscription("basic", stripe_price_id="price_basic"),
+    Subscription("pro", stripe_price_id="price_pro"),
+    Subscription("shared-1", stripe_price_id="price_shared"),
+    Subscription("shared-2", stripe_price_id="price_shared"),
+    Subscription("default"),
+]
+
+
+@pytest.mark.parametrize(
+    ("price_ids", "made_for", "plan_ids"),
+    [
+        (["price_pro"], [""], ["pro"]),
+        (["price_pro"], ["basic"], ["pro"]),
+        (["price_add_on", "price_pro"], ["", ""], ["pro"]),
+        (["price_of_before"], ["pro"], ["pro"]),
+        (["price_of_before"], ["a-plan-that-is-gone"], []),
+        (["price_unknown"], [""], []),
+        (["price_shared"], [""], ["shared-1", "shared-2"]),
+        (["price_shared"], ["shared-2"], ["shared-2"]),
+        (["price_shared"], ["pro"], ["shared-1", "shared-2"]),
+        (["price_basic", "price_pro"], ["", ""], ["basic", "pro"]),
+    ],
+)
+def test_plans_of_prices(price_ids: list[str], made_for: list[str], plan_ids: list[str]) -> None:
+    subscription = shown(price_ids=price_ids, price_plan_ids=made_for)
+    assert [plan.id for plan in plans_of(subscription, PLANS)] == plan_ids
