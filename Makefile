@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench faults build deploy local invoke lint types lock openapi
+.PHONY: help run test bench faults worlds build deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,8 +33,11 @@ bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a pee
 	@$(BIN)/python -m local.bench
 	@$(BIN)/python -m local.bench.lists
 
-faults: .venv/.installed  ## everything that can go wrong, on N simulated executions (N=n SEED=n MUTATE=rule)
-	@$(BIN)/python -m local.faults
+faults: .venv/.installed  ## what it withstands: a burst of alerts, killed workers, then N executions with everything else (N=n SEED=n)
+	@failed=0; for part in stack.burst stack.kills worlds; do $(BIN)/python -m local.faults.$$part || failed=1; done; exit $$failed
+
+worlds: .venv/.installed  ## the last part alone: N executions on simulated time (N=n SEED=n MUTATE=rule)
+	@$(BIN)/python -m local.faults.worlds
 
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build

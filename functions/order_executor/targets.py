@@ -68,8 +68,7 @@ async def fit_targets(
     if surplus:
         logger.warning("targets_too_large", execution_id=trade.execution.id, orders=len(surplus))
         await _shrink(trade, exits, surplus)
-        room = Decimal(0) if any(leg_of(trade, v) in TAKE_PROFIT_LEGS for v, _ in surplus) else room
-        room += sum((a for v, a in surplus if leg_of(trade, v) in TAKE_PROFIT_LEGS), Decimal(0))
+        room += sum((amount for view, amount in surplus if leg_of(trade, view) in TAKE_PROFIT_LEGS), Decimal(0))
     await place_targets(trade, exits, room=room)
 
 

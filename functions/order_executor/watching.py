@@ -53,17 +53,18 @@ async def look(trade: Trade) -> Found:
     held = await trade.position()
     if not held:
         return Found.FLAT
-    standing = await trade.account.open_orders(trade.symbol)
     left = await _left(trade, held)
     if not left:
         return Found.FLAT
+    # After the fills: a target that fills in between is gone here, and not taken for too much.
+    standing = await trade.account.open_orders(trade.symbol)
     stops = await _judge_stops(trade, standing, left=left, held=held)
     if stops.missing or stops.wrong:
         # It may have done its work, with the owner's own position in its place by now: ask the fills before placing it.
-        left = await closing.left_of_ours(trade)
-        if not left:
+        left_now = await closing.left_of_ours(trade)
+        if not left_now:
             return Found.FLAT
-        if not await _mend_stops(trade, stops, left=left):
+        if not await _mend_stops(trade, stops, left=left_now):
             return Found.UNGUARDED
     if trade.execution.state is ExecutionState.UNPROTECTED or stops.missing:
         await protecting.note_protected(trade)

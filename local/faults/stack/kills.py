@@ -21,7 +21,7 @@ from local.stack.places import NotReady, Places, Ports
 from local.stack.running import LocalStack
 
 FOLLOWERS = int(os.environ.get("FOLLOWERS", "") or "50")
-SEED = int(os.environ.get("SEED", "") or "1")
+SEED = int(os.environ.get("KILLS_SEED", "") or "1")
 ROUNDS = int(os.environ.get("ROUNDS", "") or "6")
 LATENCY_MS = int(os.environ.get("LATENCY_MS", "") or "50")
 
@@ -33,7 +33,7 @@ _KILLING_S = 20.0
 """Over which a run's kills are spread: the first road and the looks that follow it."""
 _ACCEPTED_S, _DRAIN_S = 120.0, 300.0
 _CHASE_S, _CHASE_NAKED_S = 4.0, 12.0
-_CUT_OFF, _CUTS = 6, 3
+_CUT_OFF, _CUTS = 6, 8
 """Followers whose requests for a stop are cut off, and how many each: fewer than make the worker give up."""
 
 

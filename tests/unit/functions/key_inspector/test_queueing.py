@@ -87,7 +87,7 @@ def test_first_run_of_a_day_counts_the_active_keys_of_every_lane(tables: Queues)
         an_exchange_key(id_of(f"key-{number}"), egress_lane="lane-1")
     an_exchange_key(id_of("spot"), egress_lane="lane-2", trade_type=TradeType.SPOT)
     an_exchange_key(id_of("inactive"), egress_lane="lane-2", active=False)
-    used = EgressLane(lane="lane-1", minute="2026-01-01T00:05", used_weight=17, updated_at=MIDNIGHT)
+    used = EgressLane(lane="lane-1", minute=from_iso("2026-01-01T00:05"), used_weight=17, updated_at=MIDNIGHT)
     used.save()
 
     answer = run(MIDNIGHT)

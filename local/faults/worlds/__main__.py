@@ -1,4 +1,4 @@
-"""`make faults`: worlds, each from its seed, until N executions have met what can go wrong; then a table.
+"""`make worlds`: worlds, each from its seed, until N executions have met what can go wrong; then a table.
 
 N is the number of executions, SEED the first world's seed, MUTATE a rule to be taken out (see mutations.py).
 """
@@ -31,7 +31,7 @@ def live(seed: int, mutation: str = "") -> Verdict:
 def main() -> int:
     """Run until N executions are judged; 0 when all of them were as they must be."""
     if MUTATE and MUTATE not in MUTATIONS:
-        print(f"make faults: MUTATE={MUTATE} is none of {', '.join(MUTATIONS)}", file=sys.stderr)
+        print(f"make worlds: MUTATE={MUTATE} is none of {', '.join(MUTATIONS)}", file=sys.stderr)
         return 1
     began_s = time.monotonic()
     verdicts = []
