@@ -16,6 +16,7 @@ from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower
+from shared.models.key_readiness import KeyReadiness
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.subscription import Subscription
@@ -25,6 +26,7 @@ from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.execution import DenialReason, Desired
 from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import judge_freshness
+from shared.trading.readiness import Verdict, judge_account
 from shared.trading.sizing import SizedOrder, size_order
 
 
@@ -37,6 +39,8 @@ class Standing:
     key: ExchangeKey | None
     plan: Subscription | None
     strategy: Strategy | None
+    readiness: KeyReadiness | None
+    """The last verdict on the key; the fresh read decides, whatever it says."""
     latest_alert_seq: int
     closed_seq: int
     """Everything up to it was asked to be closed, for the whole strategy or for this follower."""
@@ -46,12 +50,13 @@ class Standing:
 def read_standing(execution: Execution) -> Standing:
     """Read everything of ours that may forbid an entry, as of one moment (blocking)."""
     halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=execution.egress_lane)
-    follower, user, key, plan, strategy, alerts, *switches = read_together(
+    follower, user, key, plan, strategy, readiness, alerts, *switches = read_together(
         (Follower, execution.strategy_id, execution.follower_key),
         (User, execution.user_id, None),
         (ExchangeKey, execution.api_key_id, None),
         (Subscription, execution.subscription_id or "-", None),
         (Strategy, execution.strategy_id, None),
+        (KeyReadiness, execution.api_key_id, None),
         (StrategyAlerts, execution.strategy_id, None),
         *((TradingSwitch, scope, None) for scope in halts),
     )
@@ -61,6 +66,7 @@ def read_standing(execution: Execution) -> Standing:
         key=key,
         plan=plan,
         strategy=strategy,
+        readiness=readiness,
         latest_alert_seq=alerts.latest_alert_seq if alerts is not None else 0,
         closed_seq=max(one.closed_seq or 0 if one is not None else 0 for one in (alerts, follower)),
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
@@ -112,18 +118,15 @@ def admit_age(standing: Standing, execution: Execution, *, now: datetime, market
         raise OrderDenied(reason)
 
 
-def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
-    """Raise OrderDenied for an account of a kind that we do not trade, or one above its plan."""
-    refusals = (
-        (view.withdrawals_enabled, DenialReason.WITHDRAWALS_ENABLED),
-        (view.portfolio_margin, DenialReason.PORTFOLIO_MARGIN),
-        (not (view.futures_enabled and view.can_trade), DenialReason.FUTURES_DISABLED),
-        (view.hedge_mode, DenialReason.HEDGE_MODE),
-        (view.multi_assets_margin, DenialReason.MULTI_ASSETS_MARGIN),
-    )
-    for refused, reason in refusals:
-        if refused:
-            raise OrderDenied(reason)
+def judge_view(view: AccountView) -> Verdict:
+    """Return whether the account, as it was just read, is of a kind that we trade."""
+    return judge_account(view.setup, wallet_balance=view.wallet_balance)
+
+
+def admit_account(verdict: Verdict, view: AccountView, *, max_balance_usd: int | None) -> None:
+    """Raise OrderDenied for an account that may not be traded, or one above its plan."""
+    if not verdict.ready:
+        raise OrderDenied(verdict.reasons[0], ", ".join(verdict.reasons[1:]))
     if max_balance_usd is not None and view.wallet_balance > max_balance_usd:
         raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{view.wallet_balance} > {max_balance_usd}")
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from functions.order_executor import admission, booking, closing, entering, protecting, settling
+from functions.order_executor import admission, booking, closing, entering, key_health, protecting, settling
 from functions.order_executor.trade import Trade
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
@@ -34,6 +34,7 @@ async def open_position(trade: Trade, *, ends_at_s: float) -> None:
         await booking.end_without_position(
             trade, state=ExecutionState.DENIED, reason=denied.reason, detail=denied.detail
         )
+        await key_health.keep(trade.finding)
         return
     except ExchangeThrottled as error:
         await booking.end_without_position(
@@ -41,6 +42,7 @@ async def open_position(trade: Trade, *, ends_at_s: float) -> None:
         )
         return
     await settling.after_entry(trade, entry, await entering.send_entry(trade, entry))
+    await key_health.keep(trade.finding)
 
 
 async def _make_room(trade: Trade) -> None:
@@ -93,8 +95,12 @@ async def _admit_and_intend(trade: Trade, *, ends_at_s: float) -> Order:
     admission.admit_age(standing, execution, now=utc_now())
     if not await trade.account.is_trading(trade.symbol):
         raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING)
+    asked_at = utc_now()
     view = await _read_flat_account(trade)
-    admission.admit_account(view, max_balance_usd=execution.max_balance_usd)
+    verdict = admission.judge_view(view)
+    if standing.key is not None:
+        trade.finding = key_health.compare(standing.readiness, standing.key, verdict, view=view, checked_at=asked_at)
+    admission.admit_account(verdict, view, max_balance_usd=execution.max_balance_usd)
     admission.admit_age(standing, execution, now=utc_now(), market_price=view.market_price)
     sized = admission.size(execution, view, trade.filters)
     exits = protecting.plan_for(trade, sized.amount)

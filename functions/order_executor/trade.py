@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.key_health import Finding
 from functions.order_executor.lease import RECV_WINDOW_MS, Lease
 from shared.clock import utc_now
 from shared.config import settings
@@ -53,6 +54,8 @@ class Trade:
     filters: SymbolFilters
     orders: dict[str, Order] = field(default_factory=dict)
     """The ledger's orders of the execution, by client id."""
+    finding: Finding | None = None
+    """What an entry's read says of the key: recorded when nothing waits for it any more."""
 
     @property
     def symbol(self) -> str:

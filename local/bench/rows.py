@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from shared.clock import from_iso, to_iso
 from shared.models.base import Table, created_key
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType, listed_shard_of
 from shared.models.execution import Execution, trigger_part
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
@@ -177,7 +177,8 @@ def keys(numbers: range) -> Iterator[tuple[type[Table], Row]]:
     for number in numbers:
         key_id, created = _created("key", number)
         owner = {"user_id": {"S": id_of("user", _some(number, 10))}}
-        yield ExchangeKey, _template(_a_key) | created | owner
+        listed = {"listed_shard": {"S": listed_shard_of(key_id)}}
+        yield ExchangeKey, _template(_a_key) | created | owner | listed
         yield KeyBalance, _template(_a_balance) | {"api_key_id": {"S": key_id}}
         yield Follower, _template(_a_follower) | _created("follower", number)[1] | owner | {"api_key_id": {"S": key_id}}
 

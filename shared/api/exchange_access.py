@@ -46,10 +46,10 @@ def _keep(key: ExchangeKey, status: ApiKeyStatus) -> None:
     # Only the key that was looked through: its owner may have changed it meanwhile.
     condition: Condition = ExchangeKey.api_key == key.api_key
     if status is ApiKeyStatus.UNAUTHORIZED and key.active:
-        actions += [ExchangeKey.active.set(False), ExchangeKey.deactivated_by_refusal.set(True)]
+        actions += [*key.activation(active=False), ExchangeKey.deactivated_by_refusal.set(True)]
         condition &= ExchangeKey.active == True  # noqa: E712 - a DynamoDB condition, not a comparison
     elif status is ApiKeyStatus.AUTHORIZED and key.deactivated_by_refusal:
-        actions += [ExchangeKey.active.set(True), ExchangeKey.deactivated_by_refusal.set(False)]
+        actions += [*key.activation(active=True), ExchangeKey.deactivated_by_refusal.set(False)]
         condition &= ExchangeKey.deactivated_by_refusal == True  # noqa: E712
     elif key.api_key_status is status:
         return

@@ -7,7 +7,8 @@ Every method raises our ExchangeError classes only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,7 @@ from shared.clock import to_ms
 from shared.errors import ExchangeError, OrderUnknown, OutcomeUnknown
 from shared.exchange import parse, quirks, transport
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
-from shared.exchange.views import AccountView, BatchAnswer, History, OrderView
+from shared.exchange.views import AccountView, BatchAnswer, History, KeyView, OrderView
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg
 from shared.trading.plan import OrderType, PlannedOrder
@@ -102,6 +103,28 @@ class FuturesAccount:
             permissions=permissions,
             symbol=name,
             margin_asset=self._margin_asset,
+        )
+
+    async def inspect(self, *, margin_assets: Collection[str]) -> KeyView:
+        """Read what a key may do and how its account is set up: 11 of an address's weight, and 1 of the wallet's.
+
+        A key without futures is refused everything but its permissions, so these are read first.
+        """
+        permissions, offset_ms = await asyncio.gather(
+            self._get("sapiGetAccountApiRestrictions"), self._measure_clock_offset_ms()
+        )
+        account: dict[str, Any]
+        config: dict[str, Any] = {}
+        wallet_balance = None
+        if parse.account_setup(config=config, permissions=permissions).futures_enabled:
+            account, config = await asyncio.gather(
+                self._get("fapiPrivateV3GetAccount"), self._get("fapiPrivateGetAccountConfig")
+            )
+            wallet_balance = max(parse.asset_of(account, asset).wallet_balance for asset in margin_assets)
+        return KeyView(
+            setup=parse.account_setup(config=config, permissions=permissions),
+            wallet_balance=wallet_balance,
+            clock_offset_ms=offset_ms,
         )
 
     async def filters(self, symbol: str) -> SymbolFilters:
@@ -193,6 +216,12 @@ class FuturesAccount:
     async def server_time_ms(self) -> int:
         """Return the exchange's clock, Unix milliseconds."""
         return int((await self._get("fapiPublicGetTime"))["serverTime"])
+
+    async def _measure_clock_offset_ms(self) -> int:
+        """Return the exchange's clock minus this machine's, half a round trip allowed for."""
+        asked_ms = time.time_ns() // 1_000_000
+        server_ms = await self.server_time_ms()
+        return server_ms - (asked_ms + time.time_ns() // 1_000_000) // 2
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

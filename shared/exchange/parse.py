@@ -12,6 +12,7 @@ from shared.exchange.views import AccountView, BatchAnswer, OrderView, VenueStat
 from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
+from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
 
@@ -120,6 +121,20 @@ def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
     return AssetBalance(wallet_balance=Decimal(0), margin_balance=Decimal(0), available=Decimal(0))
 
 
+def account_setup(*, config: dict[str, Any], permissions: dict[str, Any]) -> AccountSetup:
+    """Return the setup from Futures Account Configuration and Get API Key Permission; what is missing is off."""
+    return AccountSetup(
+        can_trade=_true(config.get("canTrade")),
+        futures_enabled=_true(permissions.get("enableFutures")),
+        # The account's own `canWithdraw` is true for every ordinary account: the key's permission counts.
+        withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
+        portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
+        hedge_mode=_true(config.get("dualSidePosition")),
+        multi_assets_margin=_true(config.get("multiAssetsMargin")),
+        ip_restricted=_true(permissions.get("ipRestrict")),
+    )
+
+
 def account_view(
     *,
     account: dict[str, Any],
@@ -147,12 +162,7 @@ def account_view(
         margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
         brackets=tuple(brackets),
         market_price=market_price,
-        hedge_mode=_true(config.get("dualSidePosition")),
-        multi_assets_margin=_true(config.get("multiAssetsMargin")),
-        can_trade=_true(config.get("canTrade")),
-        futures_enabled=_true(permissions.get("enableFutures")),
-        withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
-        portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
+        setup=account_setup(config=config, permissions=permissions),
     )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
+from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import AccountState, MarginMode
 
@@ -75,6 +76,17 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """What a key may do and how its account is set up, whatever the symbol."""
+
+    setup: AccountSetup
+    wallet_balance: Decimal | None
+    """The largest of the margin assets'; None when a key without futures could not read it."""
+    clock_offset_ms: int
+    """The exchange's clock minus ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """Everything that an entry on one symbol depends on, from one round of reads."""
 
@@ -89,12 +101,7 @@ class AccountView:
     margin_mode: MarginMode
     brackets: tuple[LeverageBracket, ...]
     market_price: Decimal
-    hedge_mode: bool
-    multi_assets_margin: bool
-    can_trade: bool
-    futures_enabled: bool
-    withdrawals_enabled: bool
-    portfolio_margin: bool
+    setup: AccountSetup
 
     def state(self, *, maintenance_margin_rate: Decimal, bracket_notional_cap: Decimal) -> AccountState:
         """Return the part that sizing reads."""

@@ -38,6 +38,7 @@ class EmbeddedAws:
     triggers: str
     orders: str
     reconcile: str
+    keys: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -115,7 +116,8 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    queues["reconcile"] = sqs.create_queue(QueueName=f"reconcile-{suffix}")["QueueUrl"]
+    for name in ("reconcile", "keys"):
+        queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
         "AWS_REGION": _REGION,
@@ -126,6 +128,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "TRIGGERS_QUEUE_URL": queues["triggers"],
         "ORDERS_QUEUE_URL": queues["orders"],
         "RECONCILE_QUEUE_URL": queues["reconcile"],
+        "KEYS_QUEUE_URL": queues["keys"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)

@@ -112,3 +112,14 @@ def test_key_that_was_deleted_meanwhile_is_not_brought_back() -> None:
     with pytest.raises(ServiceUnavailable):
         look(seen, ExchangeUnavailable())
     assert ExchangeKey.find(KEY_ID) is None
+
+
+def test_refused_key_is_not_listed_until_it_is_good_again() -> None:
+    key = an_exchange_key()
+
+    with pytest.raises(AccessDenied):
+        look(key, ExchangeAuthorizationFailed("refused"))
+    assert list(ExchangeKey.list_active()) == []
+
+    look(ExchangeKey.get(KEY_ID))
+    assert [found.id for found in ExchangeKey.list_active()] == [KEY_ID]

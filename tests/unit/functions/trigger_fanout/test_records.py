@@ -241,7 +241,8 @@ def test_an_inactive_follower_is_reached_only_while_its_slot_holds_an_execution_
 def test_what_may_forbid_an_entry_is_left_to_the_executor(fanout: Fanout) -> None:
     follower = fanout.add_follower("ann")
     User.get(follower.user_id).update(actions=[User.active.set(False), User.plan_lapsed.set(True)])
-    ExchangeKey.get(follower.api_key_id).update(actions=[ExchangeKey.active.set(False)])
+    key = ExchangeKey.get(follower.api_key_id)
+    key.update(actions=key.activation(active=False))
     fanout.deliver()
     execution = fanout.execution(follower)
     assert execution is not None

@@ -1,0 +1,26 @@
+"""Lambda `KeyInspector`: the schedule of every quarter of an hour, and the records of the queue `keys`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.key_inspector import service
+from shared.clock import from_iso, utc_now
+from shared.messages import read_key_message
+from shared.worker import Record, run_batch
+
+DEADLINE_S = 25.0
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Take a batch of keys to look at, or, called by the schedule, queue those whose quarter of an hour it is."""
+    del context
+    if "Records" in event:
+        # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
+        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+    # The schedule's own time: a repeat of the same event asks for the same looks.
+    return service.queue_inspections(from_iso(event["time"]) if "time" in event else utc_now())
+
+
+async def _handle(record: Record) -> None:
+    await service.inspect(read_key_message(record.body), last_try=record.receive_count >= service.MAX_TRIES)

@@ -1,0 +1,96 @@
+"""Table `key_readiness`: the last verdict on each exchange key, by inspection or before an entry. Judges nothing.
+
+No entry is denied by what stands here: the executor reads every account fresh. It tells operators which keys would be
+denied before an alert does, and what was known of a key when it was first traded.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+
+from shared.models.attributes import TimeAttribute, text_list
+from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
+from shared.models.exchange_key import ExchangeKey
+from shared.observability import count_outcome, logger
+from shared.trading.readiness import Verdict, is_current
+
+
+class KeyReadiness(Table):
+    """What the last look at one key found, and whether a later look failed."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("key_readiness")
+
+    api_key_id = UnicodeAttribute(hash_key=True)
+    api_key = UnicodeAttribute(null=True)
+    """The API key that was asked with: a verdict on one that its owner has replaced does not count."""
+    checked_at = TimeAttribute(null=True)
+    """When the look began; None while every look has failed."""
+    reasons = text_list(null=True)
+    """Why the key is not traded; empty for a key that is ready."""
+    warnings = text_list(null=True)
+    details: JSONAttribute = JSONAttribute(null=True)
+    """What was read, by name."""
+    failed_at = TimeAttribute(null=True)
+    """When a look last came to no verdict; the one that stands is older. Cleared by the next verdict."""
+    failure = UnicodeAttribute(null=True)
+
+    def counts_for(self, key: ExchangeKey, *, now: datetime) -> bool:
+        """Tell whether there is a verdict on this API key that still counts."""
+        return self.api_key == key.api_key and is_current(self.checked_at, now=now)
+
+    def checked_since(self, key: ExchangeKey, moment: datetime) -> bool:
+        """Tell whether this API key has been looked at since then."""
+        return self.api_key == key.api_key and self.checked_at is not None and self.checked_at >= moment
+
+    @classmethod
+    def record(cls, key: ExchangeKey, verdict: Verdict, *, details: dict[str, Any], checked_at: datetime) -> None:
+        """Keep a verdict unless a later look has left one, and count it once."""
+        newer = cls.checked_at.does_not_exist() | (cls.checked_at < checked_at) | (cls.api_key != key.api_key)
+        try:
+            cls(key.id).update(
+                actions=[
+                    cls.api_key.set(key.api_key),
+                    cls.checked_at.set(checked_at),
+                    cls.reasons.set([reason.value for reason in verdict.reasons]),
+                    cls.warnings.set([warning.value for warning in verdict.warnings]),
+                    cls.details.set(details),
+                    cls.failed_at.remove(),
+                    cls.failure.remove(),
+                    cls.schema_version.set(SCHEMA_VERSION),
+                ],
+                condition=newer,
+            )
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise
+            return
+        _tell(key, verdict)
+
+    @classmethod
+    def record_failure(cls, key: ExchangeKey, failure: str, *, failed_at: datetime) -> None:
+        """Keep that a look came to no verdict; the last verdict stays."""
+        version = cls.schema_version.set(SCHEMA_VERSION)
+        cls(key.id).update(actions=[cls.failed_at.set(failed_at), cls.failure.set(failure), version])
+        logger.error("key_not_inspected", api_key_id=key.id, failure=failure)
+        count_outcome("key_not_inspected")
+
+
+def _tell(key: ExchangeKey, verdict: Verdict) -> None:
+    reasons = [reason.value for reason in verdict.reasons]
+    warnings = [warning.value for warning in verdict.warnings]
+    if verdict.ready:
+        logger.info("key_ready", api_key_id=key.id, warnings=warnings)
+        count_outcome("key_ready")
+    else:
+        logger.warning("key_refused", api_key_id=key.id, reasons=reasons, warnings=warnings)
+        # A key is counted once, under the gravest reason.
+        count_outcome("key_refused", reason=reasons[0])
+    for warning in warnings:
+        count_outcome("key_warned", warning=warning)

@@ -1,0 +1,119 @@
+"""The verdict on a key is kept with its first trade; what decides an entry is the fresh read alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from pynamodb.exceptions import UpdateError
+
+from shared.clock import utc_now
+from shared.models.key_readiness import KeyReadiness
+from shared.trading.execution import DenialReason, ExecutionState
+from shared.trading.readiness import HOLDS_FOR, Verdict
+from tests.integration.executor.world import ORDER, Person, World
+
+
+def verdict_on(person: Person) -> KeyReadiness:
+    found = KeyReadiness.find(person.key.id)
+    assert found is not None
+    return found
+
+
+def known(person: Person, *reasons: DenialReason, age: timedelta = timedelta(0)) -> KeyReadiness:
+    KeyReadiness.record(person.key, Verdict(reasons), details={}, checked_at=utc_now() - age)
+    return verdict_on(person)
+
+
+def test_first_trade_leaves_a_verdict(world: World) -> None:
+    person = world.follower()
+    began_at = utc_now()
+
+    assert world.opened(person).state is ExecutionState.PROTECTED
+
+    verdict = verdict_on(person)
+    assert verdict.reasons == []
+    assert verdict.checked_at is not None
+    assert verdict.checked_at >= began_at
+    assert verdict.details["ip_restricted"] is True
+
+
+def test_denial_of_a_first_trade_leaves_every_reason(world: World) -> None:
+    person = world.follower(canWithdraw=True, dualSidePosition=True)
+
+    execution = world.opened(person)
+
+    assert (execution.reason, execution.detail) == ("WITHDRAWALS_ENABLED", "HEDGE_MODE")
+    assert verdict_on(person).reasons == ["WITHDRAWALS_ENABLED", "HEDGE_MODE"]
+    assert world.books(person).sent(ORDER) == 0
+
+
+def test_recent_verdict_is_not_written_again(world: World) -> None:
+    person = world.follower()
+    before = known(person, age=timedelta(hours=20))
+
+    assert world.opened(person).state is ExecutionState.PROTECTED
+
+    assert verdict_on(person).checked_at == before.checked_at
+
+
+def test_old_verdict_is_replaced(world: World) -> None:
+    person = world.follower()
+    before = known(person, age=HOLDS_FOR + timedelta(minutes=1))
+
+    assert world.opened(person).state is ExecutionState.PROTECTED
+
+    after = verdict_on(person)
+    assert after.checked_at is not None
+    assert after.checked_at > before.checked_at
+
+
+def test_recorded_refusal_denies_nothing_that_the_fresh_read_allows(world: World) -> None:
+    person = world.follower()
+    known(person, DenialReason.WITHDRAWALS_ENABLED, age=timedelta(hours=1))
+
+    assert world.opened(person).state is ExecutionState.PROTECTED
+
+    assert verdict_on(person).reasons == []
+
+
+def test_key_that_was_ready_is_denied_when_the_fresh_read_says_so(world: World) -> None:
+    person = world.follower(canWithdraw=True)
+    known(person, age=timedelta(hours=1))
+
+    assert world.opened(person).reason == "WITHDRAWALS_ENABLED"
+
+    assert verdict_on(person).reasons == ["WITHDRAWALS_ENABLED"]
+
+
+def test_verdict_that_cannot_be_written_costs_neither_entry_nor_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise UpdateError("out of reach")
+
+    monkeypatch.setattr(KeyReadiness, "record", fail)
+    person = world.follower()
+    execution = world.queued(person, world.trigger())
+
+    assert world.work(execution) == []
+
+    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert len(world.books(person).stops) == 1
+
+
+def test_stop_stands_before_the_verdict_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = world.follower()
+    stops: list[int] = []
+    record = KeyReadiness.record
+
+    def look_and_record(*values: object, **named: object) -> None:
+        stops.append(len(world.books(person).stops))
+        record(*values, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(KeyReadiness, "record", look_and_record)
+
+    assert world.opened(person).state is ExecutionState.PROTECTED
+
+    assert stops == [1]
+    assert verdict_on(person).reasons == []

@@ -1,0 +1,39 @@
+"""A paper exchange for the folder, and the executor's world on it: followers with keys and accounts of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from functions.key_inspector import service
+from shared import config
+from shared.exchange import transport
+from shared.worker import run_async
+from tests.integration.conftest import EmbeddedAws
+from tests.integration.executor.world import World
+from tests.integration.paper_exchange.exchange_process import ExchangeProcess
+
+
+@pytest.fixture(scope="package")
+def paper_exchange() -> Iterator[ExchangeProcess]:
+    exchange = ExchangeProcess().start()
+    exchange.set(limits_enabled=False)
+    yield exchange
+    run_async(transport.close_session())
+    exchange.stop()
+
+
+@pytest.fixture
+def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A strategy and its followers-to-be; looks follow each other at once."""
+    monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
+    monkeypatch.setattr(service, "APART_S", 0.0)
+    monkeypatch.setattr(service, "_next_turn_s", 0.0)
+    config.settings.cache_clear()
+    transport._template.cache_clear()
+    world = World(paper_exchange, aws)
+    yield world
+    world.tidy()
+    paper_exchange.set(clock_offset_ms=0)
+    transport._template.cache_clear()

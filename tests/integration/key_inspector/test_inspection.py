@@ -1,0 +1,257 @@
+"""What a look at a key comes to, against the exchange's own accounts."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.key_inspector import app, service
+from shared.clock import to_iso, utc_now
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.key_readiness import KeyReadiness
+from tests.integration.executor.world import Person, World
+
+EVENTS = Path(__file__).resolve().parents[3] / "events" / "key_inspector"
+SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
+
+ACCOUNT = "/fapi/v3/account"
+CONFIG = "/fapi/v1/accountConfig"
+PERMISSIONS = "/sapi/v1/account/apiRestrictions"
+
+SETUPS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "as it should be": ({}, []),
+    "can withdraw": ({"canWithdraw": True}, ["WITHDRAWALS_ENABLED"]),
+    "portfolio margin": ({"enablePortfolioMarginTrading": True}, ["PORTFOLIO_MARGIN"]),
+    "may not trade": ({"canTrade": False}, ["FUTURES_DISABLED"]),
+    "no futures": ({"enableFutures": False}, ["FUTURES_DISABLED"]),
+    "hedge mode": ({"dualSidePosition": True}, ["HEDGE_MODE"]),
+    "multi-assets margin": ({"multiAssetsMargin": True}, ["MULTI_ASSETS_MARGIN"]),
+    "empty": ({"balances": {"USDT": "0"}}, ["NO_EQUITY"]),
+    "everything wrong": (
+        {"canWithdraw": True, "dualSidePosition": True, "multiAssetsMargin": True},
+        ["WITHDRAWALS_ENABLED", "HEDGE_MODE", "MULTI_ASSETS_MARGIN"],
+    ),
+}
+
+
+def record_of(key: ExchangeKey, *, asked_at: datetime | None = None, delivery: int = 1) -> dict[str, Any]:
+    body = {"api_key_id": key.id, "asked_at": to_iso(asked_at or utc_now())}
+    attributes = {"ApproximateReceiveCount": str(delivery), "SentTimestamp": "0"}
+    return {"messageId": key.id, "body": json.dumps(body), "attributes": attributes}
+
+
+def inspect(*people: Person, **how: Any) -> list[str]:
+    """Give the inspector one message for each key, as one batch; return the keys whose message failed."""
+    answer = app.lambda_handler({"Records": [record_of(person.key, **how) for person in people]}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def verdict_on(person: Person) -> KeyReadiness:
+    found = KeyReadiness.find(person.key.id)
+    assert found is not None
+    return found
+
+
+def asked(world: World, person: Person) -> int:
+    """Return how many requests with its key reached the exchange."""
+    return sum(world.books(person).requests.values())
+
+
+@pytest.mark.parametrize("case", SETUPS)
+def test_verdict_names_every_reason(world: World, case: str) -> None:
+    account, reasons = SETUPS[case]
+    person = world.follower(**account)
+    began_at = utc_now()
+
+    assert inspect(person) == []
+
+    verdict = verdict_on(person)
+    assert verdict.reasons == reasons
+    assert verdict.counts_for(person.key, now=utc_now())
+    assert verdict.checked_at is not None
+    assert verdict.checked_at >= began_at
+
+
+def test_details_say_what_was_read(world: World) -> None:
+    person = world.follower(balance="1234.5")
+
+    inspect(person)
+
+    details = verdict_on(person).details
+    assert float(details["wallet_balance"]) == 1234.5
+    assert details["withdrawals_enabled"] is False
+    assert abs(details["clock_offset_ms"]) < 1000
+
+
+def test_key_for_any_address_is_ready_with_a_warning(world: World) -> None:
+    person = world.follower(ipRestrict=False)
+
+    inspect(person)
+
+    assert (verdict_on(person).reasons, verdict_on(person).warnings) == ([], ["IP_UNRESTRICTED"])
+
+
+def test_clock_that_is_off_is_noted_and_costs_nothing(world: World) -> None:
+    world.exchange.set(clock_offset_ms=2500)
+    person = world.follower()
+
+    assert inspect(person) == []
+
+    verdict = verdict_on(person)
+    assert (verdict.reasons, verdict.warnings) == ([], ["CLOCK_OFF"])
+    assert abs(verdict.details["clock_offset_ms"] - 2500) < 1000
+
+
+def test_wallet_is_that_of_the_quote_which_the_key_follows(world: World) -> None:
+    person = world.follower()
+    person.record.symbol = "BTC/USDC"
+    person.record.save()
+
+    inspect(person)
+
+    assert verdict_on(person).reasons == ["NO_EQUITY"], "there are dollars, and none of those that it trades with"
+
+
+def test_key_that_the_exchange_refuses_is_unauthorized(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
+
+    assert inspect(person) == []
+
+    assert verdict_on(person).reasons == ["KEY_UNAUTHORIZED"]
+
+
+def test_bad_key_stops_no_other(world: World) -> None:
+    unreachable, refused, good, hedged = (
+        world.follower(),
+        world.follower(),
+        world.follower(),
+        world.follower(dualSidePosition=True),
+    )
+    world.fault(unreachable, "http", CONFIG, "GET", status=500, msg="Internal error")
+    world.fault(refused, "code", PERMISSIONS, "GET", status=401, code=-2015, msg="Invalid API-key")
+
+    assert inspect(unreachable, refused, good, hedged) == [unreachable.key.id]
+
+    assert KeyReadiness.find(unreachable.key.id) is None
+    reasons = [verdict_on(person).reasons for person in (refused, good, hedged)]
+    assert reasons == [["KEY_UNAUTHORIZED"], [], ["HEDGE_MODE"]]
+
+
+def test_unreachable_exchange_is_asked_again_and_the_retry_decides(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+
+    assert inspect(person) == [person.key.id]
+    assert inspect(person, delivery=2) == []
+
+    assert verdict_on(person).reasons == []
+
+
+def test_exchange_that_stays_out_of_reach_leaves_the_old_verdict_and_is_recorded(world: World) -> None:
+    person = world.follower()
+    inspect(person)
+    before = verdict_on(person)
+    world.fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+
+    assert inspect(person, delivery=service.MAX_TRIES) == [], "the next day comes anyway"
+
+    after = verdict_on(person)
+    assert (after.reasons, after.checked_at) == (before.reasons, before.checked_at)
+    assert after.failure is not None
+    assert after.failed_at is not None
+    assert before.failed_at is None
+
+
+def test_same_message_twice_asks_the_exchange_once(world: World) -> None:
+    person = world.follower()
+    asked_at = utc_now()
+    inspect(person, asked_at=asked_at)
+    before, requests = verdict_on(person).serialize(), asked(world, person)
+    assert requests > 0
+
+    assert inspect(person, asked_at=asked_at) == []
+
+    assert (verdict_on(person).serialize(), asked(world, person)) == (before, requests)
+
+
+def test_next_days_message_looks_again(world: World) -> None:
+    person = world.follower()
+    inspect(person)
+    world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"canWithdraw": True})
+
+    inspect(person, asked_at=utc_now() + timedelta(milliseconds=1))
+
+    assert verdict_on(person).reasons == ["WITHDRAWALS_ENABLED"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"active": False}, {"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL}]
+)
+def test_key_that_no_longer_trades_automatically_is_left_alone(world: World, change: dict[str, Any]) -> None:
+    person = world.follower()
+    for name, value in change.items():
+        setattr(person.key, name, value)
+    person.key.save()
+
+    assert inspect(person) == []
+
+    assert KeyReadiness.find(person.key.id) is None
+    assert asked(world, person) == 0
+
+
+def test_key_that_is_gone_is_no_fault(world: World) -> None:
+    person = world.follower()
+    person.key.delete()
+
+    assert inspect(person) == []
+
+
+def test_messages_that_come_at_once_are_looked_at_one_after_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "APART_S", 0.3)
+    people = [world.follower() for _ in range(4)]
+    began_at = utc_now()
+
+    assert inspect(*people) == []
+
+    looks = sorted(verdict_on(person).checked_at or began_at for person in people)
+    waited_s = [(look - began_at).total_seconds() for look in looks]
+    assert all(waited >= number * 0.29 for number, waited in enumerate(waited_s)), waited_s
+
+
+def test_sample_events(world: World) -> None:
+    person = world.follower()
+    text = (EVENTS / "key.json").read_text(encoding="utf-8")
+
+    answer = app.lambda_handler(json.loads(text.replace(SAMPLE_KEY, person.key.id)), None)
+
+    assert answer == {"batchItemFailures": []}
+    assert verdict_on(person).reasons == []
+
+
+def test_malformed_messages_fail_one_by_one(world: World) -> None:
+    event = json.loads((EVENTS / "malformed.json").read_text(encoding="utf-8"))
+
+    failures = app.lambda_handler(event, None)["batchItemFailures"]
+
+    assert sorted(one["itemIdentifier"] for one in failures) == sorted(one["messageId"] for one in event["Records"])
+
+
+def test_message_on_the_queue_is_one_that_the_inspector_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SPREAD_S", 0)
+    person = world.follower()
+    shard = int((person.key.listed_shard or "").split("#")[1])
+    at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)
+
+    app.lambda_handler({"time": to_iso(at)}, None)
+
+    message = next(one for one in world.queue("keys") if one["api_key_id"] == person.key.id)
+    body = json.dumps({"api_key_id": message["api_key_id"], "asked_at": message["asked_at"]})
+    assert app.lambda_handler({"Records": [{"messageId": "1", "body": body}]}, None) == {"batchItemFailures": []}
+    assert verdict_on(person).reasons == []

@@ -1,0 +1,105 @@
+"""Every key that trades automatically is looked at once a day; the looks of one run are spread over its quarter."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.key_inspector import app, service
+from shared import messages
+from shared.clock import from_iso, to_iso
+from shared.models.egress_lane import EgressLane
+from shared.models.exchange_key import LISTED_SHARDS, StrategyType, TradeType, listed_shard_of
+from tests.unit.conftest import Queues
+from tests.unit.records import KEY_ID, an_exchange_key, id_of
+
+MIDNIGHT = from_iso("2026-01-01T00:05:00Z")
+
+
+def schedule(at: datetime) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(Path("events/key_inspector/schedule.json").read_text())
+    return event | {"time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def run(at: datetime) -> dict[str, Any]:
+    return app.lambda_handler(schedule(at), None)
+
+
+def time_of(key_id: str) -> datetime:
+    """Return when the schedule comes for a key."""
+    return MIDNIGHT + timedelta(minutes=15 * int(listed_shard_of(key_id).split("#")[1]))
+
+
+def run_a_day() -> list[dict[str, Any]]:
+    return [run(MIDNIGHT + timedelta(minutes=15 * quarter)) for quarter in range(24 * 4)]
+
+
+def test_a_days_runs_queue_every_automated_key_once(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SPREAD_S", 0)  # what is delayed could not be taken from the queue
+    wanted = [an_exchange_key(id_of(f"key-{number}")).id for number in range(40)]
+    an_exchange_key(id_of("inactive"), active=False)
+    an_exchange_key(id_of("spot"), trade_type=TradeType.SPOT)
+    an_exchange_key(id_of("manual"), strategy_type=StrategyType.MANUAL)
+
+    answers = run_a_day()
+
+    assert sorted(message["api_key_id"] for message in tables.sent_to(tables.keys)) == sorted(wanted)
+    assert sorted(answer["shard"] for answer in answers) == list(range(LISTED_SHARDS))
+    assert sum(answer["keys"] for answer in answers) == 40
+
+
+def test_repeated_run_asks_for_the_same_looks(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "SPREAD_S", 0)
+    an_exchange_key()
+
+    assert run(time_of(KEY_ID)) == run(time_of(KEY_ID))
+
+    look = {"api_key_id": KEY_ID, "asked_at": to_iso(time_of(KEY_ID))}
+    assert tables.sent_to(tables.keys) == [look, look]
+
+
+def test_looks_of_a_run_are_spread_evenly_over_its_quarter_of_an_hour(
+    tables: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries: list[Any] = []
+    monkeypatch.setattr(messages, "_send_batch", lambda _url, batch: entries.extend(batch))
+    names = (id_of(f"key-{number}") for number in range(10_000))
+    ids = list(islice((name for name in names if listed_shard_of(name) == listed_shard_of(KEY_ID)), 42))
+    for key_id in ids:
+        an_exchange_key(key_id)
+
+    run(time_of(KEY_ID))
+
+    assert sorted(json.loads(entry["MessageBody"])["api_key_id"] for entry in entries) == sorted(ids)
+    delays_s = [entry["DelaySeconds"] for entry in entries]
+    assert max(delays_s) < 15 * 60, "the queue delays nothing for longer, and the next run begins"
+    assert Counter(delay_s // 60 for delay_s in delays_s) == dict.fromkeys(range(14), 3)
+
+
+def test_first_run_of_a_day_counts_the_active_keys_of_every_lane(tables: Queues) -> None:
+    for number in range(5):
+        an_exchange_key(id_of(f"key-{number}"), egress_lane="lane-1")
+    an_exchange_key(id_of("spot"), egress_lane="lane-2", trade_type=TradeType.SPOT)
+    an_exchange_key(id_of("inactive"), egress_lane="lane-2", active=False)
+    used = EgressLane(lane="lane-1", minute="2026-01-01T00:05", used_weight=17, updated_at=MIDNIGHT)
+    used.save()
+
+    answer = run(MIDNIGHT)
+
+    assert answer["lanes"] == 2
+    assert [EgressLane.get(lane).keys for lane in ("lane-1", "lane-2")] == [5, 1]
+    assert EgressLane.get("lane-1").used_weight == 17
+    assert run(MIDNIGHT + timedelta(minutes=15))["lanes"] == 0
+
+
+def test_sample_of_the_schedule_is_answered_with_what_was_queued(tables: Queues) -> None:
+    event = json.loads(Path("events/key_inspector/schedule.json").read_text())
+
+    assert app.lambda_handler(event, None) == {"shard": 2, "keys": 0, "lanes": 0}
+    assert tables.sent_to(tables.keys) == []

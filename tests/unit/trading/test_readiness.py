@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.clock import from_iso
+from shared.trading.execution import DenialReason
+from shared.trading.readiness import (
+    HOLDS_FOR,
+    MAX_CLOCK_OFFSET_MS,
+    AccountSetup,
+    KeyWarning,
+    is_current,
+    judge_account,
+)
+
+GOOD = AccountSetup(
+    can_trade=True,
+    futures_enabled=True,
+    withdrawals_enabled=False,
+    portfolio_margin=False,
+    hedge_mode=False,
+    multi_assets_margin=False,
+    ip_restricted=True,
+)
+ANY_SETUP = st.builds(AccountSetup, **{name: st.booleans() for name in AccountSetup.__slots__})
+ANY_WALLET = st.none() | st.decimals(-10, 10, places=2)
+ANY_OFFSET = st.none() | st.integers(-5000, 5000)
+
+
+def test_account_as_it_should_be_is_ready() -> None:
+    verdict = judge_account(GOOD, wallet_balance=Decimal("0.01"), clock_offset_ms=0)
+
+    assert (verdict.ready, verdict.reasons, verdict.warnings) == (True, (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("withdrawals_enabled", DenialReason.WITHDRAWALS_ENABLED),
+        ("portfolio_margin", DenialReason.PORTFOLIO_MARGIN),
+        ("can_trade", DenialReason.FUTURES_DISABLED),
+        ("futures_enabled", DenialReason.FUTURES_DISABLED),
+        ("hedge_mode", DenialReason.HEDGE_MODE),
+        ("multi_assets_margin", DenialReason.MULTI_ASSETS_MARGIN),
+    ],
+)
+def test_each_fault_of_the_setup_refuses_by_itself(name: str, reason: DenialReason) -> None:
+    faulty = replace(GOOD, **{name: not getattr(GOOD, name)})
+
+    assert judge_account(faulty, wallet_balance=Decimal(1)).reasons == (reason,)
+
+
+@pytest.mark.parametrize(("wallet", "ready"), [("0", False), ("-0.01", False), ("0.01", True)])
+def test_empty_wallet_refuses(wallet: str, ready: bool) -> None:
+    verdict = judge_account(GOOD, wallet_balance=Decimal(wallet))
+
+    assert verdict.reasons == (() if ready else (DenialReason.NO_EQUITY,))
+
+
+def test_wallet_that_was_not_read_is_not_judged() -> None:
+    assert judge_account(GOOD, wallet_balance=None).ready
+
+
+@given(setup=ANY_SETUP, wallet=ANY_WALLET, offset=ANY_OFFSET)
+def test_key_that_can_withdraw_is_refused_for_that_first(
+    setup: AccountSetup, wallet: Decimal | None, offset: int | None
+) -> None:
+    verdict = judge_account(setup, wallet_balance=wallet, clock_offset_ms=offset)
+
+    assert (DenialReason.WITHDRAWALS_ENABLED in verdict.reasons) is setup.withdrawals_enabled
+    if setup.withdrawals_enabled:
+        assert verdict.reasons[0] is DenialReason.WITHDRAWALS_ENABLED
+
+
+@given(setup=ANY_SETUP, wallet=ANY_WALLET, offset=ANY_OFFSET)
+def test_warnings_never_refuse(setup: AccountSetup, wallet: Decimal | None, offset: int | None) -> None:
+    with_warnings = judge_account(setup, wallet_balance=wallet, clock_offset_ms=offset)
+    without = judge_account(replace(setup, ip_restricted=True), wallet_balance=wallet, clock_offset_ms=0)
+
+    assert with_warnings.reasons == without.reasons
+    assert without.warnings == ()
+
+
+@given(setup=ANY_SETUP, wallet=ANY_WALLET)
+def test_mending_one_fault_never_adds_a_reason(setup: AccountSetup, wallet: Decimal | None) -> None:
+    before = judge_account(setup, wallet_balance=wallet).reasons
+    for name in AccountSetup.__slots__:
+        after = judge_account(replace(setup, **{name: getattr(GOOD, name)}), wallet_balance=wallet).reasons
+        assert set(after) <= set(before)
+
+
+def test_key_for_any_address_is_warned_about() -> None:
+    verdict = judge_account(replace(GOOD, ip_restricted=False), wallet_balance=Decimal(1))
+
+    assert (verdict.ready, verdict.warnings) == (True, (KeyWarning.IP_UNRESTRICTED,))
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "noted"),
+    [(MAX_CLOCK_OFFSET_MS, False), (MAX_CLOCK_OFFSET_MS + 1, True), (-1001, True), (-1000, False)],
+)
+def test_clock_that_is_more_than_a_second_off_is_warned_about(offset_ms: int, noted: bool) -> None:
+    verdict = judge_account(GOOD, wallet_balance=Decimal(1), clock_offset_ms=offset_ms)
+
+    assert verdict.warnings == ((KeyWarning.CLOCK_OFF,) if noted else ())
+
+
+def test_verdict_counts_for_a_day_and_the_next_days_inspection() -> None:
+    at = from_iso("2026-01-01T00:05:00Z")
+
+    assert is_current(at, now=at + timedelta(days=1, minutes=30))
+    assert is_current(at, now=at + HOLDS_FOR)
+    assert not is_current(at, now=at + HOLDS_FOR + timedelta(milliseconds=1))
+    assert not is_current(None, now=at)
