@@ -16,11 +16,8 @@ class Settings:
     triggers_queue_url: str
     orders_queue_url: str
     reconcile_queue_url: str
-<<<<<<< HEAD
     notices_queue_url: str
-=======
     keys_queue_url: str
->>>>>>> keys
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -69,11 +66,8 @@ def settings() -> Settings:
         triggers_queue_url=env.get("TRIGGERS_QUEUE_URL", ""),
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
-<<<<<<< HEAD
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
-=======
         keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
->>>>>>> keys
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),

@@ -75,18 +75,18 @@ class ReconcileMessage:
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
 class NoticeMessage:
     """`notices`: a notice is recorded and waits to be sent."""
 
     notice_id: str
-=======
+
+
+@dataclass(frozen=True, slots=True)
 class KeyMessage:
     """`keys`, delayed: look at this exchange key, unless that has been done since `asked_at`."""
 
     api_key_id: str
     asked_at: datetime
->>>>>>> keys
 
 
 def read_trigger_message(body: str) -> TriggerMessage:
@@ -110,11 +110,11 @@ def read_reconcile_message(body: str) -> ReconcileMessage:
     return ReconcileMessage(**_fields(body, "execution_id"))
 
 
-<<<<<<< HEAD
 def read_notice_message(body: str) -> NoticeMessage:
     """Return the message; raise MessageMalformed."""
     return NoticeMessage(**_fields(body, "notice_id"))
-=======
+
+
 def read_key_message(body: str) -> KeyMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "api_key_id", "asked_at")
@@ -123,7 +123,6 @@ def read_key_message(body: str) -> KeyMessage:
     except ValueError as error:
         raise MessageMalformed("asked_at is no time") from error
     return KeyMessage(api_key_id=fields["api_key_id"], asked_at=asked_at)
->>>>>>> keys
 
 
 def connect() -> None:
@@ -174,13 +173,13 @@ def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     )
 
 
-<<<<<<< HEAD
 def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(
         QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
-=======
+
+
 def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
     """Queue looks at exchange keys, evenly over the next `over_s` seconds (at most 900); raise MessageNotSent."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
@@ -193,7 +192,6 @@ def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(settings().keys_queue_url, entries[start : start + _BATCH])
->>>>>>> keys
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:

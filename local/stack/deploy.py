@@ -47,11 +47,8 @@ class Deployed:
             TRIGGERS_QUEUE_URL=self.outputs["TriggersQueueUrl"],
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
-<<<<<<< HEAD
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
-=======
             KEYS_QUEUE_URL=self.outputs["KeysQueueUrl"],
->>>>>>> keys
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],

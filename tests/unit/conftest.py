@@ -42,11 +42,8 @@ class Queues:
     triggers: str
     orders: str
     reconcile: str
-<<<<<<< HEAD
     notices: str
-=======
     keys: str
->>>>>>> keys
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -111,22 +108,16 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
-<<<<<<< HEAD
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
-=======
         keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
->>>>>>> keys
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
         TRIGGERS_QUEUE_URL=queues.triggers,
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
-<<<<<<< HEAD
         NOTICES_QUEUE_URL=queues.notices,
-=======
         KEYS_QUEUE_URL=queues.keys,
->>>>>>> keys
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
