@@ -18,6 +18,8 @@ class Settings:
     reconcile_queue_url: str
     notices_queue_url: str
     keys_queue_url: str
+    balances_queue_url: str
+    imports_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -48,6 +50,8 @@ class Settings:
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
     """Cap on notional / equity, whatever the account's own leverage."""
+    near_maximum_pct: Decimal
+    """From this share of the plan's maximum balance on, in percent, the user and the admins are warned."""
     max_alert_age_s: int
     """An alert older than this opens nothing."""
     max_price_distance_pct: Decimal
@@ -68,6 +72,8 @@ def settings() -> Settings:
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
+        balances_queue_url=env.get("BALANCES_QUEUE_URL", ""),
+        imports_queue_url=env.get("IMPORTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
@@ -86,6 +92,7 @@ def settings() -> Settings:
         sender_address=env.get("SENDER_ADDRESS", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
+        near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),

@@ -83,7 +83,7 @@ class NoticeMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyMessage:
-    """`keys`, delayed: look at this exchange key, unless that has been done since `asked_at`."""
+    """`keys`, `balances`, `imports`: look at this exchange key, unless that has been done since `asked_at`."""
 
     api_key_id: str
     asked_at: datetime
@@ -180,7 +180,7 @@ def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     )
 
 
-def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
+def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int) -> None:
     """Queue looks at exchange keys, evenly over the next `over_s` seconds (at most 900); raise MessageNotSent."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
@@ -191,7 +191,7 @@ def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(settings().keys_queue_url, entries[start : start + _BATCH])
+        _send_batch(queue_url, entries[start : start + _BATCH])
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:
