@@ -49,6 +49,8 @@ class Deployed:
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
             KEYS_QUEUE_URL=self.outputs["KeysQueueUrl"],
+            BALANCES_QUEUE_URL=self.outputs["BalancesQueueUrl"],
+            IMPORTS_QUEUE_URL=self.outputs["ImportsQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],

@@ -1,4 +1,4 @@
-"""What a key holds, in dollars: an exchange's balance and its prices brought together. The rule is trading.valuation's."""
+"""What a key holds, in dollars: a balance and prices brought together. The rule is trading.valuation's."""
 
 from __future__ import annotations
 

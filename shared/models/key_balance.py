@@ -35,7 +35,9 @@ class KeyBalance(Table):
         Raise RecordChanged when that is no longer what stands there.
         """
         cls = KeyBalance
-        unchanged: Condition = cls.api_key_id.does_not_exist() if before is None else cls.updated_at == before.updated_at
+        unchanged: Condition = cls.api_key_id.does_not_exist()
+        if before is not None:
+            unchanged = cls.updated_at == before.updated_at
         actions: list[Action] = [
             cls.total_usd.set(self.total_usd),
             cls.updated_at.set(self.updated_at),

@@ -32,12 +32,10 @@ def follow(
         return Crossings()
     with exact():
         slack = maximum_usd * SLACK_PCT / 100
-        near = maximum_usd * near_pct / 100
+        near, above = maximum_usd * near_pct / 100, is_above(balance_usd, maximum_usd)
         return Crossings(
             near_since=_since(before.near_since, at, crossed=balance_usd >= near, below=balance_usd < near - slack),
-            above_since=_since(
-                before.above_since, at, crossed=is_above(balance_usd, maximum_usd), below=balance_usd < maximum_usd - slack
-            ),
+            above_since=_since(before.above_since, at, crossed=above, below=balance_usd < maximum_usd - slack),
         )
 
 

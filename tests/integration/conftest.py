@@ -38,7 +38,10 @@ class EmbeddedAws:
     triggers: str
     orders: str
     reconcile: str
+    notices: str
     keys: str
+    balances: str
+    imports: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -116,7 +119,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    for name in ("reconcile", "keys"):
+    for name in ("reconcile", "notices", "keys", "balances", "imports"):
         queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
@@ -128,7 +131,10 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "TRIGGERS_QUEUE_URL": queues["triggers"],
         "ORDERS_QUEUE_URL": queues["orders"],
         "RECONCILE_QUEUE_URL": queues["reconcile"],
+        "NOTICES_QUEUE_URL": queues["notices"],
         "KEYS_QUEUE_URL": queues["keys"],
+        "BALANCES_QUEUE_URL": queues["balances"],
+        "IMPORTS_QUEUE_URL": queues["imports"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)

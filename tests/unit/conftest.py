@@ -44,6 +44,8 @@ class Queues:
     reconcile: str
     notices: str
     keys: str
+    balances: str
+    imports: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -110,6 +112,8 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
         keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
+        balances=sqs.create_queue(QueueName="balances")["QueueUrl"],
+        imports=sqs.create_queue(QueueName="imports")["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
@@ -118,6 +122,8 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         RECONCILE_QUEUE_URL=queues.reconcile,
         NOTICES_QUEUE_URL=queues.notices,
         KEYS_QUEUE_URL=queues.keys,
+        BALANCES_QUEUE_URL=queues.balances,
+        IMPORTS_QUEUE_URL=queues.imports,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
