@@ -180,13 +180,16 @@ def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     )
 
 
-def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int) -> None:
-    """Queue looks at exchange keys, evenly over the next `over_s` seconds (at most 900); raise MessageNotSent."""
+def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int = 0, after_s: int = 0) -> None:
+    """Queue looks at exchange keys, evenly over `over_s` seconds that begin after `after_s`; raise MessageNotSent.
+
+    The last one is due in LONGEST_DELAY_S at most.
+    """
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
             "MessageBody": json.dumps({"api_key_id": message.api_key_id, "asked_at": to_iso(message.asked_at)}),
-            "DelaySeconds": number * over_s // len(messages),
+            "DelaySeconds": after_s + number * over_s // len(messages),
         }
         for number, message in enumerate(messages)
     ]

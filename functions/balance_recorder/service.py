@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from functions.balance_recorder import maximum
-from shared.api.exchange_access import look_through
+from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
@@ -16,7 +16,7 @@ from shared.exchange import reading
 from shared.exchange.worth import amounts_of, read_worth
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
-from shared.models.exchange_key import ExchangeKey
+from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.observability import count_outcome, logger
 from shared.rounds import Round, Turns
@@ -24,6 +24,9 @@ from shared.rounds import Round, Turns
 ROUND = Round(120)
 MAX_TRIES = 5
 """An exchange that is out of reach is asked again four times, three minutes apart; the next day comes anyway."""
+
+WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
+"""What one reading weighs at the exchange, in the pool of its kind of account; a test holds it against the headers."""
 
 _CENTS = Decimal("1e-8")
 _WRITES = 5
@@ -46,7 +49,7 @@ def queue_user(user_id: str, *, at: datetime) -> dict[str, int]:
 def queue_keys(key_ids: Sequence[str], *, at: datetime) -> dict[str, int]:
     """Queue keys, now."""
     messages = [KeyMessage(api_key_id=key_id, asked_at=at) for key_id in key_ids]
-    send_keys(messages, queue_url=settings().balances_queue_url, over_s=0)
+    send_keys(messages, queue_url=settings().balances_queue_url)
     logger.info("balances_queued", keys=len(messages))
     return {"keys": len(messages)}
 
@@ -89,18 +92,11 @@ async def _read_and_keep(key: ExchangeKey) -> KeyBalance:
 
 async def _read(key: ExchangeKey) -> dict[str, Decimal]:
     """Return what the key holds. The one place where a recording's success or failure is held against a key."""
-    found: dict[str, Decimal] | ExchangeError
-    try:
-        found = amounts_of(await reading.read_balance(key))
-    except ExchangeError as error:
-        found = error
+    return await look_through_async(key, _amounts(key))
 
-    def seen() -> dict[str, Decimal]:
-        if isinstance(found, ExchangeError):
-            raise found
-        return found
 
-    return await asyncio.to_thread(look_through, key, seen)
+async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:
+    return amounts_of(await reading.read_balance(key))
 
 
 def _keep(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:

@@ -1,8 +1,9 @@
-"""What an admin's look through an exchange key does to the key. The one place of the rule for `apiKeyStatus`."""
+"""What a look through an exchange key does to the key. The one place of the rule for `apiKeyStatus`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pynamodb.exceptions import UpdateError
@@ -39,6 +40,22 @@ def look_through(key: ExchangeKey, look: Callable[[], T]) -> T:
         raise ServiceUnavailable(UNREACHABLE) from error
     _keep(key, ApiKeyStatus.AUTHORIZED)
     return seen
+
+
+async def look_through_async(key: ExchangeKey, look: Awaitable[T]) -> T:
+    """Do the same with what a worker waits for on its event loop."""
+    found: T | ExchangeError
+    try:
+        found = await look
+    except ExchangeError as error:
+        found = error
+
+    def seen() -> T:
+        if isinstance(found, ExchangeError):
+            raise found
+        return found
+
+    return await asyncio.to_thread(look_through, key, seen)
 
 
 def _keep(key: ExchangeKey, status: ApiKeyStatus) -> None:

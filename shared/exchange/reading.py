@@ -168,6 +168,12 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
     _run(ask())
 
 
+async def read_through(key: ExchangeKey, ask: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Return what `ask` reads with a client of the key's, its markets loaded, for a worker; raise ExchangeError."""
+    found: _T = await _with_client(key, ask)
+    return found
+
+
 def _run(work: Awaitable[_T]) -> _T:
     async def run() -> _T:
         return await work
