@@ -240,7 +240,15 @@ def test_public_functions_open_no_secret() -> None:
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "NoticesQueue", "KeysQueue"}
+    assert working == {
+        "TriggersQueue",
+        "OrdersQueue",
+        "ReconcileQueue",
+        "NoticesQueue",
+        "KeysQueue",
+        "BalancesQueue",
+        "ImportsQueue",
+    }
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
@@ -262,6 +270,8 @@ def test_fifo_queues_order_by_group_only() -> None:
         ("OrderExecutor", "OrdersQueue"),
         ("PositionWatcher", "ReconcileQueue"),
         ("KeyInspector", "KeysQueue"),
+        ("BalanceRecorder", "BalancesQueue"),
+        ("ManualTradeImporter", "ImportsQueue"),
     ],
 )
 def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:

@@ -1,0 +1,167 @@
+"""What users traded by hand, from the exchange's own lists to what the API shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from functions.manual_trade_importer import app, service
+from shared.clock import to_iso, utc_now
+from shared.messages import KeyMessage
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
+from shared.models.manual_trade import ManualTrade
+from shared.models.performance_day import PerformanceDay, TradeLedger
+from shared.trading.performance import AccountDay
+from shared.trading.sides import Side
+from shared.worker import run_async
+from tests.integration.manual_trade_importer.conftest import Owner, World
+
+BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
+
+
+def bring_in(*owners: Owner) -> list[str]:
+    """Give the importer one message for each key, as one batch; return the keys whose message failed."""
+    asked_at = to_iso(utc_now() + timedelta(milliseconds=1))
+    records = [
+        {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
+        for one in owners
+    ]
+    answer = app.lambda_handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def trades_of(owner: Owner) -> list[ManualTrade]:
+    return list(ManualTrade.query(owner.key.id, consistent_read=True))
+
+
+def exchange_ids(owner: Owner) -> list[str]:
+    return [str(trade["id"]) for trade in owner.trader.see()["trades"]]
+
+
+def days_of(owner: Owner) -> list[AccountDay]:
+    return list(PerformanceDay.since(TradeLedger.MANUAL, owner.key.user_id, None))
+
+
+def test_fills_of_every_symbol_are_found(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.1)
+    owner.trader.market("sell", 2, ETH)
+    world.exchange.move_price("21000")
+    owner.trader.market("sell", 0.1)
+
+    assert bring_in(owner) == []
+
+    trades = trades_of(owner)
+    assert [(one.symbol, one.side, one.amount, one.realized_pnl) for one in trades] == [
+        ("BTC/USDT", Side.BUY, Decimal("0.1"), 0),
+        ("ETH/USDT", Side.SELL, Decimal(2), 0),
+        ("BTC/USDT", Side.SELL, Decimal("0.1"), 100),
+    ]
+    assert [one.exchange_trade_id for one in trades] == exchange_ids(owner)
+    (day,) = days_of(owner)
+    fees = sum((one.fee for one in trades), Decimal(0))
+    assert (day.trades, day.winning_trades, day.fee, day.profit) == (1, 1, fees, 100 - fees)
+    assert (day.opening_balance, day.closed_balance) == (10_000, 10_000 + day.profit)
+
+
+def test_each_import_adds_what_is_new_and_nothing_else(world: World) -> None:
+    owner = world.owner()
+    for number in range(3):
+        owner.trader.market("buy" if number % 2 else "sell", 0.01)
+        assert bring_in(owner) == []
+        assert bring_in(owner) == []
+
+    assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
+    (day,) = days_of(owner)
+    assert day.fee == sum((one.fee for one in trades_of(owner)), Decimal(0))
+
+
+def test_imports_at_once_count_each_fill_once(world: World) -> None:
+    owner = world.owner()
+    for side in ("buy", "sell", "buy", "sell"):
+        owner.trader.market(side, 0.01)
+    message = KeyMessage(api_key_id=owner.key.id, asked_at=utc_now() + timedelta(minutes=1))
+
+    async def at_once() -> None:
+        await asyncio.gather(*(service.import_trades(message, last_try=False) for _ in range(6)))
+
+    run_async(at_once())
+
+    trades = trades_of(owner)
+    assert len(trades) == 4
+    (day,) = days_of(owner)
+    assert (day.fee, day.trades) == (
+        sum((one.fee for one in trades), Decimal(0)),
+        sum(bool(t.realized_pnl) for t in trades),
+    )
+
+
+def test_spot_fills_are_found_by_what_the_account_holds(world: World) -> None:
+    owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
+    bring_in(owner)
+    owner.spot.create_order("BTC/USDT", "market", "buy", 0.1)
+    owner.spot.create_order("ETH/USDT", "market", "buy", 1)
+
+    assert bring_in(owner) == []
+
+    shown = [
+        (one.symbol, one.side, one.amount, one.cost, one.fee_currency, one.realized_pnl) for one in trades_of(owner)
+    ]
+    assert shown == [
+        ("BTC/USDT", Side.BUY, Decimal("0.1"), 2000, "BTC", None),
+        ("ETH/USDT", Side.BUY, Decimal(1), 1500, "ETH", None),
+    ]
+    assert days_of(owner) == [], "nobody knows what a spot trade has earned"
+
+
+def test_spot_pair_that_left_no_trace_is_found_in_turn(world: World) -> None:
+    owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
+    bring_in(owner)
+    bring_in(owner)
+    owner.spot.create_order("SOL/USDT", "market", "buy", 10)
+    held = float(owner.spot.fetch_balance()["SOL"]["free"])
+    world.exchange.control("PUT", f"/paper/accounts/{owner.trader.api_key}", {"spotBalances": {"SOL": "0"}})
+    assert held > 0
+
+    looks = 0
+    while not trades_of(owner):
+        assert looks < 3, "thirteen pairs, ten with each look"
+        assert bring_in(owner) == []
+        looks += 1
+
+    assert [(one.symbol, one.amount) for one in trades_of(owner)] == [("SOL/USDT", Decimal(10))]
+
+
+def test_bad_key_stops_no_other(world: World) -> None:
+    refused, unreachable, good = world.owner(), world.owner(), world.owner()
+    for owner in (refused, unreachable, good):
+        owner.trader.market("buy", 0.01)
+    fault: dict[str, Any] = {"method": "GET", "path": "/fapi/v3/account", "times": 1}
+    refusal = {"kind": "code", "status": 401, "code": -2015, "msg": "Invalid API-key"}
+    outage = {"kind": "http", "status": 503, "msg": "Service Unavailable"}
+    for owner, what in ((refused, refusal), (unreachable, outage)):
+        world.exchange.control("POST", "/paper/faults", fault | what | {"apiKey": owner.trader.api_key})
+
+    assert bring_in(refused, unreachable, good) == [unreachable.key.id]
+
+    assert len(trades_of(good)) == 1
+    assert ExchangeKey.get(refused.key.id).api_key_status is ApiKeyStatus.UNAUTHORIZED
+    assert bring_in(unreachable) == []
+    assert len(trades_of(unreachable)) == 1
+
+
+def test_connection_that_breaks_in_the_middle_leaves_no_gap(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.01)
+    owner.trader.market("buy", 0.01, ETH)
+    body = {"method": "GET", "path": "/fapi/v1/userTrades", "kind": "drop_after", "times": 3}
+    world.exchange.control("POST", "/paper/faults", body | {"apiKey": owner.trader.api_key})
+
+    for _ in range(3):
+        assert bring_in(owner) == [owner.key.id]
+    assert bring_in(owner) == []
+
+    assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
