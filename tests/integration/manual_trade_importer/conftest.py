@@ -40,8 +40,9 @@ class Owner:
 class World:
     """The exchange, and owners on it."""
 
-    def __init__(self, exchange: ExchangeProcess) -> None:
+    def __init__(self, exchange: ExchangeProcess, aws: EmbeddedAws) -> None:
         self.exchange = exchange
+        self.aws = aws
 
     def owner(self, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> Owner:
         """Open an account and keep its key as a MANUAL one."""
@@ -74,11 +75,10 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 @pytest.fixture
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Owners-to-be; imports follow each other at once."""
-    del aws
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
     monkeypatch.setattr(service, "turns", Turns(0.0))
     _forget()
-    yield World(paper_exchange)
+    yield World(paper_exchange, aws)
     paper_exchange.control("DELETE", "/paper/faults")
     paper_exchange.move_price("20000")
     _forget()

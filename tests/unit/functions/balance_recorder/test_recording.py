@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions.admin_exchange.app import lambda_handler as admin_exchange
-from functions.balance_recorder import app, service
+from functions.balance_recorder import app, maximum, service
 from shared import rounds
 from shared.clock import from_iso, to_iso
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable
@@ -156,7 +156,7 @@ def test_worker_that_died_before_it_told_is_made_up_for(exchange: Exchange, monk
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(service.maximum, "tell", dies)
+        patched.setattr(maximum, "tell", dies)
         assert not record()
     assert told(NoticeKind.ABOVE_MAXIMUM) == []
 
@@ -284,7 +284,7 @@ def test_recorded_days_are_what_the_api_shows(
 
 def test_round_queues_every_active_key_once(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SPREAD_S", 0)
-    kinds = ({}, {"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL})
+    kinds: tuple[dict[str, Any], ...] = ({}, {"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL})
     wanted = [an_exchange_key(id_of(f"key-{n}"), **kinds[n % 3]).id for n in range(30)]
     an_exchange_key(id_of("inactive"), active=False)
 

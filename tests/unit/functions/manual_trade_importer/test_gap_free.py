@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from functions.manual_trade_importer import app, collecting, keeping, service
 from shared.clock import to_iso
 from shared.exchange import fills, reading
+from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey, StrategyType
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
@@ -81,7 +82,7 @@ class Owner:
                 mock.patch.object(service, "send_keys", lambda *_, after_s, **__: follow_ups.append(after_s))
             )
             patched.enter_context(mock.patch.object(reading, "read_through", read_through))
-            patched.enter_context(mock.patch.object(keeping, "transact", mortal(keeping.transact)))
+            patched.enter_context(mock.patch.object(keeping, "transact", mortal(transact)))
             patched.enter_context(mock.patch.object(ImportCursor, "move", mortal(ImportCursor.move)))
             patched.enter_context(mock.patch.object(ImportScan, "replace", mortal(ImportScan.replace)))
             try:
@@ -205,8 +206,8 @@ def test_days_begin_and_end_with_what_the_account_held(queues: Queues) -> None:
 
     days = list(PerformanceDay.since(TradeLedger.MANUAL, owner.user_id, None))
     assert [(day.opening_balance, day.closed_balance, day.profit, day.trades) for day in days] == [
-        (10_000, 10_047, 47, 1),
-        (10_047, 10_044, -3, 0),
+        (Decimal(10_000), Decimal(10_047), Decimal(47), 1),
+        (Decimal(10_047), Decimal(10_044), Decimal(-3), 0),
     ]
 
 
