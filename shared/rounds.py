@@ -7,8 +7,9 @@ message for no longer. Which shards a run takes follows from the clock alone: no
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,9 @@ RUN_MINUTES = 15
 SPREAD_S = 14 * 60
 """A run's messages are done before the next run's begin."""
 DAY_MINUTES = 24 * 60
+
+LONGEST_PAUSE_S = 8.0
+"""A key that was long away is followed by no longer pause: a batch of messages must be done within its time."""
 
 _MINUTE_S = 60
 
@@ -97,3 +101,25 @@ class Turns:
         turn_s = max(now_s, self._next_s)
         self._next_s = turn_s + self._apart_s
         await asyncio.sleep(turn_s - now_s)
+
+
+class WeightPace:
+    """Lets a container ask for one key after another, each when the weight of the one before has worn off."""
+
+    def __init__(self, weight_a_minute: float) -> None:
+        self._weight_a_minute = weight_a_minute
+        self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[Callable[[int], None]]:
+        """Wait for this container's turn, and hold the next one back by the weight that is reported."""
+        weighed = 0
+
+        def weighs(weight: int) -> None:
+            nonlocal weighed
+            weighed += weight
+
+        async with self._lock:
+            yield weighs
+            pause_s = weighed * _MINUTE_S / self._weight_a_minute
+            await asyncio.sleep(min(pause_s, LONGEST_PAUSE_S))

@@ -32,6 +32,8 @@ class Collected:
     next_ids: dict[str, int] = field(default_factory=dict)
     """Where the next run goes on, by symbol, once these are stored."""
     pages: int = 0
+    weight: int = 0
+    """What reading all of this weighed at the exchange."""
     complete: bool = True
     """False when there was more than one run can keep."""
 
@@ -58,6 +60,7 @@ async def collect(
             await _collect_symbol(fills, symbol, start, collected, key=key, now=now)
         if not collected.complete:
             break
+    collected.weight = fills.weight
     collected.fills.sort(key=lambda fill: (fill.at, fill.trade_id))
     return collected
 

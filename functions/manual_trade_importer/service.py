@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 from functions.manual_trade_importer import keeping
 from functions.manual_trade_importer.collecting import SETTLED_AFTER, Collected, collect
@@ -19,17 +20,15 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
 from shared.observability import count_outcome, logger
-from shared.rounds import Round, Turns
+from shared.rounds import Round, WeightPace
 from shared.trading.valuation import DOLLARS
 
 ROUND = Round(60)
 MAX_TRIES = 5
 """An exchange that is out of reach is asked again four times, three minutes apart; the next hour comes anyway."""
 
-QUIET_WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
-"""What an hour weighs at the exchange for a key with which nothing was traded."""
-
-turns = Turns(apart_s=0.75)
+pace = WeightPace(weight_a_minute=480)
+"""Of one container; there are two at most, which is 40 % of what a futures address has."""
 
 
 def queue_round(at: datetime) -> dict[str, int]:
@@ -54,7 +53,6 @@ async def import_trades(message: KeyMessage, *, last_try: bool) -> None:
         return
     if before is not None and before.looked_at >= message.asked_at:
         return
-    await turns.take()
     try:
         await _import(key, before)
     except AccessDenied:
@@ -69,10 +67,14 @@ async def import_trades(message: KeyMessage, *, last_try: bool) -> None:
 async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
     now = utc_now()
     cursors = await asyncio.to_thread(ImportCursor.of_key, key.id)
-    # The one place where an import's success or failure is held against a key.
-    collected = await look_through_async(
-        key, reading.read_through(key, lambda client: collect(client, key, before=before, cursors=cursors, now=now))
-    )
+
+    async def ask(client: Any) -> Collected:
+        return await collect(client, key, before=before, cursors=cursors, now=now)
+
+    async with pace.turn() as weighs:
+        # The one place where an import's success or failure is held against a key.
+        collected = await look_through_async(key, reading.read_through(key, ask))
+        weighs(collected.weight)
     prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
     new = await asyncio.to_thread(keeping.keep, key, collected, before=before, prices=prices)
     logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)

@@ -24,6 +24,15 @@ PAGE = 500
 INCOME_DAYS = 89
 """How far back incomes name the symbols that were traded."""
 
+WEIGHTS = {
+    "fapiPrivateV3GetAccount": 5,
+    "fapiPrivateGetIncome": 30,
+    "fapiPrivateGetUserTrades": 5,
+    "privateGetAccount": 20,
+    "privateGetMyTrades": 20,
+}
+"""What each request weighs, in the pool of its kind of account; a test holds it against the headers."""
+
 _INCOME_PAGE = 1000
 _SPAN_MS = 7 * 24 * 3600 * 1000 - 1
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB")
@@ -61,14 +70,16 @@ class AccountLook:
 
 
 class FuturesFills:
-    """Fills on USD-M futures. A look weighs 5, a page of incomes 30, a page of fills 5."""
+    """Fills on USD-M futures."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.weight = 0
+        """What its requests have weighed so far."""
 
     async def look(self) -> AccountLook:
         """Return what the account holds."""
-        account = await _get(self._client, "fapiPrivateV3GetAccount")
+        account = await self._get("fapiPrivateV3GetAccount")
         amounts = _without_zeros({one["asset"]: Decimal(one["walletBalance"]) for one in account["assets"]})
         positions = {
             one["symbol"]: (one["positionAmt"], one["updateTime"])
@@ -84,7 +95,7 @@ class FuturesFills:
             page = 1
             while True:
                 params = {"startTime": start_ms, "endTime": end_ms, "page": page, "limit": _INCOME_PAGE}
-                rows = await _get(self._client, "fapiPrivateGetIncome", **params)
+                rows = await self._get("fapiPrivateGetIncome", **params)
                 # Funding is paid for what is held, not for what is traded.
                 symbols |= {row["symbol"] for row in rows if row["symbol"] and row["incomeType"] != "FUNDING_FEE"}
                 if len(rows) < _INCOME_PAGE:
@@ -107,7 +118,7 @@ class FuturesFills:
 
     async def fills(self, symbol: str, *, from_id: int, limit: int) -> list[AccountFill]:
         """Return the symbol's next fills from an id on, oldest first."""
-        rows = await _get(self._client, "fapiPrivateGetUserTrades", symbol=symbol, fromId=from_id, limit=limit)
+        rows = await self._get("fapiPrivateGetUserTrades", symbol=symbol, fromId=from_id, limit=limit)
         name, quote = _named(self._client, symbol)
         return [
             _fill(row, name=name, quote=quote, side=Side(row["side"]), realized_pnl=Decimal(row["realizedPnl"]))
@@ -116,18 +127,24 @@ class FuturesFills:
 
     async def _between(self, symbol: str, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
         params = {"symbol": symbol, "startTime": start_ms, "endTime": end_ms, "limit": PAGE}
-        return _in_order(await _get(self._client, "fapiPrivateGetUserTrades", **params))
+        return _in_order(await self._get("fapiPrivateGetUserTrades", **params))
+
+    async def _get(self, method: str, **params: Any) -> Any:
+        self.weight += WEIGHTS[method]
+        return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
 
 
 class SpotFills:
-    """Fills on spot. A look weighs 20, a page of fills 20."""
+    """Fills on spot."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.weight = 0
+        """What its requests have weighed so far."""
 
     async def look(self) -> AccountLook:
         """Return what the account holds, free and locked."""
-        account = await _get(self._client, "privateGetAccount")
+        account = await self._get("privateGetAccount")
         totals = {one["asset"]: Decimal(one["free"]) + Decimal(one["locked"]) for one in account["balances"]}
         amounts = _without_zeros(totals)
         return AccountLook(_mark_of(amounts, account.get("updateTime")), amounts, frozenset())
@@ -139,16 +156,16 @@ class SpotFills:
 
     async def fills(self, symbol: str, *, from_id: int, limit: int) -> list[AccountFill]:
         """Return the pair's next fills from an id on, oldest first."""
-        rows = await _get(self._client, "privateGetMyTrades", symbol=symbol, fromId=from_id, limit=limit)
+        rows = await self._get("privateGetMyTrades", symbol=symbol, fromId=from_id, limit=limit)
         name, quote = _named(self._client, symbol)
         return [
             _fill(row, name=name, quote=quote, side=Side.BUY if row["isBuyer"] else Side.SELL, realized_pnl=None)
             for row in _in_order(rows)
         ]
 
-
-async def _get(client: Any, method: str, **params: Any) -> Any:
-    return await transport.call(client, method, params, timeout_s=READ_TIMEOUT_S)
+    async def _get(self, method: str, **params: Any) -> Any:
+        self.weight += WEIGHTS[method]
+        return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
 
 
 def _spans(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:

@@ -264,20 +264,20 @@ def test_fifo_queues_order_by_group_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "queue"),
+    ("function", "queue", "batch"),
     [
-        ("TriggerFanout", "TriggersQueue"),
-        ("OrderExecutor", "OrdersQueue"),
-        ("PositionWatcher", "ReconcileQueue"),
-        ("KeyInspector", "KeysQueue"),
-        ("BalanceRecorder", "BalancesQueue"),
-        ("ManualTradeImporter", "ImportsQueue"),
+        ("TriggerFanout", "TriggersQueue", 10),
+        ("OrderExecutor", "OrdersQueue", 10),
+        ("PositionWatcher", "ReconcileQueue", 10),
+        ("KeyInspector", "KeysQueue", 10),
+        ("BalanceRecorder", "BalancesQueue", 10),
+        ("ManualTradeImporter", "ImportsQueue", 2),
     ],
 )
-def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
+def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str, batch: int) -> None:
     (source,) = events(function, "SQS")
     assert source["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
-    assert source["BatchSize"] == 10
+    assert source["BatchSize"] == batch
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert FUNCTIONS[function]["Timeout"] == 30
     assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
