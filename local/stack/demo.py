@@ -1,4 +1,4 @@
-"""Fires the demo alert and shows what became of each follower: `python -m local.stack.demo`. Seeds nothing."""
+"""Fires the demo alert and shows what became of each follower, then a warning near a plan's maximum. Seeds nothing."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ import json
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from shared.clock import utc_now
+from shared.config import settings
+from shared.messages import KeyMessage, send_keys
+from shared.models.balance_day import BalanceDay
+from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
+from shared.models.key_balance import KeyBalance
+from shared.models.notice import Notice
+from shared.models.notification_setting import SETTING_ID, NotificationSetting
+from shared.models.subscription import Subscription
+from shared.models.user import User
+from shared.notifications.kinds import NoticeKind, from_json
+from shared.notifications.recipients import ADMINS, to_user
+from shared.notifications.wording import wording
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
 
@@ -29,6 +43,7 @@ _ALERT = {
     "winRate": "NaN",
 }
 _TIMEOUT_S = 60
+_NEAR_SWITCHES = ("notify_user_reach_near_max_balance", "notify_admin_user_reach_near_max_balance")
 _HEADINGS = ("follower", "profile", "equity", "amount", "entry", "stop", "take-profits", "ms to protected")
 
 
@@ -96,6 +111,67 @@ def wait_for_all(trigger_id: str, followers: list[dict[str, Any]]) -> list[Execu
         time.sleep(0.1)
 
 
+def warn(session: dict[str, str], follower: dict[str, Any]) -> list[str]:
+    """Let a follower deposit up to near the plan's maximum, record the balance, and return what came of it, in lines.
+
+    The money goes back afterwards, and the switches are as they were.
+    """
+    key = ExchangeKey.get(follower["api_key_id"])
+    wallet = _answer(f"{session['exchange']}/paper/accounts/{key.api_key}")["walletBalance"]
+    plan = Subscription.get(User.get(key.user_id).subscription_id)
+    deposit = Decimal(plan.max_balance_usd) * 92 / 100
+    with _switches_on():
+        _set_wallet(session, key, deposit)
+        _record_balance(key)
+    days = ", ".join(f"{day.date} {_plain(day.total_usd)} USD" for day in BalanceDay.query(key.id))
+    told = [f"  told: {wording(from_json(NoticeKind(one.kind), one.content)).title}" for one in _warnings(key)]
+    _set_wallet(session, key, Decimal(wallet))
+    _record_balance(key)
+    title = f"{follower['name']} deposits up to {_plain(deposit)} USDT, and the plan allows {plan.max_balance_usd}."
+    return [f"  {title}", f"  balance history: {days}", *told]
+
+
+@contextmanager
+def _switches_on() -> Iterator[None]:
+    setting = NotificationSetting.get(SETTING_ID)
+    before = {name: getattr(setting, name) for name in _NEAR_SWITCHES}
+    setting.update(actions=[getattr(NotificationSetting, name).set(True) for name in _NEAR_SWITCHES])
+    yield
+    setting.update(actions=[getattr(NotificationSetting, name).set(value) for name, value in before.items()])
+
+
+def _set_wallet(session: dict[str, str], key: ExchangeKey, amount: Decimal) -> None:
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{session['exchange']}/paper/accounts/{key.api_key}",
+        data=json.dumps({"balances": {"USDT": str(amount)}}).encode(),
+        headers={"Content-Type": "application/json"},
+        method="PUT",
+    )
+    _answer(request)
+
+
+def _record_balance(key: ExchangeKey) -> None:
+    """Ask for a recording, and wait until it is done and told."""
+    asked_at, queue_url = utc_now(), settings().balances_queue_url
+    send_keys([KeyMessage(api_key_id=key.id, asked_at=asked_at)], queue_url=queue_url)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (found := KeyBalance.find(key.id)) is None or found.updated_at < asked_at or _untold(key, found):
+        if time.monotonic() > deadline:
+            sys.exit(f"no balance was recorded within {_TIMEOUT_S} s")
+        time.sleep(0.05)
+
+
+def _untold(key: ExchangeKey, balance: KeyBalance) -> bool:
+    return balance.near_since is not None and len(_warnings(key)) < len(_NEAR_SWITCHES)
+
+
+def _warnings(key: ExchangeKey) -> list[Notice]:
+    """Return what the key's user and the admins were told of a balance near the maximum."""
+    found = (one.id for recipient in (to_user(key.user_id), ADMINS) for one in Notice.by_recipient.query(recipient))
+    kinds = {NoticeKind.NEAR_MAXIMUM, NoticeKind.USER_NEAR_MAXIMUM}
+    return [one for one in Notice.find_many(found, consistent=True).values() if one.kind in kinds]
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return the rows under their headings, in columns."""
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
@@ -126,6 +202,7 @@ def main() -> None:
         account = _answer(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
+    print("\n".join(["", *warn(session, followers[0])]))
 
 
 if __name__ == "__main__":

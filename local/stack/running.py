@@ -23,7 +23,7 @@ from local.stack.processes import Process, run_tool
 SESSION_FILE = LOCAL / "session.json"
 
 # Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
-_WARMED = ("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher")
+_WARMED = ("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher", "BalanceRecorder")
 
 Report = Callable[[str], None]
 
