@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.request
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -197,3 +198,37 @@ def test_exchange_that_fails_in_the_middle_leaves_no_gap(world: World) -> None:
     assert bring_in(owner) == []
 
     assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
+
+
+@pytest.mark.parametrize("trade_type", TradeType)
+def test_requests_weigh_what_the_pace_reckons_with(
+    world: World, trade_type: TradeType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = world.owner(trade_type, spotBalances={"USDT": "10000"})
+    reckoned: list[int] = []
+    collect = service.collect
+
+    async def weigh(*asked: Any, **how: Any) -> Any:
+        collected = await collect(*asked, **how)
+        reckoned.append(collected.weight)
+        return collected
+
+    monkeypatch.setattr(service, "collect", weigh)
+    ping = "/fapi/v1/ping" if trade_type is TradeType.FUTURES else "/api/v3/ping"
+    bring_in(owner)  # markets are kept now
+    before = after = 0
+    while after <= before:  # again, should the exchange's minute end in between
+        if trade_type is TradeType.FUTURES:
+            owner.trader.market("buy", 0.01)
+        before = used_weight(world, ping)
+        assert bring_in(owner) == []
+        after = used_weight(world, ping)
+
+    assert reckoned[-1] == after - before - 1
+    assert reckoned[-1] > 0
+
+
+def used_weight(world: World, ping: str) -> int:
+    """Return what the exchange has counted in this minute, this request included."""
+    with urllib.request.urlopen(world.exchange.url + ping, timeout=5) as answer:  # noqa: S310 - 127.0.0.1
+        return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
