@@ -17,6 +17,8 @@ class Settings:
     orders_queue_url: str
     reconcile_queue_url: str
     keys_queue_url: str
+    balances_queue_url: str
+    imports_queue_url: str
     notices_queue_url: str
     stripe_events_queue_url: str
     secrets_key_id: str
@@ -53,6 +55,8 @@ class Settings:
     """Cap on notional / equity, whatever the account's own leverage."""
     lane_weight_per_minute: int
     """The exchange's request weight that one egress address has a minute, where its record says nothing else."""
+    near_maximum_pct: Decimal
+    """From this share of the plan's maximum balance on, in percent, the user and the admins are warned."""
     max_alert_age_s: int
     """An alert older than this opens nothing."""
     max_price_distance_pct: Decimal
@@ -72,6 +76,8 @@ def settings() -> Settings:
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
         keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
+        balances_queue_url=env.get("BALANCES_QUEUE_URL", ""),
+        imports_queue_url=env.get("IMPORTS_QUEUE_URL", ""),
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         stripe_events_queue_url=env.get("STRIPE_EVENTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
@@ -94,6 +100,7 @@ def settings() -> Settings:
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
+        near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),

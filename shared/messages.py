@@ -79,7 +79,7 @@ class ReconcileMessage:
 
 @dataclass(frozen=True, slots=True)
 class KeyMessage:
-    """`keys`, delayed: look at this exchange key, unless that has been done since `asked_at`."""
+    """`keys`, `balances`, `imports`: look at this exchange key, unless that has been done since `asked_at`."""
 
     api_key_id: str
     asked_at: datetime
@@ -201,18 +201,21 @@ def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     )
 
 
-def send_keys(messages: Sequence[KeyMessage], *, over_s: int) -> None:
-    """Queue looks at exchange keys, evenly over the next `over_s` seconds (at most 900); raise MessageNotSent."""
+def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int = 0, after_s: int = 0) -> None:
+    """Queue looks at exchange keys, evenly over `over_s` seconds that begin after `after_s`; raise MessageNotSent.
+
+    The last one is due in LONGEST_DELAY_S at most.
+    """
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
             "MessageBody": json.dumps({"api_key_id": message.api_key_id, "asked_at": to_iso(message.asked_at)}),
-            "DelaySeconds": number * over_s // len(messages),
+            "DelaySeconds": after_s + number * over_s // len(messages),
         }
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(settings().keys_queue_url, entries[start : start + _BATCH])
+        _send_batch(queue_url, entries[start : start + _BATCH])
 
 
 def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:

@@ -11,11 +11,12 @@ from shared.api.exchange_access import look_through
 from shared.api.side_by_side import run_side_by_side
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import reading
+from shared.exchange.worth import amounts_of, worth_of
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.user import User
 from shared.observability import logger
-from shared.trading.valuation import needs_prices, usd_value
+from shared.trading.valuation import needs_prices
 
 _SHOWN = Decimal("1e-8")
 
@@ -69,7 +70,7 @@ def _read(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
             balance = look_through(key, lambda: _or_raise(found))
         except (AccessDenied, ServiceUnavailable):
             return None
-        return {asset: Decimal(amounts["total"]) for asset, amounts in balance.items()}
+        return amounts_of(balance)
 
     found = run_side_by_side(keep, zip(keys, reading.balances(keys), strict=True))
     return {key.id: held for key, held in zip(keys, found, strict=True)}
@@ -94,9 +95,4 @@ def _worth(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Price
     if held is None:
         return None
     known: Prices | None = prices.get(key.trade_type) if needs_prices(held) else {}
-    if known is None:
-        return None
-    worth, unpriced = usd_value(held, known)
-    if unpriced:
-        logger.warning("assets_without_price", api_key_id=key.id, assets=unpriced)
-    return worth
+    return None if known is None else worth_of(key, held, known)

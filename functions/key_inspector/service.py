@@ -1,53 +1,42 @@
-"""Which keys are looked at when, and what a look comes to. The judgement itself is shared.trading.readiness.
-
-A day has a shard of the listing index for each of its quarters of an hour: every key comes once, the looks are spread
-over the whole day, and no run needs to know of another.
-"""
+"""What a look at a key comes to. The judgement itself is shared.trading.readiness; the keys come round once a day."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
 
 from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError
-from shared.exchange import key_status
+from shared.exchange import key_status, lanes
 from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
-from shared.messages import KeyMessage, send_keys
+from shared.messages import KeyMessage
 from shared.models.base import read_together
 from shared.models.egress_lane import EgressLane
-from shared.models.exchange_key import LISTED_SHARDS, ExchangeKey
+from shared.models.exchange_key import ExchangeKey
 from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger
+from shared.rounds import DAY_MINUTES, Round, Turns
 from shared.secrets import unseal
 from shared.trading.readiness import UNAUTHORIZED, judge_account
 
-SPREAD_S = 14 * 60
-"""A shard's looks are done before the next shard's begin."""
+ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
 """An exchange that is out of reach is asked again four times, three minutes apart; the next day comes anyway."""
 
-APART_S = 1.5
-"""Between the beginnings of two looks of one container, should more messages come at once than the delays allow."""
-
-_SHARD_MINUTES = 24 * 60 // LISTED_SHARDS
-_next_turn_s = 0.0
+turns = Turns(apart_s=1.5)
 
 
 def queue_inspections(at: datetime) -> dict[str, int]:
-    """Queue a look at each key of the shard whose time it is; with the day's first shard, count every lane's keys."""
-    shard = (at.hour * 60 + at.minute) // _SHARD_MINUTES
-    waiting = [
-        KeyMessage(api_key_id=key.id, asked_at=at) for key in ExchangeKey.list_shard(shard) if key.trades_automatically
-    ]
-    send_keys(waiting, over_s=SPREAD_S)
+    """Queue a look at each key whose time it is; with the day's first run, count every lane's keys."""
+    keys = ROUND.queue_run(at, wanted=lambda key: key.trades_automatically, queue_url=settings().keys_queue_url)
+    shard = ROUND.shards_at(at).start
     lanes = _count_keys() if shard == 0 else 0
-    logger.info("inspections_queued", shard=shard, keys=len(waiting), lanes=lanes)
-    return {"shard": shard, "keys": len(waiting), "lanes": lanes}
+    logger.info("inspections_queued", shard=shard, keys=keys, lanes=lanes)
+    return {"shard": shard, "keys": keys, "lanes": lanes}
 
 
 def _count_keys() -> int:
@@ -67,7 +56,7 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
         return
     if known is not None and known.checked_since(key, message.asked_at):
         return
-    await _take_turn()
+    await turns.take()
     started_at = utc_now()
     try:
         await _look(key, started_at)
@@ -78,15 +67,8 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
             raise
         failure = type(error).__name__ if error.code is None else f"{type(error).__name__} ({error.code})"
         await asyncio.to_thread(KeyReadiness.record_failure, key, failure, failed_at=started_at)
-
-
-async def _take_turn() -> None:
-    """Wait until this container may begin its next look."""
-    global _next_turn_s  # noqa: PLW0603 - one queue of turns per process
-    now_s = time.monotonic()
-    turn_s = max(now_s, _next_turn_s)
-    _next_turn_s = turn_s + APART_S
-    await asyncio.sleep(turn_s - now_s)
+    finally:
+        await lanes.flush()
 
 
 async def _look(key: ExchangeKey, started_at: datetime) -> None:

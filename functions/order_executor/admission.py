@@ -26,6 +26,7 @@ from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.execution import DenialReason, Desired
 from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import fresh_until, judge_freshness
+from shared.trading.plan_maximum import is_above
 from shared.trading.readiness import Verdict, judge_account
 from shared.trading.sizing import SizedOrder, size_order
 
@@ -138,7 +139,7 @@ def admit_account(verdict: Verdict, view: AccountView, *, max_balance_usd: int |
     """Raise OrderDenied for an account that may not be traded, or one above its plan."""
     if not verdict.ready:
         raise OrderDenied(verdict.reasons[0], ", ".join(verdict.reasons[1:]))
-    if max_balance_usd is not None and view.wallet_balance > max_balance_usd:
+    if max_balance_usd is not None and is_above(view.wallet_balance, Decimal(max_balance_usd)):
         raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{view.wallet_balance} > {max_balance_usd}")
 
 

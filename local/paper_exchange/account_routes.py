@@ -194,7 +194,7 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
 
 
 def income(call: Call) -> list[dict[str, Any]]:
-    """GET /fapi/v1/income."""
+    """GET /fapi/v1/income: the newest `limit`, oldest first; page by page from a time on where one is given."""
     params = call.params
     symbol, income_type = params.text("symbol"), params.text("incomeType")
     start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
@@ -206,8 +206,9 @@ def income(call: Call) -> list[dict[str, Any]]:
         and (start_ms is None or entry.time_ms >= start_ms)
         and (end_ms is None or entry.time_ms <= end_ms)
     ]
-    limit = params.limit(default=100)
-    return [income_json(entry) for entry in (found[:limit] if start_ms is not None else found[-limit:])]
+    limit, page = params.limit(default=100), params.integer("page") or 1
+    shown = found[(page - 1) * limit : page * limit] if start_ms is not None else found[-limit:]
+    return [income_json(entry) for entry in shown]
 
 
 def api_restrictions(call: Call) -> dict[str, Any]:

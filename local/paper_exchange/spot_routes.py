@@ -108,7 +108,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
 
 
 def my_trades(call: Call) -> list[dict[str, Any]]:
-    """GET /api/v3/myTrades."""
+    """GET /api/v3/myTrades: the newest `limit`, oldest first; from a trade id on where one is given."""
     params = call.params
     symbol = filters.find_symbol(params.required("symbol"))
     order_id, from_id, start_ms = params.integer("orderId"), params.integer("fromId"), params.integer("startTime")
@@ -121,7 +121,8 @@ def my_trades(call: Call) -> list[dict[str, Any]]:
         and (from_id is None or trade.trade_id >= from_id)
         and (start_ms is None or trade.time_ms >= start_ms)
     ]
-    return [spot_trade_json(trade) for trade in found[-params.limit() :]]
+    limit = params.limit()
+    return [spot_trade_json(trade) for trade in (found[:limit] if from_id is not None else found[-limit:])]
 
 
 _TRADE = Access.SPOT_TRADE

@@ -1,4 +1,4 @@
-"""Fires the demo alert and shows what became of each follower, then lets Stripe tell of a plan; seeds nothing.
+"""Fires the demo alert and shows what became of each follower, then what the business around it does; seeds nothing.
 
 Runs as `python -m local.stack.demo`.
 """
@@ -9,18 +9,18 @@ import argparse
 import json
 import sys
 import time
-import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from local.stripe import PRO_PRICE, STANDARD_PRICE
+from local.stack import json_http
+from local.stack.demo_balance import deposit
+from local.stack.demo_plan import change_plan
 from local.telegram.bot import messages
 from shared.models.execution import Execution
-from shared.models.subscription import Subscription
-from shared.models.user import User
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
 
@@ -79,13 +79,7 @@ class Outcome:
 def fire(session: dict[str, str]) -> str:
     """Send the demo's alert as TradingView would, and return the trigger's id."""
     body = {"strategy": session["strategyId"], "secret": session["webhookSecret"], **_ALERT}
-    request = urllib.request.Request(  # noqa: S310 - our own server
-        f"{session['webhook']}/v1/webhook/strategy",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-        method="POST",
-    )
-    trigger_id: str = _answer(request)["id"]
+    trigger_id: str = json_http.send("POST", f"{session['webhook']}/v1/webhook/strategy", body)["id"]
     return trigger_id
 
 
@@ -114,26 +108,20 @@ def wait_for_message(telegram: str, chat_id: str) -> str:
     return f"nothing within {_TIMEOUT_S} s"
 
 
-def change_plan(session: dict[str, str], name: str, user_id: str) -> str:
-    """Let the stand-in for Stripe tell of a subscription to another plan, and return what became of the user's plan."""
-    before = _plan_of(user_id)
-    # On data of an earlier run it is the other way round.
-    price = STANDARD_PRICE if before == "PRO" else PRO_PRICE
-    body = {"price": price, "metadata": {"user_id": user_id}}
-    request = urllib.request.Request(  # noqa: S310 - our own server
-        f"{session['stripe']}/stand-in/subscriptions", data=json.dumps(body).encode(), method="POST"
-    )
-    event = _answer(request, timeout_s=_TIMEOUT_S)["event"]
-    deadline = time.monotonic() + _TIMEOUT_S
-    while (plan := _plan_of(user_id)) == before:
-        if time.monotonic() > deadline:
-            sys.exit(f"{name}'s plan is still {before}, {_TIMEOUT_S} s after Stripe's event")
-        time.sleep(0.05)
-    return f"{name} has subscribed ({event['type']}, signed): plan {before} → {plan}"
+def business(session: dict[str, str], seed: dict[str, Any], execution: Execution) -> str:
+    """Return what becomes of the first follower beside the trade, in lines; it is waited for side by side."""
+    with ThreadPoolExecutor() as pool:
+        told = pool.submit(wait_for_message, session["telegram"], seed["chat_id"])
+        money = pool.submit(_balance_and_plan, session, execution)
+    balance, plan = money.result()
+    parts = [("Telegram", [told.result()]), ("Balance", balance), ("Stripe", [plan])]
+    lines = [f"    {title if line is part[0] else '':10}{line}" for title, part in parts for line in part]
+    return "\n".join([f"  {seed['followers'][0]['name']}, beside the trade:", *lines])
 
 
-def _plan_of(user_id: str) -> str:
-    return Subscription.get(User.get(user_id, consistent_read=True).subscription_id).name
+def _balance_and_plan(session: dict[str, str], execution: Execution) -> tuple[list[str], str]:
+    # One after the other: another plan has another maximum.
+    return deposit(session, execution.api_key_id), change_plan(session, execution.user_id)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
@@ -141,11 +129,6 @@ def table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
     lines = [_HEADINGS, tuple("─" * width for width in widths), *rows]
     return "\n".join("  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
-
-
-def _answer(request: urllib.request.Request | str, *, timeout_s: float = 15) -> Any:
-    with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 - our own server
-        return json.load(answer)
 
 
 def _plain(number: Decimal | None) -> str:
@@ -164,11 +147,10 @@ def main() -> None:
     executions = wait_for_all(fire(session), followers)
     outcomes = []
     for follower, execution in zip(followers, executions, strict=True):
-        account = _answer(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
+        account = json_http.get(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
-    print(f"\n  Telegram to {followers[0]['name']}: {wait_for_message(session['telegram'], seed['chat_id'])}")
-    print(f"  Stripe says: {change_plan(session, followers[0]['name'], executions[0].user_id)}")
+    print(f"\n{business(session, seed, executions[0])}")
 
 
 if __name__ == "__main__":

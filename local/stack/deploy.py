@@ -76,6 +76,8 @@ class Deployed:
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             KEYS_QUEUE_URL=self.outputs["KeysQueueUrl"],
+            BALANCES_QUEUE_URL=self.outputs["BalancesQueueUrl"],
+            IMPORTS_QUEUE_URL=self.outputs["ImportsQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
             STRIPE_EVENTS_QUEUE_URL=self.outputs["StripeEventsQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],

@@ -1,12 +1,13 @@
-"""What an admin's look through an exchange key answers, and that the key keeps how it went."""
+"""What a look through an exchange key comes to, for an admin or a worker, and that the key keeps how it went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from shared.errors import AccessDenied, ExchangeAuthorizationFailed, ExchangeError, ServiceUnavailable
-from shared.exchange import key_status
+from shared.exchange import key_status, lanes
 from shared.models.exchange_key import ExchangeKey
 from shared.observability import logger
 
@@ -32,3 +33,21 @@ def look_through(key: ExchangeKey, look: Callable[[], T]) -> T:
         raise ServiceUnavailable(UNREACHABLE) from error
     key_status.note_success(key)
     return seen
+
+
+async def look_through_async(key: ExchangeKey, look: Awaitable[T]) -> T:
+    """Do the same with what a worker waits for on its event loop."""
+    found: T | ExchangeError
+    try:
+        found = await look
+    except ExchangeError as error:
+        found = error
+    finally:
+        await lanes.flush()
+
+    def seen() -> T:
+        if isinstance(found, ExchangeError):
+            raise found
+        return found
+
+    return await asyncio.to_thread(look_through, key, seen)

@@ -1,7 +1,7 @@
 """What the admin API reads live through exchange keys, in the documented shapes. Changes nothing.
 
-Blocking, for the API's functions; the requests inside go out side by side. Raises our ExchangeError classes, and
-NotFound for a symbol that does not trade at the exchange.
+Blocking, for the API's functions; the requests inside go out side by side. What begins with `read_` is for workers, on
+their own event loop. Raises our ExchangeError classes, and NotFound for a symbol that does not trade at the exchange.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from botocore.exceptions import BotoCoreError, ClientError
 from ccxt.base import errors as ccxt_errors
@@ -43,7 +44,7 @@ _PRICES: dict[TradeType, tuple[type[Any], str]] = {
 _T = TypeVar("_T")
 _runner = asyncio.Runner()
 _markets: dict[type[Any], tuple[float, Any]] = {}
-_loading = asyncio.Lock()
+_loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
@@ -104,7 +105,13 @@ def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
 
 def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
     """Return every asset that the exchange lists, zeros included, in the exchange's order."""
-    return _run(_with_client(key, _balance))
+    return _run(read_balance(key))
+
+
+async def read_balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
+    """Return the same, for a worker that has an event loop of its own."""
+    found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
+    return found
 
 
 def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | ExchangeError]:
@@ -115,10 +122,9 @@ def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | Ex
     async def read(key: ExchangeKey) -> dict[str, dict[str, Any]] | ExchangeError:
         try:
             async with at_once:
-                found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
+                return await read_balance(key)
         except ExchangeError as error:
             return error
-        return found
 
     async def read_all() -> list[dict[str, dict[str, Any]] | ExchangeError]:
         return await asyncio.gather(*(read(key) for key in keys))
@@ -129,18 +135,20 @@ def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | Ex
 def prices(trade_type: TradeType) -> dict[str, Decimal]:
     """Return the latest price of every symbol (BASE/QUOTE) of a kind of account; no key is needed."""
 
-    async def ask() -> dict[str, Decimal]:
-        kind, method = _PRICES[trade_type]
-        client = await transport.open_client(kind, api_key="", secret="", timeout_ms=int(READ_TIMEOUT_S * 1000))
-        with _our_errors():
-            client.set_markets_from_exchange(await _markets_of(kind))
-        traded = "swap" if trade_type is TradeType.FUTURES else "spot"
-        markets = (market for market in client.markets.values() if market[traded])
-        names = {market["id"]: f"{market['base']}/{market['quote']}" for market in markets}
-        rows = await transport.call(client, method, {}, timeout_s=READ_TIMEOUT_S)
-        return {names[row["symbol"]]: Decimal(str(row["price"])) for row in rows if row["symbol"] in names}
+    return _run(read_prices(trade_type))
 
-    return _run(ask())
+
+async def read_prices(trade_type: TradeType) -> dict[str, Decimal]:
+    """Return the same, for a worker that has an event loop of its own."""
+    kind, method = _PRICES[trade_type]
+    client = await transport.open_client(kind, api_key="", secret="", timeout_ms=int(READ_TIMEOUT_S * 1000))
+    with _our_errors():
+        client.set_markets_from_exchange(await _markets_of(kind))
+    traded = "swap" if trade_type is TradeType.FUTURES else "spot"
+    markets = (market for market in client.markets.values() if market[traded])
+    names = {market["id"]: f"{market['base']}/{market['quote']}" for market in markets}
+    rows = await transport.call(client, method, {}, timeout_s=READ_TIMEOUT_S)
+    return {names[row["symbol"]]: Decimal(str(row["price"])) for row in rows if row["symbol"] in names}
 
 
 def market_price(*, exchange_id: str, symbol: str) -> Decimal:
@@ -165,6 +173,12 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
             raise NotFound(f"{symbol} does not trade")
 
     _run(ask())
+
+
+async def read_through(key: ExchangeKey, ask: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Return what `ask` reads with a client of the key's, its markets loaded, for a worker; raise ExchangeError."""
+    found: _T = await _with_client(key, ask)
+    return found
 
 
 def _run(work: Awaitable[_T]) -> _T:
@@ -229,7 +243,7 @@ async def _balance(client: Any) -> dict[str, dict[str, Any]]:
 async def _markets_of(kind: type[Any]) -> Any:
     """Return a client whose markets are loaded: parsing them takes 34 ms and 1.7 MB, so once per process."""
     # Keys that are read side by side wait for the first one's markets.
-    async with _loading:
+    async with _loading.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         kept = _markets.get(kind)
         if kept is not None and time.monotonic() < kept[0]:
             return kept[1]

@@ -1,11 +1,15 @@
-"""Table `key_balances`: the latest recorded total of each exchange key."""
+"""Table `key_balances`: the latest recorded total of each exchange key, and since when it stands high."""
 
 from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
 
 from shared.models.attributes import DecimalAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.balance_day import BalanceDay
+from shared.models.base import SCHEMA_VERSION, Table, table_name, transact
 
 
 class KeyBalance(Table):
@@ -18,4 +22,38 @@ class KeyBalance(Table):
 
     api_key_id = UnicodeAttribute(hash_key=True)
     total_usd = DecimalAttribute()
+    near_since = TimeAttribute(null=True)
+    """When it came near the plan's maximum; None while it is not (see `trading.plan_maximum`)."""
+    above_since = TimeAttribute(null=True)
+    """When it passed the plan's maximum."""
     updated_at = TimeAttribute()
+    """When the reading of the account began."""
+
+    def replace(self, before: KeyBalance | None) -> None:
+        """Store this and the balance of its day, in one write, in place of what was read before.
+
+        Raise RecordChanged when that is no longer what stands there.
+        """
+        cls = KeyBalance
+        unchanged: Condition = cls.api_key_id.does_not_exist()
+        if before is not None:
+            unchanged = cls.updated_at == before.updated_at
+        actions: list[Action] = [
+            cls.total_usd.set(self.total_usd),
+            cls.updated_at.set(self.updated_at),
+            cls.near_since.remove() if self.near_since is None else cls.near_since.set(self.near_since),
+            cls.above_since.remove() if self.above_since is None else cls.above_since.set(self.above_since),
+            cls.schema_version.set(SCHEMA_VERSION),
+        ]
+        day = BalanceDay(
+            self.api_key_id,
+            self.updated_at.date().isoformat(),
+            total_usd=self.total_usd,
+            updated_at=self.updated_at,
+        )
+
+        def write(transaction: TransactWrite) -> None:
+            transaction.update(cls(self.api_key_id), actions=actions, condition=unchanged)
+            transaction.save(day)
+
+        transact(write)

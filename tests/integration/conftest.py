@@ -40,6 +40,8 @@ class EmbeddedAws:
     orders: str
     reconcile: str
     keys: str
+    balances: str
+    imports: str
     notices: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
@@ -118,7 +120,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    for name in ("reconcile", "keys", "notices"):
+    for name in ("reconcile", "keys", "balances", "imports", "notices"):
         queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
@@ -131,6 +133,8 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "ORDERS_QUEUE_URL": queues["orders"],
         "RECONCILE_QUEUE_URL": queues["reconcile"],
         "KEYS_QUEUE_URL": queues["keys"],
+        "BALANCES_QUEUE_URL": queues["balances"],
+        "IMPORTS_QUEUE_URL": queues["imports"],
         "NOTICES_QUEUE_URL": queues["notices"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():

@@ -43,6 +43,8 @@ class Queues:
     orders: str
     reconcile: str
     keys: str
+    balances: str
+    imports: str
     notices: str
     stripe_events: str
 
@@ -110,6 +112,8 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
         keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
+        balances=sqs.create_queue(QueueName="balances")["QueueUrl"],
+        imports=sqs.create_queue(QueueName="imports")["QueueUrl"],
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
         stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
     )
@@ -119,6 +123,8 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
         KEYS_QUEUE_URL=queues.keys,
+        BALANCES_QUEUE_URL=queues.balances,
+        IMPORTS_QUEUE_URL=queues.imports,
         NOTICES_QUEUE_URL=queues.notices,
         STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
         SECRETS_KEY_ID=key,

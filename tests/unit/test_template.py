@@ -240,6 +240,24 @@ def test_secrets_are_opened_by_who_talks_to_the_exchange_and_by_nobody_else() ->
                 ]
 
 
+def test_who_looks_through_a_key_may_keep_how_it_went_and_what_the_lane_bears() -> None:
+    needed = {
+        ("dynamodb:UpdateItem", "ExchangeKeysTable"),
+        *((action, "LaneRefusalsTable") for action in ("dynamodb:PutItem", "dynamodb:Query")),
+        *((action, "TradingSwitchesTable") for action in ("dynamodb:GetItem", "dynamodb:UpdateItem")),
+        *((action, "EgressLanesTable") for action in ("dynamodb:GetItem", "dynamodb:UpdateItem")),
+    }
+    for function in functions_that_may("kms:Decrypt"):
+        allowed = {
+            (action, resource["Fn::GetAtt"][0])
+            for statement in statements(function)
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+            if "Fn::GetAtt" in resource
+        }
+        assert needed <= allowed, function
+
+
 def test_public_functions_open_no_secret() -> None:
     assert PUBLIC & (functions_that_may("kms:Decrypt") | functions_that_may("kms:Encrypt")) == set()
 
@@ -248,7 +266,8 @@ def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
     assert working == {
         *("TriggersQueue", "OrdersQueue", "ReconcileQueue"),
-        *("KeysQueue", "StripeEventsQueue", "NoticesQueue"),
+        *("KeysQueue", "BalancesQueue", "ImportsQueue"),
+        *("NoticesQueue", "StripeEventsQueue"),
     }
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
@@ -265,20 +284,22 @@ def test_fifo_queues_order_by_group_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "queue"),
+    ("function", "queue", "batch"),
     [
-        ("TriggerFanout", "TriggersQueue"),
-        ("OrderExecutor", "OrdersQueue"),
-        ("PositionWatcher", "ReconcileQueue"),
-        ("KeyInspector", "KeysQueue"),
-        ("NoticeSender", "NoticesQueue"),
-        ("SubscriptionRecorder", "StripeEventsQueue"),
+        ("TriggerFanout", "TriggersQueue", 10),
+        ("OrderExecutor", "OrdersQueue", 10),
+        ("PositionWatcher", "ReconcileQueue", 10),
+        ("KeyInspector", "KeysQueue", 10),
+        ("BalanceRecorder", "BalancesQueue", 10),
+        ("ManualTradeImporter", "ImportsQueue", 2),
+        ("NoticeSender", "NoticesQueue", 10),
+        ("SubscriptionRecorder", "StripeEventsQueue", 10),
     ],
 )
-def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
+def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str, batch: int) -> None:
     (source,) = events(function, "SQS")
     assert source["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}
-    assert source["BatchSize"] == 10
+    assert source["BatchSize"] == batch
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert FUNCTIONS[function]["Timeout"] == 30
     assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from functions.key_inspector import app, service
+from shared import rounds
 from shared.clock import to_iso, utc_now
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
+from shared.rounds import Turns
 from tests.integration.executor.world import Person, World
 
 EVENTS = Path(__file__).resolve().parents[3] / "events" / "key_inspector"
@@ -214,7 +216,7 @@ def test_key_that_is_gone_is_no_fault(world: World) -> None:
 def test_messages_that_come_at_once_are_looked_at_one_after_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "APART_S", 0.3)
+    monkeypatch.setattr(service, "turns", Turns(0.3))
     people = [world.follower() for _ in range(4)]
     began_at = utc_now()
 
@@ -244,7 +246,7 @@ def test_malformed_messages_fail_one_by_one(world: World) -> None:
 
 
 def test_message_on_the_queue_is_one_that_the_inspector_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "SPREAD_S", 0)
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)
     person = world.follower()
     shard = int((person.key.listed_shard or "").split("#")[1])
     at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)

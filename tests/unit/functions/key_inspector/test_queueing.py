@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from functions.key_inspector import app, service
-from shared import messages
+from functions.key_inspector import app
+from shared import messages, rounds
 from shared.clock import from_iso, to_iso
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import LISTED_SHARDS, StrategyType, TradeType, listed_shard_of
@@ -41,7 +41,7 @@ def run_a_day() -> list[dict[str, Any]]:
 
 
 def test_a_days_runs_queue_every_automated_key_once(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "SPREAD_S", 0)  # what is delayed could not be taken from the queue
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)  # what is delayed could not be taken from the queue
     wanted = [an_exchange_key(id_of(f"key-{number}")).id for number in range(40)]
     an_exchange_key(id_of("inactive"), active=False)
     an_exchange_key(id_of("spot"), trade_type=TradeType.SPOT)
@@ -55,7 +55,7 @@ def test_a_days_runs_queue_every_automated_key_once(tables: Queues, monkeypatch:
 
 
 def test_repeated_run_asks_for_the_same_looks(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "SPREAD_S", 0)
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)
     an_exchange_key()
 
     assert run(time_of(KEY_ID)) == run(time_of(KEY_ID))

@@ -1,0 +1,30 @@
+"""Lambda `BalanceRecorder`: the daily schedule, calls on demand, and the records of the queue `balances`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.balance_recorder import service
+from shared.clock import from_iso, utc_now
+from shared.messages import read_key_message
+from shared.worker import Record, run_batch
+
+DEADLINE_S = 25.0
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Record a batch of keys, or queue those of a call: one, a user's, or (the schedule's) those whose turn it is."""
+    del context
+    if "Records" in event:
+        # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
+        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+    if "api_key_id" in event:
+        return service.queue_keys([event["api_key_id"]], at=utc_now())
+    if "user_id" in event:
+        return service.queue_user(event["user_id"], at=utc_now())
+    # The schedule's own time: a repeat of the same event asks for the same records.
+    return service.queue_round(from_iso(event["time"]) if "time" in event else utc_now())
+
+
+async def _handle(record: Record) -> None:
+    await service.record(read_key_message(record.body), last_try=record.receive_count >= service.MAX_TRIES)

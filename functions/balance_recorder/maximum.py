@@ -1,0 +1,65 @@
+"""Who is told that a key's balance comes near its plan's maximum, or above it. The rule is trading.plan_maximum's.
+
+The plan's maximum is that of one account: the executor denies an entry by the balance of the key that would trade. So
+each key that trades automatically crosses for itself, and no other key does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from shared.clock import to_iso
+from shared.config import settings
+from shared.models.exchange_key import ExchangeKey
+from shared.models.key_balance import KeyBalance
+from shared.models.subscription import Subscription
+from shared.models.user import User
+from shared.notifications.kinds import AboveMaximum, NearMaximum, UserNearMaximum
+from shared.notifications.notices import notify
+from shared.notifications.recipients import ADMINS, to_user
+from shared.trading import plan_maximum
+from shared.trading.plan_maximum import Crossings
+
+
+def follow(key: ExchangeKey, before: KeyBalance | None, total_usd: Decimal, *, at: datetime) -> Crossings:
+    """Return how the key stands towards its plan's maximum with another balance."""
+    plan = _plan_of(User.find(key.user_id)) if key.trades_automatically else None
+    return plan_maximum.follow(
+        Crossings() if before is None else Crossings(before.near_since, before.above_since),
+        total_usd,
+        maximum_usd=None if plan is None else Decimal(plan.max_balance_usd),
+        near_pct=settings().near_maximum_pct,
+        at=at,
+    )
+
+
+def tell(key: ExchangeKey, balance: KeyBalance) -> None:
+    """Let everybody be told who is to be told of where a balance stands; repeatable, once for each crossing."""
+    if balance.near_since is None and balance.above_since is None:
+        return
+    user = User.find(key.user_id)
+    plan = _plan_of(user)
+    if user is None or plan is None:
+        return
+    total, most = balance.total_usd, Decimal(plan.max_balance_usd)
+    if (near := balance.near_since) is not None:
+        cause = f"{key.id} near since {to_iso(near)}"
+        mine = NearMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=most)
+        notify(mine, to=to_user(user.id), cause=cause, at=near)
+        theirs = UserNearMaximum(
+            user_id=user.id,
+            user_name=f"{user.first_name} {user.last_name}".strip(),
+            user_email=user.email,
+            plan_name=plan.name,
+            balance_usd=total,
+            max_balance_usd=most,
+        )
+        notify(theirs, to=ADMINS, cause=cause, at=near)
+    if (above := balance.above_since) is not None:
+        passed = AboveMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=most)
+        notify(passed, to=to_user(user.id), cause=f"{key.id} above since {to_iso(above)}", at=above)
+
+
+def _plan_of(user: User | None) -> Subscription | None:
+    return None if user is None or user.subscription_id is None else Subscription.find(user.subscription_id)

@@ -1,0 +1,94 @@
+"""Reads, for one key, the fills that are not imported yet, as many as one run can keep. Stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from functions.manual_trade_importer.finding import Found, find_on_futures, find_on_spot
+from shared.exchange.fills import PAGE, AccountFill, FuturesFills, SpotFills
+from shared.models.exchange_key import ExchangeKey, TradeType
+from shared.models.import_scan import ImportScan
+
+FILLS_A_RUN = 500
+PAGES_A_RUN = 40
+SETTLED_AFTER = timedelta(minutes=2)
+"""A fill may be listed late, after ones that came later: younger ones are imported, and asked for once more."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What is to be kept of one run."""
+
+    scan: ImportScan
+    """To be kept when the run is complete and all of its fills are stored."""
+    amounts: dict[str, Decimal]
+    """What the account held, by asset, before the fills were read."""
+    fills: list[AccountFill] = field(default_factory=list)
+    """In the order of time; some may have been imported before."""
+    next_ids: dict[str, int] = field(default_factory=dict)
+    """Where the next run goes on, by symbol, once these are stored."""
+    pages: int = 0
+    weight: int = 0
+    """What reading all of this weighed at the exchange."""
+    complete: bool = True
+    """False when there was more than one run can keep."""
+
+
+async def collect(
+    client: Any, key: ExchangeKey, *, before: ImportScan | None, cursors: Mapping[str, int], now: datetime
+) -> Collected:
+    """Read what was traded with a key since the last run."""
+    fills: FuturesFills | SpotFills
+    if key.trade_type is TradeType.FUTURES:
+        fills = FuturesFills(client)
+        look = await fills.look()
+        found = await find_on_futures(fills, look, before, key=key, known=set(cursors), now=now)
+    else:
+        fills = SpotFills(client)
+        look = await fills.look()
+        found = find_on_spot(fills, look, before, key=key, known=set(cursors), now=now)
+    collected = Collected(scan=found.scan, amounts=look.amounts)
+    for symbol in found.symbols:
+        start = cursors.get(symbol)
+        if start is None:
+            start = await _first_id(fills, symbol, found, now)
+        if start is not None:
+            await _collect_symbol(fills, symbol, start, collected, key=key, now=now)
+        if not collected.complete:
+            break
+    collected.weight = fills.weight
+    collected.fills.sort(key=lambda fill: (fill.at, fill.trade_id))
+    return collected
+
+
+async def _first_id(fills: FuturesFills | SpotFills, symbol: str, found: Found, now: datetime) -> int | None:
+    # A spot pair's fills come from any id on, so the first one need not be known.
+    return await fills.first_id(symbol, found.since, now) if isinstance(fills, FuturesFills) else 0
+
+
+async def _collect_symbol(
+    fills: FuturesFills | SpotFills, symbol: str, start: int, collected: Collected, *, key: ExchangeKey, now: datetime
+) -> None:
+    next_id, settled = None, True
+    while True:
+        limit = min(PAGE, FILLS_A_RUN - len(collected.fills))
+        if limit <= 0 or collected.pages >= PAGES_A_RUN:
+            collected.complete = False
+            break
+        page = await fills.fills(symbol, from_id=start, limit=limit)
+        collected.pages += 1
+        for fill in page:
+            settled = settled and fill.at <= now - SETTLED_AFTER
+            if settled:
+                next_id = fill.trade_id + 1
+        # What was traded before the key was ours is the owner's own past.
+        collected.fills += [fill for fill in page if fill.at >= key.created_at]
+        if len(page) < limit:
+            break
+        start = page[-1].trade_id + 1
+    if next_id is not None:
+        collected.next_ids[symbol] = next_id

@@ -1,0 +1,99 @@
+"""Whose fills are imported when, and in which steps: read, store, move on. The steps are modules of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from functions.manual_trade_importer import keeping
+from functions.manual_trade_importer.collecting import SETTLED_AFTER, Collected, collect
+from shared.api.exchange_access import look_through_async
+from shared.clock import utc_now
+from shared.config import settings
+from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
+from shared.exchange import reading
+from shared.exchange.worth import latest_prices
+from shared.messages import KeyMessage, send_keys
+from shared.models.base import read_together
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.import_cursor import ImportCursor
+from shared.models.import_scan import ImportScan
+from shared.observability import count_outcome, logger
+from shared.rounds import Round, WeightPace
+from shared.trading.valuation import DOLLARS
+
+ROUND = Round(60)
+MAX_TRIES = 5
+"""An exchange that is out of reach is asked again four times, three minutes apart; the next hour comes anyway."""
+
+pace = WeightPace(weight_a_minute=480)
+"""Of one container; there are two at most, which is 40 % of what a futures address has."""
+
+
+def queue_round(at: datetime) -> dict[str, int]:
+    """Queue every active MANUAL key whose turn it is in the hour."""
+    keys = ROUND.queue_run(at, wanted=_is_manual, queue_url=settings().imports_queue_url)
+    logger.info("imports_queued", first_shard=ROUND.shards_at(at).start, keys=keys)
+    return {"keys": keys}
+
+
+def queue_key(key_id: str, *, at: datetime) -> dict[str, int]:
+    """Queue one key, now."""
+    send_keys([KeyMessage(api_key_id=key_id, asked_at=at)], queue_url=settings().imports_queue_url)
+    return {"keys": 1}
+
+
+async def import_trades(message: KeyMessage, *, last_try: bool) -> None:
+    """Import what was traded with a key since the last time, unless that was done since; raise to be tried again."""
+    key, before = await asyncio.to_thread(
+        read_together, (ExchangeKey, message.api_key_id, None), (ImportScan, message.api_key_id, None)
+    )
+    if key is None or not (key.active and _is_manual(key)):
+        return
+    if before is not None and before.looked_at >= message.asked_at:
+        return
+    try:
+        await _import(key, before)
+    except AccessDenied:
+        return  # refused: its owner must act, or an operator, should it be our address
+    except (ServiceUnavailable, ExchangeError) as error:
+        if not last_try:
+            raise
+        logger.error("trades_not_imported", api_key_id=key.id, error=type(error).__name__)
+        count_outcome("trades_not_imported")
+
+
+async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
+    now = utc_now()
+    cursors = await asyncio.to_thread(ImportCursor.of_key, key.id)
+
+    async def ask(client: Any) -> Collected:
+        return await collect(client, key, before=before, cursors=cursors, now=now)
+
+    async with pace.turn() as weighs:
+        # The one place where an import's success or failure is held against a key.
+        collected = await look_through_async(key, reading.read_through(key, ask))
+        weighs(collected.weight)
+    prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
+    new = await asyncio.to_thread(keeping.keep, key, collected, before=before, prices=prices)
+    logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)
+    if new:
+        count_outcome("trades_imported")
+    if not collected.complete:
+        # By then what was imported now is settled, so that the next run begins after it.
+        rest = KeyMessage(api_key_id=key.id, asked_at=utc_now())
+        after_s = int(SETTLED_AFTER.total_seconds())
+        await asyncio.to_thread(send_keys, [rest], queue_url=settings().imports_queue_url, after_s=after_s)
+
+
+def _is_manual(key: ExchangeKey) -> bool:
+    return key.strategy_type is StrategyType.MANUAL
+
+
+def _needs_prices(key: ExchangeKey, collected: Collected) -> bool:
+    """Tell whether a result is to be reckoned of anything that is no dollar."""
+    if key.trade_type is TradeType.SPOT or not collected.fills:
+        return False
+    assets = {asset for fill in collected.fills for asset in (fill.quote, fill.fee_currency)} | set(collected.amounts)
+    return not assets <= DOLLARS

@@ -1,0 +1,90 @@
+"""The demo's deposit up to near the plan's maximum: the balance is recorded, and who must know is warned."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+
+from local.stack import json_http
+from shared.clock import utc_now
+from shared.config import settings
+from shared.messages import KeyMessage, send_keys
+from shared.models.balance_day import BalanceDay
+from shared.models.exchange_key import ExchangeKey
+from shared.models.key_balance import KeyBalance
+from shared.models.notice import Notice
+from shared.models.notification_setting import SETTING_ID, NotificationSetting
+from shared.models.subscription import Subscription
+from shared.models.user import User
+from shared.notifications.kinds import NoticeKind, from_json
+from shared.notifications.recipients import ADMINS, to_user
+from shared.notifications.wording import wording
+
+_TIMEOUT_S = 60
+_DEPOSIT_PCT = 92
+_DAYS_SHOWN = 5
+_SWITCHES = ("notify_user_reach_near_max_balance", "notify_admin_user_reach_near_max_balance")
+_KINDS = {NoticeKind.NEAR_MAXIMUM, NoticeKind.USER_NEAR_MAXIMUM}
+
+
+def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
+    """Let a key's owner deposit up to near the plan's maximum, and return what came of it, in lines.
+
+    The money goes back afterwards, and the switches are as they were.
+    """
+    key = ExchangeKey.get(api_key_id)
+    account = f"{session['exchange']}/paper/accounts/{key.api_key}"
+    wallet = json_http.get(account)["walletBalance"]
+    plan = Subscription.get(User.get(key.user_id).subscription_id)
+    amount = Decimal(plan.max_balance_usd) * _DEPOSIT_PCT / 100
+    with _switches_on():
+        _set_wallet(account, amount)
+        _wait_until_told(key, since=_ask_for_record(key))
+    days = [f"{day.date[5:]} {day.total_usd:,.0f}" for day in BalanceDay.query(key.id)]
+    lines = [
+        f"deposit up to {amount:,.0f} of the {plan.max_balance_usd:,} USD that the plan allows",
+        f"balance history in USD: {', '.join(days[-_DAYS_SHOWN:])}",
+    ]
+    for notice in _warnings(key):
+        who = "the admins are" if notice.recipient == ADMINS else "the user is"
+        lines.append(f"{who} told: {wording(from_json(NoticeKind(notice.kind), notice.content)).title}")
+    _set_wallet(account, Decimal(wallet))
+    _ask_for_record(key)
+    return lines
+
+
+@contextmanager
+def _switches_on() -> Iterator[None]:
+    setting = NotificationSetting.get(SETTING_ID)
+    before = {name: getattr(setting, name) for name in _SWITCHES}
+    setting.update(actions=[getattr(NotificationSetting, name).set(True) for name in _SWITCHES])
+    yield
+    setting.update(actions=[getattr(NotificationSetting, name).set(value) for name, value in before.items()])
+
+
+def _set_wallet(account: str, amount: Decimal) -> None:
+    json_http.send("PUT", account, {"balances": {"USDT": str(amount)}})
+
+
+def _ask_for_record(key: ExchangeKey) -> datetime:
+    asked_at = utc_now()
+    send_keys([KeyMessage(api_key_id=key.id, asked_at=asked_at)], queue_url=settings().balances_queue_url)
+    return asked_at
+
+
+def _wait_until_told(key: ExchangeKey, *, since: datetime) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
+    while (found := KeyBalance.find(key.id)) is None or found.updated_at < since or len(_warnings(key)) < len(_KINDS):
+        if time.monotonic() > deadline:
+            sys.exit(f"nobody was warned of a balance near the maximum within {_TIMEOUT_S} s")
+        time.sleep(0.05)
+
+
+def _warnings(key: ExchangeKey) -> list[Notice]:
+    """Return what the key's user and the admins were told of a balance near the maximum."""
+    found = (one.id for recipient in (to_user(key.user_id), ADMINS) for one in Notice.by_recipient.query(recipient))
+    return [one for one in Notice.find_many(found, consistent=True).values() if one.kind in _KINDS]

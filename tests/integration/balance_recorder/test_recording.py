@@ -1,0 +1,129 @@
+"""What keys are worth, against the exchange's own accounts, on tables that keep their order under threads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from decimal import Decimal
+
+from functions.balance_recorder import app, service
+from shared.clock import to_iso, utc_now
+from shared.messages import KeyMessage
+from shared.models.balance_day import BalanceDay
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
+from shared.models.key_balance import KeyBalance
+from shared.worker import run_async
+from tests.integration.executor.world import Person, World
+
+ACCOUNT = "/fapi/v3/account"
+
+
+def record(*people: Person) -> list[str]:
+    """Give the recorder one message for each key, as one batch; return the keys whose message failed."""
+    asked_at = to_iso(utc_now())
+    records = [
+        {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
+        for one in people
+    ]
+    answer = app.lambda_handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def total_of(person: Person) -> Decimal | None:
+    found = KeyBalance.find(person.key.id)
+    return None if found is None else found.total_usd
+
+
+def on_spot(world: World, balances: dict[str, str]) -> Person:
+    person = world.follower(spotBalances=balances)
+    person.key.trade_type = TradeType.SPOT
+    person.key.save()
+    return person
+
+
+def test_bad_keys_stop_no_other(world: World) -> None:
+    futures, refused, unreachable = world.follower(balance="1234.5"), world.follower(), world.follower()
+    spot = on_spot(world, {"USDT": "10.25", "BTC": "0.5", "ETH": "2"})
+    world.fault(refused, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
+    world.fault(unreachable, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+
+    assert record(futures, refused, unreachable, spot) == [unreachable.key.id]
+
+    assert [total_of(one) for one in (futures, refused, unreachable, spot)] == [
+        Decimal("1234.5"),
+        None,
+        None,
+        Decimal("13010.25"),
+    ]
+    keys = [ExchangeKey.get(one.key.id) for one in (futures, refused, unreachable)]
+    assert [(key.api_key_status, key.active) for key in keys] == [
+        (ApiKeyStatus.AUTHORIZED, True),
+        (ApiKeyStatus.UNAUTHORIZED, False),
+        (ApiKeyStatus.FAILED, True),
+    ]
+    assert record(unreachable) == []
+    assert total_of(unreachable) == 10000
+
+
+def test_futures_account_counts_what_its_open_position_has_won(world: World) -> None:
+    person = world.follower()
+    world.trade_by_hand(person, "BUY", "0.1")
+    world.exchange.move_price("21000")
+
+    assert record(person) == []
+
+    won = Decimal("0.1") * 1000
+    assert abs((total_of(person) or 0) - (10000 + won)) < 2, "fees aside"
+
+
+def test_deposit_across_the_plan_s_maximum_is_told_once(world: World) -> None:
+    person = world.follower(balance="40000")
+    record(person)
+    world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"balances": {"USDT": "60000"}})
+
+    record(person)
+    record(person)
+
+    above_since = KeyBalance.get(person.key.id).above_since
+    assert above_since is not None
+    notices = world.queue("notices")
+    assert len({one["notice_id"] for one in notices}) == 1, "the other switches are off"
+
+
+def test_readings_at_once_leave_the_latest_and_one_record_a_day(world: World) -> None:
+    person = world.follower()
+    message = KeyMessage(api_key_id=person.key.id, asked_at=utc_now())
+
+    async def at_once() -> None:
+        await asyncio.gather(*(service.record(message, last_try=False) for _ in range(8)))
+
+    run_async(at_once())
+
+    days = list(BalanceDay.query(person.key.id))
+    assert [(day.total_usd, day.updated_at) for day in days] == [
+        (Decimal(10000), KeyBalance.get(person.key.id).updated_at)
+    ]
+
+
+def test_readings_weigh_what_the_plan_says(world: World) -> None:
+    futures, spot = world.follower(), on_spot(world, {"USDT": "1"})
+    record(futures, spot)  # markets and prices are kept now
+
+    assert weight_of_recording(world, futures, "/fapi/v1/ping") == service.WEIGHTS[TradeType.FUTURES]
+    assert weight_of_recording(world, spot, "/api/v3/ping") == service.WEIGHTS[TradeType.SPOT]
+
+
+def weight_of_recording(world: World, person: Person, ping: str) -> int:
+    """Return what the exchange counts for one recording; again, should its minute end in between."""
+    while True:
+        before, recorded, after = used_weight(world, ping), record(person), used_weight(world, ping)
+        assert recorded == []
+        if after > before:
+            return after - before - 1
+
+
+def used_weight(world: World, ping: str) -> int:
+    """Return what the exchange has counted in this minute, this request included."""
+    with urllib.request.urlopen(world.exchange.url + ping, timeout=5) as answer:  # noqa: S310 - 127.0.0.1
+        return int(answer.headers["X-MBX-USED-WEIGHT-1M"])

@@ -1,0 +1,91 @@
+"""A paper exchange for the folder, and owners on it who trade by hand, with keys of ours."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ccxt
+import pytest
+
+from functions.manual_trade_importer import service
+from shared import config
+from shared.clock import utc_now
+from shared.exchange import reading, transport, worth
+from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.rounds import WeightPace
+from shared.secrets import seal
+from shared.worker import run_async
+from tests.integration.conftest import EmbeddedAws
+from tests.integration.paper_exchange.exchange_process import ExchangeProcess
+from tests.integration.paper_exchange.trader import Trader
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Somebody who trades by hand, and the key that we were given."""
+
+    trader: Trader
+    key: ExchangeKey
+
+    @property
+    def spot(self) -> Any:
+        """A client that trades on spot."""
+        return self.trader.client(ccxt.binance)
+
+
+class World:
+    """The exchange, and owners on it."""
+
+    def __init__(self, exchange: ExchangeProcess, aws: EmbeddedAws) -> None:
+        self.exchange = exchange
+        self.aws = aws
+
+    def owner(self, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> Owner:
+        """Open an account and keep its key as a MANUAL one."""
+        trader = Trader(self.exchange, secrets.token_hex(32), None).open_account(**also)
+        key_id, now = str(uuid.uuid4()), utc_now()
+        key = ExchangeKey(
+            id=key_id,
+            user_id=str(uuid.uuid4()),
+            created_key=key_id,
+            trade_type=trade_type,
+            strategy_type=StrategyType.MANUAL,
+            api_key=trader.api_key,
+            secret_ciphertext=seal(trader.secret, owner_id=key_id),
+            created_at=now,
+            updated_at=now,
+        )
+        key.save()
+        return Owner(trader, key)
+
+
+@pytest.fixture(scope="package")
+def paper_exchange() -> Iterator[ExchangeProcess]:
+    exchange = ExchangeProcess().start()
+    exchange.set(limits_enabled=False)
+    yield exchange
+    run_async(transport.close_session())
+    exchange.stop()
+
+
+@pytest.fixture
+def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Owners-to-be; imports follow each other at once."""
+    monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
+    monkeypatch.setattr(service, "pace", WeightPace(10**9))
+    _forget()
+    yield World(paper_exchange, aws)
+    paper_exchange.control("DELETE", "/paper/faults")
+    paper_exchange.move_price("20000")
+    _forget()
+
+
+def _forget() -> None:
+    config.settings.cache_clear()
+    transport._template.cache_clear()
+    reading._markets.clear()
+    worth.forget_prices()

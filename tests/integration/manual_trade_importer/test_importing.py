@@ -1,0 +1,234 @@
+"""What users traded by hand, from the exchange's own lists to what the API shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.manual_trade_importer import app, service
+from shared import rounds
+from shared.clock import to_iso, utc_now
+from shared.messages import KeyMessage
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType
+from shared.models.manual_trade import ManualTrade
+from shared.models.performance_day import PerformanceDay, TradeLedger
+from shared.trading.performance import AccountDay
+from shared.trading.sides import Side
+from shared.worker import run_async
+from tests.integration.manual_trade_importer.conftest import Owner, World
+
+EVENTS = Path(__file__).resolve().parents[3] / "events" / "manual_trade_importer"
+SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
+ETH = "ETH/USDT:USDT"
+
+
+def bring_in(*owners: Owner) -> list[str]:
+    """Give the importer one message for each key, as one batch; return the keys whose message failed."""
+    asked_at = to_iso(utc_now() + timedelta(milliseconds=1))
+    records = [
+        {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
+        for one in owners
+    ]
+    answer = app.lambda_handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def trades_of(owner: Owner) -> list[ManualTrade]:
+    return list(ManualTrade.query(owner.key.id, consistent_read=True))
+
+
+def exchange_ids(owner: Owner) -> list[str]:
+    return [str(trade["id"]) for trade in owner.trader.see()["trades"]]
+
+
+def days_of(owner: Owner) -> list[AccountDay]:
+    return list(PerformanceDay.since(TradeLedger.MANUAL, owner.key.user_id, None))
+
+
+def test_fills_of_every_symbol_are_found(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.1)
+    owner.trader.market("sell", 2, ETH)
+    world.exchange.move_price("21000")
+    owner.trader.market("sell", 0.1)
+
+    assert bring_in(owner) == []
+
+    trades = trades_of(owner)
+    assert [(one.symbol, one.side, one.amount, one.realized_pnl) for one in trades] == [
+        ("BTC/USDT", Side.BUY, Decimal("0.1"), Decimal(0)),
+        ("ETH/USDT", Side.SELL, Decimal(2), Decimal(0)),
+        ("BTC/USDT", Side.SELL, Decimal("0.1"), Decimal(100)),
+    ]
+    assert [one.exchange_trade_id for one in trades] == exchange_ids(owner)
+    (day,) = days_of(owner)
+    fees = sum((one.fee for one in trades), Decimal(0))
+    assert (day.trades, day.winning_trades, day.fee, day.profit) == (1, 1, fees, 100 - fees)
+    assert (day.opening_balance, day.closed_balance) == (Decimal(10_000), 10_000 + day.profit)
+
+
+def test_each_import_adds_what_is_new_and_nothing_else(world: World) -> None:
+    owner = world.owner()
+    for number in range(3):
+        owner.trader.market("buy" if number % 2 else "sell", 0.01)
+        assert bring_in(owner) == []
+        assert bring_in(owner) == []
+
+    assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
+    (day,) = days_of(owner)
+    assert day.fee == sum((one.fee for one in trades_of(owner)), Decimal(0))
+
+
+def test_imports_at_once_count_each_fill_once(world: World) -> None:
+    owner = world.owner()
+    for side in ("buy", "sell", "buy", "sell"):
+        owner.trader.market(side, 0.01)
+    message = KeyMessage(api_key_id=owner.key.id, asked_at=utc_now() + timedelta(minutes=1))
+
+    async def at_once() -> None:
+        await asyncio.gather(*(service.import_trades(message, last_try=False) for _ in range(6)))
+
+    run_async(at_once())
+
+    trades = trades_of(owner)
+    assert len(trades) == 4
+    (day,) = days_of(owner)
+    assert day.fee == sum((one.fee for one in trades), Decimal(0))
+
+
+def test_spot_fills_are_found_by_what_the_account_holds(world: World) -> None:
+    owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
+    bring_in(owner)
+    owner.spot.create_order("BTC/USDT", "market", "buy", 0.1)
+    owner.spot.create_order("ETH/USDT", "market", "buy", 1)
+
+    assert bring_in(owner) == []
+
+    trades = trades_of(owner)
+    assert [(one.symbol, one.side, one.amount, one.cost, one.fee_currency) for one in trades] == [
+        ("BTC/USDT", Side.BUY, Decimal("0.1"), Decimal(2000), "BTC"),
+        ("ETH/USDT", Side.BUY, Decimal(1), Decimal(1500), "ETH"),
+    ]
+    assert {one.realized_pnl for one in trades} == {None}
+    assert days_of(owner) == [], "nobody knows what a spot trade has earned"
+
+
+def test_spot_pair_that_left_no_trace_is_found_in_turn(world: World) -> None:
+    owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
+    bring_in(owner)
+    bring_in(owner)
+    owner.spot.create_order("SOL/USDT", "market", "buy", 10)
+    held = float(owner.spot.fetch_balance()["SOL"]["free"])
+    world.exchange.control("PUT", f"/paper/accounts/{owner.trader.api_key}", {"spotBalances": {"SOL": "0"}})
+    assert held > 0
+
+    looks = 0
+    while not trades_of(owner):
+        assert looks < 3, "thirteen pairs, ten with each look"
+        assert bring_in(owner) == []
+        looks += 1
+
+    assert [(one.symbol, one.amount) for one in trades_of(owner)] == [("SOL/USDT", Decimal(10))]
+
+
+def test_sample_events(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.01)
+    text = (EVENTS / "key.json").read_text(encoding="utf-8").replace(SAMPLE_KEY, owner.key.id)
+    later = to_iso(utc_now() + timedelta(seconds=1))
+
+    answer = app.lambda_handler(json.loads(text.replace("2022-09-09T00:35:00.000Z", later)), None)
+
+    assert answer == {"batchItemFailures": []}
+    assert len(trades_of(owner)) == 1
+    malformed = json.loads((EVENTS / "malformed.json").read_text(encoding="utf-8"))
+    assert len(app.lambda_handler(malformed, None)["batchItemFailures"]) == len(malformed["Records"])
+
+
+def test_an_hour_s_runs_queue_every_manual_key_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)
+    wanted = {world.owner(kind).key.id for kind in (TradeType.FUTURES, TradeType.SPOT, TradeType.FUTURES)}
+    other = world.owner().key
+    other.strategy_type = StrategyType.AUTOMATED
+    other.save()
+
+    for minute in (5, 20, 35, 50):
+        app.lambda_handler({"time": to_iso(utc_now().replace(minute=minute))}, None)
+
+    queued = [one["api_key_id"] for one in world.aws.taken_from(world.aws.imports)]
+    assert wanted <= set(queued)
+    assert len(queued) == len(set(queued))
+    assert other.id not in queued
+
+
+def test_bad_key_stops_no_other(world: World) -> None:
+    refused, unreachable, good = world.owner(), world.owner(), world.owner()
+    for owner in (refused, unreachable, good):
+        owner.trader.market("buy", 0.01)
+    fault: dict[str, Any] = {"method": "GET", "path": "/fapi/v3/account", "times": 1}
+    refusal = {"kind": "code", "status": 401, "code": -2015, "msg": "Invalid API-key"}
+    outage = {"kind": "http", "status": 503, "msg": "Service Unavailable"}
+    for owner, what in ((refused, refusal), (unreachable, outage)):
+        world.exchange.control("POST", "/paper/faults", fault | what | {"apiKey": owner.trader.api_key})
+
+    assert bring_in(refused, unreachable, good) == [unreachable.key.id]
+
+    assert len(trades_of(good)) == 1
+    assert ExchangeKey.get(refused.key.id).api_key_status is ApiKeyStatus.UNAUTHORIZED
+    assert bring_in(unreachable) == []
+    assert len(trades_of(unreachable)) == 1
+
+
+def test_exchange_that_fails_in_the_middle_leaves_no_gap(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.01)
+    owner.trader.market("buy", 0.1, ETH)
+    body = {"method": "GET", "path": "/fapi/v1/userTrades", "kind": "truncate", "times": 3}
+    world.exchange.control("POST", "/paper/faults", body | {"apiKey": owner.trader.api_key})
+
+    for _ in range(3):
+        assert bring_in(owner) == [owner.key.id]
+    assert bring_in(owner) == []
+
+    assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
+
+
+@pytest.mark.parametrize("trade_type", TradeType)
+def test_requests_weigh_what_the_pace_reckons_with(
+    world: World, trade_type: TradeType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = world.owner(trade_type, spotBalances={"USDT": "10000"})
+    reckoned: list[int] = []
+    collect = service.collect
+
+    async def weigh(*asked: Any, **how: Any) -> Any:
+        collected = await collect(*asked, **how)
+        reckoned.append(collected.weight)
+        return collected
+
+    monkeypatch.setattr(service, "collect", weigh)
+    ping = "/fapi/v1/ping" if trade_type is TradeType.FUTURES else "/api/v3/ping"
+    bring_in(owner)  # markets are kept now
+    before = after = 0
+    while after <= before:  # again, should the exchange's minute end in between
+        if trade_type is TradeType.FUTURES:
+            owner.trader.market("buy", 0.01)
+        before = used_weight(world, ping)
+        assert bring_in(owner) == []
+        after = used_weight(world, ping)
+
+    assert reckoned[-1] == after - before - 1
+    assert reckoned[-1] > 0
+
+
+def used_weight(world: World, ping: str) -> int:
+    """Return what the exchange has counted in this minute, this request included."""
+    with urllib.request.urlopen(world.exchange.url + ping, timeout=5) as answer:  # noqa: S310 - 127.0.0.1
+        return int(answer.headers["X-MBX-USED-WEIGHT-1M"])

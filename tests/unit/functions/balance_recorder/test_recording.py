@@ -1,0 +1,329 @@
+"""What a recording leaves behind, and who is told of it; the exchange is played."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.admin_exchange.app import lambda_handler as admin_exchange
+from functions.balance_recorder import app, maximum, service
+from shared import rounds
+from shared.clock import from_iso, to_iso
+from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable
+from shared.exchange import reading, worth
+from shared.models.balance_day import BalanceDay
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType, listed_shard_of
+from shared.models.key_balance import KeyBalance
+from shared.models.notice import Notice
+from shared.models.notification_setting import NotificationSetting
+from shared.notifications.kinds import NoticeKind
+from shared.notifications.recipients import ADMINS, to_user
+from shared.rounds import Turns
+from tests.unit.admin_requests import sample, send
+from tests.unit.conftest import Queues
+from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_subscription, a_user, an_exchange_key, id_of
+
+MORNING = from_iso("2026-01-01T00:05:00Z")
+NEXT_MORNING = from_iso("2026-01-02T00:05:00Z")
+
+
+class Exchange:
+    """What each key holds, or why it cannot be read; the markets' prices; the time."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, dict[str, str] | ExchangeError] = {}
+        self.prices: dict[str, str] | ExchangeError = {}
+        self.asked = 0
+        self.prices_asked = 0
+        self.now = MORNING
+
+    async def read_balance(self, key: ExchangeKey) -> dict[str, dict[str, Any]]:
+        self.asked += 1
+        held = self.held[key.id]
+        if isinstance(held, ExchangeError):
+            raise held
+        return {asset: {"free": 0, "used": 0, "total": Decimal(total)} for asset, total in held.items()}
+
+    async def read_prices(self, _trade_type: TradeType) -> dict[str, Decimal]:
+        self.prices_asked += 1
+        if isinstance(self.prices, ExchangeError):
+            raise self.prices
+        return {symbol: Decimal(price) for symbol, price in self.prices.items()}
+
+
+@pytest.fixture
+def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
+    exchange = Exchange()
+    monkeypatch.setattr(reading, "read_balance", exchange.read_balance)
+    monkeypatch.setattr(reading, "read_prices", exchange.read_prices)
+    monkeypatch.setattr(service, "utc_now", lambda: exchange.now)
+    monkeypatch.setattr(service, "turns", Turns(0.0))
+    worth.forget_prices()
+    a_user(email="john@example.com")
+    a_subscription(max_balance_usd=1000)
+    NotificationSetting(
+        notify_user_reach_near_max_balance=True,
+        notify_admin_user_reach_near_max_balance=True,
+        created_at=STARTED_AT,
+        updated_at=STARTED_AT,
+    ).save()
+    return exchange
+
+
+def record(key_id: str = KEY_ID, *, asked_at: datetime = MORNING, delivery: int = 1) -> bool:
+    """Deliver one message and tell whether it was handled."""
+    body = json.dumps({"api_key_id": key_id, "asked_at": to_iso(asked_at)})
+    attributes = {"ApproximateReceiveCount": str(delivery)}
+    event = {"Records": [{"messageId": "1", "body": body, "attributes": attributes}]}
+    return app.lambda_handler(event, None) == {"batchItemFailures": []}
+
+
+def record_total(exchange: Exchange, total: str, at: datetime) -> None:
+    exchange.held = {KEY_ID: {"USDT": total}}
+    exchange.now = at
+    assert record(asked_at=at)
+
+
+def balance() -> KeyBalance:
+    found = KeyBalance.find(KEY_ID)
+    assert found is not None
+    return found
+
+
+def days() -> dict[str, Decimal]:
+    return {day.date: day.total_usd for day in BalanceDay.query(KEY_ID)}
+
+
+def told(kind: NoticeKind) -> list[str]:
+    return sorted(notice.recipient for notice in Notice.scan() if notice.kind == kind)
+
+
+def test_every_asset_counts_at_its_price(exchange: Exchange) -> None:
+    an_exchange_key(trade_type=TradeType.SPOT)
+    exchange.held = {KEY_ID: {"USDT": "100", "USDC": "1.5", "BTC": "0.5", "ETH": "2", "BNB": "0", "XYZ": "7"}}
+    exchange.prices = {"BTC/USDT": "20000", "ETH/BTC": "0.075"}
+
+    assert record()
+
+    assert balance().total_usd == Decimal("13101.5")
+    assert days() == {"2026-01-01": Decimal("13101.5")}
+
+
+def test_last_record_of_a_day_wins_and_each_day_has_its_own(exchange: Exchange) -> None:
+    an_exchange_key()
+    record_total(exchange, "100", MORNING)
+    record_total(exchange, "120.5", MORNING.replace(hour=23))
+    record_total(exchange, "90", NEXT_MORNING)
+
+    assert days() == {"2026-01-01": Decimal("120.5"), "2026-01-02": Decimal(90)}
+    assert (balance().total_usd, balance().updated_at) == (Decimal(90), NEXT_MORNING)
+
+
+def test_reading_that_comes_late_does_not_replace_a_later_one(exchange: Exchange) -> None:
+    key = an_exchange_key()
+    record_total(exchange, "100", MORNING.replace(minute=10))
+
+    stands = service._keep(key, Decimal(99), MORNING)
+
+    assert stands.total_usd == 100
+    assert days() == {"2026-01-01": Decimal(100)}
+
+
+def test_same_message_twice_reads_and_tells_once(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"USDT": "950"}}
+
+    assert record()
+    before = balance().serialize()
+    assert record()
+
+    assert exchange.asked == 1
+    assert balance().serialize() == before
+    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
+    assert told(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS]
+
+
+def test_worker_that_died_before_it_told_is_made_up_for(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"USDT": "1000.01"}}
+
+    def dies(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(maximum, "tell", dies)
+        assert not record()
+    assert told(NoticeKind.ABOVE_MAXIMUM) == []
+
+    assert record(delivery=2)
+
+    assert told(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
+    assert exchange.asked == 1
+
+
+def test_crossing_is_told_once_until_the_balance_was_clearly_below(exchange: Exchange) -> None:
+    an_exchange_key()
+    for hour, total in enumerate(("899", "900", "890", "905", "870", "900")):
+        record_total(exchange, total, MORNING.replace(hour=hour))
+
+    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)] * 2
+    assert told(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS] * 2
+    assert told(NoticeKind.ABOVE_MAXIMUM) == []
+
+
+def test_user_hears_that_new_entries_are_denied(exchange: Exchange) -> None:
+    an_exchange_key()
+    record_total(exchange, "950", MORNING)
+    record_total(exchange, "1200.25", NEXT_MORNING)
+
+    assert told(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
+    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
+    (notice,) = [one for one in Notice.scan() if one.kind == NoticeKind.ABOVE_MAXIMUM]
+    content = json.loads(notice.content)
+    assert content["plan_name"] == "STANDARD"
+    assert [Decimal(content[name]) for name in ("balance_usd", "max_balance_usd")] == [Decimal("1200.25"), 1000]
+
+
+@pytest.mark.parametrize(
+    ("switch", "silent"),
+    [
+        ("notify_user_reach_near_max_balance", NoticeKind.NEAR_MAXIMUM),
+        ("notify_admin_user_reach_near_max_balance", NoticeKind.USER_NEAR_MAXIMUM),
+    ],
+)
+def test_each_is_told_only_if_the_switch_is_on(exchange: Exchange, switch: str, silent: NoticeKind) -> None:
+    an_exchange_key()
+    setting = NotificationSetting.get("default")
+    setting.update(actions=[getattr(NotificationSetting, switch).set(False)])
+
+    record_total(exchange, "950", MORNING)
+
+    kinds = {NoticeKind.NEAR_MAXIMUM, NoticeKind.USER_NEAR_MAXIMUM}
+    assert {one.kind for one in Notice.scan() if one.open} == kinds - {silent}
+
+
+@pytest.mark.parametrize("change", [{"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL}])
+def test_key_that_no_entry_is_denied_for_is_recorded_and_warned_about_by_nobody(
+    exchange: Exchange, change: dict[str, Any]
+) -> None:
+    an_exchange_key(**change)
+
+    record_total(exchange, "5000", MORNING)
+
+    assert balance().total_usd == 5000
+    assert list(Notice.scan()) == []
+
+
+def test_refused_key_is_out_of_use_and_not_asked_again(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: ExchangeAuthorizationFailed(code=-2015)}
+
+    assert record()
+    assert record(delivery=2)
+
+    key = ExchangeKey.get(KEY_ID)
+    assert (key.api_key_status, key.active) == (ApiKeyStatus.UNAUTHORIZED, False)
+    assert exchange.asked == 1
+    assert KeyBalance.find(KEY_ID) is None
+
+
+def test_exchange_out_of_reach_is_tried_again_and_given_up_in_the_end(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: ExchangeUnavailable()}
+
+    assert not record()
+    assert ExchangeKey.get(KEY_ID).api_key_status is ApiKeyStatus.FAILED
+    assert record(delivery=service.MAX_TRIES), "the next day comes anyway"
+
+    exchange.held = {KEY_ID: {"USDT": "5"}}
+    assert record()
+    assert ExchangeKey.get(KEY_ID).api_key_status is ApiKeyStatus.AUTHORIZED
+    assert balance().total_usd == 5
+
+
+def test_missing_prices_are_no_fault_of_the_key(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"BTC": "1"}}
+    exchange.prices = ExchangeUnavailable()
+
+    assert not record()
+
+    assert ExchangeKey.get(KEY_ID).api_key_status is ApiKeyStatus.AUTHORIZED
+    assert KeyBalance.find(KEY_ID) is None
+
+
+def test_prices_are_read_once_for_many_keys(exchange: Exchange) -> None:
+    ids = [an_exchange_key(id_of(f"key-{number}")).id for number in range(4)]
+    exchange.held = {key_id: {"BTC": "1"} for key_id in ids}
+    exchange.prices = {"BTC/USDT": "20000"}
+
+    assert all(record(key_id) for key_id in ids)
+
+    assert exchange.prices_asked == 1
+    assert {one.total_usd for one in KeyBalance.scan()} == {Decimal(20000)}
+
+
+def test_recorded_days_are_what_the_api_shows(
+    exchange: Exchange, admin_api: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    an_exchange_key()
+    record_total(exchange, "12340", MORNING)
+    record_total(exchange, "12345.5", NEXT_MORNING)
+
+    answer = send(admin_exchange, sample("admin_exchange/list_balance_history", query={"start": "2026-01-01"}))
+
+    assert answer.text == (
+        '{"items":[{"date":"2026-01-02","totalUSD":12345.5},{"date":"2026-01-01","totalUSD":12340}],"nextToken":null}'
+    )
+
+
+def test_round_queues_every_active_key_once(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)
+    kinds: tuple[dict[str, Any], ...] = ({}, {"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL})
+    wanted = [an_exchange_key(id_of(f"key-{n}"), **kinds[n % 3]).id for n in range(30)]
+    an_exchange_key(id_of("inactive"), active=False)
+
+    for run in range(8):
+        at = MORNING.replace(hour=run // 4, minute=run % 4 * 15 + 5)
+        app.lambda_handler({"time": to_iso(at)}, None)
+
+    assert sorted(one["api_key_id"] for one in tables.sent_to(tables.balances)) == sorted(wanted)
+
+
+def test_user_s_keys_or_one_key_are_queued_at_once(tables: Queues) -> None:
+    an_exchange_key(id_of("one"))
+    an_exchange_key(id_of("two"))
+    an_exchange_key(id_of("other's"), user_id=id_of("another user"))
+
+    assert app.lambda_handler({"user_id": USER_ID}, None) == {"keys": 2}
+    assert app.lambda_handler({"api_key_id": id_of("other's")}, None) == {"keys": 1}
+
+    sent = [one["api_key_id"] for one in tables.sent_to(tables.balances)]
+    assert sorted(sent) == sorted([id_of("one"), id_of("two"), id_of("other's")])
+
+
+@pytest.mark.parametrize("name", ["schedule", "one_key", "user"])
+def test_sample_calls_are_answered_with_what_was_queued(tables: Queues, name: str) -> None:
+    event = json.loads(Path(f"events/balance_recorder/{name}.json").read_text())
+    an_exchange_key(next(key for key in map(str, range(999)) if listed_shard_of(key) == "listed#0"), user_id=USER_ID)
+
+    assert app.lambda_handler(event, None) == {"keys": 1}
+    assert len(tables.sent_to(tables.balances)) == 1
+
+
+def test_sample_messages(exchange: Exchange) -> None:
+    event = json.loads(Path("events/balance_recorder/key.json").read_text())
+    key_id = json.loads(event["Records"][0]["body"])["api_key_id"]
+    an_exchange_key(key_id)
+    exchange.held = {key_id: {"USDT": "1"}}
+    assert app.lambda_handler(event, None) == {"batchItemFailures": []}
+    assert KeyBalance.get(key_id).total_usd == 1
+
+    malformed = json.loads(Path("events/balance_recorder/malformed.json").read_text())
+    failures = app.lambda_handler(malformed, None)["batchItemFailures"]
+    assert len(failures) == len(malformed["Records"])

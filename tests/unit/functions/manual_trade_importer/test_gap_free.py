@@ -1,0 +1,247 @@
+"""Whatever is traded when, and wherever an import dies: in the end every fill is there, and counts, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from functions.manual_trade_importer import app, collecting, keeping, service
+from shared.clock import to_iso
+from shared.exchange import fills, reading
+from shared.models.base import transact
+from shared.models.exchange_key import ExchangeKey, StrategyType
+from shared.models.import_cursor import ImportCursor
+from shared.models.import_scan import ImportScan
+from shared.models.manual_trade import ManualTrade, manual_trade_id
+from shared.models.performance_day import PerformanceDay, TradeLedger
+from shared.rounds import WeightPace
+from tests.unit.conftest import Queues, aws_client
+from tests.unit.functions.manual_trade_importer.exchange import OPENED_AT, FuturesExchange
+from tests.unit.records import an_exchange_key
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+
+class Died(BaseException):
+    """A worker that is no more: nothing of ours may catch it."""
+
+
+@pytest.fixture
+def queues(aws: Queues) -> Iterator[Queues]:
+    for model in (ExchangeKey, ImportCursor, ImportScan, ManualTrade, PerformanceDay):
+        model.create_table(billing_mode="PAY_PER_REQUEST")
+    with ExitStack() as patched:
+        patched.enter_context(mock.patch.object(service, "pace", WeightPace(10**9)))
+        patched.enter_context(mock.patch.object(fills, "PAGE", 3))
+        patched.enter_context(mock.patch.object(collecting, "PAGE", 3))
+        patched.enter_context(mock.patch.object(collecting, "FILLS_A_RUN", 5))
+        yield aws
+
+
+class Owner:
+    """Somebody who trades by hand, and the importer that is called now and then."""
+
+    def __init__(self, exchange: FuturesExchange, queues: Queues) -> None:
+        self.exchange = exchange
+        self.queues = queues
+        self.user_id = str(uuid4())
+        self.key = an_exchange_key(str(uuid4()), at=OPENED_AT, strategy_type=StrategyType.MANUAL, user_id=self.user_id)
+
+    def run(self, *, dies_at: int | None = None) -> None:
+        """Let a worker handle a message about the key; it dies before its nth write."""
+        body = json.dumps({"api_key_id": self.key.id, "asked_at": to_iso(self.exchange.now)})
+        event = {"Records": [{"messageId": "1", "body": body}]}
+        writes = iter(range(10**6))
+
+        def mortal(write: Callable[..., Any]) -> Callable[..., Any]:
+            def do(*args: Any, **kwargs: Any) -> Any:
+                if next(writes) == dies_at:
+                    raise Died
+                return write(*args, **kwargs)
+
+            return do
+
+        async def read_through(_key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+            return await ask(self.exchange)
+
+        follow_ups: list[int] = []
+        with ExitStack() as patched:
+            patched.enter_context(mock.patch.object(service, "utc_now", return_value=self.exchange.now))
+            patched.enter_context(
+                mock.patch.object(service, "send_keys", lambda *_, after_s, **__: follow_ups.append(after_s))
+            )
+            patched.enter_context(mock.patch.object(reading, "read_through", read_through))
+            patched.enter_context(mock.patch.object(keeping, "transact", mortal(transact)))
+            patched.enter_context(mock.patch.object(ImportCursor, "move", mortal(ImportCursor.move)))
+            patched.enter_context(mock.patch.object(ImportScan, "replace", mortal(ImportScan.replace)))
+            try:
+                assert app.lambda_handler(event, None) == {"batchItemFailures": []}
+            except Died:
+                return
+        if follow_ups:
+            self.exchange.wait(timedelta(seconds=follow_ups.pop()))
+            self.run()
+
+    def imported(self) -> list[str]:
+        return sorted(trade.id for trade in ManualTrade.query(self.key.id))
+
+    def traded(self) -> list[str]:
+        return sorted(
+            manual_trade_id(api_key_id=self.key.id, symbol=one["symbol"], exchange_trade_id=str(one["id"]))
+            for one in self.exchange.trades
+        )
+
+    def earned(self) -> Decimal:
+        return sum(
+            (Decimal(one["realizedPnl"]) - Decimal(one["commission"]) for one in self.exchange.trades), Decimal(0)
+        )
+
+    def performance(self) -> tuple[Decimal, int]:
+        days = list(PerformanceDay.since(TradeLedger.MANUAL, self.user_id, None))
+        return sum((day.profit for day in days), Decimal(0)), sum(day.trades for day in days)
+
+
+_pauses = st.sampled_from(
+    [
+        timedelta(0),
+        timedelta(milliseconds=1),
+        timedelta(minutes=1),
+        timedelta(hours=1),
+        timedelta(days=2),
+        timedelta(days=9),
+    ]
+)
+_trade = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from([-2, -1, 1, 2]), st.sampled_from([0, 5, -3]), _pauses)
+_run = st.none() | st.integers(0, 12)
+_step = st.one_of(_trade, _trade, _trade, _run)
+
+
+@given(steps=st.lists(_step, max_size=30), shows_newest=st.booleans())
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_newest: bool) -> None:
+    owner = Owner(FuturesExchange(shows_newest=shows_newest), queues)
+    for step in steps:
+        if isinstance(step, tuple):
+            symbol, amount, pnl, pause = step
+            owner.exchange.trade(symbol, Decimal(amount), pnl=Decimal(pnl))
+            owner.exchange.wait(pause)
+        else:
+            owner.exchange.wait(timedelta(milliseconds=1))
+            owner.run(dies_at=step)
+
+    owner.exchange.wait(timedelta(hours=1))
+    owner.run()
+
+    assert owner.imported() == owner.traded()
+    closings = sum(1 for one in owner.exchange.trades if Decimal(one["realizedPnl"]))
+    assert owner.performance() == (owner.earned(), closings)
+
+
+def test_same_message_twice_asks_and_stores_once(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1))
+    owner.exchange.wait(timedelta(hours=1))
+    owner.run()
+    asked, days = len(owner.exchange.asked), owner.performance()
+
+    owner.run()
+
+    assert len(owner.exchange.asked) == asked
+    assert owner.imported() == owner.traded()
+    assert owner.performance() == days
+
+
+def test_fill_that_is_listed_late_is_imported_too(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    for _ in range(2):
+        owner.exchange.trade("BTCUSDT", Decimal(1))
+    hidden = owner.exchange.trades.pop(0)
+    owner.exchange.wait(timedelta(seconds=30))
+    owner.run()
+    owner.exchange.trades.insert(0, hidden)
+    owner.exchange.wait(timedelta(hours=1))
+
+    owner.run()
+
+    assert owner.imported() == owner.traded()
+
+
+def test_quiet_account_costs_one_look_an_hour(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1))
+    for _ in range(2):
+        owner.exchange.wait(timedelta(hours=1))
+        owner.run()
+    owner.exchange.asked.clear()
+
+    for _ in range(5):
+        owner.exchange.wait(timedelta(hours=1))
+        owner.run()
+
+    assert owner.exchange.asked == ["account"] * 5
+
+
+def test_days_begin_and_end_with_what_the_account_held(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1), fee=Decimal(1))
+    owner.exchange.trade("BTCUSDT", Decimal(-1), pnl=Decimal(50), fee=Decimal(2))
+    owner.exchange.wait(timedelta(days=1))
+    owner.exchange.trade("ETHUSDT", Decimal(-1), fee=Decimal(3))
+    owner.exchange.wait(timedelta(hours=1))
+
+    owner.run()
+
+    days = list(PerformanceDay.since(TradeLedger.MANUAL, owner.user_id, None))
+    assert [(day.opening_balance, day.closed_balance, day.profit, day.trades) for day in days] == [
+        (Decimal(10_000), Decimal(10_047), Decimal(47), 1),
+        (Decimal(10_047), Decimal(10_044), Decimal(-3), 0),
+    ]
+
+
+def test_what_was_traded_before_the_key_was_ours_is_left_alone(queues: Queues) -> None:
+    exchange = FuturesExchange(now=OPENED_AT - timedelta(days=3))
+    exchange.trade("BTCUSDT", Decimal(1))
+    exchange.wait(timedelta(days=4))
+    owner = Owner(exchange, queues)
+    owner.exchange.trade("BTCUSDT", Decimal(-1))
+    owner.exchange.wait(timedelta(hours=1))
+
+    owner.run()
+
+    ours = manual_trade_id(api_key_id=owner.key.id, symbol="BTCUSDT", exchange_trade_id="1003")
+    assert owner.imported() == [ours]
+
+
+def test_messages_about_other_keys_do_nothing(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.wait(timedelta(hours=1))
+    owner.key.strategy_type = StrategyType.AUTOMATED
+    owner.key.save()
+    owner.run()
+    owner.key.delete()
+    owner.run()
+    assert owner.exchange.asked == []
+
+
+def test_queue_is_the_one_of_the_imports(queues: Queues) -> None:
+    assert app.lambda_handler({"api_key_id": "one"}, None) == {"keys": 1}
+    assert [one["api_key_id"] for one in queues.sent_to(queues.imports)] == ["one"]
+    assert (
+        aws_client("sqs").get_queue_attributes(QueueUrl=queues.keys, AttributeNames=["All"])["Attributes"][
+            "ApproximateNumberOfMessages"
+        ]
+        == "0"
+    )
