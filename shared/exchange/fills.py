@@ -34,6 +34,9 @@ WEIGHTS = {
 """What each request weighs, in the pool of its kind of account; a test holds it against the headers."""
 
 _INCOME_PAGE = 1000
+_STEP_BACK = 1000
+"""Ids of a symbol's trades count up over all accounts; those of one order's fills follow each other closely."""
+
 _SPAN_MS = 7 * 24 * 3600 * 1000 - 1
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB")
 
@@ -106,15 +109,31 @@ class FuturesFills:
     async def first_id(self, symbol: str, since: datetime, until: datetime) -> int | None:
         """Return the id of the first fill between two times, None where there is none."""
         for start_ms, end_ms in _spans(to_ms(since), to_ms(until)):
-            rows = await self._between(symbol, start_ms, end_ms)
-            first = None
-            # A span with more fills than a page holds may show its newest ones: the search goes on before them.
-            while rows and (first is None or int(rows[0]["id"]) < first):
-                first = int(rows[0]["id"])
-                rows = await self._between(symbol, start_ms, int(rows[0]["time"]))
+            first = await self._first_id_within(symbol, start_ms, end_ms)
             if first is not None:
                 return first
         return None
+
+    async def _first_id_within(self, symbol: str, start_ms: int, end_ms: int) -> int | None:
+        first = None
+        # A span with more fills than a page holds may show its newest ones: the search goes on before them.
+        while start_ms <= end_ms and (rows := await self._between(symbol, start_ms, end_ms)):
+            first, at_ms = int(rows[0]["id"]), int(rows[0]["time"])
+            if len(rows) < PAGE:
+                break
+            first = await self._first_id_of_moment(symbol, first, at_ms)
+            end_ms = at_ms - 1
+        return first
+
+    async def _first_id_of_moment(self, symbol: str, first: int, at_ms: int) -> int:
+        """Return the first id of a moment that may have more fills than a page holds: those of one large order."""
+        while True:
+            params = {"symbol": symbol, "fromId": max(first - _STEP_BACK, 0), "limit": PAGE}
+            rows = await self._get("fapiPrivateGetUserTrades", **params)
+            earlier = [int(row["id"]) for row in rows if int(row["time"]) == at_ms and int(row["id"]) < first]
+            if not earlier:
+                return first
+            first = min(earlier)
 
     async def fills(self, symbol: str, *, from_id: int, limit: int) -> list[AccountFill]:
         """Return the symbol's next fills from an id on, oldest first."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from functions.manual_trade_importer import app, service
+from functions.manual_trade_importer.collecting import collect
 from shared import rounds
 from shared.clock import to_iso, utc_now
 from shared.messages import KeyMessage
@@ -206,7 +207,6 @@ def test_requests_weigh_what_the_pace_reckons_with(
 ) -> None:
     owner = world.owner(trade_type, spotBalances={"USDT": "10000"})
     reckoned: list[int] = []
-    collect = service.collect
 
     async def weigh(*asked: Any, **how: Any) -> Any:
         collected = await collect(*asked, **how)

@@ -81,4 +81,4 @@ class FuturesExchange:
         return own[-params["limit"] :] if self.shows_newest else own[: params["limit"]]
 
     def _last(self, symbol: str) -> int:
-        return max(one["time"] for one in self.trades if one["symbol"] == symbol)
+        return max(int(one["time"]) for one in self.trades if one["symbol"] == symbol)

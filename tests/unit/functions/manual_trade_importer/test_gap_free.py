@@ -150,6 +150,21 @@ def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_new
     assert owner.performance() == (owner.earned(), closings)
 
 
+@pytest.mark.parametrize("shows_newest", [True, False])
+def test_more_than_pages_and_runs_hold_is_imported_wherever_a_worker_dies(queues: Queues, shows_newest: bool) -> None:
+    owner = Owner(FuturesExchange(shows_newest=shows_newest), queues)
+    for dies_at in range(9):
+        for number in range(8):
+            owner.exchange.trade(SYMBOLS[number % 2], Decimal(1), pnl=Decimal(number % 3))
+        owner.exchange.wait(timedelta(hours=3))
+        owner.run(dies_at=dies_at)
+
+    owner.run()
+
+    assert owner.imported() == owner.traded()
+    assert owner.performance()[0] == owner.earned()
+
+
 def test_same_message_twice_asks_and_stores_once(queues: Queues) -> None:
     owner = Owner(FuturesExchange(), queues)
     owner.exchange.trade("BTCUSDT", Decimal(1))
