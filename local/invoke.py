@@ -79,7 +79,8 @@ def _empty_aws() -> Iterator[None]:
         for name in ("TRIGGERS", "ORDERS"):
             created = sqs.create_queue(QueueName=f"{name.lower()}.fifo", Attributes={"FifoQueue": "true"})
             os.environ[f"{name}_QUEUE_URL"] = created["QueueUrl"]
-        os.environ["RECONCILE_QUEUE_URL"] = sqs.create_queue(QueueName="reconcile")["QueueUrl"]
+        for name in ("RECONCILE", "NOTICES"):
+            os.environ[f"{name}_QUEUE_URL"] = sqs.create_queue(QueueName=name.lower())["QueueUrl"]
         os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
         paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
         os.environ["PAGING_KEY_ID"] = paging["KeyMetadata"]["KeyId"]

@@ -16,6 +16,7 @@ class Settings:
     triggers_queue_url: str
     orders_queue_url: str
     reconcile_queue_url: str
+    notices_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -32,6 +33,16 @@ class Settings:
     """Base of Stripe's API; empty means Stripe's own address."""
     stripe_key_parameter: str
     """The SSM parameter that holds the key of Stripe's API."""
+    telegram_url: str
+    """Base of Telegram's Bot API."""
+    telegram_token_parameter: str
+    """The SSM parameter that holds the bot's token."""
+    telegram_secret_parameter: str
+    """The SSM parameter that holds what Telegram sends with each update, as set with the webhook."""
+    telegram_link_key_parameter: str
+    """The SSM parameter that holds the key of the links that tie a chat to a user."""
+    sender_address: str
+    """Whom e-mails are from, an identity that SES has verified; empty means that none are sent."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -54,6 +65,7 @@ def settings() -> Settings:
         triggers_queue_url=env.get("TRIGGERS_QUEUE_URL", ""),
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
+        notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
@@ -65,6 +77,11 @@ def settings() -> Settings:
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
+        telegram_url=env.get("TELEGRAM_URL") or "https://api.telegram.org",
+        telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),
+        telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
+        telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),
+        sender_address=env.get("SENDER_ADDRESS", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),

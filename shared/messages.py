@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
+LONGEST_DELAY_S = 900
+"""SQS's longest delay of a message."""
+
 _BATCH = 10
 _SEND_ATTEMPTS = 4
 
@@ -69,6 +72,13 @@ class ReconcileMessage:
     execution_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeMessage:
+    """`notices`: a notice is recorded and waits to be sent."""
+
+    notice_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -88,6 +98,11 @@ def read_order_message(body: str) -> OrderMessage:
 def read_reconcile_message(body: str) -> ReconcileMessage:
     """Return the message; raise MessageMalformed."""
     return ReconcileMessage(**_fields(body, "execution_id"))
+
+
+def read_notice_message(body: str) -> NoticeMessage:
+    """Return the message; raise MessageMalformed."""
+    return NoticeMessage(**_fields(body, "notice_id"))
 
 
 def connect() -> None:
@@ -132,9 +147,16 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
-    """Queue a look at an execution in `delay_s` seconds (at most 900)."""
+    """Queue a look at an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(
         QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
+    )
+
+
+def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
+    """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
+    _sqs().send_message(
+        QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
 
 

@@ -16,11 +16,12 @@ from botocore.exceptions import ConnectionError as CognitoNotReached
 
 from shared.config import settings
 from shared.errors import NotFound, ServiceUnavailable
-from shared.models.user import Account
+from shared.models.user import ADMIN_GROUP, Account
 from shared.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_cognito_idp.type_defs import AdminGetUserResponseTypeDef, AttributeTypeTypeDef, UserTypeTypeDef
 
 UNREACHABLE = "sign-in service cannot be reached"
 
@@ -41,18 +42,21 @@ def find_account(user_id: str) -> Account | None:
             found = _cognito().admin_get_user(**_who(user_id))
     except NotFound:
         return None
-    attributes = {one["Name"]: one.get("Value", "") for one in found.get("UserAttributes", [])}
-    made_at = found["UserCreateDate"].astimezone(UTC)
-    return Account(
-        id=user_id,
-        status=found["UserStatus"],
-        email=attributes.get("email", ""),
-        email_verified=attributes.get("email_verified", "").lower() == "true",
-        enabled=found["Enabled"],
-        first_name=attributes.get("given_name", ""),
-        last_name=attributes.get("family_name", ""),
-        created_at=made_at.replace(microsecond=made_at.microsecond // 1000 * 1000),
-    )
+    return _account(user_id, found, found.get("UserAttributes", []))
+
+
+def list_admins() -> list[Account]:
+    """Return who may use the admin API and can sign in; raise ServiceUnavailable when Cognito cannot be asked."""
+    with _translated(ADMIN_GROUP):
+        pages = (
+            _cognito()
+            .get_paginator("list_users_in_group")
+            .paginate(UserPoolId=settings().user_pool_id, GroupName=ADMIN_GROUP)
+        )
+        found = [
+            _account(user["Username"], user, user.get("Attributes", [])) for page in pages for user in page["Users"]
+        ]
+    return [account for account in found if account.enabled]
 
 
 def enable_account(user_id: str) -> None:
@@ -88,6 +92,23 @@ def clear_mfa(user_id: str) -> None:
                 logger.info("mfa_step_refused", user_id=user_id, step=step.__name__, code=_code(error))
         if refusal is not None and _TOTP in _cognito().admin_get_user(**_who(user_id)).get("UserMFASettingList", []):
             raise refusal
+
+
+def _account(
+    user_id: str, found: UserTypeTypeDef | AdminGetUserResponseTypeDef, said: list[AttributeTypeTypeDef]
+) -> Account:
+    attributes = {one["Name"]: one.get("Value", "") for one in said}
+    made_at = found["UserCreateDate"].astimezone(UTC)
+    return Account(
+        id=user_id,
+        status=found["UserStatus"],
+        email=attributes.get("email", ""),
+        email_verified=attributes.get("email_verified", "").lower() == "true",
+        enabled=found["Enabled"],
+        first_name=attributes.get("given_name", ""),
+        last_name=attributes.get("family_name", ""),
+        created_at=made_at.replace(microsecond=made_at.microsecond // 1000 * 1000),
+    )
 
 
 def _prefer_no_totp(user_id: str) -> None:

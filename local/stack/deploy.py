@@ -47,6 +47,7 @@ class Deployed:
             TRIGGERS_QUEUE_URL=self.outputs["TriggersQueueUrl"],
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
+            NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared.config import settings
 from shared.errors import AccessDenied, ServiceUnavailable
+from shared.models.user import ADMIN_GROUP
 
 if TYPE_CHECKING:
     from jwt import PyJWKClient
-
-ADMIN_GROUP = "admin"
 
 _JWKS_TIMEOUT_S = 3
 

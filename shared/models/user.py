@@ -34,6 +34,9 @@ from shared.models.base import (
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
 
+ADMIN_GROUP = "admin"
+"""The user pool's group of those who may use the admin API."""
+
 CONFIRMED = "CONFIRMED"
 UNCONFIRMED = "UNCONFIRMED"
 """Signed up, and the e-mail address not confirmed yet: no user of ours so far."""
@@ -69,6 +72,18 @@ class UsersByCreation(GlobalSecondaryIndex["User"]):
     created_key = UnicodeAttribute(range_key=True)
 
 
+class UsersByTelegramChat(GlobalSecondaryIndex["User"]):
+    """Sparse: who is told in a chat. Somebody with two accounts may have both in one."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_telegram_chat"
+        projection = KeysOnlyProjection()
+
+    telegram_chat_id = UnicodeAttribute(hash_key=True)
+
+
 class User(Table):
     """One user; who owns which field stands above."""
 
@@ -97,6 +112,7 @@ class User(Table):
     updated_at = TimeAttribute()
 
     by_created = UsersByCreation()
+    by_telegram_chat = UsersByTelegramChat()
 
     def set_active(self, active: bool) -> None:
         """Let the user's followers trade or not; nothing is written when it is so already."""
@@ -105,6 +121,17 @@ class User(Table):
     def forget_telegram(self) -> None:
         """Forget the Telegram chat; nothing is written when there is none."""
         self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id.exists())
+
+    def leave_chat(self, chat_id: str) -> bool:
+        """Forget this Telegram chat, and tell whether the user had it; another one stays."""
+        return self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id == chat_id)
+
+    @classmethod
+    def of_chat(cls, chat_id: str) -> list[User]:
+        """Return who is told in a chat, as their records say."""
+        ids = [found.id for found in cls.by_telegram_chat.query(chat_id)]
+        users = cls.find_many(ids, consistent=True)
+        return [user for user in users.values() if user.telegram_chat_id == chat_id]
 
     def touch(self) -> None:
         """Note that something of the user's was changed that lies elsewhere."""

@@ -42,6 +42,7 @@ class Queues:
     triggers: str
     orders: str
     reconcile: str
+    notices: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -106,12 +107,14 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
+        notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
         TRIGGERS_QUEUE_URL=queues.triggers,
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
+        NOTICES_QUEUE_URL=queues.notices,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )

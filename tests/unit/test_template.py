@@ -240,7 +240,7 @@ def test_public_functions_open_no_secret() -> None:
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue"}
+    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "NoticesQueue"}
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10

@@ -1,0 +1,1 @@
+"""NoticeSender: sends what was recorded, by Telegram and by e-mail."""

@@ -1,0 +1,51 @@
+"""When a message to Telegram may go out: one at a time to a chat, so many a second to all, whoever sends them."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from shared.clock import to_ms, utc_now
+from shared.models.send_pace import SendPace
+
+BOT: Final = "bot"
+
+BOT_EVERY_MS: Final = 40
+"""25 a second, where Telegram takes about 30."""
+
+BOT_AHEAD_MS: Final = 500
+"""The longest wait for a turn of the bot's, once the chat's has come."""
+
+CHAT_EVERY_MS: Final = 1000 + BOT_AHEAD_MS
+"""However long each waits for the bot's turn, a chat's messages go out a second apart."""
+
+CHAT_AHEAD_MS: Final = 3000
+"""What takes longer is not waited for in a worker, but in the queue."""
+
+
+def wait_for_turn(chat_id: str) -> float | None:
+    """Return None once it is this message's turn; if that is too far off, after how many seconds to ask again."""
+    held_s = SendPace.wait_s(BOT, now_ms=_now_ms())
+    if held_s * 1000 > BOT_AHEAD_MS:
+        return held_s
+    return _wait(f"chat#{chat_id}", every_ms=CHAT_EVERY_MS, ahead_ms=CHAT_AHEAD_MS) or _wait(
+        BOT, every_ms=BOT_EVERY_MS, ahead_ms=BOT_AHEAD_MS
+    )
+
+
+def hold_back(seconds: float) -> None:
+    """Let no message go out for so long: Telegram does not say whether it means the chat or the bot."""
+    now_ms = _now_ms()
+    SendPace.hold(BOT, until_ms=now_ms + int(seconds * 1000), now_ms=now_ms)
+
+
+def _wait(key: str, *, every_ms: int, ahead_ms: int) -> float | None:
+    turn_ms = SendPace.reserve(key, now_ms=_now_ms(), every_ms=every_ms, ahead_ms=ahead_ms)
+    if turn_ms is None:
+        return max(SendPace.wait_s(key, now_ms=_now_ms()), every_ms / 1000)
+    time.sleep(max(turn_ms - _now_ms(), 0) / 1000)
+    return None
+
+
+def _now_ms() -> int:
+    return to_ms(utc_now())

@@ -1,0 +1,12 @@
+"""A stand-in for Telegram: the Bot API's methods that the product uses, its limits, and a chat to write from.
+
+`server` speaks HTTP, `chats` keeps what was sent and judges it, `markup` reads Telegram's HTML. Beside the API it
+answers on `/stand-in/…`, where tests read what came in, make it fail, and send the bot what a person would.
+"""
+
+from typing import Final
+
+BOT_TOKEN: Final = "1234567890:local-stand-in"  # noqa: S105 - nobody's: it opens this stand-in only
+"""The one token that it takes."""
+
+BOT_NAME: Final = "lockstep_local_bot"

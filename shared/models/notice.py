@@ -1,0 +1,213 @@
+"""Table `notices`: every notice that was due to somebody, once for each cause, and what became of it on each way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pynamodb.attributes import BinaryAttribute, ListAttribute, MapAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.condition import Condition
+
+from shared.clock import to_iso, utc_now
+from shared.models.attributes import EnumAttribute, IntegerAttribute, TimeAttribute
+from shared.models.base import (
+    GlobalSecondaryIndex,
+    KeysOnlyProjection,
+    Table,
+    condition_failed,
+    created_key,
+    epoch_after,
+    table_name,
+)
+
+KEPT = timedelta(days=400)
+"""Far longer than any cause can come again."""
+
+
+class Channel(StrEnum):
+    """The ways to a person; each has an attribute of this name."""
+
+    TELEGRAM = "telegram"
+    EMAIL = "email"
+
+
+class Outcome(StrEnum):
+    """Where a notice stands on one way."""
+
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    """Written before it goes out: from here nobody else sends it."""
+    SENT = "SENT"
+    SKIPPED = "SKIPPED"
+    """Not meant to go this way, or there was no way to go."""
+    FAILED = "FAILED"
+    """Did not arrive, or nobody knows whether it did."""
+
+
+class Reason(StrEnum):
+    """Why a notice was skipped or failed on one way."""
+
+    SWITCHED_OFF = "SWITCHED_OFF"
+    NOT_THIS_WAY = "NOT_THIS_WAY"
+    """The kind of notice does not go this way, or the other way was enough."""
+    NO_CHAT = "NO_CHAT"
+    NO_ADDRESS = "NO_ADDRESS"
+    """No e-mail address, or none that was confirmed."""
+    NO_SENDER = "NO_SENDER"
+    """No address is set that e-mails could be from."""
+    NO_USER = "NO_USER"
+    TOLD_ONE_BY_ONE = "TOLD_ONE_BY_ONE"
+    """A notice to the admins: each of them has one of their own."""
+    BLOCKED = "BLOCKED"
+    REFUSED = "REFUSED"
+    """Telegram or SES said no for good."""
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    """It may have arrived: never sent again."""
+    TOO_LATE = "TOO_LATE"
+    """It could not be sent for a day."""
+
+
+class _Part(MapAttribute[str, Any]):
+    """A part of a record, with attributes of its own."""
+
+    def __init__(self, **values: Any) -> None:
+        # PynamoDB gives this one no types.
+        super().__init__(**values)  # type: ignore[no-untyped-call]
+
+
+class Delivery(_Part):
+    """What became of a notice on one way."""
+
+    outcome = EnumAttribute(Outcome, default=Outcome.PENDING)
+    reason = EnumAttribute(Reason, null=True)
+    attempts = IntegerAttribute(default=0)
+    """How often it was handed to Telegram or SES."""
+    at = TimeAttribute(null=True)
+    """When the outcome was reached."""
+
+
+class NoticeImage(_Part):
+    """An image inside the e-mail's HTML."""
+
+    name = UnicodeAttribute()
+    png = BinaryAttribute(legacy_encoding=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineImage:
+    """A PNG that the e-mail's HTML shows by its name."""
+
+    name: str
+    png: bytes
+
+
+class NoticesByRecipient(GlobalSecondaryIndex["Notice"]):
+    """What somebody was told, in order."""
+
+    class Meta:
+        """Where it lies."""
+
+        index_name = "by_recipient"
+        projection = KeysOnlyProjection()
+
+    recipient = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
+class Notice(Table):
+    """One notice to one recipient."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("notices")
+
+    id = UnicodeAttribute(hash_key=True)
+    """uuid5 of kind, recipient and cause."""
+    recipient = UnicodeAttribute()
+    created_key = UnicodeAttribute()
+    kind = UnicodeAttribute()
+    cause = UnicodeAttribute()
+    content = UnicodeAttribute()
+    """The values, as JSON text."""
+    images = ListAttribute(of=NoticeImage, default=list)
+    telegram = Delivery()
+    email = Delivery()
+    created_at = TimeAttribute()
+    """When its cause happened."""
+    recorded_at = TimeAttribute()
+    expires_at = IntegerAttribute()
+    """Unix seconds (the table's TTL attribute)."""
+
+    by_recipient = NoticesByRecipient()
+
+    def record(self) -> bool:
+        """Store the notice and tell whether it is new; if there is one with this id, this becomes that one."""
+        try:
+            self.save(condition=Notice.id.does_not_exist())
+        except PutError as error:
+            if not condition_failed(error):
+                raise
+            self.refresh(consistent_read=True)
+            return False
+        return True
+
+    def on(self, channel: Channel) -> Delivery:
+        """Return what became of it on one way."""
+        return self.telegram if channel is Channel.TELEGRAM else self.email
+
+    def is_due(self, channel: Channel) -> bool:
+        """Tell whether this way has not come to its end."""
+        return self.on(channel).outcome in {Outcome.PENDING, Outcome.SENDING}
+
+    @property
+    def open(self) -> bool:
+        """True while there is something to send."""
+        return any(self.is_due(channel) for channel in Channel)
+
+    def move(
+        self, channel: Channel, outcome: Outcome, *, at: datetime, reason: Reason | None = None, attempt: bool = False
+    ) -> bool:
+        """Change where it stands on one way, if nobody has since it was read; tell whether this was the one.
+
+        Otherwise nothing is written and this becomes the record as it stands now.
+        """
+        # On the class its parts are expressions; PynamoDB types them as the values that they are on a record.
+        stored: Any = Notice.telegram if channel is Channel.TELEGRAM else Notice.email
+        before = self.on(channel)
+        after = Delivery(outcome=outcome, reason=reason, attempts=before.attempts + int(attempt), at=at)
+        unchanged: Condition = (stored.outcome == before.outcome) & (stored.attempts == before.attempts)
+        if before.at is not None:
+            unchanged &= stored.at == before.at
+        try:
+            self.update(actions=[stored.set(after)], condition=unchanged)
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise
+            self.refresh(consistent_read=True)
+            return False
+        return True
+
+
+def new_notice(
+    notice_id: str, *, recipient: str, kind: str, cause: str, content: str, images: list[InlineImage], at: datetime
+) -> Notice:
+    """Return a notice that waits to be sent; not stored yet."""
+    now = utc_now()
+    return Notice(
+        notice_id,
+        recipient=recipient,
+        created_key=created_key(to_iso(at), notice_id),
+        kind=kind,
+        cause=cause,
+        content=content,
+        images=[NoticeImage(name=image.name, png=image.png) for image in images],
+        telegram=Delivery(),
+        email=Delivery(),
+        created_at=at,
+        recorded_at=now,
+        expires_at=epoch_after(now, KEPT),
+    )

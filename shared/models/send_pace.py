@@ -1,0 +1,76 @@
+"""Table `send_paces`: when the next message may go out, shared by all workers. Knows nothing of what is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from shared.models.attributes import IntegerAttribute
+from shared.models.base import SCHEMA_VERSION, Table, condition_failed, epoch_after, table_name
+
+KEPT = timedelta(days=1)
+"""Long after a moment has passed, its record says nothing any more."""
+
+_TRIES = 4
+
+
+class SendPace(Table):
+    """The first moment at which something is free to send; each reservation moves it on."""
+
+    class Meta:
+        """Where it lies."""
+
+        table_name = table_name("send_paces")
+
+    key = UnicodeAttribute(hash_key=True)
+    free_at_ms = IntegerAttribute()
+    expires_at = IntegerAttribute()
+    """Unix seconds (the table's TTL attribute)."""
+
+    @classmethod
+    def reserve(cls, key: str, *, now_ms: int, every_ms: int, ahead_ms: int) -> int | None:
+        """Return the moment (Unix ms) that is now the caller's own; None when the next lies over `ahead_ms` away.
+
+        No two callers get moments closer than `every_ms`, on however many machines they are.
+        """
+        for _ in range(_TRIES):
+            passed = cls.free_at_ms.does_not_exist() | (cls.free_at_ms <= now_ms)
+            if cls._write(key, cls.free_at_ms.set(now_ms + every_ms), condition=passed, now_ms=now_ms):
+                return now_ms
+            to_come = (cls.free_at_ms > now_ms) & (cls.free_at_ms <= now_ms + ahead_ms)
+            moved = cls._write(key, cls.free_at_ms.add(every_ms), condition=to_come, now_ms=now_ms)
+            if moved is not None:
+                return moved.free_at_ms - every_ms
+            found = cls.find(key)
+            if found is not None and found.free_at_ms > now_ms + ahead_ms:
+                return None
+        return None
+
+    @classmethod
+    def hold(cls, key: str, *, until_ms: int, now_ms: int) -> None:
+        """Let nothing go out before a moment; an earlier moment than is set already changes nothing."""
+        earlier = cls.free_at_ms.does_not_exist() | (cls.free_at_ms < until_ms)
+        cls._write(key, cls.free_at_ms.set(until_ms), condition=earlier, now_ms=now_ms)
+
+    @classmethod
+    def wait_s(cls, key: str, *, now_ms: int) -> float:
+        """Return how long it is until something may go out."""
+        found = cls.find(key)
+        return max(found.free_at_ms - now_ms, 0) / 1000 if found is not None else 0.0
+
+    @classmethod
+    def _write(cls, key: str, action: Action, *, condition: Condition, now_ms: int) -> SendPace | None:
+        """Return the record after the write, or None if the condition did not hold."""
+        record = cls(key)
+        tidy = cls.expires_at.set(epoch_after(datetime.fromtimestamp(now_ms / 1000, UTC), KEPT))
+        try:
+            record.update(actions=[action, tidy, cls.schema_version.set(SCHEMA_VERSION)], condition=condition)
+        except UpdateError as error:
+            if not condition_failed(error):
+                raise
+            return None
+        return record

@@ -1,0 +1,70 @@
+"""How numbers, times and names are written in a notice. Rounds only what is meant to be read at a glance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+LONGEST_TEXT: Final = 300
+"""A name or a reason is cut here, so that a message stays far below Telegram's 4,096 characters."""
+
+_CENT: Final = Decimal("0.01")
+
+
+def short(text: str) -> str:
+    """Return a text on one line, cut to LONGEST_TEXT."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
+
+
+def assets(symbol: str) -> tuple[str, str]:
+    """Return base and quote asset of `BTC/USDT`."""
+    base, _, quote = short(symbol).partition("/")
+    return base, quote
+
+
+def side(*, long: bool) -> str:
+    """Return what the position gains by."""
+    return "long" if long else "short"
+
+
+def number(value: Decimal) -> str:
+    """Return every digit and no needless zero: `0.536`, `19700`."""
+    text = format(value, "f")
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def signed(value: Decimal) -> str:
+    """Return the number, rounded to two places, with its sign: `+1.25`, `-3`, `0`."""
+    return _with_sign(_rounded(value), number(abs(_rounded(value))))
+
+
+def rounded(value: Decimal) -> str:
+    """Return the number rounded to two places."""
+    return number(_rounded(value))
+
+
+def usd(value: Decimal) -> str:
+    """Return `12,345.60 USD`."""
+    return f"{_rounded(value):,.2f} USD"
+
+
+def signed_usd(value: Decimal) -> str:
+    """Return `+12,345.60 USD`."""
+    return _with_sign(_rounded(value), f"{abs(_rounded(value)):,.2f} USD")
+
+
+def time_text(moment: datetime) -> str:
+    """Return `2022-09-09 01:57 UTC`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return value.quantize(_CENT, ROUND_HALF_EVEN)
+
+
+def _with_sign(value: Decimal, text: str) -> str:
+    if value > 0:
+        return f"+{text}"
+    return f"-{text}" if value < 0 else text

@@ -1,0 +1,337 @@
+"""Every notice as data: what it tells, one class for each kind, and the ways it goes. Knows no words and sends nothing.
+
+A new notice is a class here, its line in RULES and its words in `wording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeAlias
+
+from pydantic import TypeAdapter
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about; stored, so never renamed."""
+
+    POSITION_OPENED = "POSITION_OPENED"
+    POSITION_CLOSED = "POSITION_CLOSED"
+    ENTRY_REFUSED = "ENTRY_REFUSED"
+    NEAR_MAXIMUM = "NEAR_MAXIMUM"
+    USER_NEAR_MAXIMUM = "USER_NEAR_MAXIMUM"
+    """The same, as the admins are told."""
+    ABOVE_MAXIMUM = "ABOVE_MAXIMUM"
+    PLAN_CHANGED = "PLAN_CHANGED"
+    PLAN_LAPSED = "PLAN_LAPSED"
+    PLAN_RESTORED = "PLAN_RESTORED"
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    WEEKLY_REPORT = "WEEKLY_REPORT"
+    MONTHLY_REPORT = "MONTHLY_REPORT"
+    TELEGRAM_LINKED = "TELEGRAM_LINKED"
+    TELEGRAM_UNLINKED = "TELEGRAM_UNLINKED"
+    TELEGRAM_REPLY = "TELEGRAM_REPLY"
+    """The bot's answer to a command, for the chat that it came from."""
+
+
+class ByEmail(StrEnum):
+    """When a notice goes by e-mail."""
+
+    ALWAYS = "ALWAYS"
+    INSTEAD = "INSTEAD"
+    """Only to who has no Telegram chat, or where Telegram did not take it."""
+    NEVER = "NEVER"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The ways a kind of notice goes."""
+
+    email: ByEmail
+    switch: str | None = None
+    """The admins' switch (an attribute of NotificationSetting) that must be on; None: always sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOpened:
+    """A position stands, and so does its stop."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.POSITION_OPENED
+    strategy_name: str
+    key_name: str
+    symbol: str
+    """`BTC/USDT`: amounts are in the first, prices and money in the second."""
+    long: bool
+    amount: Decimal | None
+    entry_price: Decimal | None
+    """None while the exchange has not told."""
+    stop: Decimal
+    take_profits: tuple[Decimal, ...] = ()
+    callback_rate_pct: Decimal | None = None
+    """Of the trailing stop, where there is one."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionClosed:
+    """A position is over and booked."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.POSITION_CLOSED
+    strategy_name: str
+    key_name: str
+    symbol: str
+    long: bool
+    amount: Decimal | None
+    entry_price: Decimal | None
+    exit_price: Decimal | None
+    profit: Decimal | None
+    """After fees, in the quote asset."""
+    profit_pct: Decimal | None
+    reason: str
+    """Why, in plain words."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRefused:
+    """An alert opened nothing."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.ENTRY_REFUSED
+    strategy_name: str
+    key_name: str
+    symbol: str
+    long: bool
+    reason: str
+    """Why, and what the user may do about it, in plain words."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMaximum:
+    """The user's balance comes near the plan's maximum."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.NEAR_MAXIMUM
+    plan_name: str
+    balance_usd: Decimal
+    max_balance_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserNearMaximum:
+    """A user's balance comes near the plan's maximum."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.USER_NEAR_MAXIMUM
+    user_id: str
+    user_name: str
+    user_email: str
+    plan_name: str
+    balance_usd: Decimal
+    max_balance_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboveMaximum:
+    """The user's balance is above the plan's maximum, which stops new entries."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.ABOVE_MAXIMUM
+    plan_name: str
+    balance_usd: Decimal
+    max_balance_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChanged:
+    """The user is on another plan."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.PLAN_CHANGED
+    plan_name: str
+    previous_plan_name: str
+    """Empty when there was none."""
+    max_balance_usd: Decimal
+    max_api_key: int
+    strategy_automated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanLapsed:
+    """The plan is no longer paid for, which stops new entries."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.PLAN_LAPSED
+    plan_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRestored:
+    """A lapsed plan is paid for again."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.PLAN_RESTORED
+    plan_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFailed:
+    """A payment for the plan did not go through."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.PAYMENT_FAILED
+    plan_name: str
+    amount_usd: Decimal
+    next_attempt_at: datetime | None = None
+    """None when there will be no other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodFigures:
+    """What a report says of its period. Money is in USD, days are UTC, a figure that is undefined is None."""
+
+    first_day: date
+    last_day: date
+    profit_usd: Decimal
+    profit_pct: Decimal | None
+    fee_usd: Decimal
+    trades: int
+    winning_trades: int
+    losing_trades: int
+    max_drawdown_pct: Decimal | None
+    balance_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyReport:
+    """A week's performance. An image named `equity`, if there is one, is its equity curve."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.WEEKLY_REPORT
+    figures: PeriodFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlyReport:
+    """A month's performance, with the same image."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.MONTHLY_REPORT
+    figures: PeriodFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelegramLinked:
+    """Notices go to a Telegram chat from now on; also told by e-mail, in case it was somebody else."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.TELEGRAM_LINKED
+    at: datetime
+
+
+class UnlinkCause(StrEnum):
+    """Why notices no longer go to a chat."""
+
+    STOPPED = "STOPPED"
+    """The user asked the bot to stop."""
+    BLOCKED = "BLOCKED"
+    """Telegram says that the bot was blocked, or that the chat is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelegramUnlinked:
+    """Notices no longer go to the Telegram chat."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.TELEGRAM_UNLINKED
+    why: UnlinkCause
+
+
+class Reply(StrEnum):
+    """What the bot answers; stored, so never renamed."""
+
+    WELCOME = "WELCOME"
+    """`/start` without a token."""
+    LINK_REFUSED = "LINK_REFUSED"
+    STOPPED = "STOPPED"
+    STATUS_LINKED = "STATUS_LINKED"
+    STATUS_PAUSED = "STATUS_PAUSED"
+    """Linked, and new entries are stopped: disabled, or the plan has lapsed."""
+    NOT_LINKED = "NOT_LINKED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelegramReply:
+    """The bot's answer to a command."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.TELEGRAM_REPLY
+    reply: Reply
+
+
+NoticeValues: TypeAlias = (
+    PositionOpened
+    | PositionClosed
+    | EntryRefused
+    | NearMaximum
+    | UserNearMaximum
+    | AboveMaximum
+    | PlanChanged
+    | PlanLapsed
+    | PlanRestored
+    | PaymentFailed
+    | WeeklyReport
+    | MonthlyReport
+    | TelegramLinked
+    | TelegramUnlinked
+    | TelegramReply
+)
+
+_CLASSES: tuple[type[NoticeValues], ...] = (
+    PositionOpened,
+    PositionClosed,
+    EntryRefused,
+    NearMaximum,
+    UserNearMaximum,
+    AboveMaximum,
+    PlanChanged,
+    PlanLapsed,
+    PlanRestored,
+    PaymentFailed,
+    WeeklyReport,
+    MonthlyReport,
+    TelegramLinked,
+    TelegramUnlinked,
+    TelegramReply,
+)
+
+CLASSES: Mapping[NoticeKind, type[NoticeValues]] = MappingProxyType({one.kind: one for one in _CLASSES})
+
+RULES: Mapping[NoticeKind, Rule] = MappingProxyType(
+    {
+        NoticeKind.POSITION_OPENED: Rule(ByEmail.INSTEAD),
+        NoticeKind.POSITION_CLOSED: Rule(ByEmail.INSTEAD),
+        NoticeKind.ENTRY_REFUSED: Rule(ByEmail.INSTEAD),
+        NoticeKind.NEAR_MAXIMUM: Rule(ByEmail.ALWAYS, switch="notify_user_reach_near_max_balance"),
+        NoticeKind.USER_NEAR_MAXIMUM: Rule(ByEmail.ALWAYS, switch="notify_admin_user_reach_near_max_balance"),
+        NoticeKind.ABOVE_MAXIMUM: Rule(ByEmail.ALWAYS),
+        NoticeKind.PLAN_CHANGED: Rule(ByEmail.ALWAYS),
+        NoticeKind.PLAN_LAPSED: Rule(ByEmail.ALWAYS),
+        NoticeKind.PLAN_RESTORED: Rule(ByEmail.ALWAYS),
+        NoticeKind.PAYMENT_FAILED: Rule(ByEmail.ALWAYS),
+        NoticeKind.WEEKLY_REPORT: Rule(ByEmail.ALWAYS, switch="notify_weekly_report"),
+        NoticeKind.MONTHLY_REPORT: Rule(ByEmail.ALWAYS, switch="notify_monthly_report"),
+        NoticeKind.TELEGRAM_LINKED: Rule(ByEmail.ALWAYS),
+        NoticeKind.TELEGRAM_UNLINKED: Rule(ByEmail.ALWAYS),
+        NoticeKind.TELEGRAM_REPLY: Rule(ByEmail.NEVER),
+    }
+)
+
+
+def to_json(values: NoticeValues) -> str:
+    """Return the values as JSON text: exact decimals, ISO times."""
+    return _adapter(values.kind).dump_json(values).decode()
+
+
+def from_json(kind: NoticeKind, text: str) -> NoticeValues:
+    """Return the values of a notice as they were given; raise ValueError for a text that is not theirs."""
+    values: NoticeValues = _adapter(kind).validate_json(text)
+    return values
+
+
+@cache
+def _adapter(kind: NoticeKind) -> TypeAdapter[Any]:
+    return TypeAdapter(CLASSES[kind])

@@ -1,0 +1,77 @@
+"""E-mail through SES: hands one message over, with its images, and tells how that ended. Repeats nothing.
+
+Blocking. Neither addresses nor words are logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.policy import SMTP
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+
+from shared.config import settings
+from shared.models.notice import InlineImage
+from shared.notifications.delivery import DeliveryMisconfigured, DeliveryPostponed, DeliveryRefused, DeliveryUnknown
+from shared.notifications.rendering import Mail
+
+_LATER: Final = {
+    "TooManyRequestsException",
+    "ThrottlingException",
+    "LimitExceededException",
+    "SendingPausedException",
+    "AccountSuspendedException",
+}
+_NEVER: Final = {"MessageRejected", "BadRequestException"}
+
+
+def send_mail(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -> None:
+    """Send an e-mail as text and HTML, its images inside it; raise one of `delivery`'s errors."""
+    try:
+        _ses().send_email(
+            FromEmailAddress=settings().sender_address,
+            Destination={"ToAddresses": [address]},
+            Content={"Raw": {"Data": compose(address, letter, images=images).as_bytes(policy=SMTP)}},
+        )
+    except (EndpointConnectionError, ConnectTimeoutError) as error:
+        raise DeliveryPostponed("SES cannot be reached") from error
+    except HTTPClientError as error:
+        raise DeliveryUnknown(type(error).__name__) from error
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _LATER:
+            raise DeliveryPostponed(code) from error
+        if code in _NEVER:
+            raise DeliveryRefused(code) from error
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise DeliveryUnknown(code) from error
+        raise DeliveryMisconfigured(code) from error
+
+
+def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -> EmailMessage:
+    """Return the message: text, and HTML that shows the images by `cid:<name>`."""
+    message = EmailMessage()
+    message["From"] = settings().sender_address
+    message["To"] = address
+    message["Subject"] = letter.subject
+    message.set_content(letter.text)
+    message.add_alternative(letter.html, subtype="html")
+    html = message.get_payload(1)
+    for image in images:
+        html.add_related(  # type: ignore[union-attr]
+            image.png, "image", "png", cid=f"<{image.name}>", filename=f"{image.name}.png", disposition="inline"
+        )
+    return message
+
+
+@cache
+def _ses() -> Any:
+    # One attempt only: botocore would repeat a request whose answer is missing, and send it twice.
+    config = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 1, "mode": "standard"})
+    return boto3.client("sesv2", region_name=settings().aws_region, config=config)

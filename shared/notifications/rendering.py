@@ -1,0 +1,95 @@
+"""A notice's words as each channel wants them: escaped for it, and laid out. Knows no kind of notice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from shared.notifications.figures import short
+from shared.notifications.wording import Fact, Wording
+
+_SUBJECT_PREFIX: Final = "Lockstep: "
+
+# One column, inline styles and no wider than a phone: what mail programs agree on.
+_PAGE: Final = """\
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title></head>
+<body style="margin:0;padding:16px;background:#f4f5f7;font-family:-apple-system,Segoe UI,Roboto,Arial,sans-serif">
+<div style="max-width:560px;margin:0 auto;padding:20px;background:#ffffff;border-radius:8px;color:#1c1e21">
+<h1 style="margin:0 0 16px;font-size:20px;line-height:1.3">{title}</h1>
+{body}
+<p style="margin:20px 0 0;font-size:12px;color:#6b7280">You get this message because you have an account with \
+Lockstep.</p>
+</div>
+</body>
+</html>
+"""
+_SENTENCE: Final = '<p style="margin:0 0 12px;font-size:16px;line-height:1.45">{text}</p>'
+_TABLE: Final = (
+    '<table role="presentation" style="width:100%;border-collapse:collapse;font-size:16px">\n{rows}\n</table>'
+)
+_ROW: Final = (
+    '<tr><td style="padding:6px 12px 6px 0;color:#6b7280;vertical-align:top;white-space:nowrap">{label}</td>'
+    '<td style="padding:6px 0;text-align:right;word-break:break-word">{value}</td></tr>'
+)
+_IMAGE: Final = '<p style="margin:0 0 16px"><img src="cid:{name}" alt="{title}" style="width:100%;height:auto"></p>'
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An e-mail's words."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def telegram_text(words: Wording) -> str:
+    """Return the message for `parse_mode=HTML`."""
+    lines = [f"<b>{_plain(words.title)}</b>"]
+    for line in words.lines:
+        match line:
+            case Fact(label, value):
+                lines.append(f"{_plain(label)}: {_plain(value)}")
+            case str():
+                lines.append(_plain(line))
+    return "\n".join(lines)
+
+
+def mail(words: Wording, *, images: Iterable[str] = ()) -> Mail:
+    """Return the e-mail; it shows the notice's image if that is among `images`, the names of those that come along."""
+    title = short(words.title)
+    text = [title, ""]
+    parts = []
+    if words.image is not None and words.image in set(images):
+        parts.append(_IMAGE.format(name=_attribute(words.image), title=_attribute(title)))
+    rows: list[str] = []
+    for line in words.lines:
+        match line:
+            case Fact(label, value):
+                text.append(f"{short(label)}: {short(value)}")
+                rows.append(_ROW.format(label=_plain(label), value=_plain(value)))
+            case str():
+                text.append(line)
+                parts += _table(rows)
+                rows = []
+                parts.append(_SENTENCE.format(text=_plain(line)))
+    parts += _table(rows)
+    html = _PAGE.format(title=_plain(title), body="\n".join(parts))
+    return Mail(subject=f"{_SUBJECT_PREFIX}{title}", text="\n".join(text) + "\n", html=html)
+
+
+def _table(rows: list[str]) -> list[str]:
+    return [_TABLE.format(rows="\n".join(rows))] if rows else []
+
+
+def _plain(text: str) -> str:
+    return escape(short(text), quote=False)
+
+
+def _attribute(text: str) -> str:
+    return escape(short(text), quote=True)

@@ -1,0 +1,292 @@
+"""The words of every notice: one template for each kind, in plain text. Knows no channel and escapes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared.notifications.figures import (
+    assets,
+    number,
+    rounded,
+    short,
+    side,
+    signed,
+    signed_usd,
+    time_text,
+    usd,
+)
+from shared.notifications.kinds import (
+    AboveMaximum,
+    EntryRefused,
+    MonthlyReport,
+    NearMaximum,
+    NoticeKind,
+    NoticeValues,
+    PaymentFailed,
+    PeriodFigures,
+    PlanChanged,
+    PlanLapsed,
+    PlanRestored,
+    PositionClosed,
+    PositionOpened,
+    Reply,
+    TelegramLinked,
+    TelegramReply,
+    TelegramUnlinked,
+    UnlinkCause,
+    UserNearMaximum,
+    WeeklyReport,
+)
+
+EQUITY_IMAGE: Final = "equity"
+"""The name of a report's equity curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and its value."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a notice says: a title, sentences and facts in the order in which they are read."""
+
+    title: str
+    lines: tuple[str | Fact, ...]
+    image: str | None = None
+    """The image that is shown under the title where images can be."""
+
+
+def wording(values: NoticeValues) -> Wording:
+    """Return what the notice says."""
+    return _TEMPLATES[values.kind](values)
+
+
+def _position_opened(values: PositionOpened) -> Wording:
+    base, quote = assets(values.symbol)
+    facts = [
+        *_where(values.strategy_name, values.key_name),
+        *_figure("Amount", values.amount, base),
+        *_figure("Entry", values.entry_price, quote),
+        *_figure("Stop", values.stop, quote),
+    ]
+    if values.callback_rate_pct is not None:
+        facts.append(Fact("Trailing stop", f"{number(values.callback_rate_pct)} % behind the market"))
+    if values.take_profits:
+        prices = ", ".join(number(price) for price in values.take_profits)
+        facts.append(Fact("Take-profit", f"{prices} {quote}"))
+    title = f"{short(values.symbol)}: {side(long=values.long)} position opened"
+    return Wording(title, (*facts, Fact("Time", time_text(values.at))))
+
+
+def _position_closed(values: PositionClosed) -> Wording:
+    base, quote = assets(values.symbol)
+    facts: list[str | Fact] = [
+        values.reason,
+        *_where(values.strategy_name, values.key_name),
+        *_figure("Amount", values.amount, base),
+        *_figure("Entry", values.entry_price, quote),
+        *_figure("Exit", values.exit_price, quote),
+    ]
+    outcome = "closed"
+    if values.profit is not None:
+        outcome = f"closed, {signed(values.profit)} {quote}"
+        share = "" if values.profit_pct is None else f" ({signed(values.profit_pct)} %)"
+        facts.append(Fact("Result after fees", f"{signed(values.profit)} {quote}{share}"))
+    title = f"{short(values.symbol)}: {side(long=values.long)} position {outcome}"
+    return Wording(title, (*facts, Fact("Time", time_text(values.at))))
+
+
+def _entry_refused(values: EntryRefused) -> Wording:
+    return Wording(
+        f"{short(values.symbol)}: {side(long=values.long)} position not opened",
+        (values.reason, *_where(values.strategy_name, values.key_name), Fact("Time", time_text(values.at))),
+    )
+
+
+def _near_maximum(values: NearMaximum) -> Wording:
+    return Wording(
+        "Your balance comes near your plan's maximum",
+        (
+            "Above the maximum, no new positions are opened. A larger plan keeps your strategies trading.",
+            "Open positions keep their protection.",
+            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+        ),
+    )
+
+
+def _user_near_maximum(values: UserNearMaximum) -> Wording:
+    return Wording(
+        "A user's balance comes near the plan's maximum",
+        (
+            Fact("User", f"{values.user_name} <{values.user_email}>".strip()),
+            Fact("User id", values.user_id),
+            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+        ),
+    )
+
+
+def _above_maximum(values: AboveMaximum) -> Wording:
+    return Wording(
+        "Your balance is above your plan's maximum",
+        (
+            "No new positions are opened for you until you choose a larger plan or your balance is below the maximum.",
+            "Open positions keep their protection.",
+            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+        ),
+    )
+
+
+def _plan_changed(values: PlanChanged) -> Wording:
+    facts = [Fact("Plan", values.plan_name)]
+    if values.previous_plan_name:
+        facts.append(Fact("Until now", values.previous_plan_name))
+    return Wording(
+        f"Your plan is now {short(values.plan_name)}",
+        (
+            *facts,
+            Fact("Maximum balance", usd(values.max_balance_usd)),
+            Fact("Exchange keys", str(values.max_api_key)),
+            Fact("Automated strategies", "included" if values.strategy_automated else "not included"),
+        ),
+    )
+
+
+def _plan_lapsed(values: PlanLapsed) -> Wording:
+    return Wording(
+        "Your plan has ended: no new positions",
+        (
+            f"Your plan {short(values.plan_name)} is no longer paid for: no new positions are opened for you.",
+            "Open positions keep their stops and take-profits. Renew the plan to trade on.",
+        ),
+    )
+
+
+def _plan_restored(values: PlanRestored) -> Wording:
+    return Wording(
+        "Your plan is active again",
+        (f"Your plan {short(values.plan_name)} is paid for. New positions are opened again.",),
+    )
+
+
+def _payment_failed(values: PaymentFailed) -> Wording:
+    if values.next_attempt_at is None:
+        then = "There will be no further attempt: please renew the plan."
+    else:
+        then = f"The next attempt is on {time_text(values.next_attempt_at)}: please check your means of payment."
+    return Wording(
+        "A payment for your plan failed",
+        (then, Fact("Plan", values.plan_name), Fact("Amount", usd(values.amount_usd))),
+    )
+
+
+def _weekly_report(values: WeeklyReport) -> Wording:
+    return _report("Your week", values.figures)
+
+
+def _monthly_report(values: MonthlyReport) -> Wording:
+    return _report("Your month", values.figures)
+
+
+def _report(period: str, figures: PeriodFigures) -> Wording:
+    result = signed_usd(figures.profit_usd)
+    share = "" if figures.profit_pct is None else f" ({signed(figures.profit_pct)} %)"
+    facts = [
+        Fact("Period", f"{figures.first_day.isoformat()} to {figures.last_day.isoformat()} (UTC)"),
+        Fact("Result after fees", f"{result}{share}"),
+        Fact("Trades", f"{figures.trades} ({figures.winning_trades} won, {figures.losing_trades} lost)"),
+        Fact("Fees", usd(figures.fee_usd)),
+    ]
+    if figures.max_drawdown_pct is not None:
+        facts.append(Fact("Deepest fall", f"{rounded(figures.max_drawdown_pct)} %"))
+    if figures.balance_usd is not None:
+        facts.append(Fact("Balance", usd(figures.balance_usd)))
+    return Wording(f"{period}: {result}", tuple(facts), image=EQUITY_IMAGE)
+
+
+def _telegram_linked(values: TelegramLinked) -> Wording:
+    return Wording(
+        "Telegram is linked to your account",
+        (
+            "The chat is told of entries, closes and refusals. There, /status says how things stand and /stop ends it.",
+            "If this was not you, have the link removed and change your password.",
+            Fact("Time", time_text(values.at)),
+        ),
+    )
+
+
+_UNLINKED: Final[Mapping[UnlinkCause, str]] = MappingProxyType(
+    {
+        UnlinkCause.STOPPED: "You asked the bot to stop. Notices of trades come by e-mail from now on.",
+        UnlinkCause.BLOCKED: "Telegram no longer takes our messages for your chat: the bot was blocked, or the chat is "
+        "gone. Notices of trades come by e-mail from now on.",
+    }
+)
+
+
+_NEW_LINK: Final = "A new link from your account's settings links this chat; it is good for 15 minutes, once."
+_REPLIES: Final[Mapping[Reply, Wording]] = MappingProxyType(
+    {
+        Reply.WELCOME: Wording("Welcome", (_NEW_LINK,)),
+        Reply.LINK_REFUSED: Wording("This link is not good, or no longer", (_NEW_LINK,)),
+        Reply.STOPPED: Wording("Stopped", ("This chat is no longer linked to an account.", _NEW_LINK)),
+        Reply.STATUS_LINKED: Wording("Linked", ("This chat is told of entries, closes and refusals.",)),
+        Reply.STATUS_PAUSED: Wording(
+            "Linked, new positions are stopped",
+            ("Your account or its plan is not active: nothing new is opened. Open positions keep their protection.",),
+        ),
+        Reply.NOT_LINKED: Wording("Not linked", ("This chat is not linked to an account.", _NEW_LINK)),
+    }
+)
+
+
+def _telegram_unlinked(values: TelegramUnlinked) -> Wording:
+    return Wording("Telegram is no longer linked to your account", (_UNLINKED[values.why],))
+
+
+def _telegram_reply(values: TelegramReply) -> Wording:
+    return _REPLIES[values.reply]
+
+
+_TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], Wording]]] = MappingProxyType(
+    {
+        NoticeKind.POSITION_OPENED: _position_opened,
+        NoticeKind.POSITION_CLOSED: _position_closed,
+        NoticeKind.ENTRY_REFUSED: _entry_refused,
+        NoticeKind.NEAR_MAXIMUM: _near_maximum,
+        NoticeKind.USER_NEAR_MAXIMUM: _user_near_maximum,
+        NoticeKind.ABOVE_MAXIMUM: _above_maximum,
+        NoticeKind.PLAN_CHANGED: _plan_changed,
+        NoticeKind.PLAN_LAPSED: _plan_lapsed,
+        NoticeKind.PLAN_RESTORED: _plan_restored,
+        NoticeKind.PAYMENT_FAILED: _payment_failed,
+        NoticeKind.WEEKLY_REPORT: _weekly_report,
+        NoticeKind.MONTHLY_REPORT: _monthly_report,
+        NoticeKind.TELEGRAM_LINKED: _telegram_linked,
+        NoticeKind.TELEGRAM_UNLINKED: _telegram_unlinked,
+        NoticeKind.TELEGRAM_REPLY: _telegram_reply,
+    }
+)
+
+
+def _where(strategy_name: str, key_name: str) -> tuple[Fact, ...]:
+    facts = (Fact("Strategy", short(strategy_name)), Fact("Account", short(key_name)))
+    return tuple(fact for fact in facts if fact.value)
+
+
+def _figure(label: str, value: Decimal | None, unit: str) -> tuple[Fact, ...]:
+    return () if value is None else (Fact(label, f"{number(value)} {unit}"),)
+
+
+def _balance(plan_name: str, balance_usd: Decimal, max_balance_usd: Decimal) -> tuple[Fact, ...]:
+    return (
+        Fact("Balance", usd(balance_usd)),
+        Fact("Maximum", f"{usd(max_balance_usd)} (plan {short(plan_name)})"),
+    )

@@ -1,0 +1,112 @@
+"""One notice of every kind, as tests need them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from shared.clock import from_iso
+from shared.notifications.kinds import (
+    AboveMaximum,
+    EntryRefused,
+    MonthlyReport,
+    NearMaximum,
+    NoticeKind,
+    NoticeValues,
+    PaymentFailed,
+    PeriodFigures,
+    PlanChanged,
+    PlanLapsed,
+    PlanRestored,
+    PositionClosed,
+    PositionOpened,
+    Reply,
+    TelegramLinked,
+    TelegramReply,
+    TelegramUnlinked,
+    UnlinkCause,
+    UserNearMaximum,
+    WeeklyReport,
+)
+
+AT = from_iso("2022-09-09T01:57:36.304Z")
+
+OPENED = PositionOpened(
+    strategy_name="STRATEGY #1",
+    key_name="Default",
+    symbol="BTC/USDT",
+    long=True,
+    amount=Decimal("0.536"),
+    entry_price=Decimal("20000.00"),
+    stop=Decimal(19700),
+    take_profits=(Decimal(20300), Decimal(20600)),
+    at=AT,
+)
+CLOSED = PositionClosed(
+    strategy_name="STRATEGY #1",
+    key_name="Default",
+    symbol="BTC/USDT",
+    long=False,
+    amount=Decimal("0.536"),
+    entry_price=Decimal(20000),
+    exit_price=Decimal("20300.5"),
+    profit=Decimal("-161.268"),
+    profit_pct=Decimal("-1.5043"),
+    reason="The stop closed it.",
+    at=AT,
+)
+REFUSED = EntryRefused(
+    strategy_name="STRATEGY #1",
+    key_name="Default",
+    symbol="BTC/USDT",
+    long=True,
+    reason="The account holds a position that is not ours.",
+    at=AT,
+)
+NEAR = NearMaximum(plan_name="STANDARD", balance_usd=Decimal("4600.5"), max_balance_usd=Decimal(5000))
+FIGURES = PeriodFigures(
+    first_day=date(2022, 9, 5),
+    last_day=date(2022, 9, 11),
+    profit_usd=Decimal("1234.567"),
+    profit_pct=Decimal("2.345"),
+    fee_usd=Decimal("12.3"),
+    trades=7,
+    winning_trades=4,
+    losing_trades=3,
+    max_drawdown_pct=Decimal("1.23456"),
+    balance_usd=Decimal("54321.1"),
+)
+
+SAMPLES: dict[NoticeKind, NoticeValues] = {
+    one.kind: one
+    for one in (
+        OPENED,
+        CLOSED,
+        REFUSED,
+        NEAR,
+        UserNearMaximum(
+            user_id="a12565e5-567b-432a-93b2-6349653010d9",
+            user_name="John Doetwo",
+            user_email="john@example.com",
+            plan_name="STANDARD",
+            balance_usd=Decimal("4600.5"),
+            max_balance_usd=Decimal(5000),
+        ),
+        AboveMaximum(plan_name="STANDARD", balance_usd=Decimal(5100), max_balance_usd=Decimal(5000)),
+        PlanChanged(
+            plan_name="LARGE",
+            previous_plan_name="STANDARD",
+            max_balance_usd=Decimal(50_000),
+            max_api_key=10,
+            strategy_automated=True,
+        ),
+        PlanLapsed(plan_name="STANDARD"),
+        PlanRestored(plan_name="STANDARD"),
+        PaymentFailed(plan_name="STANDARD", amount_usd=Decimal(40), next_attempt_at=AT),
+        WeeklyReport(figures=FIGURES),
+        MonthlyReport(figures=FIGURES),
+        TelegramLinked(at=AT),
+        TelegramUnlinked(why=UnlinkCause.BLOCKED),
+        TelegramReply(reply=Reply.NOT_LINKED),
+    )
+}

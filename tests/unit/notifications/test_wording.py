@@ -1,0 +1,148 @@
+"""The words of every notice, on both channels: nothing is missing, nothing can be injected, nothing grows too long."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.models.notification_setting import NotificationSetting
+from shared.notifications.kinds import (
+    CLASSES,
+    RULES,
+    NoticeKind,
+    NoticeValues,
+    PaymentFailed,
+    Reply,
+    TelegramReply,
+    TelegramUnlinked,
+    UnlinkCause,
+    UserNearMaximum,
+    from_json,
+    to_json,
+)
+from shared.notifications.rendering import mail, telegram_text
+from shared.notifications.wording import wording
+from tests.unit.notifications.samples import CLOSED, NEAR, OPENED, REFUSED, SAMPLES
+
+TELEGRAM_MOST = 4096
+
+EVERY = [
+    *SAMPLES.values(),
+    *(TelegramReply(reply=reply) for reply in Reply),
+    *(TelegramUnlinked(why=why) for why in UnlinkCause),
+    PaymentFailed(plan_name="STANDARD", amount_usd=Decimal(40)),
+    replace(CLOSED, amount=None, entry_price=None, exit_price=None, profit=None, profit_pct=None),
+    replace(OPENED, callback_rate_pct=Decimal("0.5"), take_profits=()),
+]
+
+
+class Reader(HTMLParser):
+    """Reads a page as a mail program does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.seen = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.seen += data
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    return reader
+
+
+def test_every_kind_has_its_class_its_rule_and_a_sample() -> None:
+    assert set(CLASSES) == set(RULES) == set(SAMPLES) == set(NoticeKind)
+
+
+def test_switches_are_those_of_the_admins() -> None:
+    switches = {rule.switch for rule in RULES.values()} - {None}
+    assert switches == {name for name in NotificationSetting.get_attributes() if name.startswith("notify_")}
+
+
+@pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
+def test_values_come_back_from_the_record_as_they_were(values: NoticeValues) -> None:
+    assert from_json(values.kind, to_json(values)) == values
+
+
+@pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
+def test_both_channels_say_the_same_in_plain_words(values: NoticeValues) -> None:
+    words = wording(values)
+    message, letter = telegram_text(words), mail(words)
+    assert letter.subject == f"Lockstep: {words.title}"
+    told = read(message).seen
+    for line in letter.text.strip().splitlines():
+        assert line in told or not line
+    page = read(letter.html).seen
+    assert words.title in page
+    # No code of ours and no missing value is shown to a person.
+    assert not re.search(r"\b[A-Z]+_[A-Z_]+\b|\bNone\b|Decimal|datetime", letter.text)
+
+
+def test_an_opened_position_is_told_with_its_figures() -> None:
+    text = mail(wording(OPENED)).text
+    assert "BTC/USDT: long position opened" in text
+    assert "Amount: 0.536 BTC" in text
+    assert "Entry: 20000 USDT" in text
+    assert "Stop: 19700 USDT" in text
+    assert "Take-profit: 20300, 20600 USDT" in text
+    assert "Time: 2022-09-09 01:57 UTC" in text
+
+
+def test_a_closed_position_is_told_with_its_result_and_its_reason() -> None:
+    text = telegram_text(wording(CLOSED))
+    assert text.startswith("<b>BTC/USDT: short position closed, -161.27 USDT</b>\nThe stop closed it.\n")
+    assert "Result after fees: -161.27 USDT (-1.5 %)" in text
+
+
+def test_a_refusal_says_why() -> None:
+    assert REFUSED.reason in mail(wording(REFUSED)).html
+
+
+def test_money_is_rounded_to_cents_and_grouped() -> None:
+    assert "Balance: 4,600.50 USD" in mail(wording(NEAR)).text
+
+
+def test_a_report_shows_its_curve_only_where_it_comes_along() -> None:
+    words = wording(SAMPLES[NoticeKind.WEEKLY_REPORT])
+    assert 'src="cid:equity"' in mail(words, images=["equity"]).html
+    assert "cid:" not in mail(words).html
+
+
+@given(st.text(), st.text())
+def test_no_name_breaks_out_of_a_message(name: str, address: str) -> None:
+    values = UserNearMaximum(
+        user_id="id",
+        user_name=f"{name}<img src=x onerror=alert(1)></td>",
+        user_email=address,
+        plan_name=f"</h1><script>{name}",
+        balance_usd=Decimal(1),
+        max_balance_usd=Decimal(2),
+    )
+    words = wording(values)
+    assert read(telegram_text(words)).tags == ["b"]
+    harmless = replace(values, user_name="a", user_email="b", plan_name="c")
+    assert read(mail(words).html).tags == read(mail(wording(harmless)).html).tags
+    assert len(mail(words).subject.splitlines()) == 1
+
+
+@pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
+def test_no_message_grows_beyond_what_telegram_takes(values: NoticeValues) -> None:
+    long: Any = {one.name: "<&>" * 5000 for one in fields(values) if type(getattr(values, one.name)) is str}
+    # Telegram counts what is seen, markup and entities resolved.
+    seen = read(telegram_text(wording(replace(values, **long)))).seen
+    assert len(seen) <= TELEGRAM_MOST
