@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local.stack.deploy import find
+from local.stack.deploy import find, put_secrets, telegram_environment
 from local.stack.places import REGION, ROOT, Places, Ports
 from local.stack.running import SESSION_FILE
 
@@ -84,7 +84,10 @@ def _empty_aws() -> Iterator[None]:
         os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
         paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
         os.environ["PAGING_KEY_ID"] = paging["KeyMetadata"]["KeyId"]
-        boto3.client("ssm").put_parameter(Name="/lockstep/maintenance", Type="String", Value="off")
+        ssm = boto3.client("ssm")
+        ssm.put_parameter(Name="/lockstep/maintenance", Type="String", Value="off")
+        put_secrets(ssm)
+        os.environ.update(telegram_environment())
         _create_tables()
         yield
 

@@ -95,6 +95,7 @@ def _ready(running: Running, file: Path, *, seconds: float) -> str:
   webhook         {session["webhook"]}/v1/webhook/strategy
   paper exchange  {session["exchange"]}
   Stripe          {session["stripe"]} (a stand-in; what it received: /stand-in/requests)
+  Telegram        {session["telegram"]} (a stand-in; what the bot sent: /stand-in/messages)
   AWS             {session["aws"]}
   tokens, strategy and webhook secret are in {file.relative_to(ROOT)}; logs in {running.places.logs.relative_to(ROOT)}
 

@@ -23,6 +23,8 @@ from uuid import uuid4
 import boto3
 
 from functions.user_recorder.app import lambda_handler as record_user
+from local.telegram import BOT_NAME
+from local.telegram.bot import open_link
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.models.base import LISTED, created_key
@@ -35,10 +37,14 @@ from shared.models.strategy import Strategy
 from shared.models.subscription import Subscription
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
+from shared.notifications.telegram_link import make_link
 from shared.secrets import seal
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+_CHATS = 10**10
+"""Telegram's ids of private chats are numbers of about this size."""
 
 _T = TypeVar("_T", Subscription, RiskProfile)
 
@@ -71,6 +77,8 @@ class Seeded:
     user_token: str
     strategy_id: str
     webhook_secret: str
+    chat_id: str
+    """The Telegram chat that the first follower's user has linked."""
     followers: list[SeededFollower]
 
 
@@ -105,8 +113,20 @@ def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _
         user_token=people.token(USER),
         strategy_id=strategy.id,
         webhook_secret=webhook_secret,
+        chat_id=_link_chat(followers[0]),
         followers=followers,
     )
+
+
+def _link_chat(follower: SeededFollower) -> str:
+    """Open the user's link in a chat, as a person does: the bot's webhook ties the two."""
+    key = ExchangeKey.get(follower.api_key_id)
+    chat_id = str(secrets.randbelow(_CHATS) + 1)
+    link = make_link(key.user_id, bot_name=BOT_NAME, at=utc_now())
+    open_link(settings().telegram_url, chat_id, link)
+    if User.get(key.user_id, consistent_read=True).telegram_chat_id != chat_id:
+        raise RuntimeError("the demo's Telegram chat was not linked")
+    return chat_id
 
 
 def _listed(table: type[_T]) -> list[_T]:
@@ -305,6 +325,7 @@ def restore(kept: Path) -> Seeded:
         user_token=people.token(USER),
         strategy_id=known["strategy_id"],
         webhook_secret=known["webhook_secret"],
+        chat_id=known["chat_id"],
         followers=followers,
     )
 

@@ -77,7 +77,7 @@ def settings() -> Settings:
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
-        telegram_url=env.get("TELEGRAM_URL") or "https://api.telegram.org",
+        telegram_url=env.get("TELEGRAM_URL", "https://api.telegram.org"),
         telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),
         telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
         telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),

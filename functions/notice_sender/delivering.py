@@ -72,8 +72,10 @@ def skip(notice: Notice, channel: Channel, reason: Reason) -> float | None:
     return None
 
 
-def settle(notice: Notice, channel: Channel, outcome: Outcome, reason: Reason | None = None) -> None:
-    """Record how a way ended."""
+def settle(
+    notice: Notice, channel: Channel, outcome: Outcome, reason: Reason | None = None, *, detail: str | None = None
+) -> None:
+    """Record how a way ended; `detail` is for the log."""
     if not notice.move(channel, outcome, at=utc_now(), reason=reason):
         return
     delivery = notice.on(channel)
@@ -84,6 +86,7 @@ def settle(notice: Notice, channel: Channel, outcome: Outcome, reason: Reason | 
         kind=notice.kind,
         channel=channel.value,
         reason=reason,
+        detail=detail,
         attempts=delivery.attempts,
     )
     # A chat that is gone is the user's doing, and is told to them.
@@ -109,7 +112,7 @@ def _deliver(
 
 def _record_end(notice: Notice, channel: Channel, hand_over: Callable[[], None]) -> float | None:
     """Hand over what is written down as SENDING, and write down how that ended."""
-    outcome, reason = Outcome.FAILED, None
+    outcome, reason, detail = Outcome.FAILED, None, None
     try:
         hand_over()
     except DeliveryPostponed as postponed:
@@ -119,15 +122,15 @@ def _record_end(notice: Notice, channel: Channel, hand_over: Callable[[], None])
     except DeliveryMisconfigured:
         notice.move(channel, Outcome.PENDING, at=utc_now())
         raise
-    except ChatGone:
-        reason = Reason.BLOCKED
-    except DeliveryRefused:
-        reason = Reason.REFUSED
-    except DeliveryUnknown:
-        reason = Reason.OUTCOME_UNKNOWN
+    except ChatGone as error:
+        reason, detail = Reason.BLOCKED, str(error)
+    except DeliveryRefused as error:
+        reason, detail = Reason.REFUSED, str(error)
+    except DeliveryUnknown as error:
+        reason, detail = Reason.OUTCOME_UNKNOWN, str(error)
     else:
         outcome = Outcome.SENT
-    settle(notice, channel, outcome, reason)
+    settle(notice, channel, outcome, reason, detail=detail)
     return None
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
@@ -96,6 +97,17 @@ def wait_for_all(trigger_id: str, followers: list[dict[str, Any]]) -> list[Execu
         time.sleep(0.1)
 
 
+def wait_for_message(telegram: str, chat_id: str) -> str:
+    """Return, on one line, what a chat was told of its entry; after a minute, that it was told nothing."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline:
+        for message in messages(telegram, chat_id):
+            if "position" in message["text"]:
+                return " · ".join(message["text"].splitlines())
+        time.sleep(0.2)
+    return f"nothing within {_TIMEOUT_S} s"
+
+
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return the rows under their headings, in columns."""
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
@@ -119,13 +131,15 @@ def main() -> None:
     parser.add_argument("seed", type=Path)
     arguments = parser.parse_args()
     session = json.loads(arguments.session.read_text(encoding="utf-8"))
-    followers = json.loads(arguments.seed.read_text(encoding="utf-8"))["followers"]
+    seed = json.loads(arguments.seed.read_text(encoding="utf-8"))
+    followers = seed["followers"]
     executions = wait_for_all(fire(session), followers)
     outcomes = []
     for follower, execution in zip(followers, executions, strict=True):
         account = _answer(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
+    print(f"\n  Telegram to {followers[0]['name']}: {wait_for_message(session['telegram'], seed['chat_id'])}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import boto3
 import yaml
 from botocore.config import Config
 
-from local import stripe
+from local import stripe, telegram
 from local.stack.build import BUILT_TEMPLATE, parameters
 from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
 from local.stack.processes import run_tool
@@ -19,7 +19,24 @@ from local.stack.processes import run_tool
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+SENDER_ADDRESS = "notices@example.com"
+
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
+
+
+_SECRETS = {
+    "StripeKeyParameter": stripe.API_KEY,
+    "TelegramTokenParameter": telegram.BOT_TOKEN,
+    "TelegramSecretParameter": telegram.WEBHOOK_SECRET,
+    "TelegramLinkKeyParameter": telegram.LINK_KEY,
+}
+"""What an operator puts into SSM: parameter of the template → value."""
+
+_TELEGRAM_VARIABLES = {
+    "TELEGRAM_TOKEN_PARAMETER": "TelegramTokenParameter",
+    "TELEGRAM_SECRET_PARAMETER": "TelegramSecretParameter",
+    "TELEGRAM_LINK_KEY_PARAMETER": "TelegramLinkKeyParameter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +53,12 @@ class Deployed:
     @property
     def webhook_base(self) -> str:
         """Path of the webhook's Function URL in the embedded AWS."""
-        host = self.outputs["WebhookUrl"].split("/")[2]
-        return f"/_aws/lambda-url/{host.split('.')[0]}"
+        return _function_url_path(self.outputs["WebhookUrl"])
+
+    @property
+    def telegram_webhook_base(self) -> str:
+        """Path of the Function URL of the bot's webhook in the embedded AWS."""
+        return _function_url_path(self.outputs["TelegramWebhookUrl"])
 
     def environment(self, places: Places) -> dict[str, str]:
         """Return the environment in which `shared` works against this stack, as it does inside a function."""
@@ -54,6 +75,9 @@ class Deployed:
             USER_POOL_ID=self.outputs["UserPoolId"],
             USER_POOL_CLIENT_ID=self.outputs["UserPoolClientId"],
             EXCHANGE_URL=places.exchange_url,
+            TELEGRAM_URL=places.telegram_url,
+            SENDER_ADDRESS=SENDER_ADDRESS,
+            **telegram_environment(),
             PUBLIC_WEBHOOK_URL=webhook_address(places),
         )
 
@@ -69,6 +93,11 @@ def client(service: str, places: Places) -> Any:
         aws_secret_access_key="test",  # noqa: S106 - the embedded AWS takes any
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
+
+
+def _function_url_path(address: str) -> str:
+    host = address.split("/")[2]
+    return f"/_aws/lambda-url/{host.split('.')[0]}"
 
 
 def webhook_address(places: Places) -> str:
@@ -93,6 +122,8 @@ def deploy(places: Places) -> Deployed:
                 PasswordSignIn="true",
                 ExchangeUrl=places.exchange_url,
                 StripeUrl=places.stripe_url,
+                TelegramUrl=places.telegram_url,
+                SenderAddress=SENDER_ADDRESS,
                 PublicWebhookUrl=webhook_address(places),
             ),
         ],
@@ -105,13 +136,27 @@ def deploy(places: Places) -> Deployed:
     if deployed is None:
         raise NotReady(f"the stack was not created; see {places.logs / 'deploy.log'}")
     _put_gateway_responses(places, deployed)
-    client("ssm", places).put_parameter(
-        Name=read_template()["Parameters"]["StripeKeyParameter"]["Default"],
-        Type="SecureString",
-        Value=stripe.API_KEY,
-        Overwrite=True,
-    )
+    put_secrets(client("ssm", places))
+    client("sesv2", places).create_email_identity(EmailIdentity=SENDER_ADDRESS)
     return deployed
+
+
+def put_secrets(ssm: Any) -> None:
+    """Put the stand-ins' secrets where the functions read them, as an operator does on AWS."""
+    for parameter, value in _SECRETS.items():
+        ssm.put_parameter(Name=parameter_name(parameter), Type="SecureString", Value=value, Overwrite=True)
+
+
+@cache
+def parameter_name(parameter: str) -> str:
+    """Return the name of the SSM parameter that a parameter of the template names."""
+    name: str = read_template()["Parameters"][parameter]["Default"]
+    return name
+
+
+def telegram_environment() -> dict[str, str]:
+    """Return the variables that name the bot's secrets."""
+    return {variable: parameter_name(parameter) for variable, parameter in _TELEGRAM_VARIABLES.items()}
 
 
 def find(places: Places) -> Deployed | None:

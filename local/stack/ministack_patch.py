@@ -1,10 +1,13 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: four things that this stack needs.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: six things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
 2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
-3. With `AUTH=true` it asks for `sqs:SendMessageBatch`, which is no permission; AWS asks for `sqs:SendMessage`.
+3. With `AUTH=true` it asks for `sqs:SendMessageBatch` and `sqs:ChangeMessageVisibilityBatch`, which are no permissions;
+   AWS asks for those of the single actions.
 4. It does not know Cognito's AdminDeleteSoftwareToken, which is younger than it is.
+5. It keeps a queue's `MaximumConcurrency` as text, as CloudFormation wrote it, and fails when it compares it.
+6. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -23,6 +26,8 @@ from typing import Any
 
 VERSION = "1.5.33"
 
+_BATCHES = {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
+
 _FIFO_BATCHES = 4
 """Batches of one FIFO queue at a time, of at most ten groups each: more would only wait for the CPU."""
 
@@ -37,6 +42,7 @@ def apply(version: str) -> bool:
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
     iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
+    lambda_svc._poll_dynamodb_streams = _beside_the_queues(lambda_svc._poll_dynamodb_streams)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
@@ -46,16 +52,33 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
         if (queue or {}).get("is_fifo"):
             limit = (esm.get("ScalingConfig") or {}).get("MaximumConcurrency") or _FIFO_BATCHES
             return min(int(limit), _FIFO_BATCHES)
-        found: int = original(esm, func_rec, config, queue)
-        return found
+        return int(original(esm, func_rec, config, queue))
 
     return concurrency
+
+
+def _beside_the_queues(original: Any) -> Any:
+    busy = threading.Lock()
+
+    def work() -> None:
+        try:
+            while original():
+                pass
+        finally:
+            busy.release()
+
+    def poll() -> bool:
+        if busy.acquire(blocking=False):
+            threading.Thread(target=work, name="streams", daemon=True).start()
+        return False
+
+    return poll
 
 
 def _with_real_permissions(original: Any) -> Any:
     def action(*arguments: Any, **named: Any) -> str | None:
         found: str | None = original(*arguments, **named)
-        return "sqs:SendMessage" if found == "sqs:SendMessageBatch" else found
+        return found.removesuffix("Batch") if found in _BATCHES else found
 
     return action
 

@@ -31,7 +31,7 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The five addresses of a stack, all on 127.0.0.1."""
+    """The six addresses of a stack, all on 127.0.0.1."""
 
     api: int
 
@@ -56,6 +56,11 @@ class Ports:
         return self.api + 3
 
     @property
+    def telegram(self) -> int:
+        """Where the stand-in for Telegram answers."""
+        return self.api + 4
+
+    @property
     def aws(self) -> int:
         """Where the embedded AWS answers."""
         return self.api + AWS_PORT_OFFSET
@@ -63,7 +68,7 @@ class Ports:
     @property
     def all(self) -> tuple[int, ...]:
         """Every port of the stack."""
-        return (self.api, self.webhook, self.exchange, self.stripe, self.aws)
+        return (self.api, self.webhook, self.exchange, self.stripe, self.telegram, self.aws)
 
     def check_free(self) -> None:
         """Raise NotReady when something listens on one of them."""
@@ -124,6 +129,11 @@ class Places:
     def stripe_url(self) -> str:
         """Base address of the stand-in for Stripe."""
         return f"http://127.0.0.1:{self.ports.stripe}"
+
+    @property
+    def telegram_url(self) -> str:
+        """Base address of the stand-in for Telegram."""
+        return f"http://127.0.0.1:{self.ports.telegram}"
 
     @property
     def aws_url(self) -> str:

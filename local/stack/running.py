@@ -19,11 +19,15 @@ from local.stack.build import build, fingerprint
 from local.stack.deploy import Deployed, client, deploy, find
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
+from local.telegram.bot import set_webhook
 
 SESSION_FILE = LOCAL / "session.json"
 
 # Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
-_WARMED = ("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher")
+_WARMED = (
+    *("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher"),
+    *("TradeNotifier", "NoticeSender"),
+)
 
 Report = Callable[[str], None]
 
@@ -67,6 +71,8 @@ class Running:
             "webhook": self.places.webhook_url,
             "exchange": self.places.exchange_url,
             "stripe": self.places.stripe_url,
+            "telegram": self.places.telegram_url,
+            "telegramWebhook": f"{self.places.aws_url}{self.deployed.telegram_webhook_base}/",
             "aws": self.places.aws_url,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
@@ -96,6 +102,7 @@ class LocalStack:
             deployed = self._deploy(step)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)
+        set_webhook(self._places.telegram_url, f"{self._places.aws_url}{deployed.telegram_webhook_base}/")
         with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
             warm = [pool.submit(self._warm, name) for name in _WARMED]
             restored = self._places.state is not None and seed_file.exists()
@@ -131,10 +138,18 @@ class LocalStack:
             log=self._places.logs / "stripe.log",
         )
         self._processes.append(stripe)
+        telegram = Process(
+            "The stand-in for Telegram",
+            [sys.executable, "-m", "local.telegram", "--port", str(self._places.ports.telegram)],
+            environment=clean_environment(),
+            log=self._places.logs / "telegram.log",
+        )
+        self._processes.append(telegram)
         self._processes.append(embedded_aws.start(self._places))
         embedded_aws.wait(self._processes[-1], self._places)
         exchange.wait_until_it_answers(f"{self._places.exchange_url}/fapi/v1/ping", timeout_s=20)
         stripe.wait_until_it_answers(f"{self._places.stripe_url}/stand-in/requests", timeout_s=20)
+        telegram.wait_until_it_answers(f"{self._places.telegram_url}/stand-in/messages", timeout_s=20)
 
     def _kept(self) -> list[str]:
         """Return what lets the paper exchange keep its books over a restart."""

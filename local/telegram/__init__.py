@@ -9,4 +9,7 @@ from typing import Final
 BOT_TOKEN: Final = "1234567890:local-stand-in"  # noqa: S105 - nobody's: it opens this stand-in only
 """The one token that it takes."""
 
+WEBHOOK_SECRET: Final = "local-webhook-secret"  # noqa: S105 - of the local stack, and of the sample events
+LINK_KEY: Final = "local-key-that-signs-links-to-a-chat"
+
 BOT_NAME: Final = "lockstep_local_bot"

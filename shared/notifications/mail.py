@@ -14,7 +14,13 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
 
 from shared.config import settings
 from shared.models.notice import InlineImage
@@ -52,6 +58,9 @@ def send_mail(address: str, letter: Mail, *, images: Sequence[InlineImage] = ())
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise DeliveryUnknown(code) from error
         raise DeliveryMisconfigured(code) from error
+    except BotoCoreError as error:
+        # Whatever else botocore says, it says before it sends: no credentials, no such service.
+        raise DeliveryMisconfigured(type(error).__name__) from error
 
 
 def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -> EmailMessage:

@@ -22,6 +22,7 @@ from local.stack.processes import Process
 from shared import config, messages, secrets, user_pool
 from shared.api import maintenance
 from shared.models.base import Table, connection
+from shared.notifications import mail
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
@@ -38,6 +39,7 @@ class EmbeddedAws:
     triggers: str
     orders: str
     reconcile: str
+    notices: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -115,7 +117,8 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    queues["reconcile"] = sqs.create_queue(QueueName=f"reconcile-{suffix}")["QueueUrl"]
+    for name in ("reconcile", "notices"):
+        queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
         "AWS_REGION": _REGION,
@@ -126,6 +129,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "TRIGGERS_QUEUE_URL": queues["triggers"],
         "ORDERS_QUEUE_URL": queues["orders"],
         "RECONCILE_QUEUE_URL": queues["reconcile"],
+        "NOTICES_QUEUE_URL": queues["notices"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)
@@ -142,7 +146,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
 def _forget_clients() -> None:
     config.settings.cache_clear()
     connection.cache_clear()
-    for client in (messages._sqs, secrets._kms, secrets._ssm, maintenance._ssm, user_pool._cognito):
+    for client in (messages._sqs, secrets._kms, secrets._ssm, maintenance._ssm, user_pool._cognito, mail._ses):
         client.cache_clear()
     maintenance.forget_reading()
 

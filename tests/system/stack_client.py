@@ -55,6 +55,8 @@ class FollowedStrategy:
     strategy_id: str
     webhook_secret: str
     followers: list[dict[str, Any]]
+    chat_id: str
+    """The Telegram chat of the first follower's user."""
 
     def alert(self, **fields: Any) -> dict[str, Any]:
         """Return an alert's body: a BUY at 20000 with a stop at 19700 and three take-profits, changed by `fields`."""
@@ -195,7 +197,9 @@ class Stack:
         """Return a new strategy with followers whose accounts are empty of positions."""
         seeded = self.running.add_strategy(name, symbol, followers)
         self.heard.secrets.update([seeded["webhook_secret"], *(one["api_secret"] for one in seeded["followers"])])
-        return FollowedStrategy(self, seeded["strategy_id"], seeded["webhook_secret"], seeded["followers"])
+        return FollowedStrategy(
+            self, seeded["strategy_id"], seeded["webhook_secret"], seeded["followers"], seeded["chat_id"]
+        )
 
     def _heard(self, request: str, answer: Answer) -> Answer:
         self.heard.answers.append((request, answer))

@@ -126,9 +126,14 @@ def aws(settings_from: Callable[..., None]) -> Queues:
 @pytest.fixture
 def tables(aws: Queues) -> Queues:
     """Create every table, on top of `aws`."""
-    for model in Table.__subclasses__():
-        model.create_table(billing_mode="PAY_PER_REQUEST")
+    create_tables(*Table.__subclasses__())
     return aws
+
+
+def create_tables(*models: type[Table]) -> None:
+    """Create these tables: all of them take a second, which folders of many tests save."""
+    for model in models:
+        model.create_table(billing_mode="PAY_PER_REQUEST")
 
 
 @pytest.fixture

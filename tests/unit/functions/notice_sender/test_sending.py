@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -74,7 +74,7 @@ DELAYS: list[tuple[str, int]] = []
 
 
 @pytest.fixture
-def world(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> World:
     settings_from(SENDER_ADDRESS="notices@example.com")
     made = World(tables)
     monkeypatch.setattr(delivering, "send_message", made.send_message)
@@ -82,7 +82,7 @@ def world(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytes
     monkeypatch.setattr(pacing.time, "sleep", lambda _: None)
     DELAYS.clear()
     monkeypatch.setattr(service, "send_notice", lambda one, *, delay_s: DELAYS.append((one.notice_id, delay_s)))
-    yield made
+    return made
 
 
 def linked(**values: Any) -> User:

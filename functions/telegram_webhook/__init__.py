@@ -1,0 +1,1 @@
+"""TelegramWebhook: what people write to the bot."""

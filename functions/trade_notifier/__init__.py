@@ -1,0 +1,1 @@
+"""TradeNotifier: tells users what became of their trades."""

@@ -1,0 +1,99 @@
+"""Why a trade ended as it did, in a user's words, and which refusals a user is told of. One line for each reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from shared.trading.execution import CloseReason, DenialReason
+
+_R = DenialReason
+_C = CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal that a user is told of."""
+
+    words: str
+    standing: bool = False
+    """It refuses every alert until somebody changes something: told once a day, not for each alert."""
+
+
+REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
+    {
+        # The user's own choice, or told of when it was made.
+        _R.FOLLOWER_INACTIVE: None,
+        _R.USER_DISABLED: None,
+        _R.STRATEGY_INACTIVE: None,
+        _R.CLOSE_REQUESTED: None,
+        # Nothing is missed: there is a newer alert, or a position already.
+        _R.SUPERSEDED: None,
+        _R.ALREADY_IN_POSITION: None,
+        _R.PLAN_WITHOUT_AUTOMATION: Refusal("Your plan does not include automated strategies.", standing=True),
+        _R.PLAN_LAPSED: Refusal("Your plan is no longer paid for. Renew it to trade on.", standing=True),
+        _R.BALANCE_OVER_PLAN_MAXIMUM: Refusal(
+            "Your balance is above your plan's maximum. A larger plan, or a smaller balance, lets you trade on.",
+            standing=True,
+        ),
+        _R.KEY_INACTIVE: Refusal("Your exchange key is not active.", standing=True),
+        _R.KEY_NOT_FUTURES: Refusal("Your exchange key is not for futures.", standing=True),
+        _R.KEY_UNAUTHORIZED: Refusal(
+            "The exchange refuses your key. Check that it exists, may trade futures and is bound to our address.",
+            standing=True,
+        ),
+        _R.HEDGE_MODE: Refusal("Your account is in hedge mode. Switch it to one-way mode.", standing=True),
+        _R.MULTI_ASSETS_MARGIN: Refusal(
+            "Your account is in multi-assets mode. Switch it to single-asset mode.", standing=True
+        ),
+        _R.PORTFOLIO_MARGIN: Refusal("Your account uses portfolio margin, which is not supported.", standing=True),
+        _R.FUTURES_DISABLED: Refusal("Futures trading is not enabled for your exchange key.", standing=True),
+        _R.WITHDRAWALS_ENABLED: Refusal(
+            "Your exchange key may withdraw. For your safety, take that permission away.", standing=True
+        ),
+        _R.STALE: Refusal("The alert reached your account too late to be acted on."),
+        _R.PRICE_MOVED: Refusal("The market had moved too far from the alert's price."),
+        _R.FOREIGN_POSITION: Refusal(
+            "Your account holds a position or orders in this symbol that are not ours.", standing=True
+        ),
+        _R.PREVIOUS_POSITION_OPEN: Refusal("The previous position was not closed yet."),
+        _R.SYMBOL_NOT_TRADING: Refusal("The exchange does not trade this symbol at the moment."),
+        _R.NO_EQUITY: Refusal("Your futures account is empty.", standing=True),
+        _R.NO_AVAILABLE_MARGIN: Refusal("Your account has no margin available."),
+        _R.BELOW_MINIMUM: Refusal("The amount for your balance and risk is below the exchange's minimum."),
+        _R.STOP_CROSSED: Refusal("The market was already beyond the stop."),
+        _R.STOP_BEHIND_LIQUIDATION: Refusal("The stop lies behind your account's liquidation price."),
+        _R.HALTED: Refusal("New positions are halted at the moment."),
+        _R.WEIGHT_EXHAUSTED: Refusal("The exchange's limit of requests was reached."),
+        # What is no denial of ours.
+        "EXCHANGE_UNAVAILABLE": Refusal("The exchange could not be reached."),
+        "EXCHANGE_2019": Refusal("Your account has not enough margin."),
+        "NOT_FILLED": Refusal("The exchange did not fill the order."),
+    }
+)
+
+REJECTED: Final = Refusal("The exchange refused the order.")
+"""A refusal of the exchange's for another reason; its code is in the records."""
+
+FAILED: Final = Refusal("Something went wrong on our side. We are looking into it.")
+
+CLOSES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        _C.STOP: "The stop closed it.",
+        _C.TAKE_PROFIT: "The take-profits closed it.",
+        _C.TRAILING: "The trailing stop closed it.",
+        _C.OPPOSITE: "The strategy turned to the other side.",
+        _C.ADMIN: "An administrator closed it.",
+        _C.MANUAL: "It was closed on your account, not by us.",
+        _C.LIQUIDATION: "The exchange liquidated it.",
+        _C.AUTO_DELEVERAGED: "The exchange closed it by auto-deleveraging.",
+        _C.FLATTENED: "It was closed at once, because its stop could not be placed.",
+    }
+)
+
+CLOSED: Final = "It is closed; the exchange's books do not show how."
+
+NEVER_SHOWED: Final = Refusal("The exchange did not confirm the order, and no position came of it.")
+"""An entry whose answer was lost, and which turned out to have done nothing."""

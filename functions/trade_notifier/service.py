@@ -1,0 +1,135 @@
+"""Turns one event of an execution into what its user is told. Queues notices; trades nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from functions.trade_notifier import reasons
+from functions.trade_notifier.reasons import Refusal
+from shared.errors import LockstepError
+from shared.models.execution import Execution
+from shared.notifications.kinds import EntryRefused, PositionClosed, PositionOpened
+from shared.notifications.notices import notify
+from shared.notifications.recipients import to_user
+from shared.observability import logger
+from shared.trading.execution import CloseReason, ExecutionState
+from shared.trading.sides import Side
+
+
+class ExecutionMissing(LockstepError):
+    """An event of an execution that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to an execution."""
+
+    execution_id: str
+    state: ExecutionState
+    reason: str | None
+    at: datetime
+
+
+def tell(event: Event) -> None:
+    """Let the user be told of an event, if it is one to be told of; repeatable."""
+    match event.state:
+        case ExecutionState.PROTECTED:
+            _tell_opened(event)
+        case ExecutionState.CLOSED:
+            _tell_closed(event)
+        case ExecutionState.DENIED | ExecutionState.REJECTED | ExecutionState.FAILED:
+            _tell_refused(event, _refusal(event))
+        case (
+            ExecutionState.QUEUED
+            | ExecutionState.ENTERING
+            | ExecutionState.ENTRY_UNKNOWN
+            | ExecutionState.UNPROTECTED
+            | ExecutionState.CLOSING
+            | ExecutionState.FLATTENING
+        ):
+            logger.debug("event_not_told", execution_id=event.execution_id, state=event.state)
+        case _:
+            assert_never(event.state)
+
+
+def _tell_opened(event: Event) -> None:
+    execution = _execution(event)
+    # A stop that was renewed makes the same cause: told when the position was first protected.
+    notify(
+        PositionOpened(
+            strategy_name=execution.strategy_name,
+            key_name=execution.key_name,
+            symbol=execution.symbol,
+            long=execution.side is Side.BUY,
+            amount=execution.filled_amount,
+            entry_price=execution.entry_price,
+            stop=execution.stop,
+            take_profits=tuple(execution.take_profits),
+            callback_rate_pct=execution.callback_rate,
+            at=event.at,
+        ),
+        to=to_user(execution.user_id),
+        cause=execution.id,
+        at=event.at,
+    )
+
+
+def _tell_closed(event: Event) -> None:
+    execution = _execution(event)
+    if execution.filled_amount is None and execution.reason == CloseReason.ENTRY_UNKNOWN:
+        _tell_refused(event, reasons.NEVER_SHOWED)
+        return
+    notify(
+        PositionClosed(
+            strategy_name=execution.strategy_name,
+            key_name=execution.key_name,
+            symbol=execution.symbol,
+            long=execution.side is Side.BUY,
+            amount=execution.filled_amount,
+            entry_price=execution.entry_price,
+            exit_price=execution.exit_price,
+            profit=execution.profit,
+            profit_pct=execution.profit_pct,
+            reason=reasons.CLOSES.get(execution.close_reason or "", reasons.CLOSED),
+            at=event.at,
+        ),
+        to=to_user(execution.user_id),
+        cause=execution.id,
+        at=event.at,
+    )
+
+
+def _tell_refused(event: Event, refusal: Refusal | None) -> None:
+    if refusal is None:
+        return
+    execution = _execution(event)
+    cause = execution.id
+    if refusal.standing:
+        cause = f"{execution.follower_id} {event.reason} {event.at.date().isoformat()}"
+    notify(
+        EntryRefused(
+            strategy_name=execution.strategy_name,
+            key_name=execution.key_name,
+            symbol=execution.symbol,
+            long=execution.side is Side.BUY,
+            reason=refusal.words,
+            at=event.at,
+        ),
+        to=to_user(execution.user_id),
+        cause=cause,
+        at=event.at,
+    )
+
+
+def _refusal(event: Event) -> Refusal | None:
+    otherwise = reasons.FAILED if event.state is ExecutionState.FAILED else reasons.REJECTED
+    return reasons.REFUSALS.get(event.reason or "", otherwise)
+
+
+def _execution(event: Event) -> Execution:
+    execution = Execution.find(event.execution_id)
+    if execution is None:
+        raise ExecutionMissing(event.execution_id)
+    return execution

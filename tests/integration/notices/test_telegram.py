@@ -1,0 +1,97 @@
+"""The border to Telegram, against a server that speaks its protocol: each way a message may end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from shared import config
+from shared.notifications import telegram
+from shared.notifications.delivery import (
+    ChatGone,
+    DeliveryMisconfigured,
+    DeliveryPostponed,
+    DeliveryRefused,
+    DeliveryUnknown,
+)
+from shared.notifications.rendering import telegram_text
+from shared.notifications.telegram import send_message
+from shared.notifications.wording import Fact, Wording, wording
+from tests.integration.notices.conftest import StandIn
+from tests.unit.notifications.samples import OPENED
+
+
+def test_a_message_is_shown_as_it_was_worded(stand_in: StandIn) -> None:
+    send_message(stand_in.chat_id, telegram_text(wording(OPENED)))
+    (message,) = stand_in.received()
+    assert message["text"].splitlines()[0] == "BTC/USDT: long position opened"
+    assert message["sent"].startswith("<b>BTC/USDT: long position opened</b>\n")
+
+
+def test_names_with_markup_are_shown_as_they_are(stand_in: StandIn) -> None:
+    send_message(stand_in.chat_id, telegram_text(Wording("a <b>bold</b> & name", (Fact("x", "</b>&lt;<"),))))
+    (message,) = stand_in.received()
+    assert message["text"] == "a <b>bold</b> & name\nx: </b>&lt;<"
+
+
+def test_too_many_messages_names_the_pause(stand_in: StandIn) -> None:
+    stand_in.fail_next(status=429, retryAfter=7)
+    with pytest.raises(DeliveryPostponed) as postponed:
+        send_message(stand_in.chat_id, "hello")
+    assert postponed.value.after_s == 7
+    assert stand_in.received() == []
+
+
+def test_a_chat_that_takes_more_than_a_message_a_second_says_so(stand_in: StandIn) -> None:
+    send_message(stand_in.chat_id, "one")
+    with pytest.raises(DeliveryPostponed):
+        send_message(stand_in.chat_id, "two")
+
+
+def test_a_blocked_bot_is_told_apart(stand_in: StandIn) -> None:
+    stand_in.block()
+    with pytest.raises(ChatGone):
+        send_message(stand_in.chat_id, "hello")
+
+
+@pytest.mark.parametrize("text", ["", "<script>x</script>", "<b>open", "x" * 4097])
+def test_a_message_that_telegram_does_not_take_is_refused(stand_in: StandIn, text: str) -> None:
+    with pytest.raises(DeliveryRefused) as refused:
+        send_message(stand_in.chat_id, text)
+    assert not isinstance(refused.value, ChatGone)
+
+
+@pytest.mark.parametrize(
+    "failure", [{"status": 500}, {"status": 502}, {"kind": "drop_before"}, {"kind": "drop_after"}], ids=str
+)
+def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(stand_in: StandIn, failure: dict[str, object]) -> None:
+    stand_in.fail_next(**failure)
+    with pytest.raises(DeliveryUnknown):
+        send_message(stand_in.chat_id, "hello")
+
+
+def test_a_token_that_telegram_does_not_know_is_the_operators_to_mend(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram, "read_parameter", lambda _: "1:another")
+    with pytest.raises(DeliveryMisconfigured):
+        send_message(stand_in.chat_id, "hello")
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+def test_who_cannot_be_reached_got_nothing(
+    stand_in: StandIn, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_URL", f"http://127.0.0.1:{closed_port}")
+    config.settings.cache_clear()
+    with pytest.raises(DeliveryPostponed) as postponed:
+        send_message(stand_in.chat_id, "hello")
+    assert postponed.value.after_s is None

@@ -1,0 +1,119 @@
+"""Notices on the deployed stack: from a trade to the user's chat or mailbox, and what is written to the bot."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.stack.deploy import client
+from local.stack.places import STACK_NAME
+from local.telegram.bot import messages, write
+from tests.system.stack_client import FollowedStrategy, Stack, wait_for
+
+
+@pytest.fixture(scope="module")
+def strategy(stack: Stack) -> FollowedStrategy:
+    stack.move_price("BTCUSDT", "20000")
+    return stack.add_strategy("TOLD", followers=2)
+
+
+def chat_says(strategy: FollowedStrategy, text: str) -> Callable[[], list[str]]:
+    def look() -> list[str]:
+        found = messages(strategy.stack.session["telegram"], strategy.chat_id)
+        return [one["text"] for one in found if text in one["text"]]
+
+    return look
+
+
+def letters(stack: Stack, address: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{stack.session['aws']}/_ministack/ses/messages", timeout=10) as answer:
+        found = json.load(answer)["messages"]
+    return [one for account in found.values() for one in account if address in one["To"]]
+
+
+def user_of(strategy: FollowedStrategy) -> dict[str, Any]:
+    dynamodb = client("dynamodb", strategy.stack.running.places)
+    key = {"id": {"S": strategy.followers[0]["api_key_id"]}}
+    api_key = dynamodb.get_item(TableName=f"{STACK_NAME}-exchange_keys", Key=key)["Item"]
+    user: dict[str, Any] = dynamodb.get_item(
+        TableName=f"{STACK_NAME}-users", Key={"id": api_key["user_id"]}, ConsistentRead=True
+    )["Item"]
+    return user
+
+
+def test_entry_and_close_are_told_in_the_chat_or_by_email_each_once(stack: Stack, strategy: FollowedStrategy) -> None:
+    strategy.wait_until_all(strategy.fire(), "PROTECTED")
+    (opened,) = wait_for("the entry told in the chat", chat_says(strategy, "long position opened"))
+    assert "Amount: 0.536 BTC" in opened
+    assert "Stop: 19700 USDT" in opened
+    (letter,) = wait_for("the entry told by e-mail", lambda: letters(stack, "told-2@example.com"))
+    assert letter["Subject"] == "Lockstep: BTC/USDT: long position opened"
+    assert "0.764 BTC" in letter["BodyHtml"]
+    assert letters(stack, "told-1@example.com") == []
+
+    stack.move_price("BTCUSDT", "19650")
+    stack.watch()
+    (closed,) = wait_for("the close told in the chat", chat_says(strategy, "long position closed"))
+    assert "The stop closed it." in closed
+    assert "Result after fees: -" in closed
+    stack.move_price("BTCUSDT", "20000")
+
+
+def test_the_same_message_again_sends_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
+    before = chat_says(strategy, "")()
+    assert before
+    notices = client("dynamodb", stack.running.places).query(
+        TableName=f"{STACK_NAME}-notices",
+        IndexName="by_recipient",
+        KeyConditionExpression="recipient = :user",
+        ExpressionAttributeValues={":user": {"S": f"user#{user_of(strategy)['id']['S']}"}},
+    )["Items"]
+    records = [
+        {"messageId": str(number), "receiptHandle": "x", "body": json.dumps({"notice_id": one["id"]["S"]})}
+        for number, one in enumerate(notices)
+    ]
+    assert len(records) >= len(before)
+    assert stack.invoke("NoticeSender", {"Records": records}) == {"batchItemFailures": []}
+    assert chat_says(strategy, "")() == before
+
+
+def test_a_refusal_is_told_with_its_reason(stack: Stack, strategy: FollowedStrategy) -> None:
+    stack.move_price("BTCUSDT", "20900")
+    strategy.wait_until_all(strategy.fire(), "DENIED")
+    (refused,) = wait_for("the refusal told in the chat", chat_says(strategy, "position not opened"))
+    assert "The market had moved too far from the alert's price." in refused
+    stack.move_price("BTCUSDT", "20000")
+
+
+def test_a_forged_secret_changes_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
+    update = {
+        "update_id": 1,
+        "message": {"chat": {"id": int(strategy.chat_id), "type": "private"}, "text": "/stop", "date": 1},
+    }
+    for headers in ({}, {"X-Telegram-Bot-Api-Secret-Token": "wrong"}):
+        answer = stack.request("POST", stack.session["telegramWebhook"], headers, update)
+        assert answer.status == 401
+    assert user_of(strategy)["telegram_chat_id"]["S"] == strategy.chat_id
+
+
+def test_a_made_up_link_token_links_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
+    stranger = str(int(strategy.chat_id) + 1)
+    assert write(stack.session["telegram"], stranger, "/start " + "A" * 63) == 200
+    wait_for("the refusal", lambda: messages(stack.session["telegram"], stranger))
+    (refused,) = messages(stack.session["telegram"], stranger)
+    assert refused["text"].startswith("This link is not good")
+    assert user_of(strategy)["telegram_chat_id"]["S"] == strategy.chat_id
+
+
+def test_status_and_stop_answer_in_the_chat(stack: Stack, strategy: FollowedStrategy) -> None:
+    telegram = stack.session["telegram"]
+    assert write(telegram, strategy.chat_id, "/status") == 200
+    wait_for("the status", chat_says(strategy, "This chat is told of entries"))
+    assert write(telegram, strategy.chat_id, "/stop") == 200
+    wait_for("the answer to /stop", chat_says(strategy, "Stopped"))
+    assert "telegram_chat_id" not in user_of(strategy)
+    wait_for("the letter about it", lambda: letters(stack, "told-1@example.com"))

@@ -1,0 +1,18 @@
+"""Only the tables that notices need."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.models.notice import Notice
+from shared.models.notification_setting import NotificationSetting
+from shared.models.send_pace import SendPace
+from shared.models.unique_name import UniqueName
+from shared.models.user import User
+from tests.unit.conftest import Queues, create_tables
+
+
+@pytest.fixture
+def tables(aws: Queues) -> Queues:
+    create_tables(Notice, NotificationSetting, SendPace, UniqueName, User)
+    return aws

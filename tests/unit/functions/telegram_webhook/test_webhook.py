@@ -1,0 +1,290 @@
+"""The bot's webhook: who is let in, what the commands do, once each, and that no input breaks it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from functions.telegram_webhook import app, service
+from shared.clock import utc_now
+from shared.errors import ServiceUnavailable
+from shared.models.idempotency_key import IdempotencyKey
+from shared.models.notice import Notice
+from shared.models.user import User
+from shared.notifications import telegram_link
+from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, from_json
+from shared.notifications.telegram_link import make_link
+from tests.unit.conftest import FakeContext, Queues
+from tests.unit.records import USER_ID, a_user
+
+SECRET = "the-secret"
+CHAT = 4242
+NUMBERS = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _parameters(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_from(TELEGRAM_LINK_KEY_PARAMETER="link-key", TELEGRAM_SECRET_PARAMETER="secret")
+    values = {"link-key": "k" * 32, "secret": SECRET}
+    monkeypatch.setattr(telegram_link, "read_parameter", values.__getitem__)
+    monkeypatch.setattr(app, "read_parameter", values.__getitem__)
+    monkeypatch.setattr(app, "refuse_during_maintenance", lambda: None)
+
+
+def update(text: str, *, chat_id: int = CHAT, update_id: int | None = None, **chat: Any) -> dict[str, Any]:
+    return {
+        "update_id": next(NUMBERS) if update_id is None else update_id,
+        "message": {"chat": {"id": chat_id, "type": "private", **chat}, "text": text, "date": 1},
+    }
+
+
+def post(body: Any, *, secret: str | None = SECRET, raw: bool = False, **event: Any) -> int:
+    """Send a request and return the answer's status."""
+    headers = {"content-type": "application/json"} | ({app.SECRET_HEADER: secret} if secret is not None else {})
+    answer = app.lambda_handler(
+        {
+            "requestContext": {"http": {"method": "POST", "path": "/"}},
+            "headers": headers,
+            "body": body if raw else json.dumps(body),
+            **event,
+        },
+        FakeContext(),  # type: ignore[arg-type]
+    )
+    status: int = answer["statusCode"]
+    return status
+
+
+def start_token(user_id: str = USER_ID, **ago: int) -> str:
+    return make_link(user_id, bot_name="bot", at=utc_now() - timedelta(**ago)).partition("?start=")[2]
+
+
+def chat_of(user_id: str = USER_ID) -> str | None:
+    return User.get(user_id, consistent_read=True).telegram_chat_id
+
+
+def replies(chat_id: int = CHAT) -> list[Reply]:
+    """Return what a chat was answered."""
+    found = [notice for notice in Notice.scan() if notice.recipient == f"chat#{chat_id}"]
+    values = [from_json(NoticeKind(one.kind), one.content) for one in sorted(found, key=lambda one: one.created_key)]
+    return [one.reply for one in values if isinstance(one, TelegramReply)]
+
+
+def told(user_id: str = USER_ID) -> list[str]:
+    return [notice.kind for notice in Notice.scan() if notice.recipient == f"user#{user_id}"]
+
+
+def test_start_with_a_good_token_links_the_chat_and_tells_the_user(tables: Queues) -> None:
+    a_user()
+    assert post(update(f"/start {start_token()}")) == 200
+    assert chat_of() == str(CHAT)
+    assert told() == ["TELEGRAM_LINKED"]
+    assert replies() == []
+    assert len(tables.sent_to(tables.notices)) == 1
+
+
+@pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + " ", SECRET[:-1], "é"])
+def test_who_does_not_know_the_secret_changes_nothing(tables: Queues, secret: str | None) -> None:
+    a_user()
+    assert post(update(f"/start {start_token()}"), secret=secret) == 401
+    assert chat_of() is None
+    assert (Notice.count(), IdempotencyKey.count()) == (0, 0)
+    assert tables.sent_to(tables.notices) == []
+
+
+def test_an_empty_secret_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "read_parameter", lambda _: "")
+    assert post(update("/status"), secret="") == 401
+
+
+@pytest.mark.parametrize("which", ["forged", "old", "used", "unknown user"])
+def test_a_token_that_is_not_good_links_nothing(which: str) -> None:
+    a_user()
+    token = start_token(minutes=16) if which == "old" else start_token("nobody" if which == "unknown user" else USER_ID)
+    if which == "forged":
+        token = token[:20] + start_token()[20:]
+    if which == "used":
+        assert post(update(f"/start {token}", chat_id=1)) == 200
+        assert chat_of() == "1"
+    assert post(update(f"/start {token}")) == 200
+    assert chat_of() == ("1" if which == "used" else None)
+    assert replies() == [Reply.LINK_REFUSED]
+
+
+def test_the_same_update_twice_links_once_and_answers_once() -> None:
+    a_user()
+    linking = update(f"/start {start_token()}")
+    assert [post(linking), post(linking)] == [200, 200]
+    assert told() == ["TELEGRAM_LINKED"]
+    assert replies() == []
+
+
+def test_an_update_whose_answer_was_lost_is_answered_by_its_repeat(
+    tables: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_user()
+    linking = update(f"/start {start_token()}")
+    with monkeypatch.context() as broken:
+        broken.setattr(service, "notify", lambda *_, **__: 1 / 0)
+        assert post(linking) == 500
+    assert chat_of() == str(CHAT)
+    assert post(linking) == 200
+    assert told() == ["TELEGRAM_LINKED"]
+    assert len(tables.sent_to(tables.notices)) == 1
+
+
+def test_a_second_chat_takes_the_place_of_the_first() -> None:
+    a_user(telegram_chat_id="1")
+    post(update(f"/start {start_token()}"))
+    assert chat_of() == str(CHAT)
+
+
+def test_start_without_a_token_says_how_it_goes() -> None:
+    post(update("/start"))
+    assert replies() == [Reply.WELCOME]
+
+
+def test_stop_unlinks_everybody_of_the_chat_and_says_so() -> None:
+    a_user(telegram_chat_id=str(CHAT))
+    a_user("another", telegram_chat_id=str(CHAT))
+    a_user("elsewhere", telegram_chat_id="1")
+    stopping = update("/stop")
+    assert [post(stopping), post(stopping)] == [200, 200]
+    assert [chat_of(), chat_of("another"), chat_of("elsewhere")] == [None, None, "1"]
+    assert replies() == [Reply.STOPPED]
+    assert told() == told("another") == ["TELEGRAM_UNLINKED"]
+    (notice,) = [one for one in Notice.scan() if one.recipient == f"user#{USER_ID}"]
+    assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=service.UnlinkCause.STOPPED)
+
+
+def test_stop_in_a_chat_that_is_not_linked_says_so() -> None:
+    post(update("/stop"))
+    assert replies() == [Reply.NOT_LINKED]
+
+
+@pytest.mark.parametrize(
+    ("values", "reply"),
+    [
+        ({}, Reply.STATUS_LINKED),
+        ({"active": False}, Reply.STATUS_PAUSED),
+        ({"plan_lapsed": True}, Reply.STATUS_PAUSED),
+        ({"telegram_chat_id": None}, Reply.NOT_LINKED),
+    ],
+)
+def test_status_says_how_things_stand(values: dict[str, Any], reply: Reply) -> None:
+    a_user(**({"telegram_chat_id": str(CHAT)} | values))
+    post(update("/status@lockstep_bot"))
+    assert replies() == [reply]
+
+
+def test_a_chat_that_an_admin_had_forgotten_is_not_linked() -> None:
+    user = a_user(telegram_chat_id=str(CHAT))
+    user.forget_telegram()
+    post(update("/status"))
+    assert replies() == [Reply.NOT_LINKED]
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [
+        {},
+        [],
+        7,
+        None,
+        {"update_id": 1},
+        {"update_id": 1, "edited_message": update("/stop")["message"]},
+        {"update_id": 1, "callback_query": {}},
+        {"update_id": True, "message": update("/stop")["message"]},
+        {"update_id": 2**70, "message": update("/stop")["message"]},
+        update("hello"),
+        update("/stopp"),
+        update("/stop", type="group"),
+        update("/stop", chat_id=-100),
+        update("/stop " + "x" * 129),
+    ],
+)
+def test_updates_that_ask_nothing_are_answered_and_ignored(ignored: Any) -> None:
+    a_user(telegram_chat_id=str(CHAT))
+    assert post(ignored) == 200
+    assert chat_of() == str(CHAT)
+    assert Notice.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "event"),
+    [
+        ("", {}),
+        ("{", {}),
+        ("[" * 100_000, {}),
+        (base64.b64encode(b"\xff\xfe\x00").decode(), {"isBase64Encoded": True}),
+        ("not base64!", {"isBase64Encoded": True}),
+        (json.dumps(update("/status " + "x" * 70_000)), {}),
+        (base64.b64encode(b" " * 70_000).decode(), {"isBase64Encoded": True}),
+        ("\ud800", {}),
+    ],
+    ids=["empty", "cut", "deep", "no text", "no base64", "too long", "too long in base64", "half a character"],
+)
+def test_bodies_that_are_no_update_are_refused(body: str, event: dict[str, Any]) -> None:
+    assert post(body, raw=True, **event) == 400
+    assert Notice.count() == 0
+
+
+def test_a_body_in_base64_is_read() -> None:
+    body = base64.b64encode(json.dumps(update("/status")).encode()).decode()
+    assert post(body, raw=True, isBase64Encoded=True) == 200
+    assert replies() == [Reply.NOT_LINKED]
+
+
+def test_only_post_is_a_route() -> None:
+    assert post(update("/status"), requestContext={"http": {"method": "GET"}}) == 404
+
+
+def test_during_maintenance_telegram_is_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise ServiceUnavailable("temporarily offline for maintenance")
+
+    monkeypatch.setattr(app, "refuse_during_maintenance", refuse)
+    assert post(update("/status")) == 503
+    assert post(update("/status"), secret="wrong") == 401
+    assert Notice.count() == 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+TEXTS = st.text() | st.sampled_from(["/start", "/stop", "/status"]) | st.text().map(lambda text: f"/start {text}")
+UPDATES = st.fixed_dictionaries(
+    {
+        "update_id": st.integers() | JSON,
+        "message": JSON
+        | st.fixed_dictionaries(
+            {
+                "chat": st.fixed_dictionaries({"id": st.integers() | JSON, "type": st.just("private")}),
+                "text": TEXTS | JSON,
+            }
+        ),
+    }
+)
+
+
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(JSON | UPDATES)
+def test_no_update_breaks_the_webhook_or_links_anything(body: Any) -> None:
+    assert post(body) == 200
+    assert all(notice.kind == NoticeKind.TELEGRAM_REPLY for notice in Notice.scan())
+
+
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")), st.booleans())
+def test_no_body_breaks_the_webhook(body: str, encoded: bool) -> None:
+    assert post(body, raw=True, isBase64Encoded=encoded) in {200, 400}

@@ -1,0 +1,206 @@
+"""What a user is told of a trade: entries, closes and refusals, in plain words, once."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.trade_notifier import reasons, service
+from functions.trade_notifier.app import EventsNotTold, lambda_handler
+from functions.trade_notifier.service import Event, tell
+from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.notice import Notice
+from shared.notifications.kinds import EntryRefused, NoticeKind, NoticeValues, PositionClosed, PositionOpened, from_json
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, is_active
+from shared.trading.sides import Side, StopType, StrategySource
+from tests.unit.conftest import FakeContext, Queues
+from tests.unit.notifications.samples import AT
+from tests.unit.records import USER_ID
+
+EXECUTION_ID = "c21d890e-87b6-424d-b010-929612e17011"
+CONTEXT = FakeContext()
+
+
+def an_execution(state: ExecutionState = ExecutionState.PROTECTED, **values: Any) -> Execution:
+    usual: dict[str, Any] = {
+        "id": EXECUTION_ID,
+        "state": state,
+        "trigger_id": "trigger",
+        "trigger_part": trigger_part("trigger", EXECUTION_ID),
+        "seq": 1,
+        "strategy_source": StrategySource.TRADINGVIEW,
+        "strategy_id": "strategy",
+        "strategy_name": "DEMO",
+        "follower_id": "follower",
+        "follower_key": "key",
+        "user_id": USER_ID,
+        "api_key_id": "api-key",
+        "key_name": "Default",
+        "exchange_id": "BINANCE",
+        "symbol": "BTC/USDT",
+        "risk_profile_id": "profile",
+        "risk_pct": Decimal("1.5"),
+        "side": Side.BUY,
+        "order_price": Decimal(20000),
+        "stop": Decimal(19700),
+        "stop_type": StopType.MARKET,
+        "take_profits": [Decimal(20300)],
+        "filled_amount": Decimal("0.536"),
+        "entry_price": Decimal("20001.5"),
+        "received_at": AT,
+        "created_key": "created",
+        "created_at": AT,
+        "updated_at": AT,
+    }
+    if is_active(state):
+        usual |= {"open_shard": open_shard_of(EXECUTION_ID), "due_at": AT}
+    execution = Execution(**(usual | values))
+    execution.save()
+    return execution
+
+
+def happened(state: ExecutionState, reason: str | None = None, *, at: datetime = AT) -> None:
+    tell(Event(execution_id=EXECUTION_ID, state=state, reason=reason, at=at))
+
+
+def told() -> list[NoticeValues]:
+    notices = list(Notice.scan())
+    assert {notice.recipient for notice in notices} <= {f"user#{USER_ID}"}
+    return [from_json(NoticeKind(notice.kind), notice.content) for notice in notices]
+
+
+def sample(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path("events/trade_notifier") / f"{name}.json").read_text())
+    return found
+
+
+def test_an_entry_is_told_once_it_is_protected(tables: Queues) -> None:
+    an_execution()
+    lambda_handler(sample("protected"), CONTEXT)
+    (opened,) = told()
+    assert isinstance(opened, PositionOpened)
+    assert (opened.amount, opened.entry_price, opened.stop) == (Decimal("0.536"), Decimal("20001.5"), Decimal(19700))
+    assert (opened.strategy_name, opened.key_name, opened.long) == ("DEMO", "Default", True)
+    assert len(tables.sent_to(tables.notices)) == 1
+
+
+def test_a_stop_that_was_renewed_is_no_second_entry(tables: Queues) -> None:
+    an_execution()
+    happened(ExecutionState.PROTECTED)
+    happened(ExecutionState.PROTECTED, at=AT + timedelta(hours=3))
+    assert len(told()) == 1
+
+
+def test_a_close_is_told_with_its_profit_and_its_reason(tables: Queues) -> None:
+    an_execution(
+        ExecutionState.CLOSED,
+        exit_price=Decimal(19700),
+        profit=Decimal("-166.1"),
+        profit_pct=Decimal("-1.55"),
+        close_reason=CloseReason.STOP,
+    )
+    lambda_handler(sample("closed"), CONTEXT)
+    (closed,) = told()
+    assert isinstance(closed, PositionClosed)
+    assert (closed.profit, closed.profit_pct, closed.reason) == (
+        Decimal("-166.1"),
+        Decimal("-1.55"),
+        "The stop closed it.",
+    )
+
+
+def test_an_entry_that_never_showed_is_no_close(tables: Queues) -> None:
+    an_execution(
+        ExecutionState.CLOSED, filled_amount=None, entry_price=None, reason="ENTRY_UNKNOWN", detail="proven absent"
+    )
+    happened(ExecutionState.CLOSED, "ENTRY_UNKNOWN")
+    (refused,) = told()
+    assert isinstance(refused, EntryRefused)
+    assert refused.reason == reasons.NEVER_SHOWED.words
+
+
+def test_a_close_that_the_books_do_not_explain_is_told_without_figures(tables: Queues) -> None:
+    an_execution(ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
+    happened(ExecutionState.CLOSED, "FILLS_UNKNOWN")
+    (closed,) = told()
+    assert isinstance(closed, PositionClosed)
+    assert (closed.profit, closed.reason) == (None, reasons.CLOSED)
+
+
+def test_a_refusal_is_told_in_plain_words(tables: Queues) -> None:
+    an_execution(ExecutionState.DENIED, filled_amount=None, entry_price=None)
+    lambda_handler(sample("denied"), CONTEXT)
+    (refused,) = told()
+    assert isinstance(refused, EntryRefused)
+    assert refused.reason == "The market had moved too far from the alert's price."
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        (ExecutionState.REJECTED, "EXCHANGE_2019", "Your account has not enough margin."),
+        (ExecutionState.REJECTED, "EXCHANGE_4131", reasons.REJECTED.words),
+        (ExecutionState.FAILED, "EXCHANGE_UNAVAILABLE", "The exchange could not be reached."),
+        (ExecutionState.FAILED, "SOMETHING_NEW", reasons.FAILED.words),
+    ],
+)
+def test_the_exchanges_refusals_and_faults_of_ours_are_told(
+    tables: Queues, state: ExecutionState, reason: str, words: str
+) -> None:
+    an_execution(state, filled_amount=None, entry_price=None)
+    happened(state, reason)
+    assert [one.reason for one in told() if isinstance(one, EntryRefused)] == [words]
+
+
+@pytest.mark.parametrize("reason", [one for one in DenialReason if reasons.REFUSALS[one] is None])
+def test_what_a_user_need_not_hear_is_not_told(tables: Queues, reason: DenialReason) -> None:
+    an_execution(ExecutionState.DENIED)
+    happened(ExecutionState.DENIED, reason)
+    assert told() == []
+
+
+def test_a_standing_reason_is_told_once_a_day(tables: Queues) -> None:
+    an_execution(ExecutionState.DENIED)
+    for hours in (0, 1, 2, 24, 25):
+        happened(ExecutionState.DENIED, DenialReason.HEDGE_MODE, at=AT + timedelta(hours=hours))
+    assert len(told()) == 2
+
+
+@pytest.mark.parametrize(
+    "state",
+    [one for one in ExecutionState if is_active(one) and one is not ExecutionState.PROTECTED],
+)
+def test_steps_in_between_are_not_told(tables: Queues, state: ExecutionState) -> None:
+    an_execution()
+    happened(state)
+    assert told() == []
+
+
+def test_every_reason_of_ours_has_its_words_or_is_left_out_on_purpose() -> None:
+    assert set(DenialReason) <= set(reasons.REFUSALS)
+    assert set(CloseReason) - set(reasons.CLOSES) == {CloseReason.ENTRY_UNKNOWN}
+
+
+def test_the_same_batch_twice_tells_once(tables: Queues) -> None:
+    an_execution()
+    lambda_handler(sample("protected"), CONTEXT)
+    lambda_handler(sample("protected"), CONTEXT)
+    assert len(told()) == 1
+
+
+def test_a_batch_with_an_event_that_cannot_be_told_comes_again_and_tells_the_others(tables: Queues) -> None:
+    an_execution()
+    records = [*sample("malformed")["Records"], *sample("protected")["Records"]]
+    with pytest.raises(EventsNotTold):
+        lambda_handler({"Records": records}, CONTEXT)
+    assert len(told()) == 1
+
+
+def test_an_event_of_an_unknown_execution_comes_again(tables: Queues) -> None:
+    with pytest.raises(service.ExecutionMissing):
+        happened(ExecutionState.PROTECTED)

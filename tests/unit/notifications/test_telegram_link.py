@@ -1,0 +1,108 @@
+"""Links that tie a chat to a user: signed, fifteen minutes, once; everything else is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import jwt
+import pytest
+
+from shared.clock import utc_now
+from shared.models.base import transact
+from shared.models.telegram_link import TelegramLink
+from shared.notifications import telegram_link
+from shared.notifications.telegram_link import LinkRefused, make_link, read_link
+from tests.unit.conftest import Queues
+from tests.unit.records import USER_ID
+
+KEY = "k" * 32
+
+
+@pytest.fixture(autouse=True)
+def _key(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_from(TELEGRAM_LINK_KEY_PARAMETER="/unit/link-key")
+    monkeypatch.setattr(telegram_link, "read_parameter", {"/unit/link-key": KEY}.__getitem__)
+
+
+def start_of(link: str) -> str:
+    return link.partition("?start=")[2]
+
+
+def made(**ago: int) -> str:
+    return start_of(make_link(USER_ID, bot_name="a_bot", at=utc_now() - timedelta(**ago)))
+
+
+def test_a_link_names_the_bot_and_fits_what_telegram_hands_on() -> None:
+    link = make_link(USER_ID, bot_name="a_bot", at=utc_now())
+    assert re.fullmatch(r"https://t\.me/a_bot\?start=[A-Za-z0-9_-]{1,64}", link)
+
+
+def test_a_link_says_whose_it_is() -> None:
+    assert read_link(made()).user_id == USER_ID
+
+
+def test_no_two_links_are_the_same() -> None:
+    assert len({made() for _ in range(5)}) == 5
+
+
+def test_a_link_is_good_for_fifteen_minutes() -> None:
+    assert read_link(made(minutes=14)).user_id == USER_ID
+    with pytest.raises(LinkRefused, match="ExpiredSignatureError"):
+        read_link(made(minutes=15, seconds=1))
+
+
+def test_a_link_that_was_used_is_refused() -> None:
+    start = made()
+    link = read_link(start)
+    transact(lambda transaction: link.use(transaction, at=utc_now()))
+    with pytest.raises(LinkRefused, match="used up"):
+        read_link(start)
+
+
+def test_a_forged_signature_is_refused() -> None:
+    start = made()
+    code, signature = start[:20], start[20:]
+    others = made()[20:]
+    for forged in (others, signature[::-1], "A" * 43):
+        with pytest.raises(LinkRefused):
+            read_link(code + forged)
+
+
+@pytest.mark.parametrize("start", ["", "x", "A" * 63, "A" * 64, "../../etc", "é" * 63, "A" * 62 + "\n"])
+def test_what_is_none_of_our_links_is_refused(start: str) -> None:
+    with pytest.raises(LinkRefused):
+        read_link(start)
+
+
+def test_a_record_that_somebody_else_wrote_is_refused() -> None:
+    """Who can write to the table, and has no key, makes no link; nor does a link of one user become another's."""
+    start = made()
+    link = TelegramLink.get(start[:20])
+    link.update(actions=[TelegramLink.user_id.set("somebody-else")])
+    with pytest.raises(LinkRefused, match="another record"):
+        read_link(start)
+    claims = {"aud": "lockstep:telegram-link", "sub": "somebody-else", "jti": start[:20], "iat": 0, "exp": 2**40}
+    signed, _, signature = jwt.encode(claims, "another key of thirty-two bytes!", algorithm="HS256").rpartition(".")
+    link.update(actions=[TelegramLink.signed.set(signed)])
+    with pytest.raises(LinkRefused, match="InvalidSignatureError"):
+        read_link(start[:20] + signature)
+
+
+def test_a_token_without_a_signature_is_refused() -> None:
+    start = made()
+    claims = {"aud": "lockstep:telegram-link", "sub": USER_ID, "jti": start[:20], "iat": 0, "exp": 2**40}
+    signed, _, _ = jwt.encode(claims, "", algorithm="none").rpartition(".")
+    TelegramLink.get(start[:20]).update(actions=[TelegramLink.signed.set(signed)])
+    with pytest.raises(LinkRefused, match="InvalidAlgorithmError"):
+        read_link(start)
+
+
+def test_a_token_for_something_else_is_refused() -> None:
+    start = made()
+    claims = {"aud": "lockstep:something-else", "sub": USER_ID, "jti": start[:20], "iat": 0, "exp": 2**40}
+    signed, _, signature = jwt.encode(claims, KEY, algorithm="HS256").rpartition(".")
+    TelegramLink.get(start[:20]).update(actions=[TelegramLink.signed.set(signed)])
+    with pytest.raises(LinkRefused, match="InvalidAudienceError"):
+        read_link(start[:20] + signature)
