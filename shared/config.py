@@ -17,6 +17,7 @@ class Settings:
     orders_queue_url: str
     reconcile_queue_url: str
     notices_queue_url: str
+    reports_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -66,6 +67,7 @@ def settings() -> Settings:
         orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
         reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
+        reports_queue_url=env.get("REPORTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),

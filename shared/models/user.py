@@ -4,8 +4,8 @@ Who owns what, said once. Cognito owns what it takes to sign in; the record hold
 later replaces them (`Account`). Everything else is ours, and Cognito is never asked for it:
 
 - Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
-- Ours: the names (a sign-up may bring the first ones), the subscription, Stripe's customer, the Telegram chat, the
-  times.
+- Ours: the names (a sign-up may bring the first ones), the subscription, Stripe's customer, the Telegram chat,
+  whether reports are wanted, the times.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
   follows it. A switch thrown in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
 """
@@ -108,6 +108,8 @@ class User(Table):
     plan_lapsed = BooleanAttribute(default=False)
     """True when the subscription is no longer paid for: no new entries, open positions keep their protection."""
     telegram_chat_id = UnicodeAttribute(null=True)
+    reports_wanted = BooleanAttribute(default=True)
+    """False for who asked not to get the weekly and monthly reports."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
