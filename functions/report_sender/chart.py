@@ -17,15 +17,15 @@ from itertools import accumulate, pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT = 440, 264
-_DRAWN = 5
+WIDTH, HEIGHT = 390, 250
+_DRAWN = 6
 """Pixels a point while it is drawn."""
 _SHRUNK = 2
-"""What is left, 2.5 pixels a point, is sharp at a mail program's full width on a fine screen."""
+"""What is left, 3 pixels a point, is sharp at a mail program's full width on a fine screen."""
 _COLOURS_KEPT = 64
 
 _EDGE, _RIGHT, _TOP, _BOTTOM = 14, 18, 54, 34
-_FONT_SIZE = 13.5
+_FONT_SIZE = 14
 _LINES = 4
 _FEW_DAYS = 10
 _LABELS_EVERY = 7

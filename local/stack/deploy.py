@@ -69,6 +69,7 @@ class Deployed:
             ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
             RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
+            REPORTS_QUEUE_URL=self.outputs["ReportsQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],

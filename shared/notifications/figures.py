@@ -65,6 +65,12 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def moment_text(moment: datetime) -> str:
+    """Return `9 Sep 01:57 UTC`, where the year is plain."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%b %H:%M} UTC"
+
+
 def day_text(day: date) -> str:
     """Return `Thursday, 10 September`."""
     return f"{day:%A}, {day.day} {day:%B}"

@@ -77,7 +77,8 @@ _TILES: Final = (
 _TILE: Final = (
     '<td class="tile" valign="top" width="50%" style="padding:12px 14px;background:#f4f6f9;border-radius:10px">'
     '<div class="soft" style="font-size:14px;line-height:20px;color:#5b6776">{label}</div>'
-    '<div class="ink" style="font-size:18px;line-height:26px;font-weight:700;color:#16202c">{value}</div>'
+    '<div class="ink" style="font-size:18px;line-height:26px;font-weight:700;color:#16202c;'
+    'overflow-wrap:anywhere">{value}</div>'
     '<div class="soft" style="font-size:14px;line-height:20px;color:#5b6776">{detail}</div></td>'
 )
 _GAP: Final = '<td style="width:10px;font-size:0;line-height:0">&nbsp;</td>'
@@ -91,13 +92,12 @@ _ROWS: Final = (
     'style="border-collapse:collapse">\n{rows}\n</table>'
 )
 _ROW: Final = (
-    '<tr><td class="line" valign="top" style="padding:10px 12px 10px 0;border-top:1px solid #e4e8ee;'
-    'overflow-wrap:anywhere">'
-    '<div class="ink" style="font-size:16px;line-height:22px;color:#16202c">{label}</div>'
-    '<div class="soft" style="font-size:14px;line-height:20px;color:#5b6776">{detail}</div></td>'
-    '<td class="line" valign="top" align="right" style="padding:10px 0;border-top:1px solid #e4e8ee;'
-    'white-space:nowrap"><div class="{css}" style="font-size:16px;line-height:22px;font-weight:600;color:{colour}">'
-    "{value}</div></td></tr>"
+    '<tr><td class="line ink" valign="top" style="padding:10px 12px 0 0;border-top:1px solid #e4e8ee;font-size:16px;'
+    'line-height:22px;color:#16202c;overflow-wrap:anywhere">{label}</td>'
+    '<td class="line {css}" valign="top" align="right" style="padding:10px 0 0;border-top:1px solid #e4e8ee;'
+    'font-size:16px;line-height:22px;font-weight:600;white-space:nowrap;color:{colour}">{value}</td></tr>'
+    '<tr><td class="soft" colspan="2" style="padding:0 0 10px;font-size:14px;line-height:20px;color:#5b6776;'
+    'overflow-wrap:anywhere">{detail}</td></tr>'
 )
 _CLOSING: Final = (
     '<p class="soft line" style="margin:{above_px}px 0 0;padding:{padding_px}px 0 0;{border}font-size:14px;'

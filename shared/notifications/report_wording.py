@@ -8,13 +8,13 @@ from typing import Final
 from shared.notifications.figures import (
     day_text,
     days_text,
+    moment_text,
     money,
     rounded,
     short,
     side,
     signed,
     signed_money,
-    time_text,
 )
 from shared.notifications.period import ASSET, ClosedTrade, DayResult, PeriodFigures, Share
 from shared.notifications.words import Fact, Letter, Row, Section, Tone, Wording
@@ -68,7 +68,7 @@ def _letter(figures: PeriodFigures, *, noun: str, result: str) -> Letter:
         sections=tuple(_sections(figures)),
         closing=(
             _RECKONING,
-            f"You get this report because trades of yours were closed in this {noun}. {_SWITCHING_OFF}",
+            f"You get this report because trades of yours were closed in that {noun}. {_SWITCHING_OFF}",
         ),
     )
 
@@ -79,10 +79,9 @@ def _sections(figures: PeriodFigures) -> list[Section]:
     days = [_day("Best day", figures.best_day)]
     if figures.worst_day.day != figures.best_day.day:
         days.append(_day("Worst day", figures.worst_day))
-    sections.append(Section("Days", tuple(days)))
     if figures.balance is not None:
-        balance = Row("Balance", money(figures.balance, ASSET), "after the last trade")
-        sections.append(Section("Account", (balance,)))
+        days.append(Row("Balance", money(figures.balance, ASSET), "after the last trade"))
+    sections.append(Section("Days and balance", tuple(days)))
     if figures.latest:
         sections.append(Section("Latest strategy trades", tuple(map(_trade, figures.latest))))
     return sections
@@ -101,7 +100,7 @@ def _trade(trade: ClosedTrade) -> Row:
     asset = short(trade.symbol).partition("/")[2] or ASSET
     what = f"{short(trade.symbol)} {side(long=trade.long)}"
     share = "" if trade.profit_pct is None else f"{signed(trade.profit_pct)} %"
-    detail = " · ".join(part for part in (share, short(trade.strategy_name), time_text(trade.closed_at)) if part)
+    detail = " · ".join(part for part in (share, moment_text(trade.closed_at), short(trade.strategy_name)) if part)
     return Row(what, signed_money(trade.profit, asset), detail, _tone(trade.profit))
 
 

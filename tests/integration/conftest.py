@@ -40,6 +40,7 @@ class EmbeddedAws:
     orders: str
     reconcile: str
     notices: str
+    reports: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -117,7 +118,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    for name in ("reconcile", "notices"):
+    for name in ("reconcile", "notices", "reports"):
         queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
@@ -130,6 +131,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "ORDERS_QUEUE_URL": queues["orders"],
         "RECONCILE_QUEUE_URL": queues["reconcile"],
         "NOTICES_QUEUE_URL": queues["notices"],
+        "REPORTS_QUEUE_URL": queues["reports"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)

@@ -43,6 +43,7 @@ class Queues:
     orders: str
     reconcile: str
     notices: str
+    reports: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -108,6 +109,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
         reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
+        reports=sqs.create_queue(QueueName="reports")["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
@@ -115,6 +117,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         ORDERS_QUEUE_URL=queues.orders,
         RECONCILE_QUEUE_URL=queues.reconcile,
         NOTICES_QUEUE_URL=queues.notices,
+        REPORTS_QUEUE_URL=queues.reports,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )

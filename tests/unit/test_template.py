@@ -244,7 +244,7 @@ def test_public_functions_open_no_secret() -> None:
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "NoticesQueue"}
+    assert working == {"TriggersQueue", "OrdersQueue", "ReconcileQueue", "NoticesQueue", "ReportsQueue"}
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
@@ -266,6 +266,7 @@ def test_fifo_queues_order_by_group_only() -> None:
         ("OrderExecutor", "OrdersQueue"),
         ("PositionWatcher", "ReconcileQueue"),
         ("NoticeSender", "NoticesQueue"),
+        ("ReportSender", "ReportsQueue"),
     ],
 )
 def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str) -> None:
@@ -314,6 +315,14 @@ def test_webhooks_executor_and_watcher_have_a_reserve_of_their_own() -> None:
 
 def test_watcher_runs_every_minute() -> None:
     assert [event["Schedule"] for event in events("PositionWatcher", "Schedule")] == ["rate(1 minute)"]
+
+
+def test_reports_begin_every_monday_and_every_first_day() -> None:
+    schedules = {event["Input"]: event["Schedule"] for event in events("ReportSender", "Schedule")}
+    assert {json.loads(event)["report"]: schedule for event, schedule in schedules.items()} == {
+        "WEEKLY": "cron(0 6 ? * MON *)",
+        "MONTHLY": "cron(0 6 1 * ? *)",
+    }
 
 
 def test_id_tokens_live_fifteen_minutes_on_aws() -> None:
