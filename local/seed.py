@@ -325,7 +325,7 @@ def restore(kept: Path) -> Seeded:
         user_token=people.token(USER),
         strategy_id=known["strategy_id"],
         webhook_secret=known["webhook_secret"],
-        chat_id=known["chat_id"],
+        chat_id=known.get("chat_id", ""),
         followers=followers,
     )
 

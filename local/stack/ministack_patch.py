@@ -1,4 +1,4 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: six things that this stack needs.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: seven things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
@@ -7,7 +7,8 @@
    AWS asks for those of the single actions.
 4. It does not know Cognito's AdminDeleteSoftwareToken, which is younger than it is.
 5. It keeps a queue's `MaximumConcurrency` as text, as CloudFormation wrote it, and fails when it compares it.
-6. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
+6. With `AUTH=true` it asks who sends a letter by SES for rights on everything, AWS for rights on the sender's identity.
+7. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -15,6 +16,7 @@ To be dropped, one by one, when a release does the same. Applied to no other ver
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -42,6 +44,7 @@ def apply(version: str) -> bool:
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
     iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
+    iam_actions._ses_v2_resource_arn = _with_sender_identities(iam_actions._ses_v2_resource_arn)
     lambda_svc._poll_dynamodb_streams = _beside_the_queues(lambda_svc._poll_dynamodb_streams)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
@@ -55,6 +58,16 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
         return int(original(esm, func_rec, config, queue))
 
     return concurrency
+
+
+def _with_sender_identities(original: Any) -> Any:
+    def resource(method: str, path: str, body: bytes, region: str, account_id: str) -> str:
+        if path.rstrip("/") == "/v2/email/outbound-emails":
+            return f"arn:aws:ses:{region}:{account_id}:identity/{json.loads(body).get('FromEmailAddress', '')}"
+        found: str = original(method, path, body, region, account_id)
+        return found
+
+    return resource
 
 
 def _beside_the_queues(original: Any) -> Any:

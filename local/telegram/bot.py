@@ -8,7 +8,7 @@ from typing import Any
 
 from local.telegram import BOT_NAME, BOT_TOKEN, WEBHOOK_SECRET
 
-_TIMEOUT_S = 40
+_TIMEOUT_S = 120
 
 
 def set_webhook(base: str, url: str) -> None:

@@ -15,6 +15,9 @@ from local.telegram.chats import Chats, Refused
 
 _MOST_KEPT: Final = 1000
 _DELIVERY_TIMEOUT_S: Final = 30
+_DELIVERIES: Final = 3
+"""An update that the webhook did not take is sent again, by Telegram for a day."""
+
 _ME: Final = {"id": 1234567890, "is_bot": True, "first_name": "Lockstep", "username": BOT_NAME}
 
 
@@ -77,21 +80,19 @@ class TelegramStandIn:
     async def _deliver_update(self, request: web.Request) -> web.Response:
         """Send the webhook what a person wrote, `{"chatId": "42", "text": "/status"}`, or a whole `"update"`.
 
-        `"secret"` replaces the header that was set with the webhook. The answer says what the webhook said.
+        `"secret"` replaces the header that was set with the webhook. The answer says what the webhook said
+        in the end, 0 for nothing.
         """
         wanted = await request.json()
         update = wanted.get("update") or self._update(str(wanted["chatId"]), str(wanted["text"]))
         headers = {"X-Telegram-Bot-Api-Secret-Token": wanted.get("secret", self._webhook["secret_token"])}
         if not self._webhook["url"]:
             return web.json_response({"message": "no webhook is set"}, status=HTTPStatus.CONFLICT)
-        try:
-            async with (
-                ClientSession(timeout=ClientTimeout(_DELIVERY_TIMEOUT_S)) as session,
-                session.post(self._webhook["url"], json=update, headers=headers) as answer,
-            ):
-                status = answer.status
-        except (ClientError, TimeoutError) as error:
-            return web.json_response({"message": type(error).__name__}, status=HTTPStatus.BAD_GATEWAY)
+        status = 0
+        for _ in range(_DELIVERIES):
+            status = await _deliver(self._webhook["url"], update, headers)
+            if 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                break
         return web.json_response({"status": status, "update": update})
 
     def _update(self, chat_id: str, text: str) -> dict[str, Any]:
@@ -155,6 +156,18 @@ class TelegramStandIn:
     def _note(self, method: str, form: dict[str, Any], status: int) -> None:
         shown = {name: value for name, value in form.items() if name != "secret_token"}
         self._requests = [*self._requests[1 - _MOST_KEPT :], {"method": method, "form": shown, "status": status}]
+
+
+async def _deliver(url: str, update: Any, headers: dict[str, str]) -> int:
+    """Return how the webhook answered, 0 when it did not."""
+    try:
+        async with (
+            ClientSession(timeout=ClientTimeout(_DELIVERY_TIMEOUT_S)) as session,
+            session.post(url, json=update, headers=headers) as answer,
+        ):
+            return answer.status
+    except (ClientError, TimeoutError):
+        return 0
 
 
 async def _read(request: web.Request) -> dict[str, Any]:

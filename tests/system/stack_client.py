@@ -55,8 +55,8 @@ class FollowedStrategy:
     strategy_id: str
     webhook_secret: str
     followers: list[dict[str, Any]]
-    chat_id: str
-    """The Telegram chat of the first follower's user."""
+    chat_id: str = ""
+    """The Telegram chat of the first follower's user, where it is known."""
 
     def alert(self, **fields: Any) -> dict[str, Any]:
         """Return an alert's body: a BUY at 20000 with a stop at 19700 and three take-profits, changed by `fields`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from functions.notice_sender import delivering, pacing, service
 from functions.notice_sender.app import lambda_handler
 from shared.clock import utc_now
+from shared.messages import NoticeMessage
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.notification_setting import NotificationSetting
 from shared.models.user import Account, User
@@ -45,6 +48,7 @@ class World:
     letters: list[tuple[str, str, list[str]]] = field(default_factory=list)
     telegram_ends: list[DeliveryError] = field(default_factory=list)
     email_ends: list[DeliveryError] = field(default_factory=list)
+    put_off: list[int] = field(default_factory=list)
 
     def send_message(self, chat_id: str, text: str) -> None:
         if self.telegram_ends:
@@ -63,14 +67,11 @@ class World:
 
     def delays(self) -> list[int]:
         """Take the messages that are to come again, and return after how many seconds."""
-        return [delay for _, delay in self.postponed()]
-
-    def postponed(self) -> list[tuple[str, int]]:
-        taken, DELAYS[:] = list(DELAYS), []
+        taken, self.put_off = self.put_off, []
         return taken
 
-
-DELAYS: list[tuple[str, int]] = []
+    def put_off_for(self, _: NoticeMessage, *, delay_s: int) -> None:
+        self.put_off.append(delay_s)
 
 
 @pytest.fixture
@@ -79,14 +80,14 @@ def world(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytes
     made = World(tables)
     monkeypatch.setattr(delivering, "send_message", made.send_message)
     monkeypatch.setattr(delivering, "send_mail", made.send_mail)
-    monkeypatch.setattr(pacing.time, "sleep", lambda _: None)
-    DELAYS.clear()
-    monkeypatch.setattr(service, "send_notice", lambda one, *, delay_s: DELAYS.append((one.notice_id, delay_s)))
+    monkeypatch.setattr("functions.notice_sender.pacing.time.sleep", lambda _: None)
+    monkeypatch.setattr(service, "send_notice", made.put_off_for)
     return made
 
 
 def linked(**values: Any) -> User:
-    return a_user(**({"telegram_chat_id": CHAT, "email": ADDRESS, "email_verified": True} | values))
+    usual: dict[str, Any] = {"telegram_chat_id": CHAT, "email": ADDRESS, "email_verified": True}
+    return a_user(**(usual | values))
 
 
 def ended(notice_id: str) -> dict[str, tuple[Outcome, Reason | None]]:
@@ -286,7 +287,7 @@ def test_nobody_sends_what_another_worker_is_sending(world: World) -> None:
     notice_id = world.notice()
     Notice.get(notice_id).move(Channel.TELEGRAM, Outcome.SENDING, at=utc_now(), attempt=True)
     service.send(notice_id)
-    assert world.messages == world.letters == []
+    assert (world.messages, world.letters) == ([], [])
     (delay_s,) = world.delays()
     assert 50 < delay_s <= 60
 
@@ -304,7 +305,7 @@ def test_a_chat_gets_its_messages_apart(world: World, monkeypatch: pytest.Monkey
     linked()
     monkeypatch.setattr(pacing, "utc_now", lambda: AT)
     waited: list[float] = []
-    monkeypatch.setattr(pacing.time, "sleep", waited.append)
+    monkeypatch.setattr("functions.notice_sender.pacing.time.sleep", waited.append)
     for number in range(4):
         service.send(world.notice(cause=f"cause-{number}"))
     # Three turns lie within what a worker waits for, the next is left to the queue.
@@ -344,6 +345,16 @@ def test_images_go_with_the_letter(world: World) -> None:
     images = [InlineImage("equity", b"\x89PNG")]
     service.send(notify(LAPSED, to=to_user(USER_ID), cause="a", at=AT, images=images))
     assert world.letters == [(ADDRESS, "Lockstep: Your plan has ended: no new positions", ["equity"])]
+
+
+@pytest.mark.parametrize("name", ["notice", "malformed"])
+def test_a_message_that_names_no_notice_of_ours_comes_again(
+    world: World, lambda_context: FakeContext, name: str
+) -> None:
+    event = json.loads((Path("events/notice_sender") / f"{name}.json").read_text())
+    (record,) = event["Records"]
+    answer = lambda_handler(event, lambda_context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
 
 
 def test_a_batch_fails_record_by_record(world: World, lambda_context: FakeContext) -> None:

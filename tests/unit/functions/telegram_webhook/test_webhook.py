@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.notice import Notice
 from shared.models.user import User
 from shared.notifications import telegram_link
-from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, from_json
+from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
 from shared.notifications.telegram_link import make_link
 from tests.unit.conftest import FakeContext, Queues
 from tests.unit.records import USER_ID, a_user
@@ -162,7 +163,7 @@ def test_stop_unlinks_everybody_of_the_chat_and_says_so() -> None:
     assert replies() == [Reply.STOPPED]
     assert told() == told("another") == ["TELEGRAM_UNLINKED"]
     (notice,) = [one for one in Notice.scan() if one.recipient == f"user#{USER_ID}"]
-    assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=service.UnlinkCause.STOPPED)
+    assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=UnlinkCause.STOPPED)
 
 
 def test_stop_in_a_chat_that_is_not_linked_says_so() -> None:
@@ -241,6 +242,24 @@ def test_a_body_in_base64_is_read() -> None:
     body = base64.b64encode(json.dumps(update("/status")).encode()).decode()
     assert post(body, raw=True, isBase64Encoded=True) == 200
     assert replies() == [Reply.NOT_LINKED]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "answered"),
+    [
+        ("start", 200, [Reply.LINK_REFUSED]),
+        ("status", 200, [Reply.STATUS_LINKED]),
+        ("stop", 200, [Reply.STOPPED]),
+        ("unknown_update", 200, []),
+        ("wrong_secret", 401, []),
+    ],
+)
+def test_sample_events(name: str, status: int, answered: list[Reply], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "read_parameter", lambda _: "local-webhook-secret")
+    a_user(telegram_chat_id=str(CHAT))
+    event = json.loads((Path("events/telegram_webhook") / f"{name}.json").read_text())
+    assert app.lambda_handler(event, FakeContext())["statusCode"] == status  # type: ignore[arg-type]
+    assert replies() == answered
 
 
 def test_only_post_is_a_route() -> None:

@@ -1,0 +1,50 @@
+"""Who the admins are, as the user pool says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from shared import user_pool
+from tests.unit.conftest import aws_client
+
+
+@pytest.fixture
+def pool(settings_from: Callable[..., None]) -> str:
+    pool_id: str = aws_client("cognito-idp").create_user_pool(PoolName="users", UsernameAttributes=["email"])[
+        "UserPool"
+    ]["Id"]
+    aws_client("cognito-idp").create_group(UserPoolId=pool_id, GroupName="admin")
+    settings_from(USER_POOL_ID=pool_id)
+    user_pool._cognito.cache_clear()
+    return pool_id
+
+
+def add(pool: str, email: str, *, admin: bool, verified: str = "true") -> str:
+    cognito = aws_client("cognito-idp")
+    made = cognito.admin_create_user(
+        UserPoolId=pool,
+        Username=email,
+        UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": verified}],
+        MessageAction="SUPPRESS",
+    )
+    user_id: str = made["User"]["Username"]
+    if admin:
+        cognito.admin_add_user_to_group(UserPoolId=pool, Username=user_id, GroupName="admin")
+    return user_id
+
+
+def test_admins_are_who_is_in_the_group_and_can_sign_in(pool: str) -> None:
+    ada = add(pool, "ada@example.com", admin=True)
+    abe = add(pool, "abe@example.com", admin=True, verified="false")
+    gone = add(pool, "gone@example.com", admin=True)
+    add(pool, "user@example.com", admin=False)
+    aws_client("cognito-idp").admin_disable_user(UserPoolId=pool, Username=gone)
+    found = {admin.id: (admin.email, admin.email_verified) for admin in user_pool.list_admins()}
+    assert found == {ada: ("ada@example.com", True), abe: ("abe@example.com", False)}
+
+
+def test_admins_are_found_over_pages(pool: str) -> None:
+    admins = {add(pool, f"admin-{number}@example.com", admin=True) for number in range(65)}
+    assert {admin.id for admin in user_pool.list_admins()} == admins
