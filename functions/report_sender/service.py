@@ -25,7 +25,7 @@ from shared.observability import count_outcome, logger
 
 PAGE_SIZE = 100
 
-_KINDS = {Report.WEEKLY: WeeklyReport, Report.MONTHLY: MonthlyReport}
+_KINDS: dict[Report, type[WeeklyReport | MonthlyReport]] = {Report.WEEKLY: WeeklyReport, Report.MONTHLY: MonthlyReport}
 
 
 def begin(report: Report, *, before: date) -> Period | None:

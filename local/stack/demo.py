@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from local.stack.demo_report import begin_reports, wait_for_letter
 from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active
@@ -129,17 +130,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("session", type=Path)
     parser.add_argument("seed", type=Path)
+    parser.add_argument("report_sender", help="the name of the deployed function ReportSender")
     arguments = parser.parse_args()
     session = json.loads(arguments.session.read_text(encoding="utf-8"))
     seed = json.loads(arguments.seed.read_text(encoding="utf-8"))
     followers = seed["followers"]
     executions = wait_for_all(fire(session), followers)
+    period = begin_reports(session, arguments.report_sender)
     outcomes = []
     for follower, execution in zip(followers, executions, strict=True):
         account = _answer(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
     print(f"\n  Telegram to {followers[0]['name']}: {wait_for_message(session['telegram'], seed['chat_id'])}")
+    letter = wait_for_letter(session, followers[0]["api_key_id"], period)
+    print(f"  Weekly report to {followers[0]['name']}, of made-up days: {letter}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ SESSION_FILE = LOCAL / "session.json"
 # Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
 _WARMED = (
     *("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher"),
-    *("TelegramWebhook", "TradeNotifier", "NoticeSender"),
+    *("TelegramWebhook", "TradeNotifier", "NoticeSender", "ReportSender"),
 )
 
 Report = Callable[[str], None]

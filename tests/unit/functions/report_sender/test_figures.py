@@ -30,6 +30,11 @@ def found(period: Period = WEEK) -> Reported:
     return reported
 
 
+def list_of(*values: object) -> list[object]:
+    """Return numbers of any kind, to be compared by value."""
+    return list(values)
+
+
 def numbers(*texts: str) -> tuple[Decimal, ...]:
     return tuple(map(Decimal, texts))
 
@@ -46,8 +51,8 @@ def test_trades_of_the_first_and_the_last_day_count_and_others_do_not() -> None:
     a_trade("2022-09-11", "-4", balance="1006")
     a_trade("2022-09-12", "1000", balance="2006")
     figures = found().figures
-    assert (figures.profit, figures.trades, figures.fee) == (6, 2, 2)
-    assert (figures.winning_trades, figures.losing_trades, figures.win_rate_pct) == (1, 1, 50)
+    assert list_of(figures.profit, figures.trades, figures.fee) == list_of(6, 2, 2)
+    assert list_of(figures.winning_trades, figures.losing_trades, figures.win_rate_pct) == list_of(1, 1, 50)
     assert figures.balance == 1006
     assert figures.profit_pct == pytest.approx(Decimal("0.6"), abs=Decimal("1e-9"))
 
@@ -63,8 +68,8 @@ def test_figures_are_those_of_the_apis_module_over_strategies_and_manual_trades(
     assert figures.max_drawdown_pct == expected.max_drawdown_pct
     assert figures.profit_pct == expected.return_pct
     assert figures.balance == expected.closed_balance == 970 + 525
-    assert (figures.strategies.profit, figures.strategies.trades) == (-30, 2)
-    assert (figures.manual.profit, figures.manual.trades, figures.manual.winning_trades) == (25, 1, 1)
+    assert list_of(figures.strategies.profit, figures.strategies.trades) == list_of(-30, 2)
+    assert list_of(figures.manual.profit, figures.manual.trades, figures.manual.winning_trades) == list_of(25, 1, 1)
 
 
 def test_the_curve_begins_at_zero_and_stands_still_on_days_without_trades() -> None:
@@ -73,15 +78,15 @@ def test_the_curve_begins_at_zero_and_stands_still_on_days_without_trades() -> N
     a_trade("2022-09-09", "5")
     reported = found()
     assert reported.levels == numbers("0", "0", "10", "10", "-20", "-15", "-15", "-15")
-    assert (reported.figures.highest, reported.figures.lowest) == (10, -20)
+    assert list_of(reported.figures.highest, reported.figures.lowest) == list_of(10, -20)
 
 
 def test_best_and_worst_day_are_days_with_trades() -> None:
     a_trade("2022-09-06", "10")
     a_trade("2022-09-08", "3")
     figures = found().figures
-    assert (figures.best_day.day, figures.best_day.profit) == (date(2022, 9, 6), 10)
-    assert (figures.worst_day.day, figures.worst_day.profit) == (date(2022, 9, 8), 3)
+    assert list_of(figures.best_day.day, figures.best_day.profit) == list_of(date(2022, 9, 6), 10)
+    assert list_of(figures.worst_day.day, figures.worst_day.profit) == list_of(date(2022, 9, 8), 3)
 
 
 def closed(name: str, *, received: str, closed_at: str | None, **values: Any) -> None:
@@ -92,16 +97,6 @@ def closed(name: str, *, received: str, closed_at: str | None, **values: Any) ->
     an_execution(trigger, follower, state=state, strategy_name=name, **(done | values))
 
 
-@pytest.fixture
-def _road() -> None:
-    from shared.models.follower import Follower  # noqa: PLC0415 - needed here only
-    from shared.models.trigger import Trigger  # noqa: PLC0415
-    from tests.unit.conftest import create_tables  # noqa: PLC0415
-
-    create_tables(Follower, Trigger)
-
-
-@pytest.mark.usefixtures("_road")
 def test_the_latest_trades_are_those_that_were_closed_in_the_period_newest_first() -> None:
     a_trade("2022-09-06", "10")
     closed("before", received="2022-09-04T10:00:00.000Z", closed_at="2022-09-04T23:59:59.999Z")
@@ -114,7 +109,6 @@ def test_the_latest_trades_are_those_that_were_closed_in_the_period_newest_first
     assert [trade.strategy_name for trade in found().figures.latest] == ["last", "first to close", "opened before"]
 
 
-@pytest.mark.usefixtures("_road")
 def test_only_a_few_of_the_latest_trades_are_shown() -> None:
     a_trade("2022-09-06", "10")
     for number in range(LATEST_TRADES + 2):

@@ -112,7 +112,8 @@ def test_who_traded_gets_a_notice_with_figures_and_curve_and_others_get_none(tab
     assert notice.recipient == f"user#{USER_ID}"
     values = from_json(NoticeKind(notice.kind), notice.content)
     assert isinstance(values, WeeklyReport)
-    assert (values.figures.profit, values.figures.trades) == (10, 2)
+    assert values.figures.profit == 10
+    assert values.figures.trades == 2
     (image,) = notice.images
     assert image.name == "equity"
     assert Image.open(io.BytesIO(image.png)).format == "PNG"

@@ -1,0 +1,76 @@
+"""The demo's weekly report: switched on and sent as on AWS, then laid down as a file that a browser shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local.stack.places import LOCAL
+from shared.config import settings
+from shared.models.exchange_key import ExchangeKey
+from shared.models.notice import InlineImage, Notice
+from shared.models.user import User
+from shared.notifications.kinds import NoticeKind
+from shared.notifications.notices import notice_id
+from shared.notifications.recipients import to_user
+
+FILE = LOCAL / "weekly-report.html"
+
+_TIMEOUT_S = 60
+
+
+def begin_reports(session: Mapping[str, str], function: str) -> str:
+    """Switch the weekly report on, as an admin does, and call the function as its schedule does; return the period."""
+    body = {"notifyWeeklyReport": True}
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{session['api']}/v1/admin/setting/notification",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Authorization": session["adminToken"]},
+        method="PUT",
+    )
+    urllib.request.urlopen(request, timeout=15).close()  # noqa: S310
+    client: Any = boto3.client("lambda", region_name=settings().aws_region)
+    answer = client.invoke(FunctionName=function, Payload=json.dumps({"report": "WEEKLY"}))
+    period: str = json.load(answer["Payload"])["period"]
+    return period
+
+
+def wait_for_letter(session: Mapping[str, str], api_key_id: str, period: str) -> str:
+    """Write the letter that the key's owner got to FILE, and return where it lies, or that none came."""
+    user = User.get(ExchangeKey.get(api_key_id).user_id)
+    notice = notice_id(NoticeKind.WEEKLY_REPORT, to_user(user.id), period)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline:
+        for letter in letters(session["aws"], user.email):
+            if letter["Subject"].startswith("Lockstep: Your week"):
+                images = [InlineImage(image.name, image.png) for image in Notice.get(notice).images]
+                FILE.write_text(with_images(letter["BodyHtml"], images), encoding="utf-8")
+                return f"{letter['Subject'].removeprefix('Lockstep: ')}, see {_short(FILE)}"
+        time.sleep(0.1)
+    return f"nothing within {_TIMEOUT_S} s"
+
+
+def letters(aws_url: str, address: str) -> list[dict[str, Any]]:
+    """Return the letters that the embedded SES has sent to an address."""
+    with urllib.request.urlopen(f"{aws_url}/_ministack/ses/messages", timeout=10) as answer:  # noqa: S310
+        found = json.load(answer)["messages"]
+    return [one for account in found.values() for one in account if address in one["To"]]
+
+
+def with_images(html: str, images: Iterable[InlineImage]) -> str:
+    """Return a letter's page with its images inside: a browser has no letter around it that they could lie in."""
+    for image in images:
+        data = base64.b64encode(image.png).decode()
+        html = html.replace(f'"cid:{image.name}"', f'"data:image/png;base64,{data}"')
+    return html
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(LOCAL.parent))
