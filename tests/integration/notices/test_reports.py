@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -28,8 +29,12 @@ WEEK = Period(Report.WEEKLY, date(2022, 9, 5), date(2022, 9, 11))
 
 
 @pytest.fixture(autouse=True)
-def _switched_on(aws: EmbeddedAws) -> None:
-    NotificationSetting(notify_weekly_report=True, created_at=utc_now(), updated_at=utc_now()).save()
+def _switched_on(aws: EmbeddedAws) -> Iterator[None]:
+    setting = NotificationSetting(notify_weekly_report=True, created_at=utc_now(), updated_at=utc_now())
+    setting.save()
+    yield
+    # Tests share their tables.
+    setting.delete()
 
 
 def a_trader() -> User:
