@@ -110,6 +110,9 @@ class Document:
         }
 
 
+ALERTS = "StrategyWebhookExpressJSv1"
+"""The function behind the public address that alerts are sent to."""
+
 _DESCRIPTION = (
     "The admin API and the webhook of Lockstep. Times are UTC, ISO 8601 with milliseconds and `Z`; ids are lower-case "
     "UUIDs; numbers are JSON numbers. Checks go in the order 401, 403, 404, 400, 422, and a 422 names every fault."
@@ -128,7 +131,7 @@ def document() -> Schema:
             .partition(". ")[0]
             .removeprefix("the routes of ")
         )
-        if function.logical_id == "StrategyWebhookExpressJSv1":
+        if function.logical_id == ALERTS:
             about = "alerts"
             _add_webhook(whole, function)
         else:
@@ -148,7 +151,8 @@ def functions() -> Iterator[Function]:
             for event in properties.get("Events", {}).values()
             if event["Type"] == "Api"
         )
-        if "FunctionUrlConfig" in properties:
+        # The other public address speaks Telegram's protocol, not ours.
+        if logical_id == ALERTS:
             routes += (WEBHOOK_ROUTE,)
         if routes:
             yield Function(logical_id, str(properties["CodeUri"]).strip("/").rpartition("/")[2], routes)
