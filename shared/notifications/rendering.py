@@ -47,6 +47,8 @@ class Mail:
     subject: str
     text: str
     html: str
+    unwanted_by_reply: bool = False
+    """Whoever does not want such letters may answer with a letter that says so."""
 
 
 def telegram_text(words: Wording) -> str:
@@ -68,7 +70,7 @@ def mail(words: Wording, *, images: Iterable[str] = ()) -> Mail:
     image = words.image if words.image in set(images) else None
     if words.letter is not None:
         page = letter.html(words.letter, title=title, image=image)
-        return Mail(subject=subject, text=letter.text(words.letter), html=page)
+        return Mail(subject=subject, text=letter.text(words.letter), html=page, unwanted_by_reply=True)
     text = [title, ""]
     parts = []
     if image is not None:

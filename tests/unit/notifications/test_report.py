@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.notifications.figures import days_text
-from shared.notifications.kinds import MonthlyReport, WeeklyReport
+from shared.notifications.kinds import MonthlyReport, NoticeKind, WeeklyReport
 from shared.notifications.period import PeriodFigures, Share
 from shared.notifications.rendering import mail, telegram_text
 from shared.notifications.wording import wording
-from tests.unit.notifications.samples import FIGURES
+from tests.unit.notifications.samples import FIGURES, SAMPLES
 from tests.unit.notifications.test_wording import read
 
 NOBODYS = Share(profit=Decimal(0), fee=Decimal(0), trades=0, winning_trades=0)
@@ -80,6 +80,11 @@ def test_the_image_is_described_for_those_who_do_not_see_it() -> None:
 def test_a_letter_says_how_to_stop_it() -> None:
     assert "If you would rather not get reports, answer this e-mail" in text_of(FIGURES)
     assert "If you would rather not get reports, answer this e-mail" in seen(html_of(FIGURES))
+
+
+def test_only_reports_may_be_unwanted() -> None:
+    answerable = {kind for kind, values in SAMPLES.items() if mail(wording(values)).unwanted_by_reply}
+    assert answerable == {NoticeKind.WEEKLY_REPORT, NoticeKind.MONTHLY_REPORT}
 
 
 def test_a_message_for_the_chat_is_short() -> None:
