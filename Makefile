@@ -58,13 +58,16 @@ openapi: .venv/.installed  ## write docs/openapi.json from the handlers
 lock: .venv/.installed  ## resolve the dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --quiet --upgrade -o requirements.lock
-	@for layer in dependencies exchange; do $(MAKE) layers/$$layer/requirements.txt || exit 1; done
+	@for layer in dependencies exchange reports; do $(MAKE) layers/$$layer/requirements.txt || exit 1; done
 
 layers/dependencies/requirements.txt: requirements.lock layers/dependencies/requirements.in layers/locked.py
 	@$(BIN)/python layers/locked.py layers/dependencies/requirements.in > $@
 
 layers/exchange/requirements.txt: requirements.lock layers/exchange/requirements.in layers/dependencies/requirements.in layers/locked.py
 	@$(BIN)/python layers/locked.py layers/exchange/requirements.in --given layers/dependencies/requirements.in > $@
+
+layers/reports/requirements.txt: requirements.lock layers/reports/requirements.in layers/dependencies/requirements.in layers/locked.py
+	@$(BIN)/python layers/locked.py layers/reports/requirements.in --given layers/dependencies/requirements.in > $@
 
 # The stamp makes a second call instant. uv installs in seconds; where it finds no index, pip's own settings may.
 .venv/.installed: requirements.lock

@@ -1,4 +1,4 @@
-"""Cuts an unpacked layer down to what the functions use: Binance in ccxt, a few services in botocore's data.
+"""Cuts an unpacked layer down to what the functions use: Binance in ccxt, a few services of botocore, PNG in Pillow.
 
 Smaller layers start faster. Runs inside `sam build`, on the build directory only; never on an environment.
 """
@@ -37,6 +37,13 @@ def slim_botocore(botocore: Path) -> None:
             _remove(path)
 
 
+def slim_pillow(site: Path) -> None:
+    """Leave out AVIF: a quarter of it, loaded for no other format."""
+    for pattern in ("PIL/_avif.*", "pillow.libs/libavif-*"):
+        for path in list(site.glob(pattern)):
+            _remove(path)
+
+
 def slim_all(site: Path) -> None:
     """Leave out what no import needs: commands, C sources, tests of packages, byte code of the builder's Python."""
     _remove(site / "bin")
@@ -70,6 +77,8 @@ def main() -> None:
         slim_ccxt(site / "ccxt")
     if (site / "botocore").is_dir():
         slim_botocore(site / "botocore")
+    if (site / "PIL").is_dir():
+        slim_pillow(site)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _empty_aws() -> Iterator[None]:
         for name in ("TRIGGERS", "ORDERS", "STRIPE_EVENTS"):
             created = sqs.create_queue(QueueName=f"{name.lower()}.fifo", Attributes={"FifoQueue": "true"})
             os.environ[f"{name}_QUEUE_URL"] = created["QueueUrl"]
-        for name in ("RECONCILE", "KEYS", "BALANCES", "IMPORTS", "NOTICES"):
+        for name in ("RECONCILE", "KEYS", "BALANCES", "IMPORTS", "NOTICES", "REPORTS"):
             os.environ[f"{name}_QUEUE_URL"] = sqs.create_queue(QueueName=name.lower())["QueueUrl"]
         os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
         paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")

@@ -77,7 +77,10 @@ def _show_demo(running: Running) -> None:
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(running.session()), encoding="utf-8")
     result = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "local.stack.demo", str(draft), str(running.seed_file)],
+        [
+            *(sys.executable, "-m", "local.stack.demo", str(draft), str(running.seed_file)),
+            running.deployed.outputs["ReportSenderName"],
+        ],
         cwd=ROOT,
         env=running.deployed.environment(running.places),
         check=False,

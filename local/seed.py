@@ -23,6 +23,7 @@ from uuid import uuid4
 import boto3
 
 from functions.user_recorder.app import lambda_handler as record_user
+from local.history import add_history
 from local.stripe import PRO_PRICE, STANDARD_PRICE
 from local.telegram import BOT_NAME
 from local.telegram.bot import open_link
@@ -92,7 +93,11 @@ def seed(follower_count: int) -> Seeded:
     NotificationSetting(created_at=created_at, updated_at=created_at).save()
     people.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
     people.add(USER, "Uma", "User", plan=plan)
-    return _followed_strategy("DEMO", SYMBOL, follower_count, people=people)
+    seeded = _followed_strategy("DEMO", SYMBOL, follower_count, people=people)
+    first = seeded.followers[0]
+    owner = ExchangeKey.get(first.api_key_id).user_id
+    add_history(owner, first.api_key_id, balance=Decimal(first.balance), today=created_at.date())
+    return seeded
 
 
 def add_strategy(name: str, symbol: str, follower_count: int) -> Seeded:

@@ -21,6 +21,7 @@ class Settings:
     imports_queue_url: str
     notices_queue_url: str
     stripe_events_queue_url: str
+    reports_queue_url: str
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -80,6 +81,7 @@ def settings() -> Settings:
         imports_queue_url=env.get("IMPORTS_QUEUE_URL", ""),
         notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
         stripe_events_queue_url=env.get("STRIPE_EVENTS_QUEUE_URL", ""),
+        reports_queue_url=env.get("REPORTS_QUEUE_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),

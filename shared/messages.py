@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,34 @@ class NoticeMessage:
     notice_id: str
 
 
+class Report(StrEnum):
+    """How long the period of a report is."""
+
+    WEEKLY = "WEEKLY"
+    MONTHLY = "MONTHLY"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPageMessage:
+    """`reports`: the users that come next are to get their reports on these days."""
+
+    report: Report
+    first_day: str
+    last_day: str
+    after: str
+    """The `created_key` of the last user that was dealt with; empty at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMessage:
+    """`reports`: a user is to get a report on these days."""
+
+    report: Report
+    first_day: str
+    last_day: str
+    user_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -148,6 +176,20 @@ def read_stripe_event_message(body: str) -> StripeEventMessage:
 def read_notice_message(body: str) -> NoticeMessage:
     """Return the message; raise MessageMalformed."""
     return NoticeMessage(**_fields(body, "notice_id"))
+
+
+def read_report_message(body: str) -> ReportPageMessage | ReportMessage:
+    """Return the message; raise MessageMalformed."""
+    fields = _fields(body, "report", "first_day", "last_day")
+    try:
+        report = Report(fields.pop("report"))
+        for day in fields.values():
+            date.fromisoformat(day)
+    except ValueError as error:
+        raise MessageMalformed("unknown report or day") from error
+    if "user_id" in json.loads(body):
+        return ReportMessage(report, **fields, **_fields(body, "user_id"))
+    return ReportPageMessage(report, **fields, **_fields(body, "after"))
 
 
 def connect() -> None:
@@ -244,6 +286,15 @@ def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     _sqs().send_message(
         QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
     )
+
+
+def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
+    """Queue reports, or pages of them; raise MessageNotSent if some of it was not taken."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": str(number), "MessageBody": json.dumps(asdict(message))} for number, message in enumerate(messages)
+    ]
+    for start in range(0, len(entries), _BATCH):
+        _send_batch(settings().reports_queue_url, entries[start : start + _BATCH])
 
 
 def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:

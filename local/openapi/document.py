@@ -30,7 +30,6 @@ _ADMIN_SERVER = {
     "description": "The admin API.",
     "variables": {"api_id": {"default": "api-id"}, "region": {"default": "us-east-1"}},
 }
-_WEBHOOK = "StrategyWebhookExpressJSv1"
 _WEBHOOK_SERVER = {
     "url": "https://{url_id}.lambda-url.{region}.on.aws",
     "description": "The webhook's Function URL.",
@@ -111,6 +110,9 @@ class Document:
         }
 
 
+ALERTS = "StrategyWebhookExpressJSv1"
+"""The function behind the public address that alerts are sent to."""
+
 _DESCRIPTION = (
     "The admin API and the webhook of Lockstep. Times are UTC, ISO 8601 with milliseconds and `Z`; ids are lower-case "
     "UUIDs; numbers are JSON numbers. Checks go in the order 401, 403, 404, 400, 422, and a 422 names every fault."
@@ -129,7 +131,7 @@ def document() -> Schema:
             .partition(". ")[0]
             .removeprefix("the routes of ")
         )
-        if function.logical_id == _WEBHOOK:
+        if function.logical_id == ALERTS:
             about = "alerts"
             _add_webhook(whole, function)
         else:
@@ -150,7 +152,7 @@ def functions() -> Iterator[Function]:
             if event["Type"] == "Api"
         )
         # Other Function URLs are for vendors' own messages, which nobody writes by this document.
-        if logical_id == _WEBHOOK:
+        if logical_id == ALERTS:
             routes += (WEBHOOK_ROUTE,)
         if routes:
             yield Function(logical_id, str(properties["CodeUri"]).strip("/").rpartition("/")[2], routes)

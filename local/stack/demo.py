@@ -19,6 +19,7 @@ from typing import Any
 from local.stack import json_http
 from local.stack.demo_balance import deposit
 from local.stack.demo_plan import change_plan
+from local.stack.demo_report import report
 from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active
@@ -108,13 +109,14 @@ def wait_for_message(telegram: str, chat_id: str) -> str:
     return f"nothing within {_TIMEOUT_S} s"
 
 
-def business(session: dict[str, str], seed: dict[str, Any], execution: Execution) -> str:
+def business(session: dict[str, str], seed: dict[str, Any], execution: Execution, *, report_sender: str) -> str:
     """Return what becomes of the first follower beside the trade, in lines; it is waited for side by side."""
     with ThreadPoolExecutor() as pool:
         told = pool.submit(wait_for_message, session["telegram"], seed["chat_id"])
+        letter = pool.submit(report, session, execution.user_id, function=report_sender)
         money = pool.submit(_balance_and_plan, session, execution)
     balance, plan = money.result()
-    parts = [("Telegram", [told.result()]), ("Balance", balance), ("Stripe", [plan])]
+    parts = [("Telegram", [told.result()]), ("Report", [letter.result()]), ("Balance", balance), ("Stripe", [plan])]
     lines = [f"    {title if line is part[0] else '':10}{line}" for title, part in parts for line in part]
     return "\n".join([f"  {seed['followers'][0]['name']}, beside the trade:", *lines])
 
@@ -140,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("session", type=Path)
     parser.add_argument("seed", type=Path)
+    parser.add_argument("report_sender", help="the name of the deployed function ReportSender")
     arguments = parser.parse_args()
     session = json.loads(arguments.session.read_text(encoding="utf-8"))
     seed = json.loads(arguments.seed.read_text(encoding="utf-8"))
@@ -150,7 +153,7 @@ def main() -> None:
         account = json_http.get(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
-    print(f"\n{business(session, seed, executions[0])}")
+    print(f"\n{business(session, seed, executions[0], report_sender=arguments.report_sender)}")
 
 
 if __name__ == "__main__":

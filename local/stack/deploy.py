@@ -80,6 +80,7 @@ class Deployed:
             IMPORTS_QUEUE_URL=self.outputs["ImportsQueueUrl"],
             NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
             STRIPE_EVENTS_QUEUE_URL=self.outputs["StripeEventsQueueUrl"],
+            REPORTS_QUEUE_URL=self.outputs["ReportsQueueUrl"],
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],

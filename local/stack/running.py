@@ -33,7 +33,8 @@ SESSION_FILE = LOCAL / "session.json"
 # Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
 _WARMED = (
     *("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher"),
-    *("TelegramWebhook", "TradeNotifier", "NoticeSender", "BalanceRecorder"),
+    *("TelegramWebhook", "TradeNotifier", "NoticeSender", "BalanceRecorder", "ReportSender"),
+    *("StripeWebhook", "SubscriptionRecorder"),
 )
 
 Report = Callable[[str], None]

@@ -21,6 +21,10 @@ from shared.trading.performance import AccountDay
 
 _ZERO = Decimal(0)
 
+# Bounds of a `day_key`, and of what follows a day in it.
+_BEFORE_ALL = "0"
+_AFTER_ALL = "~"
+
 
 class TradeLedger(StrEnum):
     """Whose trades: the strategies' or the user's own."""
@@ -96,9 +100,14 @@ class PerformanceDay(Table):
         transaction.update(cls(_ledger_of(ledger, user_id), f"{day}#{api_key_id}"), actions=actions)
 
     @classmethod
-    def since(cls, ledger: TradeLedger, user_id: str, first_day: str | None) -> Iterator[AccountDay]:
-        """Return a user's days from one on (`2022-09-13`, inclusive), oldest first; all of them for None."""
-        condition = cls.day_key >= first_day if first_day is not None else None
+    def since(
+        cls, ledger: TradeLedger, user_id: str, first_day: str | None, *, last_day: str | None = None
+    ) -> Iterator[AccountDay]:
+        """Return a user's days from one on (`2022-09-13`), up to another, both inclusive, oldest first.
+
+        None is no limit.
+        """
+        condition = cls.day_key.between(first_day or _BEFORE_ALL, f"{last_day or ''}{_AFTER_ALL}")
         for record in cls.query(_ledger_of(ledger, user_id), condition):
             day, _, api_key_id = record.day_key.partition("#")
             yield AccountDay(

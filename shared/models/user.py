@@ -4,7 +4,7 @@ Who owns what, said once. Cognito owns what it takes to sign in; the record hold
 later replaces them (`Account`). Everything else is ours, and Cognito is never asked for it:
 
 - Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
-- Ours: the names (a sign-up may bring the first ones), the Telegram chat, the times.
+- Ours: the names (a sign-up may bring the first ones), the Telegram chat, whether reports are wanted, the times.
 - Stripe's, once the user has subscribed there: the plan, whether it has lapsed, the customer. Until then the plan is
   the default one. What comes of Stripe's events is written by `follow_stripe` alone.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
@@ -112,6 +112,8 @@ class User(Table):
     stripe_revision = IntegerAttribute(default=0)
     """Counts what was applied of Stripe's events, so that no two are applied on the same knowledge."""
     telegram_chat_id = UnicodeAttribute(null=True)
+    reports_wanted = BooleanAttribute(default=True)
+    """False for who asked not to get the weekly and monthly reports."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
@@ -47,17 +47,44 @@ def rounded(value: Decimal) -> str:
 
 def usd(value: Decimal) -> str:
     """Return `12,345.60 USD`."""
-    return f"{_rounded(value):,.2f} USD"
+    return money(value, "USD")
 
 
-def signed_usd(value: Decimal) -> str:
-    """Return `+12,345.60 USD`."""
-    return _with_sign(_rounded(value), f"{abs(_rounded(value)):,.2f} USD")
+def money(value: Decimal, asset: str) -> str:
+    """Return `12,345.60 USDT`."""
+    return f"{_rounded(value):,.2f} {asset}"
+
+
+def signed_money(value: Decimal, asset: str) -> str:
+    """Return `+12,345.60 USDT`."""
+    return _with_sign(_rounded(value), f"{abs(_rounded(value)):,.2f} {asset}")
 
 
 def time_text(moment: datetime) -> str:
     """Return `2022-09-09 01:57 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def moment_text(moment: datetime) -> str:
+    """Return `9 Sep 01:57 UTC`, where the year is plain."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at:%b %H:%M} UTC"
+
+
+def day_text(day: date) -> str:
+    """Return `Thursday, 10 September`."""
+    return f"{day:%A}, {day.day} {day:%B}"
+
+
+def days_text(first: date, last: date) -> str:
+    """Return `5–11 September 2022`, and for a whole month `September 2022`."""
+    month = f"{last:%B} {last.year}"
+    if (first.year, first.month) != (last.year, last.month):
+        year = "" if first.year == last.year else f" {first.year}"
+        return f"{first.day} {first:%B}{year} – {last.day} {month}"
+    if first.day == 1 and (last + timedelta(days=1)).day == 1:
+        return month
+    return f"{first.day}–{last.day} {month}"
 
 
 def _rounded(value: Decimal) -> Decimal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 from pydantic import TypeAdapter
+
+from shared.notifications.period import PeriodFigures
 
 
 class NoticeKind(StrEnum):
@@ -182,22 +184,6 @@ class PaymentFailed:
     amount_usd: Decimal
     next_attempt_at: datetime | None = None
     """None when there will be no other."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodFigures:
-    """What a report says of its period. Money is in USD, days are UTC, a figure that is undefined is None."""
-
-    first_day: date
-    last_day: date
-    profit_usd: Decimal
-    profit_pct: Decimal | None
-    fee_usd: Decimal
-    trades: int
-    winning_trades: int
-    losing_trades: int
-    max_drawdown_pct: Decimal | None
-    balance_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,9 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
     message["From"] = settings().sender_address
     message["To"] = address
     message["Subject"] = letter.subject
+    if letter.unwanted_by_reply:
+        # Mail programs show it as a button, which writes that letter.
+        message["List-Unsubscribe"] = f"<mailto:{settings().sender_address}?subject=No%20reports>"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     html = message.get_payload(1)

@@ -43,7 +43,7 @@ def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, ima
         at=at,
     )
     rule = RULES[values.kind]
-    if rule.switch is not None and not _is_on(rule.switch):
+    if not is_switched_on(values.kind):
         notice.telegram = notice.email = _skipped(Reason.SWITCHED_OFF, at=at)
     elif rule.email is ByEmail.NEVER:
         notice.email = _skipped(Reason.NOT_THIS_WAY, at=at)
@@ -56,10 +56,14 @@ def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, ima
     return notice.id
 
 
-def _skipped(reason: Reason, *, at: datetime) -> Delivery:
-    return Delivery(outcome=Outcome.SKIPPED, reason=reason, at=at)
-
-
-def _is_on(switch: str) -> bool:
+def is_switched_on(kind: NoticeKind) -> bool:
+    """Tell whether the admins want this kind of notice sent; what has no switch always is."""
+    switch = RULES[kind].switch
+    if switch is None:
+        return True
     setting = NotificationSetting.find(SETTING_ID)
     return setting is not None and bool(getattr(setting, switch))
+
+
+def _skipped(reason: Reason, *, at: datetime) -> Delivery:
+    return Delivery(outcome=Outcome.SKIPPED, reason=reason, at=at)

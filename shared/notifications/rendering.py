@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from typing import Final
 
+from shared.notifications import letter
 from shared.notifications.figures import short
-from shared.notifications.wording import Fact, Wording
+from shared.notifications.markup import attribute, plain
+from shared.notifications.words import Fact, Wording
 
 _SUBJECT_PREFIX: Final = "Lockstep: "
 
@@ -46,50 +47,49 @@ class Mail:
     subject: str
     text: str
     html: str
+    unwanted_by_reply: bool = False
+    """Whoever does not want such letters may answer with a letter that says so."""
 
 
 def telegram_text(words: Wording) -> str:
     """Return the message for `parse_mode=HTML`."""
-    lines = [f"<b>{_plain(words.title)}</b>"]
+    lines = [f"<b>{plain(words.title)}</b>"]
     for line in words.lines:
         match line:
             case Fact(label, value):
-                lines.append(f"{_plain(label)}: {_plain(value)}")
+                lines.append(f"{plain(label)}: {plain(value)}")
             case str():
-                lines.append(_plain(line))
+                lines.append(plain(line))
     return "\n".join(lines)
 
 
 def mail(words: Wording, *, images: Iterable[str] = ()) -> Mail:
     """Return the e-mail; it shows the notice's image if that is among `images`, the names of those that come along."""
     title = short(words.title)
+    subject = f"{_SUBJECT_PREFIX}{title}"
+    image = words.image if words.image in set(images) else None
+    if words.letter is not None:
+        page = letter.html(words.letter, title=title, image=image)
+        return Mail(subject=subject, text=letter.text(words.letter), html=page, unwanted_by_reply=True)
     text = [title, ""]
     parts = []
-    if words.image is not None and words.image in set(images):
-        parts.append(_IMAGE.format(name=_attribute(words.image), title=_attribute(title)))
+    if image is not None:
+        parts.append(_IMAGE.format(name=attribute(image), title=attribute(title)))
     rows: list[str] = []
     for line in words.lines:
         match line:
             case Fact(label, value):
                 text.append(f"{short(label)}: {short(value)}")
-                rows.append(_ROW.format(label=_plain(label), value=_plain(value)))
+                rows.append(_ROW.format(label=plain(label), value=plain(value)))
             case str():
                 text.append(line)
                 parts += _table(rows)
                 rows = []
-                parts.append(_SENTENCE.format(text=_plain(line)))
+                parts.append(_SENTENCE.format(text=plain(line)))
     parts += _table(rows)
-    html = _PAGE.format(title=_plain(title), body="\n".join(parts))
-    return Mail(subject=f"{_SUBJECT_PREFIX}{title}", text="\n".join(text) + "\n", html=html)
+    html = _PAGE.format(title=plain(title), body="\n".join(parts))
+    return Mail(subject=subject, text="\n".join(text) + "\n", html=html)
 
 
 def _table(rows: list[str]) -> list[str]:
     return [_TABLE.format(rows="\n".join(rows))] if rows else []
-
-
-def _plain(text: str) -> str:
-    return escape(short(text), quote=False)
-
-
-def _attribute(text: str) -> str:
-    return escape(short(text), quote=True)

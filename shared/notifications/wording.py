@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,11 +10,9 @@ from typing import Any, Final
 from shared.notifications.figures import (
     assets,
     number,
-    rounded,
     short,
     side,
     signed,
-    signed_usd,
     time_text,
     usd,
 )
@@ -27,7 +24,6 @@ from shared.notifications.kinds import (
     NoticeKind,
     NoticeValues,
     PaymentFailed,
-    PeriodFigures,
     PlanChanged,
     PlanLapsed,
     PlanRestored,
@@ -41,27 +37,10 @@ from shared.notifications.kinds import (
     UserNearMaximum,
     WeeklyReport,
 )
+from shared.notifications.report_wording import EQUITY_IMAGE, report_wording
+from shared.notifications.words import Fact, Wording
 
-EQUITY_IMAGE: Final = "equity"
-"""The name of a report's equity curve."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A label and its value."""
-
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What a notice says: a title, sentences and facts in the order in which they are read."""
-
-    title: str
-    lines: tuple[str | Fact, ...]
-    image: str | None = None
-    """The image that is shown under the title where images can be."""
+__all__ = ["EQUITY_IMAGE", "Fact", "Wording", "wording"]
 
 
 def wording(values: NoticeValues) -> Wording:
@@ -188,27 +167,11 @@ def _payment_failed(values: PaymentFailed) -> Wording:
 
 
 def _weekly_report(values: WeeklyReport) -> Wording:
-    return _report("Your week", values.figures)
+    return report_wording(values.figures, noun="week")
 
 
 def _monthly_report(values: MonthlyReport) -> Wording:
-    return _report("Your month", values.figures)
-
-
-def _report(period: str, figures: PeriodFigures) -> Wording:
-    result = signed_usd(figures.profit_usd)
-    share = "" if figures.profit_pct is None else f" ({signed(figures.profit_pct)} %)"
-    facts = [
-        Fact("Period", f"{figures.first_day.isoformat()} to {figures.last_day.isoformat()} (UTC)"),
-        Fact("Result after fees", f"{result}{share}"),
-        Fact("Trades", f"{figures.trades} ({figures.winning_trades} won, {figures.losing_trades} lost)"),
-        Fact("Fees", usd(figures.fee_usd)),
-    ]
-    if figures.max_drawdown_pct is not None:
-        facts.append(Fact("Deepest fall", f"{rounded(figures.max_drawdown_pct)} %"))
-    if figures.balance_usd is not None:
-        facts.append(Fact("Balance", usd(figures.balance_usd)))
-    return Wording(f"{period}: {result}", tuple(facts), image=EQUITY_IMAGE)
+    return report_wording(values.figures, noun="month")
 
 
 def _telegram_linked(values: TelegramLinked) -> Wording:

@@ -69,6 +69,8 @@ class Performance:
     win_rate_pct: Decimal | None
     profit_factor: Decimal | None
     expectancy: Decimal | None
+    return_pct: Decimal | None
+    """The daily returns, compounded."""
     max_drawdown: Decimal
     """The deepest fall of the cumulative profit below its peak, as a positive amount."""
     max_drawdown_pct: Decimal | None
@@ -102,6 +104,7 @@ def performance_of(records: Iterable[AccountDay]) -> Performance:
             win_rate_pct=Decimal(winning * 100) / trades if trades else None,
             profit_factor=won / lost if lost else None,
             expectancy=(won - lost) / trades if trades else None,
+            return_pct=(_compounded(returns) - 1) * 100 if returns else None,
             max_drawdown=_deepest_fall([day.cumulative_profit for day in days]),
             max_drawdown_pct=fall * 100 if fall is not None else None,
             sharpe=sharpe(returns),
@@ -153,9 +156,7 @@ def calmar(returns: Sequence[Decimal]) -> Decimal | None:
     if not fall:
         return None
     with exact():
-        worth = Decimal(1)
-        for one in returns:
-            worth *= 1 + one
+        worth = _compounded(returns)
     try:
         annual = float(worth) ** (DAYS_A_YEAR / len(returns)) - 1
     except OverflowError:
@@ -190,6 +191,14 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
             )
         )
     return days, returns
+
+
+def _compounded(returns: Iterable[Decimal]) -> Decimal:
+    """Return what one unit became."""
+    worth = Decimal(1)
+    for one in returns:
+        worth *= 1 + one
+    return worth
 
 
 def _every_day(by_date: dict[date, list[AccountDay]]) -> Iterator[date]:

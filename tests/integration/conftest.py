@@ -43,6 +43,7 @@ class EmbeddedAws:
     balances: str
     imports: str
     notices: str
+    reports: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -120,7 +121,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
         for name in ("triggers", "orders")
     }
-    for name in ("reconcile", "keys", "balances", "imports", "notices"):
+    for name in ("reconcile", "keys", "balances", "imports", "notices", "reports"):
         queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
@@ -136,6 +137,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "BALANCES_QUEUE_URL": queues["balances"],
         "IMPORTS_QUEUE_URL": queues["imports"],
         "NOTICES_QUEUE_URL": queues["notices"],
+        "REPORTS_QUEUE_URL": queues["reports"],
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)

@@ -47,6 +47,7 @@ class Queues:
     imports: str
     notices: str
     stripe_events: str
+    reports: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -116,6 +117,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         imports=sqs.create_queue(QueueName="imports")["QueueUrl"],
         notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
         stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
+        reports=sqs.create_queue(QueueName="reports")["QueueUrl"],
     )
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
@@ -127,6 +129,7 @@ def aws(settings_from: Callable[..., None]) -> Queues:
         IMPORTS_QUEUE_URL=queues.imports,
         NOTICES_QUEUE_URL=queues.notices,
         STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
+        REPORTS_QUEUE_URL=queues.reports,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )

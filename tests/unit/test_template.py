@@ -267,7 +267,7 @@ def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     assert working == {
         *("TriggersQueue", "OrdersQueue", "ReconcileQueue"),
         *("KeysQueue", "BalancesQueue", "ImportsQueue"),
-        *("NoticesQueue", "StripeEventsQueue"),
+        *("NoticesQueue", "ReportsQueue", "StripeEventsQueue"),
     }
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
@@ -294,6 +294,7 @@ def test_fifo_queues_order_by_group_only() -> None:
         ("ManualTradeImporter", "ImportsQueue", 2),
         ("NoticeSender", "NoticesQueue", 10),
         ("SubscriptionRecorder", "StripeEventsQueue", 10),
+        ("ReportSender", "ReportsQueue", 10),
     ],
 )
 def test_consumers_fail_record_by_record_and_well_within_the_visibility(function: str, queue: str, batch: int) -> None:
@@ -345,6 +346,14 @@ def test_every_dead_letter_rings() -> None:
         if dimension["Name"] == "QueueName"
     }
     assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
+
+
+def test_reports_begin_every_monday_and_every_first_day() -> None:
+    schedules = {event["Input"]: event["Schedule"] for event in events("ReportSender", "Schedule")}
+    assert {json.loads(event)["report"]: schedule for event, schedule in schedules.items()} == {
+        "WEEKLY": "cron(0 6 ? * MON *)",
+        "MONTHLY": "cron(0 6 1 * ? *)",
+    }
 
 
 def test_id_tokens_live_fifteen_minutes_on_aws() -> None:

@@ -60,6 +60,17 @@ def test_exchange_layer_has_binance_and_no_other_exchange() -> None:
     assert result.stdout.split("\n")[0] == "['binance', 'binanceusdm'] ['binance', 'binanceusdm'] binanceusdm"
 
 
+def test_reports_layer_draws_text_into_a_png() -> None:
+    code = (
+        "import io\nfrom PIL import Image, ImageDraw, ImageFont\n"
+        "image = Image.new('RGB', (99, 30), 'white')\n"
+        "ImageDraw.Draw(image).text((0, 0), '+1.5 USDT', 'black', ImageFont.load_default(20))\n"
+        "out = io.BytesIO(); image.save(out, 'PNG'); print(out.getvalue()[:4], len(image.getcolors()) > 2)\n"
+    )
+    result = run_alone(code, BUILD / "ReportsLayer" / "python")
+    assert result.stdout == "b'\\x89PNG' True\n", result.stderr
+
+
 def test_dependencies_layer_knows_the_services_in_use() -> None:
     code = (
         "import boto3\n"

@@ -81,6 +81,16 @@ def test_days_come_from_the_first_one_asked_for() -> None:
     assert [day.date.day for day in days()] == [12, 13, 14]
 
 
+def test_days_go_up_to_the_last_one_asked_for_with_all_its_accounts() -> None:
+    for day in ("2022-09-12", "2022-09-13", "2022-09-14"):
+        for name in ("one", "another"):
+            add(from_iso(day), "1", api_key_id=id_of(name))
+    found = PerformanceDay.since(TradeLedger.STRATEGY, USER_ID, "2022-09-12", last_day="2022-09-13")
+    assert [day.date.day for day in found] == [12, 12, 13, 13]
+    found = PerformanceDay.since(TradeLedger.STRATEGY, USER_ID, None, last_day="2022-09-12")
+    assert [day.date.day for day in found] == [12, 12]
+
+
 def test_accounts_users_and_ledgers_are_kept_apart() -> None:
     add(EVENING, "1")
     add(EVENING, "2", api_key_id=id_of("another key"))

@@ -14,7 +14,6 @@ from shared.notifications.kinds import (
     NoticeKind,
     NoticeValues,
     PaymentFailed,
-    PeriodFigures,
     PlanChanged,
     PlanLapsed,
     PlanRestored,
@@ -28,6 +27,7 @@ from shared.notifications.kinds import (
     UserNearMaximum,
     WeeklyReport,
 )
+from shared.notifications.period import ClosedTrade, DayResult, PeriodFigures, Share
 
 AT = from_iso("2022-09-09T01:57:36.304Z")
 
@@ -67,14 +67,32 @@ NEAR = NearMaximum(plan_name="STANDARD", balance_usd=Decimal("4600.5"), max_bala
 FIGURES = PeriodFigures(
     first_day=date(2022, 9, 5),
     last_day=date(2022, 9, 11),
-    profit_usd=Decimal("1234.567"),
+    profit=Decimal("1234.567"),
     profit_pct=Decimal("2.345"),
-    fee_usd=Decimal("12.3"),
+    fee=Decimal("12.3"),
     trades=7,
     winning_trades=4,
     losing_trades=3,
+    win_rate_pct=Decimal("57.142857"),
+    max_drawdown=Decimal("161.268"),
     max_drawdown_pct=Decimal("1.23456"),
-    balance_usd=Decimal("54321.1"),
+    highest=Decimal("1300.5"),
+    lowest=Decimal("-20.25"),
+    balance=Decimal("54321.1"),
+    best_day=DayResult(day=date(2022, 9, 8), profit=Decimal("800.1")),
+    worst_day=DayResult(day=date(2022, 9, 7), profit=Decimal("-95.5")),
+    strategies=Share(profit=Decimal(1000), fee=Decimal(10), trades=6, winning_trades=3),
+    manual=Share(profit=Decimal("234.567"), fee=Decimal("2.3"), trades=1, winning_trades=1),
+    latest=(
+        ClosedTrade(
+            strategy_name="STRATEGY #1",
+            symbol="ETH/USDT",
+            long=False,
+            profit=Decimal("-31.4"),
+            profit_pct=Decimal("-0.789"),
+            closed_at=AT,
+        ),
+    ),
 )
 
 SAMPLES: dict[NoticeKind, NoticeValues] = {

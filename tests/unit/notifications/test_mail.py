@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP, default
@@ -62,6 +63,12 @@ def test_an_image_lies_inside_the_html_under_its_name() -> None:
     assert image["Content-ID"] == "<equity>"
     assert image["Content-Disposition"].startswith("inline")
     assert image.get_payload(decode=True) == IMAGE.png
+
+
+def test_only_letters_that_may_be_unwanted_say_how_to_end_them() -> None:
+    assert received()["List-Unsubscribe"] is None
+    raw = mail.compose(ADDRESS, replace(LETTER, unwanted_by_reply=True)).as_bytes(policy=SMTP)
+    assert b"\r\nList-Unsubscribe: <mailto:notices@example.com?subject=No%20reports>\r\n" in raw
 
 
 class Ses:

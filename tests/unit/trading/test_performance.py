@@ -71,6 +71,8 @@ def agree(ours: Decimal | None, theirs: float) -> None:
 def test_ratios_are_those_of_empyrical(returns: list[Decimal]) -> None:
     theirs = series(returns)
     agree(max_drawdown(returns), -empyrical.max_drawdown(theirs))
+    days = [a_day(number, str(1000 * one), opening="1000") for number, one in enumerate(returns)]
+    agree(performance_of(days).return_pct, empyrical.cum_returns_final(theirs) * 100)
     found = sharpe(returns)
     if len(set(returns)) > 1:
         agree(found, empyrical.sharpe_ratio(theirs, annualization=DAYS_A_YEAR))
@@ -103,7 +105,7 @@ def test_money_moved_between_trades_changes_no_figure(returns: list[int], moves:
                 days.append(day)
                 balance += day.profit
         found = performance_of(days)
-        return found.sharpe, found.sortino, found.calmar, found.max_drawdown_pct
+        return found.sharpe, found.sortino, found.calmar, found.max_drawdown_pct, found.return_pct
 
     assert reported(moves) == reported([0] * 12)
 

@@ -1,0 +1,39 @@
+"""Lambda `ReportSender`: the schedules' `{"report": "WEEKLY"}`, and the messages of the queue `reports`.
+
+An operator may send the schedule's event again, with `"before": "2026-11-23"` for the last period before another day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, assert_never
+
+from functions.report_sender import service
+from shared.clock import utc_now
+from shared.config import settings
+from shared.messages import Report, ReportMessage, ReportPageMessage, read_report_message
+from shared.worker import Record, run_batch
+
+DEADLINE_S = 25.0
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Take a batch of pages and users, or, called by a schedule, begin with the first page."""
+    del context
+    if "Records" in event:
+        return run_batch(event, _handle, deadline_s=DEADLINE_S, queue_url=settings().reports_queue_url)
+    before = date.fromisoformat(event["before"]) if "before" in event else utc_now().date()
+    period = service.begin(Report(event["report"]), before=before)
+    return {"period": None if period is None else period.cause}
+
+
+async def _handle(record: Record) -> None:
+    match read_report_message(record.body):
+        case ReportPageMessage() as page:
+            await asyncio.to_thread(service.spread, page)
+        case ReportMessage() as one:
+            await asyncio.to_thread(service.report, one)
+        case message:
+            assert_never(message)

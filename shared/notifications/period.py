@@ -1,0 +1,73 @@
+"""What a report tells of its period, as values. Reckons nothing: `shared.trading.performance` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+ASSET: Final = "USDT"
+"""What accounts are kept in: every sum of money of a report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one part of the trades came to: the strategies', or the user's own."""
+
+    profit: Decimal
+    """After fees."""
+    fee: Decimal
+    trades: int
+    winning_trades: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayResult:
+    """What one day came to."""
+
+    day: date
+    profit: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedTrade:
+    """One of the latest trades."""
+
+    strategy_name: str
+    symbol: str
+    long: bool
+    profit: Decimal
+    """After fees, in the quote asset."""
+    profit_pct: Decimal | None
+    closed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodFigures:
+    """A user's trades that were closed in a period. Days are UTC, a figure that is undefined is None."""
+
+    first_day: date
+    last_day: date
+    profit: Decimal
+    """After fees."""
+    profit_pct: Decimal | None
+    fee: Decimal
+    trades: int
+    winning_trades: int
+    losing_trades: int
+    win_rate_pct: Decimal | None
+    max_drawdown: Decimal
+    max_drawdown_pct: Decimal | None
+    highest: Decimal
+    """Of the cumulative profit at the days' ends; the period begins at 0."""
+    lowest: Decimal
+    balance: Decimal | None
+    """What the accounts held after their last trade."""
+    best_day: DayResult
+    worst_day: DayResult
+    """Among the days with trades."""
+    strategies: Share
+    manual: Share
+    latest: tuple[ClosedTrade, ...] = ()
+    """Of the strategies, newest first."""

@@ -1,0 +1,54 @@
+"""Reports on the deployed stack: from the schedule's event through the queues to the mailbox and the chat, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack.demo_report import letters
+from local.telegram.bot import messages
+from tests.system.stack_client import Stack, wait_for
+
+TRADER, IDLE = "demo-1@example.com", "demo-2@example.com"
+"""The demo's first follower begins with two months of made-up trading; the others begin with none."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _switched_on(stack: Stack) -> Iterator[None]:
+    path = "/v1/admin/setting/notification"
+    before = {name: value for name, value in stack.get(path).json().items() if name.startswith("notify")}
+    assert stack.api("PUT", path, body={"notifyWeeklyReport": True, "notifyMonthlyReport": True}).status == 200
+    yield
+    assert stack.api("PUT", path, body=before).status == 200
+
+
+def subjects(stack: Stack, address: str) -> list[str]:
+    return [letter["Subject"] for letter in letters(stack.session["aws"], address)]
+
+
+def test_a_week_is_told_to_who_traded_by_both_ways(stack: Stack) -> None:
+    period = stack.invoke("ReportSender", {"report": "WEEKLY"})["period"]
+    assert len(period) == len("2022-09-05/2022-09-11")
+    (letter,) = wait_for(
+        "the weekly report",
+        lambda: [one for one in letters(stack.session["aws"], TRADER) if "Your week" in one["Subject"]],
+    )
+    assert 'src="cid:equity"' in letter["BodyHtml"]
+    assert "Deepest fall" in letter["BodyText"]
+    chat_id = stack.running.seeded["chat_id"]
+    wait_for(
+        "the message in the chat",
+        lambda: [one for one in messages(stack.session["telegram"], chat_id) if "Your week" in one["text"]],
+    )
+    assert not any("Your week" in subject for subject in subjects(stack, IDLE))
+
+
+def test_the_same_schedule_again_tells_nobody_twice(stack: Stack) -> None:
+    stack.invoke("ReportSender", {"report": "WEEKLY"})
+    # The month's report comes by the same queues, later than what the week's could have brought.
+    stack.invoke("ReportSender", {"report": "MONTHLY"})
+    wait_for("the monthly report", lambda: [one for one in subjects(stack, TRADER) if "Your month" in one])
+    told = subjects(stack, TRADER)
+    assert len([one for one in told if "Your week" in one]) == 1
+    assert len([one for one in told if "Your month" in one]) == 1
