@@ -17,7 +17,7 @@ run: .venv/.installed  ## bring the stack up, fire a demo alert, serve until Ctr
 	@exec $(BIN)/python -m local.run
 
 test: .venv/.installed lint types  ## lint, check types, run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: .venv/.installed  ## ruff, import rules, the template
 	@$(BIN)/ruff check .

@@ -11,19 +11,27 @@ from local.stack.running import LocalStack
 from tests.system.stack_client import Stack
 
 _ON_THE_STACK = ("tests/contract/", "tests/system/")
+_WITH_THE_BUILD = "tests/integration/stack/"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs no stack first, so that none stands beside it; last of all what looks back at the whole run.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what needs the stack together, and last of it what looks back at the whole run.
 
-    The contract's tests come after the other tests of the stack, because they leave a lot of data behind.
+    The contract's tests come after the other tests of the stack, because they leave a lot of data behind. Where tests
+    run side by side, one process has the stack and begins with it; alone, the stack waits until the rest is done.
     """
     for item in items:
-        if any(folder in item.path.as_posix() for folder in _ON_THE_STACK):
+        path = item.path.as_posix()
+        if any(folder in path for folder in _ON_THE_STACK):
             item.add_marker(pytest.mark.system)
             # The first test of the session waits for the stack.
             item.add_marker(pytest.mark.timeout(600))
+        if item.get_closest_marker("system") or _WITH_THE_BUILD in path:
+            # There is one stack, and one place where functions are built.
+            item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=_place)
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def _place(item: pytest.Item) -> tuple[bool, bool, bool]:

@@ -17,7 +17,13 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor import booking
 from functions.order_executor.trade import Trade
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
-from shared.errors import ExchangeError, ExchangeRejected, RecordChanged
+from shared.errors import (
+    AddressBanned,
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    ExchangeRejected,
+    RecordChanged,
+)
 from shared.exchange import quirks
 from shared.exchange.views import OrderView
 from shared.models.order import Order, OrderStatus
@@ -64,6 +70,8 @@ async def close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = Fa
             if not await left_of_ours(trade):
                 return Closed.WHOLE
         except ExchangeError as error:
+            if leg is Leg.CLOSE and isinstance(error, AddressBanned | ExchangeAuthorizationFailed):
+                raise  # the position has its stop, and asking on would change nothing
             logger.warning("close_interrupted", execution_id=trade.execution.id, detail=str(error))
         # A close without an answer may still be carried out: no second one before that is impossible.
         await trade.lease.outlast_unsure()

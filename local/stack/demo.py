@@ -36,6 +36,7 @@ _ALERT = {
     "takeProfitPrice3": "21000",
     "winRate": "NaN",
 }
+_OF_ENTRIES = ("position opened", "position not opened")
 _TIMEOUT_S = 60
 _HEADINGS = ("follower", "profile", "equity", "amount", "entry", "stop", "take-profits", "ms to protected")
 
@@ -98,15 +99,16 @@ def wait_for_all(trigger_id: str, followers: list[dict[str, Any]]) -> list[Execu
         time.sleep(0.1)
 
 
-def wait_for_message(telegram: str, chat_id: str) -> str:
-    """Return, on one line, what a chat was told of its entry; after a minute, that it was told nothing."""
+def wait_for_message(telegram: str, chat_id: str) -> list[str]:
+    """Return, on two lines, what a chat was told of its entry; after a minute, that it was told nothing."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         for message in messages(telegram, chat_id):
-            if "position" in message["text"]:
-                return " · ".join(message["text"].splitlines())
+            if any(words in message["text"] for words in _OF_ENTRIES):
+                title, *details = filter(None, message["text"].splitlines())
+                return [title, " · ".join(details)]
         time.sleep(0.2)
-    return f"nothing within {_TIMEOUT_S} s"
+    return [f"nothing within {_TIMEOUT_S} s"]
 
 
 def business(session: dict[str, str], seed: dict[str, Any], execution: Execution, *, report_sender: str) -> str:
@@ -116,7 +118,7 @@ def business(session: dict[str, str], seed: dict[str, Any], execution: Execution
         letter = pool.submit(report, session, execution.user_id, function=report_sender)
         money = pool.submit(_balance_and_plan, session, execution)
     balance, plan = money.result()
-    parts = [("Telegram", [told.result()]), ("Report", [letter.result()]), ("Balance", balance), ("Stripe", [plan])]
+    parts = [("Telegram", told.result()), ("Report", [letter.result()]), ("Balance", balance), ("Stripe", [plan])]
     lines = [f"    {title if line is part[0] else '':10}{line}" for title, part in parts for line in part]
     return "\n".join([f"  {seed['followers'][0]['name']}, beside the trade:", *lines])
 
