@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -42,6 +44,15 @@ class Chances:
             worker_killed=dice.choice((0.0, 0.05, 0.15)),
             worker_frozen=dice.choice((0.0, 0.0, 0.05)),
         )
+
+    @contextmanager
+    def none(self) -> Iterator[None]:
+        """Let nothing go wrong for a while."""
+        before, self.on = self.on, False
+        try:
+            yield
+        finally:
+            self.on = before
 
     def strike(self, chance: float, name: str) -> bool:
         """Tell whether it happens now, and count it if so."""

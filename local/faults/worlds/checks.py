@@ -21,7 +21,8 @@ from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
 if TYPE_CHECKING:
-    from local.faults.worlds.world import Person, Verdict, World
+    from local.faults.worlds.people import Person
+    from local.faults.worlds.world import Verdict, World
 
 ALIVE_MS = 5_000
 KILLED_MS = 25_000
@@ -36,6 +37,7 @@ def while_open(world: World) -> list[str]:
     """Judge the world while positions are open and nothing is on its way."""
     return [
         *(fault for person in world.people for fault in _protected(world, person)),
+        *(fault for person in world.people for fault in _flat(world, person)),
         *(
             f"execution {execution.id} came to no rest: {execution.state} since {execution.state_times}"
             for execution in world.active()
@@ -60,7 +62,6 @@ def sum_up(world: World, verdict: Verdict) -> None:
     verdict.executions = len(executions)
     verdict.ends = Counter(f"{one.state.value} {one.close_reason or one.reason or ''}".strip() for one in executions)
     verdict.happened = Counter(world.chances.happened)
-    verdict.seconds = world.clock.monotonic()
     verdict.fingerprint = hashlib.sha256(json.dumps(state.encode(world.exchange.venue)).encode()).hexdigest()[:12]
     for naked in world.exchange.naked:
         if not naked.by_owner:
@@ -82,6 +83,17 @@ def _protected(world: World, person: Person) -> Iterator[str]:
         yield f"{person.record.id}: take-profits of {targets} for a position of {amount}"
     if not any(algo.close_position for algo in account.open_algos(SYMBOL)):
         yield f"{person.record.id}: a position of {amount} without a stop"
+
+
+def _flat(world: World, person: Person) -> Iterator[str]:
+    """Yield what stands of ours on an account where nothing of ours is open."""
+    account = _account_of(world, person)
+    if any(execution.follower_id == person.record.id for execution in world.active()):
+        return
+    standing: list[Order | AlgoOrder] = [*account.open_orders(SYMBOL), *account.open_algos(SYMBOL)]
+    left = [leg for order in standing if (leg := _leg(order)) is not None]
+    if left:
+        yield f"{person.record.id}: orders are left on a flat account: {left}"
 
 
 def _ends(world: World) -> Iterator[str]:

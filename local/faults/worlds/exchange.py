@@ -55,7 +55,7 @@ _ORDER: tuple[_Asked, ...] = (
     {"kind": "late", "delayMs": 2500},
     {"kind": "partial"},
     {"kind": "no_average"},
-    {"kind": "code", "code": -2019},
+    *[{"kind": "code", "code": -2019}] * 4,
 )
 _ALGO_ORDER: tuple[_Asked, ...] = (
     {"kind": "late", "delayMs": 1200},

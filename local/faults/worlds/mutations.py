@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,6 +14,8 @@ from functions.order_executor.trade import Trade
 from shared.models import base
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
+
+_ONE_TRY_S = 0.5
 
 
 async def _believe_absent(trade: Trade, entry: Order) -> Outcome:
@@ -29,19 +30,28 @@ def _without_look_up() -> AbstractContextManager[Any]:
     return mock.patch.object(entering, "resolve_entry", _believe_absent)
 
 
-def _with_early_stop() -> AbstractContextManager[Any]:
-    """The stop is placed before anybody knows what the entry has filled."""
-    send = entering.send_entry
+@contextmanager
+def _with_early_stop() -> Iterator[None]:
+    """The stop is placed for what was ordered, before anybody knows what has filled, and is believed to stand."""
+    send, place = entering.send_entry, protecting.place_stops
+    early: set[str] = set()
 
     async def stop_first(trade: Trade, entry: Order) -> Outcome:
         amount = entry.amount or trade.filters.entry_min
-        exits = protecting.plan_for(trade, amount)
-        give_up_at_s = time.monotonic() + protecting.STOP_GIVE_UP_S
-        placing = protecting.place_stops(trade, exits.stops, amount=amount, give_up_at_s=give_up_at_s)
-        await asyncio.gather(placing, return_exceptions=True)
+        stops = protecting.plan_for(trade, amount).stops
+        give_up_at_s = time.monotonic() + _ONE_TRY_S
+        if await place(trade, stops, amount=amount, give_up_at_s=give_up_at_s):
+            early.add(trade.execution.id)
         return await send(trade, entry)
 
-    return mock.patch.object(entering, "send_entry", stop_first)
+    async def believe(trade: Trade, *stops: Any, **how: Any) -> bool:
+        return trade.execution.id in early or await place(trade, *stops, **how)
+
+    with (
+        mock.patch.object(entering, "send_entry", stop_first),
+        mock.patch.object(protecting, "place_stops", believe),
+    ):
+        yield
 
 
 @contextmanager

@@ -50,8 +50,6 @@ class Workers:
     def __init__(self, chances: Chances) -> None:
         self._chances = chances
         self.killed = 0
-        self.harmed_at_s: list[float] = []
-        """When a worker was to be killed or frozen: naked positions then have the longer bound."""
 
     def start(self) -> Worker:
         """Make the worker of the invocation that begins in this task."""
@@ -82,9 +80,3 @@ async def take_step() -> None:
         await asyncio.sleep(left_s)
         if worker.dead:
             raise WorkerKilled
-
-
-def harmed() -> bool:
-    """Tell whether the present worker was killed or has stood still."""
-    worker = _current.get()
-    return worker is not None and (worker.dead or worker.stands_until_s > 0)

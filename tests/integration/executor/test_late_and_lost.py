@@ -314,3 +314,16 @@ def test_position_that_cannot_be_closed_gets_its_stop_back(world: World) -> None
 
     assert world.now(execution).state is ExecutionState.CLOSING
     assert len(world.books(person).stops) == 1
+
+
+def test_one_lost_look_up_leaves_no_late_fill_without_a_stop(world: World) -> None:
+    person = world.follower()
+    world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
+    world.fault(person, "truncate", ORDER, "GET")
+
+    execution = world.opened(person)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert execution.naked_ms is not None
+    assert execution.naked_ms < 5_000
+    assert len(world.books(person).market_fills) == 1

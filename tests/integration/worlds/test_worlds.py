@@ -11,21 +11,15 @@ from local.faults.worlds.world import Verdict, World
 
 SEEDS = range(1, 9)
 
-SEEDS_THAT_FAILED = {
-    18: "an entry's look-up failed once, and its late fill was without a stop for 11 s",
-    16: "a cut connection to DynamoDB was taken for a mistake of ours",
-}
-"""Worlds that were not as they must be before the product was mended."""
-
-BITTEN = {"no_look_up": range(1, 6), "early_stop": range(1, 12), "no_conditions": range(1, 6)}
-"""Rule → worlds of which at least one cannot do without it."""
+BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions": range(1, 20)}
+"""Rule → worlds of which at least one cannot do without it; the first of them, as a rule."""
 
 
 def live(seed: int) -> Verdict:
     return World(seed).run()
 
 
-@pytest.mark.parametrize("seed", [*SEEDS, *SEEDS_THAT_FAILED])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_world_is_as_it_must_be(seed: int) -> None:
     verdict = live(seed)
 
