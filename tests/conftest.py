@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling
 
 from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
@@ -32,6 +34,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_place)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+class _StackTogether(LoadGroupScheduling):  # type: ignore[misc]  # it comes without types
+    """Gives one process all that needs the stack or its build.
+
+    By path: the plugin writes its groups into the tests' names, and pytest lets nobody do that any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        together = nodeid.startswith((*_ON_THE_STACK, _WITH_THE_BUILD))
+        return "stack" if together else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _StackTogether:
+    """Return who hands the tests out to the processes."""
+    return _StackTogether(config, log)
 
 
 def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
