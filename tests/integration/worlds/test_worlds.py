@@ -11,7 +11,7 @@ from local.faults.worlds.world import Verdict, World
 
 SEEDS = range(1, 9)
 
-BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions": range(1, 20)}
+BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions": range(10, 60)}
 """Rule → worlds of which at least one cannot do without it; the first of them, as a rule."""
 
 
