@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,6 +18,7 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor import booking
 from functions.order_executor.trade import Trade
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
+from shared.clock import utc_now
 from shared.errors import (
     AddressBanned,
     ExchangeAuthorizationFailed,
@@ -35,6 +37,7 @@ from shared.trading.plan import plan_close
 
 _ROUNDS = 6
 _PAUSE_S = 0.2
+_LISTS_LAG = timedelta(seconds=10)
 _WINDOW_MS = 1_500
 """Short: until a lost close can no longer be carried out, nothing else may be tried."""
 _CLOSING_STATE = {Leg.CLOSE: ExecutionState.CLOSING, Leg.FLATTEN: ExecutionState.FLATTENING}
@@ -183,14 +186,21 @@ async def left_of_ours(trade: Trade) -> Decimal:
 async def clear(trade: Trade) -> None:
     """Cancel everything of this execution: nothing of it may stand on a flat account.
 
-    An order of which we do not know whether it arrived is asked for by its id, too: the exchange's lists may be late.
-    If that cannot be answered, the end waits for an order of another worker's. Of one that this worker sent the list is
-    enough, since its request cannot be carried out any more.
+    An order of which we do not know whether it arrived is asked for by its id, too, and so is one that was placed a
+    moment ago: the exchange's lists may be late. If that cannot be answered, the end waits for an order of another
+    worker's. Of one that this worker sent the list is enough, since its request cannot be carried out any more.
     """
     await cancel_ours(trade)
-    unknown = [o for o in trade.orders.values() if o.status is OrderStatus.INTENDED and trade.may_have_been_sent(o)]
+    unknown = [o for o in trade.orders.values() if _may_stand_unseen(trade, o)]
     views = await asyncio.gather(*(_ask_for(trade, order) for order in unknown))
     await cancel(trade, [view for view in views if view is not None and view.status.is_open])
+
+
+def _may_stand_unseen(trade: Trade, order: Order) -> bool:
+    if order.status is OrderStatus.INTENDED:
+        return trade.may_have_been_sent(order)
+    fresh = order.sent_at is not None and utc_now() - order.sent_at < _LISTS_LAG
+    return fresh and order.status is OrderStatus.OPEN
 
 
 async def _ask_for(trade: Trade, order: Order) -> OrderView | None:

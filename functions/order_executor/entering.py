@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from pynamodb.exceptions import PynamoDBException
+
 from functions.order_executor import admission, booking
 from functions.order_executor.trade import Trade, due_in
 from shared.clock import utc_now
@@ -131,7 +133,7 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
             view = await trade.place(planned, entry, stamp=_stamp_of(entry))
         except OutcomeUnknown as error:
             logger.warning("entry_outcome_unknown", execution_id=trade.execution.id, detail=str(error))
-            await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
+            await _note_unknown(trade, error)
             return await resolve_entry(trade, entry)
         except ExchangeUnavailable as error:
             # Certainly not placed, so the same order may go out again; but a limit is not argued with.
@@ -150,6 +152,14 @@ async def send_entry(trade: Trade, entry: Order) -> Outcome:
         else:
             return await _judge(trade, entry, view)
     raise AssertionError("unreachable: the last attempt returns")
+
+
+async def _note_unknown(trade: Trade, error: OutcomeUnknown) -> None:
+    """Write that the entry's outcome is unknown; finding it out does not wait for our own records."""
+    try:
+        await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
+    except PynamoDBException:
+        logger.exception("unknown_entry_not_noted", execution_id=trade.execution.id)
 
 
 async def resolve_entry(trade: Trade, entry: Order) -> Outcome:

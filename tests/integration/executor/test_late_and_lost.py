@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from pynamodb.exceptions import PutError, TransactWriteError
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 
 from functions.order_executor import booking, settling
 from functions.order_executor.trade import Trade
+from shared.exchange.futures import FuturesAccount
+from shared.exchange.views import OrderView
 from shared.messages import Command, OrderMessage, send_orders
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
@@ -327,3 +330,44 @@ def test_one_lost_look_up_leaves_no_late_fill_without_a_stop(world: World) -> No
     assert execution.naked_ms is not None
     assert execution.naked_ms < 5_000
     assert len(world.books(person).market_fills) == 1
+
+
+def test_ledger_that_fails_when_the_entry_is_unknown_leaves_no_late_fill_without_a_stop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = world.follower()
+    world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
+    advance = Trade.advance
+
+    async def fail(trade: Trade, state: ExecutionState | None = None, **changes: Any) -> None:
+        if state is ExecutionState.ENTRY_UNKNOWN:
+            raise PynamoDBException("throttled")
+        await advance(trade, state, **changes)
+
+    monkeypatch.setattr(Trade, "advance", fail)
+
+    execution = world.opened(person)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert execution.naked_ms is not None
+    assert execution.naked_ms < 5_000
+
+
+def test_stop_that_no_list_shows_yet_is_cancelled_with_its_position(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = world.follower()
+    # Of the two stops of a limit stop the second is refused for good, so the position is closed at once.
+    execution = world.queued(person, world.trigger(stop_type=StopType.LIMIT))
+    world.fault(person, "no_average", ALGO_ORDER)
+    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+
+    async def show_nothing(_: FuturesAccount, __: str) -> tuple[OrderView, ...]:
+        return ()
+
+    monkeypatch.setattr(FuturesAccount, "open_orders", show_nothing)
+
+    world.work(execution)
+
+    assert world.now(execution).close_reason == "FLATTENED"
+    assert world.books(person).flat
