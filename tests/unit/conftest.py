@@ -20,9 +20,10 @@ import pytest
 from moto import mock_aws
 
 import shared.models
+from local import embedded_tables
 from shared import config, secrets
 from shared.api import maintenance, side_by_side
-from shared.models.base import Table
+from shared.models.base import Table, connection
 from shared.observability import logger
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -140,16 +141,13 @@ def aws(settings_from: Callable[..., None]) -> Queues:
 
 
 @pytest.fixture
-def tables(aws: Queues) -> Queues:
-    """Create every table, on top of `aws`."""
-    create_tables(*Table.__subclasses__())
-    return aws
-
-
-def create_tables(*models: type[Table]) -> None:
-    """Create these tables: all of them take a second, which folders of many tests save."""
-    for model in models:
+def tables(aws: Queues, monkeypatch: pytest.MonkeyPatch) -> Queues:
+    """Make every table, empty, on top of `aws`: in the embedded AWS's engine, which is ten times faster than moto."""
+    embedded_tables.forget_tables()
+    monkeypatch.setattr(connection(), "_client", embedded_tables.InProcessTables())
+    for model in Table.__subclasses__():
         model.create_table(billing_mode="PAY_PER_REQUEST")
+    return aws
 
 
 @pytest.fixture

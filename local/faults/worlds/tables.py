@@ -5,16 +5,18 @@ Stands where botocore's client stands, and retries as botocore does; what it giv
 
 from __future__ import annotations
 
-import base64
 import importlib
-import json
 import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
-from botocore.exceptions import ClientError, ReadTimeoutError
-from ministack.services import dynamodb
+from botocore.exceptions import ReadTimeoutError
 
 import shared.models
+from local import embedded_tables
+from local.embedded_tables import InProcessTables
 from local.faults.worlds import workers
 from local.faults.worlds.chances import Chances
 from local.faults.worlds.clock import SimulatedClock
@@ -30,10 +32,8 @@ for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
 
 
-class TablesClient:
-    """What PynamoDB asks of botocore's client."""
-
-    _request_signer = None
+class TablesClient(InProcessTables):
+    """The engine's client, to which things happen."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances) -> None:
         self._clock = clock
@@ -41,7 +41,7 @@ class TablesClient:
 
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation in _SET_UP:
-            return _call(operation, request)
+            return embedded_tables.call(operation, request)
         workers.step()
         self._clock.advance(_CALL_S)
         answer = self._answer(operation, request)
@@ -52,7 +52,7 @@ class TablesClient:
         chances = self._chances
         if operation.startswith("Transact") and chances.strike(chances.table_fault, "DynamoDB: conflict"):
             count = len(request["TransactItems"])
-            raise _error(
+            raise embedded_tables.error_of(
                 operation,
                 "TransactionCanceledException",
                 CancellationReasons=[{"Code": "TransactionConflict"}, *[{"Code": "None"}] * (count - 1)],
@@ -60,53 +60,22 @@ class TablesClient:
         if chances.strike(chances.table_fault, "DynamoDB: throttled"):
             # botocore has tried often enough by then.
             self._clock.advance(_TIMEOUT_S)
-            raise _error(operation, "ProvisionedThroughputExceededException")
+            raise embedded_tables.error_of(operation, "ProvisionedThroughputExceededException")
         if operation in _WRITES and chances.strike(chances.table_fault, "DynamoDB: done, answer lost"):
-            answer = _call(operation, request)
+            answer = embedded_tables.call(operation, request)
             self._clock.advance(_TIMEOUT_S)
             if chances.dice.random() < _GIVEN_UP:
                 raise ReadTimeoutError(endpoint_url="tables")
             # The second attempt: a transaction's token tells AWS that it is the same one; anything else is done again.
-            return answer if operation == "TransactWriteItems" else _call(operation, request)
-        return _call(operation, request)
+            return answer if operation == "TransactWriteItems" else embedded_tables.call(operation, request)
+        return embedded_tables.call(operation, request)
 
 
-def fresh_tables(clock: SimulatedClock, chances: Chances) -> None:
+@contextmanager
+def fresh_tables(clock: SimulatedClock, chances: Chances) -> Iterator[None]:
     """Make every table anew, empty, and let the product find them."""
-    dynamodb.reset()
-    connection()._client = TablesClient(clock, chances)  # type: ignore[assignment]
-    for model in Table.__subclasses__():
-        model.create_table(billing_mode="PAY_PER_REQUEST")
-
-
-def _call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    headers = {"x-amz-target": f"DynamoDB_20120810.{operation}"}
-    body = json.dumps(request, default=_base64).encode()
-    handling = dynamodb.handle_request("POST", "/", headers, body, {})
-    try:
-        handling.send(None)
-    except StopIteration as done:
-        status, _, raw = done.value
-    else:
-        raise RuntimeError(f"{operation} waits for something")
-    # botocore makes bytes of binary values.
-    answer: dict[str, Any] = json.loads(raw or b"{}", object_hook=_with_bytes if b'"B":' in raw else None)
-    if status < 300:  # noqa: PLR2004 - HTTP's success
-        return answer
-    code = str(answer.pop("__type", "")).rpartition("#")[2]
-    raise _error(operation, code, str(answer.pop("message", "")), **answer)
-
-
-def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
-    return {"B": base64.b64decode(value["B"])} if value.keys() == {"B"} else value
-
-
-def _base64(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(type(value).__name__)
-
-
-def _error(operation: str, code: str, message: str = "", **more: Any) -> ClientError:
-    response: Any = {"Error": {"Code": code, "Message": message}, **more}
-    return ClientError(response, operation)
+    embedded_tables.forget_tables()
+    with mock.patch.object(connection(), "_client", TablesClient(clock, chances)):
+        for model in Table.__subclasses__():
+            model.create_table(billing_mode="PAY_PER_REQUEST")
+        yield

@@ -132,8 +132,8 @@ class World:
             markets._filters_until = 0.0
             markets._brackets.clear()
             accounts._kept.clear()
-            fresh_tables(self.clock, self.chances)
-            yield
+            with fresh_tables(self.clock, self.chances):
+                yield
         config.settings.cache_clear()
         transport._template.cache_clear()
 
