@@ -7,9 +7,9 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from functions.admin_user.app import lambda_handler
+from local.embedded_tables import InProcessTables
 from shared import user_pool
 from shared.clock import from_iso, to_iso
-from shared.models.base import connection
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from tests.unit.admin_requests import Answer, pages, sample, send
@@ -84,21 +84,22 @@ def test_names_never_given_are_empty_text() -> None:
 
 
 @pytest.mark.usefixtures("admin_api")
-def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are() -> None:
+def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, float]] = []
+    ask = InProcessTables._make_api_call
+
+    def note(tables: InProcessTables, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = ask(tables, operation, request)
+        answers = answer.get("Responses") or {}
+        asked.append((operation, answer.get("Count", 0) + sum(len(items) for items in answers.values())))
+        return answer
+
     def cost() -> list[tuple[str, float]]:
-        asked: list[tuple[str, float]] = []
-
-        def note(parsed: dict[str, Any], model: Any, **_: Any) -> None:
-            answers = parsed.get("Responses") or {}
-            asked.append((model.name, parsed.get("Count", 0) + sum(len(items) for items in answers.values())))
-
-        events = connection().client.meta.events
-        events.register("after-call.dynamodb.*", note, unique_id="cost")
-        try:
-            assert len(send(lambda_handler, sample(LIST, query={"limit": "20"})).body["items"]) == 20
-        finally:
-            events.unregister("after-call.dynamodb.*", unique_id="cost")
-        return asked
+        asked.clear()
+        assert len(send(lambda_handler, sample(LIST, query={"limit": "20"})).body["items"]) == 20
+        return list(asked)
 
     def add(numbers: range) -> None:
         with User.batch_write() as batch:
@@ -106,6 +107,7 @@ def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are()
                 user_id, at = id_of(f"user {number}"), after(number)
                 batch.save(User(user_id, created_key=f"{to_iso(at)}#{user_id}", created_at=at, updated_at=at))
 
+    monkeypatch.setattr(InProcessTables, "_make_api_call", note)
     add(range(21))
     of_few = cost()
     add(range(21, 500))
