@@ -5,7 +5,10 @@ from __future__ import annotations
 from tests.contract.examples import Example, load_all
 from tests.contract.routes import WEBHOOK, admin_routes
 
-OURS = {("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook")}
+OURS = {
+    ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
+}
 ONE_NAME_PER_LEVEL = {"{STRATEGY_FOLLOW_ID}": "{ID}", "{STRATEGY_ID}": "{ID}"}
 """Below this path a strategy's and a follower's id are one variable, because API Gateway takes one name per level."""
 

@@ -121,6 +121,8 @@ def test_plan_gets_a_product_and_a_price_at_stripe(stack: Stack) -> None:
     path = f"/v1/admin/subscription/{made.json()['id']}"
     changed = stack.api("PUT", path, body={"stripePriceId": "price_1L4SsSJfOKOw6aMrXZO4ZA96", "maxApiKey": 10})
     assert (changed.status, changed.json()["stripePriceId"]) == (200, "price_1L4SsSJfOKOw6aMrXZO4ZA96")
+    # Two plans of one price would keep Stripe's events about it waiting.
+    assert stack.api("PUT", path, body={"stripePriceId": made.json()["stripePriceId"]}).status == 200
     unknown = stack.api("PUT", path, body={"stripePriceId": "price_1L4StTJfOKOw6aMrej5IgRJCx"})
     assert (unknown.status, unknown.json()["errors"][0]["msg"]) == (422, "price id does not exist")
     second = stack.api(
