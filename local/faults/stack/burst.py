@@ -24,8 +24,7 @@ from local.bench.books import Exchange
 from local.faults.stack.firing import AlertAnswer, post_alert
 from local.faults.stack.records import Records
 from local.faults.stack.table import table
-from local.faults.stack.workers import let_one_go_first
-from local.stack.places import STACK_NAME, NotReady, Places, Ports
+from local.stack.places import NotReady, Places, Ports
 from local.stack.running import LocalStack, Running
 from shared.trading.ids import execution_id
 
@@ -171,7 +170,6 @@ def main() -> int:
 def _measure(running: Running, strategies: Sequence[dict[str, Any]]) -> list[str]:
     url, records = f"{running.places.webhook_url}/v1/webhook/strategy", Records(running.places)
     _warm(url, records, running.seeded)
-    let_one_go_first(running.aws_pid, function="StrategyWebhookExpressJSv1", stack_name=STACK_NAME)
     began = time.monotonic()
     fired = fire(url, strategies, for_s=SECONDS, senders=SENDERS)
     took_s = time.monotonic() - began

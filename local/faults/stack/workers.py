@@ -1,4 +1,4 @@
-"""The Lambda workers of one local stack, as processes: found below its embedded AWS, killed, slowed. Starts none."""
+"""The Lambda workers of one local stack, as processes: found below its embedded AWS, and killed. Starts none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-_BACKGROUND = 15
 # MiniStack unpacks each worker into a directory that is named for its function.
 _WORKER = re.compile(r"ministack-lambda-([A-Za-z0-9_-]+?)-[a-z0-9_]+/")
 
@@ -25,14 +24,6 @@ def kill_workers(aws_pid: int, *, stack_name: str) -> Counter[str]:
             os.kill(pid, signal.SIGKILL)
             killed[_plain_name(function, stack_name)] += 1
     return killed
-
-
-def let_one_go_first(aws_pid: int, *, function: str, stack_name: str) -> None:
-    """Let one function's workers have this machine's cores first: on AWS every worker has cores of its own."""
-    for pid, name in find_workers(aws_pid):
-        if _plain_name(name, stack_name) != function:
-            with suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, pid, _BACKGROUND)
 
 
 def find_workers(aws_pid: int) -> Iterator[tuple[int, str]]:
