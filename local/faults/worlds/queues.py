@@ -36,7 +36,6 @@ class Message:
     group: str | None
     due_s: float
     receives: int = 0
-    in_flight: int = 0
     deleted: bool = False
 
 
@@ -152,7 +151,6 @@ class Queues:
                     continue
                 taken.append(message)
                 message.receives += 1
-                message.in_flight += 1
                 # Hidden while it is worked at; on a bad day not for long enough, and it comes a second time.
                 again_s = chances.dice.uniform(0.1, 20) if chances.strike(chances.message_twice, "message twice") else 0
                 message.due_s = now_s + (again_s or VISIBILITY_S)
@@ -168,11 +166,7 @@ class Queues:
         try:
             answer = await queue.handler({"Records": records})
         except workers.WorkerKilled:
-            self._invocations.killed += 1
             return
-        finally:
-            for message in batch:
-                message.in_flight -= 1
         if worker.dead:
             return
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}

@@ -49,7 +49,6 @@ class Workers:
 
     def __init__(self, chances: Chances) -> None:
         self._chances = chances
-        self.killed = 0
 
     def start(self) -> Worker:
         """Make the worker of the invocation that begins in this task."""
