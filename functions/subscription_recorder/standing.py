@@ -47,8 +47,9 @@ def supersedes(new: StripeSubscription, kept: StripeSubscription) -> bool:
     """Tell whether `new` shows a subscription as it was after `kept`; the same event does not.
 
     Stripe's times are whole seconds. Within one, creation comes before updates and these before the deletion; of two
-    updates the one comes later that says to have changed what the other shows. Where neither says so, the greater id
-    wins: which it is means nothing, but whoever comes first, all end with the same.
+    updates the one comes later that says to have changed what the other shows. Where neither says so, or each does
+    (a status changed and changed back), the one that reached us later wins, which is kept with the event: in whatever
+    order they are applied, all end with the same.
     """
     if new.event_id == kept.event_id:
         return False
@@ -58,7 +59,7 @@ def supersedes(new: StripeSubscription, kept: StripeSubscription) -> bool:
     continues, continued = _continues(new, kept), _continues(kept, new)
     if continues != continued:
         return continues
-    return new.event_id > kept.event_id
+    return (_reached_us(new), new.event_id) > (_reached_us(kept), kept.event_id)
 
 
 def stand(subscriptions: Iterable[StripeSubscription]) -> Standing:
@@ -88,6 +89,11 @@ def plans_of(subscription: StripeSubscription, plans: Sequence[Subscription]) ->
 
 def _place(subscription: StripeSubscription) -> tuple[float, int]:
     return subscription.as_of.timestamp(), _RANKS[subscription.event_type]
+
+
+def _reached_us(subscription: StripeSubscription) -> float:
+    # A record from before this was kept has nothing to say, and gives way.
+    return subscription.received_at.timestamp() if subscription.received_at is not None else 0.0
 
 
 def _continues(later: StripeSubscription, earlier: StripeSubscription) -> bool:

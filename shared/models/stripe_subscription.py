@@ -44,6 +44,8 @@ class StripeSubscription(Table):
     event_type = EnumAttribute(EventType)
     as_of = TimeAttribute()
     """That event's time, at Stripe."""
+    received_at = TimeAttribute(null=True)
+    """When that event first reached us."""
 
     @classmethod
     def as_told(cls, event: StripeEvent, *, user_id: str) -> StripeSubscription:
@@ -54,5 +56,6 @@ class StripeSubscription(Table):
             event_id=event.id,
             event_type=event.type,
             as_of=event.created_at,
+            received_at=event.received_at,
             **{name: getattr(event, name) for name in _COPIED},
         )

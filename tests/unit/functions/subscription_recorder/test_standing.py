@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -28,6 +28,10 @@ def newest(events: tuple[StripeSubscription, ...]) -> StripeSubscription:
         if supersedes(event, kept):
             kept = event
     return kept
+
+
+def received(seconds: int) -> datetime:
+    return BEGAN + timedelta(seconds=seconds)
 
 
 def test_the_later_second_wins() -> None:
@@ -62,9 +66,30 @@ def test_a_change_of_the_price_counts_alike() -> None:
     assert not supersedes(first, second)
 
 
-def test_where_neither_says_so_all_end_with_the_same() -> None:
-    events = tuple(shown(event_id=f"evt_{number}") for number in range(4))
+def test_where_neither_says_so_the_one_that_reached_us_last_wins() -> None:
+    events = tuple(shown(event_id=f"evt_{9 - number}", received_at=received(number)) for number in range(4))
+    assert {newest(order).event_id for order in permutations(events)} == {"evt_6"}
+
+
+def test_what_reached_us_at_once_ends_with_the_same_for_all() -> None:
+    events = tuple(shown(event_id=f"evt_{number}", received_at=received(0)) for number in range(4))
     assert {newest(order).event_id for order in permutations(events)} == {"evt_3"}
+
+
+def test_a_status_that_changed_and_changed_back_within_a_second_is_the_last_that_reached_us() -> None:
+    events = (
+        shown(event_id="evt_9", status="active", previous_status="incomplete", received_at=received(1)),
+        shown(event_id="evt_8", status="unpaid", previous_status="active", received_at=received(2)),
+        shown(event_id="evt_7", status="active", previous_status="unpaid", received_at=received(3)),
+    )
+    assert {newest(order).event_id for order in permutations(events)} == {"evt_7"}
+
+
+def test_a_record_from_before_the_time_was_kept_gives_way() -> None:
+    old, new = shown(event_id="evt_9"), shown(event_id="evt_1")
+    old.received_at = None
+    assert supersedes(new, old)
+    assert not supersedes(old, new)
 
 
 STATUSES = ["active", "trialing", "past_due", "unpaid", "canceled", "paused", "incomplete", "incomplete_expired"]
