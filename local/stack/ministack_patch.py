@@ -1,4 +1,4 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: seven things that this stack needs.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: nine things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
@@ -9,6 +9,9 @@
 5. It keeps a queue's `MaximumConcurrency` as text, as CloudFormation wrote it, and fails when it compares it.
 6. With `AUTH=true` it asks who sends a letter by SES for rights on everything, AWS for rights on the sender's identity.
 7. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
+8. With `AUTH=true` it parses the policies of who asks anew with each request. They are parsed once for each text.
+9. All functions share this machine's cores alike, where on AWS each has its own. Somebody waits for those that answer
+   HTTP; those that work off queues, streams and schedules leave the cores to them first.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -22,6 +25,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,12 +37,16 @@ _BATCHES = {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
 _FIFO_BATCHES = 4
 """Batches of one FIFO queue at a time, of at most ten groups each: more would only wait for the CPU."""
 
+_ANSWERING = ("Express", "Webhook")
+"""In the names of the functions that answer HTTP."""
+_NICE = 10
+
 
 def apply(version: str) -> bool:
     """Patch MiniStack in this process; return False for a version that the patches were not made for."""
     if version != VERSION:
         return False
-    from ministack.core import iam_actions, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
     from ministack.services import cognito, lambda_svc  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
@@ -46,6 +54,8 @@ def apply(version: str) -> bool:
     iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
     iam_actions._ses_v2_resource_arn = _with_sender_identities(iam_actions._ses_v2_resource_arn)
     lambda_svc._poll_dynamodb_streams = _beside_the_queues(lambda_svc._poll_dynamodb_streams)
+    iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
+    lambda_runtime.Worker._spawn = _behind_who_answers(lambda_runtime.Worker._spawn)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
@@ -58,6 +68,25 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
         return int(original(esm, func_rec, config, queue))
 
     return concurrency
+
+
+def _parsed_once(original: Any) -> Any:
+    # What comes back is only read.
+    of_text = lru_cache(maxsize=1000)(original)
+
+    def parse(document: Any) -> Any:
+        return of_text(document) if isinstance(document, str) else original(document)
+
+    return parse
+
+
+def _behind_who_answers(original: Any) -> Any:
+    def spawn(worker: Any) -> None:
+        original(worker)
+        if not any(word in worker.func_name for word in _ANSWERING):
+            os.setpriority(os.PRIO_PROCESS, worker._proc.pid, _NICE)
+
+    return spawn
 
 
 def _with_sender_identities(original: Any) -> Any:
