@@ -41,6 +41,12 @@ _THROTTLED_PAUSE_S = 1.0
 ATTENTION = "attention_needed"
 """The metric that wakes somebody up: a position that we could not handle as promised."""
 WATCH_EVERY_S = 60.0
+"""The watcher's minute."""
+NEXT_LOOK_S = 20.0
+"""From when on an execution is due again after a look: well before the watcher's next minute, which then takes it.
+
+After 60 s that minute would miss it by as long as the look took, and find it only with the one after.
+"""
 _ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.FILLED})
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
@@ -201,7 +207,7 @@ async def note_protected(trade: Trade) -> None:
     await trade.advance(
         ExecutionState.PROTECTED,
         orders=trade.of_leg(*STOP_LEGS),
-        due_at=due_in(WATCH_EVERY_S),
+        due_at=due_in(NEXT_LOOK_S),
         protected_at=execution.protected_at or now,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,
     )

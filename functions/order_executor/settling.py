@@ -140,7 +140,7 @@ async def end_unknown(trade: Trade, *, watched: bool = False) -> None:
     wanted = trade.execution.desired is not Desired.CLOSED
     if watched and wanted and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
         state = None if trade.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
-        await trade.advance(state, due_at=due_in(protecting.WATCH_EVERY_S), reason=CloseReason.ENTRY_UNKNOWN.value)
+        await trade.advance(state, due_at=due_in(protecting.NEXT_LOOK_S), reason=CloseReason.ENTRY_UNKNOWN.value)
         return
     if trade.execution.state is ExecutionState.ENTERING:
         await trade.advance(ExecutionState.ENTRY_UNKNOWN)

@@ -73,7 +73,7 @@ async def look(trade: Trade) -> Found:
     await _flatten_late_fill(trade, left)
     await trade.advance(
         slot=(PositionSlot.quantity.set(left),),
-        due_at=due_in(protecting.WATCH_EVERY_S),
+        due_at=due_in(protecting.NEXT_LOOK_S),
         flat_since=None,
         seen_amount=held,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from pynamodb.exceptions import UpdateError
 
@@ -26,12 +28,15 @@ from shared.models.trigger import PENDING, FanoutState, Trigger, settle_trigger
 from shared.observability import count_outcome, logger
 from shared.trading.execution import Desired, ExecutionState
 
+_T = TypeVar("_T")
+
 _PAGE = 100
 _MAX_PER_RUN = 5_000
 """What one run takes up; the rest is still due a minute later, and the alarm on its age rings."""
 _PENDING_FOR = timedelta(seconds=15)
 """A trigger that is stored for longer than this without its fan-out being done was perhaps never queued."""
 
+_MINUTE = timedelta(minutes=1)
 _EARLY = timedelta(seconds=1)
 """A dead-man message may come this much before its time, by a clock that differs: dropped then, it would be missed."""
 
@@ -39,24 +44,40 @@ _BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 
 
 async def watch() -> dict[str, int]:
-    """Queue a look at every execution that is due, and the fan-out of every trigger that is waiting."""
+    """Queue a look at every execution that is due, and the fan-out of every trigger that is waiting.
+
+    A request that fails keeps nobody else waiting; when the rest is done, the first one's error is raised.
+    """
     now = utc_now()
-    executions = await _settle_due(now)
-    triggers = await asyncio.to_thread(_resume_fanouts, now)
+    failed: list[Exception] = []
+    executions = await _settle_due(now, failed)
+    triggers = await _done(failed, 0, _resume_fanouts, now)
     if executions or triggers:
         logger.info("watch_done", executions=executions, triggers=triggers)
+    if failed:
+        raise failed[0]
     return {"executions": executions, "triggers": triggers}
 
 
-async def _settle_due(now: datetime) -> int:
-    shards = await asyncio.gather(*(asyncio.to_thread(_due_in, shard, now) for shard in range(OPEN_SHARDS)))
+async def _settle_due(now: datetime, failed: list[Exception]) -> int:
+    none: list[tuple[datetime, str]] = []
+    shards = await asyncio.gather(*(_done(failed, none, _due_in, shard, now) for shard in range(OPEN_SHARDS)))
     # What has waited longest comes first, whatever its shard.
     waiting = sorted(pair for shard in shards for pair in shard)
     due = [execution_id for _, execution_id in waiting[:_MAX_PER_RUN]]
     queued = 0
     for chunk in in_chunks(due, _PAGE):
-        queued += await asyncio.to_thread(_queue, chunk, now)
+        queued += await _done(failed, 0, _queue, chunk, now)
     return queued
+
+
+async def _done(failed: list[Exception], otherwise: _T, do: Callable[..., _T], *arguments: Any) -> _T:
+    """Return what a blocking step comes to; where it fails, note that and return `otherwise`."""
+    try:
+        return await asyncio.to_thread(do, *arguments)
+    except Exception as error:  # noqa: BLE001 - raised again when the others have had their turn
+        failed.append(error)
+        return otherwise
 
 
 def _due_in(shard: int, now: datetime) -> list[tuple[datetime, str]]:
@@ -69,7 +90,7 @@ def _queue(execution_ids: list[str], now: datetime) -> int:
     found = Execution.find_many(execution_ids, consistent=True).values()
     due = [execution for execution in found if _is_due(execution, now)]
     for execution in due:
-        send_orders([_settle(execution)], delivery=_delivery(execution))
+        send_orders([_settle(execution)], delivery=_delivery(execution, now))
     return len(due)
 
 
@@ -123,9 +144,16 @@ def _is_fresh(created_at: datetime, now: datetime) -> bool:
     return now - created_at <= timedelta(seconds=settings().max_alert_age_s)
 
 
-def _delivery(execution: Execution) -> str:
-    """Name the look by what it is due for: the queue drops a second message about the same."""
-    return f"due-{to_iso(execution.due_at or execution.updated_at)}-{execution.desired.value}"
+def _delivery(execution: Execution, now: datetime) -> str:
+    """Name the look by what it is due for: the queue drops a second message about the same.
+
+    The worker of the first may have died, and the queue would bring it back only after its visibility time-out. So one
+    that is due since one minute, 3, 7, 15 … has a new name: a queue that lags holds a few looks of each, not one for
+    every minute.
+    """
+    due_at = execution.due_at or execution.updated_at
+    minutes = max(int((now - due_at) / _MINUTE), 0)
+    return f"due-{to_iso(due_at)}-{(minutes + 1).bit_length()}-{execution.desired.value}"
 
 
 async def take_over(execution_id: str) -> None:
@@ -142,7 +170,7 @@ async def take_over(execution_id: str) -> None:
         await asyncio.to_thread(settle_trigger, execution.trigger_id)
         return
     now = utc_now()
-    delivery = _delivery(execution)
+    delivery = _delivery(execution, now)
     if _is_due(execution, now + _EARLY):
         if not await asyncio.to_thread(_ask_again, execution, now):
             return

@@ -38,6 +38,10 @@ def main() -> None:
         port=int(os.environ["GATEWAY_PORT"]),
         http="httptools",
         loop="asyncio",
+        # MiniStack writes its own Date, and takes a caller for who it is.
+        date_header=False,
+        server_header=False,
+        proxy_headers=False,
         access_log=False,
         log_level="warning",
         timeout_keep_alive=_KEEP_ALIVE_S,

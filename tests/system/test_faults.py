@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +11,12 @@ from local.faults.stack import burst
 from local.faults.stack.ground import BUY, Ground, Run
 from local.faults.stack.kills import KILLED_BOUND_MS, chase, compare
 from local.faults.stack.records import Records
+from local.faults.stack.workers import find_workers
 from tests.system.stack_client import Stack, wait_for
 
 FOLLOWERS = 8
 STRATEGIES, ALERTS = 5, 40
+ROAD = ("StrategyWebhook", "TriggerFanout", "OrderExecutor")
 
 
 @pytest.fixture
@@ -47,6 +50,14 @@ def test_every_alert_of_a_burst_has_its_trigger_and_an_execution_with_an_end(unl
     assert (endings.faults, endings.unsettled) == ([], 0)
     for strategy in strategies:
         close_all(stack, strategy["strategy_id"])
+
+
+def test_who_works_off_queues_leaves_the_cores_to_who_answers(stack: Stack) -> None:
+    strategy = stack.add_strategy("PRIORITY", followers=1)
+    strategy.wait_until_all(strategy.fire(), "PROTECTED")
+    workers = list(find_workers(stack.running.aws_pid))
+    priorities = {name: {os.getpriority(os.PRIO_PROCESS, pid) for pid, one in workers if name in one} for name in ROAD}
+    assert priorities == {"StrategyWebhook": {0}, "TriggerFanout": {10}, "OrderExecutor": {10}}
 
 
 def test_workers_killed_on_the_road_change_nothing_about_its_end(unlimited: Stack) -> None:

@@ -32,7 +32,7 @@ KILLED_BOUND_MS, LIVING_BOUND_MS = 25_000, 5_000
 _KILLING_S = 20.0
 """Over which a run's kills are spread: the first road and the looks that follow it."""
 _ACCEPTED_S, _DRAIN_S = 120.0, 300.0
-_CHASE_S, _CHASE_NAKED_S = 4.0, 12.0
+_CHASE_S, _CHASE_NAKED_S = 4.0, 45.0
 _CUT_OFF, _CUTS = 6, 8
 """Followers whose requests for a stop are cut off, and how many each: fewer than make the worker give up."""
 
