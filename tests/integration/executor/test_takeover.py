@@ -7,14 +7,18 @@ import os
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+from pynamodb.exceptions import QueryError
+
 from functions.position_watcher import app as watcher
+from functions.position_watcher import service
 from shared.clock import utc_now
 from shared.messages import DEAD_MAN_S, Command
-from shared.models.execution import Execution
+from shared.models.execution import Execution, open_shard, open_shard_of
 from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
@@ -224,6 +228,49 @@ def test_watch_queues_what_is_due_and_nothing_else(world: World) -> None:
     settled = {message["execution_id"] for message in world.queue("orders") if message["command"] == "SETTLE"}
     assert due.id in settled
     assert not {later.id, ended.id} & settled
+
+
+def test_position_is_due_again_before_the_watchers_next_minute(world: World) -> None:
+    execution = world.opened(world.follower())
+    assert execution.due_at is not None
+    assert execution.due_at <= utc_now() + timedelta(seconds=30)
+    world.work(execution, command=Command.SETTLE)
+    looked_at = world.now(execution)
+    assert looked_at.due_at is not None
+    assert execution.due_at < looked_at.due_at <= utc_now() + timedelta(seconds=30)
+
+
+def test_look_whose_worker_died_is_queued_anew_each_time_that_doubles(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = world.opened(world.follower())
+    due_at = utc_now()
+    execution.update(actions=[Execution.due_at.set(due_at)])
+
+    def looks(minutes: int) -> int:
+        monkeypatch.setattr(service, "utc_now", lambda: due_at + timedelta(minutes=minutes, seconds=1))
+        watcher.lambda_handler({}, None)
+        return len([m for m in world.queue("orders") if m["execution_id"] == execution.id])
+
+    assert [looks(minutes) for minutes in (0, 0, 1, 2, 3, 4, 5, 6, 7)] == [1, 0, 1, 0, 1, 0, 0, 0, 1]
+
+
+def test_request_that_fails_keeps_no_other_position_from_its_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = world.opened(world.follower())
+    execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
+    due_in = service._due_in
+
+    def fail_elsewhere(shard: int, now: datetime) -> list[tuple[datetime, str]]:
+        if open_shard(shard) != open_shard_of(execution.id):
+            raise QueryError("throttled")
+        return due_in(shard, now)
+
+    monkeypatch.setattr(service, "_due_in", fail_elsewhere)
+    with pytest.raises(QueryError, match="throttled"):
+        watcher.lambda_handler({}, None)
+    assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
 
 
 def test_stop_that_filled_unseen_is_booked_by_the_watch(world: World) -> None:
