@@ -39,7 +39,8 @@ _FIFO_BATCHES = 4
 
 _ANSWERING = ("Express", "Webhook")
 """In the names of the functions that answer HTTP."""
-_NICE = 10
+_NICER, _NICEST = 10, 19
+"""By how much the others stand back behind this process, and how far that goes."""
 
 
 def apply(version: str) -> bool:
@@ -84,7 +85,8 @@ def _behind_who_answers(original: Any) -> Any:
     def spawn(worker: Any) -> None:
         original(worker)
         if not any(word in worker.func_name for word in _ANSWERING):
-            os.setpriority(os.PRIO_PROCESS, worker._proc.pid, _NICE)
+            mine = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, worker._proc.pid, min(mine + _NICER, _NICEST))
 
     return spawn
 
