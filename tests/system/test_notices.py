@@ -89,7 +89,8 @@ def test_the_same_message_again_sends_nothing(stack: Stack, strategy: FollowedSt
 
 def test_a_refusal_is_told_with_its_reason(stack: Stack, strategy: FollowedStrategy) -> None:
     stack.move_price("BTCUSDT", "20900")
-    strategy.wait_until_all(strategy.fire(winRate="51"), "DENIED")
+    # Another stop: the same signal within 30 seconds would be the first alert again.
+    strategy.wait_until_all(strategy.fire(stop="19600"), "DENIED")
     (refused,) = wait_for("the refusal told in the chat", chat_says(strategy, "position not opened"))
     assert "The market had moved too far from the alert's price." in refused
     stack.move_price("BTCUSDT", "20000")
