@@ -53,9 +53,12 @@ class Course:
         await self._world.invoke_alone(asyncio.to_thread(closing.close_all, self._world.strategy, delivery=_id()))
 
     def move_through_every_stop(self) -> None:
-        """Let the price fall and rise past every stop and target."""
-        for factor in ("0.93", "1.15"):
-            self._set_price(_round(self._price * Decimal(factor)))
+        """Let the price fall and rise past every stop and target, however far the market has gone since."""
+        accounts = self._exchange.venue.accounts.values()
+        triggers = [algo.trigger_price for one in accounts for algo in one.open_algos(SYMBOL) if algo.trigger_price]
+        lowest, highest = min([self._price, *triggers]), max([self._price, *triggers])
+        self._set_price(_round(lowest * Decimal("0.93")))
+        self._set_price(_round(highest * Decimal("1.07")))
 
     # -- alerts and the market -------------------------------------------------------------------------------------
 
