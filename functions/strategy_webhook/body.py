@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 from shared.errors import RequestInvalid
 
-MAX_BYTES = 16 * 1024
 _MAX_DEPTH = 32
 
 Json: TypeAlias = "str | NumberText | bool | list[Json] | dict[str, Json] | None"
@@ -21,12 +20,10 @@ class NumberText(str):
 
 
 def read_body(raw: bytes) -> dict[str, Json]:
-    """Return the fields of a body; raise RequestInvalid if it is not one JSON object of at most 16 KiB.
+    """Return the fields of a body; raise RequestInvalid if it is not one JSON object.
 
     TradingView writes an unquoted NaN where an indicator has no value: it is read as the text "NaN".
     """
-    if len(raw) > MAX_BYTES:
-        raise RequestInvalid("body must be at most 16 KiB")
     try:
         found = json.loads(
             raw.decode("utf-8-sig"),

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.telegram_webhook.schemas import read_command
 from functions.telegram_webhook.service import obey
+from shared.api.function_url import NOT_FOUND, Answer, answer_request, header_of, raw_body_of, route_of
 from shared.api.maintenance import refuse_during_maintenance
 from shared.config import settings
 from shared.errors import AccessDenied, RequestInvalid, ServiceUnavailable
@@ -31,30 +28,15 @@ MAX_BYTES: Final = 64 * 1024
 """Far above any update that says something to the bot."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: Mapping[str, object]
-
-
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one HTTP request. Telegram repeats what is not answered with 200, for a day."""
-    try:
-        answer = _answer(event)
-    except Exception as error:  # noqa: BLE001 - a request ends here
-        logger.error("request_failed", error=type(error).__name__, request_id=context.aws_request_id)
-        count_outcome("telegram_update_failed")
-        answer = _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"message": "internal server error"})
-    return {
-        "statusCode": int(answer.status),
-        "headers": {"content-type": "application/json", "x-request-id": context.aws_request_id},
-        "body": json.dumps(answer.body),
-    }
+    return answer_request(event, context, _answer, failure="telegram_update_failed")
 
 
-def _answer(event: Mapping[str, Any]) -> _Answer:
-    if _method_of(event) != "POST":
-        return _Answer(HTTPStatus.NOT_FOUND, {"message": "route not found"})
+def _answer(event: Mapping[str, Any]) -> Answer:
+    method, _ = route_of(event)
+    if method != "POST":
+        return NOT_FOUND
     try:
         _check_secret(event)
         refuse_during_maintenance()
@@ -62,17 +44,17 @@ def _answer(event: Mapping[str, Any]) -> _Answer:
     except AccessDenied:
         count_outcome("telegram_update_refused")
         logger.warning("telegram_update_refused")
-        return _Answer(HTTPStatus.UNAUTHORIZED, {"message": "unauthorized"})
+        return Answer(401, {"message": "unauthorized"})
     except ServiceUnavailable as error:
-        return _Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"message": str(error)})
+        return Answer(503, {"message": str(error)})
     except RequestInvalid as error:
-        return _Answer(HTTPStatus.BAD_REQUEST, {"message": str(error)})
+        return Answer(400, {"message": str(error)})
     command = read_command(update)
     if command is None:
         logger.info("telegram_update_ignored")
     else:
         obey(command)
-    return _Answer(HTTPStatus.OK, {})
+    return Answer(200, {})
 
 
 def _check_secret(event: Mapping[str, Any]) -> None:
@@ -82,8 +64,7 @@ def _check_secret(event: Mapping[str, Any]) -> None:
     except (BotoCoreError, ClientError) as error:
         logger.error("telegram_secret_unreadable", error=type(error).__name__)
         raise ServiceUnavailable("temporarily unavailable") from error
-    headers = event.get("headers") or {}
-    sent = next((str(value) for name, value in headers.items() if str(name).lower() == SECRET_HEADER), "")
+    sent = header_of(event, SECRET_HEADER) or ""
     # Digests have one length, whatever was sent; an empty secret would let everybody in.
     if not hmac.compare_digest(_digest(sent), _digest(expected)) or not expected:
         raise AccessDenied("unauthorized", authenticated=False)
@@ -94,18 +75,8 @@ def _digest(text: str) -> bytes:
 
 
 def _read_update(event: Mapping[str, Any]) -> Any:
-    body = event.get("body") or ""
-    if len(body) > MAX_BYTES * 2:
-        raise RequestInvalid("body is too long")
+    raw = raw_body_of(event, max_bytes=MAX_BYTES)
     try:
-        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else str(body).encode()
-        if len(raw) > MAX_BYTES:
-            raise RequestInvalid("body is too long")
         return json.loads(raw)
-    except (binascii.Error, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RequestInvalid("body must be JSON") from error
-
-
-def _method_of(event: Mapping[str, Any]) -> str:
-    http = (event.get("requestContext") or {}).get("http") or {}
-    return str(http.get("method") or event.get("httpMethod") or "")
