@@ -58,6 +58,9 @@ async def protect(trade: Trade, filled: Filled, *, left: Decimal | None = None) 
     stop's request and never decide about it: an error of theirs is raised only when the stop stands.
     """
     exits = plan_for(trade, left or filled.amount)
+    if exits.omitted:
+        # Too small for the symbol's minimum, or a price below zero: the stop has the whole position.
+        logger.warning("targets_omitted", execution_id=trade.execution.id, legs=[leg.value for leg in exits.omitted])
     trade.execution.filled_amount = filled.amount  # known from here on, written or not
     give_up_at_s = time.monotonic() + STOP_GIVE_UP_S
     placed, noted = await asyncio.gather(

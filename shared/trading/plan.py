@@ -5,7 +5,7 @@ more than was sized; take profits, the trailing activation and the prices beyond
 so that they neither reach it nor fall onto the price they must lie beyond.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
@@ -65,11 +65,7 @@ class StopPrices:
 class ExitPlan:
     """Every way out of one position of `amount`, and the legs that were asked for but cannot be placed."""
 
-    entry_side: Side
     amount: Decimal
-    stop_prices: StopPrices
-    targets: tuple[Decimal, ...]
-    """The prices of all take profits on the tick grid, nearest first; kept so that they can be split anew."""
     stops: tuple[PlannedOrder, ...]
     take_profits: tuple[PlannedOrder, ...]
     trailing: PlannedOrder | None
@@ -96,33 +92,25 @@ def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry
     """Return the stop, the take profits and the trailing stop of a position of `amount`."""
     if entry_side is not signal.side:
         raise ValueError("the signal is for the other side")
-    targets = sorted(
-        (_price_away(price, entry_side=entry_side, filters=filters) for price in signal.take_profits),
-        reverse=entry_side is Side.SELL,
-    )
-    return _assemble(
-        entry_side=entry_side,
+    if amount <= 0:
+        raise ValueError("there is no way out of nothing")
+    # A fill that is no multiple of the step leaves dust, which only the stop's closePosition can take.
+    limit_amount = round_down(amount, filters.step_size)
+    take_profits = _plan_take_profits(signal, amount=limit_amount, filters=filters)
+    trailing = _plan_trailing(signal, amount=amount, filters=filters)
+    omitted = []
+    if signal.take_profits and not take_profits:
+        omitted.append(Leg.TAKE_PROFIT_1)
+    if signal.trailing is not None and trailing is None:
+        omitted.append(Leg.TRAILING)
+    return ExitPlan(
         amount=amount,
-        prices=stop_prices(signal, filters=filters),
-        targets=tuple(targets),
-        trailing=_plan_trailing(signal, filters=filters),
-        trailing_wanted=signal.trailing is not None,
-        filters=filters,
-    )
-
-
-def resize_exits(plan: ExitPlan, filled_amount: Decimal, filters: SymbolFilters) -> ExitPlan:
-    """Return the same ways out of a position of which only `filled_amount` came about."""
-    if filled_amount > plan.amount:
-        raise ValueError("more was filled than was planned")
-    return _assemble(
-        entry_side=plan.entry_side,
-        amount=filled_amount,
-        prices=plan.stop_prices,
-        targets=plan.targets,
-        trailing=plan.trailing,
-        trailing_wanted=plan.trailing is not None or Leg.TRAILING in plan.omitted,
-        filters=filters,
+        stops=_plan_stops(
+            stop_prices(signal, filters=filters), entry_side=signal.side, amount=limit_amount, filters=filters
+        ),
+        take_profits=take_profits,
+        trailing=trailing,
+        omitted=tuple(omitted),
     )
 
 
@@ -164,49 +152,6 @@ def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: Symb
     return amounts
 
 
-def _assemble(
-    *,
-    entry_side: Side,
-    amount: Decimal,
-    prices: StopPrices,
-    targets: tuple[Decimal, ...],
-    trailing: PlannedOrder | None,
-    trailing_wanted: bool,
-    filters: SymbolFilters,
-) -> ExitPlan:
-    if amount <= 0:
-        raise ValueError("there is no way out of nothing")
-    # A fill that is no multiple of the step leaves dust, which only the stop's closePosition can take.
-    limit_amount = round_down(amount, filters.step_size)
-    take_profits = tuple(
-        PlannedOrder(
-            leg=leg, type=OrderType.LIMIT, side=entry_side.opposite, amount=share, price=price, reduce_only=True
-        )
-        for leg, (price, share) in zip(
-            TAKE_PROFIT_LEGS, split_amount(limit_amount, targets=targets, filters=filters).items(), strict=False
-        )
-    )
-    trailing_amount = round_down(amount, filters.entry_step)
-    if trailing is not None:
-        fits = trailing_amount > 0 and trailing_amount >= filters.market_min_amount
-        trailing = replace(trailing, amount=trailing_amount) if fits else None
-    omitted = []
-    if targets and not take_profits:
-        omitted.append(Leg.TAKE_PROFIT_1)
-    if trailing_wanted and trailing is None:
-        omitted.append(Leg.TRAILING)
-    return ExitPlan(
-        entry_side=entry_side,
-        amount=amount,
-        stop_prices=prices,
-        targets=targets,
-        stops=_plan_stops(prices, entry_side=entry_side, amount=limit_amount, filters=filters),
-        take_profits=take_profits,
-        trailing=trailing,
-        omitted=tuple(omitted),
-    )
-
-
 def _plan_stops(
     prices: StopPrices, *, entry_side: Side, amount: Decimal, filters: SymbolFilters
 ) -> tuple[PlannedOrder, ...]:
@@ -242,8 +187,23 @@ def _plan_stops(
     )
 
 
-def _plan_trailing(signal: Signal, *, filters: SymbolFilters) -> PlannedOrder | None:
-    if signal.trailing is None:
+def _plan_take_profits(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
+    targets = sorted(
+        (_price_away(price, entry_side=signal.side, filters=filters) for price in signal.take_profits),
+        reverse=signal.side is Side.SELL,
+    )
+    shares = split_amount(amount, targets=tuple(targets), filters=filters)
+    return tuple(
+        PlannedOrder(
+            leg=leg, type=OrderType.LIMIT, side=signal.side.opposite, amount=share, price=price, reduce_only=True
+        )
+        for leg, (price, share) in zip(TAKE_PROFIT_LEGS, shares.items(), strict=False)
+    )
+
+
+def _plan_trailing(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> PlannedOrder | None:
+    amount = round_down(amount, filters.entry_step)
+    if signal.trailing is None or amount <= 0 or amount < filters.market_min_amount:
         return None
     with exact():
         activation = signal.order_price + signal.side.sign * signal.trailing.trigger
@@ -255,6 +215,7 @@ def _plan_trailing(signal: Signal, *, filters: SymbolFilters) -> PlannedOrder | 
         leg=Leg.TRAILING,
         type=OrderType.TRAILING_STOP_MARKET,
         side=signal.side.opposite,
+        amount=amount,
         activation_price=_price_away(activation, entry_side=signal.side, filters=filters),
         callback_rate=callback_rate,
         reduce_only=True,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.trading.filters import SymbolFilters, round_up
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
-from shared.trading.plan import ExitPlan, OrderType, plan_close, plan_entry, plan_exits, resize_exits, split_amount
+from shared.trading.plan import ExitPlan, OrderType, plan_close, plan_entry, plan_exits, split_amount
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 
@@ -194,30 +194,29 @@ class TestPartialFill:
     FULL = replace(DOCUMENTED, stop_type=StopType.LIMIT, trailing=Trailing(D(95), D(2)))
 
     def test_exits_are_sized_to_what_was_filled(self) -> None:
-        resized = resize_exits(plan(self.FULL), D("0.400"), BITCOIN)
-        assert [order.amount for order in resized.take_profits] == [D("0.133"), D("0.133"), D("0.134")]
-        assert resized.trailing is not None
-        assert resized.trailing.amount == D("0.400")
-        assert resized.stops[0].amount == D("0.400")
-        assert resized == plan(self.FULL, amount="0.400")
+        planned = plan(self.FULL, amount="0.400")
+        assert [order.amount for order in planned.take_profits] == [D("0.133"), D("0.133"), D("0.134")]
+        assert planned.trailing is not None
+        assert planned.trailing.amount == D("0.400")
+        assert planned.stops[0].amount == D("0.400")
+        assert planned.omitted == ()
 
     def test_fill_below_the_minimum_keeps_a_stop_for_the_whole_position_at_its_own_trigger(self) -> None:
         filters = replace(BITCOIN, min_amount=D("0.010"), market_min_amount=D("0.010"))
-        resized = resize_exits(plan(self.FULL, filters=filters), D("0.004"), filters)
-        (stop,) = resized.orders
+        planned = plan(self.FULL, amount="0.004", filters=filters)
+        (stop,) = planned.orders
         assert (stop.leg, stop.type, stop.close_position) == (Leg.STOP, OrderType.STOP_MARKET, True)
         assert stop.trigger_price == D("19000")
-        assert resized.omitted == (Leg.TAKE_PROFIT_1, Leg.TRAILING)
+        assert planned.omitted == (Leg.TAKE_PROFIT_1, Leg.TRAILING)
 
     def test_dust_below_a_step_is_left_to_the_stop(self) -> None:
-        resized = resize_exits(plan(), D("0.4005"), BITCOIN)
-        assert sum(order.amount or D(0) for order in resized.take_profits) == D("0.400")
-        assert resized.stops[0].close_position
+        planned = plan(amount="0.4005")
+        assert sum(order.amount or D(0) for order in planned.take_profits) == D("0.400")
+        assert planned.stops[0].close_position
 
-    @pytest.mark.parametrize("filled", ["0", "0.674"])
-    def test_fill_of_nothing_or_of_more_than_planned_is_an_error_of_the_caller(self, filled: str) -> None:
-        with pytest.raises(ValueError, match=r"nothing|more was filled"):
-            resize_exits(plan(), D(filled), BITCOIN)
+    def test_way_out_of_nothing_is_an_error_of_the_caller(self) -> None:
+        with pytest.raises(ValueError, match="nothing"):
+            plan(amount="0")
 
 
 @st.composite
@@ -288,10 +287,10 @@ class TestProperties:
         signal, filters, amount = case
         planned = plan_exits(signal=signal, filters=filters, amount=amount, entry_side=signal.side)
         filled = filters.step_size * data.draw(st.integers(1, int(amount // filters.step_size)))
-        resized = resize_exits(planned, filled, filters)
-        assert plan_violations(resized, filters) == []
-        assert resized.stops[-1].close_position
-        assert resized.stops[0].trigger_price == planned.stops[0].trigger_price
-        taken = sum(Fraction(order.amount or 0) for order in resized.take_profits)
+        partial = plan_exits(signal=signal, filters=filters, amount=filled, entry_side=signal.side)
+        assert plan_violations(partial, filters) == []
+        assert partial.stops[-1].close_position
+        assert partial.stops[0].trigger_price == planned.stops[0].trigger_price
+        taken = sum(Fraction(order.amount or 0) for order in partial.take_profits)
         assert taken == (Fraction(filled) if filled >= filters.min_amount else 0)
         assert is_multiple(filled, filters.step_size)
