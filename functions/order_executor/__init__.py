@@ -12,6 +12,8 @@ targets.py     take-profits and trailing stop, within what is left
 settling.py    from where an execution stands to where it should be, whoever began it
 watching.py    a look at an open position: its amount, its stops, its targets
 closing.py     getting out: reduce-only, what is ours and no more
+waiting.py     what waits for its lane to have weight again
+due.py         when an execution is looked at next
 booking.py     what an ended position earned
 fills.py       the exchange's fills, each under the client id of its order
 venue_orders.py  whose a standing order is, and how it is cancelled

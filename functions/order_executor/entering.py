@@ -14,7 +14,8 @@ from typing import Any
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import admission, booking
-from functions.order_executor.trade import Trade, due_in
+from functions.order_executor.due import due_in
+from functions.order_executor.trade import Trade
 from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from functions.order_executor.due import due_next_minute
 from functions.order_executor.entering import Filled
 from functions.order_executor.targets import place_targets, targets_of
-from functions.order_executor.trade import Trade, due_in, learn
+from functions.order_executor.trade import Trade, learn
 from shared.clock import to_ms, utc_now
 from shared.errors import (
     ExchangeError,
@@ -40,13 +41,6 @@ _RETRY_PAUSE_S = 0.15
 _THROTTLED_PAUSE_S = 1.0
 ATTENTION = "attention_needed"
 """The metric that wakes somebody up: a position that we could not handle as promised."""
-WATCH_EVERY_S = 60.0
-"""The watcher's minute."""
-NEXT_LOOK_S = 20.0
-"""From when on an execution is due again after a look: well before the watcher's next minute, which then takes it.
-
-After 60 s that minute would miss it by as long as the look took, and find it only with the one after.
-"""
 _ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.FILLED})
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
@@ -210,7 +204,7 @@ async def note_protected(trade: Trade) -> None:
     await trade.advance(
         ExecutionState.PROTECTED,
         orders=trade.of_leg(*STOP_LEGS),
-        due_at=due_in(NEXT_LOOK_S),
+        due_at=due_next_minute(),
         protected_at=execution.protected_at or now,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,
     )

@@ -12,11 +12,12 @@ from typing import assert_never
 
 from functions.order_executor import admission, booking, closing, entering, protecting, watching
 from functions.order_executor.closing import Closed
+from functions.order_executor.due import WATCH_EVERY_S, back_off_s, due_in, due_next_minute
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.trade import Trade, due_in
+from functions.order_executor.trade import Trade
 from functions.order_executor.watching import Found
-from shared.clock import from_iso, utc_now
+from shared.clock import utc_now
 from shared.errors import OrderDenied
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.order import Order, OrderStatus
@@ -40,16 +41,10 @@ async def come_back(trade: Trade, *, after_s: float | None = None) -> None:
     `due_at` is moved and one message sent for it; whoever finds it moved meanwhile drops the message, so that looks
     never multiply. Work that is under way does not move it: its dead-man message would be dropped.
     """
-    delay_s = int(after_s or _back_off_s(trade))
+    delay_s = int(after_s or back_off_s(trade.execution, least_s=_LOOK_AGAIN_S))
     await trade.advance(due_at=due_in(delay_s))
-    if delay_s < protecting.WATCH_EVERY_S:
+    if delay_s < WATCH_EVERY_S:
         await asyncio.to_thread(send_reconcile, ReconcileMessage(trade.execution.id), delay_s=delay_s)
-
-
-def _back_off_s(trade: Trade) -> float:
-    since = trade.execution.state_times.get(trade.execution.state.value)
-    age_s = (utc_now() - from_iso(since)).total_seconds() if since else 0.0
-    return min(max(_LOOK_AGAIN_S, age_s / 4), protecting.WATCH_EVERY_S)
 
 
 def needs_another_look(trade: Trade) -> bool:
@@ -140,7 +135,7 @@ async def end_unknown(trade: Trade, *, watched: bool = False) -> None:
     wanted = trade.execution.desired is not Desired.CLOSED
     if watched and wanted and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
         state = None if trade.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
-        await trade.advance(state, due_at=due_in(protecting.NEXT_LOOK_S), reason=CloseReason.ENTRY_UNKNOWN.value)
+        await trade.advance(state, due_at=due_next_minute(), reason=CloseReason.ENTRY_UNKNOWN.value)
         return
     if trade.execution.state is ExecutionState.ENTERING:
         await trade.advance(ExecutionState.ENTRY_UNKNOWN)

@@ -248,8 +248,3 @@ def learn(order: Order, view: OrderView) -> None:
     order.filled = view.filled
     if view.average is not None:
         order.average = view.average
-
-
-def due_in(seconds: float) -> datetime:
-    """Return when the watcher must look at the execution again."""
-    return utc_now() + timedelta(seconds=seconds)

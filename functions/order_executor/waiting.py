@@ -9,9 +9,10 @@ import math
 import random
 
 from functions.order_executor import admission, booking, settling
-from functions.order_executor.protecting import ATTENTION, WATCH_EVERY_S
+from functions.order_executor.due import WATCH_EVERY_S, back_off_s
+from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.trade import Trade
-from shared.clock import from_iso, utc_now
+from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.observability import count_outcome, logger
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
@@ -41,10 +42,7 @@ async def wait_for_lane(trade: Trade, error: ExchangeThrottled) -> None:
     """Let work that was begun wait until the exchange takes requests again, longer and longer while it does not."""
     execution = trade.execution
     banned = isinstance(error, AddressBanned)
-    since = execution.state_times.get(execution.state.value)
-    age_s = (utc_now() - from_iso(since)).total_seconds() if since else 0.0
-    back_off_s = min(age_s / 4, WATCH_EVERY_S)
-    soonest_s = max(error.retry_after_s, back_off_s, _SHORTEST_S)
+    soonest_s = max(error.retry_after_s, back_off_s(execution, least_s=_SHORTEST_S))
     urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
     if banned and urgent and execution.state in HOLDS_QUANTITY:
         logger.error("position_out_of_reach", execution_id=execution.id, state=execution.state.value)

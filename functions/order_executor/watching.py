@@ -14,7 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from functions.order_executor import closing, protecting, targets
-from functions.order_executor.trade import Trade, due_in
+from functions.order_executor.due import due_next_minute
+from functions.order_executor.trade import Trade
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import RecordChanged
 from shared.exchange.views import OrderView, VenueStatus
@@ -73,7 +74,7 @@ async def look(trade: Trade) -> Found:
     await _flatten_late_fill(trade, left)
     await trade.advance(
         slot=(PositionSlot.quantity.set(left),),
-        due_at=due_in(protecting.NEXT_LOOK_S),
+        due_at=due_next_minute(),
         flat_since=None,
         seen_amount=held,
     )
