@@ -4,7 +4,7 @@ Functions run on the same Python. What no layer ships they cannot import, as on 
 not within their reach.
 
 Its own server, Hypercorn, parses HTTP in Python, which is half of the CPU that a request costs; Uvicorn leaves that to
-a parser in C. Everything that a stack does goes through this one process.
+a parser in C, and the event loop too. Everything that a stack does goes through this one process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
         http="httptools",
-        loop="asyncio",
+        loop="uvloop",
         # MiniStack writes its own Date, and takes a caller for who it is.
         date_header=False,
         server_header=False,

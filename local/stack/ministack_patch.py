@@ -1,4 +1,4 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: nine things that this stack needs.
+"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: ten things that this stack needs.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
    block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
@@ -9,22 +9,31 @@
 5. It keeps a queue's `MaximumConcurrency` as text, as CloudFormation wrote it, and fails when it compares it.
 6. With `AUTH=true` it asks who sends a letter by SES for rights on everything, AWS for rights on the sender's identity.
 7. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
-8. With `AUTH=true` it parses the policies of who asks anew with each request. They are parsed once for each text.
+8. With `AUTH=true` it parses the policies of who asks anew with each request, and gathers them anew for each item of a
+   transaction. They are parsed once for each text, and gathered once for each request.
 9. All functions share this machine's cores alike, where on AWS each has its own. Somebody waits for those that answer
    HTTP; those that work off queues, streams and schedules leave the cores to them first.
+10. It holds each answer back until a function has logged nothing for 5 ms, or for 50 ms if it never did, and looks
+   every millisecond. What was logged before the answer is in the pipe by then: it waits until that is empty.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
 
 from __future__ import annotations
 
+import array
+import fcntl
 import hashlib
 import json
 import os
+import queue
 import shutil
 import tempfile
+import termios
 import threading
+import time
 import zipfile
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +48,7 @@ _FIFO_BATCHES = 4
 
 _ANSWERING = ("Express", "Webhook")
 """In the names of the functions that answer HTTP."""
+_LOGGED_WITHIN_S, _LINE_TAKEN_WITHIN_S = 0.25, 0.002
 _NICER, _NICEST = 10, 19
 """By how much the others stand back behind this process, and how far that goes."""
 
@@ -56,6 +66,8 @@ def apply(version: str) -> bool:
     iam_actions._ses_v2_resource_arn = _with_sender_identities(iam_actions._ses_v2_resource_arn)
     lambda_svc._poll_dynamodb_streams = _beside_the_queues(lambda_svc._poll_dynamodb_streams)
     iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
+    iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal = _gathered_once(iam_evaluator)
+    lambda_runtime.Worker._drain_stderr_bounded = _what_was_logged
     lambda_runtime.Worker._spawn = _behind_who_answers(lambda_runtime.Worker._spawn)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
@@ -79,6 +91,49 @@ def _parsed_once(original: Any) -> Any:
         return of_text(document) if isinstance(document, str) else original(document)
 
     return parse
+
+
+def _gathered_once(iam_evaluator: Any) -> tuple[Any, Any]:
+    """Return MiniStack's `pin_request_caller`, which begins a request, and its `resolve_principal`, once for each."""
+    pin, resolve = iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal
+    # Each request is served by a task, whose context is its own.
+    of_request: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("of_request", default=None)
+
+    def pin_request_caller(*arguments: Any, **named: Any) -> None:
+        of_request.set({})
+        pin(*arguments, **named)
+
+    def resolve_principal(access_key_id: str, account_id: str, credential: Any = None) -> Any:
+        known = of_request.get()
+        if known is None:
+            return resolve(access_key_id, account_id, credential)
+        key = (access_key_id, account_id)
+        if key not in known:
+            known[key] = resolve(access_key_id, account_id, credential)
+        return known[key]
+
+    return pin_request_caller, resolve_principal
+
+
+def _what_was_logged(worker: Any) -> str:
+    lines = []
+    ends_at_s = time.monotonic() + _LOGGED_WITHIN_S
+    while time.monotonic() < ends_at_s:
+        try:
+            lines.append(worker._stderr_queue.get(timeout=_LINE_TAKEN_WITHIN_S))
+        except queue.Empty:
+            if not _holds_bytes(worker._proc.stderr):
+                break
+    return "\n".join(lines)
+
+
+def _holds_bytes(pipe: Any) -> bool:
+    held = array.array("i", [0])
+    try:
+        fcntl.ioctl(pipe, termios.FIONREAD, held)
+    except (OSError, ValueError):
+        return False  # the worker is gone
+    return held[0] > 0
 
 
 def _behind_who_answers(original: Any) -> Any:
