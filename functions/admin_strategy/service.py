@@ -12,11 +12,11 @@ from functions.admin_strategy.schemas import (
 )
 from shared.api.paging import Listing, Position, by_id, listing, read_page
 from shared.api.requests import ListQuery
-from shared.api.side_by_side import run_side_by_side
 from shared.errors import NotFound
 from shared.models.base import in_chunks
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
+from shared.side_by_side import run_side_by_side
 
 HISTORIES_PER_TRIGGER = 100
 

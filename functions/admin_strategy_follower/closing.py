@@ -13,7 +13,6 @@ from pynamodb.exceptions import UpdateError
 
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
-from shared.api.side_by_side import run_side_by_side
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
@@ -26,6 +25,7 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.observability import logger
+from shared.side_by_side import run_side_by_side
 from shared.trading.execution import Desired
 from shared.trading.ids import execution_id
 

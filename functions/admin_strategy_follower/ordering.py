@@ -16,13 +16,13 @@ from shared.api.exchange_access import UNREACHABLE
 from shared.api.idempotency import Once
 from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault, fault
-from shared.api.side_by_side import run_side_by_side
 from shared.clock import utc_now
 from shared.errors import ExchangeError, NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
 from shared.models.acceptance import accept_admin_order, queue_again
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
 from shared.observability import logger
+from shared.side_by_side import run_side_by_side
 from shared.trading.ids import execution_id
 from shared.trading.signal import Signal, check_geometry
 

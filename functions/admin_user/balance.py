@@ -8,7 +8,6 @@ from typing import Any, NotRequired, TypedDict
 
 from shared.api.answers import Id
 from shared.api.exchange_access import look_through
-from shared.api.side_by_side import run_side_by_side
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import reading
 from shared.exchange.worth import amounts_of, worth_of
@@ -16,6 +15,7 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.user import User
 from shared.observability import logger
+from shared.side_by_side import run_side_by_side
 from shared.trading.valuation import needs_prices
 
 _SHOWN = Decimal("1e-8")

@@ -6,12 +6,15 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from functions.strategy_webhook.body import Json
 from functions.strategy_webhook.schemas import Alert, fault, read_alert
 from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.acceptance import Acceptance, AlertIdTaken, accept_alert
 from shared.models.strategy import Strategy
+from shared.models.strategy_alerts import StrategyAlerts
+from shared.side_by_side import run_side_by_side
 
 # What a secret is compared with where there is no strategy: the comparison takes the same time and never succeeds.
 _NO_HASH = "-" * 64
@@ -23,13 +26,14 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
     Raise RequestUnprocessable, AccessDenied; anything else is a fault of ours, and the alert may be sent again.
     """
     alert = read_alert(fields)
-    strategy = _authenticate(alert)
+    strategy, alerts = _authenticate(alert)
     if not strategy.active:
         raise RequestUnprocessable([fault(fields, "strategy", "must be active")])
     try:
         return accept_alert(
             strategy,
             alert.signal,
+            alerts=alerts,
             received_at=received_at,
             fired_at=alert.fired_at,
             win_rate=alert.win_rate,
@@ -39,13 +43,23 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
         raise RequestUnprocessable([fault(fields, "alertId", "must not be used with another content")]) from error
 
 
-def _authenticate(alert: Alert) -> Strategy:
-    """Return the alert's strategy; raise AccessDenied alike, and after the same work, for each way not to be it."""
-    strategy = Strategy.find(alert.strategy_id)
+def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
+    """Return the alert's strategy, and what is known of its alerts.
+
+    Raise AccessDenied alike, and after the same work, for each way not to be it.
+    """
+    strategy, alerts = _read(alert.strategy_id)
     expected = strategy.webhook_secret_hash if strategy is not None else None
     # A lone surrogate must not be what tells one refusal from another.
     given = hashlib.sha256((alert.secret or "").encode(errors="surrogatepass")).hexdigest()
     matches = hmac.compare_digest(given, expected or _NO_HASH)
     if strategy is None or alert.secret is None or not matches:
         raise AccessDenied("unauthorized", authenticated=False)
-    return strategy
+    return strategy, alerts
+
+
+def _read(strategy_id: str) -> tuple[Strategy | None, StrategyAlerts | None]:
+    """Read both at once: TradingView waits."""
+    found: list[Any] = run_side_by_side(lambda table: table.find(strategy_id), (Strategy, StrategyAlerts))
+    strategy, alerts = found
+    return strategy, alerts

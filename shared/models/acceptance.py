@@ -24,6 +24,7 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
+from shared.side_by_side import run_side_by_side
 from shared.trading.sides import StrategySource
 from shared.trading.signal import Signal, fingerprint
 
@@ -49,6 +50,7 @@ def accept_alert(
     strategy: Strategy,
     signal: Signal,
     *,
+    alerts: StrategyAlerts | None,
     received_at: datetime,
     fired_at: datetime | None = None,
     win_rate: str | None = None,
@@ -56,13 +58,13 @@ def accept_alert(
 ) -> Acceptance:
     """Store and queue an alert's trigger, or find the one that an earlier delivery of it has stored.
 
+    `alerts` is what was read of the strategy's alerts along with it; if they have moved since, they are read again.
     Raise AlertIdTaken when `alert_id` stands for another content, RecordChanged when others kept moving the
     strategy's alerts through every attempt.
     """
     content = fingerprint({"signal": signal})
     alert_key = None if alert_id is None else f"alert#{strategy.id}#{alert_id}"
     for attempt in range(1, _ATTEMPTS + 1):
-        alerts = StrategyAlerts.find(strategy.id)
         known = None if alert_key is None else IdempotencyKey.find_valid(alert_key, at=received_at)
         if known is not None and known.fingerprint != content:
             raise AlertIdTaken(f"alert id of trigger {known.response}")
@@ -87,6 +89,7 @@ def accept_alert(
         except RecordChanged:
             # Another alert took the seq, or the same one came twice at once: read again and decide anew.
             _wait_a_little(attempt)
+            alerts = StrategyAlerts.find(strategy.id)
             continue
         _queue_first(trigger)
         return Acceptance(trigger_id=trigger.id, repeated=False)
@@ -203,12 +206,17 @@ def _store(
 
 
 def _queue_first(trigger: Trigger) -> None:
-    _queue(trigger)
-    send_dead_man([FanoutCheck(trigger.id)])
+    # Neither waits for the other: if the trigger cannot be queued, the dead man's question sends it on.
+    sends: tuple[Callable[[Trigger], None], ...] = (_ask_later, _queue)
+    run_side_by_side(lambda send: send(trigger), sends)
 
 
 def _queue(trigger: Trigger) -> None:
     send_trigger(TriggerMessage(trigger_id=trigger.id, strategy_id=trigger.strategy_id), dedup_id=trigger.id)
+
+
+def _ask_later(trigger: Trigger) -> None:
+    send_dead_man([FanoutCheck(trigger.id)])
 
 
 def _wait_a_little(attempt: int) -> None:

@@ -21,8 +21,8 @@ from moto import mock_aws
 
 import shared.models
 from local import embedded_tables
-from shared import config, secrets
-from shared.api import maintenance, side_by_side
+from shared import config, secrets, side_by_side
+from shared.api import maintenance
 from shared.models.base import Table, connection
 from shared.observability import logger
 
@@ -105,7 +105,7 @@ def settings_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Non
 
 
 @pytest.fixture
-def aws(settings_from: Callable[..., None]) -> Queues:
+def aws(settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
     """Create the queues and the KMS key of a fresh AWS, and point the settings at them."""
     sqs = aws_client("sqs")
     fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
@@ -137,6 +137,8 @@ def aws(settings_from: Callable[..., None]) -> Queues:
     # Opened secrets are remembered for minutes; a fresh key must not open what the last test sealed.
     secrets._opened.clear()
     secrets._parameters.clear()
+    # moto keeps no order under threads.
+    monkeypatch.setattr(side_by_side, "WORKERS", 1)
     return queues
 
 
@@ -151,7 +153,7 @@ def tables(aws: Queues, monkeypatch: pytest.MonkeyPatch) -> Queues:
 
 
 @pytest.fixture
-def admin_api(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
+def admin_api(tables: Queues, settings_from: Callable[..., None]) -> Queues:
     """Prepare what every admin function reads, on top of `tables`: the sample events' client, paging, maintenance."""
     paging_key = aws_client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"][
         "KeyId"
@@ -164,8 +166,6 @@ def admin_api(tables: Queues, settings_from: Callable[..., None], monkeypatch: p
         MAINTENANCE_PARAMETER="/unit/maintenance",
     )
     maintenance.forget_reading()
-    # moto keeps no order under threads.
-    monkeypatch.setattr(side_by_side, "WORKERS", 1)
     return tables
 
 

@@ -13,7 +13,8 @@ from local.faults.worlds import owner
 from local.faults.worlds.exchange import SYMBOL
 from local.faults.worlds.people import Person
 from shared.clock import utc_now
-from shared.models.acceptance import accept_alert
+from shared.models.acceptance import Acceptance, accept_alert
+from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import EVERYTHING, TradingSwitch
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
@@ -65,12 +66,15 @@ class Course:
     async def _alert(self, number: int) -> None:
         world, signal = self._world, self._signal()
         for _ in range(_DELIVERIES):
-            accepting = asyncio.to_thread(
-                accept_alert, world.strategy, signal, received_at=utc_now(), alert_id=f"{world.seed}-{number}"
-            )
+            accepting = asyncio.to_thread(self._accept, signal, alert_id=f"{world.seed}-{number}")
             if await world.invoke_alone(accepting) is not None:
                 return
             await asyncio.sleep(3)
+
+    def _accept(self, signal: Signal, *, alert_id: str) -> Acceptance:
+        strategy = self._world.strategy
+        alerts = StrategyAlerts.find(strategy.id)
+        return accept_alert(strategy, signal, alerts=alerts, received_at=utc_now(), alert_id=alert_id)
 
     def _signal(self) -> Signal:
         side, stop_type = self._dice.choice(list(Side)), self._dice.choice(list(StopType))

@@ -32,8 +32,7 @@ from local.faults.worlds.exchange import ExchangeSession, WatchedExchange
 from local.faults.worlds.people import Person, settle_in
 from local.faults.worlds.queues import Queues
 from local.faults.worlds.tables import fresh_tables
-from shared import config, messages, observability, secrets, worker
-from shared.api import side_by_side
+from shared import config, messages, observability, secrets, side_by_side, worker
 from shared.errors import LockstepError
 from shared.exchange import lanes, markets, transport
 from shared.exchange.server_clock import server_clock

@@ -7,17 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from shared.clock import to_iso, utc_now
+from shared.models.acceptance import Acceptance, accept_alert
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
+from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.subscription import Subscription
 from shared.models.trigger import Trigger
 from shared.models.user import User
@@ -42,6 +45,11 @@ class Following:
 
     strategy: Strategy
     followers: list[Follower]
+
+    def accept(self, signal: Signal, **options: Any) -> Acceptance:
+        """Accept an alert as the webhook does."""
+        options = {"received_at": utc_now()} | options
+        return accept_alert(self.strategy, signal, alerts=StrategyAlerts.find(self.strategy.id), **options)
 
     def executions(self, trigger_id: str) -> list[Execution]:
         """Return the executions of a trigger in the order of the followers."""

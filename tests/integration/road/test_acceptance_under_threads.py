@@ -10,7 +10,7 @@ from threading import Barrier
 from typing import Any
 
 from shared.clock import utc_now
-from shared.models.acceptance import Acceptance, accept_admin_order, accept_alert
+from shared.models.acceptance import Acceptance, accept_admin_order
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.signal import Signal
 from tests.integration.conftest import EmbeddedAws
@@ -24,7 +24,7 @@ def fire_at_once(following: Following, signals: list[Signal], **options: Any) ->
 
     def fire(signal: Signal) -> Acceptance:
         barrier.wait()
-        return accept_alert(following.strategy, signal, received_at=utc_now(), **options)
+        return following.accept(signal, **options)
 
     with ThreadPoolExecutor(len(signals)) as pool:
         return list(pool.map(fire, signals))
@@ -79,7 +79,7 @@ def test_admin_orders_and_alerts_at_once_share_the_sequence(
         barrier.wait()
         signal = replace(BUY, order_price=BUY.order_price + Decimal(number))
         if number % 2:
-            return accept_alert(subject.strategy, signal, received_at=utc_now()).trigger_id
+            return subject.accept(signal).trigger_id
         return accept_admin_order(subject.strategy, signal, follower_ids=["f"], received_at=utc_now()).id
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

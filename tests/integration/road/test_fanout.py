@@ -18,7 +18,7 @@ from shared.clock import utc_now
 from shared.errors import RecordChanged
 from shared.messages import DEAD_MAN_S, MessageNotSent, TriggerMessage
 from shared.models import base
-from shared.models.acceptance import accept_admin_order, accept_alert
+from shared.models.acceptance import accept_admin_order
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.trigger import FanoutState, Trigger, settle_trigger
@@ -36,7 +36,7 @@ class Killed(BaseException):
 
 
 def fire(subject: Following) -> str:
-    return accept_alert(subject.strategy, BUY, received_at=utc_now()).trigger_id
+    return subject.accept(BUY).trigger_id
 
 
 def deliver(subject: Following, trigger_id: str, *, delivery: str = "1") -> None:
@@ -330,7 +330,7 @@ def test_a_hundred_followers_are_queued_within_a_second(aws: EmbeddedAws, follow
     subject = following(100)
     deliver(subject, fire(subject))
     sent(aws)
-    trigger_id = accept_alert(subject.strategy, BUY, received_at=utc_now() + timedelta(seconds=60)).trigger_id
+    trigger_id = subject.accept(BUY, received_at=utc_now() + timedelta(seconds=60)).trigger_id
     started = time.monotonic()
     deliver(subject, trigger_id)
     took_s = time.monotonic() - started

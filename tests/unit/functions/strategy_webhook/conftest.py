@@ -101,6 +101,12 @@ class Webhook:
         """Take the ids of the triggers that were queued since the last call."""
         return [message["trigger_id"] for message in self.queues.sent_to(self.queues.triggers)]
 
+    def questions(self) -> int:
+        """Return how many dead man's questions are to be asked about triggers."""
+        wanted = "ApproximateNumberOfMessagesDelayed"
+        found = aws_client("sqs").get_queue_attributes(QueueUrl=self.queues.reconcile, AttributeNames=[wanted])
+        return int(found["Attributes"][wanted])
+
 
 def save_strategy(strategy_id: str = STRATEGY_ID, *, active: bool = True, secret: str | None = SECRET) -> Strategy:
     """Store a strategy."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.errors import RecordChanged
+from shared.messages import DEAD_MAN_S
 from shared.models import acceptance
 from shared.models.acceptance import accept_admin_order
 from shared.models.idempotency_key import IdempotencyKey
@@ -143,6 +144,7 @@ def test_the_repeat_queues_what_its_first_delivery_stored_and_could_not_queue(
         assert webhook.post(DOCUMENTED).status == 500
     [stored] = webhook.triggers()
     assert webhook.queued() == []
+    assert webhook.questions() == len(DEAD_MAN_S)
     webhook.wait(3)
     assert accepted(webhook.post(DOCUMENTED)) == stored.id
     assert webhook.queued() == [stored.id]

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from shared.api import side_by_side
-from shared.api.side_by_side import run_side_by_side
+from shared import side_by_side
+from shared.side_by_side import run_side_by_side
 
 
 def test_results_come_in_the_order_of_their_arguments() -> None:

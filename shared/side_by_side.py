@@ -1,4 +1,4 @@
-"""Runs many small reads or writes of one request side by side. Knows nothing of what they do."""
+"""Runs the reads, writes or messages of one request side by side. Knows nothing of what they do."""
 
 from __future__ import annotations
 
