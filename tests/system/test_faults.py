@@ -12,6 +12,8 @@ from local.faults.stack.ground import BUY, Ground, Run
 from local.faults.stack.kills import KILLED_BOUND_MS, chase, compare
 from local.faults.stack.records import Records
 from local.faults.stack.workers import find_workers
+from local.stack.deploy import client
+from local.stack.places import STACK_NAME
 from tests.system.stack_client import Stack, wait_for
 
 FOLLOWERS = 8
@@ -60,6 +62,30 @@ def test_who_works_off_queues_leaves_the_cores_to_who_answers(stack: Stack) -> N
     first = os.getpriority(os.PRIO_PROCESS, stack.running.aws_pid)
     later = min(first + 10, 19)
     assert priorities == {"StrategyWebhook": {first}, "TriggerFanout": {later}, "OrderExecutor": {later}}
+
+
+def test_what_a_function_logs_stands_with_the_request_that_it_is_of(stack: Stack) -> None:
+    strategy = stack.add_strategy("LOGS", followers=1)
+    answers = [stack.webhook(strategy.alert(stop=str(19600 + number))) for number in range(6)]
+    logs = client("logs", stack.running.places)
+    groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK_NAME}-StrategyWebhook")["logGroups"]
+
+    def logged() -> dict[str, str]:
+        """Return the text of each stream: the embedded AWS makes one for each request."""
+        streams: dict[str, str] = {}
+        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=groups[0]["logGroupName"]):
+            for event in page["events"]:
+                name = event["logStreamName"]
+                streams[name] = streams.get(name, "") + event["message"] + "\n"
+        return streams
+
+    for answer in answers:
+        assert answer.status == 200, answer.text
+        trigger_id = answer.json()["id"]
+        wait_for("the alert is logged", lambda: any(trigger_id in text for text in logged().values()))  # noqa: B023
+        [text] = [text for text in logged().values() if trigger_id in text]
+        assert f"START RequestId: {answer.headers['x-request-id']}" in text
+    close_all(stack, strategy.strategy_id)
 
 
 def test_workers_killed_on_the_road_change_nothing_about_its_end(unlimited: Stack) -> None:

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 _ENDED = frozenset({"CANCELED", "EXPIRED", "REJECTED", "FINISHED", "TRIGGERED"})
 _OUTCOME = ("state", "reason", "side", "amount", "filled_amount", "entry_price", "exit_price", "profit", "close_reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time, in milliseconds."""
+
+    begun_ms: float
+    ended_ms: float
+
+    @property
+    def took_ms(self) -> int:
+        """How long it was."""
+        return round(self.ended_ms - self.begun_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +92,16 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def longest_naked_ms(book: Mapping[str, Any], *, now_ms: float) -> int:
-    """Return the longest time that the account held a position without a stop, by the exchange's own books."""
+def naked_times(book: Mapping[str, Any], *, now_ms: float) -> list[Span]:
+    """Return when the account held a position without a stop, by the exchange's own books."""
     stops = [order for order in book["orders"] if order.get("orderType") == "STOP_MARKET"]
-    return max((_longest_gap(held, stops, now_ms=now_ms) for held in _held(book["trades"], now_ms)), default=0)
+    return [gap for held in _held(book["trades"], now_ms) for gap in _gaps(held, stops, now_ms=now_ms)]
+
+
+def between(span: Span, moments_ms: Sequence[float]) -> list[Span]:
+    """Return the parts into which the moments within it cut a span; itself where there are none."""
+    cuts = [span.begun_ms, *sorted(one for one in moments_ms if span.begun_ms < one < span.ended_ms), span.ended_ms]
+    return [Span(begun_ms, ended_ms) for begun_ms, ended_ms in pairwise(cuts)]
 
 
 def has_stop(book: Mapping[str, Any], *, since_ms: float) -> bool:
@@ -121,16 +141,15 @@ def _closing_side(amount: Decimal) -> str:
     return "SELL" if amount > 0 else "BUY"
 
 
-def _longest_gap(held: _Held, stops: Sequence[Mapping[str, Any]], *, now_ms: float) -> int:
-    """Return the longest time of a position that no stop of its side covers."""
+def _gaps(held: _Held, stops: Sequence[Mapping[str, Any]], *, now_ms: float) -> Iterator[Span]:
+    """Yield the times of a position that no stop of its side covers."""
     standing = sorted(
         (stop["createTime"], stop["updateTime"] if stop["algoStatus"] in _ENDED else now_ms)
         for stop in stops
         if stop["side"] == held.closing_side
     )
-    covered_until_ms, longest = held.begun_ms, 0.0
-    for begun_ms, ended_ms in standing:
-        if ended_ms > covered_until_ms:
-            longest = max(longest, min(begun_ms, held.ended_ms) - covered_until_ms)
-            covered_until_ms = ended_ms
-    return round(max(longest, held.ended_ms - covered_until_ms))
+    covered_until_ms = held.begun_ms
+    for begun_ms, ended_ms in [*standing, (held.ended_ms, held.ended_ms)]:
+        if covered_until_ms < min(begun_ms, held.ended_ms):
+            yield Span(covered_until_ms, min(begun_ms, held.ended_ms))
+        covered_until_ms = max(covered_until_ms, ended_ms)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from local.bench.books import Exchange
-from local.faults.stack.end_state import EndState, end_state, is_naked, longest_naked_ms
+from local.faults.stack.end_state import EndState, between, end_state, is_naked, naked_times
 from local.faults.stack.firing import post_alert
 from local.faults.stack.records import Records
 from local.faults.stack.workers import kill_workers
@@ -38,7 +38,8 @@ class Run:
     triggers: list[str] = field(default_factory=list)
     ends: list[list[EndState]] = field(default_factory=list)
     """After each alert, each follower's."""
-    kills: int = 0
+    kills_ms: list[float] = field(default_factory=list)
+    """When all workers were killed."""
     killed: Counter[str] = field(default_factory=Counter)
     naked_when_killed: int = 0
     """Positions without a stop at the moment of a kill."""
@@ -46,6 +47,9 @@ class Run:
     """Of alerts: one that was answered with an error comes again, as TradingView sends it."""
     rest_s: list[float] = field(default_factory=list)
     longest_naked_ms: int = 0
+    longest_left_naked_ms: int = 0
+    """Without that anybody was killed meanwhile: a bound starts anew where the one who came to help is killed too."""
+    most_kills_while_naked: int = 0
     late: int = 0
     """Entries that filled when an alert is usually stale already."""
     messages: int = 0
@@ -123,7 +127,7 @@ class Ground:
     def kill(self, run: Run) -> None:
         """Kill every worker now."""
         run.killed += kill_workers(self.running.aws_pid, stack_name=STACK_NAME)
-        run.kills += 1
+        run.kills_ms.append(time.time() * 1000)
         # Nobody is left to change anything meanwhile.
         run.naked_when_killed += sum(is_naked(book) for book in self.books(run))
 
@@ -131,7 +135,11 @@ class Ground:
         """Note what the books say of the whole run."""
         now_ms = time.time() * 1000
         books = self.books(run)
-        run.longest_naked_ms = max(longest_naked_ms(book, now_ms=now_ms) for book in books)
+        naked = [span for book in books for span in naked_times(book, now_ms=now_ms)]
+        left_alone = [between(span, run.kills_ms) for span in naked]
+        run.longest_naked_ms = max((span.took_ms for span in naked), default=0)
+        run.longest_left_naked_ms = max((part.took_ms for parts in left_alone for part in parts), default=0)
+        run.most_kills_while_naked = max((len(parts) - 1 for parts in left_alone), default=0)
         run.requests = sum(sum(book["requests"].values()) for book in books)
         executions = [one for trigger_id in run.triggers for one in self.executions(run, trigger_id) if one]
         run.messages = sum(len(self.records.workers_of(one["id"])) for one in executions)

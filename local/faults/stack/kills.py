@@ -29,6 +29,7 @@ MAX_ALERT_AGE_S = int(os.environ.get("MAX_ALERT_AGE_S", "") or "600")
 """Kills may go on for longer than an alert is usually fresh: what is looked at is whether anything is lost."""
 
 KILLED_BOUND_MS, LIVING_BOUND_MS = 25_000, 5_000
+"""For a position without a stop, from the last kill on: whoever comes to help may be killed like the one before."""
 _KILLING_S = 20.0
 """Over which a run's kills are spread: the first road and the looks that follow it."""
 _ACCEPTED_S, _DRAIN_S = 120.0, 300.0
@@ -151,7 +152,8 @@ def _play_both(ground: Ground, quiet: Run, killed: Run) -> list[str]:
         _say(f"  {quiet.name}: {alert['type']} at rest after {quiet.rest_s[-1]:.1f} s")
     for alert in (BUY, SELL):
         ground.play(killed, alert, kill_at_random(ground, chance, rounds=ROUNDS, over_s=_KILLING_S))
-        _say(f"  {killed.name}: {alert['type']} at rest after {killed.rest_s[-1]:.1f} s, {killed.kills} kills so far")
+        rest = f"{alert['type']} at rest after {killed.rest_s[-1]:.1f} s"
+        _say(f"  {killed.name}: {rest}, {len(killed.kills_ms)} kills so far")
     # What dead workers held comes back when its time is up: it must change nothing.
     wait_until(lambda: not ground.records.messages(), "the queues are empty", within_s=_DRAIN_S)
     killed.ends[-1] = ground.ends(killed)
@@ -161,15 +163,17 @@ def _play_both(ground: Ground, quiet: Run, killed: Run) -> list[str]:
     if dead := ground.records.dead_letters():
         found.append(f"{dead} dead letters")
     for run, bound_ms in ((quiet, LIVING_BOUND_MS), (killed, KILLED_BOUND_MS)):
-        if run.longest_naked_ms > bound_ms:
-            found.append(f"{run.name}: a position without a stop for {run.longest_naked_ms} ms, {bound_ms} at most")
+        if run.longest_left_naked_ms > bound_ms:
+            found.append(
+                f"{run.name}: a position without a stop for {run.longest_left_naked_ms} ms, {bound_ms} at most"
+            )
     return found
 
 
 def _table(quiet: Run, killed: Run) -> str:
     rows = [
         ("", quiet.name, killed.name),
-        ("kills of all workers", "0", str(killed.kills)),
+        ("kills of all workers", "0", str(len(killed.kills_ms))),
         *((f"  {name} killed", "", str(number)) for name, number in sorted(killed.killed.items())),
         ("positions without a stop when killed", "", str(killed.naked_when_killed)),
         ("deliveries of the two alerts", str(quiet.deliveries), str(killed.deliveries)),
@@ -178,6 +182,8 @@ def _table(quiet: Run, killed: Run) -> str:
         ("requests to the exchange", str(quiet.requests), str(killed.requests)),
         ("at rest after, s", *(" ".join(f"{one:.1f}" for one in run.rest_s) for run in (quiet, killed))),
         ("longest without a stop, ms", str(quiet.longest_naked_ms), str(killed.longest_naked_ms)),
+        ("  with no kill meanwhile, ms", str(quiet.longest_left_naked_ms), str(killed.longest_left_naked_ms)),
+        ("  kills meanwhile, at most", "0", str(killed.most_kills_while_naked)),
         ("market orders that filled", _fills(quiet), _fills(killed)),
     ]
     return table(rows)

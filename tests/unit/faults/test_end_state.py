@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.stack.end_state import end_state, is_naked, longest_naked_ms
+from local.faults.stack.end_state import Span, between, end_state, is_naked, naked_times
 
 
 def fill(at_ms: int, side: str, qty: str, number: int = 0) -> dict[str, Any]:
@@ -26,7 +26,8 @@ def stop(side: str, created_ms: int, ended_ms: int | None = None) -> dict[str, A
 
 
 def naked_ms(trades: list[dict[str, Any]], *orders: dict[str, Any], now_ms: int = 10_000) -> int:
-    return longest_naked_ms({"trades": trades, "orders": list(orders)}, now_ms=now_ms)
+    spans = naked_times({"trades": trades, "orders": list(orders)}, now_ms=now_ms)
+    return max((span.took_ms for span in spans), default=0)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,18 @@ def test_naked_is_every_moment_with_a_position_and_no_stop_of_its_side(
     trades: list[dict[str, Any]], orders: list[dict[str, Any]], expected: int
 ) -> None:
     assert naked_ms(trades, *orders) == expected
+
+
+def test_every_gap_between_stops_is_told() -> None:
+    orders = [stop("SELL", 1100, 3000), stop("SELL", 3700, 4000), stop("SELL", 3900, 5000)]
+    book = {"trades": [fill(1000, "BUY", "1"), fill(6000, "SELL", "1")], "orders": orders}
+    assert naked_times(book, now_ms=10_000) == [Span(1000, 1100), Span(3000, 3700), Span(5000, 6000)]
+
+
+def test_a_time_without_a_stop_is_cut_where_somebody_was_killed() -> None:
+    span = Span(1000, 9000)
+    assert between(span, []) == [span]
+    assert between(span, [500, 9500, 4000, 2000]) == [Span(1000, 2000), Span(2000, 4000), Span(4000, 9000)]
 
 
 def book(*, position: str = "0.5", stops: int = 1, targets: tuple[str, ...] = ("0.2", "0.3")) -> dict[str, Any]:
