@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 WORKERS = 16
@@ -16,6 +16,17 @@ def run_side_by_side(work: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
     """Return the result for each argument, in their order; the first error is raised when all have ended."""
     waiting = list(arguments)
     if len(waiting) <= 1 or WORKERS == 1:
-        return [work(argument) for argument in waiting]
-    with ThreadPoolExecutor(max_workers=min(WORKERS, len(waiting))) as pool:
-        return list(pool.map(work, waiting))
+        ended = [_end(work, argument) for argument in waiting]
+    else:
+        with ThreadPoolExecutor(max_workers=min(WORKERS, len(waiting))) as pool:
+            ended = [pool.submit(work, argument) for argument in waiting]
+    return [one.result() for one in ended]
+
+
+def _end(work: Callable[[A], R], argument: A) -> Future[R]:
+    ended: Future[R] = Future()
+    try:
+        ended.set_result(work(argument))
+    except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+        ended.set_exception(error)
+    return ended

@@ -9,8 +9,8 @@ from shared.models.execution import Execution
 
 WATCH_EVERY_S = 60.0
 """The watcher's minute."""
-_BEFORE_THE_MINUTE_S = 20.0
-"""What is due after 60 s the next minute misses, by as long as the look took; it is found by the one after."""
+_AFTER_A_LOOK_S = 20.0
+"""What is due 60 s after a look the watcher's next minute misses, by as long as the look took."""
 
 
 def due_in(seconds: float) -> datetime:
@@ -19,8 +19,8 @@ def due_in(seconds: float) -> datetime:
 
 
 def due_next_minute() -> datetime:
-    """Return when to be due so that the watcher's next minute takes it, whenever within this one it is looked at."""
-    return due_in(_BEFORE_THE_MINUTE_S)
+    """Return when an execution that has been looked at is due, so that the watcher's next minute takes it."""
+    return due_in(_AFTER_A_LOOK_S)
 
 
 def back_off_s(execution: Execution, *, least_s: float) -> float:

@@ -53,7 +53,7 @@ async def protect(trade: Trade, filled: Filled, *, left: Decimal | None = None) 
     """
     exits = plan_for(trade, left or filled.amount)
     if exits.omitted:
-        # Too small for the symbol's minimum, or a price below zero: the stop has the whole position.
+        # Too small for the symbol's minimum, or a price below zero: what they would take is left to the others.
         logger.warning("targets_omitted", execution_id=trade.execution.id, legs=[leg.value for leg in exits.omitted])
     trade.execution.filled_amount = filled.amount  # known from here on, written or not
     give_up_at_s = time.monotonic() + STOP_GIVE_UP_S

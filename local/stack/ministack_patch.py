@@ -13,8 +13,8 @@
    transaction. They are parsed once for each text, and gathered once for each request.
 9. All functions share this machine's cores alike, where on AWS each has its own. Somebody waits for those that answer
    HTTP; those that work off queues, streams and schedules leave the cores to them first.
-10. It holds each answer back until a function has logged nothing for 5 ms, or for 50 ms if it never did, and looks
-   every millisecond. What was logged before the answer is in the pipe by then: it waits until that is empty.
+10. It holds back for 50 ms the answer of a function that logs nothing, and looks for lines every millisecond. What was
+   logged before the answer is in the pipe by then: an empty pipe is the end of it.
 
 To be dropped, one by one, when a release does the same. Applied to no other version.
 """
@@ -48,7 +48,8 @@ _FIFO_BATCHES = 4
 
 _ANSWERING = ("Express", "Webhook")
 """In the names of the functions that answer HTTP."""
-_LOGGED_WITHIN_S, _LINE_TAKEN_WITHIN_S = 0.25, 0.002
+_LOGGED_WITHIN_S, _QUIET_S = 0.25, 0.005
+"""For how long an answer waits for what was logged before it, and for how long nothing more comes then."""
 _NICER, _NICEST = 10, 19
 """By how much the others stand back behind this process, and how far that goes."""
 
@@ -120,19 +121,25 @@ def _what_was_logged(worker: Any) -> str:
     ends_at_s = time.monotonic() + _LOGGED_WITHIN_S
     while time.monotonic() < ends_at_s:
         try:
-            lines.append(worker._stderr_queue.get(timeout=_LINE_TAKEN_WITHIN_S))
+            lines.append(worker._stderr_queue.get(timeout=_QUIET_S))
         except queue.Empty:
-            if not _holds_bytes(worker._proc.stderr):
+            if not _is_logging(worker):
                 break
     return "\n".join(lines)
 
 
-def _holds_bytes(pipe: Any) -> bool:
+def _is_logging(worker: Any) -> bool:
+    """Tell whether lines of a worker are still on their way into its queue."""
+    if not worker._stderr_thread.is_alive():
+        return False
+    process = worker._proc
+    if process is None:
+        return True  # it failed and was ended: its pipe is read to its end
     held = array.array("i", [0])
     try:
-        fcntl.ioctl(pipe, termios.FIONREAD, held)
+        fcntl.ioctl(process.stderr, termios.FIONREAD, held)
     except (OSError, ValueError):
-        return False  # the worker is gone
+        return False  # it is being ended
     return held[0] > 0
 
 

@@ -17,6 +17,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from shared import messages
 from shared.errors import LockstepError, RecordChanged
 from shared.messages import FanoutCheck, TriggerMessage, send_dead_man, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
@@ -206,6 +207,7 @@ def _store(
 
 
 def _queue_first(trigger: Trigger) -> None:
+    messages.connect()  # two threads at once must not make the client
     # Neither waits for the other: if the trigger cannot be queued, the dead man's question sends it on.
     sends: tuple[Callable[[Trigger], None], ...] = (_ask_later, _queue)
     run_side_by_side(lambda send: send(trigger), sends)

@@ -26,14 +26,17 @@ def test_nothing_to_do_is_no_result() -> None:
     assert run_side_by_side(str, []) == []
 
 
-@pytest.mark.parametrize("workers", [1, 16])
-def test_an_error_comes_out(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_first_error_comes_out_when_all_have_ended(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "WORKERS", workers)
+    ended: set[int] = set()
 
     def work(number: int) -> int:
-        if number == 1:
-            raise ZeroDivisionError
+        ended.add(number)
+        if number in {1, 3}:
+            raise KeyError(number)
         return number
 
-    with pytest.raises(ZeroDivisionError):
-        run_side_by_side(work, range(3))
+    with pytest.raises(KeyError, match="1"):
+        run_side_by_side(work, range(6))
+    assert ended == set(range(6))
