@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,6 @@ from local.faults.stack.kills import KILLED_BOUND_MS, chase, compare
 from local.faults.stack.records import Records
 from local.faults.stack.workers import find_workers
 from local.stack.deploy import client
-from local.stack.places import STACK_NAME
 from tests.system.stack_client import Stack, wait_for
 
 FOLLOWERS = 8
@@ -68,23 +69,19 @@ def test_what_a_function_logs_stands_with_the_request_that_it_is_of(stack: Stack
     strategy = stack.add_strategy("LOGS", followers=1)
     answers = [stack.webhook(strategy.alert(stop=str(19600 + number))) for number in range(6)]
     logs = client("logs", stack.running.places)
-    groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK_NAME}-StrategyWebhook")["logGroups"]
+    [group] = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
 
-    def logged() -> dict[str, str]:
-        """Return the text of each stream: the embedded AWS makes one for each request."""
-        streams: dict[str, str] = {}
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=groups[0]["logGroupName"]):
-            for event in page["events"]:
-                name = event["logStreamName"]
-                streams[name] = streams.get(name, "") + event["message"] + "\n"
-        return streams
+    def line_of(trigger_id: str) -> dict[str, Any] | None:
+        """Return the webhook's line about a trigger; others log in the same group."""
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, filterPattern=f'"{trigger_id}"')
+        return next((event for event in pages.search("events[]") if "alert_accepted" in event["message"]), None)
 
     for answer in answers:
         assert answer.status == 200, answer.text
-        trigger_id = answer.json()["id"]
-        wait_for("the alert is logged", lambda: any(trigger_id in text for text in logged().values()))  # noqa: B023
-        [text] = [text for text in logged().values() if trigger_id in text]
-        assert f"START RequestId: {answer.headers['x-request-id']}" in text
+        line = wait_for("the alert is logged", partial(line_of, answer.json()["id"]))
+        # The embedded AWS makes a stream for each request.
+        events = logs.get_log_events(logGroupName=group, logStreamName=line["logStreamName"])["events"]
+        assert events[0]["message"].startswith(f"START RequestId: {answer.headers['X-Request-ID']} ")
     close_all(stack, strategy.strategy_id)
 
 
