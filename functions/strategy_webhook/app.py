@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from functions.strategy_webhook.body import read_body, write_json
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
-from shared.api.function_url import NOT_FOUND, Answer, answer_request, raw_body_of, route_of
+from shared.api.events import raw_body_of, route_of
+from shared.api.function_url import NOT_FOUND, Answer, answer_request
 from shared.api.maintenance import refuse_during_maintenance
 from shared.clock import utc_now
 from shared.config import settings

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.stripe_webhook.service import EventUnreadable, take_event
 from shared import messages
-from shared.api.function_url import NOT_FOUND, Answer, answer_request, header_of, raw_body_of, route_of
+from shared.api.events import header_of, raw_body_of, route_of
+from shared.api.function_url import NOT_FOUND, Answer, answer_request
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RequestInvalid, ServiceUnavailable

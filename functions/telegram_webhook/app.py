@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.telegram_webhook.schemas import read_command
 from functions.telegram_webhook.service import obey
-from shared.api.function_url import NOT_FOUND, Answer, answer_request, header_of, raw_body_of, route_of
+from shared.api.events import header_of, raw_body_of, route_of
+from shared.api.function_url import NOT_FOUND, Answer, answer_request
 from shared.api.maintenance import refuse_during_maintenance
 from shared.config import settings
 from shared.errors import AccessDenied, RequestInvalid, ServiceUnavailable

@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.csv_text import TEXT_CSV, CsvFile
+from shared.api.events import header_of
 from shared.api.formats import FormattedListQuery, asks_for_csv
 from shared.api.identity import admin_of
 from shared.api.json_text import write_json
@@ -77,8 +78,7 @@ class AdminApi(APIGatewayRestResolver):
 
     def header(self, name: str) -> str | None:
         """Return a header of the request, whatever its case, or None."""
-        headers: Mapping[str, str] = self.current_event.raw_event.get("headers") or {}
-        return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+        return header_of(self.current_event.raw_event, name)
 
     def asks_for_csv(self, query: FormattedListQuery) -> bool:
         """Tell whether the list is to be answered in CSV."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import RequestInvalid
 from shared.observability import count_outcome, logger
 
 if TYPE_CHECKING:
@@ -48,37 +45,3 @@ def answer_request(
         "headers": {"content-type": "application/json", "x-request-id": context.aws_request_id},
         "body": write(answered.body),
     }
-
-
-def route_of(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Return method and path of a payload of version 2 (Function URL), or 1 (REST API)."""
-    http = (event.get("requestContext") or {}).get("http")
-    if http:
-        return http.get("method", ""), event.get("rawPath") or http.get("path", "")
-    return event.get("httpMethod") or "", event.get("path") or ""
-
-
-def header_of(event: Mapping[str, Any], name: str) -> str | None:
-    """Return a header's value, its name in small letters; several of one name come as one, with commas between."""
-    headers = event.get("headers") or {}
-    return next((str(value) for key, value in headers.items() if str(key).lower() == name), None)
-
-
-def raw_body_of(event: Mapping[str, Any], *, max_bytes: int) -> bytes:
-    """Return the body as it was sent; raise RequestInvalid for one that is too long or not the base64 it should be."""
-    body = str(event.get("body") or "")
-    encoded = bool(event.get("isBase64Encoded"))
-    # Base64 takes four characters for three bytes, and more characters are more bytes: a flood is not decoded first.
-    if len(body) > (max_bytes * 4 // 3 + 4 if encoded else max_bytes):
-        raise _too_long(max_bytes)
-    try:
-        raw = base64.b64decode(body, validate=True) if encoded else body.encode(errors="surrogatepass")
-    except (binascii.Error, ValueError) as error:
-        raise RequestInvalid("body must be JSON") from error
-    if len(raw) > max_bytes:
-        raise _too_long(max_bytes)
-    return raw
-
-
-def _too_long(max_bytes: int) -> RequestInvalid:
-    return RequestInvalid(f"body must be at most {max_bytes // 1024} KiB")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from shared.api.events import header_of
 from shared.config import settings
 from shared.errors import AccessDenied, ServiceUnavailable
 from shared.models.user import ADMIN_GROUP
@@ -50,11 +51,9 @@ def _authorizer_claims(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _token(event: Mapping[str, Any]) -> str:
-    for name, value in (event.get("headers") or {}).items():
-        if name.lower() == "authorization" and isinstance(value, str):
-            scheme, _, rest = value.strip().partition(" ")
-            return rest.strip() if scheme.lower() == "bearer" else value.strip()
-    return ""
+    value = (header_of(event, "authorization") or "").strip()
+    scheme, _, rest = value.partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else value
 
 
 def _verified_claims(token: str) -> Mapping[str, Any]:

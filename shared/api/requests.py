@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from shared.api.events import raw_body_of
 from shared.api.fields import DOCUMENTED, Limit, Says, said_by
 from shared.api.json_text import read_json
 from shared.api.paging import Page, Position, open_token, seal_token
@@ -177,14 +177,9 @@ def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str,
 
 
 def _json_object(event: Mapping[str, Any]) -> dict[str, Any]:
-    raw = event.get("body") or ""
-    if len(raw) > MAX_BODY_BYTES * 2:
-        raise RequestInvalid("request body must be at most 64 KiB")
+    raw = raw_body_of(event, max_bytes=MAX_BODY_BYTES, called="request body")
     try:
-        data = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else raw.encode()
-        if len(data) > MAX_BODY_BYTES:
-            raise RequestInvalid("request body must be at most 64 KiB")
-        found = read_json(data.decode())
+        found = read_json(raw.decode())
     except ValueError as error:
         raise RequestInvalid("request body must be JSON") from error
     if not isinstance(found, dict):

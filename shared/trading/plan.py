@@ -105,9 +105,7 @@ def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry
         omitted.append(Leg.TRAILING)
     return ExitPlan(
         amount=amount,
-        stops=_plan_stops(
-            stop_prices(signal, filters=filters), entry_side=signal.side, amount=limit_amount, filters=filters
-        ),
+        stops=_plan_stops(signal, amount=limit_amount, filters=filters),
         take_profits=take_profits,
         trailing=trailing,
         omitted=tuple(omitted),
@@ -152,10 +150,8 @@ def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: Symb
     return amounts
 
 
-def _plan_stops(
-    prices: StopPrices, *, entry_side: Side, amount: Decimal, filters: SymbolFilters
-) -> tuple[PlannedOrder, ...]:
-    side = entry_side.opposite
+def _plan_stops(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
+    prices, side = stop_prices(signal, filters=filters), signal.side.opposite
     if prices.limit is None or amount <= 0 or amount < filters.min_amount:
         # Also of a limit stop for less than an order may hold: closePosition needs no amount, and protects in time.
         return (
