@@ -12,8 +12,6 @@ class BalanceDay(Table):
     """The total of one key, in USD, as recorded on one day."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("balance_days")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -18,8 +18,6 @@ class EgressLane(Table):
     """What one lane has used, and whether it must pause. The exchange counts per address, not per worker."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("egress_lanes")
 
     lane = UnicodeAttribute(hash_key=True)

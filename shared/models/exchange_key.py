@@ -52,8 +52,6 @@ class KeysByUser(GlobalSecondaryIndex["ExchangeKey"]):
     """A user's keys, in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_user"
         projection = KeysOnlyProjection()
 
@@ -65,8 +63,6 @@ class ListedKeys(GlobalSecondaryIndex["ExchangeKey"]):
     """Sparse: every active key, in shards. Eventually consistent: read the record itself again before acting."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "listed"
         projection = IncludeProjection(["trade_type", "strategy_type", "egress_lane"])
 
@@ -78,8 +74,6 @@ class ExchangeKey(Table):
     """One API key of one user at one exchange."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("exchange_keys")
 
     id = UnicodeAttribute(hash_key=True)

@@ -53,8 +53,6 @@ class ExecutionsByTrigger(GlobalSecondaryIndex["Execution"]):
     """A trigger's executions, in shards."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_trigger"
         projection = KeysOnlyProjection()
 
@@ -66,8 +64,6 @@ class ExecutionsByUser(GlobalSecondaryIndex["Execution"]):
     """A user's executions in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_user"
         projection = KeysOnlyProjection()
 
@@ -79,8 +75,6 @@ class ExecutionsByFollower(GlobalSecondaryIndex["Execution"]):
     """A follower's executions in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_follower"
         projection = KeysOnlyProjection()
 
@@ -92,8 +86,6 @@ class OpenExecutions(GlobalSecondaryIndex["Execution"]):
     """Sparse: active executions by the time at which the watcher must look at them. Re-read before acting."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "open"
         projection = IncludeProjection(["api_key_id", "symbol", "state"])
 
@@ -109,8 +101,6 @@ class Execution(Table):
     """
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("executions")
 
     id = UnicodeAttribute(hash_key=True)

@@ -12,8 +12,6 @@ class ExecutionEvent(Table):
     """One change of state, written in the transaction that changed it."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("execution_events")
 
     execution_id = UnicodeAttribute(hash_key=True)

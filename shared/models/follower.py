@@ -12,8 +12,6 @@ class FollowersById(GlobalSecondaryIndex["Follower"]):
     """A follower by its id alone. Eventually consistent: read the record itself again."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_id"
         projection = KeysOnlyProjection()
 
@@ -24,8 +22,6 @@ class FollowersByKey(GlobalSecondaryIndex["Follower"]):
     """What an exchange key follows, by symbol."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_key"
         projection = KeysOnlyProjection()
 
@@ -40,8 +36,6 @@ class Follower(Table):
     """
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("followers")
 
     strategy_id = UnicodeAttribute(hash_key=True)

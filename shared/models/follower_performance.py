@@ -14,8 +14,6 @@ class FollowerPerformance(Table):
     """Running totals, added to in the transaction that books an execution, so that each counts once."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("follower_performance")
 
     follower_id = UnicodeAttribute(hash_key=True)

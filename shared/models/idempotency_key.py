@@ -19,8 +19,6 @@ class IdempotencyKey(Table):
     """One request that was carried out. It counts until `expires_at`, compared in conditions; TTL only tidies."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("idempotency_keys")
 
     key = UnicodeAttribute(hash_key=True)

@@ -15,8 +15,6 @@ class ImportCursor(Table):
     """One symbol of one key: everything before `next_trade_id` is imported."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("import_cursors")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -15,8 +15,6 @@ class ImportScan(Table):
     """One key that its owner trades with."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("import_scans")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -16,8 +16,6 @@ class KeyBalance(Table):
     """The total of all assets of one key, in USD."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("key_balances")
 
     api_key_id = UnicodeAttribute(hash_key=True)

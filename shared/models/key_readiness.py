@@ -23,8 +23,6 @@ class KeyReadiness(Table):
     """What the last look at one key found, and whether a later look failed."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("key_readiness")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -17,8 +17,6 @@ class LaneRefusal(Table):
     """One refusal of one key."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("lane_refusals")
 
     lane = UnicodeAttribute(hash_key=True)

@@ -24,8 +24,6 @@ class ManualTradesByUser(GlobalSecondaryIndex["ManualTrade"]):
     """A user's fills, of all keys, in the order of time."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_user"
         projection = KeysOnlyProjection()
 
@@ -37,8 +35,6 @@ class ManualTrade(Table):
     """One fill. Prices and money in the quote asset, amounts in the base asset."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("manual_trades")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -108,8 +108,6 @@ class NoticesByRecipient(GlobalSecondaryIndex["Notice"]):
     """What somebody was told, in order."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_recipient"
         projection = KeysOnlyProjection()
 
@@ -121,8 +119,6 @@ class Notice(Table):
     """One notice to one recipient."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("notices")
 
     id = UnicodeAttribute(hash_key=True)

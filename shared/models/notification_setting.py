@@ -14,8 +14,6 @@ class NotificationSetting(Table):
     """Which notices are sent."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("notification_settings")
 
     id = UnicodeAttribute(hash_key=True, default=SETTING_ID)

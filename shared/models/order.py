@@ -30,8 +30,6 @@ class Order(Table):
     """One order of one execution, under the client id that the exchange knows it by."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("orders")
 
     execution_id = UnicodeAttribute(hash_key=True)

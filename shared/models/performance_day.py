@@ -37,8 +37,6 @@ class PerformanceDay(Table):
     """Running sums of one account's trades on the day that they were closed; money in the margin asset (USDT)."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("performance_days")
 
     ledger = UnicodeAttribute(hash_key=True)

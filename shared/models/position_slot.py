@@ -19,8 +19,6 @@ class PositionSlot(Table):
     """One account and symbol. FIFO orders the work on it; the lease is the lock; `fence` tells old holders from new."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("position_slots")
 
     api_key_id = UnicodeAttribute(hash_key=True)

@@ -12,8 +12,6 @@ class RiskProfilesByCreation(GlobalSecondaryIndex["RiskProfile"]):
     """Every risk profile, in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_created"
         projection = KeysOnlyProjection()
 
@@ -25,8 +23,6 @@ class RiskProfile(Table):
     """One risk profile."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("risk_profiles")
 
     id = UnicodeAttribute(hash_key=True)

@@ -22,8 +22,6 @@ class SendPace(Table):
     """The first moment at which something is free to send; each reservation moves it on."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("send_paces")
 
     key = UnicodeAttribute(hash_key=True)

@@ -12,8 +12,6 @@ class StrategiesByCreation(GlobalSecondaryIndex["Strategy"]):
     """Every strategy, in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_created"
         projection = KeysOnlyProjection()
 
@@ -25,8 +23,6 @@ class Strategy(Table):
     """One automated strategy on one symbol of one exchange."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("strategies")
 
     id = UnicodeAttribute(hash_key=True)

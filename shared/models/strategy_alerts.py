@@ -12,8 +12,6 @@ class StrategyAlerts(Table):
     """The strategy's place in time: every trigger takes the next `seq` in the write that stores it."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("strategy_alerts")
 
     strategy_id = UnicodeAttribute(hash_key=True)

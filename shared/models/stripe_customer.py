@@ -15,8 +15,6 @@ class StripeCustomer(Table):
     """One customer at Stripe; a user may be several."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("stripe_customers")
 
     customer_id = UnicodeAttribute(hash_key=True)

@@ -47,8 +47,6 @@ class StripeEvent(Table):
     """One event."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("stripe_events")
 
     id = UnicodeAttribute(hash_key=True)

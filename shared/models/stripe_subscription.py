@@ -26,8 +26,6 @@ class StripeSubscription(Table):
     """One subscription; several plans' prices may stand in it, and a user may have several of them."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("stripe_subscriptions")
 
     user_id = UnicodeAttribute(hash_key=True)

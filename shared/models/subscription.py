@@ -12,8 +12,6 @@ class SubscriptionsByCreation(GlobalSecondaryIndex["Subscription"]):
     """Every plan, in the order of creation."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_created"
         projection = KeysOnlyProjection()
 
@@ -25,8 +23,6 @@ class Subscription(Table):
     """One plan: its price at Stripe and its limits."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("subscriptions")
 
     id = UnicodeAttribute(hash_key=True)

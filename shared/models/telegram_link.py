@@ -15,8 +15,6 @@ class TelegramLink(Table):
     """All of a signed token but its signature, which only the link carries."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("telegram_links")
 
     code = UnicodeAttribute(hash_key=True)

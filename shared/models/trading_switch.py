@@ -22,8 +22,6 @@ class TradingSwitch(Table):
     """A halt, read consistently before every entry; an absent record halts nothing."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("trading_switches")
 
     scope = UnicodeAttribute(hash_key=True)

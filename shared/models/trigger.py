@@ -35,8 +35,6 @@ class TriggersByStrategy(GlobalSecondaryIndex["Trigger"]):
     """A strategy's triggers in the order in which they were accepted."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_strategy"
         projection = KeysOnlyProjection()
 
@@ -48,8 +46,6 @@ class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
     """Sparse: triggers whose fan-out is not done, oldest first, so that one that was never queued is sent on."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "pending"
         projection = KeysOnlyProjection()
 
@@ -61,8 +57,6 @@ class Trigger(Table):
     """One instruction for a strategy's followers. Its `seq` orders it against every other trigger of the strategy."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("triggers")
 
     id = UnicodeAttribute(hash_key=True)

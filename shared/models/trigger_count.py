@@ -21,8 +21,6 @@ class TriggerCount(Table):
     """One shard. Raised in the write that creates an active execution, lowered in the one that ends it."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("trigger_counts")
 
     trigger_id = UnicodeAttribute(hash_key=True)

@@ -24,8 +24,6 @@ class UniqueName(Table):
     """A claim on a name: put it on the condition that it does not exist, and two requests cannot both win."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("unique_names")
 
     claim = UnicodeAttribute(hash_key=True)

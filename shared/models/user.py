@@ -65,8 +65,6 @@ class UsersByCreation(GlobalSecondaryIndex["User"]):
     """Every user, in the order of sign-up."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_created"
         projection = KeysOnlyProjection()
 
@@ -78,8 +76,6 @@ class UsersByTelegramChat(GlobalSecondaryIndex["User"]):
     """Sparse: who is told in a chat. Somebody with two accounts may have both in one."""
 
     class Meta:
-        """Where it lies."""
-
         index_name = "by_telegram_chat"
         projection = KeysOnlyProjection()
 
@@ -90,8 +86,6 @@ class User(Table):
     """One user; who owns which field stands above."""
 
     class Meta:
-        """Where it lies."""
-
         table_name = table_name("users")
 
     id = UnicodeAttribute(hash_key=True)
