@@ -18,6 +18,6 @@ booking.py     what an ended position earned
 fills.py       the exchange's fills, each under the client id of its order
 venue_orders.py  whose a standing order is, and how it is cancelled
 lease.py       the right to write, and the rule that no write outlives it
-trade.py       the work at hand: records and account of one execution
+session.py       the work at hand: records and account of one execution
 accounts.py    the exchange accounts that this worker has opened
 """

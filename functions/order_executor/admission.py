@@ -131,7 +131,7 @@ def latest_entry_in_s(execution: Execution, *, now: datetime) -> float:
 
 
 def judge_view(view: AccountView) -> Verdict:
-    """Return whether the account, as it was just read, is of a kind that we trade."""
+    """Return whether the account, as it was just read, is of a kind that we session."""
     return judge_account(view.setup, wallet_balance=view.wallet_balance)
 
 

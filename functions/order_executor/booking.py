@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from pynamodb.transactions import TransactWrite
 
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.clock import to_ms, utc_now
 from shared.config import settings
 from shared.errors import ExchangeError, RecordChanged
@@ -37,7 +37,7 @@ _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remov
 
 
 def reckon(
-    trade: Trade,
+    session: ExecutionSession,
     *,
     whoever: bool = False,
     fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
@@ -47,8 +47,8 @@ def reckon(
 
     `whoever` counts what another execution of ours has closed too: by a rule that was broken, but closed it is.
     """
-    execution, prefix = trade.execution, settings().broker_prefix
-    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in trade.fills] if whoever else trade.fills
+    execution, prefix = session.execution, settings().broker_prefix
+    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in session.fills] if whoever else session.fills
     return book_position(
         execution_id=execution.id,
         entry_side=execution.side,
@@ -66,7 +66,7 @@ def _nobodys(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
 
 
 async def wait_for_end(
-    trade: Trade, *, polls: int = _END_POLLS, whoever: bool = False, seen: bool = False
+    session: ExecutionSession, *, polls: int = _END_POLLS, whoever: bool = False, seen: bool = False
 ) -> Booking | None:
     """Return the position's end once the fills show that nothing of it is left; None while they do not.
 
@@ -74,59 +74,59 @@ async def wait_for_end(
     """
     for attempt in range(polls):
         if attempt or not seen:
-            await trade.read_fills()
-        end = reckon(trade, whoever=whoever)
+            await session.read_fills()
+        end = reckon(session, whoever=whoever)
         if end is not None and end.close_reason is not None:
             return end
         if attempt + 1 < polls:
             await asyncio.sleep(_POLL_S * (attempt + 1))
-            await trade.lease.hold()
-    logger.warning("fills_incomplete", execution_id=trade.execution.id)
+            await session.lease.hold()
+    logger.warning("fills_incomplete", execution_id=session.execution.id)
     return None
 
 
-async def book(trade: Trade, end: Booking, *, whoever: bool = False) -> None:
+async def book(session: ExecutionSession, end: Booking, *, whoever: bool = False) -> None:
     """Book an ended position and free its slot, in one write with the follower's performance."""
-    if trade.execution.state is ExecutionState.ENTERING:
-        await trade.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
+    if session.execution.state is ExecutionState.ENTERING:
+        await session.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
     wallet, fee_prices, payments, _ = await asyncio.gather(
-        trade.account.wallet_balance(), _fee_prices(trade), _payments(trade, end), _learn_orders(trade)
+        session.account.wallet_balance(), _fee_prices(session), _payments(session, end), _learn_orders(session)
     )
-    final = reckon(trade, whoever=whoever, fee_prices=fee_prices, payments=payments)
+    final = reckon(session, whoever=whoever, fee_prices=fee_prices, payments=payments)
     if final is None:
         raise RecordChanged("the fills of an end are gone: look again")
-    unpriced = sorted({fill.fee_asset for fill in trade.fills} - fee_prices.keys())
-    await _write(trade, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
+    unpriced = sorted({fill.fee_asset for fill in session.fills} - fee_prices.keys())
+    await _write(session, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
 
 
-async def _fee_prices(trade: Trade) -> dict[str, Decimal]:
+async def _fee_prices(session: ExecutionSession) -> dict[str, Decimal]:
     """Return the last price of every asset in which fees were paid; one without a price is left out, and logged.
 
     The price of each fill's own moment would be a request for every fill, for a fee of a few cents.
     """
     prices = {}
-    for asset in sorted({fill.fee_asset for fill in trade.fills}):
+    for asset in sorted({fill.fee_asset for fill in session.fills}):
         price = None
         with contextlib.suppress(ExchangeError):
-            price = await trade.account.price_of_asset(asset)
+            price = await session.account.price_of_asset(asset)
         if price is None:
-            logger.warning("fee_without_price", execution_id=trade.execution.id, asset=asset)
+            logger.warning("fee_without_price", execution_id=session.execution.id, asset=asset)
         else:
             prices[asset] = price
     return prices
 
 
-async def _payments(trade: Trade, end: Booking) -> list[FundingPayment]:
+async def _payments(session: ExecutionSession, end: Booking) -> list[FundingPayment]:
     """Return the account's funding while the position was open; asked for only if that can be any."""
     if end.closed_at is None or not may_have_funding(end.opened_at, end.closed_at):
         return []
-    return await trade.account.funding(trade.symbol, *funding_span(end.opened_at, end.closed_at))
+    return await session.account.funding(session.symbol, *funding_span(end.opened_at, end.closed_at))
 
 
-async def _learn_orders(trade: Trade) -> None:
+async def _learn_orders(session: ExecutionSession) -> None:
     """Write how the orders ended: by their fills, and what has none was cancelled, or never arrived."""
-    for order in trade.orders.values():
-        fills = [fill for fill in trade.fills if fill.client_order_id == order.client_order_id]
+    for order in session.orders.values():
+        fills = [fill for fill in session.fills if fill.client_order_id == order.client_order_id]
         if fills:
             filled = sum((fill.amount for fill in fills), Decimal(0))
             order.filled, order.average = filled, average_price(fills)
@@ -136,11 +136,11 @@ async def _learn_orders(trade: Trade) -> None:
             order.status = OrderStatus.CANCELLED
         elif order.status is OrderStatus.INTENDED:
             order.status = OrderStatus.ABSENT
-    await trade.note(*trade.orders.values())
+    await session.note(*session.orders.values())
 
 
-async def _write(trade: Trade, booking: Booking, wallet: Decimal, *, detail: str | None) -> None:
-    execution = trade.execution
+async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *, detail: str | None) -> None:
+    execution = session.execution
     now = utc_now()
 
     def performance(transaction: TransactWrite) -> None:
@@ -175,7 +175,7 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal, *, detail: str
     naked_ms = execution.naked_ms
     if naked_ms is None and execution.protected_at is None and booking.closed_at is not None:
         naked_ms = max(to_ms(booking.closed_at) - to_ms(booking.opened_at), 0)  # never had a stop
-    await trade.advance(
+    await session.advance(
         ExecutionState.CLOSED,
         slot=_FREE_SLOT,
         also=performance,
@@ -200,16 +200,18 @@ async def _write(trade: Trade, booking: Booking, wallet: Decimal, *, detail: str
     await asyncio.to_thread(settle_trigger, execution.trigger_id)
 
 
-async def end_without_position(trade: Trade, *, state: ExecutionState, reason: str, detail: str = "") -> None:
+async def end_without_position(
+    session: ExecutionSession, *, state: ExecutionState, reason: str, detail: str = ""
+) -> None:
     """End an execution that opened nothing, with its reason; the slot is free again if it was this execution's.
 
     Once a quantity may have been open, the only end is CLOSED.
     """
-    execution = trade.execution
+    execution = session.execution
     if execution.state in HOLDS_QUANTITY:
         state = ExecutionState.CLOSED
     owned = execution.state is not ExecutionState.QUEUED  # the slot is taken with the intent
-    await trade.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
+    await session.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
     count_outcome(f"follower_{state.value.lower()}", reason=reason)
     logger.info(
         "execution_ended",

@@ -15,7 +15,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import admission, booking
 from functions.order_executor.due import due_in
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,
@@ -74,19 +74,19 @@ class Absent:
 Outcome = Filled | Refused | Absent
 
 
-async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Order:
+async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: ExitPlan) -> Order:
     """Write down the entry and its stops, take the slot, and set the dead-man message; then it may be sent.
 
     The stops' records are written now, so that nothing need be written between the fill and the stop. Raise
     RecordChanged when somebody asked for the position to be closed meanwhile.
     """
-    execution = trade.execution
-    entry = trade.intend(plan_entry(signal=execution.signal(), amount=sized.amount))
-    stops = [trade.intend(stop, attempt=1) for stop in exits.stops]
-    await _stamp(trade, entry)
+    execution = session.execution
+    entry = session.intend(plan_entry(signal=execution.signal(), amount=sized.amount))
+    stops = [session.intend(stop, attempt=1) for stop in exits.stops]
+    await _stamp(session, entry)
     await _with_dead_man(
-        trade,
-        trade.advance(
+        session,
+        session.advance(
             ExecutionState.ENTERING,
             orders=(entry, *stops),
             slot=(
@@ -104,18 +104,18 @@ async def intend_entry(trade: Trade, sized: SizedOrder, exits: ExitPlan) -> Orde
     return entry
 
 
-async def _with_dead_man(trade: Trade, writing: Coroutine[Any, Any, None]) -> None:
+async def _with_dead_man(session: ExecutionSession, writing: Coroutine[Any, Any, None]) -> None:
     """Write an intent and queue the message that brings another worker should this one die; both or an error."""
-    message = ReconcileMessage(execution_id=trade.execution.id)
+    message = ReconcileMessage(execution_id=session.execution.id)
     queued = asyncio.to_thread(send_dead_man, [message])
     for outcome in await asyncio.gather(writing, queued, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
 
 
-async def _stamp(trade: Trade, entry: Order) -> Stamp:
+async def _stamp(session: ExecutionSession, entry: Order) -> Stamp:
     """Fix an entry's timestamp and window on its record, where whoever resolves it later finds them."""
-    stamp = await trade.lease.stamp(at_most_ms=ENTRY_WINDOW_MS)
+    stamp = await session.lease.stamp(at_most_ms=ENTRY_WINDOW_MS)
     entry.exchange_time_ms, entry.recv_window_ms = stamp.timestamp_ms, stamp.recv_window_ms
     return stamp
 
@@ -126,155 +126,157 @@ def _stamp_of(entry: Order) -> Stamp:
     return Stamp(timestamp_ms=entry.exchange_time_ms, recv_window_ms=entry.recv_window_ms)
 
 
-async def send_entry(trade: Trade, entry: Order) -> Outcome:
+async def send_entry(session: ExecutionSession, entry: Order) -> Outcome:
     """Send an intended entry and return what came of it; raise OutcomeUnknown only when it cannot be found out now."""
-    planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(entry))
+    planned = plan_entry(signal=session.execution.signal(), amount=_amount_of(entry))
     for attempt in range(1, _SEND_ATTEMPTS + 1):
         try:
-            view = await trade.place(planned, entry, stamp=_stamp_of(entry))
+            view = await session.place(planned, entry, stamp=_stamp_of(entry))
         except OutcomeUnknown as error:
-            logger.warning("entry_outcome_unknown", execution_id=trade.execution.id, detail=str(error))
-            await _note_unknown(trade, error)
-            return await resolve_entry(trade, entry)
+            logger.warning("entry_outcome_unknown", execution_id=session.execution.id, detail=str(error))
+            await _note_unknown(session, error)
+            return await resolve_entry(session, entry)
         except ExchangeUnavailable as error:
             # Certainly not placed, so the same order may go out again; but a limit is not argued with.
-            if isinstance(error, ExchangeThrottled) and _fresh_after(trade, error.retry_after_s):
+            if isinstance(error, ExchangeThrottled) and _fresh_after(session, error.retry_after_s):
                 raise  # looked up then, proven absent, and sent once more
             if isinstance(error, ExchangeThrottled) or attempt == _SEND_ATTEMPTS:
-                return await _refuse(trade, entry, _of_unavailable(error))
+                return await _refuse(session, entry, _of_unavailable(error))
             await asyncio.sleep(_POLL_S * attempt)
-            await _stamp(trade, entry)
-            await trade.note(entry)
+            await _stamp(session, entry)
+            await session.note(entry)
         except ExchangeRejected as error:
-            return await _refuse(trade, entry, Refused(ExecutionState.REJECTED, _code(error), str(error)))
+            return await _refuse(session, entry, Refused(ExecutionState.REJECTED, _code(error), str(error)))
         except ExchangeAuthorizationFailed as error:
             refused = Refused(ExecutionState.REJECTED, DenialReason.KEY_UNAUTHORIZED, str(error))
-            return await _refuse(trade, entry, refused)
+            return await _refuse(session, entry, refused)
         else:
-            return await _judge(trade, entry, view)
+            return await _judge(session, entry, view)
     raise AssertionError("unreachable: the last attempt returns")
 
 
-async def _note_unknown(trade: Trade, error: OutcomeUnknown) -> None:
+async def _note_unknown(session: ExecutionSession, error: OutcomeUnknown) -> None:
     """Write that the entry's outcome is unknown; finding it out does not wait for our own records."""
     try:
-        await trade.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
+        await session.advance(ExecutionState.ENTRY_UNKNOWN, detail=str(error))
     except PynamoDBException:
-        logger.exception("unknown_entry_not_noted", execution_id=trade.execution.id)
+        logger.exception("unknown_entry_not_noted", execution_id=session.execution.id)
 
 
-async def resolve_entry(trade: Trade, entry: Order) -> Outcome:
+async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
     """Find out what became of an entry whose answer is missing: look it up until it shows, or cannot any more.
 
     It counts as absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
     position and the fills all show nothing. Raise OutcomeUnknown while the exchange is out of reach.
     """
     provable_ms = _stamp_of(entry).expires_ms + ABSENCE_MARGIN_MS
-    view = await _look_until(trade, entry, provable_ms)
+    view = await _look_until(session, entry, provable_ms)
     if view is not None:
-        return await _judge(trade, entry, view)
+        return await _judge(session, entry, view)
     # From here on every answer counts, and the exchange's own clock.
-    exchange_now_ms = await trade.account.server_time_ms()
+    exchange_now_ms = await session.account.server_time_ms()
     if exchange_now_ms <= provable_ms:
         raise OutcomeUnknown("the exchange's clock is behind: look again")
-    view = await trade.look_up(entry)
+    view = await session.look_up(entry)
     if view is not None:
-        return await _judge(trade, entry, view)
+        return await _judge(session, entry, view)
     held, listed, _ = await asyncio.gather(
-        trade.position(), trade.account.orders_since(trade.symbol, trade.begun_at), trade.read_fills()
+        session.position(), session.account.orders_since(session.symbol, session.begun_at), session.read_fills()
     )
     by_id = {order.client_order_id: order for order in listed}
     ours = by_id.get(entry.client_order_id)
     if ours is not None:
-        return await _judge(trade, entry, ours)
-    for other in trade.of_leg(Leg.ENTRY):
+        return await _judge(session, entry, ours)
+    for other in session.of_leg(Leg.ENTRY):
         late = by_id.get(other.client_order_id)
         if late is not None and late.filled:
             return Filled(amount=late.filled, view=late)
-    if booking.reckon(trade) is not None:
+    if booking.reckon(session) is not None:
         raise OutcomeUnknown("fills without the order that they are of: look again")
     if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
         # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.
         raise OutcomeUnknown("a position that no order or fill of ours explains: look again")
     entry.status = OrderStatus.ABSENT
-    await trade.note(entry)
-    logger.info("entry_proven_absent", execution_id=trade.execution.id, client_order_id=entry.client_order_id)
+    await session.note(entry)
+    logger.info("entry_proven_absent", execution_id=session.execution.id, client_order_id=entry.client_order_id)
     return Absent()
 
 
-async def _look_until(trade: Trade, entry: Order, exchange_ms: int) -> OrderView | None:
+async def _look_until(session: ExecutionSession, entry: Order, exchange_ms: int) -> OrderView | None:
     """Look an entry up again and again, until it shows or the exchange's clock is past a time; None if it did not.
 
     A look-up that fails tells nothing, and another one follows: giving up would leave a late fill naked.
     """
     while True:
-        view = await _again(trade, entry)
+        view = await _again(session, entry)
         left_ms = exchange_ms - now_ms()
         if view is not None or left_ms < 0:
             return view
         await asyncio.sleep(min(_UNKNOWN_POLL_S, left_ms / 1000 + 0.01))
-        await trade.lease.hold()
+        await session.lease.hold()
 
 
-async def resend_entry(trade: Trade, absent: Order) -> Outcome:
+async def resend_entry(session: ExecutionSession, absent: Order) -> Outcome:
     """Send an entry that is proven absent once more, under a new id; the second absence is the end of it."""
     if absent.attempt >= _ENTRY_ATTEMPTS:
         return Absent()
-    planned = plan_entry(signal=trade.execution.signal(), amount=_amount_of(absent))
-    entry = trade.intend(planned, attempt=absent.attempt + 1)
-    await _stamp(trade, entry)
+    planned = plan_entry(signal=session.execution.signal(), amount=_amount_of(absent))
+    entry = session.intend(planned, attempt=absent.attempt + 1)
+    await _stamp(session, entry)
     try:
         await _with_dead_man(
-            trade,
-            trade.advance(ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_S[0])),
+            session,
+            session.advance(
+                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_S[0])
+            ),
         )
     except RecordChanged:
-        del trade.orders[entry.client_order_id]
+        del session.orders[entry.client_order_id]
         return Absent()
-    return await send_entry(trade, entry)
+    return await send_entry(session, entry)
 
 
-def _fresh_after(trade: Trade, seconds: float) -> bool:
-    return admission.latest_entry_in_s(trade.execution, now=utc_now()) >= seconds
+def _fresh_after(session: ExecutionSession, seconds: float) -> bool:
+    return admission.latest_entry_in_s(session.execution, now=utc_now()) >= seconds
 
 
 def _close_wanted(fresh: Execution) -> bool:
     return fresh.desired is Desired.CLOSED
 
 
-async def _judge(trade: Trade, entry: Order, view: OrderView) -> Outcome:
+async def _judge(session: ExecutionSession, entry: Order, view: OrderView) -> Outcome:
     """Return what an entry that the exchange knows has come to; a market order is final within moments."""
     for _ in range(_JUDGE_POLLS):
         # A create-order reply may carry no fill yet, so ask for the order itself.
         if view.filled or not view.status.is_open:
             break
         await asyncio.sleep(_POLL_S / 2)
-        await trade.lease.hold()
-        view = await _again(trade, entry) or view
+        await session.lease.hold()
+        view = await _again(session, entry) or view
     if view.filled and view.status.is_open:
         # What is filled needs its stop now; the rest is not waited for.
         try:
-            await trade.cancel(view)
+            await session.cancel(view)
         except ExchangeError as error:
-            logger.warning("entry_rest_not_cancelled", execution_id=trade.execution.id, detail=str(error))
-        view = await _again(trade, entry) or view
+            logger.warning("entry_rest_not_cancelled", execution_id=session.execution.id, detail=str(error))
+        view = await _again(session, entry) or view
     if view.filled:
         return Filled(amount=view.filled, view=view)
     if view.status.is_open:
         raise OutcomeUnknown("the entry stands unfilled")
-    return await _refuse(trade, entry, Refused(ExecutionState.REJECTED, "NOT_FILLED", view.status.value))
+    return await _refuse(session, entry, Refused(ExecutionState.REJECTED, "NOT_FILLED", view.status.value))
 
 
-async def _again(trade: Trade, entry: Order) -> OrderView | None:
+async def _again(session: ExecutionSession, entry: Order) -> OrderView | None:
     try:
-        return await trade.look_up(entry)
+        return await session.look_up(entry)
     except ExchangeError:
         return None  # asked again by the loop above
 
 
-async def _refuse(trade: Trade, entry: Order, refused: Refused) -> Refused:
+async def _refuse(session: ExecutionSession, entry: Order, refused: Refused) -> Refused:
     entry.status, entry.error = OrderStatus.REJECTED, refused.reason
-    await trade.note(entry)
+    await session.note(entry)
     return refused
 
 

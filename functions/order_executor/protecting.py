@@ -14,8 +14,8 @@ from decimal import Decimal
 
 from functions.order_executor.due import due_next_minute
 from functions.order_executor.entering import Filled
+from functions.order_executor.session import ExecutionSession, learn
 from functions.order_executor.targets import place_targets, targets_of
-from functions.order_executor.trade import Trade, learn
 from shared.clock import to_ms, utc_now
 from shared.errors import (
     ExchangeError,
@@ -45,73 +45,75 @@ _ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.FILLED})
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
 
-async def protect(trade: Trade, filled: Filled, *, left: Decimal | None = None) -> bool:
+async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | None = None) -> bool:
     """Place the stop of a position that has just been filled, or found; False when it has to be closed instead.
 
     `left` is what is still open of a position that is found, when that is less. Our own records are written beside the
     stop's request and never decide about it: an error of theirs is raised only when the stop stands.
     """
-    exits = plan_for(trade, left or filled.amount)
+    exits = plan_for(session, left or filled.amount)
     if exits.omitted:
         # Too small for the symbol's minimum, or a price below zero: what they would take is left to the others.
-        logger.warning("targets_omitted", execution_id=trade.execution.id, legs=[leg.value for leg in exits.omitted])
-    trade.execution.filled_amount = filled.amount  # known from here on, written or not
+        logger.warning("targets_omitted", execution_id=session.execution.id, legs=[leg.value for leg in exits.omitted])
+    session.execution.filled_amount = filled.amount  # known from here on, written or not
     give_up_at_s = time.monotonic() + STOP_GIVE_UP_S
     placed, noted = await asyncio.gather(
-        place_stops(trade, exits.stops, amount=exits.amount, give_up_at_s=give_up_at_s),
-        note_fill(trade, filled, exits),
+        place_stops(session, exits.stops, amount=exits.amount, give_up_at_s=give_up_at_s),
+        note_fill(session, filled, exits),
         return_exceptions=True,
     )
     for outcome in (placed, noted):
         if isinstance(outcome, LeaseLost | asyncio.CancelledError):
             raise outcome
     if isinstance(placed, BaseException):
-        logger.error("stop_failed", execution_id=trade.execution.id, detail=type(placed).__name__)
+        logger.error("stop_failed", execution_id=session.execution.id, detail=type(placed).__name__)
         return False
     if not placed:
         return False
     if isinstance(noted, BaseException):
-        await note_fill(trade, filled, exits)  # once more, now that there is time
-    outcomes = await asyncio.gather(note_protected(trade), place_targets(trade, exits), return_exceptions=True)
+        await note_fill(session, filled, exits)  # once more, now that there is time
+    outcomes = await asyncio.gather(note_protected(session), place_targets(session, exits), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
     return True
 
 
-def plan_for(trade: Trade, amount: Decimal) -> ExitPlan:
+def plan_for(session: ExecutionSession, amount: Decimal) -> ExitPlan:
     """Return the exits of what has filled, which may be less than what was ordered."""
-    execution = trade.execution
-    return plan_exits(signal=execution.signal(), filters=trade.filters, amount=amount, entry_side=execution.side)
+    execution = session.execution
+    return plan_exits(signal=execution.signal(), filters=session.filters, amount=amount, entry_side=execution.side)
 
 
-async def note_fill(trade: Trade, filled: Filled, exits: ExitPlan) -> None:
+async def note_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) -> None:
     """Write the fill, and the targets that will be sent after the stop; runs beside the stop's request."""
-    entry = trade.of_leg(Leg.ENTRY)[-1]
+    entry = session.of_leg(Leg.ENTRY)[-1]
     view = filled.view
     if view.average is None:
         # A create-order reply may carry no average price: ask for the order. The fills will tell in any case.
         with contextlib.suppress(ExchangeError):
-            view = await trade.look_up(entry) or view
+            view = await session.look_up(entry) or view
     learn(entry, view)
-    targets = [trade.intend(target, attempt=1) for target in targets_of(exits) if not trade.of_leg(target.leg)]
-    known = trade.execution.state in {ExecutionState.UNPROTECTED, ExecutionState.PROTECTED}
-    await trade.advance(
+    targets = [session.intend(target, attempt=1) for target in targets_of(exits) if not session.of_leg(target.leg)]
+    known = session.execution.state in {ExecutionState.UNPROTECTED, ExecutionState.PROTECTED}
+    await session.advance(
         None if known else ExecutionState.UNPROTECTED,
         orders=(entry, *targets),
         slot=(PositionSlot.quantity.set(filled.amount),),
         filled_amount=filled.amount,
         entry_price=view.average,
-        entry_filled_at=trade.execution.entry_filled_at or view.updated_at,
+        entry_filled_at=session.execution.entry_filled_at or view.updated_at,
     )
 
 
-async def place_stops(trade: Trade, stops: Sequence[PlannedOrder], *, amount: Decimal, give_up_at_s: float) -> bool:
+async def place_stops(
+    session: ExecutionSession, stops: Sequence[PlannedOrder], *, amount: Decimal, give_up_at_s: float
+) -> bool:
     """Place stop legs of a position of `amount`, side by side; True once it cannot be left without one.
 
     Repeats keep the client id, so that a late first request and its repeat cannot both stand.
     """
-    legs = [asyncio.create_task(_place_stop(trade, stop, amount=amount, give_up_at_s=give_up_at_s)) for stop in stops]
+    legs = [asyncio.create_task(_place_stop(session, stop, amount=amount, give_up_at_s=give_up_at_s)) for stop in stops]
     try:
         for leg in asyncio.as_completed(legs):
             if not await leg:
@@ -123,15 +125,17 @@ async def place_stops(trade: Trade, stops: Sequence[PlannedOrder], *, amount: De
     return True
 
 
-async def _place_stop(trade: Trade, planned: PlannedOrder, *, amount: Decimal, give_up_at_s: float) -> bool:
+async def _place_stop(
+    session: ExecutionSession, planned: PlannedOrder, *, amount: Decimal, give_up_at_s: float
+) -> bool:
     """Place one stop leg, again and again under one client id, until it stands or time is up."""
-    order = _order_for(trade, planned)
+    order = _order_for(session, planned)
     while (left_s := give_up_at_s - time.monotonic()) > 0:
         try:
-            await trade.place(planned, order, timeout_s=min(ORDER_TIMEOUT_S, left_s))
+            await session.place(planned, order, timeout_s=min(ORDER_TIMEOUT_S, left_s))
         except StopWouldTrigger:
             order.status, order.error = OrderStatus.REJECTED, "EXCHANGE_2021"
-            logger.warning("stop_would_trigger", execution_id=trade.execution.id, leg=planned.leg.value)
+            logger.warning("stop_would_trigger", execution_id=session.execution.id, leg=planned.leg.value)
             return False
         except ExchangeThrottled as error:
             order.error = type(error).__name__
@@ -139,14 +143,14 @@ async def _place_stop(trade: Trade, planned: PlannedOrder, *, amount: Decimal, g
         except ExchangeError as error:
             again = error.code is not None and order.error == str(error.code)
             order.error = type(error).__name__ if error.code is None else str(error.code)
-            if _may_stand(error) and await _stands(trade, order, give_up_at_s=give_up_at_s):
+            if _may_stand(error) and await _stands(session, order, give_up_at_s=give_up_at_s):
                 return True
             if again and error.code == quirks.CLOSE_POSITION_STANDS and planned.close_position:
-                planned, order = _by_amount(trade, planned, order, amount)
+                planned, order = _by_amount(session, planned, order, amount)
         else:
             return True
         await asyncio.sleep(_RETRY_PAUSE_S)
-    logger.error("stop_not_placed", execution_id=trade.execution.id, leg=planned.leg.value, detail=order.error)
+    logger.error("stop_not_placed", execution_id=session.execution.id, leg=planned.leg.value, detail=order.error)
     count_outcome(ATTENTION)
     return False
 
@@ -156,24 +160,26 @@ def _may_stand(error: ExchangeError) -> bool:
     return not isinstance(error, ExchangeRejected) or error.code == quirks.CLOSE_POSITION_STANDS
 
 
-def _order_for(trade: Trade, planned: PlannedOrder) -> Order:
+def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:
     """Return the record under whose client id a stop is sent: a new one when the last has had its end."""
-    known = trade.of_leg(planned.leg)
+    known = session.of_leg(planned.leg)
     ended = bool(known) and (known[-1].status in _ENDED or known[-1].actual_order_id is not None)
-    order = trade.intend(planned) if not known or ended else known[-1]
+    order = session.intend(planned) if not known or ended else known[-1]
     _redraw(order, planned)
     return order
 
 
-def _by_amount(trade: Trade, planned: PlannedOrder, refused: Order, amount: Decimal) -> tuple[PlannedOrder, Order]:
+def _by_amount(
+    session: ExecutionSession, planned: PlannedOrder, refused: Order, amount: Decimal
+) -> tuple[PlannedOrder, Order]:
     """Return the stop for its amount: the exchange takes one of the whole position a side, and the owner's stands."""
-    amount = round_down(amount, trade.filters.market_step_size)
-    if amount < trade.filters.market_min_amount:
+    amount = round_down(amount, session.filters.market_step_size)
+    if amount < session.filters.market_min_amount:
         return planned, refused
-    logger.warning("stop_of_the_owner_stands", execution_id=trade.execution.id)
+    logger.warning("stop_of_the_owner_stands", execution_id=session.execution.id)
     refused.status = OrderStatus.REJECTED
     planned = replace(planned, close_position=False, reduce_only=True, amount=amount)
-    return planned, trade.intend(planned)
+    return planned, session.intend(planned)
 
 
 def _redraw(order: Order, planned: PlannedOrder) -> None:
@@ -184,26 +190,26 @@ def _redraw(order: Order, planned: PlannedOrder) -> None:
     order.status, order.error = OrderStatus.INTENDED, None
 
 
-async def _stands(trade: Trade, order: Order, *, give_up_at_s: float) -> bool:
+async def _stands(session: ExecutionSession, order: Order, *, give_up_at_s: float) -> bool:
     left_s = give_up_at_s - time.monotonic()
     if left_s <= 0:
         return False
     try:
-        view = await trade.look_up(order, timeout_s=min(LOOK_UP_TIMEOUT_S, left_s))
+        view = await session.look_up(order, timeout_s=min(LOOK_UP_TIMEOUT_S, left_s))
     except ExchangeError:
         return False
     return view is not None and view.status in _WORKING
 
 
-async def note_protected(trade: Trade) -> None:
+async def note_protected(session: ExecutionSession) -> None:
     """Write that the stop stands, and how long the position was without one."""
     now = utc_now()
-    execution = trade.execution
+    execution = session.execution
     filled_at = execution.entry_filled_at or now
     naked_ms = max(to_ms(now) - to_ms(filled_at), 0)
-    await trade.advance(
+    await session.advance(
         ExecutionState.PROTECTED,
-        orders=trade.of_leg(*STOP_LEGS),
+        orders=session.of_leg(*STOP_LEGS),
         due_at=due_next_minute(),
         protected_at=execution.protected_at or now,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,

@@ -17,7 +17,7 @@ from functions.order_executor import accounts, booking, opening, settling, waiti
 from functions.order_executor.lease import LEASE_S, Lease
 from functions.order_executor.opening import TooLate
 from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, LeaseLost, NotFound
 from shared.exchange import key_status, lanes
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
@@ -47,28 +47,28 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         reconcile = ReconcileMessage(message.execution_id)
         await asyncio.to_thread(send_reconcile, reconcile, delay_s=_LOOK_AGAIN_S)
         return
-    trade = key = None
+    session = key = None
     try:
         execution, key = await _read(message)
         if not execution.active:
             await asyncio.to_thread(settle_trigger, execution.trigger_id)  # in case whoever ended it came no further
             return
-        trade = await _open_trade(execution, key, lease)
-        await _work(trade, message.command, ends_at_s=ends_at_s)
-        if settling.needs_another_look(trade):
-            await settling.come_back(trade)
+        session = await _open_trade(execution, key, lease)
+        await _work(session, message.command, ends_at_s=ends_at_s)
+        if settling.needs_another_look(session):
+            await settling.come_back(session)
     except TooLate:
         await asyncio.to_thread(send_orders, [message], delivery=str(uuid.uuid4()))
     except ExchangeAuthorizationFailed as error:
-        if trade is None:
+        if session is None:
             raise
-        await _without_access(trade, error)
+        await _without_access(session, error)
     except ExchangeThrottled as error:
-        if trade is None:
+        if session is None:
             raise
-        await waiting.wait_for_lane(trade, error)
+        await waiting.wait_for_lane(session, error)
     finally:
-        await asyncio.gather(lease.release(), lanes.flush(), _keep_refusal(trade, key))
+        await asyncio.gather(lease.release(), lanes.flush(), _keep_refusal(session, key))
 
 
 async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
@@ -103,49 +103,49 @@ async def _take_lease(message: OrderMessage) -> Lease | None:
             return Lease(slot=slot, ends_s=asked_at_s + LEASE_S)
 
 
-async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> Trade:
+async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> ExecutionSession:
     account = await accounts.account_of(key, symbol=execution.symbol)
-    trade = Trade(execution=execution, lease=lease, account=account, filters=UNLISTED)
+    session = ExecutionSession(execution=execution, lease=lease, account=account, filters=UNLISTED)
     if execution.state is not ExecutionState.QUEUED:
-        await asyncio.gather(trade.load_orders(), lanes.gate_of(key.egress_lane).refresh())
-    return trade
+        await asyncio.gather(session.load_orders(), lanes.gate_of(key.egress_lane).refresh())
+    return session
 
 
-async def _ready(trade: Trade) -> None:
+async def _ready(session: ExecutionSession) -> None:
     """Learn the symbol's filters, if the lane lets the work go on now.
 
     What an entry closes first needs no filters, and must go on; the entry asks for them again itself.
     """
     try:
-        if trade.execution.state is not ExecutionState.QUEUED:
-            _leave_weight(trade)
-        trade.filters = await trade.account.filters(trade.symbol)
+        if session.execution.state is not ExecutionState.QUEUED:
+            _leave_weight(session)
+        session.filters = await session.account.filters(session.symbol)
     except NotFound:
         pass
     except ExchangeThrottled:
-        if trade.execution.state is not ExecutionState.QUEUED:
+        if session.execution.state is not ExecutionState.QUEUED:
             raise
 
 
-async def _work(trade: Trade, command: Command, *, ends_at_s: float) -> None:
+async def _work(session: ExecutionSession, command: Command, *, ends_at_s: float) -> None:
     match command:
         case Command.OPEN | Command.SETTLE:
             pass
         case Command.CLOSE:
-            if trade.execution.desired is not Desired.CLOSED:
-                await trade.advance(desired=Desired.CLOSED)
+            if session.execution.desired is not Desired.CLOSED:
+                await session.advance(desired=Desired.CLOSED)
         case _:
             assert_never(command)
-    await _ready(trade)
-    if trade.execution.state is ExecutionState.QUEUED:
-        await opening.open_position(trade, ends_at_s=ends_at_s)
+    await _ready(session)
+    if session.execution.state is ExecutionState.QUEUED:
+        await opening.open_position(session, ends_at_s=ends_at_s)
     else:
-        await settling.settle(trade)
+        await settling.settle(session)
 
 
-async def _keep_refusal(trade: Trade | None, key: ExchangeKey | None) -> None:
+async def _keep_refusal(session: ExecutionSession | None, key: ExchangeKey | None) -> None:
     """Keep on the key, or on its lane, that the exchange refused it, whatever became of the work."""
-    refusal = trade.account.take_refusal() if trade is not None else None
+    refusal = session.account.take_refusal() if session is not None else None
     if key is None or refusal is None:
         return
     try:
@@ -155,22 +155,22 @@ async def _keep_refusal(trade: Trade | None, key: ExchangeKey | None) -> None:
         logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)
 
 
-def _leave_weight(trade: Trade) -> None:
+def _leave_weight(session: ExecutionSession) -> None:
     """Raise ExchangeThrottled in a ban; and for a look that can wait while the lane's weight is nearly used up."""
-    gate, execution = lanes.gate_of(trade.account.lane), trade.execution
+    gate, execution = lanes.gate_of(session.account.lane), session.execution
     gate.check(reads=False)
     can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
     if can_wait and gate.is_short():
         raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.turn_in_s())
 
 
-async def _without_access(trade: Trade, error: ExchangeAuthorizationFailed) -> None:
+async def _without_access(session: ExecutionSession, error: ExchangeAuthorizationFailed) -> None:
     """The exchange refuses the key. Nothing opened: that is the answer. Something open: alarm, and look again."""
-    if trade.execution.state is ExecutionState.QUEUED:
+    if session.execution.state is ExecutionState.QUEUED:
         await booking.end_without_position(
-            trade, state=ExecutionState.DENIED, reason=DenialReason.KEY_UNAUTHORIZED, detail=str(error)
+            session, state=ExecutionState.DENIED, reason=DenialReason.KEY_UNAUTHORIZED, detail=str(error)
         )
         return
-    logger.error("position_out_of_reach", execution_id=trade.execution.id, code=error.code)
+    logger.error("position_out_of_reach", execution_id=session.execution.id, code=error.code)
     count_outcome(ATTENTION)
-    await settling.come_back(trade)
+    await settling.come_back(session)

@@ -15,7 +15,7 @@ from functions.order_executor.closing import Closed
 from functions.order_executor.due import WATCH_EVERY_S, back_off_s, due_in, due_next_minute
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from functions.order_executor.watching import Found
 from shared.clock import utc_now
 from shared.errors import OrderDenied
@@ -35,45 +35,45 @@ DUST_LEFT = "DUST_LEFT"
 _DUST_EVERY_S = 300
 
 
-async def come_back(trade: Trade, *, after_s: float | None = None) -> None:
+async def come_back(session: ExecutionSession, *, after_s: float | None = None) -> None:
     """Have the execution looked at again, sooner than the watcher's minute while it is young, then less and less often.
 
     `due_at` is moved and one message sent for it; whoever finds it moved meanwhile drops the message, so that looks
     never multiply. Work that is under way does not move it: its dead-man message would be dropped.
     """
-    delay_s = int(after_s or back_off_s(trade.execution, least_s=_LOOK_AGAIN_S))
-    await trade.advance(due_at=due_in(delay_s))
+    delay_s = int(after_s or back_off_s(session.execution, least_s=_LOOK_AGAIN_S))
+    await session.advance(due_at=due_in(delay_s))
     if delay_s < WATCH_EVERY_S:
-        await asyncio.to_thread(send_reconcile, ReconcileMessage(trade.execution.id), delay_s=delay_s)
+        await asyncio.to_thread(send_reconcile, ReconcileMessage(session.execution.id), delay_s=delay_s)
 
 
-def needs_another_look(trade: Trade) -> bool:
+def needs_another_look(session: ExecutionSession) -> bool:
     """Tell whether an execution must not wait for the watcher's minute as it stands."""
-    execution = trade.execution
+    execution = session.execution
     if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
         return False
-    return not _given_up(trade) and execution.reason != DUST_LEFT
+    return not _given_up(session) and execution.reason != DUST_LEFT
 
 
-def _given_up(trade: Trade) -> bool:
+def _given_up(session: ExecutionSession) -> bool:
     """An entry that is proven absent: watched minute by minute, no more."""
-    entries = trade.of_leg(Leg.ENTRY)
-    unknown = trade.execution.state is ExecutionState.ENTRY_UNKNOWN
+    entries = session.of_leg(Leg.ENTRY)
+    unknown = session.execution.state is ExecutionState.ENTRY_UNKNOWN
     return unknown and bool(entries) and entries[-1].status is OrderStatus.ABSENT
 
 
-async def settle(trade: Trade) -> None:
+async def settle(session: ExecutionSession) -> None:
     """Take an execution that was begun from where it stands to where it should be."""
-    state = trade.execution.state
+    state = session.execution.state
     match state:
         case ExecutionState.ENTERING | ExecutionState.ENTRY_UNKNOWN:
-            await _resolve(trade)
+            await _resolve(session)
         case ExecutionState.UNPROTECTED | ExecutionState.PROTECTED:
-            await _watch(trade)
+            await _watch(session)
         case ExecutionState.CLOSING:
-            await _close(trade, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+            await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         case ExecutionState.FLATTENING:
-            await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case ExecutionState.QUEUED:
             return
         case ExecutionState.CLOSED | ExecutionState.DENIED | ExecutionState.REJECTED | ExecutionState.FAILED:
@@ -82,166 +82,170 @@ async def settle(trade: Trade) -> None:
             assert_never(state)
 
 
-async def _resolve(trade: Trade) -> None:
+async def _resolve(session: ExecutionSession) -> None:
     """Find out what became of an entry that another worker sent, or that this one lost sight of."""
-    entry = trade.of_leg(Leg.ENTRY)[-1]
-    given_up = _given_up(trade)
-    outcome = await entering.resolve_entry(trade, entry)
+    entry = session.of_leg(Leg.ENTRY)[-1]
+    given_up = _given_up(session)
+    outcome = await entering.resolve_entry(session, entry)
     if isinstance(outcome, Filled):
-        trade.execution.filled_amount = outcome.amount
+        session.execution.filled_amount = outcome.amount
         if given_up:
             # It had been proven absent, and nobody waits for it any more: a late fill is a fault, not a position.
-            logger.error("entry_filled_late", execution_id=trade.execution.id)
+            logger.error("entry_filled_late", execution_id=session.execution.id)
             count_outcome(ATTENTION)
-            await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         else:
-            await _protect_what_is_left(trade, outcome)
+            await _protect_what_is_left(session, outcome)
     elif given_up and isinstance(outcome, Absent):
-        await end_unknown(trade, watched=True)
+        await end_unknown(session, watched=True)
     else:
-        await after_entry(trade, entry, outcome)
+        await after_entry(session, entry, outcome)
 
 
-async def _protect_what_is_left(trade: Trade, filled: Filled) -> None:
+async def _protect_what_is_left(session: ExecutionSession, filled: Filled) -> None:
     """Protect a position that somebody else opened a while ago: it may have been closed since, and not by us."""
-    left = await closing.left_of_ours(trade)
+    left = await closing.left_of_ours(session)
     if left:
-        await _protect(trade, Filled(amount=filled.amount, view=filled.view), left=left)
+        await _protect(session, Filled(amount=filled.amount, view=filled.view), left=left)
         return
-    await protecting.note_fill(trade, filled, protecting.plan_for(trade, filled.amount))
-    await _end_flat(trade)
+    await protecting.note_fill(session, filled, protecting.plan_for(session, filled.amount))
+    await _end_flat(session)
 
 
-async def after_entry(trade: Trade, entry: Order, outcome: Outcome) -> None:
+async def after_entry(session: ExecutionSession, entry: Order, outcome: Outcome) -> None:
     """Go on from what came of an entry."""
     match outcome:
         case Filled():
             count_outcome("entry_filled")
-            await _protect(trade, outcome, fresh=True)
+            await _protect(session, outcome, fresh=True)
         case Refused():
-            await booking.end_without_position(trade, state=outcome.state, reason=outcome.reason, detail=outcome.detail)
+            await booking.end_without_position(
+                session, state=outcome.state, reason=outcome.reason, detail=outcome.detail
+            )
         case Absent():
-            if await _may_resend(trade):
-                await after_entry(trade, trade.of_leg(Leg.ENTRY)[-1], await entering.resend_entry(trade, entry))
+            if await _may_resend(session):
+                await after_entry(session, session.of_leg(Leg.ENTRY)[-1], await entering.resend_entry(session, entry))
             else:
-                await end_unknown(trade, watched=True)
+                await end_unknown(session, watched=True)
         case _:
             assert_never(outcome)
 
 
-async def end_unknown(trade: Trade, *, watched: bool = False) -> None:
+async def end_unknown(session: ExecutionSession, *, watched: bool = False) -> None:
     """End an entry that is proven absent; `watched`, only after it has been looked for a day, minute by minute."""
-    begun_at = trade.execution.created_at
-    wanted = trade.execution.desired is not Desired.CLOSED
+    begun_at = session.execution.created_at
+    wanted = session.execution.desired is not Desired.CLOSED
     if watched and wanted and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
-        state = None if trade.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
-        await trade.advance(state, due_at=due_next_minute(), reason=CloseReason.ENTRY_UNKNOWN.value)
+        state = None if session.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
+        await session.advance(state, due_at=due_next_minute(), reason=CloseReason.ENTRY_UNKNOWN.value)
         return
-    if trade.execution.state is ExecutionState.ENTERING:
-        await trade.advance(ExecutionState.ENTRY_UNKNOWN)
+    if session.execution.state is ExecutionState.ENTERING:
+        await session.advance(ExecutionState.ENTRY_UNKNOWN)
     await booking.end_without_position(
-        trade, state=ExecutionState.CLOSED, reason=CloseReason.ENTRY_UNKNOWN, detail="proven absent"
+        session, state=ExecutionState.CLOSED, reason=CloseReason.ENTRY_UNKNOWN, detail="proven absent"
     )
 
 
-async def _may_resend(trade: Trade) -> bool:
-    if len(trade.of_leg(Leg.ENTRY)) > 1 or trade.execution.desired is Desired.CLOSED:
+async def _may_resend(session: ExecutionSession) -> bool:
+    if len(session.of_leg(Leg.ENTRY)) > 1 or session.execution.desired is Desired.CLOSED:
         return False
     try:
-        standing = await asyncio.to_thread(admission.read_standing, trade.execution)
-        admission.admit_follower(standing, trade.execution)
-        price = await trade.account.market_price(trade.symbol)
-        admission.admit_age(standing, trade.execution, now=utc_now(), market_price=price)
+        standing = await asyncio.to_thread(admission.read_standing, session.execution)
+        admission.admit_follower(standing, session.execution)
+        price = await session.account.market_price(session.symbol)
+        admission.admit_age(standing, session.execution, now=utc_now(), market_price=price)
     except OrderDenied:
         return False
     # The owner may have traded meanwhile: the second entry, like the first, needs a flat account.
     signed, standing_orders = await asyncio.gather(
-        trade.account.position_amount(trade.symbol), trade.account.open_orders(trade.symbol)
+        session.account.position_amount(session.symbol), session.account.open_orders(session.symbol)
     )
     return not signed and not standing_orders
 
 
-async def _protect(trade: Trade, filled: Filled, *, fresh: bool = False, left: Decimal | None = None) -> None:
+async def _protect(
+    session: ExecutionSession, filled: Filled, *, fresh: bool = False, left: Decimal | None = None
+) -> None:
     """Protect a position, or close it; `fresh`, right after its fill, the closing asks nothing first."""
-    if await protecting.protect(trade, filled, left=left):
+    if await protecting.protect(session, filled, left=left):
         count_outcome("position_protected")
-        if trade.execution.desired is Desired.CLOSED:
-            await _close(trade, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+        if session.execution.desired is Desired.CLOSED:
+            await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         return
-    await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
+    await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
 
 
-async def _watch(trade: Trade) -> None:
+async def _watch(session: ExecutionSession) -> None:
     """See to an open position: closed at the venue, wanted closed, or to be kept with its stop."""
-    if trade.execution.desired is Desired.CLOSED:
-        await _close(trade, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+    if session.execution.desired is Desired.CLOSED:
+        await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         return
-    found = await watching.look(trade)
+    found = await watching.look(session)
     match found:
         case Found.GUARDED:
             return
         case Found.FLAT:
-            await _end_flat(trade)
+            await _end_flat(session)
         case Found.UNGUARDED:
-            await _close(trade, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case _:
             assert_never(found)
 
 
-async def _end_flat(trade: Trade) -> None:
+async def _end_flat(session: ExecutionSession) -> None:
     """End a position that the venue reads as flat. Once, that may be a late answer: only the fills are the end."""
-    flat_since = trade.execution.flat_since or utc_now()
+    flat_since = session.execution.flat_since or utc_now()
     flat_for = utc_now() - flat_since
     whoever = flat_for > WHOEVER_AFTER
-    end = await booking.wait_for_end(trade, polls=2, whoever=whoever)
+    end = await booking.wait_for_end(session, polls=2, whoever=whoever)
     if end is not None:
-        await _finish(trade, end, whoever=whoever)
+        await _finish(session, end, whoever=whoever)
     elif flat_for > UNEXPLAINED_AFTER:
-        logger.error("position_unexplained", execution_id=trade.execution.id)
+        logger.error("position_unexplained", execution_id=session.execution.id)
         count_outcome(ATTENTION)
-        await closing.clear(trade)
-        await booking.end_without_position(trade, state=ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
+        await closing.clear(session)
+        await booking.end_without_position(session, state=ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
     else:
-        await trade.advance(flat_since=flat_since)
-        await come_back(trade, after_s=_LOOK_AGAIN_S)
+        await session.advance(flat_since=flat_since)
+        await come_back(session, after_s=_LOOK_AGAIN_S)
 
 
-async def _close(trade: Trade, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:
-    closed = await closing.close(trade, leg=leg, reason=reason, blind=blind)
+async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:
+    closed = await closing.close(session, leg=leg, reason=reason, blind=blind)
     match closed:
         case Closed.WHOLE:
-            end = await booking.wait_for_end(trade, seen=True)
+            end = await booking.wait_for_end(session, seen=True)
             if end is not None:
-                await _finish(trade, end)
+                await _finish(session, end)
                 return
         case Closed.DUST:
-            await _leave_dust(trade)
+            await _leave_dust(session)
             return
         case Closed.NOT_YET:
             pass
         case _:
             assert_never(closed)
-    if not await trade.position():
-        await _end_flat(trade)  # the exchange's books are late
+    if not await session.position():
+        await _end_flat(session)  # the exchange's books are late
         return
-    logger.error("close_not_finished", execution_id=trade.execution.id)
+    logger.error("close_not_finished", execution_id=session.execution.id)
     count_outcome(ATTENTION)
-    await watching.keep_guarded(trade)
+    await watching.keep_guarded(session)
 
 
-async def _leave_dust(trade: Trade) -> None:
+async def _leave_dust(session: ExecutionSession) -> None:
     """Leave what no market order can close to the stop of the whole position: said once, then looked at rarely."""
-    await watching.keep_guarded(trade)
-    if trade.execution.reason != DUST_LEFT:
-        logger.error("dust_left", execution_id=trade.execution.id)
+    await watching.keep_guarded(session)
+    if session.execution.reason != DUST_LEFT:
+        logger.error("dust_left", execution_id=session.execution.id)
         count_outcome(ATTENTION)
-        left = await closing.left_of_ours(trade)
-        await trade.advance(reason=DUST_LEFT, detail=f"{left} is below the exchange's minimum")
-    await trade.advance(due_at=due_in(_DUST_EVERY_S))
+        left = await closing.left_of_ours(session)
+        await session.advance(reason=DUST_LEFT, detail=f"{left} is below the exchange's minimum")
+    await session.advance(due_at=due_in(_DUST_EVERY_S))
 
 
-async def _finish(trade: Trade, end: Booking, *, whoever: bool = False) -> None:
+async def _finish(session: ExecutionSession, end: Booking, *, whoever: bool = False) -> None:
     """Free the account for the next entry: nothing of this one may stand, or be carried out any more."""
-    await trade.lease.outlast_unsure()
-    await closing.clear(trade)
-    await booking.book(trade, end, whoever=whoever)
+    await session.lease.outlast_unsure()
+    await closing.clear(session)
+    await booking.book(session, end, whoever=whoever)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.trade import Trade, learn
+from functions.order_executor.session import ExecutionSession, learn
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
@@ -35,22 +35,24 @@ def targets_of(exits: ExitPlan) -> tuple[PlannedOrder, ...]:
     return (*exits.take_profits, exits.trailing) if exits.trailing is not None else exits.take_profits
 
 
-async def place_targets(trade: Trade, exits: ExitPlan, *, room: Decimal | None = None) -> None:
+async def place_targets(session: ExecutionSession, exits: ExitPlan, *, room: Decimal | None = None) -> None:
     """Place what is missing of take-profits and trailing stop; `room` is what the standing take-profits leave free."""
     pending = [
         (replace(planned, amount=order.amount, price=order.price), order)
         for planned in targets_of(exits)
-        for order in trade.of_leg(planned.leg)[-1:] or [trade.intend(planned, attempt=1)]
+        for order in session.of_leg(planned.leg)[-1:] or [session.intend(planned, attempt=1)]
         if order.status is OrderStatus.INTENDED
     ]
     limits = [pair for pair in pending if pair[0].leg in TAKE_PROFIT_LEGS]
     trailing = [pair for pair in pending if pair[0].leg is Leg.TRAILING]
-    await asyncio.gather(_place_limits(trade, limits, room=room), *(_place_trailing(trade, *one) for one in trailing))
-    await trade.note(*(order for _, order in pending))
+    await asyncio.gather(
+        _place_limits(session, limits, room=room), *(_place_trailing(session, *one) for one in trailing)
+    )
+    await session.note(*(order for _, order in pending))
 
 
 async def fit_targets(
-    trade: Trade, exits: ExitPlan, standing: Sequence[OrderView], *, left: Decimal, beside: bool
+    session: ExecutionSession, exits: ExitPlan, standing: Sequence[OrderView], *, left: Decimal, beside: bool
 ) -> None:
     """Hold the targets to what is left of ours, and place what is missing of them.
 
@@ -58,65 +60,65 @@ async def fit_targets(
     triggers; so it is made smaller only when the owner holds something `beside` ours that it would sell.
     """
     room, surplus = left, list[tuple[OrderView, Decimal]]()
-    for view in sorted(_standing(trade, standing, *TAKE_PROFIT_LEGS), key=lambda v: _distance(trade, v)):
+    for view in sorted(_standing(session, standing, *TAKE_PROFIT_LEGS), key=lambda v: _distance(session, v)):
         if view.remaining > room:
-            surplus.append((view, _limit_amount(trade, room)))
+            surplus.append((view, _limit_amount(session, room)))
         room -= min(view.remaining, room)
     if beside:
-        amount = _trailing_amount(trade, left)
-        surplus += [(view, amount) for view in _standing(trade, standing, Leg.TRAILING) if view.remaining > left]
+        amount = _trailing_amount(session, left)
+        surplus += [(view, amount) for view in _standing(session, standing, Leg.TRAILING) if view.remaining > left]
     if surplus:
-        logger.warning("targets_too_large", execution_id=trade.execution.id, orders=len(surplus))
-        await _shrink(trade, exits, surplus)
-        room += sum((amount for view, amount in surplus if leg_of(trade, view) in TAKE_PROFIT_LEGS), Decimal(0))
-    await place_targets(trade, exits, room=room)
+        logger.warning("targets_too_large", execution_id=session.execution.id, orders=len(surplus))
+        await _shrink(session, exits, surplus)
+        room += sum((amount for view, amount in surplus if leg_of(session, view) in TAKE_PROFIT_LEGS), Decimal(0))
+    await place_targets(session, exits, room=room)
 
 
-def _standing(trade: Trade, standing: Sequence[OrderView], *legs: Leg) -> list[OrderView]:
-    return [view for view in standing if view.status.is_open and leg_of(trade, view) in legs]
+def _standing(session: ExecutionSession, standing: Sequence[OrderView], *legs: Leg) -> list[OrderView]:
+    return [view for view in standing if view.status.is_open and leg_of(session, view) in legs]
 
 
-def _distance(trade: Trade, view: OrderView) -> Decimal:
-    return (view.price or Decimal(0)) * trade.execution.side.sign
+def _distance(session: ExecutionSession, view: OrderView) -> Decimal:
+    return (view.price or Decimal(0)) * session.execution.side.sign
 
 
-def _limit_amount(trade: Trade, amount: Decimal) -> Decimal:
-    whole = round_down(amount, trade.filters.step_size)
-    return whole if whole >= trade.filters.min_amount else Decimal(0)
+def _limit_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
+    whole = round_down(amount, session.filters.step_size)
+    return whole if whole >= session.filters.min_amount else Decimal(0)
 
 
-def _trailing_amount(trade: Trade, amount: Decimal) -> Decimal:
-    whole = round_down(amount, trade.filters.entry_step)
-    return whole if whole >= trade.filters.market_min_amount else Decimal(0)
+def _trailing_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
+    whole = round_down(amount, session.filters.entry_step)
+    return whole if whole >= session.filters.market_min_amount else Decimal(0)
 
 
-async def _shrink(trade: Trade, exits: ExitPlan, surplus: Sequence[tuple[OrderView, Decimal]]) -> None:
+async def _shrink(session: ExecutionSession, exits: ExitPlan, surplus: Sequence[tuple[OrderView, Decimal]]) -> None:
     """Cancel orders, and intend the smaller ones that take their place; what filled meanwhile gets none."""
-    gone = await cancel(trade, [view for view, _ in surplus])
+    gone = await cancel(session, [view for view, _ in surplus])
     by_leg = {planned.leg: planned for planned in targets_of(exits)}
     smaller = []
     for view, amount in surplus:
-        leg = leg_of(trade, view)
+        leg = leg_of(session, view)
         if view.client_order_id in gone and amount and leg in by_leg:
-            smaller.append(trade.intend(replace(by_leg[leg], amount=amount)))
-    await trade.note(*smaller)
+            smaller.append(session.intend(replace(by_leg[leg], amount=amount)))
+    await session.note(*smaller)
 
 
-async def _place_limits(trade: Trade, pairs: Sequence[_Pair], *, room: Decimal | None) -> None:
+async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, room: Decimal | None) -> None:
     for _ in range(_ATTEMPTS):
-        pairs = await _never_arrived(trade, pairs)
+        pairs = await _never_arrived(session, pairs)
         if room is not None:
-            pairs = _within(trade, pairs, room)
+            pairs = _within(session, pairs, room)
         if not pairs:
             return
-        await _send_limits(trade, pairs)
+        await _send_limits(session, pairs)
 
 
-def _within(trade: Trade, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
+def _within(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
     """Return the orders that there is room for, nearest first, the last one cut; what does not fit is given up."""
     kept = []
     for planned, order in pairs:
-        amount = _limit_amount(trade, min(planned.amount or room, room))
+        amount = _limit_amount(session, min(planned.amount or room, room))
         if amount:
             order.amount = amount
             kept.append((replace(planned, amount=amount), order))
@@ -126,32 +128,32 @@ def _within(trade: Trade, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
     return kept
 
 
-async def _never_arrived(trade: Trade, pairs: Sequence[_Pair]) -> list[_Pair]:
+async def _never_arrived(session: ExecutionSession, pairs: Sequence[_Pair]) -> list[_Pair]:
     """Return the orders that the exchange does not know. One that may have been sent may have filled: its id is looked
     up first, because after a fill the exchange would take the same id again; and not found once is not gone.
     """
     for number in range(_LOOK_UPS):
-        sent = [o for _, o in pairs if o.status is OrderStatus.INTENDED and trade.may_have_been_sent(o)]
+        sent = [o for _, o in pairs if o.status is OrderStatus.INTENDED and session.may_have_been_sent(o)]
         if not sent:
             break
         if number:
             await asyncio.sleep(_LOOK_UP_PAUSE_S)
         try:
-            await asyncio.gather(*(trade.look_up(order) for order in sent))
+            await asyncio.gather(*(session.look_up(order) for order in sent))
         except ExchangeError:
             return []  # not known now: the watcher looks again
     return [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
 
 
-async def _send_limits(trade: Trade, pairs: Sequence[_Pair]) -> None:
+async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> None:
     by_id = {order.client_order_id: order for _, order in pairs}
     batch = [(order.client_order_id, planned) for planned, order in pairs]
     for order in by_id.values():
         order.sent_at = utc_now()
     try:
-        answers = await trade.send(lambda stamp: trade.account.place_batch(trade.symbol, batch, stamp=stamp))
+        answers = await session.send(lambda stamp: session.account.place_batch(session.symbol, batch, stamp=stamp))
     except ExchangeError as error:
-        logger.warning("targets_unknown", execution_id=trade.execution.id, detail=str(error))
+        logger.warning("targets_unknown", execution_id=session.execution.id, detail=str(error))
         return
     for answer in answers:
         order = by_id[answer.client_order_id]
@@ -159,23 +161,23 @@ async def _send_limits(trade: Trade, pairs: Sequence[_Pair]) -> None:
             learn(order, answer.order)
         elif answer.code not in quirks.DUPLICATE_CLIENT_ID:
             order.status, order.error = OrderStatus.REJECTED, str(answer.code)
-            logger.warning("target_rejected", execution_id=trade.execution.id, leg=order.leg.value, code=answer.code)
+            logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=answer.code)
 
 
-async def _place_trailing(trade: Trade, planned: PlannedOrder, order: Order) -> None:
-    if not await _never_arrived(trade, [(planned, order)]):
+async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, order: Order) -> None:
+    if not await _never_arrived(session, [(planned, order)]):
         return
     try:
         try:
-            await trade.place(planned, order)
+            await session.place(planned, order)
         except StopWouldTrigger:
             if order.attempt == 1:
                 raise
             # It takes the place of one that was active already: the market is past the activation price.
-            await trade.place(replace(planned, activation_price=None), order)
+            await session.place(replace(planned, activation_price=None), order)
     except ExchangeRejected as error:
         order.status, order.error = OrderStatus.REJECTED, str(error.code)
-        logger.warning("trailing_rejected", execution_id=trade.execution.id, code=error.code)
+        logger.warning("trailing_rejected", execution_id=session.execution.id, code=error.code)
     except ExchangeError as error:
         # Stays intended: the watcher looks it up and sends it again.
         order.error = type(error).__name__

@@ -10,7 +10,7 @@ from unittest import mock
 
 from functions.order_executor import entering, protecting
 from functions.order_executor.entering import Absent, Outcome
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.models import base
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
@@ -18,10 +18,10 @@ from shared.models.position_slot import PositionSlot
 _ONE_TRY_S = 0.5
 
 
-async def _believe_absent(trade: Trade, entry: Order) -> Outcome:
+async def _believe_absent(session: ExecutionSession, entry: Order) -> Outcome:
     """Take an entry without an answer for one that never arrived."""
     entry.status = OrderStatus.ABSENT
-    await trade.note(entry)
+    await session.note(entry)
     return Absent()
 
 
@@ -36,16 +36,16 @@ def _with_early_stop() -> Iterator[None]:
     send, place = entering.send_entry, protecting.place_stops
     early: set[str] = set()
 
-    async def stop_first(trade: Trade, entry: Order) -> Outcome:
-        amount = entry.amount or trade.filters.entry_min
-        stops = protecting.plan_for(trade, amount).stops
+    async def stop_first(session: ExecutionSession, entry: Order) -> Outcome:
+        amount = entry.amount or session.filters.entry_min
+        stops = protecting.plan_for(session, amount).stops
         give_up_at_s = time.monotonic() + _ONE_TRY_S
-        if await place(trade, stops, amount=amount, give_up_at_s=give_up_at_s):
-            early.add(trade.execution.id)
-        return await send(trade, entry)
+        if await place(session, stops, amount=amount, give_up_at_s=give_up_at_s):
+            early.add(session.execution.id)
+        return await send(session, entry)
 
-    async def believe(trade: Trade, *stops: Any, **how: Any) -> bool:
-        return trade.execution.id in early or await place(trade, *stops, **how)
+    async def believe(session: ExecutionSession, *stops: Any, **how: Any) -> bool:
+        return session.execution.id in early or await place(session, *stops, **how)
 
     with (
         mock.patch.object(entering, "send_entry", stop_first),

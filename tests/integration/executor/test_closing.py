@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions.order_executor import booking, closing
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.exchange import markets
 from shared.messages import Command
@@ -90,9 +90,9 @@ Step = tuple[Any, str]
 @pytest.mark.parametrize(
     "step",
     [
-        (Trade, "cancel"),
-        (Trade, "place"),
-        (Trade, "read_fills"),
+        (ExecutionSession, "cancel"),
+        (ExecutionSession, "place"),
+        (ExecutionSession, "read_fills"),
         (closing, "clear"),
         (booking, "_learn_orders"),
         (booking, "_write"),

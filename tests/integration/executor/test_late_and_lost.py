@@ -10,7 +10,7 @@ import pytest
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 
 from functions.order_executor import booking, settling
-from functions.order_executor.trade import Trade
+from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.views import OrderView
 from shared.messages import Command, OrderMessage, send_orders
@@ -92,12 +92,12 @@ def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, mon
             raise TransactWriteError("the ledger is away")
         real(self, **values)  # type: ignore[arg-type]
 
-    async def note_fails(self: Trade, *orders: object) -> None:
+    async def note_fails(self: ExecutionSession, *orders: object) -> None:
         raise PutError("the ledger is away")
 
     with monkeypatch.context() as patch:
         patch.setattr(Execution, "change", fails)
-        patch.setattr(Trade, "note", note_fails)
+        patch.setattr(ExecutionSession, "note", note_fails)
         world.work(execution)
         assert world.books(person).position == 0
 
@@ -133,11 +133,11 @@ def test_position_that_reads_flat_once_keeps_its_stop(world: World, monkeypatch:
     person = world.follower()
     execution = world.opened(person)
 
-    async def flat(self: Trade) -> Decimal:
+    async def flat(self: ExecutionSession) -> Decimal:
         return Decimal(0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trade, "position", flat)
+        patch.setattr(ExecutionSession, "position", flat)
         world.work(execution, command=Command.SETTLE)
 
     assert world.now(execution).state is ExecutionState.PROTECTED
@@ -149,11 +149,11 @@ def test_flattening_does_not_believe_a_flat_reading(world: World, monkeypatch: p
     person = world.follower()
     world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
-    async def flat(self: Trade) -> Decimal:
+    async def flat(self: ExecutionSession) -> Decimal:
         return Decimal(0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trade, "position", flat)
+        patch.setattr(ExecutionSession, "position", flat)
         execution = world.opened(person)
 
     assert execution.state is ExecutionState.CLOSED
@@ -247,7 +247,7 @@ def test_flattening_that_is_taken_up_again_spares_what_the_owner_bought(
     person = world.follower()
     world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
-    async def no_end(trade: Trade, **_: object) -> None:
+    async def no_end(session: ExecutionSession, **_: object) -> None:
         return None
 
     with monkeypatch.context() as patch:
@@ -283,9 +283,9 @@ def test_entry_is_not_sent_again_into_what_the_owner_opened_meanwhile(
     world.fault(person, "drop_before", ORDER)
     real = settling._may_resend
 
-    async def after_the_owner_traded(trade: Trade) -> bool:
+    async def after_the_owner_traded(session: ExecutionSession) -> bool:
         await asyncio.to_thread(world.trade_by_hand, person, "SELL", "0.500")
-        return await real(trade)
+        return await real(session)
 
     monkeypatch.setattr(settling, "_may_resend", after_the_owner_traded)
 
@@ -337,14 +337,14 @@ def test_ledger_that_fails_when_the_entry_is_unknown_leaves_no_late_fill_without
 ) -> None:
     person = world.follower()
     world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
-    advance = Trade.advance
+    advance = ExecutionSession.advance
 
-    async def fail(trade: Trade, state: ExecutionState | None = None, **changes: Any) -> None:
+    async def fail(session: ExecutionSession, state: ExecutionState | None = None, **changes: Any) -> None:
         if state is ExecutionState.ENTRY_UNKNOWN:
             raise PynamoDBException("throttled")
-        await advance(trade, state, **changes)
+        await advance(session, state, **changes)
 
-    monkeypatch.setattr(Trade, "advance", fail)
+    monkeypatch.setattr(ExecutionSession, "advance", fail)
 
     execution = world.opened(person)
 

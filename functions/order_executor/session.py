@@ -47,7 +47,7 @@ _KNOWN_STATUS = {
 
 
 @dataclass(slots=True)
-class Trade:
+class ExecutionSession:
     """One execution while this worker holds the lease on its account and symbol."""
 
     execution: Execution
