@@ -34,9 +34,9 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
 from shared.models.notification_setting import NotificationSetting
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from shared.notifications.telegram_link import make_link
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _CHATS = 10**10
 """Telegram's ids of private chats are numbers of about this size."""
 
-_T = TypeVar("_T", Subscription, RiskProfile)
+_T = TypeVar("_T", Plan, RiskProfile)
 
 SYMBOL = "BTC/USDT"
 EXCHANGE = "BINANCE"
@@ -111,7 +111,7 @@ def add_strategies(name: str, symbol: str, follower_count: int, *, count: int) -
 
 
 def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _People) -> Seeded:
-    plan = next(one for one in _listed(Subscription) if one.strategy_automated)
+    plan = next(one for one in _listed(Plan) if one.strategy_automated)
     webhook_secret = secrets.token_urlsafe(32)
     strategy = _strategy(name, symbol, webhook_secret=webhook_secret, created_at=people.created_at)
     followers = []
@@ -156,7 +156,7 @@ class _People:
         self._cognito: CognitoIdentityProviderClient = boto3.client("cognito-idp")
         self._pool = settings().user_pool_id
 
-    def add(self, email: str, first_name: str, last_name: str, *, plan: Subscription, admin: bool = False) -> str:
+    def add(self, email: str, first_name: str, last_name: str, *, plan: Plan, admin: bool = False) -> str:
         """Create a confirmed user with a plan and return its id."""
         created = self._cognito.admin_create_user(
             UserPoolId=self._pool,
@@ -203,17 +203,15 @@ class _People:
         )
 
 
-def _plans(created_at: datetime) -> Subscription:
+def _plans(created_at: datetime) -> Plan:
     """Write DEFAULT, which forbids automation, STANDARD, which everybody has, and PRO; return the second."""
-    default = Subscription(
+    default = Plan(
         str(uuid4()), name="DEFAULT", max_balance_usd=2000, max_api_key=3, default=True, strategy_automated=False
     )
-    standard = Subscription(
+    standard = Plan(
         str(uuid4()), name="STANDARD", monthly_price_usd=Decimal(40), max_balance_usd=50_000, max_api_key=10
     )
-    pro = Subscription(
-        str(uuid4()), name="PRO", monthly_price_usd=Decimal(123), max_balance_usd=250_000, max_api_key=20
-    )
+    pro = Plan(str(uuid4()), name="PRO", monthly_price_usd=Decimal(123), max_balance_usd=250_000, max_api_key=20)
     # Two of the prices that the stand-in for Stripe starts with.
     standard.stripe_price_id = STANDARD_PRICE
     pro.stripe_price_id = PRO_PRICE
@@ -222,8 +220,8 @@ def _plans(created_at: datetime) -> Subscription:
         plan.created_at = plan.updated_at = created_at + timedelta(milliseconds=number)
         plan.created_key = created_key(to_iso(plan.created_at), plan.id)
         plan.save()
-        _claim(NameKind.SUBSCRIPTION, plan.name, plan.id)
-    _claim(NameKind.DEFAULT_SUBSCRIPTION, "", default.id)
+        _claim(NameKind.PLAN, plan.name, plan.id)
+    _claim(NameKind.DEFAULT_PLAN, "", default.id)
     return standard
 
 

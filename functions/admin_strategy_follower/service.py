@@ -21,9 +21,9 @@ from shared.models.exchange_key import ExchangeKey
 from shared.models.follower import Follower
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.key_balance import KeyBalance
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.user import User
 
 
@@ -55,7 +55,7 @@ class _Around:
 
     keys: dict[str, ExchangeKey]
     users: dict[str, User]
-    plans: dict[str, Subscription]
+    plans: dict[str, Plan]
     balances: dict[str, KeyBalance]
     profiles: dict[str, RiskProfile]
     performances: dict[str, FollowerPerformance]
@@ -68,7 +68,7 @@ class _Around:
         return cls(
             keys=ExchangeKey.find_many(key_ids),
             users=users,
-            plans=Subscription.find_many(user.subscription_id for user in users.values() if user.subscription_id),
+            plans=Plan.find_many(user.subscription_id for user in users.values() if user.subscription_id),
             balances=KeyBalance.find_many(key_ids),
             profiles=RiskProfile.find_many(follower.risk_profile_id for follower in followers),
             performances=FollowerPerformance.find_many(follower.id for follower in followers),

@@ -18,20 +18,20 @@ app = AdminApi()
 @app.get("/v1/admin/subscription/list")
 def list_subscriptions() -> Listing[SubscriptionItem]:
     """List Subscription, newest first."""
-    return service.list_subscriptions(app.query(ListQuery))
+    return service.list_plans(app.query(ListQuery))
 
 
 @app.post("/v1/admin/subscription")
 def create_subscription() -> SubscriptionItem:
     """Create Subscription."""
-    return service.create_subscription(app.body(NewSubscription))
+    return service.create_plan(app.body(NewSubscription))
 
 
 @app.put("/v1/admin/subscription/<subscription_id>")
 def update_subscription(subscription_id: str) -> SubscriptionItem:
     """Update Subscription."""
-    plan = service.find_subscription(subscription_id)
-    return service.update_subscription(plan, app.body(SubscriptionChange))
+    plan = service.find_plan(subscription_id)
+    return service.update_plan(plan, app.body(SubscriptionChange))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from shared.api.fields import (
 )
 from shared.api.requests import Body
 from shared.clock import to_iso
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 
 
 class SubscriptionItem(TypedDict):
@@ -77,18 +77,18 @@ class SubscriptionChange(Body):
     strategy_automated: Flag = UNCHANGED
 
 
-def subscription_item(subscription: Subscription) -> SubscriptionItem:
+def plan_item(plan: Plan) -> SubscriptionItem:
     """Return a plan as documented."""
     return {
-        "id": subscription.id,
-        "name": subscription.name,
-        "stripePriceId": subscription.stripe_price_id,
-        "monthlyPriceUSD": subscription.monthly_price_usd,
-        "maxBalanceUSD": subscription.max_balance_usd,
-        "maxApiKey": subscription.max_api_key,
-        "private": subscription.private,
-        "default": subscription.default,
-        "strategyAutomated": subscription.strategy_automated,
-        "createdAt": to_iso(subscription.created_at),
-        "updatedAt": to_iso(subscription.updated_at),
+        "id": plan.id,
+        "name": plan.name,
+        "stripePriceId": plan.stripe_price_id,
+        "monthlyPriceUSD": plan.monthly_price_usd,
+        "maxBalanceUSD": plan.max_balance_usd,
+        "maxApiKey": plan.max_api_key,
+        "private": plan.private,
+        "default": plan.default,
+        "strategyAutomated": plan.strategy_automated,
+        "createdAt": to_iso(plan.created_at),
+        "updatedAt": to_iso(plan.updated_at),
     }

@@ -11,7 +11,7 @@ from functions.admin_subscription.schemas import (
     NewSubscription,
     SubscriptionChange,
     SubscriptionItem,
-    subscription_item,
+    plan_item,
 )
 from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, by_id, listing, read_page
@@ -20,29 +20,29 @@ from shared.billing import prices
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
 from shared.models.base import LISTED, condition_failed, created_key
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
 
-_DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION)
+_DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
 
 
-def list_subscriptions(query: ListQuery) -> Listing[SubscriptionItem]:
+def list_plans(query: ListQuery) -> Listing[SubscriptionItem]:
     """Return a page of the plans, newest first."""
-    found = Subscription.by_created.query(
+    found = Plan.by_created.query(
         LISTED, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
     )
-    page = read_page(found, by_id(Subscription), limit=query.limit)
-    return listing(map(subscription_item, page.records), token=query.token_of(page))
+    page = read_page(found, by_id(Plan), limit=query.limit)
+    return listing(map(plan_item, page.records), token=query.token_of(page))
 
 
-def create_subscription(wanted: NewSubscription) -> SubscriptionItem:
+def create_plan(wanted: NewSubscription) -> SubscriptionItem:
     """Keep a new plan, with a new price at Stripe unless it names one or is the default; raise the request's faults.
 
     The plan's id is kept with its name before Stripe is asked: a repeat after a failure goes on under the same id, and
     Stripe answers it with the price that the first request made.
     """
-    claim = UniqueName.claim_key(NameKind.SUBSCRIPTION, wanted.name)
+    claim = UniqueName.claim_key(NameKind.PLAN, wanted.name)
     holder = UniqueName.find(claim)
     faults = _faults(wanted, holder)
     if faults:
@@ -55,7 +55,7 @@ def create_subscription(wanted: NewSubscription) -> SubscriptionItem:
             plan_id=plan_id, name=wanted.name, monthly_price_usd=wanted.monthly_price_usd
         )
     now = utc_now()
-    plan = Subscription(
+    plan = Plan(
         id=plan_id,
         created_key=created_key(to_iso(now), plan_id),
         stripe_price_id=price_id,
@@ -69,7 +69,7 @@ def create_subscription(wanted: NewSubscription) -> SubscriptionItem:
             UniqueName.take(transaction, _DEFAULT_CLAIM, owner_id=plan_id)
 
     try:
-        create_named(NameKind.SUBSCRIPTION, plan, also=claim_default)
+        create_named(NameKind.PLAN, plan, also=claim_default)
     except RecordChanged as error:
         # Another request was first: what it took is there now.
         faults = _taken(wanted, UniqueName.find(claim))
@@ -77,18 +77,18 @@ def create_subscription(wanted: NewSubscription) -> SubscriptionItem:
             raise ServiceUnavailable("the plans are changing too fast, please repeat the request") from error
         raise RequestUnprocessable([*faults]) from error
     logger.info("subscription_created", subscription_id=plan_id, stripe_price_id=price_id)
-    return subscription_item(plan)
+    return plan_item(plan)
 
 
-def find_subscription(subscription_id: str) -> Subscription:
+def find_plan(plan_id: str) -> Plan:
     """Return the plan; raise NotFound."""
-    plan = Subscription.find(subscription_id)
+    plan = Plan.find(plan_id)
     if plan is None:
-        raise NotFound(f"subscription {subscription_id} does not exist")
+        raise NotFound(f"subscription {plan_id} does not exist")
     return plan
 
 
-def update_subscription(plan: Subscription, wanted: SubscriptionChange) -> SubscriptionItem:
+def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:
     """Change what the request names, and return the plan; raise the request's faults."""
     changes = wanted.changes()
     faults: list[Fault] = []
@@ -96,9 +96,9 @@ def update_subscription(plan: Subscription, wanted: SubscriptionChange) -> Subsc
     # What was read and is sent back is not asked about again.
     if price_id != plan.stripe_price_id and (price_id is None or not prices.price_exists(price_id)):
         faults.append(_unknown_price(price_id))
-    changed = change_named(NameKind.SUBSCRIPTION, plan, changes, faults=faults)
+    changed = change_named(NameKind.PLAN, plan, changes, faults=faults)
     logger.info("subscription_updated", subscription_id=plan.id, fields=sorted(changes))
-    return subscription_item(changed)
+    return plan_item(changed)
 
 
 def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
@@ -113,7 +113,7 @@ def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
 def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
     """Return what other plans have already. A name whose plan was never stored is free."""
     faults: list[Fault] = []
-    if holder is not None and Subscription.find(holder.owner_id) is not None:
+    if holder is not None and Plan.find(holder.owner_id) is not None:
         faults.append(name_taken(wanted.name))
     if wanted.default and UniqueName.find(_DEFAULT_CLAIM) is not None:
         faults.append(fault("default already exist", param="default", location="body", value=True))

@@ -21,7 +21,7 @@ from shared.api.paging import Listing, by_id, listing, read_page
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import LISTED
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import UNCONFIRMED, UNKNOWN, Account, User, create_user, mend_user
 from shared.observability import logger
 
@@ -38,7 +38,7 @@ def list_users(query: ListQuery) -> Listing[UserItem]:
 def get_overview(user_id: str) -> UserOverview:
     """Return a user with the subscription, and mend the record by what Cognito says; raise NotFound."""
     user = _mended(User.find(user_id) or _made_now(user_id))
-    plan = Subscription.find(user.subscription_id, consistent=False) if user.subscription_id else None
+    plan = Plan.find(user.subscription_id, consistent=False) if user.subscription_id else None
     return user_overview(user, plan)
 
 

@@ -9,7 +9,7 @@ from shared.api.fields import TradeTypeName
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import User
 
 
@@ -98,7 +98,7 @@ def user_item(user: User) -> UserItem:
     return {"uid": user.id, **_user_fields(user)}
 
 
-def user_overview(user: User, plan: Subscription | None) -> UserOverview:
+def user_overview(user: User, plan: Plan | None) -> UserOverview:
     """Return a user with the subscription as documented."""
     return {"id": user.id, **_user_fields(user), "UserSubscription": _subscribed(user, plan) if plan else None}
 
@@ -126,7 +126,7 @@ def _user_fields(user: User) -> UserFields:
     }
 
 
-def _subscribed(user: User, plan: Subscription) -> Subscribed:
+def _subscribed(user: User, plan: Plan) -> Subscribed:
     return {
         "stripeCustomerId": user.stripe_customer_id,
         "updatedAt": to_iso(user.subscription_updated_at or user.created_at),

@@ -13,7 +13,7 @@ from shared.clock import to_iso
 from shared.config import settings
 from shared.models.exchange_key import ExchangeKey
 from shared.models.key_balance import KeyBalance
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import User
 from shared.notifications.kinds import AboveMaximum, NearMaximum, UserNearMaximum
 from shared.notifications.notices import notify
@@ -61,5 +61,5 @@ def tell(key: ExchangeKey, balance: KeyBalance) -> None:
         notify(passed, to=to_user(user.id), cause=f"{key.id} above since {to_iso(above)}", at=above)
 
 
-def _plan_of(user: User | None) -> Subscription | None:
-    return None if user is None or user.subscription_id is None else Subscription.find(user.subscription_id)
+def _plan_of(user: User | None) -> Plan | None:
+    return None if user is None or user.subscription_id is None else Plan.find(user.subscription_id)

@@ -17,9 +17,9 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
+from shared.models.plan import Plan
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.models.subscription import Subscription
 from shared.models.trading_switch import TradingSwitch
 from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
@@ -41,7 +41,7 @@ class Standing:
     follower: Follower | None
     user: User | None
     key: ExchangeKey | None
-    plan: Subscription | None
+    plan: Plan | None
     strategy: Strategy | None
     readiness: KeyReadiness | None
     """The last verdict on the key; the fresh read decides, whatever it says."""
@@ -58,7 +58,7 @@ def read_standing(execution: Execution) -> Standing:
         (Follower, execution.strategy_id, execution.follower_key),
         (User, execution.user_id, None),
         (ExchangeKey, execution.api_key_id, None),
-        (Subscription, execution.subscription_id or "-", None),
+        (Plan, execution.subscription_id or "-", None),
         (Strategy, execution.strategy_id, None),
         (KeyReadiness, execution.api_key_id, None),
         (StrategyAlerts, execution.strategy_id, None),

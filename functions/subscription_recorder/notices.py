@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from shared.models.plan import Plan
 from shared.models.stripe_event import EventType, StripeEvent
-from shared.models.subscription import Subscription
 from shared.notifications.kinds import (
     NoticeKind,
     NoticeValues,
@@ -19,7 +19,7 @@ from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 
 
-def plan_gained(plan: Subscription, *, previous: Subscription | None, lapsed: bool) -> NoticeValues | None:
+def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool) -> NoticeValues | None:
     """Return what there is to say to who has the plan by now, and had `previous`, lapsed or not, before."""
     if previous is None or plan.id != previous.id:
         return PlanChanged(
@@ -32,12 +32,12 @@ def plan_gained(plan: Subscription, *, previous: Subscription | None, lapsed: bo
     return PlanRestored(plan_name=plan.name) if lapsed else None
 
 
-def plan_lapsed(plan: Subscription | None) -> NoticeValues:
+def plan_lapsed(plan: Plan | None) -> NoticeValues:
     """Return what there is to say to who has no paid plan any more."""
     return PlanLapsed(plan_name=_name_of(plan))
 
 
-def payment_failed(event: StripeEvent, plan: Subscription | None) -> NoticeValues:
+def payment_failed(event: StripeEvent, plan: Plan | None) -> NoticeValues:
     """Return what there is to say of a payment that failed."""
     return PaymentFailed(
         plan_name=_name_of(plan),
@@ -61,5 +61,5 @@ def _cause_of(event: StripeEvent) -> str:
     return event.id
 
 
-def _name_of(plan: Subscription | None) -> str:
+def _name_of(plan: Plan | None) -> str:
     return plan.name if plan is not None else ""

@@ -15,10 +15,10 @@ from functions.subscription_recorder.standing import SETTLED, plans_of, stand, s
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
 from shared.models.base import LISTED, transact
+from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import EventType, Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
-from shared.models.subscription import Subscription
 from shared.models.user import User
 from shared.notifications.kinds import NoticeValues, to_json
 from shared.observability import count_outcome, logger
@@ -164,11 +164,11 @@ def _kept(notice: NoticeValues | None) -> tuple[str, str] | None:
     return (notice.kind.value, to_json(notice)) if notice is not None else None
 
 
-def _all_plans() -> list[Subscription]:
+def _all_plans() -> list[Plan]:
     # A business has a handful of plans: the list is read in a request or two.
-    plans = Subscription.find_many([found.id for found in Subscription.by_created.query(LISTED)], consistent=True)
+    plans = Plan.find_many([found.id for found in Plan.by_created.query(LISTED)], consistent=True)
     return list(plans.values())
 
 
-def _plan(plan_id: str | None) -> Subscription | None:
-    return Subscription.find(plan_id) if plan_id is not None else None
+def _plan(plan_id: str | None) -> Plan | None:
+    return Plan.find(plan_id) if plan_id is not None else None

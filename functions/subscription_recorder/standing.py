@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shared.models.plan import Plan
 from shared.models.stripe_event import EventType
 from shared.models.stripe_subscription import StripeSubscription
-from shared.models.subscription import Subscription
 
 PAID: Final = frozenset({"active", "trialing"})
 GRACE: Final = frozenset({"past_due"})
@@ -72,13 +72,13 @@ def stand(subscriptions: Iterable[StripeSubscription]) -> Standing:
     return Standing(lapsed=any(one.status in LAPSED for one in known))
 
 
-def plans_of(subscription: StripeSubscription, plans: Sequence[Subscription]) -> list[Subscription]:
+def plans_of(subscription: StripeSubscription, plans: Sequence[Plan]) -> list[Plan]:
     """Return the plans that a subscription's prices stand for: one, if all is well.
 
     A price is the plan's that names it. One that several plans name, or none any more because the plan has got another
     price since, is that of the plan which its metadata say it was made for.
     """
-    found: dict[str, Subscription] = {}
+    found: dict[str, Plan] = {}
     for price_id, made_for in zip(subscription.price_ids, subscription.price_plan_ids, strict=True):
         naming = [plan for plan in plans if plan.stripe_price_id == price_id]
         if len(naming) != 1:

@@ -15,9 +15,9 @@ from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
+from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.risk_profile import RiskProfile
-from shared.models.subscription import Subscription
 from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.trading.execution import ExecutionState
@@ -36,7 +36,7 @@ class References:
     keys: dict[str, ExchangeKey]
     users: dict[str, User]
     profiles: dict[str, RiskProfile]
-    plans: dict[str, Subscription]
+    plans: dict[str, Plan]
     slots: dict[tuple[str, str], PositionSlot]
     """The slots of inactive followers."""
 
@@ -49,7 +49,7 @@ async def read_references(followers: Collection[Follower]) -> References:
         _find(RiskProfile, {follower.risk_profile_id for follower in followers}),
         _find(PositionSlot, {(follower.api_key_id, follower.symbol) for follower in followers if not follower.active}),
     )
-    plans = await _find(Subscription, {user.subscription_id for user in users.values() if user.subscription_id})
+    plans = await _find(Plan, {user.subscription_id for user in users.values() if user.subscription_id})
     return References(keys=keys, users=users, profiles=profiles, plans=plans, slots=slots)
 
 

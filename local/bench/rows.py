@@ -16,9 +16,9 @@ from shared.models.execution import Execution, trigger_part
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
 from shared.models.manual_trade import ManualTrade
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.user import User
 from shared.trading.execution import ExecutionState
@@ -92,7 +92,7 @@ def _a_strategy() -> Table:
 
 
 def _a_plan() -> Table:
-    return Subscription(**_usual(name="", max_balance_usd=5000, max_api_key=10))
+    return Plan(**_usual(name="", max_balance_usd=5000, max_api_key=10))
 
 
 def _a_profile() -> Table:
@@ -167,7 +167,7 @@ def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
         yield User, _template(_a_user) | _created("user", number)[1]
         name = {"name": {"S": f"NAME {number}"}}
         yield Strategy, _template(_a_strategy) | _created("strategy", number)[1] | name
-        yield Subscription, _template(_a_plan) | _created("plan", number)[1] | name
+        yield Plan, _template(_a_plan) | _created("plan", number)[1] | name
         if number == 0:
             yield RiskProfile, _template(_a_profile) | _created("profile", number)[1] | name
 

@@ -17,7 +17,7 @@ from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ExchangeKey
 from shared.models.notice import Notice
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import User
 from shared.notifications.kinds import NoticeKind, from_json
 from shared.notifications.recipients import ADMINS, to_user
@@ -38,7 +38,7 @@ def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
     key = ExchangeKey.get(api_key_id)
     account = f"{session['exchange']}/paper/accounts/{key.api_key}"
     wallet = json_http.get(account)["walletBalance"]
-    plan = Subscription.get(User.get(key.user_id).subscription_id)
+    plan = Plan.get(User.get(key.user_id).subscription_id)
     amount = Decimal(plan.max_balance_usd) * _DEPOSIT_PCT / 100
     with _switches_on():
         _set_wallet(account, amount)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from local.stack import json_http
 from local.stripe import PRO_PRICE, STANDARD_PRICE
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import User
 
 _TIMEOUT_S = 60
@@ -30,4 +30,4 @@ def change_plan(session: Mapping[str, str], user_id: str) -> str:
 
 
 def _plan_of(user_id: str) -> str:
-    return Subscription.get(User.get(user_id, consistent_read=True).subscription_id).name
+    return Plan.get(User.get(user_id, consistent_read=True).subscription_id).name

@@ -15,8 +15,8 @@ class NameKind(StrEnum):
 
     STRATEGY = "strategy"
     RISK_PROFILE = "risk_profile"
-    SUBSCRIPTION = "subscription"
-    DEFAULT_SUBSCRIPTION = "default_subscription"
+    PLAN = "subscription"
+    DEFAULT_PLAN = "default_subscription"
     """Claimed by the one plan that is the default."""
 
 

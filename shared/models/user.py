@@ -236,7 +236,7 @@ def mend_user(user: User, account: Account) -> User:
 
 def default_plan_id() -> str | None:
     """Return the id of the plan that new users get, or None while no plan is the default."""
-    claim = UniqueName.find(UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION))
+    claim = UniqueName.find(UniqueName.claim_key(NameKind.DEFAULT_PLAN))
     if claim is None:
         logger.warning("default_plan_missing")
         return None

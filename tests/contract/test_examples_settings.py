@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
-from shared.models.subscription import Subscription
 from shared.models.unique_name import NameKind, UniqueName
 from tests.contract.examples import ASIDE, Example, assert_same, assert_shape, load
 from tests.contract.world import World
@@ -134,9 +134,9 @@ def test_create_subscription_as_answered(world: World) -> None:
     example = load("create_subscription")
     documented = example.response()
     wanted = {name: value for name, value in documented.items() if name not in {"id", "createdAt", "updatedAt"}}
-    with world.without_names(claim(NameKind.SUBSCRIPTION, "STANDARD")):
+    with world.without_names(claim(NameKind.PLAN, "STANDARD")):
         made = answered(world, example, wanted)
-        Subscription.get(made["id"]).delete()
+        Plan.get(made["id"]).delete()
     assert_same(made, documented)
 
 
@@ -152,10 +152,10 @@ def test_create_default_subscription_as_answered(world: World) -> None:
         "strategyAutomated": False,
         "default": True,
     }
-    claims = (claim(NameKind.SUBSCRIPTION, "DEFAULT"), claim(NameKind.DEFAULT_SUBSCRIPTION))
+    claims = (claim(NameKind.PLAN, "DEFAULT"), claim(NameKind.DEFAULT_PLAN))
     with world.without_names(*claims):
         made = answered(world, example, wanted)
-        Subscription.get(made["id"]).delete()
+        Plan.get(made["id"]).delete()
     assert_same(made, documented)
 
 

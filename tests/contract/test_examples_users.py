@@ -13,7 +13,7 @@ from shared.clock import from_iso, to_iso, utc_now
 from shared.models.base import created_key
 from shared.models.exchange_key import StrategyType
 from shared.models.manual_trade import ManualTrade
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.trading.sides import Side
 from tests.contract.examples import assert_same, load
 from tests.contract.world import Key, World
@@ -73,7 +73,7 @@ def test_list_users(world: World) -> None:
 def test_get_user_overview(world: World) -> None:
     example = load("get_user_overview")
     moment = utc_now()
-    plan = Subscription(
+    plan = Plan(
         str(uuid4()),
         created_key=created_key(to_iso(moment), "PROFESSIONAL"),
         listed="OF THE EXAMPLE",

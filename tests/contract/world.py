@@ -22,9 +22,9 @@ from shared.models.base import LISTED, connection, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from tests.integration.paper_exchange.trader import TranslatingFutures, redirect
@@ -158,10 +158,10 @@ class World:
         claim = UniqueName.get(UniqueName.claim_key(NameKind.RISK_PROFILE, name))
         return RiskProfile.get(claim.owner_id)
 
-    def plan(self, name: str) -> Subscription:
+    def plan(self, name: str) -> Plan:
         """Return a plan by its name."""
-        claim = UniqueName.get(UniqueName.claim_key(NameKind.SUBSCRIPTION, name))
-        return Subscription.get(claim.owner_id)
+        claim = UniqueName.get(UniqueName.claim_key(NameKind.PLAN, name))
+        return Plan.get(claim.owner_id)
 
     def add_strategy(self, name: str, *, strategy_id: str = "", webhook_secret: str = "") -> Strategy:
         """Add a strategy on BTC/USDT."""

@@ -14,10 +14,10 @@ from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.key_balance import KeyBalance
+from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.user import User
 from shared.trading import ids
@@ -87,9 +87,9 @@ def a_risk_profile(profile_id: str = PROFILE_ID, *, at: datetime = STARTED_AT, *
     return profile
 
 
-def a_subscription(plan_id: str = PLAN_ID, *, at: datetime = STARTED_AT, **values: Any) -> Subscription:
+def a_plan(plan_id: str = PLAN_ID, *, at: datetime = STARTED_AT, **values: Any) -> Plan:
     usual: dict[str, Any] = {"name": "STANDARD", "max_balance_usd": 5000, "max_api_key": 10, "private": False}
-    plan = Subscription(id=plan_id, **_created(plan_id, at), **(usual | values))
+    plan = Plan(id=plan_id, **_created(plan_id, at), **(usual | values))
     plan.save()
     return plan
 

@@ -15,9 +15,9 @@ from shared.clock import to_iso, utc_now
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.user import User
 
 FOLLOWERS = 5
@@ -36,7 +36,7 @@ def settle_in(exchange: WatchedExchange, dice: random.Random) -> tuple[Strategy,
     """Store a strategy and its followers, open their accounts, and set the exchange's ways."""
     before = utc_now() - timedelta(minutes=1)
     times: dict[str, Any] = {"created_at": before, "updated_at": before}
-    plan = Subscription(_id(), created_key=_id(), name="STANDARD", max_balance_usd=50_000, max_api_key=5, **times)
+    plan = Plan(_id(), created_key=_id(), name="STANDARD", max_balance_usd=50_000, max_api_key=5, **times)
     plan.save()
     profile = RiskProfile(_id(), created_key=_id(), name="CONSERVATIVE", percentage=Decimal("1.5"), **times)
     profile.save()
@@ -61,7 +61,7 @@ def _follower(  # noqa: PLR0917 - what a follower hangs on
     exchange: WatchedExchange,
     dice: random.Random,
     strategy: Strategy,
-    plan: Subscription,
+    plan: Plan,
     profile: RiskProfile,
     times: dict[str, Any],
 ) -> Person:

@@ -7,7 +7,7 @@ import pytest
 from functions.admin_subscription import service
 from functions.admin_subscription.schemas import NewSubscription, SubscriptionItem
 from shared.billing import prices
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from tests.integration.admin.conftest import Fault, all_at_once
 from tests.integration.conftest import EmbeddedAws
@@ -17,11 +17,11 @@ AT_ONCE = 8
 
 def create(name: str, *, default: bool = False) -> SubscriptionItem:
     fields = {"name": name, "monthlyPriceUSD": 40, "maxBalanceUSD": 5000, "maxApiKey": 10, "default": default}
-    return service.create_subscription(NewSubscription.model_validate(fields, context={"raw": fields}))
+    return service.create_plan(NewSubscription.model_validate(fields, context={"raw": fields}))
 
 
 def test_of_many_defaults_at_once_one_is_made(aws: EmbeddedAws) -> None:
-    claim = UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION)
+    claim = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
     kept = UniqueName.find(claim)
     if kept is not None:
         kept.delete()
@@ -32,7 +32,7 @@ def test_of_many_defaults_at_once_one_is_made(aws: EmbeddedAws) -> None:
     assert answers.count(refused) == AT_ONCE - 1
     assert UniqueName.get(claim).owner_id == made["id"]
     # Who was refused has let its name go.
-    held = [UniqueName.find(UniqueName.claim_key(NameKind.SUBSCRIPTION, name)) for name in names]
+    held = [UniqueName.find(UniqueName.claim_key(NameKind.PLAN, name)) for name in names]
     assert [one.owner_id for one in held if one is not None] == [made["id"]]
 
 
@@ -52,4 +52,4 @@ def test_of_many_plans_of_one_name_at_once_one_is_made_with_one_price(
     refused: list[Fault] = [("name", "name already exist")]
     assert answers.count(refused) == AT_ONCE - 1
     assert asked == {made["id"]}
-    assert Subscription.get(made["id"]).stripe_price_id == f"price_of_{made['id']}"
+    assert Plan.get(made["id"]).stripe_price_id == f"price_of_{made['id']}"

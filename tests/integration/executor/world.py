@@ -27,10 +27,10 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
 from shared.models.lane_refusal import LaneRefusal
+from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.models.subscription import Subscription
 from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
@@ -106,7 +106,7 @@ class World:
         self.exchange = exchange
         self.aws = aws
         now = utc_now()
-        self.plan = Subscription(
+        self.plan = Plan(
             id=_new_id(),
             created_key=_new_id(),
             name="STANDARD",

@@ -18,10 +18,10 @@ from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower
+from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.models.subscription import Subscription
 from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.trading.ids import execution_id
@@ -88,7 +88,7 @@ def store_strategy(number_of_followers: int, *, created_at: datetime | None = No
         updated_at=at,
     )
     profile.save()
-    plan = Subscription(
+    plan = Plan(
         id=str(uuid4()),
         created_key=created_key(to_iso(at), record_id),
         name="PRO",

@@ -23,7 +23,7 @@ from local.stripe import WEBHOOK_SECRET
 from shared import config, messages
 from shared.clock import to_iso, utc_now
 from shared.models.base import created_key
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.unit.conftest import FakeContext
@@ -94,9 +94,9 @@ def record(records: list[dict[str, Any]]) -> list[dict[str, str]]:
     return failures
 
 
-def a_plan(name: str, price_id: str) -> Subscription:
+def a_plan(name: str, price_id: str) -> Plan:
     now, plan_id = utc_now(), str(uuid4())
-    plan = Subscription(
+    plan = Plan(
         plan_id,
         created_key=created_key(to_iso(now), plan_id),
         name=name,
@@ -110,7 +110,7 @@ def a_plan(name: str, price_id: str) -> Subscription:
     return plan
 
 
-def a_user(plan: Subscription) -> str:
+def a_user(plan: Plan) -> str:
     now, user_id = utc_now(), str(uuid4())
     User(
         user_id, created_key=created_key(to_iso(now), user_id), subscription_id=plan.id, created_at=now, updated_at=now

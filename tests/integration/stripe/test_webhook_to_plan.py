@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from local.stripe import PRO_PRICE, STANDARD_PRICE
+from shared.models.plan import Plan
 from shared.models.stripe_event import StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
-from shared.models.subscription import Subscription
 from shared.models.user import User
 from tests.integration.stripe.conftest import Billing, a_plan, a_user, record, standing
 
@@ -21,9 +21,9 @@ AT_ONCE = 6
 
 
 @pytest.fixture
-def plans(billing: Billing) -> dict[str, Subscription]:
+def plans(billing: Billing) -> dict[str, Plan]:
     """Return the only plans of these prices: the tables are shared with other tests."""
-    for found in Subscription.scan():
+    for found in Plan.scan():
         if found.stripe_price_id in {STANDARD_PRICE, PRO_PRICE}:
             found.delete()
     return {"STANDARD": a_plan("STANDARD", STANDARD_PRICE), "PRO": a_plan("PRO", PRO_PRICE)}
@@ -33,7 +33,7 @@ def statuses(sent: dict[str, Any]) -> list[int]:
     return [delivery["status"] for delivery in sent["deliveries"]]
 
 
-def test_a_subscription_is_made_changed_and_ended(billing: Billing, plans: dict[str, Subscription]) -> None:
+def test_a_subscription_is_made_changed_and_ended(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     sent = billing.subscribe(user_id, PRO_PRICE)
     subscription_id = sent["event"]["data"]["object"]["id"]
@@ -53,7 +53,7 @@ def test_a_subscription_is_made_changed_and_ended(billing: Billing, plans: dict[
     "how", [{"secret": "whsec_forged"}, {"ageSeconds": 400}, {"signature": None}, {"signature": "t=1,v1=00"}]
 )
 def test_what_stripe_did_not_sign_now_changes_nothing(
-    billing: Billing, plans: dict[str, Subscription], how: dict[str, Any]
+    billing: Billing, plans: dict[str, Plan], how: dict[str, Any]
 ) -> None:
     user_id = a_user(plans["STANDARD"])
     sent = billing.subscribe(user_id, PRO_PRICE, send=how)
@@ -63,7 +63,7 @@ def test_what_stripe_did_not_sign_now_changes_nothing(
     assert standing(user_id) == (plans["STANDARD"].id, False)
 
 
-def test_an_event_sent_three_times_is_applied_once(billing: Billing, plans: dict[str, Subscription]) -> None:
+def test_an_event_sent_three_times_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     assert statuses(billing.subscribe(user_id, PRO_PRICE, send={"times": 3})) == [200, 200, 200]
     queued = billing.queued()
@@ -78,7 +78,7 @@ def test_an_event_sent_three_times_is_applied_once(billing: Billing, plans: dict
     assert again.to_dynamodb_dict() == user.to_dynamodb_dict()
 
 
-def test_events_that_come_out_of_order_end_as_stripe_says(billing: Billing, plans: dict[str, Subscription]) -> None:
+def test_events_that_come_out_of_order_end_as_stripe_says(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     later = {"send": False}
     made = billing.subscribe(user_id, STANDARD_PRICE, status="incomplete", at=1_767_225_600, **later)["event"]
@@ -98,9 +98,7 @@ def test_events_that_come_out_of_order_end_as_stripe_says(billing: Billing, plan
     assert kept.status == "past_due"
 
 
-def test_the_same_message_in_many_hands_at_once_is_applied_once(
-    billing: Billing, plans: dict[str, Subscription]
-) -> None:
+def test_the_same_message_in_many_hands_at_once_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     billing.subscribe(user_id, PRO_PRICE)
     (message,) = billing.queued()
@@ -115,7 +113,7 @@ def test_the_same_message_in_many_hands_at_once_is_applied_once(
     assert (user.subscription_id, user.stripe_revision) == (plans["PRO"].id, 1)
 
 
-def test_customers_of_one_user_that_end_at_once_leave_no_plan(billing: Billing, plans: dict[str, Subscription]) -> None:
+def test_customers_of_one_user_that_end_at_once_leave_no_plan(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     made = [billing.subscribe(user_id, PRO_PRICE)["event"]["data"]["object"] for _ in range(AT_ONCE)]
     assert len({one["customer"] for one in made}) == AT_ONCE
@@ -135,7 +133,7 @@ def _until_done(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def test_of_two_users_at_once_one_gets_the_customer(billing: Billing, plans: dict[str, Subscription]) -> None:
+def test_of_two_users_at_once_one_gets_the_customer(billing: Billing, plans: dict[str, Plan]) -> None:
     users, customer = [a_user(plans["STANDARD"]) for _ in range(2)], f"cus_{uuid4().hex}"
     for user_id in users:
         billing.subscribe(user_id, PRO_PRICE, customer=customer)
@@ -145,9 +143,7 @@ def test_of_two_users_at_once_one_gets_the_customer(billing: Billing, plans: dic
     assert sorted(standing(user_id)[0] == plans["PRO"].id for user_id in users) == [False, True]
 
 
-def test_one_event_stored_by_many_requests_at_once_is_one_record(
-    billing: Billing, plans: dict[str, Subscription]
-) -> None:
+def test_one_event_stored_by_many_requests_at_once_is_one_record(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     event = billing.subscribe(user_id, PRO_PRICE, send=False)["event"]
     barrier = Barrier(AT_ONCE)

@@ -16,9 +16,9 @@ from tests.unit.records import (
     a_balance,
     a_follower,
     a_performance,
+    a_plan,
     a_risk_profile,
     a_strategy,
-    a_subscription,
     a_user,
     after,
     an_exchange_key,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("admin_api")
 def test_followers_are_listed_as_documented() -> None:
     a_strategy()
     a_user()
-    a_subscription()
+    a_plan()
     a_risk_profile()
     follower = a_follower("follower", api_key_id=an_exchange_key().id)
     a_balance(follower.api_key_id, "13371.62664883", at=from_iso("2022-10-22T00:03:17.820Z"))

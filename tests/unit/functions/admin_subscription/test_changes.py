@@ -9,11 +9,11 @@ import pytest
 from functions.admin_subscription.app import lambda_handler
 from shared.billing import prices
 from shared.errors import ServiceUnavailable
-from shared.models.subscription import Subscription
+from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
 from tests.unit.conftest import Queues
-from tests.unit.records import a_subscription, id_of
+from tests.unit.records import a_plan, id_of
 
 PLAN_ID = "7528e753-baec-43f0-8dd2-16cd1381e6f4"
 KNOWN, UNKNOWN = "price_1L4SsSJfOKOw6aMrXZO4ZA96", "price_1L4StTJfOKOw6aMrej5IgRJCx"
@@ -69,15 +69,15 @@ def listed() -> list[dict[str, Any]]:
     return items
 
 
-def a_plan(**values: Any) -> Subscription:
+def a_custom_plan(**values: Any) -> Plan:
     usual: dict[str, Any] = {
         "name": "CUSTOM 123",
         "stripe_price_id": KNOWN,
         "monthly_price_usd": Decimal(123),
         "private": True,
     }
-    plan = a_subscription(PLAN_ID, **(usual | values))
-    UniqueName(UniqueName.claim_key(NameKind.SUBSCRIPTION, plan.name), owner_id=plan.id).save()
+    plan = a_plan(PLAN_ID, **(usual | values))
+    UniqueName(UniqueName.claim_key(NameKind.PLAN, plan.name), owner_id=plan.id).save()
     return plan
 
 
@@ -216,14 +216,14 @@ def test_stripe_out_of_reach_is_503_and_the_repeat_goes_on_where_it_stopped(
 def test_name_kept_for_a_plan_that_was_never_stored_may_be_given_to_another(stripe: Stripe) -> None:
     stripe.down = True
     create(DOCUMENTED)
-    a_plan()
+    a_custom_plan()
     assert update({"name": "ENTERPRISE 500"}).status == 200
     stripe.down = False
     assert create(DOCUMENTED).body == {"errors": [fault("name already exist", "name", "body", value="ENTERPRISE 500")]}
 
 
 def test_plan_is_updated_as_documented_and_answers_like_the_list() -> None:
-    a_plan()
+    a_custom_plan()
     answer = send(lambda_handler, sample(UPDATE))
     assert answer.status == 200
     assert answer.body == {
@@ -245,7 +245,7 @@ def test_plan_is_updated_as_documented_and_answers_like_the_list() -> None:
 def test_what_was_read_can_be_edited_and_sent_back_without_stripe(stripe: Stripe) -> None:
     stripe.down = True
     for values in ({}, {"stripe_price_id": None, "monthly_price_usd": None, "default": True}):
-        a_plan(**values)
+        a_custom_plan(**values)
         read = update({}).body
         answer = update(read | {"maxApiKey": "7", "default": not read["default"], "monthlyPriceUSD": 1})
         assert answer.status == 200
@@ -254,28 +254,28 @@ def test_what_was_read_can_be_edited_and_sent_back_without_stripe(stripe: Stripe
 
 @pytest.mark.parametrize("price_id", [UNKNOWN, None, "no id"])
 def test_unknown_price_is_a_fault_of_an_update_too(price_id: str | None) -> None:
-    a_plan()
+    a_custom_plan()
     answer = update({"stripePriceId": price_id, "maxApiKey": 1})
     assert answer.status == 422
     expected = fault("price id does not exist", "stripePriceId", "body", value=price_id)
     assert answer.body == {"errors": [expected]}
-    assert Subscription.get(PLAN_ID).max_api_key == 10
+    assert Plan.get(PLAN_ID).max_api_key == 10
 
 
 def test_another_known_price_is_kept() -> None:
-    a_plan(stripe_price_id="price_old")
+    a_custom_plan(stripe_price_id="price_old")
     assert update({"stripePriceId": KNOWN}).body["stripePriceId"] == KNOWN
 
 
 def test_update_names_taken_name_and_unknown_price_together() -> None:
-    a_plan()
+    a_custom_plan()
     create(DEFAULT)
     answer = update({"name": "Default", "stripePriceId": UNKNOWN})
     assert [one["param"] for one in answer.body["errors"]] == ["name", "stripePriceId"]
 
 
 def test_update_answers_503_while_stripe_is_out_of_reach(stripe: Stripe) -> None:
-    a_plan()
+    a_custom_plan()
     stripe.down = True
     assert update({"stripePriceId": "price_other"}).status == 503
 

@@ -7,7 +7,7 @@ import pytest
 from functions.admin_subscription.app import lambda_handler
 from shared.clock import from_iso
 from tests.unit.admin_requests import pages, sample, send
-from tests.unit.records import a_subscription, after, id_of
+from tests.unit.records import a_plan, after, id_of
 
 EVENT = "admin_subscription/list_subscriptions"
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("admin_api")
 
 
 def test_plans_are_listed_as_documented_newest_first() -> None:
-    a_subscription(
+    a_plan(
         "ee5063ba-5a4f-4159-a860-cd6390086044",
         at=from_iso("2022-10-01T15:25:41.607Z"),
         name="DEFAULT",
@@ -24,7 +24,7 @@ def test_plans_are_listed_as_documented_newest_first() -> None:
         default=True,
         strategy_automated=False,
     )
-    a_subscription(
+    a_plan(
         "22fb4056-8893-40f6-81e2-b9264a669d51",
         at=from_iso("2022-10-01T15:28:33.251Z"),
         name="BASIC",
@@ -49,7 +49,7 @@ def test_plans_are_listed_as_documented_newest_first() -> None:
 
 def test_pages_hold_each_plan_once() -> None:
     for number in range(5):
-        a_subscription(id_of(f"plan {number}"), at=after(number))
+        a_plan(id_of(f"plan {number}"), at=after(number))
     found = pages(lambda_handler, sample(EVENT), limit=2)
     assert [item["id"] for page in found for item in page] == [id_of(f"plan {number}") for number in range(4, -1, -1)]
 

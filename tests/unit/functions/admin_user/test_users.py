@@ -15,7 +15,7 @@ from shared.models.user import User
 from tests.unit.admin_requests import Answer, pages, sample, send
 from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.admin_user.pool import EMAIL, Pool
-from tests.unit.records import PLAN_ID, USER_ID, a_subscription, a_user, after, id_of
+from tests.unit.records import PLAN_ID, USER_ID, a_plan, a_user, after, id_of
 
 LIST = "admin_user/list_users"
 OVERVIEW = "admin_user/get_overview"
@@ -34,8 +34,8 @@ def stored(user_id: str) -> User:
 
 
 def the_default_plan() -> None:
-    a_subscription(name="DEFAULT", default=True)
-    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION), owner_id=PLAN_ID).save()
+    a_plan(name="DEFAULT", default=True)
+    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_PLAN), owner_id=PLAN_ID).save()
 
 
 # ------------------------------------------------------------------------------------------------------------ list
@@ -119,7 +119,7 @@ def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are(
 
 def test_overview_is_as_documented(pool: Pool) -> None:
     user_id = pool.sign_up(EMAIL)
-    a_subscription(
+    a_plan(
         "a505df50-67bf-458b-805e-893b664a2d4c",
         at=from_iso("2022-11-11T14:57:56.907Z"),
         name="PROFESSIONAL",
@@ -169,7 +169,7 @@ def test_overview_is_as_documented(pool: Pool) -> None:
 
 def test_a_user_on_a_free_plan_has_null_for_what_stripe_would_know(pool: Pool) -> None:
     user_id = pool.sign_up()
-    a_subscription()
+    a_plan()
     a_user(user_id)
     subscription = overview(user_id).body["UserSubscription"]
     assert subscription["stripeCustomerId"] is None

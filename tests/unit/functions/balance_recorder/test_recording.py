@@ -26,7 +26,7 @@ from shared.notifications.recipients import ADMINS, to_user
 from shared.rounds import Turns
 from tests.unit.admin_requests import sample, send
 from tests.unit.conftest import Queues
-from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_subscription, a_user, an_exchange_key, id_of
+from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_plan, a_user, an_exchange_key, id_of
 
 MORNING = from_iso("2026-01-01T00:05:00Z")
 NEXT_MORNING = from_iso("2026-01-02T00:05:00Z")
@@ -65,7 +65,7 @@ def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     monkeypatch.setattr(service, "turns", Turns(0.0))
     worth.forget_prices()
     a_user(email="john@example.com")
-    a_subscription(max_balance_usd=1000)
+    a_plan(max_balance_usd=1000)
     NotificationSetting(
         notify_user_reach_near_max_balance=True,
         notify_admin_user_reach_near_max_balance=True,

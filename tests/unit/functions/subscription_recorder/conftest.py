@@ -15,10 +15,10 @@ from functions.subscription_recorder.app import lambda_handler
 from shared.clock import to_iso, utc_now
 from shared.models.base import created_key
 from shared.models.notice import Notice
+from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import EventType, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
-from shared.models.subscription import Subscription
 from shared.models.user import User
 from tests.unit.conftest import FakeContext, Queues
 from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
@@ -34,8 +34,8 @@ DELETED, PAYMENT_FAILED = EventType.SUBSCRIPTION_DELETED, EventType.PAYMENT_FAIL
 _numbers = count(1)
 
 
-def a_plan(plan_id: str, name: str, price_id: str | None) -> Subscription:
-    plan = Subscription(
+def a_plan(plan_id: str, name: str, price_id: str | None) -> Plan:
+    plan = Plan(
         plan_id,
         created_key=created_key(to_iso(STARTED_AT), plan_id),
         name=name,
@@ -122,7 +122,7 @@ class Recorder:
 
 @pytest.fixture
 def recorder(aws: Queues) -> Recorder:
-    for model in (User, Subscription, StripeEvent, StripeCustomer, StripeSubscription, Notice):
+    for model in (User, Plan, StripeEvent, StripeCustomer, StripeSubscription, Notice):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     for plan_id, name, price_id in ((DEFAULT, "DEFAULT", None), (BASIC, "BASIC", BASIC_PRICE), (PRO, "PRO", PRO_PRICE)):
         a_plan(plan_id, name, price_id)

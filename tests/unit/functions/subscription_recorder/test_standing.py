@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.subscription_recorder.standing import plans_of, stand, supersedes
+from shared.models.plan import Plan
 from shared.models.stripe_event import EventType
 from shared.models.stripe_subscription import StripeSubscription
-from shared.models.subscription import Subscription
 from tests.unit.functions.subscription_recorder.conftest import BEGAN, CREATED, DELETED, UPDATED, an_event
 from tests.unit.records import USER_ID
 
@@ -147,11 +147,11 @@ def test_the_subscription_that_began_last_decides_and_a_paid_one_before_one_in_g
 
 
 PLANS = [
-    Subscription("basic", stripe_price_id="price_basic"),
-    Subscription("pro", stripe_price_id="price_pro"),
-    Subscription("shared-1", stripe_price_id="price_shared"),
-    Subscription("shared-2", stripe_price_id="price_shared"),
-    Subscription("default"),
+    Plan("basic", stripe_price_id="price_basic"),
+    Plan("pro", stripe_price_id="price_pro"),
+    Plan("shared-1", stripe_price_id="price_shared"),
+    Plan("shared-2", stripe_price_id="price_shared"),
+    Plan("default"),
 ]
 
 

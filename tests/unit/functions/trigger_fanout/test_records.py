@@ -17,10 +17,10 @@ from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
+from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
-from shared.models.subscription import Subscription
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.trigger_count import TriggerCount
 from shared.models.user import User
@@ -111,7 +111,7 @@ def fanout(tables: Queues) -> Fanout:
         **times,
     ).save()
     RiskProfile(id="profile", created_key="k", name="CONSERVATIVE", percentage=Decimal("1.5"), **times).save()
-    Subscription(id="plan", created_key="k", name="PRO", max_balance_usd=15000, max_api_key=20, **times).save()
+    Plan(id="plan", created_key="k", name="PRO", max_balance_usd=15000, max_api_key=20, **times).save()
     store_trigger()
     return Fanout(tables)
 

@@ -39,7 +39,7 @@ def stored() -> User:
 
 @pytest.fixture
 def default_plan(tables: Queues) -> None:
-    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION), owner_id=PLAN_ID).save()
+    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_PLAN), owner_id=PLAN_ID).save()
 
 
 @pytest.mark.usefixtures("default_plan")
@@ -91,7 +91,7 @@ def test_names_never_given_are_empty_text() -> None:
 def test_without_a_default_plan_the_user_gets_it_with_the_next_event() -> None:
     tell("sign_up_confirmed")
     assert stored().subscription_id is None
-    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_SUBSCRIPTION), owner_id=PLAN_ID).save()
+    UniqueName(UniqueName.claim_key(NameKind.DEFAULT_PLAN), owner_id=PLAN_ID).save()
     tell("sign_up_confirmed")
     assert stored().subscription_id == PLAN_ID
 

@@ -8,7 +8,7 @@ from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAtt
 from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
 
 
-class SubscriptionsByCreation(GlobalSecondaryIndex["Subscription"]):
+class PlansByCreation(GlobalSecondaryIndex["Plan"]):
     """Every plan, in the order of creation."""
 
     class Meta:
@@ -19,7 +19,7 @@ class SubscriptionsByCreation(GlobalSecondaryIndex["Subscription"]):
     created_key = UnicodeAttribute(range_key=True)
 
 
-class Subscription(Table):
+class Plan(Table):
     """One plan: its price at Stripe and its limits."""
 
     class Meta:
@@ -40,4 +40,4 @@ class Subscription(Table):
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
-    by_created = SubscriptionsByCreation()
+    by_created = PlansByCreation()
