@@ -12,13 +12,13 @@ from uuid import uuid4
 
 from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
 from functions.admin_strategy_follower.service import find_strategy
+from shared.acceptance import accept_admin_order, queue_again
 from shared.api.exchange_access import UNREACHABLE
 from shared.api.idempotency import Once
 from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault, fault
 from shared.clock import utc_now
 from shared.errors import ExchangeError, NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
-from shared.models.acceptance import accept_admin_order, queue_again
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
 from shared.observability import logger

@@ -10,8 +10,8 @@ from typing import Any
 
 from functions.strategy_webhook.body import Json
 from functions.strategy_webhook.schemas import Alert, fault, read_alert
+from shared.acceptance import Acceptance, AlertIdTaken, accept_alert
 from shared.errors import AccessDenied, RequestUnprocessable
-from shared.models.acceptance import Acceptance, AlertIdTaken, accept_alert
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.side_by_side import run_side_by_side

@@ -12,8 +12,8 @@ from functions.admin_strategy_follower import closing
 from local.faults.worlds import owner
 from local.faults.worlds.exchange import SYMBOL
 from local.faults.worlds.people import Person
+from shared.acceptance import Acceptance, accept_alert
 from shared.clock import utc_now
-from shared.models.acceptance import Acceptance, accept_alert
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import EVERYTHING, TradingSwitch
 from shared.trading.sides import Side, StopType

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+from shared.acceptance import Acceptance, accept_alert
 from shared.clock import to_iso, utc_now
-from shared.models.acceptance import Acceptance, accept_alert
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution

@@ -9,8 +9,8 @@ from decimal import Decimal
 from threading import Barrier
 from typing import Any
 
+from shared.acceptance import Acceptance, accept_admin_order
 from shared.clock import utc_now
-from shared.models.acceptance import Acceptance, accept_admin_order
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.signal import Signal
 from tests.integration.conftest import EmbeddedAws

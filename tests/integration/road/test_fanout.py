@@ -14,11 +14,11 @@ import pytest
 from functions.trigger_fanout import service
 from functions.trigger_fanout.service import fan_out
 from shared import messages
+from shared.acceptance import accept_admin_order
 from shared.clock import utc_now
 from shared.errors import RecordChanged
 from shared.messages import DEAD_MAN_S, MessageNotSent, TriggerMessage
 from shared.models import base
-from shared.models.acceptance import accept_admin_order
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.trigger import FanoutState, Trigger, settle_trigger

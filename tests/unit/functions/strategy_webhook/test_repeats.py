@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from shared import acceptance
+from shared.acceptance import accept_admin_order
 from shared.errors import RecordChanged
 from shared.messages import DEAD_MAN_S
-from shared.models import acceptance
-from shared.models.acceptance import accept_admin_order
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger
