@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
 from functions.admin_strategy_follower.service import find_strategy
-from shared.acceptance import accept_admin_order, queue_again
+from shared.acceptance import accept_admin_order, requeue_if_pending
 from shared.api.exchange_access import UNREACHABLE
 from shared.api.idempotency import Once
 from shared.api.json_text import read_json, write_json
@@ -90,7 +90,7 @@ def _first_answer(once: Once | None, *, at: datetime) -> QueuedItems | None:
     if kept is None:
         return None
     answer = read_json(kept)
-    queue_again(answer[_TRIGGER_ID])
+    requeue_if_pending(answer[_TRIGGER_ID])
     return {"items": answer["items"]}
 
 

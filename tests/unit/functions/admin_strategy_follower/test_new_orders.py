@@ -228,7 +228,7 @@ def test_repeat_queues_a_trigger_whose_first_request_died_before_it_did(
     order(key="order-1")
     followed.sent_to(followed.triggers)
     queued: list[str] = []
-    monkeypatch.setattr(ordering, "queue_again", queued.append)
+    monkeypatch.setattr(ordering, "requeue_if_pending", queued.append)
     order(key="order-1")
     (trigger,) = triggers()
     assert trigger.fanout_state is FanoutState.PENDING
