@@ -19,7 +19,8 @@ from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.observability import count_outcome, logger
-from shared.rounds import Round, Turns
+from shared.pacing import IntervalPacer
+from shared.rounds import Round
 
 ROUND = Round(120)
 MAX_TRIES = 5
@@ -31,7 +32,7 @@ WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
 _CENTS = Decimal("1e-8")
 _WRITES = 5
 
-turns = Turns(apart_s=0.75)
+pacer = IntervalPacer(interval_s=0.75)
 
 
 def queue_round(at: datetime) -> dict[str, int]:
@@ -66,7 +67,7 @@ async def record(message: KeyMessage, *, last_try: bool) -> None:
     if key is None or not key.active:
         return
     if known is None or known.updated_at < message.asked_at:
-        await turns.take()
+        await pacer.wait()
         try:
             known = await _read_and_keep(key)
         except AccessDenied:

@@ -19,7 +19,8 @@ from shared.models.exchange_key import ExchangeKey
 from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger
-from shared.rounds import DAY_MINUTES, Round, Turns
+from shared.pacing import IntervalPacer
+from shared.rounds import DAY_MINUTES, Round
 from shared.secrets import unseal
 from shared.trading.readiness import UNAUTHORIZED, judge_account
 
@@ -27,7 +28,7 @@ ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
 """An exchange that is out of reach is asked again four times, three minutes apart; the next day comes anyway."""
 
-turns = Turns(apart_s=1.5)
+pacer = IntervalPacer(interval_s=1.5)
 
 
 def queue_inspections(at: datetime) -> dict[str, int]:
@@ -56,7 +57,7 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
         return
     if known is not None and known.checked_since(key, message.asked_at):
         return
-    await turns.take()
+    await pacer.wait()
     started_at = utc_now()
     try:
         await _look(key, started_at)

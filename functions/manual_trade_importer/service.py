@@ -20,14 +20,15 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
 from shared.observability import count_outcome, logger
-from shared.rounds import Round, WeightPace
+from shared.pacing import WeightPacer
+from shared.rounds import Round
 from shared.trading.valuation import DOLLARS
 
 ROUND = Round(60)
 MAX_TRIES = 5
 """An exchange that is out of reach is asked again four times, three minutes apart; the next hour comes anyway."""
 
-pace = WeightPace(weight_a_minute=480)
+pacer = WeightPacer(weight_per_minute=480)
 """Of one container; there are two at most, which is 40 % of what a futures address has."""
 
 
@@ -71,10 +72,10 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
     async def ask(client: Any) -> Collected:
         return await collect(client, key, before=before, cursors=cursors, now=now)
 
-    async with pace.turn() as weighs:
+    async with pacer.turn() as add_weight:
         # The one place where an import's success or failure is held against a key.
         collected = await look_through_async(key, reading.read_through(key, ask))
-        weighs(collected.weight)
+        add_weight(collected.weight)
     prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
     new = await asyncio.to_thread(keeping.keep, key, collected, before=before, prices=prices)
     logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 import pytest
 
 from shared.clock import from_iso
 from shared.models.exchange_key import LISTED_SHARDS
-from shared.rounds import DAY_MINUTES, RUN_MINUTES, Round, WeightPace
+from shared.rounds import DAY_MINUTES, RUN_MINUTES, Round
 
 MIDNIGHT = from_iso("2026-01-01T00:05:00Z")
 
@@ -41,8 +38,8 @@ def test_round_that_would_leave_shards_out_is_refused(minutes: int) -> None:
 
 def test_ten_thousand_balances_fit_an_address_within_two_hours() -> None:
     load = Round(120).load(keys=10_000, weight=5, limit=2400)
-    assert load.keys_a_run == 1250
-    assert load.weight_a_minute == pytest.approx(446.4, abs=0.1)
+    assert load.keys_per_run == 1250
+    assert load.weight_per_minute == pytest.approx(446.4, abs=0.1)
     assert load.share_pct < 20
 
 
@@ -50,20 +47,3 @@ def test_most_keys_of_a_share_need_no_more_than_the_share() -> None:
     most = Round(120).most_keys(weight=5, limit=2400, share_pct=40)
     assert Round(120).load(keys=most, weight=5, limit=2400).share_pct <= 40
     assert Round(120).load(keys=most + 8, weight=5, limit=2400).share_pct > 40
-
-
-def test_next_key_waits_until_the_weight_of_the_one_before_has_worn_off() -> None:
-    began: list[float] = []
-
-    async def look(pace: WeightPace) -> None:
-        async with pace.turn() as weighs:
-            began.append(time.monotonic())
-            weighs(10)
-
-    async def look_at_three() -> None:
-        pace = WeightPace(weight_a_minute=6000)
-        await asyncio.gather(*(look(pace) for _ in range(3)))
-
-    asyncio.run(look_at_three())
-
-    assert [later - earlier >= 0.09 for earlier, later in pairwise(began)] == [True, True]

@@ -9,7 +9,7 @@ import pytest
 from functions.balance_recorder import service
 from shared import config
 from shared.exchange import reading, transport, worth
-from shared.rounds import Turns
+from shared.pacing import IntervalPacer
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.executor.world import World
@@ -29,7 +29,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Followers-to-be with a plan; readings follow each other at once."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setattr(service, "turns", Turns(0.0))
+    monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     _forget()
     world = World(paper_exchange, aws)
     yield world

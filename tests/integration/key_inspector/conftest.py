@@ -9,7 +9,7 @@ import pytest
 from functions.key_inspector import service
 from shared import config
 from shared.exchange import transport
-from shared.rounds import Turns
+from shared.pacing import IntervalPacer
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.executor.world import World
@@ -29,7 +29,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A strategy and its followers-to-be; looks follow each other at once."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setattr(service, "turns", Turns(0.0))
+    monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     config.settings.cache_clear()
     transport._template.cache_clear()
     world = World(paper_exchange, aws)

@@ -14,7 +14,7 @@ from shared import rounds
 from shared.clock import to_iso, utc_now
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
-from shared.rounds import Turns
+from shared.pacing import IntervalPacer
 from tests.integration.executor.world import Person, World
 
 EVENTS = Path(__file__).resolve().parents[3] / "events" / "key_inspector"
@@ -216,7 +216,7 @@ def test_key_that_is_gone_is_no_fault(world: World) -> None:
 def test_messages_that_come_at_once_are_looked_at_one_after_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "turns", Turns(0.3))
+    monkeypatch.setattr(service, "pacer", IntervalPacer(0.3))
     people = [world.follower() for _ in range(4)]
     began_at = utc_now()
 

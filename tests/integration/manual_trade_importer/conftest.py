@@ -16,7 +16,7 @@ from shared import config
 from shared.clock import utc_now
 from shared.exchange import reading, transport, worth
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
-from shared.rounds import WeightPace
+from shared.pacing import WeightPacer
 from shared.secrets import seal
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
@@ -76,7 +76,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Owners-to-be; imports follow each other at once."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setattr(service, "pace", WeightPace(10**9))
+    monkeypatch.setattr(service, "pacer", WeightPacer(10**9))
     _forget()
     yield World(paper_exchange, aws)
     paper_exchange.control("DELETE", "/paper/faults")

@@ -23,7 +23,7 @@ from shared.models.notice import Notice
 from shared.models.notification_setting import NotificationSetting
 from shared.notifications.kinds import NoticeKind
 from shared.notifications.recipients import ADMINS, to_user
-from shared.rounds import Turns
+from shared.pacing import IntervalPacer
 from tests.unit.admin_requests import sample, send
 from tests.unit.conftest import Queues
 from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_plan, a_user, an_exchange_key, id_of
@@ -62,7 +62,7 @@ def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     monkeypatch.setattr(reading, "read_balance", exchange.read_balance)
     monkeypatch.setattr(reading, "read_prices", exchange.read_prices)
     monkeypatch.setattr(service, "utc_now", lambda: exchange.now)
-    monkeypatch.setattr(service, "turns", Turns(0.0))
+    monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     worth.forget_prices()
     a_user(email="john@example.com")
     a_plan(max_balance_usd=1000)

@@ -25,7 +25,7 @@ from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.rounds import WeightPace
+from shared.pacing import WeightPacer
 from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.manual_trade_importer.exchange import OPENED_AT, FuturesExchange
 from tests.unit.records import an_exchange_key
@@ -42,7 +42,7 @@ def queues(aws: Queues) -> Iterator[Queues]:
     for model in (ExchangeKey, ImportCursor, ImportScan, ManualTrade, PerformanceDay):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     with ExitStack() as patched:
-        patched.enter_context(mock.patch.object(service, "pace", WeightPace(10**9)))
+        patched.enter_context(mock.patch.object(service, "pacer", WeightPacer(10**9)))
         patched.enter_context(mock.patch.object(fills, "PAGE", 3))
         patched.enter_context(mock.patch.object(collecting, "PAGE", 3))
         patched.enter_context(mock.patch.object(collecting, "FILLS_A_RUN", 5))
