@@ -37,7 +37,7 @@ class WeightPacer:
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[Callable[[int], None]]:
-        """Wait for the key before to end and its weight to wear off; yield a function that adds to this key's weight."""
+        """Wait until the previous key has ended and its weight has worn off; yield what adds to this key's weight."""
         used = 0
 
         def add_weight(weight: int) -> None:
