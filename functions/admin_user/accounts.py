@@ -22,7 +22,7 @@ from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import LISTED
 from shared.models.plan import Plan
-from shared.models.user import UNCONFIRMED, UNKNOWN, Account, User, create_user, mend_user
+from shared.models.user import UNCONFIRMED, UNKNOWN, Account, User, create_user, sync_from_cognito
 from shared.observability import logger
 
 
@@ -36,8 +36,8 @@ def list_users(query: ListQuery) -> Listing[UserItem]:
 
 
 def get_overview(user_id: str) -> UserOverview:
-    """Return a user with the subscription, and mend the record by what Cognito says; raise NotFound."""
-    user = _mended(User.find(user_id) or _made_now(user_id))
+    """Return a user with the plan, after synchronising the record with Cognito; raise NotFound."""
+    user = _synced(User.find(user_id) or _made_now(user_id))
     plan = Plan.find(user.subscription_id, consistent=False) if user.subscription_id else None
     return user_overview(user, plan)
 
@@ -98,9 +98,9 @@ def _made_now(user_id: str) -> User:
     return create_user(account)
 
 
-def _mended(user: User) -> User:
+def _synced(user: User) -> User:
     account = user_pool.find_account(user.id)
-    return mend_user(user, account if account is not None else _gone(user))
+    return sync_from_cognito(user, account if account is not None else _gone(user))
 
 
 def _gone(user: User) -> Account:

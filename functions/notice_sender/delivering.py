@@ -152,6 +152,6 @@ def _unlink(user: User, chat_id: str) -> None:
         cause=f"chat {chat_id} as of {to_iso(user.updated_at)}",
         at=utc_now(),
     )
-    if user.leave_chat(chat_id):
+    if user.unlink_chat(chat_id):
         logger.info("telegram_unlinked", user_id=user.id, why=UnlinkCause.BLOCKED)
         count_outcome("telegram_unlinked")

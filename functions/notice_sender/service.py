@@ -14,7 +14,7 @@ from functions.notice_sender.delivering import settle
 from shared.errors import LockstepError
 from shared.messages import LONGEST_DELAY_S, NoticeMessage, send_notice
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
-from shared.models.user import User, keep_account
+from shared.models.user import User, upsert_user
 from shared.notifications.delivery import DeliveryMisconfigured
 from shared.notifications.kinds import RULES, ByEmail, NoticeKind, from_json
 from shared.notifications.notices import notify
@@ -58,7 +58,7 @@ def _tell_admins(notice: Notice) -> None:
     images = [InlineImage(image.name, image.png) for image in notice.images]
     admins = list_admins()
     for admin in admins:
-        user = keep_account(admin)
+        user = upsert_user(admin)
         notify(values, to=to_user(user.id), cause=notice.cause, at=notice.created_at, images=images)
     logger.info("admins_told", notice_id=notice.id, admins=len(admins))
     for channel in Channel:

@@ -99,7 +99,9 @@ def _follow(event: StripeEvent) -> None:
     def write_all(write: TransactWrite) -> None:
         StripeCustomer.tie(write, event.customer_id, user_id=user.id, at=now)
         write.save(told)
-        user.follow_stripe(write, plan_id=change.plan_id, lapsed=change.lapsed, customer_id=change.customer_id, at=now)
+        user.apply_subscriptions(
+            write, plan_id=change.plan_id, lapsed=change.lapsed, customer_id=change.customer_id, at=now
+        )
         event.decide(write, Outcome.APPLIED, user_id=user.id, notice=_kept(change.notice))
 
     transact(write_all)

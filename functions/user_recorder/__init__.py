@@ -1,1 +1,1 @@
-"""UserRecorder: what Cognito tells of its users, kept in our table."""
+"""UserRecorder: copies Cognito's users into our table."""

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from functions.user_recorder.schemas import PoolEvent
-from shared.models.user import keep_account
+from shared.models.user import upsert_user
 from shared.observability import count_outcome, logger
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Make or mend the user's record, and return the event as Cognito wants it back.
+    """Create or update the user's record, and return the event, as Cognito requires.
 
-    After a confirmation an error goes up: Cognito repeats the call, and operators see it. After a sign-in it does not,
-    because Cognito would refuse the sign-in for it; the next one, or a look at the user, mends the record.
+    After a confirmation an error is raised: Cognito repeats the call, and operators see it. After a sign-in it is not,
+    because Cognito would refuse the sign-in; the next sign-in or Get User Overview updates the record.
     """
     del context
     source = str(event.get("triggerSource", ""))
     if source.startswith("PostConfirmation_"):
-        keep_account(PoolEvent.model_validate(event).account)
+        upsert_user(PoolEvent.model_validate(event).account)
     elif source.startswith("PostAuthentication_"):
         try:
-            keep_account(PoolEvent.model_validate(event).account)
+            upsert_user(PoolEvent.model_validate(event).account)
         except Exception as error:  # noqa: BLE001 - where the event ends: a sign-in must not fail for our bookkeeping
             logger.error("user_record_not_kept", error=type(error).__name__, user=event.get("userName"))
             count_outcome("user_record_not_kept")

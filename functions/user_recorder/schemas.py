@@ -1,4 +1,4 @@
-"""What the user pool sends to its Lambdas, as far as we read it."""
+"""The events that the user pool sends to its Lambdas, as far as we read them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Read(BaseModel):
 
 
 class UserAttributes(_Read):
-    """A user's attributes: all of them text, those without a value missing."""
+    """A user's attributes: every value is text, and attributes without a value are missing."""
 
     sub: UUID
     status: str = Field(CONFIRMED, alias="cognito:user_status")
@@ -38,7 +38,7 @@ class PoolEvent(_Read):
 
     @property
     def account(self) -> Account:
-        """The account that it tells of; a user who has just confirmed or signed in is enabled."""
+        """The account in the event; a user who has just confirmed or signed in is enabled."""
         attributes = self.request.user_attributes
         return Account(
             id=str(attributes.sub),

@@ -1,14 +1,14 @@
-"""Table `users`: the people, and how their records come about and stay true. Holds no secret, and asks nobody.
+"""Table `users`: the people, how their records are created, and how they follow Cognito. Holds no secret; calls nobody.
 
-Who owns what, said once. Cognito owns what it takes to sign in; the record holds copies, and whatever Cognito tells us
-later replaces them (`Account`). Everything else is ours, and Cognito is never asked for it:
+Each field has one owner. Cognito owns what a sign-in needs: the record holds copies, and later values from Cognito
+(`Account`) replace them. Everything else is ours, and is never read from Cognito:
 
 - Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
 - Ours: the names (a sign-up may bring the first ones), the Telegram chat, whether reports are wanted, the times.
 - Stripe's, once the user has subscribed there: the plan, whether it has lapsed, the customer. Until then the plan is
-  the default one. What comes of Stripe's events is written by `follow_stripe` alone.
+  the default one. Only `apply_subscriptions` writes these three.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
-  follows it. A switch thrown in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
+  follows it. A change made in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ ADMIN_GROUP = "admin"
 
 CONFIRMED = "CONFIRMED"
 UNCONFIRMED = "UNCONFIRMED"
-"""Signed up, and the e-mail address not confirmed yet: no user of ours so far."""
+"""Signed up without having confirmed the e-mail address: not a user of ours yet."""
 UNKNOWN = "UNKNOWN"
 """Cognito has no such account any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What Cognito says of a user at one moment."""
+    """A user's account in Cognito, as read at one moment."""
 
     id: str
     status: str = CONFIRMED
@@ -58,7 +58,7 @@ class Account:
     first_name: str = ""
     last_name: str = ""
     created_at: datetime | None = None
-    """When it was made, if that is known."""
+    """None where Cognito's event does not say."""
 
 
 class UsersByCreation(GlobalSecondaryIndex["User"]):
@@ -73,7 +73,7 @@ class UsersByCreation(GlobalSecondaryIndex["User"]):
 
 
 class UsersByTelegramChat(GlobalSecondaryIndex["User"]):
-    """Sparse: who is told in a chat. Somebody with two accounts may have both in one."""
+    """The users of a Telegram chat; sparse. Somebody with two accounts may link both to one chat."""
 
     class Meta:
         index_name = "by_telegram_chat"
@@ -83,7 +83,7 @@ class UsersByTelegramChat(GlobalSecondaryIndex["User"]):
 
 
 class User(Table):
-    """One user; who owns which field stands above."""
+    """One user; the module's docstring says who owns which field."""
 
     class Meta:
         table_name = table_name("users")
@@ -104,10 +104,10 @@ class User(Table):
     plan_lapsed = BooleanAttribute(default=False)
     """True when the subscription is no longer paid for: no new entries, open positions keep their protection."""
     stripe_revision = IntegerAttribute(default=0)
-    """Counts what was applied of Stripe's events, so that no two are applied on the same knowledge."""
+    """The number of Stripe events applied: a write that was computed from an older revision fails."""
     telegram_chat_id = UnicodeAttribute(null=True)
     reports_wanted = BooleanAttribute(default=True)
-    """False for who asked not to get the weekly and monthly reports."""
+    """False for users who opted out of the weekly and monthly reports."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
@@ -115,30 +115,31 @@ class User(Table):
     by_telegram_chat = UsersByTelegramChat()
 
     def set_active(self, active: bool) -> None:
-        """Let the user's followers trade or not; nothing is written when it is so already."""
+        """Let the user's followers trade or not; write nothing when `active` is so already."""
         self._change(User.active.set(active), condition=User.active == (not active))
 
     def forget_telegram(self) -> None:
-        """Forget the Telegram chat; nothing is written when there is none."""
+        """Remove the Telegram chat; write nothing when there is none."""
         self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id.exists())
 
-    def leave_chat(self, chat_id: str) -> bool:
-        """Forget this Telegram chat, and tell whether the user had it; another one stays."""
+    def unlink_chat(self, chat_id: str) -> bool:
+        """Remove this Telegram chat, and return whether it was the user's; another chat stays."""
         return self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id == chat_id)
 
     @classmethod
     def of_chat(cls, chat_id: str) -> list[User]:
-        """Return who is told in a chat, as their records say."""
+        """Return the users who are linked to a Telegram chat."""
         ids = [found.id for found in cls.by_telegram_chat.query(chat_id)]
         users = cls.find_many(ids, consistent=True)
         return [user for user in users.values() if user.telegram_chat_id == chat_id]
 
-    def follow_stripe(
+    def apply_subscriptions(
         self, transaction: TransactWrite, *, plan_id: str | None, lapsed: bool, customer_id: str, at: datetime
     ) -> None:
-        """Add the write of what the user's subscriptions come to; it fails if another event was applied meanwhile.
+        """Add the write of the plan that follows from the user's subscriptions.
 
-        Nothing but the count is written where they come to what stands here already.
+        It fails if another event was applied since this record was read. Only the revision is written when nothing
+        else changes.
         """
         actions: list[Action] = [User.stripe_revision.set(self.stripe_revision + 1)]
         if plan_id is not None and plan_id != self.subscription_id:
@@ -151,16 +152,16 @@ class User(Table):
             actions += [User.subscription_updated_at.set(at), User.updated_at.set(at)]
         seen = User.stripe_revision == self.stripe_revision
         if self.stripe_revision == 0:
-            # Records from before events were applied have no count.
+            # Records from before events were applied have no revision.
             seen = User.id.exists() & (User.stripe_revision.does_not_exist() | seen)
         transaction.update(self, actions=actions, condition=seen)
 
     def touch(self) -> None:
-        """Note that something of the user's was changed that lies elsewhere."""
+        """Set `updated_at`, after a change that this record does not show."""
         self._change(condition=User.id.exists())
 
     def _change(self, *actions: Action, condition: Condition) -> bool:
-        """Write if the condition holds, and tell; either way this is the record as it stands then."""
+        """Write if the condition holds, and return whether it did; either way this becomes the stored record."""
         try:
             self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=condition)
         except UpdateError as error:
@@ -171,17 +172,17 @@ class User(Table):
         return True
 
 
-def keep_account(account: Account) -> User:
-    """Return the user's record, made with the default plan if there is none, and true to what Cognito says.
+def upsert_user(account: Account) -> User:
+    """Return the user's record: created with the default plan if there is none, otherwise synchronised with Cognito.
 
-    Repeatable, and as often at once as you like: there is one record, made once.
+    Repeatable, also at the same moment: the record is created once.
     """
     user = User.find(account.id)
-    return create_user(account) if user is None else mend_user(user, account)
+    return create_user(account) if user is None else sync_from_cognito(user, account)
 
 
 def create_user(account: Account) -> User:
-    """Return the new record of an account, with the default plan; the record that stands, if there is one by now."""
+    """Return the new record of an account, with the default plan; the existing record, if there is one by now."""
     now = utc_now()
     plan_id = default_plan_id()
     created_at = account.created_at or now
@@ -210,10 +211,10 @@ def create_user(account: Account) -> User:
     return user
 
 
-def mend_user(user: User, account: Account) -> User:
-    """Return the record with Cognito's fields as the account has them; read the record before you ask for the account.
+def sync_from_cognito(user: User, account: Account) -> User:
+    """Return the record with Cognito's fields as the account has them.
 
-    A record that somebody has written since it was read stays as they wrote it.
+    Read the record before the account. A record that was written since it was read stays as it is.
     """
     actions: list[Action] = []
     if user.status != account.status:
@@ -225,7 +226,7 @@ def mend_user(user: User, account: Account) -> User:
     if user.active and not account.enabled:
         actions.append(User.active.set(False))
     if user.subscription_id is None and (plan_id := default_plan_id()) is not None:
-        # Made while no plan was the default.
+        # Created while no plan was the default.
         actions += [User.subscription_id.set(plan_id), User.subscription_updated_at.set(utc_now())]
     if not actions:
         return user

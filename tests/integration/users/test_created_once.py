@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from functions.user_recorder.app import lambda_handler
 from shared.clock import utc_now
-from shared.models.user import Account, User, create_user, keep_account, mend_user
+from shared.models.user import Account, User, create_user, sync_from_cognito, upsert_user
 from tests.integration.conftest import EmbeddedAws
 
 AT_ONCE = 8
@@ -54,13 +54,13 @@ def test_of_eight_creations_at_once_all_return_the_one_record(aws: EmbeddedAws) 
     assert len({user.created_key for user in made}) == 1
 
 
-def test_a_mend_by_old_knowledge_loses_against_a_change_made_meanwhile(aws: EmbeddedAws) -> None:
+def test_sync_from_an_outdated_record_does_not_overwrite_a_newer_change(aws: EmbeddedAws) -> None:
     account = Account(id=str(uuid4()), created_at=utc_now())
-    seen_before = keep_account(account)
+    seen_before = upsert_user(account)
     User.find(account.id).set_active(False)  # type: ignore[union-attr]
     User.find(account.id).set_active(True)  # type: ignore[union-attr]
-    mended = mend_user(seen_before, Account(id=account.id, enabled=False))
-    assert mended.active is True
+    synced = sync_from_cognito(seen_before, Account(id=account.id, enabled=False))
+    assert synced.active is True
     found = User.find(account.id)
     assert found is not None
     assert found.active is True
