@@ -79,7 +79,7 @@ def reset_mfa(user_id: str) -> UserChanged:
 def reset_telegram(user_id: str) -> UserChanged:
     """Send nothing more to the user's Telegram chat, until they link one again; raise NotFound."""
     user = _find(user_id)
-    user.forget_telegram()
+    user.unlink_telegram()
     logger.info("telegram_reset", user_id=user.id)
     return user_changed(user)
 

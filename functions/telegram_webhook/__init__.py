@@ -1,1 +1,1 @@
-"""TelegramWebhook: what people write to the bot."""
+"""TelegramWebhook: receives the commands that people send to the bot."""

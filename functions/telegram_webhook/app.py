@@ -1,4 +1,4 @@
-"""Lambda behind the bot's public Function URL: HTTP in, HTTP out. Does nothing for who does not know the secret."""
+"""Lambda behind the bot's public Function URL: HTTP in, HTTP out. Only requests with the secret do anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.telegram_webhook.schemas import read_command
-from functions.telegram_webhook.service import obey
+from functions.telegram_webhook.service import handle_command
 from shared.api.events import header_of, raw_body_of, route_of
 from shared.api.function_url import NOT_FOUND, Answer, answer_request
 from shared.api.maintenance import refuse_during_maintenance
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SECRET_HEADER: Final = "x-telegram-bot-api-secret-token"  # noqa: S105 - a header's name
 
 MAX_BYTES: Final = 64 * 1024
-"""Far above any update that says something to the bot."""
+"""Far above any update that holds a command."""
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -54,12 +54,12 @@ def _answer(event: Mapping[str, Any]) -> Answer:
     if command is None:
         logger.info("telegram_update_ignored")
     else:
-        obey(command)
+        handle_command(command)
     return Answer(200, {})
 
 
 def _check_secret(event: Mapping[str, Any]) -> None:
-    """Raise AccessDenied for who is not Telegram; it takes the same time whatever was sent."""
+    """Raise AccessDenied unless the request has Telegram's secret, in a time that does not depend on it."""
     try:
         expected = read_parameter(settings().telegram_secret_parameter)
     except (BotoCoreError, ClientError) as error:

@@ -1,4 +1,4 @@
-"""What Telegram sends to the webhook, as far as the bot listens: a text in a private chat. Everything else is None."""
+"""The updates of Telegram that the bot reads: a text in a private chat. Every other update is ignored."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-_MOST: Final = 2**53
+_MAX_ID: Final = 2**53
 """Telegram's ids have at most 52 significant bits."""
 
 _COMMAND: Final = re.compile(r"/(start|stop|status)(?:@\w{1,64})?(?:\s+(\S{1,128}))?\s*")
 
 
 class CommandName(StrEnum):
-    """What the bot can do."""
+    """The bot's commands."""
 
     START = "start"
     STOP = "stop"
@@ -25,7 +25,7 @@ class CommandName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What somebody wants of the bot."""
+    """A command that was sent to the bot."""
 
     update_id: int
     chat_id: str
@@ -37,8 +37,8 @@ class Command:
 class _Chat(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    id: Annotated[int, Field(gt=0, lt=_MOST)]
-    # In a group, whoever is in it would read the notices.
+    id: Annotated[int, Field(gt=0, lt=_MAX_ID)]
+    # In a group, every member would read the notices.
     type: Literal["private"]
 
 
@@ -52,12 +52,12 @@ class _Message(BaseModel):
 class _Update(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    update_id: Annotated[int, Field(ge=0, lt=_MOST)]
+    update_id: Annotated[int, Field(ge=0, lt=_MAX_ID)]
     message: _Message
 
 
 def read_command(update: Any) -> Command | None:
-    """Return what an update asks of the bot; None for one that asks nothing that it can do."""
+    """Return the command in an update, or None when there is none that the bot knows."""
     try:
         found = _Update.model_validate(update)
     except ValidationError:

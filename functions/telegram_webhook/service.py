@@ -1,7 +1,7 @@
-"""Does what somebody asked of the bot, once for each update, and lets the answer be sent. Knows no HTTP.
+"""Applies each command to the bot once, and queues the answer. Knows no HTTP.
 
-What an update did is kept in the write that did it. Delivered again, it does nothing and has the same answer, which is
-queued again while it has not been sent.
+The result of an update is saved in the transaction that applies it. An update that is delivered again changes nothing,
+and its answer is queued again until it has been sent.
 """
 
 from __future__ import annotations
@@ -27,93 +27,93 @@ from shared.notifications.recipients import to_chat, to_user
 from shared.notifications.telegram_link import LinkRefused, read_link
 from shared.observability import count_outcome, logger
 
-_MOST_USERS: Final = 50
+_MAX_USERS: Final = 50
 """Users of one chat that one `/stop` unlinks: a transaction's size is limited."""
 
 Writes = Callable[[TransactWrite], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What an update came to."""
+class CommandResult:
+    """The result of a command; saved as JSON, so its fields are never renamed."""
 
     reply: Reply | None
-    """What the chat is told; None when the user is told more (TelegramLinked)."""
+    """The bot's answer in the chat; None when the user gets a notice instead (TelegramLinked)."""
     linked: str | None = None
     unlinked: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """Return it as it is kept."""
+        """Return the result as JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Done:
-        """Return what was kept."""
-        kept = json.loads(text)
-        reply = Reply(kept["reply"]) if kept["reply"] is not None else None
-        return cls(reply=reply, linked=kept["linked"], unlinked=tuple(kept["unlinked"]))
+    def from_json(cls, text: str) -> CommandResult:
+        """Return the result that `to_json` wrote."""
+        saved = json.loads(text)
+        reply = Reply(saved["reply"]) if saved["reply"] is not None else None
+        return cls(reply=reply, linked=saved["linked"], unlinked=tuple(saved["unlinked"]))
 
 
-def obey(command: Command) -> None:
-    """Do what was asked, unless it was done before, and queue the answer."""
+def handle_command(command: Command) -> None:
+    """Apply the command, unless this update was applied before, and queue the answer."""
     at = utc_now()
     key = f"telegram-update#{command.update_id}"
     known = IdempotencyKey.find_valid(key, at=at)
-    done = Done.from_json(known.response) if known is not None else _do_once(command, key, at=at)
-    _tell(command, done, at=at)
+    result = CommandResult.from_json(known.response) if known is not None else _apply_once(command, key, at=at)
+    _queue_notices(command, result, at=at)
 
 
-def _do_once(command: Command, key: str, *, at: datetime) -> Done:
-    done, writes = _plan(command, at=at)
+def _apply_once(command: Command, key: str, *, at: datetime) -> CommandResult:
+    result, writes = _prepare(command, at=at)
     try:
-        return _keep(command, key, done, writes, at=at)
+        return _save(command, key, result, writes, at=at)
     except RecordChanged:
-        # Somebody was faster: with this very update, with the link, or with the user's record.
+        # Another request changed the same record first: for this update, the link or the user.
         known = IdempotencyKey.find_valid(key, at=at)
         if known is not None:
-            return Done.from_json(known.response)
-    done, writes = _plan(command, at=at)
-    return _keep(command, key, done, writes, at=at)
+            return CommandResult.from_json(known.response)
+    result, writes = _prepare(command, at=at)
+    return _save(command, key, result, writes, at=at)
 
 
-def _keep(command: Command, key: str, done: Done, writes: Writes, *, at: datetime) -> Done:
+def _save(command: Command, key: str, result: CommandResult, writes: Writes, *, at: datetime) -> CommandResult:
     content = hashlib.sha256(f"{command.chat_id}\n{command.name}\n{command.argument}".encode()).hexdigest()
-    claim = IdempotencyKey.claim(key, content=content, response=done.to_json(), at=at)
+    claim = IdempotencyKey.claim(key, content=content, response=result.to_json(), at=at)
 
     def write(transaction: TransactWrite) -> None:
         claim(transaction)
         writes(transaction)
 
     transact(write)
-    logger.info("telegram_command_done", command=command.name.value, reply=done.reply, user_id=done.linked)
+    logger.info("telegram_command_done", command=command.name.value, reply=result.reply, user_id=result.linked)
     count_outcome(f"telegram_{command.name.value}")
-    return done
+    return result
 
 
-def _plan(command: Command, *, at: datetime) -> tuple[Done, Writes]:
-    """Return what the command comes to as things stand, and the writes that make it so."""
+def _prepare(command: Command, *, at: datetime) -> tuple[CommandResult, Writes]:
+    """Return the command's result for the records as they are now, and the writes that apply it."""
     match command.name:
         case CommandName.START if command.argument:
-            return _plan_link(command, at=at)
+            return _prepare_link(command, at=at)
         case CommandName.START:
-            return Done(Reply.WELCOME), _nothing
+            return CommandResult(Reply.WELCOME), _no_writes
         case CommandName.STOP:
-            return _plan_stop(command.chat_id, at=at)
+            return _prepare_stop(command.chat_id, at=at)
         case CommandName.STATUS:
-            return Done(_status(command.chat_id)), _nothing
+            return CommandResult(_status(command.chat_id)), _no_writes
         case _:
             assert_never(command.name)
 
 
-def _plan_link(command: Command, *, at: datetime) -> tuple[Done, Writes]:
+def _prepare_link(command: Command, *, at: datetime) -> tuple[CommandResult, Writes]:
     try:
         link = read_link(command.argument)
     except LinkRefused as refused:
         logger.warning("telegram_link_refused", why=str(refused))
         count_outcome("telegram_link_refused")
-        return Done(Reply.LINK_REFUSED), _nothing
+        return CommandResult(Reply.LINK_REFUSED), _no_writes
     if User.find(link.user_id) is None:
-        return Done(Reply.LINK_REFUSED), _nothing
+        return CommandResult(Reply.LINK_REFUSED), _no_writes
 
     def writes(transaction: TransactWrite) -> None:
         link.use(transaction, at=at)
@@ -123,13 +123,13 @@ def _plan_link(command: Command, *, at: datetime) -> tuple[Done, Writes]:
             condition=User.id.exists(),
         )
 
-    return Done(None, linked=link.user_id), writes
+    return CommandResult(None, linked=link.user_id), writes
 
 
-def _plan_stop(chat_id: str, *, at: datetime) -> tuple[Done, Writes]:
-    users = User.of_chat(chat_id)[:_MOST_USERS]
+def _prepare_stop(chat_id: str, *, at: datetime) -> tuple[CommandResult, Writes]:
+    users = User.of_chat(chat_id)[:_MAX_USERS]
     if not users:
-        return Done(Reply.NOT_LINKED), _nothing
+        return CommandResult(Reply.NOT_LINKED), _no_writes
 
     def writes(transaction: TransactWrite) -> None:
         for user in users:
@@ -139,7 +139,7 @@ def _plan_stop(chat_id: str, *, at: datetime) -> tuple[Done, Writes]:
                 condition=User.telegram_chat_id == chat_id,
             )
 
-    return Done(Reply.STOPPED, unlinked=tuple(user.id for user in users)), writes
+    return CommandResult(Reply.STOPPED, unlinked=tuple(user.id for user in users)), writes
 
 
 def _status(chat_id: str) -> Reply:
@@ -150,15 +150,15 @@ def _status(chat_id: str) -> Reply:
     return Reply.STATUS_LINKED if trading else Reply.STATUS_PAUSED
 
 
-def _nothing(_: TransactWrite) -> None:
-    """Write nothing but what every update writes."""
+def _no_writes(_: TransactWrite) -> None:
+    """Write nothing beside the record that every update writes."""
 
 
-def _tell(command: Command, done: Done, *, at: datetime) -> None:
+def _queue_notices(command: Command, result: CommandResult, *, at: datetime) -> None:
     cause = f"telegram update {command.update_id}"
-    if done.linked is not None:
-        notify(TelegramLinked(at=at), to=to_user(done.linked), cause=cause, at=at)
-    for user_id in done.unlinked:
+    if result.linked is not None:
+        notify(TelegramLinked(at=at), to=to_user(result.linked), cause=cause, at=at)
+    for user_id in result.unlinked:
         notify(TelegramUnlinked(why=UnlinkCause.STOPPED), to=to_user(user_id), cause=cause, at=at)
-    if done.reply is not None:
-        notify(TelegramReply(reply=done.reply), to=to_chat(command.chat_id), cause=cause, at=at)
+    if result.reply is not None:
+        notify(TelegramReply(reply=result.reply), to=to_chat(command.chat_id), cause=cause, at=at)

@@ -118,7 +118,7 @@ class User(Table):
         """Let the user's followers trade or not; write nothing when `active` is so already."""
         self._change(User.active.set(active), condition=User.active == (not active))
 
-    def forget_telegram(self) -> None:
+    def unlink_telegram(self) -> None:
         """Remove the Telegram chat; write nothing when there is none."""
         self._change(User.telegram_chat_id.remove(), condition=User.telegram_chat_id.exists())
 

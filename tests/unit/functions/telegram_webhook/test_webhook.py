@@ -1,4 +1,4 @@
-"""The bot's webhook: who is let in, what the commands do, once each, and that no input breaks it."""
+"""The bot's webhook: its secret, its commands, each applied once, and that no input breaks it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def told(user_id: str = USER_ID) -> list[str]:
     return [notice.kind for notice in Notice.scan() if notice.recipient == f"user#{user_id}"]
 
 
-def test_start_with_a_good_token_links_the_chat_and_tells_the_user(tables: Queues) -> None:
+def test_start_with_a_valid_token_links_the_chat_and_notifies_the_user(tables: Queues) -> None:
     a_user()
     assert post(update(f"/start {start_token()}")) == 200
     assert chat_of() == str(CHAT)
@@ -93,7 +93,7 @@ def test_start_with_a_good_token_links_the_chat_and_tells_the_user(tables: Queue
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + " ", SECRET[:-1], "é"])
-def test_who_does_not_know_the_secret_changes_nothing(tables: Queues, secret: str | None) -> None:
+def test_request_without_the_secret_changes_nothing(tables: Queues, secret: str | None) -> None:
     a_user()
     assert post(update(f"/start {start_token()}"), secret=secret) == 401
     assert chat_of() is None
@@ -101,13 +101,13 @@ def test_who_does_not_know_the_secret_changes_nothing(tables: Queues, secret: st
     assert tables.sent_to(tables.notices) == []
 
 
-def test_an_empty_secret_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_secret_refuses_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "read_parameter", lambda _: "")
     assert post(update("/status"), secret="") == 401
 
 
 @pytest.mark.parametrize("which", ["forged", "old", "used", "unknown user"])
-def test_a_token_that_is_not_good_links_nothing(which: str) -> None:
+def test_invalid_token_links_nothing(which: str) -> None:
     a_user()
     token = start_token(minutes=16) if which == "old" else start_token("nobody" if which == "unknown user" else USER_ID)
     if which == "forged":
@@ -128,9 +128,7 @@ def test_the_same_update_twice_links_once_and_answers_once() -> None:
     assert replies() == []
 
 
-def test_an_update_whose_answer_was_lost_is_answered_by_its_repeat(
-    tables: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repeat_of_an_update_queues_the_answer_that_was_lost(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     a_user()
     linking = update(f"/start {start_token()}")
     with monkeypatch.context() as broken:
@@ -142,18 +140,18 @@ def test_an_update_whose_answer_was_lost_is_answered_by_its_repeat(
     assert len(tables.sent_to(tables.notices)) == 1
 
 
-def test_a_second_chat_takes_the_place_of_the_first() -> None:
+def test_second_chat_replaces_the_first() -> None:
     a_user(telegram_chat_id="1")
     post(update(f"/start {start_token()}"))
     assert chat_of() == str(CHAT)
 
 
-def test_start_without_a_token_says_how_it_goes() -> None:
+def test_start_without_a_token_explains_how_to_link() -> None:
     post(update("/start"))
     assert replies() == [Reply.WELCOME]
 
 
-def test_stop_unlinks_everybody_of_the_chat_and_says_so() -> None:
+def test_stop_unlinks_every_user_of_the_chat_and_confirms() -> None:
     a_user(telegram_chat_id=str(CHAT))
     a_user("another", telegram_chat_id=str(CHAT))
     a_user("elsewhere", telegram_chat_id="1")
@@ -166,7 +164,7 @@ def test_stop_unlinks_everybody_of_the_chat_and_says_so() -> None:
     assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=UnlinkCause.STOPPED)
 
 
-def test_stop_in_a_chat_that_is_not_linked_says_so() -> None:
+def test_stop_in_an_unlinked_chat_answers_not_linked() -> None:
     post(update("/stop"))
     assert replies() == [Reply.NOT_LINKED]
 
@@ -180,15 +178,15 @@ def test_stop_in_a_chat_that_is_not_linked_says_so() -> None:
         ({"telegram_chat_id": None}, Reply.NOT_LINKED),
     ],
 )
-def test_status_says_how_things_stand(values: dict[str, Any], reply: Reply) -> None:
+def test_status_answers_linked_paused_or_not_linked(values: dict[str, Any], reply: Reply) -> None:
     a_user(**({"telegram_chat_id": str(CHAT)} | values))
     post(update("/status@lockstep_bot"))
     assert replies() == [reply]
 
 
-def test_a_chat_that_an_admin_had_forgotten_is_not_linked() -> None:
+def test_chat_that_an_admin_removed_is_not_linked() -> None:
     user = a_user(telegram_chat_id=str(CHAT))
-    user.forget_telegram()
+    user.unlink_telegram()
     post(update("/status"))
     assert replies() == [Reply.NOT_LINKED]
 
@@ -212,7 +210,7 @@ def test_a_chat_that_an_admin_had_forgotten_is_not_linked() -> None:
         update("/stop " + "x" * 129),
     ],
 )
-def test_updates_that_ask_nothing_are_answered_and_ignored(ignored: Any) -> None:
+def test_updates_without_a_command_are_answered_and_ignored(ignored: Any) -> None:
     a_user(telegram_chat_id=str(CHAT))
     assert post(ignored) == 200
     assert chat_of() == str(CHAT)
@@ -233,12 +231,12 @@ def test_updates_that_ask_nothing_are_answered_and_ignored(ignored: Any) -> None
     ],
     ids=["empty", "cut", "deep", "no text", "no base64", "too long", "too long in base64", "half a character"],
 )
-def test_bodies_that_are_no_update_are_refused(body: str, event: dict[str, Any]) -> None:
+def test_bodies_that_are_not_an_update_are_refused(body: str, event: dict[str, Any]) -> None:
     assert post(body, raw=True, **event) == 400
     assert Notice.count() == 0
 
 
-def test_a_body_in_base64_is_read() -> None:
+def test_base64_body_is_decoded() -> None:
     body = base64.b64encode(json.dumps(update("/status")).encode()).decode()
     assert post(body, raw=True, isBase64Encoded=True) == 200
     assert replies() == [Reply.NOT_LINKED]
@@ -262,11 +260,11 @@ def test_sample_events(name: str, status: int, answered: list[Reply], monkeypatc
     assert replies() == answered
 
 
-def test_only_post_is_a_route() -> None:
+def test_only_post_is_accepted() -> None:
     assert post(update("/status"), requestContext={"http": {"method": "GET"}}) == 404
 
 
-def test_during_maintenance_telegram_is_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_during_maintenance_telegram_gets_503_and_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise ServiceUnavailable("temporarily offline for maintenance")
 
