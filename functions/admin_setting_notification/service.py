@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pynamodb.exceptions import PutError
-
 from functions.admin_setting_notification.schemas import NotificationChange, NotificationItem, notification_item
 from shared.clock import utc_now
-from shared.models.base import condition_failed
+from shared.models.base import conditional_write
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
 from shared.observability import logger
 
@@ -34,10 +32,8 @@ def _setting() -> NotificationSetting:
         return found
     now = utc_now()
     setting = NotificationSetting(SETTING_ID, created_at=now, updated_at=now)
-    try:
+    with conditional_write() as write:
         setting.save(condition=NotificationSetting.id.does_not_exist())
-    except PutError as error:
-        if not condition_failed(error):
-            raise
+    if not write.applied:
         setting.refresh(consistent_read=True)
     return setting

@@ -7,8 +7,6 @@ import json
 import secrets as random_secrets
 from uuid import uuid4
 
-from pynamodb.exceptions import UpdateError
-
 from functions.admin_setting_strategy.schemas import (
     NewRiskProfile,
     NewStrategy,
@@ -35,7 +33,7 @@ from shared.errors import (
     RequestUnprocessable,
     ServiceUnavailable,
 )
-from shared.models.base import LISTED, condition_failed, created_key
+from shared.models.base import LISTED, conditional_write, created_key
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
@@ -139,7 +137,7 @@ def update_risk_profile(profile: RiskProfile, wanted: RiskProfileChange) -> Risk
 def renew_webhook(strategy_id: str) -> WebhookItem:
     """Give a strategy a new webhook secret, of which only the hash is kept; raise NotFound."""
     secret = random_secrets.token_urlsafe(_SECRET_BYTES)
-    try:
+    with conditional_write(otherwise=NotFound(f"strategy {strategy_id} does not exist")):
         Strategy(strategy_id).update(
             actions=[
                 Strategy.webhook_secret_hash.set(hashlib.sha256(secret.encode()).hexdigest()),
@@ -147,10 +145,6 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
             ],
             condition=Strategy.id.exists(),
         )
-    except UpdateError as error:
-        if condition_failed(error):
-            raise NotFound(f"strategy {strategy_id} does not exist") from error
-        raise
     logger.info("webhook_secret_renewed", strategy_id=strategy_id)
     return {
         "secret": secret,

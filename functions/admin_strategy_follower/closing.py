@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from pynamodb.exceptions import UpdateError
-
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
 from shared.messages import Command, OrderMessage, send_orders
-from shared.models.base import condition_failed, in_chunks
+from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import Execution, trigger_parts
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
@@ -81,11 +79,8 @@ def _note_closed(record: StrategyAlerts | Follower, seq: int) -> None:
     model = type(record)
     there = StrategyAlerts.strategy_id if isinstance(record, StrategyAlerts) else Follower.strategy_id
     older = model.closed_seq.does_not_exist() | (model.closed_seq < seq)
-    try:
+    with conditional_write():
         record.update(actions=[model.closed_seq.set(seq)], condition=there.exists() & older)
-    except UpdateError as error:
-        if not condition_failed(error):
-            raise
 
 
 def _fresh_triggers(strategy_id: str) -> list[str]:

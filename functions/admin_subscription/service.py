@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from pynamodb.exceptions import PutError
 from pynamodb.transactions import TransactWrite
 
 from functions.admin_subscription.schemas import (
@@ -19,7 +18,7 @@ from shared.api.requests import Fault, ListQuery, fault
 from shared.billing import prices
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
-from shared.models.base import LISTED, condition_failed, created_key
+from shared.models.base import LISTED, conditional_write, created_key
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
@@ -122,16 +121,12 @@ def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
 
 def _reserve(claim: str, plan_id: str) -> str:
     """Keep the plan's id with its name, and return the id that is kept: a request at the same moment may be first."""
-    try:
+    with conditional_write() as write:
         UniqueName(claim, owner_id=plan_id).save(
             condition=UniqueName.claim.does_not_exist() | (UniqueName.owner_id == plan_id)
         )
-    except PutError as error:
-        if not condition_failed(error):
-            raise
-        kept = UniqueName.find(claim)
-        return kept.owner_id if kept is not None else plan_id
-    return plan_id
+    kept = None if write.applied else UniqueName.find(claim)
+    return kept.owner_id if kept is not None else plan_id
 
 
 def _unknown_price(price_id: str | None) -> Fault:

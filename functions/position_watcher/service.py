@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from pynamodb.exceptions import UpdateError
-
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.messages import (
@@ -22,7 +20,7 @@ from shared.messages import (
     send_orders,
     send_trigger,
 )
-from shared.models.base import condition_failed, in_chunks
+from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
 from shared.models.trigger import PENDING, FanoutState, Trigger, settle_trigger
 from shared.observability import count_outcome, logger
@@ -187,17 +185,14 @@ def _ask_again(execution: Execution, now: datetime) -> bool:
         execution.state is ExecutionState.QUEUED and not _is_fresh(execution.received_at, now)
     ):
         return True  # the watcher's minute is soon enough
-    try:
+    with conditional_write() as write:
         execution.update(
             actions=[Execution.due_at.set(now + timedelta(seconds=DEAD_MAN_S[0]))],
             condition=Execution.due_at == execution.due_at,
         )
-    except UpdateError as error:
-        if condition_failed(error):
-            return False
-        raise
-    send_dead_man([ReconcileMessage(execution.id)])
-    return True
+    if write.applied:
+        send_dead_man([ReconcileMessage(execution.id)])
+    return write.applied
 
 
 def _close_waits(execution: Execution) -> bool:

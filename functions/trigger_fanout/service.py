@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -21,7 +20,7 @@ from functions.trigger_fanout.snapshot import concerns, read_references, snapsho
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged
 from shared.messages import Command, OrderMessage, ReconcileMessage, TriggerMessage, send_dead_man, send_orders
-from shared.models.base import SCHEMA_VERSION, condition_failed, in_chunks, transact
+from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, transact
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
@@ -183,9 +182,5 @@ def _tick_off(trigger: Trigger, *, checkpoint: str | None, done: bool) -> None:
         unmoved &= Trigger.fanout_checkpoint == trigger.fanout_checkpoint
     if done:
         actions += [Trigger.fanout_state.set(FanoutState.DONE), Trigger.pending.remove()]
-    try:
+    with conditional_write(otherwise=RecordChanged(f"fan-out of trigger {trigger.id}")):
         trigger.update(actions=actions, condition=unmoved)
-    except UpdateError as error:
-        if condition_failed(error):
-            raise RecordChanged(f"fan-out of trigger {trigger.id}") from error
-        raise

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.errors import ExchangeAuthorizationFailed
-from shared.models.base import condition_failed
+from shared.models.base import conditional_write
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey
 from shared.models.lane_refusal import LaneRefusal
@@ -78,10 +77,8 @@ def _keep(key: ExchangeKey, status: ApiKeyStatus) -> None:
         condition &= ExchangeKey.deactivated_by_refusal == True  # noqa: E712
     elif key.api_key_status is status:
         return
-    try:
+    with conditional_write() as write:
         key.update(actions=[*actions, ExchangeKey.updated_at.set(utc_now())], condition=condition)
-    except UpdateError as error:
-        if not condition_failed(error):
-            raise
+    if not write.applied:
         # Somebody moved the key while the exchange was asked: what they wrote is newer.
         logger.info("exchange_key_changed_meanwhile", api_key_id=key.id)

@@ -6,6 +6,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
@@ -29,7 +31,7 @@ __all__ = [
     "IncludeProjection",
     "KeysOnlyProjection",
     "Table",
-    "condition_failed",
+    "conditional_write",
     "connect",
     "connection",
     "created_key",
@@ -155,9 +157,26 @@ class Table(Model):
         return names["hash"], names.get("range")
 
 
-def condition_failed(error: PynamoDBException) -> bool:
-    """Tell whether a write failed because its condition did not hold."""
-    return _code(error) in _CONDITION_FAILED
+@dataclass(slots=True)
+class ConditionalWrite:
+    """The outcome of a write that depends on a condition."""
+
+    applied: bool = False
+
+
+@contextmanager
+def conditional_write(*, otherwise: Exception | None = None) -> Iterator[ConditionalWrite]:
+    """Suppress a write's failed condition, or raise `otherwise` from it; every other failure passes through."""
+    write = ConditionalWrite()
+    try:
+        yield write
+    except PynamoDBException as error:
+        if _code(error) not in _CONDITION_FAILED:
+            raise
+        if otherwise is not None:
+            raise otherwise from error
+    else:
+        write.applied = True
 
 
 def transact(build: Callable[[TransactWrite], None]) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
+from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
 
 
 class EgressLane(Table):
@@ -99,10 +98,6 @@ class EgressLane(Table):
         """Write and return the record as it is then; None when the condition did not hold."""
         record = cls(lane)
         always = [cls.updated_at.set(utc_now()), cls.schema_version.set(SCHEMA_VERSION)]
-        try:
+        with conditional_write() as write:
             record.update(actions=[*actions, *always], condition=condition)
-        except UpdateError as error:
-            if condition_failed(error):
-                return None
-            raise
-        return record
+        return record if write.applied else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
+from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
 
 
 class ImportCursor(Table):
@@ -37,8 +36,5 @@ class ImportCursor(Table):
             cls.updated_at.set(utc_now()),
             cls.schema_version.set(SCHEMA_VERSION),
         ]
-        try:
+        with conditional_write():
             cls(api_key_id, symbol).update(actions=actions, condition=behind)
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise

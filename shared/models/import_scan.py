@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, condition_failed, table_name
+from shared.models.base import Table, conditional_write, table_name
 
 
 class ImportScan(Table):
@@ -37,8 +36,5 @@ class ImportScan(Table):
         condition: Any = ImportScan.api_key_id.does_not_exist()
         if before is not None:
             condition = ImportScan.looked_at == before.looked_at
-        try:
+        with conditional_write():
             self.save(condition=condition)
-        except PutError as error:
-            if not condition_failed(error):
-                raise

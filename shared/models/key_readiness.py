@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import JSONAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 
 from shared.models.attributes import TimeAttribute, text_list
-from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
+from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
 from shared.models.exchange_key import ExchangeKey
 from shared.observability import count_outcome, logger
 from shared.trading.readiness import Verdict, is_current
@@ -51,7 +50,7 @@ class KeyReadiness(Table):
     def record(cls, key: ExchangeKey, verdict: Verdict, *, details: dict[str, Any], checked_at: datetime) -> None:
         """Keep a verdict unless a later look has left one, and count it once."""
         newer = cls.checked_at.does_not_exist() | (cls.checked_at < checked_at) | (cls.api_key != key.api_key)
-        try:
+        with conditional_write() as write:
             cls(key.id).update(
                 actions=[
                     cls.api_key.set(key.api_key),
@@ -65,11 +64,8 @@ class KeyReadiness(Table):
                 ],
                 condition=newer,
             )
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise
-            return
-        _tell(key, verdict)
+        if write.applied:
+            _tell(key, verdict)
 
     @classmethod
     def record_failure(cls, key: ExchangeKey, failure: str, *, failed_at: datetime) -> None:

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, ListAttribute, MapAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 
 from shared.clock import to_iso, utc_now
@@ -17,7 +16,7 @@ from shared.models.base import (
     GlobalSecondaryIndex,
     KeysOnlyProjection,
     Table,
-    condition_failed,
+    conditional_write,
     created_key,
     epoch_after,
     table_name,
@@ -142,14 +141,11 @@ class Notice(Table):
 
     def record(self) -> bool:
         """Store the notice and tell whether it is new; if there is one with this id, this becomes that one."""
-        try:
+        with conditional_write() as write:
             self.save(condition=Notice.id.does_not_exist())
-        except PutError as error:
-            if not condition_failed(error):
-                raise
+        if not write.applied:
             self.refresh(consistent_read=True)
-            return False
-        return True
+        return write.applied
 
     def on(self, channel: Channel) -> Delivery:
         """Return what became of it on one way."""
@@ -178,14 +174,11 @@ class Notice(Table):
         unchanged: Condition = (stored.outcome == before.outcome) & (stored.attempts == before.attempts)
         if before.at is not None:
             unchanged &= stored.at == before.at
-        try:
+        with conditional_write() as write:
             self.update(actions=[stored.set(after)], condition=unchanged)
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise
+        if not write.applied:
             self.refresh(consistent_read=True)
-            return False
-        return True
+        return write.applied
 
 
 def new_notice(

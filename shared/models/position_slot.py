@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 
 from shared.clock import utc_now
 from shared.errors import LeaseLost
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import Table, condition_failed, table_name
+from shared.models.base import Table, conditional_write, table_name
 
 NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -38,7 +37,7 @@ class PositionSlot(Table):
         """Take the lease for `lease_s` seconds, with a higher fence; raise LeaseLost while another holds it."""
         now = utc_now()
         slot = cls(api_key_id, symbol)
-        try:
+        with conditional_write(otherwise=LeaseLost(f"{api_key_id} {symbol} is held by another worker")):
             slot.update(
                 actions=[
                     cls.lease_owner.set(owner),
@@ -48,32 +47,21 @@ class PositionSlot(Table):
                 ],
                 condition=cls.lease_owner.does_not_exist() | (cls.lease_owner == owner) | (cls.lease_until < now),
             )
-        except UpdateError as error:
-            if condition_failed(error):
-                raise LeaseLost(f"{api_key_id} {symbol} is held by another worker") from error
-            raise
         return slot
 
     def renew(self, *, lease_s: float) -> None:
         """Hold the lease for another `lease_s` seconds; raise LeaseLost if somebody took it over."""
         now = utc_now()
-        try:
+        with conditional_write(otherwise=LeaseLost(f"{self.api_key_id} {self.symbol} was taken over")):
             self.update(
                 actions=[PositionSlot.lease_until.set(now + timedelta(seconds=lease_s))],
                 condition=(PositionSlot.lease_owner == self.lease_owner) & (PositionSlot.fence == self.fence),
             )
-        except UpdateError as error:
-            if condition_failed(error):
-                raise LeaseLost(f"{self.api_key_id} {self.symbol} was taken over") from error
-            raise
 
     def release(self) -> None:
         """Give the lease back; a lease that was taken over meanwhile is left alone."""
-        try:
+        with conditional_write():
             self.update(
                 actions=[PositionSlot.lease_owner.remove(), PositionSlot.lease_until.set(NEVER)],
                 condition=(PositionSlot.lease_owner == self.lease_owner) & (PositionSlot.fence == self.fence),
             )
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise

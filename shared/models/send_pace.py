@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from shared.models.attributes import IntegerAttribute
-from shared.models.base import SCHEMA_VERSION, Table, condition_failed, epoch_after, table_name
+from shared.models.base import SCHEMA_VERSION, Table, conditional_write, epoch_after, table_name
 
 KEPT = timedelta(days=1)
 """Long after a moment has passed, its record says nothing any more."""
@@ -65,10 +64,6 @@ class SendPace(Table):
         """Return the record after the write, or None if the condition did not hold."""
         record = cls(key)
         tidy = cls.expires_at.set(epoch_after(datetime.fromtimestamp(now_ms / 1000, UTC), KEPT))
-        try:
+        with conditional_write() as write:
             record.update(actions=[action, tidy, cls.schema_version.set(SCHEMA_VERSION)], condition=condition)
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise
-            return None
-        return record
+        return record if write.applied else None

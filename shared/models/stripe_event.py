@@ -10,13 +10,12 @@ from enum import StrEnum
 from typing import Final
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import PutError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared.clock import utc_now
 from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute, text_list
-from shared.models.base import Table, condition_failed, epoch_after, table_name
+from shared.models.base import Table, conditional_write, epoch_after, table_name
 
 KEPT: Final = timedelta(days=90)
 """How long an event is remembered: Stripe repeats it for 3 days, lets it be sent again by hand for 30."""
@@ -90,13 +89,9 @@ class StripeEvent(Table):
 
     def store_once(self) -> StripeEvent:
         """Store the event, and return the record that stands: this one, or the one that was there before."""
-        try:
+        with conditional_write() as write:
             self.save(condition=StripeEvent.id.does_not_exist())
-        except PutError as error:
-            if not condition_failed(error):
-                raise
-            return StripeEvent.find(self.id) or self
-        return self
+        return self if write.applied else StripeEvent.find(self.id) or self
 
     def decide(
         self,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
-from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, condition_failed, table_name
+from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
 
 EVERYTHING = "ALL"
 
@@ -45,8 +44,5 @@ class TradingSwitch(Table):
             cls.schema_version.set(SCHEMA_VERSION),
         ]
         free = cls.halted.does_not_exist() | (cls.halted == False)  # noqa: E712 - a DynamoDB condition
-        try:
+        with conditional_write():
             cls(scope).update(actions=actions, condition=free)
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise

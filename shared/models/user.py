@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -29,7 +28,7 @@ from shared.models.base import (
     GlobalSecondaryIndex,
     KeysOnlyProjection,
     Table,
-    condition_failed,
+    conditional_write,
     created_key,
     table_name,
 )
@@ -162,14 +161,11 @@ class User(Table):
 
     def _change(self, *actions: Action, condition: Condition) -> bool:
         """Write if the condition holds, and return whether it did; either way this becomes the stored record."""
-        try:
+        with conditional_write() as write:
             self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=condition)
-        except UpdateError as error:
-            if not condition_failed(error):
-                raise
+        if not write.applied:
             self.refresh(consistent_read=True)
-            return False
-        return True
+        return write.applied
 
 
 def upsert_user(account: Account) -> User:
@@ -200,11 +196,9 @@ def create_user(account: Account) -> User:
         created_at=created_at,
         updated_at=now,
     )
-    try:
+    with conditional_write() as write:
         user.save(condition=User.id.does_not_exist())
-    except PutError as error:
-        if not condition_failed(error):
-            raise
+    if not write.applied:
         user.refresh(consistent_read=True)
         return user
     logger.info("user_created", user_id=user.id, subscription_id=plan_id)

@@ -32,10 +32,10 @@ def cut_off(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_write_without_an_answer_is_no_failed_condition() -> None:
     slot = PositionSlot("key", "BTC/USDT")
 
-    with pytest.raises(UpdateError) as caught:
+    with pytest.raises(UpdateError), base.conditional_write() as write:
         slot.update(actions=[PositionSlot.updated_at.set(utc_now())])
 
-    assert not base.condition_failed(caught.value)
+    assert not write.applied
 
 
 @pytest.mark.usefixtures("cut_off")
