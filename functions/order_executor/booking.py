@@ -23,7 +23,7 @@ from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import OrderStatus
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
-from shared.models.trigger import settle_trigger
+from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
 from shared.trading.booking import Booking, Fill, average_price, book_position
 from shared.trading.execution import HOLDS_QUANTITY, CloseReason, ExecutionState
@@ -197,7 +197,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
         trigger_id=execution.trigger_id,
         close_reason=str(execution.close_reason),
     )
-    await asyncio.to_thread(settle_trigger, execution.trigger_id)
+    await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
 
 
 async def end_without_position(
@@ -220,4 +220,4 @@ async def end_without_position(
         state=state.value,
         reason=reason,
     )
-    await asyncio.to_thread(settle_trigger, execution.trigger_id)
+    await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)

@@ -25,7 +25,7 @@ from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.position_slot import PositionSlot
-from shared.models.trigger import settle_trigger
+from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
 from shared.trading.execution import DenialReason, Desired, ExecutionState
 from shared.trading.filters import UNLISTED
@@ -51,7 +51,8 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
     try:
         execution, key = await _read(message)
         if not execution.active:
-            await asyncio.to_thread(settle_trigger, execution.trigger_id)  # in case whoever ended it came no further
+            # The worker that ended the execution may have crashed before this step.
+            await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
             return
         session = await _open_trade(execution, key, lease)
         await _work(session, message.command, ends_at_s=ends_at_s)

@@ -22,7 +22,7 @@ from shared.messages import (
 )
 from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
-from shared.models.trigger import PENDING, FanoutState, Trigger, settle_trigger
+from shared.models.trigger import PENDING, FanoutState, Trigger, end_trigger_if_finished
 from shared.observability import count_outcome, logger
 from shared.trading.execution import Desired, ExecutionState
 
@@ -164,8 +164,8 @@ async def take_over(execution_id: str) -> None:
     if execution is None:
         return
     if not execution.active:
-        # Whoever ended it may have come no further.
-        await asyncio.to_thread(settle_trigger, execution.trigger_id)
+        # The worker that ended the execution may have crashed before this step.
+        await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
         return
     now = utc_now()
     delivery = _delivery(execution, now)

@@ -24,7 +24,7 @@ from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, tra
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
-from shared.models.trigger import FanoutState, Trigger, settle_trigger
+from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.observability import logger, measure_ms
 from shared.trading.execution import ExecutionState
@@ -61,7 +61,7 @@ async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
             executions, sent = executions + spread[0], sent + spread[1]
             last = followers[-1].created_key if followers else None
             await asyncio.to_thread(_tick_off, trigger, checkpoint=last, done=done)
-    ended = await asyncio.to_thread(settle_trigger, trigger.id)
+    ended = await asyncio.to_thread(end_trigger_if_finished, trigger.id)
     took_ms = round((time.monotonic() - started) * 1000, 1)
     logger.info(
         "trigger_fanned_out",

@@ -103,10 +103,10 @@ class Trigger(Table):
         )
 
 
-def settle_trigger(trigger_id: str) -> bool:
-    """End the trigger if its fan-out is done and none of its executions is active; tell whether it has ended.
+def end_trigger_if_finished(trigger_id: str) -> bool:
+    """End the trigger if its fan-out is done and none of its executions is active; return whether it has ended.
 
-    Called when the fan-out is done and whenever an execution ends: whoever comes last finds nothing active, because
+    It is called after the fan-out and after the end of each execution. The last caller finds nothing active, because
     the counts only fall once the fan-out is done.
     """
     trigger = Trigger.find(trigger_id)

@@ -187,7 +187,7 @@ def test_trigger_ends_though_its_last_worker_died_before_saying_so(
 ) -> None:
     person = world.follower(balance="60")
     execution = world.queued(person, world.trigger())
-    monkeypatch.setattr(booking, "settle_trigger", lambda trigger_id: None)
+    monkeypatch.setattr(booking, "end_trigger_if_finished", lambda trigger_id: None)
     world.work(execution)
     trigger = Trigger.find(execution.trigger_id)
     assert trigger is not None

@@ -21,7 +21,7 @@ from shared.messages import DEAD_MAN_S, MessageNotSent, TriggerMessage
 from shared.models import base
 from shared.models.execution import Execution
 from shared.models.follower import Follower
-from shared.models.trigger import FanoutState, Trigger, settle_trigger
+from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
 from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import ExecutionState
 from shared.worker import run_async
@@ -258,7 +258,7 @@ def test_a_follower_deleted_before_the_second_delivery_costs_nobody_else_anythin
     assert Trigger.get(trigger_id).active
     for execution in executions:
         execution.change(state=ExecutionState.DENIED, reason="FOLLOWER_INACTIVE")
-    assert settle_trigger(trigger_id)
+    assert end_trigger_if_finished(trigger_id)
     assert not Trigger.get(trigger_id).active
 
 
@@ -315,7 +315,7 @@ def test_the_trigger_ends_with_its_last_execution_though_they_end_at_once(
 
     def end(execution: Execution) -> bool:
         execution.change(state=ExecutionState.DENIED, reason="HALTED")
-        return settle_trigger(trigger_id)
+        return end_trigger_if_finished(trigger_id)
 
     executions = subject.executions(trigger_id)
     with ThreadPoolExecutor(8) as pool:
