@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,6 +29,9 @@ LAST_RETRY_S = 60
 GRACE_S = 1.0
 """What a group may take to clean up once its deadline has passed; after that it is left behind."""
 
+RESERVE_S = 3.0
+"""Left for the answer at the end of an invocation: a function that is cut off fails the whole batch."""
+
 _LOGGED_IDS = ("trigger_id", "execution_id")
 _LOGGED_FRAMES = 8
 
@@ -37,6 +40,14 @@ _T = TypeVar("_T")
 
 class HandlingCancelled(LockstepError):
     """What a record waited for was cancelled by somebody else."""
+
+
+class Invocation(Protocol):
+    """The part of Lambda's context that says how long an invocation may still take."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left until the function's time-out."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,11 @@ class Record:
 
 
 Handle = Callable[[Record], Awaitable[None]]
+
+
+def batch_deadline_s(context: Invocation) -> float:
+    """Return after how many seconds a batch must be done: 26 s at the beginning of an invocation of 30 s."""
+    return max(context.get_remaining_time_in_millis() / 1000 - GRACE_S - RESERVE_S, 0.0)
 
 
 def run_batch(

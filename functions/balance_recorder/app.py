@@ -7,17 +7,14 @@ from typing import Any
 from functions.balance_recorder import service
 from shared.clock import from_iso, utc_now
 from shared.messages import read_key_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 25.0
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Record a batch of keys, or queue those of a call: one, a user's, or (the schedule's) those whose turn it is."""
-    del context
     if "Records" in event:
         # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
-        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+        return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
         return service.queue_keys([event["api_key_id"]], at=utc_now())
     if "user_id" in event:

@@ -7,17 +7,14 @@ from typing import Any
 from functions.key_inspector import service
 from shared.clock import from_iso, utc_now
 from shared.messages import read_key_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 25.0
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Take a batch of keys to look at, or, called by the schedule, queue those whose quarter of an hour it is."""
-    del context
     if "Records" in event:
         # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
-        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+        return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     # The schedule's own time: a repeat of the same event asks for the same looks.
     return service.queue_inspections(from_iso(event["time"]) if "time" in event else utc_now())
 

@@ -7,16 +7,13 @@ from typing import Any
 from functions.manual_trade_importer import service
 from shared.clock import from_iso, utc_now
 from shared.messages import read_key_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 25.0
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Import from a batch of keys; or queue one key, or (the schedule's call) those whose turn it is in the hour."""
-    del context
     if "Records" in event:
-        return run_batch(event, _handle, deadline_s=DEADLINE_S)
+        return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
         return service.queue_key(event["api_key_id"], at=utc_now())
     return service.queue_round(from_iso(event["time"]) if "time" in event else utc_now())

@@ -9,16 +9,13 @@ from typing import Any
 from functions.notice_sender.service import send
 from shared.config import settings
 from shared.messages import read_notice_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 26.0
-"""Below the function's own time-out of 30 s; two messages over slow lines and their turns take 24 s."""
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch of notices; answer which of them must come again."""
-    del context
-    return run_batch(event, _handle, deadline_s=DEADLINE_S, queue_url=settings().notices_queue_url)
+    # Two messages over slow lines, with the waits of their pace, take 24 s.
+    return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().notices_queue_url)
 
 
 async def _handle(record: Record) -> None:

@@ -8,21 +8,19 @@ from typing import Any
 from functions.order_executor import accounts, service
 from shared.config import settings
 from shared.messages import read_order_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 26.0
-"""Below the function's own time-out of 30 s, so that a group that hangs still returns its lease."""
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 if settings().in_lambda:
     accounts.prepare()
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch; what failed comes again, with the later records of its own key only."""
-    del context
-    ends_at_s = time.monotonic() + DEADLINE_S
+    # Before the time-out, so that a group that hangs still returns its lease.
+    deadline_s = batch_deadline_s(context)
+    ends_at_s = time.monotonic() + deadline_s
 
     async def handle(record: Record) -> None:
         await service.handle(read_order_message(record.body), ends_at_s=ends_at_s)
 
-    return run_batch(event, handle, deadline_s=DEADLINE_S, queue_url=settings().orders_queue_url)
+    return run_batch(event, handle, deadline_s=deadline_s, queue_url=settings().orders_queue_url)

@@ -6,16 +6,13 @@ from typing import Any, assert_never
 
 from functions.position_watcher import service
 from shared.messages import FanoutCheck, ReconcileMessage, read_reconcile_message
-from shared.worker import Record, run_async, run_batch
-
-DEADLINE_S = 25.0
+from shared.worker import Invocation, Record, batch_deadline_s, run_async, run_batch
 
 
-def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Take a batch of dead-man messages, or, called by the schedule, look at everything that is due."""
-    del context
     if "Records" in event:
-        return run_batch(event, handle, deadline_s=DEADLINE_S)
+        return run_batch(event, handle, deadline_s=batch_deadline_s(context))
     return run_async(service.watch())
 
 

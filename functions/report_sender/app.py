@@ -14,16 +14,13 @@ from functions.report_sender import service
 from shared.clock import utc_now
 from shared.config import settings
 from shared.messages import Report, ReportMessage, ReportPageMessage, read_report_message
-from shared.worker import Record, run_batch
-
-DEADLINE_S = 25.0
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
     """Take a batch of pages and users, or, called by a schedule, begin with the first page."""
-    del context
     if "Records" in event:
-        return run_batch(event, _handle, deadline_s=DEADLINE_S, queue_url=settings().reports_queue_url)
+        return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().reports_queue_url)
     before = date.fromisoformat(event["before"]) if "before" in event else utc_now().date()
     period = service.begin(Report(event["report"]), before=before)
     return {"period": None if period is None else period.cause}

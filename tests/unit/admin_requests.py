@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.unit.conftest import FakeContext
+from tests.lambda_context import FakeContext
 from tests.unit.documented_answers import check_answer
 
 EVENTS = Path("events")

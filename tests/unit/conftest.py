@@ -25,6 +25,7 @@ from shared import config, secrets, side_by_side
 from shared.api import maintenance
 from shared.models.base import Table, connection
 from shared.observability import logger
+from tests.lambda_context import FakeContext
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
@@ -66,21 +67,6 @@ class Queues:
                 # Deleted, so that FIFO gives the rest of the group.
                 client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
         return taken
-
-
-@dataclass(frozen=True, slots=True)
-class FakeContext:
-    """What Lambda tells a handler about an invocation."""
-
-    function_name: str = "function-under-test"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function-under-test"
-    aws_request_id: str = "7f3b8f3a-5d0b-4a4e-9b27-2f2f6c8c1d11"
-    remaining_ms: int = 30_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time that the invocation has left."""
-        return self.remaining_ms
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ import pytest
 from shared import worker
 from shared.errors import OrderDenied
 from shared.observability import logger
-from shared.worker import Record, run_async, run_batch
+from shared.worker import Record, batch_deadline_s, run_async, run_batch
+from tests.lambda_context import FakeContext
 
 DEADLINE_S = 20.0
 
@@ -256,3 +257,8 @@ def test_our_own_errors_are_logged_with_their_message(log: io.StringIO) -> None:
     line = json.loads(log.getvalue())
     assert line["error_detail"] == "HALTED: by hand"
     assert line["error"] == "OrderDenied from ValueError"
+
+
+@pytest.mark.parametrize(("remaining_ms", "deadline_s"), [(30_000, 26.0), (10_500, 6.5), (3_000, 0.0)])
+def test_a_batch_is_done_before_its_invocation_is_cut_off(remaining_ms: int, deadline_s: float) -> None:
+    assert batch_deadline_s(FakeContext(remaining_ms=remaining_ms)) == deadline_s

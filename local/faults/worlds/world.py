@@ -19,7 +19,6 @@ from unittest import mock
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import accounts
-from functions.order_executor import app as executor_app
 from functions.order_executor import service as executor
 from functions.position_watcher import app as watcher_app
 from functions.position_watcher import service as watcher
@@ -41,11 +40,14 @@ from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
 from shared.trading.execution import ExecutionState
-from shared.worker import Record, handle_batch
+from shared.worker import GRACE_S, RESERVE_S, Record, handle_batch
 
 _OUR_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 _DAY_BEGINS_S = 1_767_600_000
 """2026-01-05 08:00:00 UTC."""
+
+_DEADLINE_S = 30.0 - GRACE_S - RESERVE_S
+"""Of a batch whose invocation has just begun."""
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -162,7 +164,7 @@ class World:
         self, handle: Callable[[Record], Awaitable[None]], *, queue_url: str | None = None
     ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
         async def invoke(event: dict[str, Any]) -> dict[str, Any]:
-            return await handle_batch(event, handle, deadline_s=executor_app.DEADLINE_S, queue_url=queue_url)
+            return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue_url=queue_url)
 
         return invoke
 
@@ -170,9 +172,7 @@ class World:
         await fan_out(read_trigger_message(record.body), delivery=f"{record.message_id}-{record.receive_count}")
 
     async def _execute(self, record: Record) -> None:
-        await executor.handle(
-            read_order_message(record.body), ends_at_s=self.clock.monotonic() + executor_app.DEADLINE_S
-        )
+        await executor.handle(read_order_message(record.body), ends_at_s=self.clock.monotonic() + _DEADLINE_S)
 
     async def _take_over(self, record: Record) -> None:
         await watcher_app.handle(record)

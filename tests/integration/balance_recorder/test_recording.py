@@ -15,6 +15,7 @@ from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.worker import run_async
 from tests.integration.executor.world import Person, World
+from tests.lambda_context import FakeContext
 
 ACCOUNT = "/fapi/v3/account"
 
@@ -26,7 +27,7 @@ def record(*people: Person) -> list[str]:
         {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
         for one in people
     ]
-    answer = app.lambda_handler({"Records": records}, None)
+    answer = app.lambda_handler({"Records": records}, FakeContext())
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 

@@ -18,6 +18,7 @@ from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import ORDER, World
+from tests.lambda_context import FakeContext
 
 PING = 1
 WINDOW_MS = 8_000
@@ -53,7 +54,7 @@ def run_until_all_ended_or_protected(world: World, executions: list[Execution]) 
         if due:
             bodies = [json.dumps({"execution_id": one.id}) for one in due]
             records = [{"messageId": f"m{n}", "body": body, "attributes": {}} for n, body in enumerate(bodies)]
-            assert watcher.lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+            assert watcher.lambda_handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
             messages = world.queue("orders")
             assert {message["command"] for message in messages} <= {Command.SETTLE.value}
             brought_back = {message["execution_id"] for message in messages}

@@ -14,6 +14,7 @@ from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import World
+from tests.lambda_context import FakeContext
 
 EVENTS = Path(__file__).resolve().parents[3] / "events"
 SAMPLE_EXECUTION = "c21d890e-87b6-424d-b010-929612e17011"
@@ -38,11 +39,11 @@ def test_open_then_settle_then_close(world: World) -> None:
     person = world.follower()
     execution = world.queued(person, world.trigger())
 
-    assert failed(executor.lambda_handler(sample("order_executor/open", execution), None)) == []
+    assert failed(executor.lambda_handler(sample("order_executor/open", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.PROTECTED
-    assert failed(executor.lambda_handler(sample("order_executor/settle", execution), None)) == []
+    assert failed(executor.lambda_handler(sample("order_executor/settle", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.PROTECTED
-    assert failed(executor.lambda_handler(sample("order_executor/close", execution), None)) == []
+    assert failed(executor.lambda_handler(sample("order_executor/close", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.CLOSED
     assert world.books(person).flat
 
@@ -51,7 +52,7 @@ def test_open_then_settle_then_close(world: World) -> None:
 def test_message_about_nothing_fails_and_comes_again(world: World, name: str) -> None:
     event = sample(f"order_executor/{name}")
 
-    assert failed(executor.lambda_handler(event, None)) == [event["Records"][0]["messageId"]]
+    assert failed(executor.lambda_handler(event, FakeContext())) == [event["Records"][0]["messageId"]]
 
 
 @pytest.mark.parametrize("worker", ["order_executor", "position_watcher"])
@@ -59,13 +60,13 @@ def test_malformed_messages_fail_one_by_one(world: World, worker: str) -> None:
     event = sample(f"{worker}/malformed")
     handler = executor.lambda_handler if worker == "order_executor" else watcher.lambda_handler
 
-    assert sorted(failed(handler(event, None))) == sorted(record["messageId"] for record in event["Records"])
+    assert sorted(failed(handler(event, FakeContext()))) == sorted(record["messageId"] for record in event["Records"])
 
 
 def test_dead_man_message_queues_a_takeover(world: World) -> None:
     execution = world.queued(world.follower(), world.trigger())
 
-    assert failed(watcher.lambda_handler(sample("position_watcher/dead_man", execution), None)) == []
+    assert failed(watcher.lambda_handler(sample("position_watcher/dead_man", execution), FakeContext())) == []
 
     (message,) = world.queue("orders")
     assert (message["command"], message["execution_id"]) == ("SETTLE", execution.id)
@@ -75,7 +76,7 @@ def test_dead_man_message_queues_a_takeover(world: World) -> None:
 def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
     world.queued(world.follower(), world.trigger())
 
-    answer = watcher.lambda_handler(sample("position_watcher/schedule"), None)
+    answer = watcher.lambda_handler(sample("position_watcher/schedule"), FakeContext())
 
     assert answer["executions"] >= 1
 
@@ -85,7 +86,7 @@ def test_check_of_a_fan_out_that_is_due_sends_the_trigger_on(world: World) -> No
     trigger.update(actions=[Trigger.fanout_state.set(FanoutState.PENDING)])
     text = json.dumps(sample("position_watcher/fanout_check")).replace(SAMPLE_TRIGGER, trigger.id)
 
-    assert failed(watcher.lambda_handler(json.loads(text), None)) == []
+    assert failed(watcher.lambda_handler(json.loads(text), FakeContext())) == []
 
     assert [message["trigger_id"] for message in world.queue("triggers")].count(trigger.id) == 1
     trigger.update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])

@@ -23,10 +23,16 @@ from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
 from tests.integration.executor.world import ALGO_ORDER, ORDER, World, record_of
+from tests.lambda_context import FakeContext
 
 BOUND_S = 25.0  # without a stop, the worker killed
 
-WORKER = "import json, sys; from functions.order_executor import app; app.lambda_handler(json.load(sys.stdin), None)"
+WORKER = """
+import json, sys
+from functions.order_executor import app
+from tests.lambda_context import FakeContext
+app.lambda_handler(json.load(sys.stdin), FakeContext())
+"""
 
 
 def start_worker(execution: Execution, command: Command = Command.OPEN) -> subprocess.Popen[str]:
@@ -47,7 +53,7 @@ def start_worker(execution: Execution, command: Command = Command.OPEN) -> subpr
 def reconcile(*bodies: dict[str, Any]) -> None:
     """Give the watcher its messages, as the queue would after their delay."""
     records = [{"messageId": f"m{n}", "body": json.dumps(body), "attributes": {}} for n, body in enumerate(bodies)]
-    assert watcher.lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+    assert watcher.lambda_handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
 
 
 def test_killed_workers_position_is_protected_by_another_within_the_bound(world: World) -> None:
@@ -109,7 +115,7 @@ def test_worker_killed_while_closing_leaves_a_close_that_the_watch_completes_onc
 
     execution.refresh()
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
-    watcher.lambda_handler({}, None)
+    watcher.lambda_handler({}, FakeContext())
     for message in world.queue("orders"):
         if message["execution_id"] == execution.id:
             world.work(execution, command=Command(message["command"]))
@@ -166,12 +172,12 @@ def test_looks_never_multiply(world: World) -> None:
 
     # Due in a while only: more messages about it are dropped, whoever sends them.
     reconcile(*[{"execution_id": execution.id}] * 3)
-    watcher.lambda_handler({}, None)
+    watcher.lambda_handler({}, FakeContext())
     assert [m for m in world.queue("orders") if m["execution_id"] == execution.id] == []
 
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
     reconcile(*[{"execution_id": execution.id}] * 3)
-    watcher.lambda_handler({}, None)
+    watcher.lambda_handler({}, FakeContext())
     assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
     assert world.delayed_on("reconcile") == already + len(DEAD_MAN_S)
 
@@ -223,7 +229,7 @@ def test_watch_queues_what_is_due_and_nothing_else(world: World) -> None:
     ended = world.opened(world.follower(balance="60"))
     due.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
 
-    watcher.lambda_handler({"source": "aws.events"}, None)
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
 
     settled = {message["execution_id"] for message in world.queue("orders") if message["command"] == "SETTLE"}
     assert due.id in settled
@@ -249,7 +255,7 @@ def test_look_whose_worker_died_is_queued_anew_each_time_that_doubles(
 
     def looks(minutes: int) -> int:
         monkeypatch.setattr(service, "utc_now", lambda: due_at + timedelta(minutes=minutes, seconds=1))
-        watcher.lambda_handler({}, None)
+        watcher.lambda_handler({}, FakeContext())
         return len([m for m in world.queue("orders") if m["execution_id"] == execution.id])
 
     assert [looks(minutes) for minutes in (0, 0, 1, 2, 3, 4, 5, 6, 7)] == [1, 0, 1, 0, 1, 0, 0, 0, 1]
@@ -269,7 +275,7 @@ def test_request_that_fails_keeps_no_other_position_from_its_look(
 
     monkeypatch.setattr(service, "_due_in", fail_elsewhere)
     with pytest.raises(QueryError, match="throttled"):
-        watcher.lambda_handler({}, None)
+        watcher.lambda_handler({}, FakeContext())
     assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
 
 
@@ -279,7 +285,7 @@ def test_stop_that_filled_unseen_is_booked_by_the_watch(world: World) -> None:
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
     world.exchange.move_price("19700")
 
-    watcher.lambda_handler({}, None)
+    watcher.lambda_handler({}, FakeContext())
     for message in world.queue("orders"):
         if message["execution_id"] == execution.id:
             world.work(execution, command=Command(message["command"]))
@@ -310,7 +316,7 @@ def test_trigger_that_was_stored_but_never_queued_is_sent_on(world: World) -> No
     fresh = world.trigger()
     fresh.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
 
-    watcher.lambda_handler({}, None)
+    watcher.lambda_handler({}, FakeContext())
 
     sent_on = [message["trigger_id"] for message in world.queue("triggers")]
     assert sent_on.count(waiting.id) == 1

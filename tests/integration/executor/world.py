@@ -42,6 +42,7 @@ from shared.trading.sides import Side, StopType, StrategySource
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
+from tests.lambda_context import FakeContext
 
 ORDER = "/fapi/v1/order"
 ALGO_ORDER = "/fapi/v1/algoOrder"
@@ -276,7 +277,7 @@ class World:
     def work(self, *executions: Execution, command: Command = Command.OPEN) -> list[str]:
         """Give the executor one message for each execution, as one batch; return the ids of those that failed."""
         records = [record_of(execution, command) for execution in executions]
-        answer = app.lambda_handler({"Records": records}, None)
+        answer = app.lambda_handler({"Records": records}, FakeContext())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def work_at_once(self, execution: Execution, *, copies: int) -> None:

@@ -16,6 +16,7 @@ from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
 from shared.pacing import IntervalPacer
 from tests.integration.executor.world import Person, World
+from tests.lambda_context import FakeContext
 
 EVENTS = Path(__file__).resolve().parents[3] / "events" / "key_inspector"
 SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
@@ -48,7 +49,7 @@ def record_of(key: ExchangeKey, *, asked_at: datetime | None = None, delivery: i
 
 def inspect(*people: Person, **how: Any) -> list[str]:
     """Give the inspector one message for each key, as one batch; return the keys whose message failed."""
-    answer = app.lambda_handler({"Records": [record_of(person.key, **how) for person in people]}, None)
+    answer = app.lambda_handler({"Records": [record_of(person.key, **how) for person in people]}, FakeContext())
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -231,7 +232,7 @@ def test_sample_events(world: World) -> None:
     person = world.follower()
     text = (EVENTS / "key.json").read_text(encoding="utf-8")
 
-    answer = app.lambda_handler(json.loads(text.replace(SAMPLE_KEY, person.key.id)), None)
+    answer = app.lambda_handler(json.loads(text.replace(SAMPLE_KEY, person.key.id)), FakeContext())
 
     assert answer == {"batchItemFailures": []}
     assert verdict_on(person).reasons == []
@@ -240,7 +241,7 @@ def test_sample_events(world: World) -> None:
 def test_malformed_messages_fail_one_by_one(world: World) -> None:
     event = json.loads((EVENTS / "malformed.json").read_text(encoding="utf-8"))
 
-    failures = app.lambda_handler(event, None)["batchItemFailures"]
+    failures = app.lambda_handler(event, FakeContext())["batchItemFailures"]
 
     assert sorted(one["itemIdentifier"] for one in failures) == sorted(one["messageId"] for one in event["Records"])
 
@@ -251,9 +252,10 @@ def test_message_on_the_queue_is_one_that_the_inspector_reads(world: World, monk
     shard = int((person.key.listed_shard or "").split("#")[1])
     at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)
 
-    app.lambda_handler({"time": to_iso(at)}, None)
+    app.lambda_handler({"time": to_iso(at)}, FakeContext())
 
     message = next(one for one in world.queue("keys") if one["api_key_id"] == person.key.id)
     body = json.dumps({"api_key_id": message["api_key_id"], "asked_at": message["asked_at"]})
-    assert app.lambda_handler({"Records": [{"messageId": "1", "body": body}]}, None) == {"batchItemFailures": []}
+    event = {"Records": [{"messageId": "1", "body": body}]}
+    assert app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
     assert verdict_on(person).reasons == []

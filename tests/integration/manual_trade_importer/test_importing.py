@@ -24,6 +24,7 @@ from shared.trading.performance import AccountDay
 from shared.trading.sides import Side
 from shared.worker import run_async
 from tests.integration.manual_trade_importer.conftest import Owner, World
+from tests.lambda_context import FakeContext
 
 EVENTS = Path(__file__).resolve().parents[3] / "events" / "manual_trade_importer"
 SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
@@ -37,7 +38,7 @@ def bring_in(*owners: Owner) -> list[str]:
         {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
         for one in owners
     ]
-    answer = app.lambda_handler({"Records": records}, None)
+    answer = app.lambda_handler({"Records": records}, FakeContext())
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -145,12 +146,12 @@ def test_sample_events(world: World) -> None:
     text = (EVENTS / "key.json").read_text(encoding="utf-8").replace(SAMPLE_KEY, owner.key.id)
     later = to_iso(utc_now() + timedelta(seconds=1))
 
-    answer = app.lambda_handler(json.loads(text.replace("2022-09-09T00:35:00.000Z", later)), None)
+    answer = app.lambda_handler(json.loads(text.replace("2022-09-09T00:35:00.000Z", later)), FakeContext())
 
     assert answer == {"batchItemFailures": []}
     assert len(trades_of(owner)) == 1
     malformed = json.loads((EVENTS / "malformed.json").read_text(encoding="utf-8"))
-    assert len(app.lambda_handler(malformed, None)["batchItemFailures"]) == len(malformed["Records"])
+    assert len(app.lambda_handler(malformed, FakeContext())["batchItemFailures"]) == len(malformed["Records"])
 
 
 def test_an_hour_s_runs_queue_every_manual_key_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ def test_an_hour_s_runs_queue_every_manual_key_once(world: World, monkeypatch: p
     other.save()
 
     for minute in (5, 20, 35, 50):
-        app.lambda_handler({"time": to_iso(utc_now().replace(minute=minute))}, None)
+        app.lambda_handler({"time": to_iso(utc_now().replace(minute=minute))}, FakeContext())
 
     queued = [one["api_key_id"] for one in world.aws.taken_from(world.aws.imports)]
     assert wanted <= set(queued)

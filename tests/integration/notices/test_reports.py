@@ -24,6 +24,7 @@ from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.notices.conftest import Letters
+from tests.lambda_context import FakeContext
 
 WEEK = Period(Report.WEEKLY, date(2022, 9, 5), date(2022, 9, 11))
 
@@ -81,9 +82,10 @@ def test_pages_reach_every_user_over_the_queue(
 ) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 2)
     users = [a_trader() for _ in range(5)]
-    lambda_handler({"report": "WEEKLY", "before": "2022-09-12"}, None)
+    lambda_handler({"report": "WEEKLY", "before": "2022-09-12"}, FakeContext())
     while messages := aws.taken_from(aws.reports):
-        assert lambda_handler({"Records": [record(one) for one in messages]}, None) == {"batchItemFailures": []}
+        event = {"Records": [record(one) for one in messages]}
+        assert lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
     for notice_id in {one["notice_id"] for one in aws.taken_from(aws.notices)}:
         notice_service.send(notice_id)
     assert [len(letters.to(user.email)) for user in users] == [1] * 5

@@ -22,6 +22,7 @@ from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.notices.conftest import Letters, StandIn
+from tests.lambda_context import FakeContext
 
 LAPSED = PlanLapsed(plan_name="STANDARD")
 PNG = bytes.fromhex(
@@ -126,7 +127,7 @@ def test_a_cut_connection_never_brings_a_second_message(
     stand_in.fail_next(kind=kind)
     records = [{"messageId": "1", "body": f'{{"notice_id": "{notice_id}"}}', "receiptHandle": "1"}]
     for _ in range(2):
-        assert lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+        assert lambda_handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
     assert len(stand_in.received()) == (1 if kind == "drop_after" else 0)
     assert len(letters.to(user.email)) == 1
     delivery = Notice.get(notice_id, consistent_read=True).telegram

@@ -26,7 +26,7 @@ from shared.models.base import created_key
 from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
-from tests.unit.conftest import FakeContext
+from tests.lambda_context import FakeContext
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,7 +89,7 @@ class Billing:
 
 def record(records: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Hand a batch to the recorder, and return what failed."""
-    answer = recorder.lambda_handler({"Records": records}, FakeContext())  # type: ignore[arg-type]
+    answer = recorder.lambda_handler({"Records": records}, FakeContext())
     failures: list[dict[str, str]] = answer["batchItemFailures"]
     return failures
 

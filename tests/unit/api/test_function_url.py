@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.api.function_url import Answer, answer_request
-from tests.unit.conftest import FakeContext
+from tests.lambda_context import FakeContext
 
 
 def test_answer_carries_its_request_id() -> None:

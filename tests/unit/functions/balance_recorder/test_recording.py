@@ -24,6 +24,7 @@ from shared.models.notification_setting import NotificationSetting
 from shared.notifications.kinds import NoticeKind
 from shared.notifications.recipients import ADMINS, to_user
 from shared.pacing import IntervalPacer
+from tests.lambda_context import FakeContext
 from tests.unit.admin_requests import sample, send
 from tests.unit.conftest import Queues
 from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_plan, a_user, an_exchange_key, id_of
@@ -80,7 +81,7 @@ def record(key_id: str = KEY_ID, *, asked_at: datetime = MORNING, delivery: int 
     body = json.dumps({"api_key_id": key_id, "asked_at": to_iso(asked_at)})
     attributes = {"ApproximateReceiveCount": str(delivery)}
     event = {"Records": [{"messageId": "1", "body": body, "attributes": attributes}]}
-    return app.lambda_handler(event, None) == {"batchItemFailures": []}
+    return app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
 
 
 def record_total(exchange: Exchange, total: str, at: datetime) -> None:
@@ -290,7 +291,7 @@ def test_round_queues_every_active_key_once(tables: Queues, monkeypatch: pytest.
 
     for run in range(8):
         at = MORNING.replace(hour=run // 4, minute=run % 4 * 15 + 5)
-        app.lambda_handler({"time": to_iso(at)}, None)
+        app.lambda_handler({"time": to_iso(at)}, FakeContext())
 
     assert sorted(one["api_key_id"] for one in tables.sent_to(tables.balances)) == sorted(wanted)
 
@@ -300,8 +301,8 @@ def test_user_s_keys_or_one_key_are_queued_at_once(tables: Queues) -> None:
     an_exchange_key(id_of("two"))
     an_exchange_key(id_of("other's"), user_id=id_of("another user"))
 
-    assert app.lambda_handler({"user_id": USER_ID}, None) == {"keys": 2}
-    assert app.lambda_handler({"api_key_id": id_of("other's")}, None) == {"keys": 1}
+    assert app.lambda_handler({"user_id": USER_ID}, FakeContext()) == {"keys": 2}
+    assert app.lambda_handler({"api_key_id": id_of("other's")}, FakeContext()) == {"keys": 1}
 
     sent = [one["api_key_id"] for one in tables.sent_to(tables.balances)]
     assert sorted(sent) == sorted([id_of("one"), id_of("two"), id_of("other's")])
@@ -312,7 +313,7 @@ def test_sample_calls_are_answered_with_what_was_queued(tables: Queues, name: st
     event = json.loads(Path(f"events/balance_recorder/{name}.json").read_text())
     an_exchange_key(next(key for key in map(str, range(999)) if listed_shard_of(key) == "listed#0"), user_id=USER_ID)
 
-    assert app.lambda_handler(event, None) == {"keys": 1}
+    assert app.lambda_handler(event, FakeContext()) == {"keys": 1}
     assert len(tables.sent_to(tables.balances)) == 1
 
 
@@ -321,9 +322,9 @@ def test_sample_messages(exchange: Exchange) -> None:
     key_id = json.loads(event["Records"][0]["body"])["api_key_id"]
     an_exchange_key(key_id)
     exchange.held = {key_id: {"USDT": "1"}}
-    assert app.lambda_handler(event, None) == {"batchItemFailures": []}
+    assert app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
     assert KeyBalance.get(key_id).total_usd == 1
 
     malformed = json.loads(Path("events/balance_recorder/malformed.json").read_text())
-    failures = app.lambda_handler(malformed, None)["batchItemFailures"]
+    failures = app.lambda_handler(malformed, FakeContext())["batchItemFailures"]
     assert len(failures) == len(malformed["Records"])

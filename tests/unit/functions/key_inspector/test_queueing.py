@@ -16,6 +16,7 @@ from shared import messages, rounds
 from shared.clock import from_iso, to_iso
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import LISTED_SHARDS, StrategyType, TradeType, listed_shard_of
+from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues
 from tests.unit.records import KEY_ID, an_exchange_key, id_of
 
@@ -28,7 +29,7 @@ def schedule(at: datetime) -> dict[str, Any]:
 
 
 def run(at: datetime) -> dict[str, Any]:
-    return app.lambda_handler(schedule(at), None)
+    return app.lambda_handler(schedule(at), FakeContext())
 
 
 def time_of(key_id: str) -> datetime:
@@ -101,5 +102,5 @@ def test_first_run_of_a_day_counts_the_active_keys_of_every_lane(tables: Queues)
 def test_sample_of_the_schedule_is_answered_with_what_was_queued(tables: Queues) -> None:
     event = json.loads(Path("events/key_inspector/schedule.json").read_text())
 
-    assert app.lambda_handler(event, None) == {"shard": 2, "keys": 0, "lanes": 0}
+    assert app.lambda_handler(event, FakeContext()) == {"shard": 2, "keys": 0, "lanes": 0}
     assert tables.sent_to(tables.keys) == []

@@ -26,6 +26,7 @@ from shared.models.import_scan import ImportScan
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.pacing import WeightPacer
+from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.manual_trade_importer.exchange import OPENED_AT, FuturesExchange
 from tests.unit.records import an_exchange_key
@@ -86,7 +87,7 @@ class Owner:
             patched.enter_context(mock.patch.object(ImportCursor, "move", mortal(ImportCursor.move)))
             patched.enter_context(mock.patch.object(ImportScan, "replace", mortal(ImportScan.replace)))
             try:
-                assert app.lambda_handler(event, None) == {"batchItemFailures": []}
+                assert app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
             except Died:
                 return
         if follow_ups:
@@ -252,7 +253,7 @@ def test_messages_about_other_keys_do_nothing(queues: Queues) -> None:
 
 
 def test_queue_is_the_one_of_the_imports(queues: Queues) -> None:
-    assert app.lambda_handler({"api_key_id": "one"}, None) == {"keys": 1}
+    assert app.lambda_handler({"api_key_id": "one"}, FakeContext()) == {"keys": 1}
     assert [one["api_key_id"] for one in queues.sent_to(queues.imports)] == ["one"]
     assert (
         aws_client("sqs").get_queue_attributes(QueueUrl=queues.keys, AttributeNames=["All"])["Attributes"][

@@ -30,7 +30,8 @@ from shared.notifications.kinds import NoticeValues, PlanLapsed, Reply, Telegram
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
 from shared.notifications.rendering import Mail
-from tests.unit.conftest import FakeContext, Queues
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues
 from tests.unit.notifications.samples import AT, OPENED, SAMPLES
 from tests.unit.records import USER_ID, a_user, id_of
 

@@ -18,6 +18,7 @@ from shared.models.notification_setting import NotificationSetting
 from shared.models.performance_day import TradeLedger
 from shared.models.user import User
 from shared.notifications.kinds import MonthlyReport, NoticeKind, WeeklyReport, from_json
+from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues
 from tests.unit.functions.report_sender.days import a_trade
 from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
@@ -39,7 +40,7 @@ def switch(*, weekly: bool = False, monthly: bool = False) -> None:
 def deliver(*messages: dict[str, Any]) -> list[str]:
     """Hand messages to the function as SQS does; return those that failed."""
     records = [{"messageId": str(n), "receiptHandle": "x", "body": json.dumps(one)} for n, one in enumerate(messages)]
-    failures = lambda_handler({"Records": records}, None)["batchItemFailures"]
+    failures = lambda_handler({"Records": records}, FakeContext())["batchItemFailures"]
     return [failure["itemIdentifier"] for failure in failures]
 
 
@@ -58,22 +59,22 @@ def notices() -> list[Notice]:
 
 def test_the_schedule_queues_the_first_page_of_the_last_week(tables: Queues) -> None:
     switch(weekly=True)
-    assert lambda_handler(sample("weekly_again"), None) == {"period": "2022-09-05/2022-09-11"}
+    assert lambda_handler(sample("weekly_again"), FakeContext()) == {"period": "2022-09-05/2022-09-11"}
     assert tables.sent_to(tables.reports) == [{**WEEK, "after": ""}]
 
 
 def test_the_months_schedule_queues_the_last_month(tables: Queues) -> None:
     switch(monthly=True)
-    lambda_handler({**sample("monthly"), "before": "2022-10-01"}, None)
+    lambda_handler({**sample("monthly"), "before": "2022-10-01"}, FakeContext())
     (message,) = tables.sent_to(tables.reports)
     assert message == {"report": "MONTHLY", "first_day": "2022-09-01", "last_day": "2022-09-30", "after": ""}
 
 
 @pytest.mark.parametrize("name", ["weekly", "monthly"])
 def test_nothing_begins_while_the_switch_is_off(tables: Queues, name: str) -> None:
-    assert lambda_handler(sample(name), None) == {"period": None}
+    assert lambda_handler(sample(name), FakeContext()) == {"period": None}
     switch(weekly=name == "monthly", monthly=name == "weekly")
-    assert lambda_handler(sample(name), None) == {"period": None}
+    assert lambda_handler(sample(name), FakeContext()) == {"period": None}
     assert tables.sent_to(tables.reports) == []
 
 
@@ -106,7 +107,7 @@ def test_who_traded_gets_a_notice_with_figures_and_curve_and_others_get_none(tab
     a_user(id_of("idle"))
     a_trade("2022-09-06", "12.5", balance="1012.5")
     a_trade("2022-09-07", "-2.5", ledger=TradeLedger.MANUAL, api_key_id=id_of("manual"))
-    lambda_handler(sample("weekly_again"), None)
+    lambda_handler(sample("weekly_again"), FakeContext())
     assert work_off(tables) == 3
     (notice,) = notices()
     assert notice.recipient == f"user#{USER_ID}"
@@ -177,7 +178,7 @@ def test_messages_that_cannot_be_read_fail_alone(tables: Queues) -> None:
     a_user()
     a_trade("2022-09-06", "12.5")
     event = sample("malformed")
-    answer = lambda_handler(event, None)
+    answer = lambda_handler(event, FakeContext())
     assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == [
         record["messageId"] for record in event["Records"][1:]
     ]
@@ -187,10 +188,10 @@ def test_messages_that_cannot_be_read_fail_alone(tables: Queues) -> None:
 @pytest.mark.parametrize("name", ["page", "user"])
 def test_samples_are_taken(tables: Queues, name: str) -> None:
     a_user()
-    assert lambda_handler(sample(name), None) == {"batchItemFailures": []}
+    assert lambda_handler(sample(name), FakeContext()) == {"batchItemFailures": []}
 
 
 @pytest.mark.parametrize("event", [{}, {"report": "YEARLY"}, {"report": "WEEKLY", "before": "soon"}])
 def test_an_unknown_event_is_an_error(tables: Queues, event: dict[str, Any]) -> None:
     with pytest.raises((KeyError, ValueError)):
-        lambda_handler(event, None)
+        lambda_handler(event, FakeContext())

@@ -20,7 +20,8 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
-from tests.unit.conftest import FakeContext, Queues, aws_client
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues, aws_client
 
 EVENTS = Path("events/strategy_webhook")
 STRATEGY_ID = "61b79e6d-7e22-4f91-b508-ef5be6a21419"

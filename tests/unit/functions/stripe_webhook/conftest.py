@@ -13,7 +13,8 @@ import pytest
 from functions.stripe_webhook.app import lambda_handler
 from local.stripe.webhooks import sign
 from shared.models.stripe_event import StripeEvent
-from tests.unit.conftest import FakeContext, Queues, aws_client
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues, aws_client
 
 SECRET = "whsec_of_this_test"
 PARAMETER = "/unit/stripe-webhook-secret"

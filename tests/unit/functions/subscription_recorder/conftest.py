@@ -20,7 +20,8 @@ from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import EventType, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
-from tests.unit.conftest import FakeContext, Queues
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues
 from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
 
 CUSTOMER = "cus_MmYKZgS50gQgsm"
@@ -98,7 +99,7 @@ class Recorder:
             "body": json.dumps({"event_id": event_id}),
             "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": "1"},
         }
-        answer = lambda_handler({"Records": [record]}, FakeContext())  # type: ignore[arg-type]
+        answer = lambda_handler({"Records": [record]}, FakeContext())
         return bool(answer["batchItemFailures"])
 
     def user(self, user_id: str = USER_ID) -> User:

@@ -16,7 +16,7 @@ from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
-from tests.unit.conftest import FakeContext
+from tests.lambda_context import FakeContext
 from tests.unit.functions.subscription_recorder.conftest import (
     BASIC,
     BASIC_PRICE,
@@ -349,7 +349,7 @@ def sample(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("name", "failures"), [("event", 0), ("event_twice", 0), ("malformed", 1)])
 def test_sample_events(recorder: Recorder, name: str, failures: int) -> None:
     an_event(CREATED, event_id="evt_1Q0created").store_once()
-    answer = lambda_handler(sample(name), FakeContext())  # type: ignore[arg-type]
+    answer = lambda_handler(sample(name), FakeContext())
     assert len(answer["batchItemFailures"]) == failures
     assert recorder.standing()[0] == (DEFAULT if failures else PRO)
 

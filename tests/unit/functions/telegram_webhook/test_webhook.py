@@ -24,7 +24,8 @@ from shared.models.user import User
 from shared.notifications import telegram_link
 from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
 from shared.notifications.telegram_link import make_link
-from tests.unit.conftest import FakeContext, Queues
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues
 from tests.unit.records import USER_ID, a_user
 
 SECRET = "the-secret"

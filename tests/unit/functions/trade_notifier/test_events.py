@@ -18,7 +18,8 @@ from shared.models.notice import Notice
 from shared.notifications.kinds import EntryRefused, NoticeKind, NoticeValues, PositionClosed, PositionOpened, from_json
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, is_active
 from shared.trading.sides import Side, StopType, StrategySource
-from tests.unit.conftest import FakeContext, Queues
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues
 from tests.unit.notifications.samples import AT
 from tests.unit.records import USER_ID
 

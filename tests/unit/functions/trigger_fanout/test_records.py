@@ -27,7 +27,8 @@ from shared.models.user import User
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.ids import execution_id
 from shared.trading.sides import Side, StopType, StrategySource
-from tests.unit.conftest import FakeContext, Queues
+from tests.lambda_context import FakeContext
+from tests.unit.conftest import Queues
 
 EVENTS = Path("events/trigger_fanout")
 TRIGGER_ID = "5d1b6f5e-30b5-4b7b-9a2f-0f7f1d3c5a10"
@@ -79,7 +80,7 @@ class Fanout:
 
     def deliver(self, event: str = "trigger") -> list[str]:
         """Hand a sample event to the function; return the records that it wants again."""
-        answer = app.lambda_handler(json.loads((EVENTS / f"{event}.json").read_text()), FakeContext())  # type: ignore[arg-type]
+        answer = app.lambda_handler(json.loads((EVENTS / f"{event}.json").read_text()), FakeContext())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def execution(self, follower: Follower) -> Execution | None:
