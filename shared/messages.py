@@ -18,13 +18,11 @@ from botocore.config import Config
 from shared.clock import from_iso, to_iso
 from shared.config import settings
 from shared.errors import LockstepError
+from shared.scheduling import DEAD_MAN_DELAYS_S
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
-
-DEAD_MAN_S = (10, 15)
-"""After so many seconds somebody looks whether work was done; twice, since the first to look may die looking."""
 
 LONGEST_DELAY_S = 900
 """SQS's longest delay of a message."""
@@ -47,9 +45,9 @@ class Command(StrEnum):
     OPEN = "OPEN"
     """Both halves of a trigger: close what an older trigger holds on the other side, then open."""
     CLOSE = "CLOSE"
-    """Close the position (an admin's wish)."""
-    SETTLE = "SETTLE"
-    """Make the exchange and the ledger agree: take over what a dead worker left, book what has ended."""
+    """Close the position, as an admin requested."""
+    RECONCILE = "SETTLE"
+    """Reconcile ledger and exchange: go on from where a crashed worker stopped, book what has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +263,7 @@ def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {"Id": f"{number}-{delay_s}", "MessageBody": json.dumps(asdict(message)), "DelaySeconds": delay_s}
         for number, message in enumerate(messages)
-        for delay_s in DEAD_MAN_S
+        for delay_s in DEAD_MAN_DELAYS_S
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(settings().reconcile_queue_url, entries[start : start + _BATCH])

@@ -14,7 +14,7 @@ from shared.api.paging import Listing, listing
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
-from shared.messages import Command, OrderMessage, send_orders
+from shared.messages import Command, send_orders
 from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import Execution, trigger_parts
 from shared.models.follower import Follower
@@ -118,7 +118,7 @@ def _close(execution_ids: Sequence[str], *, delivery: str) -> list[Execution]:
     wished = run_side_by_side(_want_closed, [found[one] for one in execution_ids if one in found])
     closing = [execution for execution in wished if execution is not None]
     # The wish is kept first: should the sending fail, whoever next looks at the execution sees it.
-    send_orders([_message(execution) for execution in closing], delivery=delivery)
+    send_orders([execution.message(Command.CLOSE) for execution in closing], delivery=delivery)
     return closing
 
 
@@ -136,15 +136,6 @@ def _want_closed(execution: Execution) -> Execution | None:
         else:
             return execution
     raise ServiceUnavailable("positions are changing too fast, please repeat the request")
-
-
-def _message(execution: Execution) -> OrderMessage:
-    return OrderMessage(
-        command=Command.CLOSE,
-        execution_id=execution.id,
-        api_key_id=execution.api_key_id,
-        symbol=execution.symbol,
-    )
 
 
 def _item(execution: Execution) -> ClosingItem:

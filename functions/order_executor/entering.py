@@ -14,7 +14,6 @@ from typing import Any
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import admission, booking
-from functions.order_executor.due import due_in
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import (
@@ -28,11 +27,12 @@ from shared.errors import (
 )
 from shared.exchange.futures import Stamp, now_ms
 from shared.exchange.views import OrderView
-from shared.messages import DEAD_MAN_S, ReconcileMessage, send_dead_man
+from shared.messages import ReconcileMessage, send_dead_man
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
+from shared.scheduling import due_by_dead_man
 from shared.trading.execution import DenialReason, Desired, ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.plan import ExitPlan, plan_entry
@@ -95,7 +95,7 @@ async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: Exit
                 PositionSlot.quantity.set(sized.amount),
             ),
             unless=_close_wanted,
-            due_at=due_in(DEAD_MAN_S[0]),
+            due_at=due_by_dead_man(utc_now()),
             equity=sized.equity,
             amount=sized.amount,
             caps=[cap.value for cap in sized.caps],
@@ -227,7 +227,7 @@ async def resend_entry(session: ExecutionSession, absent: Order) -> Outcome:
         await _with_dead_man(
             session,
             session.advance(
-                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_in(DEAD_MAN_S[0])
+                ExecutionState.ENTERING, orders=(entry,), unless=_close_wanted, due_at=due_by_dead_man(utc_now())
             ),
         )
     except RecordChanged:

@@ -27,14 +27,12 @@ from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
+from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
 from shared.trading.ids import Leg
 
 ENTRY_NEEDS_S = 10.0
 """Less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
-
-
-_LOOK_AT_PRIOR_S = 10
 
 
 class TooLate(LockstepError):
@@ -75,7 +73,7 @@ async def _make_room(session: ExecutionSession) -> None:
         before.load_orders(),
         gate_of(session.account.lane).refresh(),
         # Should this worker end it and die, nobody's message would tell its trigger: this one does.
-        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=_LOOK_AT_PRIOR_S),
+        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=RECHECK_S),
     )
     opposite = prior.side is not execution.side and prior.seq < execution.seq
     throttled: ExchangeThrottled | None = None

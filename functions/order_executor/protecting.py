@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.due import due_next_minute
 from functions.order_executor.entering import Filled
 from functions.order_executor.session import ExecutionSession, learn
 from functions.order_executor.targets import place_targets, targets_of
@@ -30,6 +29,7 @@ from shared.exchange.views import VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import count_outcome, logger, measure_ms
+from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
@@ -210,7 +210,7 @@ async def note_protected(session: ExecutionSession) -> None:
     await session.advance(
         ExecutionState.PROTECTED,
         orders=session.of_leg(*STOP_LEGS),
-        due_at=due_next_minute(),
+        due_at=due_by_next_run(),
         protected_at=execution.protected_at or now,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,
     )

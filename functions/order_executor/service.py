@@ -27,13 +27,12 @@ from shared.models.execution import Execution
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
+from shared.scheduling import RECHECK_S
 from shared.trading.execution import DenialReason, Desired, ExecutionState
 from shared.trading.filters import UNLISTED
 
 _LEASE_WAIT_S = 12.0
 _LEASE_POLL_S = 0.2
-
-_LOOK_AGAIN_S = 10
 
 
 async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
@@ -45,7 +44,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
     if lease is None:
         # A living worker is at it. Should it die, the look in a while finds the work undone.
         reconcile = ReconcileMessage(message.execution_id)
-        await asyncio.to_thread(send_reconcile, reconcile, delay_s=_LOOK_AGAIN_S)
+        await asyncio.to_thread(send_reconcile, reconcile, delay_s=RECHECK_S)
         return
     session = key = None
     try:
@@ -130,7 +129,7 @@ async def _ready(session: ExecutionSession) -> None:
 
 async def _work(session: ExecutionSession, command: Command, *, ends_at_s: float) -> None:
     match command:
-        case Command.OPEN | Command.SETTLE:
+        case Command.OPEN | Command.RECONCILE:
             pass
         case Command.CLOSE:
             if session.execution.desired is not Desired.CLOSED:

@@ -12,7 +12,6 @@ from typing import assert_never
 
 from functions.order_executor import admission, booking, closing, entering, protecting, watching
 from functions.order_executor.closing import Closed
-from functions.order_executor.due import WATCH_EVERY_S, back_off_s, due_in, due_next_minute
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.session import ExecutionSession
@@ -22,6 +21,7 @@ from shared.errors import OrderDenied
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.order import Order, OrderStatus
 from shared.observability import count_outcome, logger
+from shared.scheduling import RECHECK_S, WATCH_INTERVAL_S, back_off_s, due_by_next_run, due_in
 from shared.trading.booking import Booking
 from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import Leg
@@ -29,7 +29,6 @@ from shared.trading.ids import Leg
 WATCH_UNKNOWN_FOR = timedelta(hours=24)
 WHOEVER_AFTER = timedelta(seconds=60)
 UNEXPLAINED_AFTER = timedelta(minutes=10)
-_LOOK_AGAIN_S = 10
 DUST_LEFT = "DUST_LEFT"
 """The reason on an execution whose rest is too little to be closed by an order."""
 _DUST_EVERY_S = 300
@@ -41,9 +40,9 @@ async def come_back(session: ExecutionSession, *, after_s: float | None = None) 
     `due_at` is moved and one message sent for it; whoever finds it moved meanwhile drops the message, so that looks
     never multiply. Work that is under way does not move it: its dead-man message would be dropped.
     """
-    delay_s = int(after_s or back_off_s(session.execution, least_s=_LOOK_AGAIN_S))
+    delay_s = int(after_s or back_off_s(session.execution.state_since, least_s=RECHECK_S))
     await session.advance(due_at=due_in(delay_s))
-    if delay_s < WATCH_EVERY_S:
+    if delay_s < WATCH_INTERVAL_S:
         await asyncio.to_thread(send_reconcile, ReconcileMessage(session.execution.id), delay_s=delay_s)
 
 
@@ -137,7 +136,7 @@ async def end_unknown(session: ExecutionSession, *, watched: bool = False) -> No
     wanted = session.execution.desired is not Desired.CLOSED
     if watched and wanted and utc_now() - begun_at < WATCH_UNKNOWN_FOR:
         state = None if session.execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
-        await session.advance(state, due_at=due_next_minute(), reason=CloseReason.ENTRY_UNKNOWN.value)
+        await session.advance(state, due_at=due_by_next_run(), reason=CloseReason.ENTRY_UNKNOWN.value)
         return
     if session.execution.state is ExecutionState.ENTERING:
         await session.advance(ExecutionState.ENTRY_UNKNOWN)
@@ -207,7 +206,7 @@ async def _end_flat(session: ExecutionSession) -> None:
         await booking.end_without_position(session, state=ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
     else:
         await session.advance(flat_since=flat_since)
-        await come_back(session, after_s=_LOOK_AGAIN_S)
+        await come_back(session, after_s=RECHECK_S)
 
 
 async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:

@@ -9,12 +9,12 @@ import math
 import random
 
 from functions.order_executor import admission, booking, settling
-from functions.order_executor.due import WATCH_EVERY_S, back_off_s
 from functions.order_executor.protecting import ATTENTION
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.observability import count_outcome, logger
+from shared.scheduling import WATCH_INTERVAL_S, back_off_s
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
 
 SPREAD_S = 10.0
@@ -42,13 +42,13 @@ async def wait_for_lane(session: ExecutionSession, error: ExchangeThrottled) -> 
     """Let work that was begun wait until the exchange takes requests again, longer and longer while it does not."""
     execution = session.execution
     banned = isinstance(error, AddressBanned)
-    soonest_s = max(error.retry_after_s, back_off_s(execution, least_s=_SHORTEST_S))
+    soonest_s = max(error.retry_after_s, back_off_s(execution.state_since, least_s=_SHORTEST_S))
     urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
     if banned and urgent and execution.state in HOLDS_QUANTITY:
         logger.error("position_out_of_reach", execution_id=execution.id, state=execution.state.value)
         count_outcome(ATTENTION)
     # A position that is only looked at has its stop at the exchange: it lets the rest go first.
-    spread_s = _URGENT_SPREAD_S if urgent else WATCH_EVERY_S
+    spread_s = _URGENT_SPREAD_S if urgent else WATCH_INTERVAL_S
     after_s = math.ceil(random.uniform(soonest_s, soonest_s + spread_s))  # noqa: S311 - jitter, not a secret
     await settling.come_back(session, after_s=after_s)
     logger.warning("work_postponed", execution_id=execution.id, after_s=after_s, detail=str(error))

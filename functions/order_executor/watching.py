@@ -14,7 +14,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from functions.order_executor import closing, protecting, targets
-from functions.order_executor.due import due_next_minute
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import RecordChanged
@@ -22,6 +21,7 @@ from shared.exchange.views import OrderView, VenueStatus
 from shared.models.order import OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import count_outcome, logger
+from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
@@ -74,7 +74,7 @@ async def look(session: ExecutionSession) -> Found:
     await _flatten_late_fill(session, left)
     await session.advance(
         slot=(PositionSlot.quantity.set(left),),
-        due_at=due_next_minute(),
+        due_at=due_by_next_run(),
         flat_since=None,
         seen_amount=held,
     )

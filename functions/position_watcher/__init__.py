@@ -1,1 +1,1 @@
-"""Finds executions that need a look and triggers that were never spread, and queues them. Writes to no exchange."""
+"""Queues executions that are due and triggers whose fan-out is not done. Writes to no exchange."""

@@ -10,18 +10,18 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_async, run_b
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
-    """Take a batch of dead-man messages, or, called by the schedule, look at everything that is due."""
+    """Handle a batch of dead-man messages, or, called by the schedule, queue everything that is due."""
     if "Records" in event:
         return run_batch(event, handle, deadline_s=batch_deadline_s(context))
     return run_async(service.watch())
 
 
 async def handle(record: Record) -> None:
-    """Ask one message's question."""
+    """Handle one dead-man message."""
     message = read_reconcile_message(record.body)
     match message:
         case ReconcileMessage():
-            await service.take_over(message.execution_id)
+            await service.check_execution(message.execution_id)
         case FanoutCheck():
             await service.check_fanout(message.trigger_id)
         case _:

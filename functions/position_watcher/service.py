@@ -1,4 +1,7 @@
-"""Which executions need the order executor, and which triggers the fan-out. Decides nothing about their state."""
+"""Queues executions that are due for the order executor, and unfinished triggers for the fan-out.
+
+Knows when something is due; what is to be done about it is the executor's decision.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,8 @@ from typing import Any, TypeVar
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.messages import (
-    DEAD_MAN_S,
     Command,
     FanoutCheck,
-    OrderMessage,
     ReconcileMessage,
     TriggerMessage,
     send_dead_man,
@@ -24,32 +25,29 @@ from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
 from shared.models.trigger import PENDING, FanoutState, Trigger, end_trigger_if_finished
 from shared.observability import count_outcome, logger
+from shared.scheduling import due_by_dead_man, is_due, is_due_for_dead_man, needs_dead_man, overdue_step
 from shared.trading.execution import Desired, ExecutionState
 
 _T = TypeVar("_T")
 
 _PAGE = 100
 _MAX_PER_RUN = 5_000
-"""What one run takes up; the rest is still due a minute later, and the alarm on its age rings."""
+"""Executions queued in one run; the rest is still due a minute later, and the alarm on its age rings."""
 _PENDING_FOR = timedelta(seconds=15)
-"""A trigger that is stored for longer than this without its fan-out being done was perhaps never queued."""
-
-_MINUTE = timedelta(minutes=1)
-_EARLY = timedelta(seconds=1)
-"""A dead-man message may come this much before its time, by a clock that differs: dropped then, it would be missed."""
+"""A trigger whose fan-out is not done this long after it was stored may never have been queued."""
 
 _BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 
 
 async def watch() -> dict[str, int]:
-    """Queue a look at every execution that is due, and the fan-out of every trigger that is waiting.
+    """Queue every execution that is due, and every trigger whose fan-out is not done. Return how many of each.
 
-    A request that fails keeps nobody else waiting; when the rest is done, the first one's error is raised.
+    A request that fails holds nothing else back; the first error is raised when the rest is done.
     """
     now = utc_now()
     failed: list[Exception] = []
-    executions = await _settle_due(now, failed)
-    triggers = await _done(failed, 0, _resume_fanouts, now)
+    executions = await _queue_due(now, failed)
+    triggers = await _attempt(failed, 0, _resume_fanouts, now)
     if executions or triggers:
         logger.info("watch_done", executions=executions, triggers=triggers)
     if failed:
@@ -57,58 +55,45 @@ async def watch() -> dict[str, int]:
     return {"executions": executions, "triggers": triggers}
 
 
-async def _settle_due(now: datetime, failed: list[Exception]) -> int:
+async def _queue_due(now: datetime, failed: list[Exception]) -> int:
     none: list[tuple[datetime, str]] = []
-    shards = await asyncio.gather(*(_done(failed, none, _due_in, shard, now) for shard in range(OPEN_SHARDS)))
-    # What has waited longest comes first, whatever its shard.
-    waiting = sorted(pair for shard in shards for pair in shard)
-    due = [execution_id for _, execution_id in waiting[:_MAX_PER_RUN]]
+    shards = await asyncio.gather(*(_attempt(failed, none, _find_due, shard, now) for shard in range(OPEN_SHARDS)))
+    # The longest overdue come first, whatever their shard.
+    overdue = sorted(pair for shard in shards for pair in shard)
+    due = [execution_id for _, execution_id in overdue[:_MAX_PER_RUN]]
     queued = 0
     for chunk in in_chunks(due, _PAGE):
-        queued += await _done(failed, 0, _queue, chunk, now)
+        queued += await _attempt(failed, 0, _queue_reconciliations, chunk, now)
     return queued
 
 
-async def _done(failed: list[Exception], otherwise: _T, do: Callable[..., _T], *arguments: Any) -> _T:
-    """Return what a blocking step comes to; where it fails, note that and return `otherwise`."""
+async def _attempt(failed: list[Exception], otherwise: _T, do: Callable[..., _T], *arguments: Any) -> _T:
+    """Return the result of a blocking step; add its error to `failed` and return `otherwise` when it fails."""
     try:
         return await asyncio.to_thread(do, *arguments)
-    except Exception as error:  # noqa: BLE001 - raised again when the others have had their turn
+    except Exception as error:  # noqa: BLE001 - raised again when the other steps have run
         failed.append(error)
         return otherwise
 
 
-def _due_in(shard: int, now: datetime) -> list[tuple[datetime, str]]:
+def _find_due(shard: int, now: datetime) -> list[tuple[datetime, str]]:
     found = Execution.by_due.query(open_shard(shard), Execution.due_at <= now, limit=_MAX_PER_RUN)
     return [(execution.due_at or now, execution.id) for execution in found]
 
 
-def _queue(execution_ids: list[str], now: datetime) -> int:
-    # The index lags behind: what it named is read again before anything is done about it.
+def _queue_reconciliations(execution_ids: list[str], now: datetime) -> int:
+    # The index lags behind the table, so read each record again before acting on it.
     found = Execution.find_many(execution_ids, consistent=True).values()
-    due = [execution for execution in found if _is_due(execution, now)]
+    due = [execution for execution in found if execution.active and is_due(execution.due_at, now)]
     for execution in due:
-        send_orders([_settle(execution)], delivery=_delivery(execution, now))
+        send_orders([execution.message(Command.RECONCILE)], delivery=_delivery(execution, now))
     return len(due)
-
-
-def _is_due(execution: Execution, now: datetime) -> bool:
-    return execution.active and execution.due_at is not None and execution.due_at <= now
-
-
-def _settle(execution: Execution) -> OrderMessage:
-    return OrderMessage(
-        command=Command.SETTLE,
-        execution_id=execution.id,
-        api_key_id=execution.api_key_id,
-        symbol=execution.symbol,
-    )
 
 
 def _resume_fanouts(now: datetime) -> int:
     resumed = 0
-    waiting = Trigger.by_pending.query(PENDING, Trigger.created_at <= now - _PENDING_FOR, limit=_PAGE)
-    for trigger in Trigger.find_many([found.id for found in waiting], consistent=True).values():
+    pending = Trigger.by_pending.query(PENDING, Trigger.created_at <= now - _PENDING_FOR, limit=_PAGE)
+    for trigger in Trigger.find_many([found.id for found in pending], consistent=True).values():
         if trigger.fanout_state is FanoutState.DONE:
             continue
         _send_on(trigger, now)
@@ -126,68 +111,56 @@ def _send_on(trigger: Trigger, now: datetime) -> None:
 
 
 async def check_fanout(trigger_id: str) -> None:
-    """Ask a trigger's dead-man's question: is it spread by now? If not, send it on, and ask again while it is fresh."""
+    """Handle a trigger's dead-man message: queue the trigger again if its fan-out is not done.
+
+    While the alert is fresh, another dead-man message follows.
+    """
     trigger = await asyncio.to_thread(Trigger.find, trigger_id)
     if trigger is None or trigger.fanout_state is FanoutState.DONE:
         return
     now = utc_now()
     logger.warning("fanout_taken_over", trigger_id=trigger_id)
-    if _is_fresh(trigger.created_at, now):
+    if needs_dead_man(trigger.created_at, now, max_alert_age_s=settings().max_alert_age_s):
         await asyncio.to_thread(send_dead_man, [FanoutCheck(trigger_id)])
     await asyncio.to_thread(_send_on, trigger, now)
 
 
-def _is_fresh(created_at: datetime, now: datetime) -> bool:
-    """Tell whether seconds count: later, the watcher's minute is soon enough."""
-    return now - created_at <= timedelta(seconds=settings().max_alert_age_s)
+async def check_execution(execution_id: str) -> None:
+    """Handle an execution's dead-man message: queue its reconciliation if it is still due.
 
-
-def _delivery(execution: Execution, now: datetime) -> str:
-    """Name the look by what it is due for: the queue drops a second message about the same.
-
-    The worker of the first may have died, and the queue would bring it back only after its visibility time-out. So one
-    that is due since one minute, 3, 7, 15 … has a new name: a queue that lags holds a few looks of each, not one for
-    every minute.
-    """
-    due_at = execution.due_at or execution.updated_at
-    minutes = max(int((now - due_at) / _MINUTE), 0)
-    return f"due-{to_iso(due_at)}-{(minutes + 1).bit_length()}-{execution.desired.value}"
-
-
-async def take_over(execution_id: str) -> None:
-    """Ask the dead-man's question: is it still due? If so, queue the work, past whatever blocks the key's group.
-
-    The worker that is sent for may die too. So the next question is put first, and the time at which it is due moves
-    with it: of any number of messages about one execution a single one goes on, and the others are dropped.
+    The message goes into a group of its own, past a crashed worker's message that blocks the key's group. The next
+    worker may crash too, so the next dead-man message is sent first, and `due_at` moves with it: of any number of
+    messages about one execution a single one goes on, and the others are dropped.
     """
     execution = await asyncio.to_thread(Execution.find, execution_id)
     if execution is None:
         return
     if not execution.active:
-        # The worker that ended the execution may have crashed before this step.
+        # The worker that ended the execution may have crashed before it ended the trigger.
         await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
         return
     now = utc_now()
     delivery = _delivery(execution, now)
-    if _is_due(execution, now + _EARLY):
-        if not await asyncio.to_thread(_ask_again, execution, now):
+    if is_due_for_dead_man(execution.due_at, now):
+        if not await asyncio.to_thread(_renew_dead_man, execution, now):
             return
-    elif not _close_waits(execution):
+    elif not _has_unstarted_close(execution):
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [_settle(execution)], delivery=delivery)
+    await asyncio.to_thread(send_orders, [execution.message(Command.RECONCILE)], delivery=delivery)
 
 
-def _ask_again(execution: Execution, now: datetime) -> bool:
-    """Have the question asked again in a while; False when somebody else has seen to the execution meanwhile."""
+def _renew_dead_man(execution: Execution, now: datetime) -> bool:
+    """Move `due_at` and send the next dead-man message; return False when another worker has moved `due_at` first."""
     if execution.state is ExecutionState.PROTECTED or (
-        execution.state is ExecutionState.QUEUED and not _is_fresh(execution.received_at, now)
+        execution.state is ExecutionState.QUEUED
+        and not needs_dead_man(execution.received_at, now, max_alert_age_s=settings().max_alert_age_s)
     ):
-        return True  # the watcher's minute is soon enough
+        return True  # the watcher's next run is soon enough
     with conditional_write() as write:
         execution.update(
-            actions=[Execution.due_at.set(now + timedelta(seconds=DEAD_MAN_S[0]))],
+            actions=[Execution.due_at.set(due_by_dead_man(now))],
             condition=Execution.due_at == execution.due_at,
         )
     if write.applied:
@@ -195,5 +168,11 @@ def _ask_again(execution: Execution, now: datetime) -> bool:
     return write.applied
 
 
-def _close_waits(execution: Execution) -> bool:
+def _has_unstarted_close(execution: Execution) -> bool:
     return execution.desired is Desired.CLOSED and execution.state not in _BEING_CLOSED
+
+
+def _delivery(execution: Execution, now: datetime) -> str:
+    """Name a message by what it is due for, so that the queue drops a second one about the same."""
+    due_at = execution.due_at or execution.updated_at
+    return f"due-{to_iso(due_at)}-{overdue_step(due_at, now)}-{execution.desired.value}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from shared.clock import to_iso
-from shared.messages import DEAD_MAN_S
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution, open_shard_of, trigger_part
@@ -20,11 +19,9 @@ from shared.models.position_slot import PositionSlot
 from shared.models.risk_profile import RiskProfile
 from shared.models.trigger import Trigger
 from shared.models.user import User
+from shared.scheduling import due_by_dead_man
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import execution_id
-
-DUE_AFTER = timedelta(seconds=DEAD_MAN_S[0])
-"""An execution still QUEUED after this time is sent on: a dead worker may hold its message for minutes more."""
 
 PROFILE_MISSING = "RISK_PROFILE_MISSING"
 
@@ -101,7 +98,8 @@ def snapshot(
         fired_at=trigger.fired_at,
         received_at=trigger.created_at,
         open_shard=open_shard_of(identity),
-        due_at=now + DUE_AFTER,
+        # Still QUEUED then, it is sent on: a crashed worker may hold its message for minutes more.
+        due_at=due_by_dead_man(now),
         created_key=created_key(to_iso(now), identity),
         created_at=now,
         updated_at=now,

@@ -10,7 +10,8 @@ from pynamodb.attributes import JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from shared.clock import to_iso, utc_now
+from shared.clock import from_iso, to_iso, utc_now
+from shared.messages import Command, OrderMessage
 from shared.models.attributes import (
     DecimalAttribute,
     EnumAttribute,
@@ -191,6 +192,16 @@ class Execution(Table):
     def active(self) -> bool:
         """True until the execution has ended."""
         return is_active(self.state)
+
+    @property
+    def state_since(self) -> datetime | None:
+        """When the present state was first reached."""
+        since = self.state_times.get(self.state.value)
+        return from_iso(since) if since else None
+
+    def message(self, command: Command) -> OrderMessage:
+        """Return the executor's message about this execution."""
+        return OrderMessage(command=command, execution_id=self.id, api_key_id=self.api_key_id, symbol=self.symbol)
 
     def signal(self) -> Signal:
         """Return what the trigger asked for, as the trading core reads it."""

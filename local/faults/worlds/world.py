@@ -143,7 +143,7 @@ class World:
         course = Course(self)
         self.queues.serve("triggers", self._functions(self._fan_out), fifo=True)
         self.queues.serve("orders", self._functions(self._execute, queue_url="orders"), fifo=True)
-        self.queues.serve("reconcile", self._functions(self._take_over), fifo=False)
+        self.queues.serve("reconcile", self._functions(self._handle_dead_man), fifo=False)
         running = [asyncio.create_task(self.queues.run()), asyncio.create_task(self._watch())]
         try:
             await course.run()
@@ -174,7 +174,7 @@ class World:
     async def _execute(self, record: Record) -> None:
         await executor.handle(read_order_message(record.body), ends_at_s=self.clock.monotonic() + _DEADLINE_S)
 
-    async def _take_over(self, record: Record) -> None:
+    async def _handle_dead_man(self, record: Record) -> None:
         await watcher_app.handle(record)
 
     async def _watch(self) -> None:

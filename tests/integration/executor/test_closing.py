@@ -52,7 +52,7 @@ def test_flattening_that_standing_orders_make_the_exchange_refuse_succeeds(world
     # Neither stop can be put back any more: below the stop, above the backstop.
     world.exchange.move_price("19700")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
@@ -75,7 +75,7 @@ def test_close_that_the_owners_orders_overlap_takes_the_rest_and_keeps_the_stop(
     assert [order["origQty"] for order in books.targets] == ["0.250"]
 
     world.exchange.set(refuse_overlapping_close=False)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
     assert world.now(execution).state is ExecutionState.CLOSED
 
 
@@ -117,8 +117,8 @@ def test_close_that_dies_at_any_step_is_resumed_and_counts_once(
         world.work(execution, command=Command.CLOSE)
     assert world.books(person).position == 0 or len(world.books(person).stops) == 1
 
-    world.work(execution, command=Command.SETTLE)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
@@ -149,7 +149,7 @@ def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
     looks = world.delayed_on("reconcile")
 
     world.work(execution, command=Command.CLOSE)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.reason) == (ExecutionState.CLOSING, "DUST_LEFT")
@@ -159,7 +159,7 @@ def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
     assert len([event for event in ExecutionEvent.query(execution.id) if event.reason == "DUST_LEFT"]) == 1
 
     world.exchange.move_price("19790")
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
     assert world.books(person).flat
@@ -167,7 +167,7 @@ def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
 
 @pytest.mark.parametrize(
     ("price", "command", "at_most"),
-    [("19790", Command.SETTLE, 21), ("20400", Command.SETTLE, 17), (None, Command.CLOSE, 27)],
+    [("19790", Command.RECONCILE, 21), ("20400", Command.RECONCILE, 17), (None, Command.CLOSE, 27)],
     ids=["stop-out", "take-profits", "admin close"],
 )
 def test_end_of_a_position_costs_little_of_the_addresss_weight(

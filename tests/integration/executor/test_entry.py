@@ -143,7 +143,7 @@ def test_entry_that_fills_after_it_was_proven_absent_is_flattened(world: World) 
     assert execution.state is ExecutionState.ENTRY_UNKNOWN
     world.wait_until(lambda: world.books(person).position == AMOUNT)
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")

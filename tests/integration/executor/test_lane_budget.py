@@ -56,9 +56,9 @@ def run_until_all_ended_or_protected(world: World, executions: list[Execution]) 
             records = [{"messageId": f"m{n}", "body": body, "attributes": {}} for n, body in enumerate(bodies)]
             assert watcher.lambda_handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
             messages = world.queue("orders")
-            assert {message["command"] for message in messages} <= {Command.SETTLE.value}
+            assert {message["command"] for message in messages} <= {Command.RECONCILE.value}
             brought_back = {message["execution_id"] for message in messages}
-            assert world.work(*[one for one in due if one.id in brought_back], command=Command.SETTLE) == []
+            assert world.work(*[one for one in due if one.id in brought_back], command=Command.RECONCILE) == []
         return not waiting()
 
     world.wait_until(nothing_waits)
@@ -130,7 +130,7 @@ def test_look_at_a_protected_position_waits_while_the_lane_is_short(
     lanes.forget()
     asked = world.books(person).requests
 
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
 
     assert world.books(person).requests == asked
     looked_at = world.now(execution)

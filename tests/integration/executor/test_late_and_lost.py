@@ -13,7 +13,7 @@ from functions.order_executor import booking, settling
 from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.views import OrderView
-from shared.messages import Command, OrderMessage, send_orders
+from shared.messages import Command, send_orders
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
 from shared.trading.execution import ExecutionState
@@ -101,8 +101,8 @@ def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, mon
         world.work(execution)
         assert world.books(person).position == 0
 
-    world.work(execution, command=Command.SETTLE)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
+    world.work(execution, command=Command.RECONCILE)
     assert world.now(execution).state is ExecutionState.CLOSED
     assert world.books(person).flat
 
@@ -138,7 +138,7 @@ def test_position_that_reads_flat_once_keeps_its_stop(world: World, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(ExecutionSession, "position", flat)
-        world.work(execution, command=Command.SETTLE)
+        world.work(execution, command=Command.RECONCILE)
 
     assert world.now(execution).state is ExecutionState.PROTECTED
     assert len(world.books(person).stops) == 1
@@ -165,7 +165,7 @@ def test_limit_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
     execution = world.opened(person, stop_type=StopType.LIMIT)
     world.cancel_stops(person)
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     standing = {order["orderType"] for order in world.books(person).open_orders if order.get("algoType")}
     assert standing == {"STOP", "STOP_MARKET"}
@@ -210,7 +210,7 @@ def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
     sold = world.books(person).position
     world.exchange.move_price("20100")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     books = world.books(person)
     assert books.position == sold < Decimal("0.75")
@@ -219,7 +219,7 @@ def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
 
 def test_admin_close_is_not_held_back_by_a_failed_message_of_the_key(world: World) -> None:
     execution = world.opened(world.follower())
-    message = OrderMessage(Command.CLOSE, execution.id, execution.api_key_id, execution.symbol)
+    message = execution.message(Command.CLOSE)
 
     send_orders([message], delivery="request")
 
@@ -233,7 +233,7 @@ def test_what_the_owner_bought_after_our_stop_is_neither_sold_nor_adopted(world:
     world.exchange.move_price("19790")
     world.trade_by_hand(person, "BUY", "0.300")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
@@ -256,7 +256,7 @@ def test_flattening_that_is_taken_up_again_spares_what_the_owner_bought(
     assert execution.state is ExecutionState.FLATTENING
     world.trade_by_hand(person, "BUY", "0.300")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     assert world.now(execution).state is ExecutionState.CLOSED
     assert world.books(person).position == Decimal("0.300")

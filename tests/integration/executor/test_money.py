@@ -38,7 +38,7 @@ def pay_funding(world: World, rate: str) -> None:
 
 def stopped_out(world: World, execution: Execution) -> Execution:
     world.exchange.move_price("19790")
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
     return execution
@@ -52,7 +52,7 @@ def test_funding_is_part_of_the_profit(world: World, side: Side, funding: str) -
     set_clock(world, after_the_hour_s=1)
     pay_funding(world, "0.001")
     world.exchange.move_price("19790" if side is Side.BUY else "20210")
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     performance = FollowerPerformance.find(person.record.id)
@@ -91,7 +91,7 @@ def test_funding_of_hours_before_and_after_is_not_ours(world: World) -> None:
     set_clock(world, after_the_hour_s=120)
     pay_funding(world, "0.001")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     assert world.now(execution).funding == 0
 
@@ -116,9 +116,9 @@ def test_booking_waits_for_funding_that_cannot_be_read(world: World) -> None:
     world.exchange.move_price("19790")
     world.fault(person, "http", "/fapi/v1/income", "GET", status=503, msg="Unknown error")
 
-    assert world.work(execution, command=Command.SETTLE) == [execution.id]
+    assert world.work(execution, command=Command.RECONCILE) == [execution.id]
     assert world.now(execution).active
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     assert world.now(execution).funding == Decimal(-15)
 
@@ -133,7 +133,7 @@ def test_long_history_is_read_whole(world: World, monkeypatch: pytest.MonkeyPatc
         time.sleep(0.005)  # fills of a time of their own
 
     world.exchange.move_price("19790")
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert execution.close_reason == "STOP"
@@ -182,7 +182,7 @@ def test_liquidation_is_booked_as_one(world: World) -> None:
     world.cancel_stops(person)
     world.exchange.move_price("6000")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "LIQUIDATION")
@@ -195,7 +195,7 @@ def test_close_by_hand_in_many_orders_is_booked_as_one_exit(world: World) -> Non
     for _ in range(5):
         world.trade_by_hand(person, "SELL", "0.150")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "MANUAL")

@@ -100,7 +100,7 @@ def test_account_that_cannot_be_closed_is_not_opened(world: World) -> None:
     assert len(world.books(person).stops) == 1, "the stop is kept until the position is gone"
 
     world.exchange.control("DELETE", "/paper/faults")
-    world.work(bought, command=Command.SETTLE)
+    world.work(bought, command=Command.RECONCILE)
 
     assert world.now(bought).state is ExecutionState.CLOSED
     assert world.books(person).flat

@@ -22,8 +22,8 @@ def test_booked_position_counts_once_in_its_day(world: World) -> None:
     execution = world.opened(person)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.SETTLE)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert execution.profit is not None

@@ -78,7 +78,7 @@ def test_targets_that_did_not_arrive_are_placed_by_the_next_look(world: World) -
     execution = world.opened(person)
     assert world.books(person).targets == []
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     assert len(world.books(person).targets) == 3
 
@@ -131,7 +131,7 @@ def test_stop_that_fills_is_booked_and_leaves_nothing(world: World, stop_type: S
     execution = world.opened(person, stop_type=stop_type)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     performance = FollowerPerformance.find(person.record.id)
@@ -154,8 +154,8 @@ def test_booking_the_same_end_twice_counts_once(world: World) -> None:
     execution = world.opened(person)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.SETTLE)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
+    world.work(execution, command=Command.RECONCILE)
 
     performance = FollowerPerformance.find(person.record.id)
     assert performance is not None
@@ -167,7 +167,7 @@ def test_position_closed_by_its_take_profits_leaves_no_stop(world: World) -> Non
     execution = world.opened(person)
     world.exchange.move_price("20400")
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     execution = world.now(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "TAKE_PROFIT")
@@ -180,7 +180,7 @@ def test_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
     world.cancel_stops(person)
     assert world.books(person).stops == []
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
 
     assert world.now(execution).state is ExecutionState.PROTECTED
     assert len(world.books(person).stops) == 1

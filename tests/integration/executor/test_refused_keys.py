@@ -53,7 +53,7 @@ def test_position_of_a_key_that_is_out_of_use_is_closed_as_soon_as_the_exchange_
     assert world.now(execution).active
 
     world.wait_until_due(execution)
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
 
     assert world.now(execution).close_reason == "ADMIN"
     assert world.books(person).flat

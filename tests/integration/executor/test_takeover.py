@@ -17,9 +17,10 @@ from pynamodb.exceptions import QueryError
 from functions.position_watcher import app as watcher
 from functions.position_watcher import service
 from shared.clock import utc_now
-from shared.messages import DEAD_MAN_S, Command
+from shared.messages import Command
 from shared.models.execution import Execution, open_shard, open_shard_of
 from shared.models.trigger import PENDING, FanoutState, Trigger
+from shared.scheduling import DEAD_MAN_DELAYS_S
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
 from tests.integration.executor.world import ALGO_ORDER, ORDER, World, record_of
@@ -132,7 +133,7 @@ def test_every_entry_sets_its_dead_man_message_first(world: World) -> None:
 
     world.work(execution)
 
-    assert world.delayed_on("reconcile") == len(DEAD_MAN_S)
+    assert world.delayed_on("reconcile") == len(DEAD_MAN_DELAYS_S)
 
 
 def test_dead_man_message_for_a_protected_position_does_nothing(world: World) -> None:
@@ -148,7 +149,7 @@ def test_trigger_of_a_position_that_a_dead_worker_ended_is_ended_too(world: Worl
     person = world.follower()
     bought = world.opened(person)
     sold = world.queued(person, world.trigger(Side.SELL))
-    before = world.delayed_on("reconcile") + len(DEAD_MAN_S)
+    before = world.delayed_on("reconcile") + len(DEAD_MAN_DELAYS_S)
     world.work(sold)
     # As if the worker had died between booking the position and telling its trigger.
     assert world.now(bought).state is ExecutionState.CLOSED
@@ -179,7 +180,7 @@ def test_looks_never_multiply(world: World) -> None:
     reconcile(*[{"execution_id": execution.id}] * 3)
     watcher.lambda_handler({}, FakeContext())
     assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
-    assert world.delayed_on("reconcile") == already + len(DEAD_MAN_S)
+    assert world.delayed_on("reconcile") == already + len(DEAD_MAN_DELAYS_S)
 
 
 def test_worker_that_was_sent_for_and_died_as_well_is_replaced_in_turn(world: World) -> None:
@@ -194,7 +195,7 @@ def test_worker_that_was_sent_for_and_died_as_well_is_replaced_in_turn(world: Wo
         assert world.now(execution).due_at is not None
         execution.update(actions=[Execution.due_at.set(utc_now())])
 
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
     assert world.now(execution).state is ExecutionState.PROTECTED
 
 
@@ -218,7 +219,7 @@ def test_message_that_fails_leaves_no_other_behind(world: World) -> None:
     world.fault(person, "http", "/fapi/v3/positionRisk", "GET", times=3, status=503, msg="Unknown error")
 
     for _ in range(3):
-        assert world.work(execution, command=Command.SETTLE) == [execution.id]
+        assert world.work(execution, command=Command.RECONCILE) == [execution.id]
 
     assert world.delayed_on("reconcile") == before
 
@@ -240,7 +241,7 @@ def test_position_is_due_again_before_the_watchers_next_minute(world: World) -> 
     execution = world.opened(world.follower())
     assert execution.due_at is not None
     assert execution.due_at <= utc_now() + timedelta(seconds=30)
-    world.work(execution, command=Command.SETTLE)
+    world.work(execution, command=Command.RECONCILE)
     looked_at = world.now(execution)
     assert looked_at.due_at is not None
     assert execution.due_at < looked_at.due_at <= utc_now() + timedelta(seconds=30)
@@ -266,14 +267,14 @@ def test_request_that_fails_keeps_no_other_position_from_its_look(
 ) -> None:
     execution = world.opened(world.follower())
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
-    due_in = service._due_in
+    find_due = service._find_due
 
     def fail_elsewhere(shard: int, now: datetime) -> list[tuple[datetime, str]]:
         if open_shard(shard) != open_shard_of(execution.id):
             raise QueryError("throttled")
-        return due_in(shard, now)
+        return find_due(shard, now)
 
-    monkeypatch.setattr(service, "_due_in", fail_elsewhere)
+    monkeypatch.setattr(service, "_find_due", fail_elsewhere)
     with pytest.raises(QueryError, match="throttled"):
         watcher.lambda_handler({}, FakeContext())
     assert len([m for m in world.queue("orders") if m["execution_id"] == execution.id]) == 1
@@ -306,7 +307,7 @@ def test_fan_out_whose_worker_died_is_sent_on_past_the_dead_ones_message(world: 
     assert message["trigger_id"] == dead.id
     assert message["group"] != dead.strategy_id
     # And it is asked again, in case the next one dies too.
-    assert world.delayed_on("reconcile") == before + len(DEAD_MAN_S)
+    assert world.delayed_on("reconcile") == before + len(DEAD_MAN_DELAYS_S)
     dead.update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])
 
 

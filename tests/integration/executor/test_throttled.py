@@ -34,7 +34,7 @@ def refuse(world: World, person: Person, path: str, method: str, answer: dict[st
 def come_back(world: World, execution: Execution) -> Execution:
     """Bring an execution back when it is due, as the queue's delay would."""
     world.wait_until_due(execution)
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
     return world.now(execution)
 
 
@@ -170,7 +170,7 @@ def test_ban_that_lasts_leaves_its_end_to_the_watcher(world: World) -> None:
     world.queue("reconcile")
     refuse(world, person, POSITION, "GET", BANNED | {"msg": f"Way too much; IP banned until {until_ms}."})
 
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
 
     due_at = world.now(execution).due_at
     assert due_at is not None

@@ -22,7 +22,7 @@ A_QUIET_LOOK = 7
 
 
 def look(world: World, execution: Execution) -> None:
-    assert world.work(execution, command=Command.SETTLE) == []
+    assert world.work(execution, command=Command.RECONCILE) == []
 
 
 def of_leg(execution: Execution, leg: Leg) -> Order:

@@ -20,7 +20,7 @@ from local.paper_exchange import account_routes, order_routes
 from shared.clock import to_iso, utc_now
 from shared.exchange import lanes
 from shared.exchange.server_clock import server_clock
-from shared.messages import Command, OrderMessage
+from shared.messages import Command
 from shared.models.base import created_key
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -282,7 +282,7 @@ class World:
 
     def work_at_once(self, execution: Execution, *, copies: int) -> None:
         """Let several workers handle the same message at the same time."""
-        message = OrderMessage(Command.OPEN, execution.id, execution.api_key_id, execution.symbol)
+        message = execution.message(Command.OPEN)
 
         async def all_of_them() -> None:
             await asyncio.gather(*(service.handle(message, ends_at_s=time.monotonic() + 25) for _ in range(copies)))
@@ -291,7 +291,7 @@ class World:
 
     def handle(self, execution: Execution, *, command: Command = Command.OPEN, seconds_left: float = 25) -> None:
         """Let the executor handle one message with so much time left."""
-        message = OrderMessage(command, execution.id, execution.api_key_id, execution.symbol)
+        message = execution.message(command)
         run_async(service.handle(message, ends_at_s=time.monotonic() + seconds_left))
 
     def wait_until(self, condition: Callable[[], Any], *, within_s: float = 60.0) -> None:

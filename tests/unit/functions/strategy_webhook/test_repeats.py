@@ -9,10 +9,10 @@ import pytest
 from shared import acceptance
 from shared.acceptance import accept_admin_order
 from shared.errors import RecordChanged
-from shared.messages import DEAD_MAN_S
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger
+from shared.scheduling import DEAD_MAN_DELAYS_S
 from tests.unit.functions.strategy_webhook.conftest import (
     DOCUMENTED,
     SELL,
@@ -144,7 +144,7 @@ def test_the_repeat_queues_what_its_first_delivery_stored_and_could_not_queue(
         assert webhook.post(DOCUMENTED).status == 500
     [stored] = webhook.triggers()
     assert webhook.queued() == []
-    assert webhook.questions() == len(DEAD_MAN_S)
+    assert webhook.questions() == len(DEAD_MAN_DELAYS_S)
     webhook.wait(3)
     assert accepted(webhook.post(DOCUMENTED)) == stored.id
     assert webhook.queued() == [stored.id]
