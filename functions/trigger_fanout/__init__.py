@@ -1,1 +1,1 @@
-"""Spreads each trigger over its strategy's followers: one execution and one queued order message for each."""
+"""Fans each trigger out to its strategy's followers: one execution and one queued order message for each."""

@@ -1,7 +1,7 @@
 """Turns one trigger into follower executions and order messages, page by page. Places nothing, denies nothing.
 
-A page is written, sent, then ticked off by the trigger's checkpoint. Killed anywhere and delivered again, it finds
-the executions that are there already (their ids are derived) and sends again those that are still QUEUED.
+A page is written and sent, and then the trigger's checkpoint is saved. Stopped anywhere and delivered again, the fan-out
+finds the executions that exist (their ids are derived) and sends those again that are still QUEUED.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _AFTER_ALL_IDS = "~"
 
 
 async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
-    """Give every follower of the trigger its execution and queue it; raise NotFound for a trigger that is none.
+    """Create and queue an execution for every follower of the trigger; raise NotFound when there is no such trigger.
 
-    `delivery` tells the messages of this attempt from those of an earlier one.
+    `delivery` distinguishes the messages of this attempt from those of an earlier one.
     """
     started = time.monotonic()
     trigger = await asyncio.to_thread(Trigger.find, message.trigger_id)
@@ -57,10 +57,10 @@ async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
         done = False
         while not done:
             followers, done = await asyncio.to_thread(_read_page, trigger, size=size)
-            spread = await _spread(trigger, followers, strategy_name=strategy_name, delivery=delivery)
-            executions, sent = executions + spread[0], sent + spread[1]
+            page = await _fan_out_page(trigger, followers, strategy_name=strategy_name, delivery=delivery)
+            executions, sent = executions + page[0], sent + page[1]
             last = followers[-1].created_key if followers else None
-            await asyncio.to_thread(_tick_off, trigger, checkpoint=last, done=done)
+            await asyncio.to_thread(_save_checkpoint, trigger, checkpoint=last, done=done)
     ended = await asyncio.to_thread(end_trigger_if_finished, trigger.id)
     took_ms = round((time.monotonic() - started) * 1000, 1)
     logger.info(
@@ -76,10 +76,10 @@ async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
 
 
 def _read_page(trigger: Trigger, *, size: int) -> tuple[list[Follower], bool]:
-    """Return the next followers after the checkpoint, none younger than the trigger, and whether they are the last."""
+    """Return the next followers after the checkpoint, and whether they are the last. None is newer than the trigger."""
     checkpoint = trigger.fanout_checkpoint
     youngest = f"{to_iso(trigger.created_at)}#{_AFTER_ALL_IDS}"
-    # BETWEEN includes the checkpoint's own follower, if it is still there; one more tells whether there are more.
+    # BETWEEN includes the checkpoint's own follower if it still exists; one more record shows whether more follow.
     found = Follower.query(
         trigger.strategy_id,
         Follower.created_key.between(checkpoint or _BEFORE_ALL, youngest),
@@ -90,10 +90,10 @@ def _read_page(trigger: Trigger, *, size: int) -> tuple[list[Follower], bool]:
     return ahead[:size], len(ahead) <= size
 
 
-async def _spread(
+async def _fan_out_page(
     trigger: Trigger, followers: Sequence[Follower], *, strategy_name: str, delivery: str
 ) -> tuple[int, int]:
-    """Write and send a page's executions; return how many there are, and how many of them were sent."""
+    """Write and send a page's executions; return how many there are and how many were sent."""
     if trigger.follower_ids is not None:
         named = set(trigger.follower_ids)
         followers = [follower for follower in followers if follower.id in named]
@@ -107,13 +107,13 @@ async def _spread(
         if concerns(trigger, follower, references)
     ]
     sent = await asyncio.gather(
-        *(asyncio.to_thread(_write_and_send, part, delivery=delivery) for part in _apart(executions))
+        *(asyncio.to_thread(_write_and_send, part, delivery=delivery) for part in _split_by_shard(executions))
     )
     return len(executions), sum(sent)
 
 
-def _apart(executions: Sequence[Execution]) -> Iterable[list[Execution]]:
-    """Return the executions in parts that share no shard of the trigger's count: written at once, none waits."""
+def _split_by_shard(executions: Sequence[Execution]) -> Iterable[list[Execution]]:
+    """Split the executions so that no two parts share a shard of the trigger's count, and none of them conflicts."""
     parts = max(1, min(SHARDS, math.ceil(len(executions) / _WRITE_SIZE)))
     split: list[list[Execution]] = [[] for _ in range(parts)]
     for execution in executions:
@@ -126,14 +126,14 @@ def _write_and_send(executions: Sequence[Execution], *, delivery: str) -> int:
     for chunk in in_chunks(executions, 2 * _WRITE_SIZE):
         waiting = _write(chunk)
         send_orders([execution.message(Command.OPEN) for execution in waiting], delivery=delivery)
-        # After the orders, which must not wait: killed in between, the next delivery sends both.
+        # After the orders, which must not wait: after a crash in between, the next delivery sends both.
         send_dead_man([ReconcileMessage(execution.id) for execution in waiting])
         sent += len(waiting)
     return sent
 
 
 def _write(executions: Sequence[Execution]) -> list[Execution]:
-    """Store those executions that are not there yet; return all that wait for the executor."""
+    """Store the executions that do not exist yet; return all that are QUEUED."""
     known: dict[str, Execution] = {}
     for _ in range(_WRITE_ATTEMPTS):
         missing = [execution for execution in executions if execution.id not in known]
@@ -141,7 +141,7 @@ def _write(executions: Sequence[Execution]) -> list[Execution]:
             if missing:
                 transact(partial(_put, executions=missing))
         except RecordChanged:
-            # An earlier delivery, or a twin that was given up too soon, has been here.
+            # An earlier delivery, or a parallel one that was assumed dead too soon, has written some of them.
             known = Execution.find_many([execution.id for execution in executions], consistent=True)
             continue
         return [execution for execution in [*missing, *known.values()] if execution.state is ExecutionState.QUEUED]
@@ -159,8 +159,8 @@ def _put(transaction: TransactWrite, *, executions: Sequence[Execution]) -> None
         )
 
 
-def _tick_off(trigger: Trigger, *, checkpoint: str | None, done: bool) -> None:
-    """Note how far the fan-out is; raise RecordChanged if another delivery of it has come further."""
+def _save_checkpoint(trigger: Trigger, *, checkpoint: str | None, done: bool) -> None:
+    """Save how far the fan-out is; raise RecordChanged when another delivery has come further."""
     actions: list[Action] = [Trigger.updated_at.set(utc_now())]
     unmoved = Trigger.fanout_state == FanoutState.PENDING
     if checkpoint is not None:

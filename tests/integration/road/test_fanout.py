@@ -17,12 +17,13 @@ from shared import messages
 from shared.acceptance import accept_admin_order
 from shared.clock import utc_now
 from shared.errors import RecordChanged
-from shared.messages import DEAD_MAN_S, MessageNotSent, TriggerMessage
+from shared.messages import MessageNotSent, TriggerMessage
 from shared.models import base
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
 from shared.models.trigger_count import TriggerCount
+from shared.scheduling import DEAD_MAN_DELAYS_S
 from shared.trading.execution import ExecutionState
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws, sqs_client
@@ -100,11 +101,11 @@ def test_messages_go_in_the_group_of_the_exchange_key(aws: EmbeddedAws, followin
 def test_alert_and_each_execution_are_looked_after_from_the_beginning(aws: EmbeddedAws, following: Strategies) -> None:
     subject = following(12)
     trigger_id = fire(subject)
-    assert delayed_looks(aws) == len(DEAD_MAN_S)
+    assert delayed_looks(aws) == len(DEAD_MAN_DELAYS_S)
     deliver(subject, trigger_id)
-    assert delayed_looks(aws) == len(DEAD_MAN_S) * (1 + len(subject.followers))
+    assert delayed_looks(aws) == len(DEAD_MAN_DELAYS_S) * (1 + len(subject.followers))
     due_first = {execution.due_at - execution.created_at for execution in subject.executions(trigger_id)}
-    assert due_first == {timedelta(seconds=DEAD_MAN_S[0])}
+    assert due_first == {timedelta(seconds=DEAD_MAN_DELAYS_S[0])}
 
 
 def test_killed_after_some_executions_were_written_and_before_they_were_sent(
@@ -161,7 +162,7 @@ def test_killed_between_two_parts_of_a_page(
     assert set(sent(aws)) == {execution.id for execution in subject.executions(trigger_id)}
 
 
-def test_killed_after_the_page_was_sent_and_before_it_was_ticked_off(
+def test_killed_after_the_page_was_sent_and_before_its_checkpoint_was_saved(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = following(40)
@@ -171,7 +172,7 @@ def test_killed_after_the_page_was_sent_and_before_it_was_ticked_off(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(service, "_tick_off", die)
+        dying.setattr(service, "_save_checkpoint", die)
         with pytest.raises(Killed):
             deliver(subject, trigger_id)
     executions = subject.executions(trigger_id)
@@ -194,16 +195,16 @@ def test_killed_between_pages_goes_on_from_the_checkpoint(
     monkeypatch.setattr(service, "PAGE_SIZE", 20)
     subject = following(50)
     trigger_id = fire(subject)
-    usual = service._spread
+    usual = service._fan_out_page
     pages: list[int] = []
 
-    async def spread_or_die(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
+    async def fan_out_or_crash(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
         pages.append(len(followers))
         if len(pages) == 2:
             raise Killed
         return await usual(trigger, followers, **options)
 
-    monkeypatch.setattr(service, "_spread", spread_or_die)
+    monkeypatch.setattr(service, "_fan_out_page", fan_out_or_crash)
     with pytest.raises(Killed):
         deliver(subject, trigger_id)
     assert Trigger.get(trigger_id).fanout_checkpoint == subject.followers[19].created_key
@@ -220,14 +221,14 @@ def test_the_checkpoints_own_follower_may_be_gone(
     monkeypatch.setattr(service, "PAGE_SIZE", 20)
     subject = following(50)
     trigger_id = fire(subject)
-    usual = service._spread
+    usual = service._fan_out_page
 
     async def delete_the_last(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
         done = await usual(trigger, followers, **options)
         followers[-1].delete()
         return done
 
-    monkeypatch.setattr(service, "_spread", delete_the_last)
+    monkeypatch.setattr(service, "_fan_out_page", delete_the_last)
     deliver(subject, trigger_id)
     check_complete(subject, trigger_id)
     assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
@@ -267,7 +268,7 @@ def test_a_twin_that_was_given_up_too_soon_does_nothing_twice(
 ) -> None:
     subject = following(40)
     trigger_id = fire(subject)
-    usual = service._spread
+    usual = service._fan_out_page
     overtaken: list[bool] = []
 
     async def be_overtaken(trigger: Trigger, followers: Any, **options: Any) -> tuple[int, int]:
@@ -277,7 +278,7 @@ def test_a_twin_that_was_given_up_too_soon_does_nothing_twice(
             await fan_out(message, delivery="2")
         return await usual(trigger, followers, **options)
 
-    monkeypatch.setattr(service, "_spread", be_overtaken)
+    monkeypatch.setattr(service, "_fan_out_page", be_overtaken)
     with pytest.raises(RecordChanged):
         deliver(subject, trigger_id)
     check_complete(subject, trigger_id)
