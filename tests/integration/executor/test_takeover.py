@@ -172,6 +172,9 @@ def test_looks_never_multiply(world: World) -> None:
     already = world.delayed_on("reconcile")
 
     # Due in a while only: more messages about it are dropped, whoever sends them.
+    due_at = world.now(execution).due_at
+    assert due_at is not None
+    execution.update(actions=[Execution.due_at.set(due_at + timedelta(minutes=1))])
     reconcile(*[{"execution_id": execution.id}] * 3)
     watcher.lambda_handler({}, FakeContext())
     assert [m for m in world.queue("orders") if m["execution_id"] == execution.id] == []
