@@ -1,6 +1,6 @@
 """Turns one trigger into follower executions and order messages, page by page. Places nothing, denies nothing.
 
-A page is written and sent; then the checkpoint of the trigger is saved. Stopped anywhere and delivered again, the fan-out
+A page is written and sent; then the trigger's checkpoint is saved. Stopped anywhere and delivered again, the fan-out
 finds the executions that exist (their ids are derived) and sends those again that are still QUEUED.
 """
 
