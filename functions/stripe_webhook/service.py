@@ -25,8 +25,8 @@ class EventUnreadable(LockstepError):
 def take_event(body: bytes, *, signature: str | None, received_at: datetime) -> None:
     """Store and queue the event, once; raise RequestInvalid for what Stripe did not sign, and EventUnreadable.
 
-    What was stored and not settled is queued again: the worker may have died before it could be queued, which is why
-    Stripe repeats it.
+    An event that is stored and not applied is queued again: the worker that stored it may have crashed before it queued
+    it, and Stripe therefore repeats it.
     """
     if not signature:
         raise RequestInvalid("signature is missing")
@@ -43,7 +43,7 @@ def take_event(body: bytes, *, signature: str | None, received_at: datetime) -> 
         logger.info("stripe_event_ignored", event_id=envelope.id, type=envelope.type)
         return
     stored = event.store_once()
-    if stored.settled_at is not None:
+    if stored.applied_at is not None:
         logger.info("stripe_event_repeated", event_id=event.id)
         return
     send_stripe_event(StripeEventMessage(event.id), customer_id=event.customer_id)

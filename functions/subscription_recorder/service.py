@@ -49,12 +49,12 @@ def record_event(event_id: str) -> None:
     event = StripeEvent.find(event_id)
     if event is None:
         raise NotFound(f"event {event_id} is not stored")
-    if event.settled_at is not None:
+    if event.applied_at is not None:
         return
     if event.outcome is Outcome.WAITING:
         event = _applied(event)
     tell(event)
-    event.settle()
+    event.mark_applied()
     count_outcome("stripe_event_settled", result=event.outcome.value)
     logger.info(
         "stripe_event_settled",

@@ -77,8 +77,8 @@ class StripeEvent(Table):
     """The kind of the notice that is due or was sent, written with the change that it tells of."""
     notice_values = UnicodeAttribute(null=True)
     """What the notice says, as JSON text."""
-    settled_at = TimeAttribute(null=True)
-    """When nothing was left to do about it, the notice included."""
+    applied_at = TimeAttribute(attr_name="settled_at", null=True)
+    """When the event was fully handled, with its notice queued."""
     expires_at = IntegerAttribute()
     """Unix seconds (the table's TTL attribute)."""
 
@@ -113,6 +113,6 @@ class StripeEvent(Table):
             actions += [StripeEvent.notice.set(kind), StripeEvent.notice_values.set(values)]
         transaction.update(self, actions=actions, condition=StripeEvent.outcome == Outcome.WAITING)
 
-    def settle(self) -> None:
-        """Note that nothing is left to do."""
-        self.update(actions=[StripeEvent.settled_at.set(utc_now())])
+    def mark_applied(self) -> None:
+        """Record that the event is fully handled."""
+        self.update(actions=[StripeEvent.applied_at.set(utc_now())])

@@ -42,7 +42,7 @@ def test_a_signed_event_is_stored_as_far_as_we_read_it_and_queued_for_its_custom
     assert event.previous_price_ids == [STANDARD]
     assert event.started_at == from_iso("2026-01-01T00:00:00Z")
     assert event.outcome is Outcome.WAITING
-    assert event.settled_at is None
+    assert event.applied_at is None
     assert event.expires_at == pytest.approx((utc_now() + KEPT).timestamp(), abs=60)
     assert webhook.queued() == [("evt_1Q0updated", CUSTOMER, "evt_1Q0updated")]
 
@@ -123,10 +123,10 @@ def test_an_event_that_was_stored_and_never_queued_is_queued_by_the_repeat(
     assert len(webhook.queued()) == 1
 
 
-def test_an_event_that_is_settled_is_queued_no_more(webhook: Webhook) -> None:
+def test_applied_event_is_not_queued_again(webhook: Webhook) -> None:
     webhook.send(event_of("subscription_created"))
     webhook.queued()
-    webhook.stored()[0].settle()
+    webhook.stored()[0].mark_applied()
     assert webhook.send(event_of("subscription_created")).status == 200
     assert webhook.queued() == []
 

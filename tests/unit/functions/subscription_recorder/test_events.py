@@ -37,9 +37,9 @@ TO_USER = f"user#{USER_ID}"
 
 
 def outcome(event: StripeEvent) -> tuple[Outcome, bool]:
-    """Return what came of an event, and whether it is settled."""
+    """Return the event's outcome, and whether it is applied."""
     event.refresh(consistent_read=True)
-    return event.outcome, event.settled_at is not None
+    return event.outcome, event.applied_at is not None
 
 
 def test_a_new_subscription_gives_its_plan_and_ties_the_customer(recorder: Recorder) -> None:
