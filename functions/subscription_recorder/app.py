@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from functions.subscription_recorder.service import record_event
+from functions.subscription_recorder.service import apply_event
 from shared.config import settings
 from shared.messages import read_stripe_event_message
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
-    """Handle a batch of events; answer which of them must come again."""
+    """Handle a batch of events, and return those that SQS must deliver again."""
     return run_batch(
         event,
         _handle,
@@ -23,4 +23,4 @@ def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, A
 
 
 async def _handle(record: Record) -> None:
-    await asyncio.to_thread(record_event, read_stripe_event_message(record.body).event_id)
+    await asyncio.to_thread(apply_event, read_stripe_event_message(record.body).event_id)

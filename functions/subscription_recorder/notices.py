@@ -1,4 +1,4 @@
-"""What a user hears of their plan, as data, and the one place that has it told. Writes no text."""
+"""The notices about a user's plan, as data, and the one place that queues them. Writes no text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.notifications.recipients import to_user
 
 
 def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool) -> NoticeValues | None:
-    """Return what there is to say to who has the plan by now, and had `previous`, lapsed or not, before."""
+    """Return the notice for a user who has gained `plan`, or whose lapsed plan is paid for again, or None."""
     if previous is None or plan.id != previous.id:
         return PlanChanged(
             plan_name=plan.name,
@@ -33,12 +33,12 @@ def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool) -> NoticeVal
 
 
 def plan_lapsed(plan: Plan | None) -> NoticeValues:
-    """Return what there is to say to who has no paid plan any more."""
+    """Return the notice for a user whose plan is no longer paid for."""
     return PlanLapsed(plan_name=_name_of(plan))
 
 
 def payment_failed(event: StripeEvent, plan: Plan | None) -> NoticeValues:
-    """Return what there is to say of a payment that failed."""
+    """Return the notice of a failed payment."""
     return PaymentFailed(
         plan_name=_name_of(plan),
         amount_usd=event.amount_usd if event.amount_usd is not None else Decimal(0),
@@ -46,8 +46,8 @@ def payment_failed(event: StripeEvent, plan: Plan | None) -> NoticeValues:
     )
 
 
-def tell(event: StripeEvent) -> None:
-    """Let the user hear what was kept with the event to be told, once however often this is called."""
+def notify_user(event: StripeEvent) -> None:
+    """Queue the notice that is stored with the event; repeatable, it is sent once."""
     if event.notice is None or event.notice_values is None or event.user_id is None:
         return
     values = from_json(NoticeKind(event.notice), event.notice_values)

@@ -1,7 +1,7 @@
-"""Applies one of Stripe's events to the user whose it is. Touches no position, no order and no follower.
+"""Applies one Stripe event to its user. Touches no position, no order and no follower.
 
-Everything that an event changes is written in one transaction, together with the notice that is due: whoever comes
-again afterwards finds it done, and has the notice to send at most.
+One transaction writes everything that an event changes, together with the notice that is due: a repeat then finds the
+event decided, and at most queues the notice.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pynamodb.transactions import TransactWrite
 
-from functions.subscription_recorder.notices import payment_failed, plan_gained, plan_lapsed, tell
-from functions.subscription_recorder.standing import SETTLED, plans_of, stand, supersedes
+from functions.subscription_recorder.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
+from functions.subscription_recorder.notices import notify_user, payment_failed, plan_gained, plan_lapsed
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
 from shared.models.base import LISTED, transact
@@ -27,16 +27,16 @@ _ATTEMPTS = 5
 
 
 class CustomerUnknown(LockstepError):
-    """A customer whom no user of ours is known to be, or whom two users claim: the event waits for an operator."""
+    """The customer belongs to no known user, or two users claim it: the event waits for an operator."""
 
 
 class PriceUnknown(LockstepError):
-    """A paid subscription whose prices stand for no plan, or for several: the event waits for an operator."""
+    """The prices of a paid subscription belong to no plan, or to several: the event waits for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What a user's subscriptions come to, and what there is to tell of it."""
+    """The plan that follows from a user's subscriptions, and the notice of the change."""
 
     plan_id: str | None
     lapsed: bool
@@ -44,16 +44,16 @@ class _Change:
     notice: NoticeValues | None = None
 
 
-def record_event(event_id: str) -> None:
-    """Apply the event, once, and tell the user what there is to tell; raise what keeps it waiting."""
+def apply_event(event_id: str) -> None:
+    """Apply the event once and queue its notice; raise CustomerUnknown or PriceUnknown while it has to wait."""
     event = StripeEvent.find(event_id)
     if event is None:
         raise NotFound(f"event {event_id} is not stored")
     if event.applied_at is not None:
         return
     if event.outcome is Outcome.WAITING:
-        event = _applied(event)
-    tell(event)
+        event = _apply(event)
+    notify_user(event)
     event.mark_applied()
     count_outcome("stripe_event_settled", result=event.outcome.value)
     logger.info(
@@ -66,14 +66,14 @@ def record_event(event_id: str) -> None:
     )
 
 
-def _applied(event: StripeEvent) -> StripeEvent:
-    """Return the event as it stands once it was decided on; raise RecordChanged while others keep being faster."""
+def _apply(event: StripeEvent) -> StripeEvent:
+    """Decide on the event, and return it as stored; raise RecordChanged when other workers win every attempt."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             if event.type is EventType.PAYMENT_FAILED:
-                _note_failed_payment(event)
+                _apply_failed_payment(event)
             else:
-                _follow(event)
+                _apply_to_plan(event)
         except RecordChanged:
             if attempt == _ATTEMPTS:
                 raise
@@ -83,37 +83,37 @@ def _applied(event: StripeEvent) -> StripeEvent:
     raise AssertionError("unreachable: a decision is written, or an error raised")
 
 
-def _follow(event: StripeEvent) -> None:
-    """Keep the subscription as the event shows it, and let the user's plan follow."""
+def _apply_to_plan(event: StripeEvent) -> None:
+    """Store the subscription as the event shows it, and set the user's plan."""
     user = _user_of(event)
-    # Read after the user: what is applied meanwhile moves the user's count, and this is done anew.
+    # Read after the user: an event that is applied meanwhile increments the user's revision, and this is repeated.
     known = {one.stripe_subscription_id: one for one in StripeSubscription.query(user.id, consistent_read=True)}
-    told = StripeSubscription.as_told(event, user_id=user.id)
-    kept = known.get(told.stripe_subscription_id)
-    if kept is not None and not supersedes(told, kept):
-        transact(lambda write: event.decide(write, Outcome.SUPERSEDED, user_id=user.id))
+    shown = StripeSubscription.from_event(event, user_id=user.id)
+    kept = known.get(shown.stripe_subscription_id)
+    if kept is not None and not supersedes(shown, kept):
+        transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    change = _change_of(user, event, [*(known | {told.stripe_subscription_id: told}).values()])
+    change = _change_of(user, event, [*(known | {shown.stripe_subscription_id: shown}).values()])
     now = utc_now()
 
     def write_all(write: TransactWrite) -> None:
-        StripeCustomer.tie(write, event.customer_id, user_id=user.id, at=now)
-        write.save(told)
+        StripeCustomer.link(write, event.customer_id, user_id=user.id, at=now)
+        write.save(shown)
         user.apply_subscriptions(
             write, plan_id=change.plan_id, lapsed=change.lapsed, customer_id=change.customer_id, at=now
         )
-        event.decide(write, Outcome.APPLIED, user_id=user.id, notice=_kept(change.notice))
+        event.record_outcome(write, Outcome.APPLIED, user_id=user.id, notice=_stored_notice(change.notice))
 
     transact(write_all)
 
 
 def _user_of(event: StripeEvent) -> User:
-    """Return the user whose the event is; raise CustomerUnknown rather than guess.
+    """Return the event's user; raise CustomerUnknown rather than guess.
 
-    A customer is tied to the user that the subscription's metadata name, the first time, and to nobody else later.
+    A customer's first event links it to the user in the subscription's metadata; that link never changes.
     """
-    tie = StripeCustomer.find(event.customer_id)
-    user_id = tie.user_id if tie is not None else event.named_user_id
+    link = StripeCustomer.find(event.customer_id)
+    user_id = link.user_id if link is not None else event.named_user_id
     if user_id is None:
         raise CustomerUnknown(f"customer {event.customer_id} is tied to no user, and the subscription names none")
     if event.named_user_id not in {None, user_id}:
@@ -125,44 +125,44 @@ def _user_of(event: StripeEvent) -> User:
 
 
 def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscription]) -> _Change:
-    """Return what the subscriptions come to; raise PriceUnknown."""
-    standing = stand(subscriptions)
-    had = _plan(user.subscription_id)
-    if standing.entitling is None:
-        # The plan stays in the record: it is the one that lapsed, and the one that can be restored.
+    """Return the change that follows from the subscriptions; raise PriceUnknown."""
+    entitlement = entitlement_of(subscriptions)
+    current = _plan(user.subscription_id)
+    if entitlement.subscription is None:
+        # The plan stays in the record: it names the plan that lapsed, and that a payment restores.
         return _Change(
             user.subscription_id,
-            lapsed=standing.lapsed or user.plan_lapsed,
+            lapsed=entitlement.lapsed or user.plan_lapsed,
             customer_id=user.stripe_customer_id or event.customer_id,
-            notice=plan_lapsed(had) if standing.lapsed and not user.plan_lapsed else None,
+            notice=plan_lapsed(current) if entitlement.lapsed and not user.plan_lapsed else None,
         )
-    plans = plans_of(standing.entitling, _all_plans())
+    plans = plans_of(entitlement.subscription, _all_plans())
     if len(plans) != 1:
-        raise PriceUnknown(f"{len(plans)} plans have the price {', '.join(standing.entitling.price_ids)}")
+        raise PriceUnknown(f"{len(plans)} plans have the price {', '.join(entitlement.subscription.price_ids)}")
     (plan,) = plans
     return _Change(
         plan.id,
         lapsed=False,
-        customer_id=standing.entitling.customer_id,
-        notice=plan_gained(plan, previous=had, lapsed=user.plan_lapsed),
+        customer_id=entitlement.subscription.customer_id,
+        notice=plan_gained(plan, previous=current, lapsed=user.plan_lapsed),
     )
 
 
-def _note_failed_payment(event: StripeEvent) -> None:
-    """Let the user know, unless it is no subscription's, or settled by now. What it means for the plan, others say."""
+def _apply_failed_payment(event: StripeEvent) -> None:
+    """Prepare the notice, unless the invoice has no subscription or is no longer due; the plan does not change here."""
     if event.stripe_subscription_id is None:
-        transact(lambda write: event.decide(write, Outcome.NOT_OURS))
+        transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS))
         return
     user = _user_of(event)
     kept = StripeSubscription.find(user.id, event.stripe_subscription_id)
-    if kept is not None and kept.as_of > event.created_at and kept.status in SETTLED:
-        transact(lambda write: event.decide(write, Outcome.SUPERSEDED, user_id=user.id))
+    if kept is not None and kept.as_of > event.created_at and kept.status in NO_PAYMENT_PENDING:
+        transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    notice = _kept(payment_failed(event, _plan(user.subscription_id)))
-    transact(lambda write: event.decide(write, Outcome.APPLIED, user_id=user.id, notice=notice))
+    notice = _stored_notice(payment_failed(event, _plan(user.subscription_id)))
+    transact(lambda write: event.record_outcome(write, Outcome.APPLIED, user_id=user.id, notice=notice))
 
 
-def _kept(notice: NoticeValues | None) -> tuple[str, str] | None:
+def _stored_notice(notice: NoticeValues | None) -> tuple[str, str] | None:
     return (notice.kind.value, to_json(notice)) if notice is not None else None
 
 

@@ -1,4 +1,4 @@
-"""Table `stripe_customers`: whose a customer at Stripe is. A customer is one user's, and stays that user's."""
+"""Table `stripe_customers`: which user a customer at Stripe belongs to. The user of a customer never changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shared.models.base import Table, table_name
 
 
 class StripeCustomer(Table):
-    """One customer at Stripe; a user may be several."""
+    """One customer at Stripe; a user may have several."""
 
     class Meta:
         table_name = table_name("stripe_customers")
@@ -22,8 +22,8 @@ class StripeCustomer(Table):
     created_at = TimeAttribute()
 
     @classmethod
-    def tie(cls, transaction: TransactWrite, customer_id: str, *, user_id: str, at: datetime) -> None:
-        """Add the write that ties a customer to a user; it fails where another user has it."""
+    def link(cls, transaction: TransactWrite, customer_id: str, *, user_id: str, at: datetime) -> None:
+        """Add the write that links a customer to a user; it fails where the customer is another user's."""
         transaction.save(
             cls(customer_id, user_id=user_id, created_at=at),
             condition=cls.customer_id.does_not_exist() | (cls.user_id == user_id),

@@ -1,4 +1,4 @@
-"""Table `stripe_events`: what Stripe told us, each event once, as far as we read it, and what came of it.
+"""Table `stripe_events`: the events that Stripe sent, each once, with the fields that we read and the outcome.
 
 Holds no names and no addresses: the rest of an event stays at Stripe, which shows it under the same id.
 """
@@ -18,11 +18,11 @@ from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAtt
 from shared.models.base import Table, conditional_write, epoch_after, table_name
 
 KEPT: Final = timedelta(days=90)
-"""How long an event is remembered: Stripe repeats it for 3 days, lets it be sent again by hand for 30."""
+"""How long an event is stored: Stripe repeats it for 3 days, and can send it again by hand for 30."""
 
 
 class EventType(StrEnum):
-    """The events that we ask Stripe for, by Stripe's names."""
+    """The events that our endpoint subscribes to, by Stripe's names."""
 
     SUBSCRIPTION_CREATED = "customer.subscription.created"
     SUBSCRIPTION_UPDATED = "customer.subscription.updated"
@@ -31,15 +31,15 @@ class EventType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of an event."""
+    """What an event led to."""
 
     WAITING = "WAITING"
     """Stored; its message is on the queue, or in the dead letters."""
     APPLIED = "APPLIED"
     SUPERSEDED = "SUPERSEDED"
-    """A newer one had been applied before it came."""
+    """A newer event was applied before this one."""
     NOT_OURS = "NOT_OURS"
-    """It concerns no subscription."""
+    """The event is about no subscription."""
 
 
 class StripeEvent(Table):
@@ -51,19 +51,19 @@ class StripeEvent(Table):
     id = UnicodeAttribute(hash_key=True)
     type = EnumAttribute(EventType)
     created_at = TimeAttribute()
-    """Stripe's time, in whole seconds: what events are ordered by."""
+    """Stripe's time, in whole seconds; events are ordered by it."""
     customer_id = UnicodeAttribute()
     named_user_id = UnicodeAttribute(null=True)
-    """The user that the subscription's metadata name (`user_id`)."""
+    """The `user_id` in the subscription's metadata."""
     stripe_subscription_id = UnicodeAttribute(null=True)
     started_at = TimeAttribute(null=True)
-    """When the subscription was made."""
+    """When the subscription was created."""
     status = UnicodeAttribute(null=True)
     price_ids = text_list(default=list)
     price_plan_ids = text_list(default=list)
-    """For each price the plan that its metadata name (`subscription_id`), or an empty text."""
+    """For each price, the plan in its metadata (`subscription_id`), or an empty text."""
     previous_status = UnicodeAttribute(null=True)
-    """What the status was until this event, where the event says that it changed."""
+    """The status before this event, where the event says that it changed."""
     previous_price_ids = text_list(null=True)
     invoice_id = UnicodeAttribute(null=True)
     attempt_count = IntegerAttribute(null=True)
@@ -72,11 +72,11 @@ class StripeEvent(Table):
     received_at = TimeAttribute()
     outcome = EnumAttribute(Outcome, default=Outcome.WAITING)
     user_id = UnicodeAttribute(null=True)
-    """Whose it was, once that is known."""
+    """The event's user, once known."""
     notice = UnicodeAttribute(null=True)
-    """The kind of the notice that is due or was sent, written with the change that it tells of."""
+    """The kind of the notice that is due or was sent; written together with the change."""
     notice_values = UnicodeAttribute(null=True)
-    """What the notice says, as JSON text."""
+    """The notice's values, as JSON text."""
     applied_at = TimeAttribute(attr_name="settled_at", null=True)
     """When the event was fully handled, with its notice queued."""
     expires_at = IntegerAttribute()
@@ -84,16 +84,16 @@ class StripeEvent(Table):
 
     @classmethod
     def expiry(cls, received_at: datetime) -> int:
-        """Return what `expires_at` is for an event that came at a time."""
+        """Return `expires_at` for an event that was received at a time."""
         return epoch_after(received_at, KEPT)
 
     def store_once(self) -> StripeEvent:
-        """Store the event, and return the record that stands: this one, or the one that was there before."""
+        """Store the event unless it is stored already, and return the stored record."""
         with conditional_write() as write:
             self.save(condition=StripeEvent.id.does_not_exist())
         return self if write.applied else StripeEvent.find(self.id) or self
 
-    def decide(
+    def record_outcome(
         self,
         transaction: TransactWrite,
         outcome: Outcome,
@@ -101,9 +101,9 @@ class StripeEvent(Table):
         user_id: str | None = None,
         notice: tuple[str, str] | None = None,
     ) -> None:
-        """Add the write of what came of the event, with the notice that is due (kind and values).
+        """Add the write of the event's outcome, with the notice that is due (kind and values).
 
-        It fails where that has been decided already.
+        It fails where an outcome is recorded already.
         """
         actions: list[Action] = [StripeEvent.outcome.set(outcome)]
         if user_id is not None:

@@ -1,6 +1,6 @@
-"""Table `stripe_subscriptions`: each user's subscriptions at Stripe, as of the newest event that came of each.
+"""Table `stripe_subscriptions`: each user's subscriptions at Stripe, as the newest event of each shows it.
 
-What plan a user has by them is decided elsewhere (`functions/subscription_recorder/standing.py`).
+`functions/subscription_recorder/entitlement.py` decides which plan follows from them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COPIED = (
 
 
 class StripeSubscription(Table):
-    """One subscription; several plans' prices may stand in it, and a user may have several of them."""
+    """One subscription; it may hold the prices of several plans, and a user may have several subscriptions."""
 
     class Meta:
         table_name = table_name("stripe_subscriptions")
@@ -41,12 +41,12 @@ class StripeSubscription(Table):
     """The newest event that was applied."""
     event_type = EnumAttribute(EventType)
     as_of = TimeAttribute()
-    """That event's time, at Stripe."""
+    """The time of that event, by Stripe's clock."""
     received_at = TimeAttribute(null=True)
     """When that event first reached us."""
 
     @classmethod
-    def as_told(cls, event: StripeEvent, *, user_id: str) -> StripeSubscription:
+    def from_event(cls, event: StripeEvent, *, user_id: str) -> StripeSubscription:
         """Return the subscription as an event shows it."""
         return cls(
             user_id,

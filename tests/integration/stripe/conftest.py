@@ -30,7 +30,7 @@ from tests.lambda_context import FakeContext
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """What a Function URL makes of a request."""
+    """Turns HTTP requests into Function URL events."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """Stripe, and what has come of its events here."""
+    """Stripe, and the effect of its events here."""
 
     stand_in_url: str
     aws: EmbeddedAws
@@ -118,7 +118,7 @@ def a_user(plan: Plan) -> str:
     return user_id
 
 
-def standing(user_id: str) -> tuple[str | None, bool]:
+def plan_state(user_id: str) -> tuple[str | None, bool]:
     """Return a user's plan, and whether it has lapsed."""
     user = User.find(user_id)
     assert user is not None

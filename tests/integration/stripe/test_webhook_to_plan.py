@@ -15,7 +15,7 @@ from shared.models.plan import Plan
 from shared.models.stripe_event import StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
-from tests.integration.stripe.conftest import Billing, a_plan, a_user, record, standing
+from tests.integration.stripe.conftest import Billing, a_plan, a_user, plan_state, record
 
 AT_ONCE = 6
 
@@ -33,26 +33,26 @@ def statuses(sent: dict[str, Any]) -> list[int]:
     return [delivery["status"] for delivery in sent["deliveries"]]
 
 
-def test_a_subscription_is_made_changed_and_ended(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_subscription_is_created_changed_and_ended(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     sent = billing.subscribe(user_id, PRO_PRICE)
     subscription_id = sent["event"]["data"]["object"]["id"]
     assert statuses(sent) == [200]
     assert billing.record() == []
-    assert standing(user_id) == (plans["PRO"].id, False)
+    assert plan_state(user_id) == (plans["PRO"].id, False)
     billing.stripe("POST", f"subscriptions/{subscription_id}", {"price": STANDARD_PRICE})
     assert billing.record() == []
-    assert standing(user_id) == (plans["STANDARD"].id, False)
+    assert plan_state(user_id) == (plans["STANDARD"].id, False)
     assert statuses(billing.stripe("POST", f"subscriptions/{subscription_id}/payment-failed")) == [200]
     billing.stripe("DELETE", f"subscriptions/{subscription_id}")
     assert billing.record() == []
-    assert standing(user_id) == (plans["STANDARD"].id, True)
+    assert plan_state(user_id) == (plans["STANDARD"].id, True)
 
 
 @pytest.mark.parametrize(
     "how", [{"secret": "whsec_forged"}, {"ageSeconds": 400}, {"signature": None}, {"signature": "t=1,v1=00"}]
 )
-def test_what_stripe_did_not_sign_now_changes_nothing(
+def test_event_with_a_bad_signature_changes_nothing(
     billing: Billing, plans: dict[str, Plan], how: dict[str, Any]
 ) -> None:
     user_id = a_user(plans["STANDARD"])
@@ -60,7 +60,7 @@ def test_what_stripe_did_not_sign_now_changes_nothing(
     assert statuses(sent) == [400]
     assert StripeEvent.find(sent["event"]["id"]) is None
     assert billing.queued() == []
-    assert standing(user_id) == (plans["STANDARD"].id, False)
+    assert plan_state(user_id) == (plans["STANDARD"].id, False)
 
 
 def test_an_event_sent_three_times_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:
@@ -78,7 +78,7 @@ def test_an_event_sent_three_times_is_applied_once(billing: Billing, plans: dict
     assert again.to_dynamodb_dict() == user.to_dynamodb_dict()
 
 
-def test_events_that_come_out_of_order_end_as_stripe_says(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_events_delivered_out_of_order_end_in_stripes_state(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     later = {"send": False}
     made = billing.subscribe(user_id, STANDARD_PRICE, status="incomplete", at=1_767_225_600, **later)["event"]
@@ -93,12 +93,12 @@ def test_events_that_come_out_of_order_end_as_stripe_says(billing: Billing, plan
     for event in reversed(events):
         assert statuses(billing.stripe("POST", f"events/{event['id']}/send")) == [200]
         assert billing.record() == []
-    assert standing(user_id) == (plans["PRO"].id, False)
+    assert plan_state(user_id) == (plans["PRO"].id, False)
     (kept,) = StripeSubscription.query(user_id)
     assert kept.status == "past_due"
 
 
-def test_the_same_message_in_many_hands_at_once_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_message_delivered_to_many_workers_at_once_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     billing.subscribe(user_id, PRO_PRICE)
     (message,) = billing.queued()
@@ -113,16 +113,16 @@ def test_the_same_message_in_many_hands_at_once_is_applied_once(billing: Billing
     assert (user.subscription_id, user.stripe_revision) == (plans["PRO"].id, 1)
 
 
-def test_customers_of_one_user_that_end_at_once_leave_no_plan(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_plan_lapses_when_all_customers_of_a_user_end_at_once(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     made = [billing.subscribe(user_id, PRO_PRICE)["event"]["data"]["object"] for _ in range(AT_ONCE)]
     assert len({one["customer"] for one in made}) == AT_ONCE
     assert _until_done(billing.queued()) == []
-    assert standing(user_id) == (plans["PRO"].id, False)
+    assert plan_state(user_id) == (plans["PRO"].id, False)
     for one in made:
         billing.stripe("DELETE", f"subscriptions/{one['id']}")
     assert _until_done(billing.queued()) == []
-    assert standing(user_id) == (plans["PRO"].id, True)
+    assert plan_state(user_id) == (plans["PRO"].id, True)
 
 
 def _until_done(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -133,17 +133,17 @@ def _until_done(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def test_of_two_users_at_once_one_gets_the_customer(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_customer_claimed_by_two_users_at_once_is_linked_to_one(billing: Billing, plans: dict[str, Plan]) -> None:
     users, customer = [a_user(plans["STANDARD"]) for _ in range(2)], f"cus_{uuid4().hex}"
     for user_id in users:
         billing.subscribe(user_id, PRO_PRICE, customer=customer)
     records = [one | {"attributes": {"ApproximateReceiveCount": "1"}} for one in billing.queued()]
     failed = _until_done(records)
     assert len(failed) == 1
-    assert sorted(standing(user_id)[0] == plans["PRO"].id for user_id in users) == [False, True]
+    assert sorted(plan_state(user_id)[0] == plans["PRO"].id for user_id in users) == [False, True]
 
 
-def test_one_event_stored_by_many_requests_at_once_is_one_record(billing: Billing, plans: dict[str, Plan]) -> None:
+def test_event_received_many_times_at_once_is_stored_once(billing: Billing, plans: dict[str, Plan]) -> None:
     user_id = a_user(plans["STANDARD"])
     event = billing.subscribe(user_id, PRO_PRICE, send=False)["event"]
     barrier = Barrier(AT_ONCE)

@@ -1,4 +1,4 @@
-"""Two plans, a user, and events of Stripe's that are stored and waiting."""
+"""Two plans, a user, and Stripe events that are stored and wait."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Recorder:
     queues: Queues
 
     def take(self, *events: StripeEvent) -> list[str]:
-        """Store the events if they are new, deliver their messages one after the other, and return who failed."""
+        """Store the events if they are new, deliver their messages one after the other, and return the failed ones."""
         for event in events:
             event.store_once()
         return self.deliver(*(event.id for event in events))
@@ -107,18 +107,18 @@ class Recorder:
         assert user is not None
         return user
 
-    def standing(self, user_id: str = USER_ID) -> tuple[str | None, bool, str | None]:
+    def plan_state(self, user_id: str = USER_ID) -> tuple[str | None, bool, str | None]:
         """Return plan, whether it has lapsed, and customer."""
         user = self.user(user_id)
         return user.subscription_id, user.plan_lapsed, user.stripe_customer_id
 
-    def told(self) -> list[tuple[str, str, dict[str, Any]]]:
+    def notices(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Return the notices that were recorded: recipient, kind, values; in the order of their causes."""
-        notices = sorted(Notice.scan(), key=lambda notice: notice.created_key)
-        return [(notice.recipient, notice.kind, json.loads(notice.content)) for notice in notices]
+        found = sorted(Notice.scan(), key=lambda notice: notice.created_key)
+        return [(notice.recipient, notice.kind, json.loads(notice.content)) for notice in found]
 
-    def kinds(self) -> list[str]:
-        return [kind for _, kind, _ in self.told()]
+    def notice_kinds(self) -> list[str]:
+        return [kind for _, kind, _ in self.notices()]
 
 
 @pytest.fixture

@@ -42,18 +42,18 @@ def outcome(event: StripeEvent) -> tuple[Outcome, bool]:
     return event.outcome, event.applied_at is not None
 
 
-def test_a_new_subscription_gives_its_plan_and_ties_the_customer(recorder: Recorder) -> None:
+def test_new_subscription_sets_the_plan_and_links_the_customer(recorder: Recorder) -> None:
     before = recorder.user()
     event = an_event(CREATED)
     assert recorder.take(event) == []
     user = recorder.user()
-    assert recorder.standing() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
     assert user.subscription_updated_at == user.updated_at > before.updated_at
     tie = StripeCustomer.find(CUSTOMER)
     assert tie is not None
     assert tie.user_id == USER_ID
     assert outcome(event) == (Outcome.APPLIED, True)
-    assert recorder.told() == [
+    assert recorder.notices() == [
         (
             TO_USER,
             "PLAN_CHANGED",
@@ -69,7 +69,7 @@ def test_a_new_subscription_gives_its_plan_and_ties_the_customer(recorder: Recor
     assert len(recorder.queues.sent_to(recorder.queues.notices)) == 1
 
 
-def test_nothing_else_of_the_user_is_touched(recorder: Recorder) -> None:
+def test_no_other_field_of_the_user_changes(recorder: Recorder) -> None:
     ours = {"subscription_id", "subscription_updated_at", "stripe_customer_id", "stripe_revision", "updated_at"}
     before = recorder.user().to_dynamodb_dict()
     recorder.take(an_event(CREATED))
@@ -77,67 +77,67 @@ def test_nothing_else_of_the_user_is_touched(recorder: Recorder) -> None:
     assert {name for name in before | after if before.get(name) != after.get(name)} <= ours
 
 
-def test_a_user_from_before_is_followed_alike(recorder: Recorder) -> None:
+def test_user_without_a_revision_is_updated(recorder: Recorder) -> None:
     recorder.user().update(actions=[User.stripe_revision.remove()])
     assert recorder.take(an_event(CREATED)) == []
     assert recorder.take(an_event(DELETED, seconds=9)) == []
-    assert recorder.standing() == (PRO, True, CUSTOMER)
+    assert recorder.plan_state() == (PRO, True, CUSTOMER)
 
 
-def test_another_price_is_another_plan(recorder: Recorder) -> None:
+def test_changed_price_changes_the_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(UPDATED, seconds=9, price_ids=[BASIC_PRICE]))
-    assert recorder.standing() == (BASIC, False, CUSTOMER)
-    assert recorder.kinds() == ["PLAN_CHANGED", "PLAN_CHANGED"]
+    assert recorder.plan_state() == (BASIC, False, CUSTOMER)
+    assert recorder.notice_kinds() == ["PLAN_CHANGED", "PLAN_CHANGED"]
 
 
-def test_the_end_of_a_subscription_lapses_the_plan_and_tells_the_user(recorder: Recorder) -> None:
+def test_end_of_a_subscription_lapses_the_plan_and_notifies_the_user(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(DELETED, seconds=9))
-    assert recorder.standing() == (PRO, True, CUSTOMER)
-    assert recorder.told()[1:] == [(TO_USER, "PLAN_LAPSED", {"plan_name": "PRO"})]
+    assert recorder.plan_state() == (PRO, True, CUSTOMER)
+    assert recorder.notices()[1:] == [(TO_USER, "PLAN_LAPSED", {"plan_name": "PRO"})]
 
 
-def test_past_due_is_a_grace_and_unpaid_ends_it(recorder: Recorder) -> None:
+def test_past_due_keeps_the_plan_and_unpaid_lapses_it(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(seconds=5, status="past_due"))
-    assert recorder.standing() == (PRO, False, CUSTOMER)
-    assert recorder.kinds() == ["PLAN_CHANGED"]
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
+    assert recorder.notice_kinds() == ["PLAN_CHANGED"]
     recorder.take(an_event(seconds=9, status="unpaid"))
-    assert recorder.standing() == (PRO, True, CUSTOMER)
-    assert recorder.kinds() == ["PLAN_CHANGED", "PLAN_LAPSED"]
+    assert recorder.plan_state() == (PRO, True, CUSTOMER)
+    assert recorder.notice_kinds() == ["PLAN_CHANGED", "PLAN_LAPSED"]
 
 
-def test_who_pays_again_has_the_plan_again(recorder: Recorder) -> None:
+def test_payment_after_a_lapse_restores_the_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(seconds=5, status="unpaid"), an_event(seconds=9))
-    assert recorder.standing() == (PRO, False, CUSTOMER)
-    assert recorder.told()[2:] == [(TO_USER, "PLAN_RESTORED", {"plan_name": "PRO"})]
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
+    assert recorder.notices()[2:] == [(TO_USER, "PLAN_RESTORED", {"plan_name": "PRO"})]
 
 
 def test_a_subscription_that_never_began_changes_no_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED, status="incomplete"), an_event(seconds=9, status="incomplete_expired"))
-    assert recorder.standing() == (DEFAULT, False, CUSTOMER)
-    assert recorder.told() == []
+    assert recorder.plan_state() == (DEFAULT, False, CUSTOMER)
+    assert recorder.notices() == []
 
 
-def test_the_end_of_an_old_subscription_leaves_the_new_one(recorder: Recorder) -> None:
+def test_end_of_an_old_subscription_keeps_the_plan_of_the_new_one(recorder: Recorder) -> None:
     recorder.take(
         an_event(CREATED, price_ids=[BASIC_PRICE]),
         an_event(CREATED, seconds=5, stripe_subscription_id="sub_2"),
         an_event(DELETED, seconds=9, price_ids=[BASIC_PRICE]),
     )
-    assert recorder.standing() == (PRO, False, CUSTOMER)
-    assert recorder.kinds() == ["PLAN_CHANGED", "PLAN_CHANGED"]
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
+    assert recorder.notice_kinds() == ["PLAN_CHANGED", "PLAN_CHANGED"]
 
 
-def test_an_older_event_that_comes_late_changes_nothing(recorder: Recorder) -> None:
+def test_late_older_event_changes_nothing(recorder: Recorder) -> None:
     recorder.take(an_event(DELETED, seconds=9))
     before = recorder.user().to_dynamodb_dict()
     late = an_event(UPDATED, seconds=5)
     assert recorder.take(late) == []
     assert outcome(late) == (Outcome.SUPERSEDED, True)
     assert recorder.user().to_dynamodb_dict() == before
-    assert recorder.kinds() == ["PLAN_LAPSED"]
+    assert recorder.notice_kinds() == ["PLAN_LAPSED"]
 
 
-def test_in_whatever_order_events_come_the_end_is_the_same(recorder: Recorder) -> None:
+def test_order_of_delivery_does_not_change_the_result(recorder: Recorder) -> None:
     def story(number: int) -> list[StripeEvent]:
         names: dict[str, Any] = {
             "stripe_subscription_id": f"sub_{number}",
@@ -157,39 +157,37 @@ def test_in_whatever_order_events_come_the_end_is_the_same(recorder: Recorder) -
         events = story(number)
         for place in order:
             assert recorder.take(events[place]) == []
-        plan, lapsed, _ = recorder.standing(f"user-{number}")
+        plan, lapsed, _ = recorder.plan_state(f"user-{number}")
         (kept,) = StripeSubscription.query(f"user-{number}")
         ends.add((plan, lapsed, kept.status))
     assert ends == {(PRO, False, "past_due")}
 
 
-def test_the_same_message_twice_changes_nothing_the_second_time(recorder: Recorder) -> None:
+def test_repeated_message_changes_nothing(recorder: Recorder) -> None:
     event = an_event(CREATED)
     recorder.take(event)
     before = [recorder.user().to_dynamodb_dict(), *(one.to_dynamodb_dict() for one in StripeEvent.scan())]
     assert recorder.deliver(event.id, event.id) == []
     assert [recorder.user().to_dynamodb_dict(), *(one.to_dynamodb_dict() for one in StripeEvent.scan())] == before
-    assert len(recorder.told()) == 1
+    assert len(recorder.notices()) == 1
 
 
-def test_a_worker_that_dies_before_it_tells_is_followed_by_one_that_does(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: Any, **__: Any) -> None:
+def test_repeat_after_a_crash_queues_the_notice(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise ConnectionError
 
     event = an_event(CREATED)
     with monkeypatch.context() as patched:
-        patched.setattr(notices, "notify", die)
+        patched.setattr(notices, "notify", crash)
         assert recorder.take(event) == [event.id]
-    assert recorder.standing() == (PRO, False, CUSTOMER)
-    assert recorder.told() == []
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
+    assert recorder.notices() == []
     assert recorder.take(event) == []
-    assert recorder.kinds() == ["PLAN_CHANGED"]
+    assert recorder.notice_kinds() == ["PLAN_CHANGED"]
     assert outcome(event) == (Outcome.APPLIED, True)
 
 
-def test_a_user_who_was_changed_meanwhile_is_read_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_that_changed_meanwhile_is_read_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     find = User.find.__func__  # type: ignore[attr-defined]
     read = []
 
@@ -203,11 +201,11 @@ def test_a_user_who_was_changed_meanwhile_is_read_again(recorder: Recorder, monk
     monkeypatch.setattr(User, "find", classmethod(find_and_be_overtaken))
     assert recorder.take(an_event(CREATED)) == []
     monkeypatch.undo()
-    assert recorder.standing() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
     assert recorder.user().stripe_revision == 8
 
 
-def test_who_is_always_overtaken_comes_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_that_loses_every_attempt_is_delivered_again(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(*_: Any, **__: Any) -> None:
         raise RecordChanged("somebody else")
 
@@ -218,10 +216,10 @@ def test_who_is_always_overtaken_comes_again(recorder: Recorder, monkeypatch: py
     assert recorder.take(event) == []
 
 
-# ------------------------------------------------------------------------------------------------- whose it is
+# ------------------------------------------------------------------------------------------------- the event's user
 
 
-def test_a_customer_whom_nobody_knows_is_applied_to_nobody_and_waits(recorder: Recorder, log: io.StringIO) -> None:
+def test_event_of_an_unknown_customer_changes_nothing_and_waits(recorder: Recorder, log: io.StringIO) -> None:
     before = recorder.user().to_dynamodb_dict()
     event = an_event(CREATED, named_user_id=None)
     assert recorder.take(event) == [event.id]
@@ -230,18 +228,18 @@ def test_a_customer_whom_nobody_knows_is_applied_to_nobody_and_waits(recorder: R
     assert "CustomerUnknown" in log.getvalue()
 
 
-def test_a_user_who_does_not_exist_is_not_made(recorder: Recorder) -> None:
+def test_event_of_an_unknown_user_creates_none_and_waits(recorder: Recorder) -> None:
     event = an_event(CREATED, named_user_id="nobody")
     assert recorder.take(event) == [event.id]
     assert User.count() == 1
     a_user("nobody")
     assert recorder.take(event) == []
-    assert recorder.standing("nobody") == (PRO, False, CUSTOMER)
+    assert recorder.plan_state("nobody") == (PRO, False, CUSTOMER)
 
 
-def test_once_tied_a_customer_needs_no_name(recorder: Recorder) -> None:
+def test_linked_customer_needs_no_user_in_the_metadata(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(DELETED, seconds=9, named_user_id=None))
-    assert recorder.standing() == (PRO, True, CUSTOMER)
+    assert recorder.plan_state() == (PRO, True, CUSTOMER)
 
 
 def test_a_customer_of_one_user_is_never_applied_to_another(recorder: Recorder) -> None:
@@ -249,8 +247,8 @@ def test_a_customer_of_one_user_is_never_applied_to_another(recorder: Recorder) 
     recorder.take(an_event(CREATED))
     stolen = an_event(seconds=9, named_user_id="another", price_ids=[BASIC_PRICE])
     assert recorder.take(stolen) == [stolen.id]
-    assert recorder.standing() == (PRO, False, CUSTOMER)
-    assert recorder.standing("another") == (DEFAULT, False, None)
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state("another") == (DEFAULT, False, None)
 
 
 def test_customers_differ_by_case(recorder: Recorder) -> None:
@@ -258,84 +256,82 @@ def test_customers_differ_by_case(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED))
     other = an_event(CREATED, customer_id=CUSTOMER.upper(), named_user_id="another", stripe_subscription_id="sub_2")
     assert recorder.take(other) == []
-    assert recorder.standing("another") == (PRO, False, CUSTOMER.upper())
-    assert recorder.standing() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state("another") == (PRO, False, CUSTOMER.upper())
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
 
 
-def test_a_user_may_be_two_customers(recorder: Recorder) -> None:
+def test_user_may_have_two_customers(recorder: Recorder) -> None:
     recorder.take(
         an_event(CREATED, price_ids=[BASIC_PRICE]),
         an_event(CREATED, seconds=5, customer_id="cus_2", stripe_subscription_id="sub_2"),
         an_event(DELETED, seconds=9, price_ids=[BASIC_PRICE]),
     )
-    assert recorder.standing()[:2] == (PRO, False)
+    assert recorder.plan_state()[:2] == (PRO, False)
 
 
-# -------------------------------------------------------------------------------------------- what plan it is
+# -------------------------------------------------------------------------------------------- the plan of a price
 
 
-def test_a_price_of_no_plan_waits_and_is_applied_once_a_plan_has_it(recorder: Recorder, log: io.StringIO) -> None:
+def test_event_with_an_unknown_price_waits_until_a_plan_has_it(recorder: Recorder, log: io.StringIO) -> None:
     event = an_event(CREATED, price_ids=["price_new"])
     assert recorder.take(event) == [event.id]
     assert outcome(event) == (Outcome.WAITING, False)
-    assert recorder.standing() == (DEFAULT, False, None)
+    assert recorder.plan_state() == (DEFAULT, False, None)
     assert "PriceUnknown" in log.getvalue()
     a_plan("new", "NEW", "price_new")
     assert recorder.take(event) == []
-    assert recorder.standing() == ("new", False, CUSTOMER)
+    assert recorder.plan_state() == ("new", False, CUSTOMER)
 
 
-def test_a_plan_that_has_got_another_price_is_still_theirs_who_pay_the_old_one(recorder: Recorder) -> None:
+def test_old_price_of_a_plan_still_gives_that_plan(recorder: Recorder) -> None:
     assert recorder.take(an_event(CREATED, price_ids=["price_old"], price_plan_ids=[PRO])) == []
-    assert recorder.standing() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
 
 
 def test_a_lapse_needs_no_price(recorder: Recorder) -> None:
     assert recorder.take(an_event(CREATED), an_event(DELETED, seconds=9, price_ids=["price_gone"])) == []
-    assert recorder.standing() == (PRO, True, CUSTOMER)
+    assert recorder.plan_state() == (PRO, True, CUSTOMER)
 
 
 # --------------------------------------------------------------------------------------------- failed payments
 
 
-def test_a_failed_payment_is_told_and_changes_no_plan(recorder: Recorder) -> None:
+def test_failed_payment_is_notified_and_changes_no_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED))
     before = recorder.user().to_dynamodb_dict()
     event = an_event(PAYMENT_FAILED, seconds=5)
     assert recorder.take(event) == []
     assert recorder.user().to_dynamodb_dict() == before
-    assert recorder.told()[1:] == [
+    assert recorder.notices()[1:] == [
         (TO_USER, "PAYMENT_FAILED", {"plan_name": "PRO", "amount_usd": "40.00", "next_attempt_at": None})
     ]
     assert outcome(event) == (Outcome.APPLIED, True)
 
 
-def test_one_attempt_is_told_once_and_the_next_one_again(recorder: Recorder) -> None:
+def test_each_payment_attempt_is_notified_once(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED))
     for attempt in (1, 1, 2):
         recorder.take(an_event(PAYMENT_FAILED, seconds=5, attempt_count=attempt))
-    assert recorder.kinds() == ["PLAN_CHANGED", "PAYMENT_FAILED", "PAYMENT_FAILED"]
+    assert recorder.notice_kinds() == ["PLAN_CHANGED", "PAYMENT_FAILED", "PAYMENT_FAILED"]
 
 
 @pytest.mark.parametrize(("status", "told"), [("active", False), ("canceled", False), ("past_due", True)])
-def test_a_failed_payment_that_comes_late_is_told_while_it_is_still_owed(
-    recorder: Recorder, status: str, told: bool
-) -> None:
+def test_late_failed_payment_is_notified_only_while_it_is_due(recorder: Recorder, status: str, told: bool) -> None:
     recorder.take(an_event(CREATED), an_event(seconds=9, status=status))
     recorder.take(an_event(PAYMENT_FAILED, seconds=5))
-    assert ("PAYMENT_FAILED" in recorder.kinds()) is told
+    assert ("PAYMENT_FAILED" in recorder.notice_kinds()) is told
 
 
-def test_a_failed_payment_that_comes_before_its_subscription_is_told(recorder: Recorder) -> None:
+def test_failed_payment_before_its_subscription_is_notified(recorder: Recorder) -> None:
     assert recorder.take(an_event(PAYMENT_FAILED)) == []
-    assert [recipient for recipient, _, _ in recorder.told()] == [TO_USER]
+    assert [recipient for recipient, _, _ in recorder.notices()] == [TO_USER]
 
 
-def test_an_invoice_of_no_subscription_is_none_of_ours(recorder: Recorder) -> None:
+def test_invoice_without_a_subscription_is_ignored(recorder: Recorder) -> None:
     event = an_event(PAYMENT_FAILED, stripe_subscription_id=None, named_user_id=None)
     assert recorder.take(event) == []
     assert outcome(event) == (Outcome.NOT_OURS, True)
-    assert recorder.told() == []
+    assert recorder.notices() == []
 
 
 # ------------------------------------------------------------------------------------------------- the messages
@@ -351,20 +347,20 @@ def test_sample_events(recorder: Recorder, name: str, failures: int) -> None:
     an_event(CREATED, event_id="evt_1Q0created").store_once()
     answer = lambda_handler(sample(name), FakeContext())
     assert len(answer["batchItemFailures"]) == failures
-    assert recorder.standing()[0] == (DEFAULT if failures else PRO)
+    assert recorder.plan_state()[0] == (DEFAULT if failures else PRO)
 
 
 def test_an_event_that_is_not_stored_fails_its_message(recorder: Recorder) -> None:
     assert recorder.deliver("evt_unknown") == ["evt_unknown"]
 
 
-def test_one_event_that_waits_holds_back_no_other_customer(recorder: Recorder) -> None:
+def test_event_that_waits_does_not_delay_another_customer(recorder: Recorder) -> None:
     unknown = an_event(CREATED, customer_id="cus_unknown", named_user_id=None)
     assert recorder.take(unknown, an_event(CREATED)) == [unknown.id]
-    assert recorder.standing() == (PRO, False, CUSTOMER)
+    assert recorder.plan_state() == (PRO, False, CUSTOMER)
 
 
-def test_times_are_those_of_the_change(recorder: Recorder) -> None:
+def test_subscription_time_changes_only_with_the_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED))
     first = recorder.user().subscription_updated_at
     recorder.take(an_event(seconds=5))

@@ -1,4 +1,4 @@
-"""The rules alone: which of two events is the newer, and what subscriptions come to."""
+"""The rules alone: which of two events is newer, and which plan subscriptions entitle to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.subscription_recorder.standing import plans_of, stand, supersedes
+from functions.subscription_recorder.entitlement import entitlement_of, plans_of, supersedes
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType
 from shared.models.stripe_subscription import StripeSubscription
@@ -19,7 +19,7 @@ from tests.unit.records import USER_ID
 
 
 def shown(type_: EventType = UPDATED, **values: Any) -> StripeSubscription:
-    return StripeSubscription.as_told(an_event(type_, **values), user_id=USER_ID)
+    return StripeSubscription.from_event(an_event(type_, **values), user_id=USER_ID)
 
 
 def newest(events: tuple[StripeSubscription, ...]) -> StripeSubscription:
@@ -34,7 +34,7 @@ def received(seconds: int) -> datetime:
     return BEGAN + timedelta(seconds=seconds)
 
 
-def test_the_later_second_wins() -> None:
+def test_event_of_the_later_second_wins() -> None:
     assert supersedes(shown(seconds=1), shown(DELETED, seconds=0))
     assert not supersedes(shown(DELETED, seconds=0), shown(seconds=1))
 
@@ -59,24 +59,24 @@ def test_of_two_updates_in_a_second_the_one_that_changed_the_other_wins() -> Non
     assert not supersedes(first, second)
 
 
-def test_a_change_of_the_price_counts_alike() -> None:
+def test_of_two_price_changes_in_a_second_the_one_that_changed_the_other_wins() -> None:
     first = shown(event_id="evt_9", price_ids=["price_basic"])
     second = shown(event_id="evt_1", price_ids=["price_pro"], previous_price_ids=["price_basic"])
     assert supersedes(second, first)
     assert not supersedes(first, second)
 
 
-def test_where_neither_says_so_the_one_that_reached_us_last_wins() -> None:
+def test_without_previous_values_the_event_received_last_wins() -> None:
     events = tuple(shown(event_id=f"evt_{9 - number}", received_at=received(number)) for number in range(4))
     assert {newest(order).event_id for order in permutations(events)} == {"evt_6"}
 
 
-def test_what_reached_us_at_once_ends_with_the_same_for_all() -> None:
+def test_events_received_at_once_have_one_winner_in_any_order() -> None:
     events = tuple(shown(event_id=f"evt_{number}", received_at=received(0)) for number in range(4))
     assert {newest(order).event_id for order in permutations(events)} == {"evt_3"}
 
 
-def test_a_status_that_changed_and_changed_back_within_a_second_is_the_last_that_reached_us() -> None:
+def test_status_that_changed_back_within_a_second_is_the_one_received_last() -> None:
     events = (
         shown(event_id="evt_9", status="active", previous_status="incomplete", received_at=received(1)),
         shown(event_id="evt_8", status="unpaid", previous_status="active", received_at=received(2)),
@@ -85,7 +85,7 @@ def test_a_status_that_changed_and_changed_back_within_a_second_is_the_last_that
     assert {newest(order).event_id for order in permutations(events)} == {"evt_7"}
 
 
-def test_a_record_from_before_the_time_was_kept_gives_way() -> None:
+def test_record_without_a_received_time_counts_as_older() -> None:
     old, new = shown(event_id="evt_9"), shown(event_id="evt_1")
     old.received_at = None
     assert supersedes(new, old)
@@ -100,7 +100,7 @@ STATUSES = ["active", "trialing", "past_due", "unpaid", "canceled", "paused", "i
     second=st.tuples(st.sampled_from(STATUSES), st.sampled_from([None, *STATUSES])),
     seconds=st.integers(0, 1),
 )
-def test_of_two_events_exactly_one_is_the_newer(
+def test_of_two_events_exactly_one_is_newer(
     first: tuple[str, str | None], second: tuple[str, str | None], seconds: int
 ) -> None:
     one = shown(event_id="evt_1", status=first[0], previous_status=first[1])
@@ -122,28 +122,28 @@ def test_of_two_events_exactly_one_is_the_newer(
         ("something_new", False, False),
     ],
 )
-def test_what_a_status_means(status: str, entitles: bool, lapses: bool) -> None:
-    standing = stand([shown(status=status)])
-    assert (standing.entitling is not None, standing.lapsed) == (entitles, lapses)
+def test_status_entitles_lapses_or_changes_nothing(status: str, entitles: bool, lapses: bool) -> None:
+    entitlement = entitlement_of([shown(status=status)])
+    assert (entitlement.subscription is not None, entitlement.lapsed) == (entitles, lapses)
 
 
-def test_who_has_none_has_not_lapsed() -> None:
-    assert (stand([]).entitling, stand([]).lapsed) == (None, False)
+def test_user_without_subscriptions_has_not_lapsed() -> None:
+    assert (entitlement_of([]).subscription, entitlement_of([]).lapsed) == (None, False)
 
 
-def test_the_end_of_one_subscription_is_not_the_end_of_another() -> None:
+def test_end_of_one_subscription_leaves_another() -> None:
     old = shown(DELETED, stripe_subscription_id="sub_1")
     new = shown(stripe_subscription_id="sub_2")
-    assert stand([old, new]).entitling is new
-    assert stand([new, old]).entitling is new
+    assert entitlement_of([old, new]).subscription is new
+    assert entitlement_of([new, old]).subscription is new
 
 
-def test_the_subscription_that_began_last_decides_and_a_paid_one_before_one_in_grace() -> None:
+def test_newest_subscription_decides_and_paid_comes_before_grace() -> None:
     old = shown(stripe_subscription_id="sub_9")
     new = shown(stripe_subscription_id="sub_1", started_at=BEGAN + timedelta(days=1))
-    assert stand([new, old]).entitling is new
+    assert entitlement_of([new, old]).subscription is new
     owed = shown(stripe_subscription_id="sub_1", started_at=BEGAN + timedelta(days=1), status="past_due")
-    assert stand([owed, old]).entitling is old
+    assert entitlement_of([owed, old]).subscription is old
 
 
 PLANS = [
