@@ -41,12 +41,12 @@ class References:
 async def read_references(followers: Collection[Follower]) -> References:
     """Return what the followers refer to."""
     keys, users, profiles, slots = await asyncio.gather(
-        _find(ExchangeKey, {follower.api_key_id for follower in followers}),
-        _find(User, {follower.user_id for follower in followers}),
-        _find(RiskProfile, {follower.risk_profile_id for follower in followers}),
-        _find(PositionSlot, {(follower.api_key_id, follower.symbol) for follower in followers if not follower.active}),
+        _find(ExchangeKey, [follower.api_key_id for follower in followers]),
+        _find(User, [follower.user_id for follower in followers]),
+        _find(RiskProfile, [follower.risk_profile_id for follower in followers]),
+        _find(PositionSlot, [(follower.api_key_id, follower.symbol) for follower in followers if not follower.active]),
     )
-    plans = await _find(Plan, {user.subscription_id for user in users.values() if user.subscription_id})
+    plans = await _find(Plan, [user.subscription_id for user in users.values() if user.subscription_id])
     return References(keys=keys, users=users, profiles=profiles, plans=plans, slots=slots)
 
 

@@ -138,13 +138,19 @@ class Table(Model):
 
     @classmethod
     def find_many(cls: type[_M], keys: Iterable[Any], *, consistent: bool = False) -> dict[Any, _M]:
-        """Return the records with these keys (hash keys, or pairs) by key; 100 a request, missing ones left out."""
+        """Return the records with these keys (hash keys, or pairs) in the keys' order; missing ones are left out.
+
+        A request is for 100 keys.
+        """
         distinct = list(dict.fromkeys(keys))
         hash_name, range_name = cls._key_names()
         found = cls.batch_get(distinct, consistent_read=consistent) if distinct else []
         if range_name is None:
-            return {getattr(record, hash_name): record for record in found}
-        return {(getattr(record, hash_name), getattr(record, range_name)): record for record in found}
+            by_key = {getattr(record, hash_name): record for record in found}
+        else:
+            by_key = {(getattr(record, hash_name), getattr(record, range_name)): record for record in found}
+        # PynamoDB makes a set of the keys and DynamoDB answers in any order.
+        return {key: by_key[key] for key in distinct if key in by_key}
 
     @classmethod
     def _key_names(cls) -> tuple[str, str | None]:
