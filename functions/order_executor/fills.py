@@ -57,7 +57,7 @@ class FillBook:
             listed = await self.account.orders_since(self.symbol, first - _LATE_BY)
             self._names |= {view.exchange_order_id: view.client_order_id for view in listed}
         else:
-            asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in unknown)
+            asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in sorted(unknown))
             found = await asyncio.gather(*asked)
             # What the exchange does not know now is nobody's for now, and asked for again by the next reading.
             self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
