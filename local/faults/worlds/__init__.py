@@ -10,10 +10,12 @@ queues.py      SQS: late, twice, out of order
 exchange.py    the paper exchange behind connections that break, and a watch on naked positions
 workers.py     invocations of Lambda functions, killed and frozen between any two steps
 chances.py     how often what goes wrong
-world.py       one world: its parts, its functions, from beginning to end
+world.py       one world: its parts, and what its tables hold
 people.py      whom it begins with: a strategy, followers, their accounts
 course.py      what happens: alerts, the market's moves, what admins and owners do
 owner.py       what an account's owner does on the exchange's page
 checks.py      the exchange's books against ours
+simulation.py  runs the product in a world, from beginning to end
+verdict.py     what a simulation found
 mutations.py   the product with one of its rules taken out: the harness must notice
 """

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 from local.faults.worlds.mutations import MUTATIONS, mutated
-from local.faults.worlds.world import Verdict, World
+from local.faults.worlds.simulation import Simulation
+from local.faults.worlds.verdict import Verdict
 
 N = int(os.environ.get("N", "") or "1000")
 SEED = int(os.environ.get("SEED", "") or "1")
@@ -28,7 +29,7 @@ _HASH_SEED = "0"
 def live(seed: int, mutation: str = "") -> Verdict:
     """Let one world live, with one of the product's rules taken out if so wished."""
     with mutated(mutation):
-        return World(seed).run()
+        return Simulation(seed).run()
 
 
 def main() -> int:

@@ -7,9 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from local.faults.worlds.exchange import SYMBOL
+from local.faults.worlds.people import Person
+from local.faults.worlds.verdict import Verdict
+from local.faults.worlds.world import World
 from local.paper_exchange import state
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import AlgoOrder, IncomeType, Order
@@ -19,10 +21,6 @@ from shared.models.position_slot import PositionSlot
 from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
-
-if TYPE_CHECKING:
-    from local.faults.worlds.people import Person
-    from local.faults.worlds.world import Verdict, World
 
 ALIVE_MS = 5_000
 KILLED_MS = 25_000

@@ -6,21 +6,18 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from functions.admin_strategy_follower import closing
 from local.faults.worlds import owner
 from local.faults.worlds.exchange import SYMBOL
 from local.faults.worlds.people import Person
+from local.faults.worlds.world import World
 from shared.acceptance import Acceptance, accept_alert
 from shared.clock import utc_now
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import EVERYTHING, TradingSwitch
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
-
-if TYPE_CHECKING:
-    from local.faults.worlds.world import World
 
 ALERTS = 5
 _DELIVERIES = 4

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from local.faults.worlds.mutations import MUTATIONS, mutated
-from local.faults.worlds.world import Verdict, World
+from local.faults.worlds.simulation import Simulation
+from local.faults.worlds.verdict import Verdict
 
 SEEDS = range(1, 9)
 
@@ -16,7 +17,7 @@ BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions
 
 
 def live(seed: int) -> Verdict:
-    return World(seed).run()
+    return Simulation(seed).run()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,0 +1,218 @@
+"""Runs the product in one world, and judges what became of it.
+
+Everything hangs on the seed: the same seed is the same world, to the last request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from functions.order_executor import accounts
+from functions.order_executor import service as executor
+from functions.position_watcher import app as watcher_app
+from functions.position_watcher import service as watcher
+from functions.trigger_fanout.service import fan_out
+from local.faults.worlds import checks
+from local.faults.worlds.clock import SimulatedLoop, Stalled
+from local.faults.worlds.course import Course
+from local.faults.worlds.exchange import ExchangeSession
+from local.faults.worlds.people import settle_in
+from local.faults.worlds.tables import fresh_tables
+from local.faults.worlds.verdict import Verdict
+from local.faults.worlds.world import World
+from shared import config, messages, observability, secrets, side_by_side, worker
+from shared.exchange import lanes, markets, transport
+from shared.exchange.server_clock import server_clock
+from shared.messages import read_order_message, read_trigger_message
+from shared.models.execution import Execution
+from shared.trading.execution import ExecutionState
+from shared.worker import GRACE_S, RESERVE_S, Record, handle_batch
+
+_OUR_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
+
+_DEADLINE_S = 30.0 - GRACE_S - RESERVE_S
+"""Of a batch whose invocation has just begun."""
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_REGION": "us-east-1",
+    "EXCHANGE_URL": "http://exchange",
+    "TRIGGERS_QUEUE_URL": "triggers",
+    "ORDERS_QUEUE_URL": "orders",
+    "RECONCILE_QUEUE_URL": "reconcile",
+    "SECRETS_KEY_ID": "none",
+}
+
+
+class Simulation:
+    """Runs the product in one world, from beginning to end."""
+
+    def __init__(self, seed: int) -> None:
+        self._world = World(seed)
+        self._mistakes: list[str] = []
+
+    # -- the whole of it -------------------------------------------------------------------------------------------
+
+    def run(self) -> Verdict:
+        """Live it from beginning to end, and judge it."""
+        loop = SimulatedLoop(self._world.clock, dice=self._world.dice)
+        loop.set_exception_handler(lambda *_: None)  # the dead tell of their death
+        with self._world.clock.everywhere(), self._product(loop):
+            try:
+                return loop.run_until_complete(self._live())
+            except Stalled:
+                return Verdict(self._world.seed, faults=["stalled: somebody waits for what never comes"])
+            finally:
+                _end(loop)
+
+    @contextmanager
+    def _product(self, loop: SimulatedLoop) -> Iterator[None]:
+        """Put the product into this world: its clients, its ids, and nothing remembered of another world."""
+        chance = random.Random(self._world.seed + 1)  # noqa: S311 - see above
+        random.seed(self._world.seed + 2)
+        with (
+            mock.patch.dict(os.environ, ENVIRONMENT),
+            mock.patch.object(os, "urandom", chance.randbytes),
+            mock.patch.object(messages, "_sqs", return_value=self._world.queues),
+            mock.patch.object(secrets, "unseal", lambda ciphertext, **_: ciphertext.decode()),
+            mock.patch.object(side_by_side, "WORKERS", 1),
+            mock.patch.object(worker, "_log_failure", self._note_failure),
+            mock.patch.object(observability, "single_metric", mock.MagicMock()),
+            _quiet(),
+            mock.patch.object(transport, "_session", ExchangeSession(self._world.exchange, self._world.chances)),
+            mock.patch.object(transport, "_session_loop", loop),
+        ):
+            config.settings.cache_clear()
+            transport._template.cache_clear()
+            server_clock.offset_ms = server_clock.measurements = 0
+            server_clock.in_step = True
+            lanes.forget()
+            markets._filters_until = 0.0
+            markets._brackets.clear()
+            accounts._kept.clear()
+            with fresh_tables(self._world.clock, self._world.chances):
+                yield
+        config.settings.cache_clear()
+        transport._template.cache_clear()
+
+    async def _live(self) -> Verdict:
+        with self._world.chances.none():
+            self._world.strategy, self._world.people = settle_in(self._world.exchange, self._world.dice)
+        course = Course(self._world)
+        self._world.queues.serve("triggers", self._functions(self._fan_out), fifo=True)
+        self._world.queues.serve("orders", self._functions(self._execute, queue_url="orders"), fifo=True)
+        self._world.queues.serve("reconcile", self._functions(self._handle_dead_man), fifo=False)
+        running = [asyncio.create_task(self._world.queues.run()), asyncio.create_task(self._watch())]
+        try:
+            await course.run()
+            self._world.chances.on = False
+            await self._come_to_rest(within_s=600)
+            faults = checks.while_open(self._world)
+            await self._end_everything(course)
+        finally:
+            for task in running:
+                task.cancel()
+        verdict = Verdict(self._world.seed, faults=[*self._mistakes, *faults, *checks.at_the_end(self._world)])
+        checks.sum_up(self._world, verdict)
+        return verdict
+
+    # -- the functions ---------------------------------------------------------------------------------------------
+
+    def _functions(
+        self, handle: Callable[[Record], Awaitable[None]], *, queue_url: str | None = None
+    ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+        async def invoke(event: dict[str, Any]) -> dict[str, Any]:
+            return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue_url=queue_url)
+
+        return invoke
+
+    async def _fan_out(self, record: Record) -> None:
+        await fan_out(read_trigger_message(record.body), delivery=f"{record.message_id}-{record.receive_count}")
+
+    async def _execute(self, record: Record) -> None:
+        await executor.handle(read_order_message(record.body), ends_at_s=self._world.clock.monotonic() + _DEADLINE_S)
+
+    async def _handle_dead_man(self, record: Record) -> None:
+        await watcher_app.handle(record)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(60)
+            await self._world.invoke_alone(watcher.watch())
+
+    def _note_failure(self, record: Record, error: Exception, *, left_waiting: int) -> None:
+        """Count a record that failed; an error that no fault of the world explains is one of ours."""
+        del left_waiting
+        self._world.chances.happened[f"record failed: {type(error).__name__}"] += 1
+        if isinstance(error, _OUR_MISTAKES):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._mistakes.append(
+                f"{type(error).__name__}: {error}, in {where.filename}:{where.lineno} of {record.body}"
+            )
+
+    # -- its end ---------------------------------------------------------------------------------------------------
+
+    async def _come_to_rest(self, *, within_s: float) -> None:
+        """Wait until no execution is on its way anywhere, and the watcher has looked at each again."""
+        await asyncio.sleep(150)
+        deadline_s = self._world.clock.monotonic() + within_s
+        while self._world.clock.monotonic() < deadline_s:
+            await asyncio.sleep(5)
+            if all(_rests(execution) for execution in self._world.executions()) and not self._world.pending_triggers():
+                return
+
+    async def _end_everything(self, course: Course) -> None:
+        """Close what is open, and let a day pass for what is only watched."""
+        if self._world.dice.random() < 0.5:  # noqa: PLR2004
+            await course.close_everything()
+        else:
+            course.move_through_every_stop()
+        await self._until_ended(within_s=900)
+        if self._world.active():
+            self._world.clock.advance(24 * 3600)
+            await self._until_ended(within_s=300)
+
+    async def _until_ended(self, *, within_s: float) -> None:
+        """Wait until nothing is active, no message is left, and nothing is done any more."""
+        deadline_s = self._world.clock.monotonic() + within_s
+        while self._world.clock.monotonic() < deadline_s:
+            await asyncio.sleep(5)
+            over = all(execution.state is ExecutionState.ENTRY_UNKNOWN for execution in self._world.active())
+            if over and self._world.queues.at_rest:
+                return
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the product log to nobody: what becomes of it is judged by its records."""
+    level = observability.logger.log_level
+    observability.logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
+    try:
+        yield
+    finally:
+        observability.logger.setLevel(level)
+
+
+def _rests(execution: Execution) -> bool:
+    return not execution.active or execution.state in {ExecutionState.PROTECTED, ExecutionState.ENTRY_UNKNOWN}
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Leave nothing of this world running."""
+
+    async def cancel_all() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    loop.run_until_complete(cancel_all())
+    loop.close()

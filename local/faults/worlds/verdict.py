@@ -1,0 +1,23 @@
+"""What a simulation found. Judges nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of a world."""
+
+    seed: int
+    faults: list[str] = field(default_factory=list)
+    """What must not be; nothing is a good world."""
+    executions: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
+    longest_naked_ms: int = 0
+    """With every worker alive."""
+    longest_naked_killed_ms: int = 0
+    fingerprint: str = ""
+    """Of everything that the exchange has in its books: equal for equal worlds."""
