@@ -78,7 +78,7 @@ def _show_demo(running: Running) -> None:
     draft.write_text(json.dumps(running.session()), encoding="utf-8")
     result = subprocess.run(  # noqa: S603 - our own module
         [
-            *(sys.executable, "-m", "local.stack.demo", str(draft), str(running.seed_file)),
+            *(sys.executable, "-m", "local.demo", str(draft), str(running.seed_file)),
             running.deployed.outputs["ReportSenderName"],
         ],
         cwd=ROOT,

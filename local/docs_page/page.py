@@ -14,12 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
-from local.stack.places import ROOT
-
-DOCUMENT = ROOT / "docs" / "openapi.json"
 WEBHOOK_PREFIX = "/docs/webhook"
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).resolve().parent
+_DOCUMENT = _HERE.parents[1] / "docs" / "openapi.json"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Cache-Control": "no-store",
@@ -35,7 +33,7 @@ def add_page(application: web.Application, *, seed_file: Path, webhook: Handler)
         return web.json_response({"adminToken": _token(seed_file)}, headers=_HEADERS)
 
     async def document(_: web.Request) -> web.StreamResponse:
-        return web.json_response(local_document(_read(DOCUMENT)), headers=_HEADERS)
+        return web.json_response(local_document(_read(_DOCUMENT)), headers=_HEADERS)
 
     router = application.router
     router.add_get("/docs", _only_here(_file(_HERE / "index.html")))

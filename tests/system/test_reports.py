@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack.demo_report import letters
+from local.demo.report import letters
 from local.telegram.bot import messages
 from tests.system.stack_client import Stack, wait_for
 

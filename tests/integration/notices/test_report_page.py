@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from functions.report_sender.chart import draw_curve
-from local.stack.demo_report import with_images
+from local.demo.report import with_images
 from shared.models.notice import InlineImage
 from shared.notifications.kinds import WeeklyReport
 from shared.notifications.period import ASSET

@@ -1,6 +1,6 @@
 """Fires the demo alert and shows what became of each follower, then what the business around it does; seeds nothing.
 
-Runs as `python -m local.stack.demo`.
+Runs as `python -m local.demo`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from local.stack import json_http
-from local.stack.demo_balance import deposit
-from local.stack.demo_plan import change_plan
-from local.stack.demo_report import report
+from local.demo import json_http
+from local.demo.balance import deposit
+from local.demo.plan import change_plan
+from local.demo.report import report
 from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active

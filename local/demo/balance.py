@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
-from local.stack import json_http
+from local.demo import json_http
 from shared.clock import utc_now
 from shared.config import settings
 from shared.messages import KeyMessage, send_keys

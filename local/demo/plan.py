@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 
-from local.stack import json_http
+from local.demo import json_http
 from local.stripe import PRO_PRICE, STANDARD_PRICE
 from shared.models.plan import Plan
 from shared.models.user import User

@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from local.stack import json_http
+from local.demo import json_http
 from local.stack.places import LOCAL
 from shared.config import settings
 from shared.models.notice import Channel, InlineImage, Notice
