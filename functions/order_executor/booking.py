@@ -8,16 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
-from types import MappingProxyType
 
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.clock import to_ms, utc_now
-from shared.config import settings
 from shared.errors import ExchangeError, RecordChanged
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import OrderStatus
@@ -25,74 +22,23 @@ from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
-from shared.trading.booking import Booking, Fill, average_price, book_position
-from shared.trading.execution import HOLDS_QUANTITY, CloseReason, ExecutionState
+from shared.trading.booking import Booking, average_price
+from shared.trading.execution import HOLDS_QUANTITY, ExecutionState
 from shared.trading.funding import FundingPayment, funding_span, may_have_funding
-from shared.trading.ids import parse_client_order_id
-
-_END_POLLS = 8
-_POLL_S = 0.2
 
 _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
 
 
-def reckon(
-    session: ExecutionSession,
-    *,
-    whoever: bool = False,
-    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
-    payments: Sequence[FundingPayment] = (),
-) -> Booking | None:
-    """Return what has become of the position by the fills that were read last, or None if no entry shows yet.
-
-    `whoever` counts what another execution of ours has closed too: by a rule that was broken, but closed it is.
-    """
-    execution, prefix = session.execution, settings().broker_prefix
-    fills = [_nobodys(fill, execution.id, prefix=prefix) for fill in session.fills] if whoever else session.fills
-    return book_position(
-        execution_id=execution.id,
-        entry_side=execution.side,
-        fills=fills,
-        prefix=prefix,
-        deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
-        fee_prices=fee_prices,
-        payments=payments,
-    )
-
-
-def _nobodys(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
-    ref = parse_client_order_id(fill.client_order_id, prefix=prefix)
-    return fill if ref is None or ref.execution_id == execution_id else replace(fill, client_order_id="")
-
-
-async def wait_for_end(
-    session: ExecutionSession, *, polls: int = _END_POLLS, whoever: bool = False, seen: bool = False
-) -> Booking | None:
-    """Return the position's end once the fills show that nothing of it is left; None while they do not.
-
-    `seen` begins with the fills that were read a moment ago.
-    """
-    for attempt in range(polls):
-        if attempt or not seen:
-            await session.read_fills()
-        end = reckon(session, whoever=whoever)
-        if end is not None and end.close_reason is not None:
-            return end
-        if attempt + 1 < polls:
-            await asyncio.sleep(_POLL_S * (attempt + 1))
-            await session.lease.hold()
-    logger.warning("fills_incomplete", execution_id=session.execution.id)
-    return None
-
-
-async def book(session: ExecutionSession, end: Booking, *, whoever: bool = False) -> None:
+async def book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
     """Book an ended position and free its slot, in one write with the follower's performance."""
     if session.execution.state is ExecutionState.ENTERING:
         await session.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
     wallet, fee_prices, payments, _ = await asyncio.gather(
         session.account.wallet_balance(), _fee_prices(session), _payments(session, end), _learn_orders(session)
     )
-    final = reckon(session, whoever=whoever, fee_prices=fee_prices, payments=payments)
+    final = position_from_fills(
+        session, include_other_executions=include_other_executions, fee_prices=fee_prices, payments=payments
+    )
     if final is None:
         raise RecordChanged("the fills of an end are gone: look again")
     unpriced = sorted({fill.fee_asset for fill in session.fills} - fee_prices.keys())

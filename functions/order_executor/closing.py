@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import booking
+from functions.order_executor.position import left_of_ours
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
 from shared.clock import utc_now
@@ -167,20 +167,6 @@ async def _note(session: ExecutionSession, leg: Leg) -> None:
         if leg is not Leg.FLATTEN:
             raise
         logger.exception("flattening_not_noted", execution_id=session.execution.id)
-
-
-async def left_of_ours(session: ExecutionSession) -> Decimal:
-    """Return how much of ours is still open, by the exchange's fills, read now.
-
-    What the exchange has said of a close of ours, but does not show among its fills yet, is closed too.
-    """
-    await session.read_fills()
-    seen = booking.reckon(session)
-    left = (session.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
-    for order in session.of_leg(Leg.CLOSE, Leg.FLATTEN):
-        shown = sum((f.amount for f in session.fills if f.client_order_id == order.client_order_id), Decimal(0))
-        left -= max((order.filled or Decimal(0)) - shown, Decimal(0))
-    return max(left, Decimal(0))
 
 
 async def clear(session: ExecutionSession) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import admission, booking
+from functions.order_executor import admission
+from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import (
@@ -191,7 +192,7 @@ async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
         late = by_id.get(other.client_order_id)
         if late is not None and late.filled:
             return Filled(amount=late.filled, view=late)
-    if booking.reckon(session) is not None:
+    if position_from_fills(session) is not None:
         raise OutcomeUnknown("fills without the order that they are of: look again")
     if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
         # Ours, with books that lag, or the owner's: time tells. Id and fills decide in the end.

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import assert_never
 
-from functions.order_executor import admission, booking, closing, entering, protecting, watching
+from functions.order_executor import admission, booking, closing, entering, position, protecting, watching
 from functions.order_executor.closing import Closed
 from functions.order_executor.entering import Absent, Filled, Outcome, Refused
 from functions.order_executor.protecting import ATTENTION
@@ -27,7 +27,7 @@ from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import Leg
 
 WATCH_UNKNOWN_FOR = timedelta(hours=24)
-WHOEVER_AFTER = timedelta(seconds=60)
+_OTHERS_AFTER = timedelta(seconds=60)
 UNEXPLAINED_AFTER = timedelta(minutes=10)
 DUST_LEFT = "DUST_LEFT"
 """The reason on an execution whose rest is too little to be closed by an order."""
@@ -103,7 +103,7 @@ async def _resolve(session: ExecutionSession) -> None:
 
 async def _protect_what_is_left(session: ExecutionSession, filled: Filled) -> None:
     """Protect a position that somebody else opened a while ago: it may have been closed since, and not by us."""
-    left = await closing.left_of_ours(session)
+    left = await position.left_of_ours(session)
     if left:
         await _protect(session, Filled(amount=filled.amount, view=filled.view), left=left)
         return
@@ -195,10 +195,10 @@ async def _end_flat(session: ExecutionSession) -> None:
     """End a position that the venue reads as flat. Once, that may be a late answer: only the fills are the end."""
     flat_since = session.execution.flat_since or utc_now()
     flat_for = utc_now() - flat_since
-    whoever = flat_for > WHOEVER_AFTER
-    end = await booking.wait_for_end(session, polls=2, whoever=whoever)
+    others = flat_for > _OTHERS_AFTER
+    end = await position.wait_for_end(session, polls=2, include_other_executions=others)
     if end is not None:
-        await _finish(session, end, whoever=whoever)
+        await _finish(session, end, include_other_executions=others)
     elif flat_for > UNEXPLAINED_AFTER:
         logger.error("position_unexplained", execution_id=session.execution.id)
         count_outcome(ATTENTION)
@@ -213,7 +213,7 @@ async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bl
     closed = await closing.close(session, leg=leg, reason=reason, blind=blind)
     match closed:
         case Closed.WHOLE:
-            end = await booking.wait_for_end(session, seen=True)
+            end = await position.wait_for_end(session, already_read=True)
             if end is not None:
                 await _finish(session, end)
                 return
@@ -238,13 +238,13 @@ async def _leave_dust(session: ExecutionSession) -> None:
     if session.execution.reason != DUST_LEFT:
         logger.error("dust_left", execution_id=session.execution.id)
         count_outcome(ATTENTION)
-        left = await closing.left_of_ours(session)
+        left = await position.left_of_ours(session)
         await session.advance(reason=DUST_LEFT, detail=f"{left} is below the exchange's minimum")
     await session.advance(due_at=due_in(_DUST_EVERY_S))
 
 
-async def _finish(session: ExecutionSession, end: Booking, *, whoever: bool = False) -> None:
+async def _finish(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
     """Free the account for the next entry: nothing of this one may stand, or be carried out any more."""
     await session.lease.outlast_unsure()
     await closing.clear(session)
-    await booking.book(session, end, whoever=whoever)
+    await booking.book(session, end, include_other_executions=include_other_executions)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from functions.order_executor import closing, protecting, targets
+from functions.order_executor import closing, position, protecting, targets
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import RecordChanged
@@ -62,7 +62,7 @@ async def look(session: ExecutionSession) -> Found:
     stops = await _judge_stops(session, standing, left=left, held=held)
     if stops.missing or stops.wrong:
         # It may have done its work, with the owner's own position in its place by now: ask the fills before placing it.
-        left_now = await closing.left_of_ours(session)
+        left_now = await position.left_of_ours(session)
         if not left_now:
             return Found.FLAT
         if not await _mend_stops(session, stops, left=left_now):
@@ -83,7 +83,7 @@ async def look(session: ExecutionSession) -> Found:
 
 async def keep_guarded(session: ExecutionSession) -> None:
     """Put back the stops of a position that could not be closed; what cannot be placed either is logged there."""
-    held, left = await asyncio.gather(session.position(), closing.left_of_ours(session))
+    held, left = await asyncio.gather(session.position(), position.left_of_ours(session))
     if held and left:
         standing = await session.account.open_orders(session.symbol)
         await _mend_stops(session, await _judge_stops(session, standing, left=left, held=held), left=left)
@@ -102,7 +102,7 @@ async def _left(session: ExecutionSession, held: Decimal) -> Decimal:
     once = len(session.of_leg(Leg.ENTRY)) == 1
     if once and known is not None and held == session.execution.seen_amount:
         return known
-    return await closing.left_of_ours(session)
+    return await position.left_of_ours(session)
 
 
 async def _judge_stops(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 
-from functions.order_executor import booking, settling
+from functions.order_executor import booking, position, settling
 from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.views import OrderView
@@ -251,7 +251,7 @@ def test_flattening_that_is_taken_up_again_spares_what_the_owner_bought(
         return None
 
     with monkeypatch.context() as patch:
-        patch.setattr(booking, "wait_for_end", no_end)
+        patch.setattr(position, "wait_for_end", no_end)
         execution = world.opened(person)
     assert execution.state is ExecutionState.FLATTENING
     world.trade_by_hand(person, "BUY", "0.300")

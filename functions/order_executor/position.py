@@ -1,0 +1,95 @@
+"""What is left of an execution's position, by the exchange's fills. Sends nothing.
+
+A position that reads 0 once may be a late answer, and one that does not read 0 may be the owner's. So fills decide what
+is ours, what is left of it, and whether it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from functions.order_executor.session import ExecutionSession
+from shared.config import settings
+from shared.observability import logger
+from shared.trading.booking import Booking, Fill, book_position
+from shared.trading.execution import CloseReason
+from shared.trading.funding import FundingPayment
+from shared.trading.ids import Leg, parse_client_order_id
+
+_END_POLLS = 8
+_POLL_S = 0.2
+
+
+def position_from_fills(
+    session: ExecutionSession,
+    *,
+    include_other_executions: bool = False,
+    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
+    payments: Sequence[FundingPayment] = (),
+) -> Booking | None:
+    """Return the position by the fills that were read last, or None if no entry shows yet.
+
+    `include_other_executions` counts what another execution of ours has closed as well. That must not happen, but the
+    position is closed all the same. `fee_prices` maps a fee's asset to its price in the margin asset.
+    """
+    execution, prefix = session.execution, settings().broker_prefix
+    fills = session.fills
+    if include_other_executions:
+        fills = tuple(_as_owners(fill, execution.id, prefix=prefix) for fill in fills)
+    return book_position(
+        execution_id=execution.id,
+        entry_side=execution.side,
+        fills=fills,
+        prefix=prefix,
+        deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
+        fee_prices=fee_prices,
+        payments=payments,
+    )
+
+
+def _as_owners(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
+    """Return another execution's fill without its client id, as if the owner had traded."""
+    ref = parse_client_order_id(fill.client_order_id, prefix=prefix)
+    return fill if ref is None or ref.execution_id == execution_id else replace(fill, client_order_id="")
+
+
+async def left_of_ours(session: ExecutionSession) -> Decimal:
+    """Read the fills, and return how much of ours is still open.
+
+    A close whose fill the exchange has confirmed, but does not list yet, counts as well.
+    """
+    await session.read_fills()
+    seen = position_from_fills(session)
+    left = (session.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
+    for order in session.of_leg(Leg.CLOSE, Leg.FLATTEN):
+        listed = sum((f.amount for f in session.fills if f.client_order_id == order.client_order_id), Decimal(0))
+        left -= max((order.filled or Decimal(0)) - listed, Decimal(0))
+    return max(left, Decimal(0))
+
+
+async def wait_for_end(
+    session: ExecutionSession,
+    *,
+    polls: int = _END_POLLS,
+    include_other_executions: bool = False,
+    already_read: bool = False,
+) -> Booking | None:
+    """Return the ended position once the fills show that nothing of it is left; None if they do not within `polls`.
+
+    `already_read` begins with the fills that were read a moment ago.
+    """
+    for attempt in range(polls):
+        if attempt or not already_read:
+            await session.read_fills()
+        end = position_from_fills(session, include_other_executions=include_other_executions)
+        if end is not None and end.close_reason is not None:
+            return end
+        if attempt + 1 < polls:
+            await asyncio.sleep(_POLL_S * (attempt + 1))
+            await session.lease.hold()
+    logger.warning("fills_incomplete", execution_id=session.execution.id)
+    return None
