@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from functions.strategy_webhook import declared as webhook
 from functions.strategy_webhook.app import ROUTE as WEBHOOK_ROUTE
+from local.openapi import alert_schemas
 from local.openapi.handlers import JSON, name_of, operation, response, responses, routes_of
 from local.openapi.schemas import Clash, Components, Schema
 from local.stack.deploy import read_template
@@ -160,15 +160,15 @@ def functions() -> Iterator[Function]:
 
 def _add_webhook(whole: Document, function: Function) -> None:
     method, path = WEBHOOK_ROUTE
-    body = whole.components.of(webhook.AlertBody)
+    body = whole.components.of(alert_schemas.AlertBody)
     found = {
         "tags": [function.logical_id],
-        "summary": webhook.SUMMARY,
-        "description": webhook.DESCRIPTION,
+        "summary": alert_schemas.SUMMARY,
+        "description": alert_schemas.DESCRIPTION,
         "security": [],
         "servers": [_WEBHOOK_SERVER],
         "requestBody": {"required": True, "content": {kind: {"schema": body} for kind in (JSON, "text/plain")}},
-        "responses": responses(webhook.AlertAccepted, dict(webhook.REFUSALS), components=whole.components),
+        "responses": responses(alert_schemas.AlertAccepted, dict(alert_schemas.REFUSALS), components=whole.components),
     }
     whole.add(path, method, f"{function.package}.fire", found)
 

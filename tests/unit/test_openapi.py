@@ -15,9 +15,9 @@ from pydantic import create_model
 
 from functions.admin_exchange import schemas as exchange
 from functions.strategy_webhook import schemas as alerts
-from functions.strategy_webhook.declared import AlertBody
 from local.docs_page.page import WEBHOOK_PREFIX, local_document
 from local.openapi.__main__ import FILE, text
+from local.openapi.alert_schemas import AlertBody
 from local.openapi.document import Document, Function, functions
 from local.openapi.handlers import UnclearHandler, reads_of
 from local.openapi.schemas import Clash, Components

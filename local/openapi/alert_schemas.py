@@ -1,6 +1,6 @@
-"""What the webhook takes and answers, as a declaration for API documents. Not imported where alerts are read.
+"""Schemas of an alert and of the webhook's answers, for the OpenAPI document.
 
-`schemas` reads alerts by hand, so the types are said here; a test holds the two against each other.
+The webhook validates alerts by hand, without types that a schema could be derived from. A test compares both.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PriceOrNone = Annotated[
 ]
 """A number, or its text; `null`, an empty text and `NaN` mean that there is none."""
 
-InAnyCase = "in upper, lower or mixed case"
+_IN_ANY_CASE = "in upper, lower or mixed case"
 
 
 @with_config(extra="allow")
@@ -49,13 +49,13 @@ class AlertBody(TypedDict):
     type: Annotated[
         str,
         in_any_case(Side),
-        Field(description=f"buy or sell, {InAnyCase}."),
+        Field(description=f"buy or sell, {_IN_ANY_CASE}."),
     ]
     stop: Annotated[Price, Field(description="The stop, on the losing side of orderPrice.")]
     stopType: Annotated[
         str,
         in_any_case(StopType),
-        Field(description=f"market or limit, {InAnyCase}."),
+        Field(description=f"market or limit, {_IN_ANY_CASE}."),
     ]
     takeProfit: NotRequired[PriceOrNone]
     takeProfit1: NotRequired[PriceOrNone]
