@@ -15,7 +15,7 @@ from shared.models.exchange_key import ExchangeKey
 from shared.models.key_balance import KeyBalance
 from shared.models.plan import Plan
 from shared.models.user import User
-from shared.notifications.kinds import AboveMaximum, NearMaximum, UserNearMaximum
+from shared.notifications.notice_types import AboveMaximum, NearMaximum, UserNearMaximum
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, to_user
 from shared.trading import plan_maximum

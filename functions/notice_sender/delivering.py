@@ -18,13 +18,13 @@ from shared.notifications.delivery import (
     DeliveryRefused,
     DeliveryUnknown,
 )
-from shared.notifications.kinds import TelegramUnlinked, UnlinkCause
 from shared.notifications.mail import send_mail
+from shared.notifications.notice_types import TelegramUnlinked, UnlinkCause
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from shared.notifications.rendering import mail, telegram_text
 from shared.notifications.telegram import send_message
-from shared.notifications.wording import Wording
+from shared.notifications.templates import NoticeText
 from shared.observability import count_outcome, logger
 
 SENDING_FOR: Final = timedelta(seconds=60)
@@ -37,12 +37,12 @@ _FIRST_PAUSE_S: Final = 2.0
 _LOOK_AGAIN_S: Final = 5.0
 
 
-def to_chat(notice: Notice, chat_id: str, user: User | None, words: Wording) -> float | None:
+def to_chat(notice: Notice, chat_id: str, user: User | None, text: NoticeText) -> float | None:
     """Send the message to a chat; return after how many seconds to try again, None when that has come to its end."""
 
     def hand_over() -> None:
         try:
-            send_message(chat_id, telegram_text(words))
+            send_message(chat_id, telegram_text(text))
         except DeliveryPostponed as postponed:
             if postponed.after_s is not None:
                 hold_back(postponed.after_s)
@@ -55,12 +55,12 @@ def to_chat(notice: Notice, chat_id: str, user: User | None, words: Wording) -> 
     return _deliver(notice, Channel.TELEGRAM, hand_over, turn=lambda: wait_for_turn(chat_id))
 
 
-def to_address(notice: Notice, address: str, words: Wording) -> float | None:
+def to_address(notice: Notice, address: str, text: NoticeText) -> float | None:
     """Send the letter; return after how many seconds to try again, None when that has come to its end."""
     if not settings().sender_address:
         return skip(notice, Channel.EMAIL, Reason.NO_SENDER)
     images = [InlineImage(image.name, image.png) for image in notice.images]
-    letter = mail(words, images=[image.name for image in images])
+    letter = mail(text, images=[image.name for image in images])
     return _deliver(notice, Channel.EMAIL, lambda: send_mail(address, letter, images=images), turn=lambda: None)
 
 

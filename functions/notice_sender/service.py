@@ -1,4 +1,4 @@
-"""Sends one notice on every way that its kind goes, and records how each ended. Words and channels are elsewhere.
+"""Sends one notice on every way that its kind goes, and records how each ended. Texts and channels are elsewhere.
 
 Each way is taken once. What goes out is first written down as SENDING; who finds that, and nobody at it any more, knows
 that it may have arrived, and does not send it again.
@@ -16,10 +16,10 @@ from shared.messages import LONGEST_DELAY_S, NoticeMessage, send_notice
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.user import User, upsert_user
 from shared.notifications.delivery import DeliveryMisconfigured
-from shared.notifications.kinds import RULES, ByEmail, NoticeKind, from_json
+from shared.notifications.notice_types import RULES, ByEmail, NoticeKind, from_json
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, chat_id_of, to_user, user_id_of
-from shared.notifications.wording import Wording, wording
+from shared.notifications.templates import NoticeText, text_of
 from shared.observability import logger
 from shared.user_pool import list_admins
 
@@ -68,14 +68,14 @@ def _tell_admins(notice: Notice) -> None:
 def _take_every_way(notice: Notice) -> float | None:
     """Return after how many seconds something is to be tried again, or None."""
     kind = NoticeKind(notice.kind)
-    words = wording(from_json(kind, notice.content))
+    text = text_of(from_json(kind, notice.content))
     user_id = user_id_of(notice.recipient)
     user = User.find(user_id) if user_id is not None else None
     rule = RULES[kind].email
-    ways: list[Way] = [lambda: _by_telegram(notice, user, words)]
+    ways: list[Way] = [lambda: _by_telegram(notice, user, text)]
     # The letter that always goes does not wait for the chat's turn; the one that stands in for a message does.
     ways.insert(
-        0 if rule is ByEmail.ALWAYS else 1, lambda: _by_email(notice, user, words, instead=rule is ByEmail.INSTEAD)
+        0 if rule is ByEmail.ALWAYS else 1, lambda: _by_email(notice, user, text, instead=rule is ByEmail.INSTEAD)
     )
     pauses: list[float] = []
     misconfigured: DeliveryMisconfigured | None = None
@@ -93,17 +93,17 @@ def _take_every_way(notice: Notice) -> float | None:
     return min(pauses, default=None)
 
 
-def _by_telegram(notice: Notice, user: User | None, words: Wording) -> float | None:
+def _by_telegram(notice: Notice, user: User | None, text: NoticeText) -> float | None:
     if not notice.is_due(Channel.TELEGRAM):
         return None
     chat_id = chat_id_of(notice.recipient) or (user.telegram_chat_id if user is not None else None)
     if chat_id is None:
         nobody = Reason.NO_USER if user is None else Reason.NO_CHAT
         return delivering.skip(notice, Channel.TELEGRAM, nobody)
-    return delivering.to_chat(notice, chat_id, user, words)
+    return delivering.to_chat(notice, chat_id, user, text)
 
 
-def _by_email(notice: Notice, user: User | None, words: Wording, *, instead: bool) -> float | None:
+def _by_email(notice: Notice, user: User | None, text: NoticeText, *, instead: bool) -> float | None:
     if not notice.is_due(Channel.EMAIL) or (instead and notice.is_due(Channel.TELEGRAM)):
         return None
     if instead and notice.telegram.outcome is Outcome.SENT:
@@ -112,4 +112,4 @@ def _by_email(notice: Notice, user: User | None, words: Wording, *, instead: boo
         return delivering.skip(notice, Channel.EMAIL, Reason.NO_USER)
     if not user.email or not user.email_verified:
         return delivering.skip(notice, Channel.EMAIL, Reason.NO_ADDRESS)
-    return delivering.to_address(notice, user.email, words)
+    return delivering.to_address(notice, user.email, text)

@@ -9,18 +9,18 @@ from __future__ import annotations
 from datetime import date
 
 from functions.report_sender.chart import draw_curve
-from functions.report_sender.figures import report_on
 from functions.report_sender.periods import Period, last_period
+from functions.report_sender.report_data import collect_report_data
 from shared.clock import utc_now
 from shared.messages import Report, ReportMessage, ReportPageMessage, send_reports
 from shared.models.base import LISTED
 from shared.models.notice import InlineImage
 from shared.models.user import User
-from shared.notifications.kinds import MonthlyReport, WeeklyReport
+from shared.notifications.notice_types import MonthlyReport, WeeklyReport
 from shared.notifications.notices import is_switched_on, notify
-from shared.notifications.period import ASSET
 from shared.notifications.recipients import to_user
-from shared.notifications.wording import EQUITY_IMAGE
+from shared.notifications.report_values import ASSET
+from shared.notifications.templates import EQUITY_IMAGE
 from shared.observability import count_outcome, logger
 
 PAGE_SIZE = 100
@@ -58,7 +58,7 @@ def report(message: ReportMessage) -> None:
     if user is None or not user.reports_wanted:
         _leave_out(period, message.user_id, why="unknown" if user is None else "unwanted")
         return
-    found = report_on(user.id, period)
+    found = collect_report_data(user.id, period)
     if found is None:
         _leave_out(period, user.id, why="no_trades")
         return

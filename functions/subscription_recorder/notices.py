@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType, StripeEvent
-from shared.notifications.kinds import (
+from shared.notifications.notice_types import (
     NoticeKind,
     NoticeValues,
     PaymentFailed,

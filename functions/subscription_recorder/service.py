@@ -20,7 +20,7 @@ from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import EventType, Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
-from shared.notifications.kinds import NoticeValues, to_json
+from shared.notifications.notice_types import NoticeValues, to_json
 from shared.observability import count_outcome, logger
 
 _ATTEMPTS = 5

@@ -21,7 +21,7 @@ from shared.errors import RecordChanged
 from shared.models.base import transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.user import User
-from shared.notifications.kinds import Reply, TelegramLinked, TelegramReply, TelegramUnlinked, UnlinkCause
+from shared.notifications.notice_types import Reply, TelegramLinked, TelegramReply, TelegramUnlinked, UnlinkCause
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_chat, to_user
 from shared.notifications.telegram_link import LinkRefused, read_link

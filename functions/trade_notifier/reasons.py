@@ -17,7 +17,7 @@ _C = CloseReason
 class Refusal:
     """A refusal that a user is told of."""
 
-    words: str
+    text: str
     standing: bool = False
     """It refuses every alert until somebody changes something: told once a day, not for each alert."""
 

@@ -10,7 +10,7 @@ from functions.trade_notifier import reasons
 from functions.trade_notifier.reasons import Refusal
 from shared.errors import LockstepError
 from shared.models.execution import Execution
-from shared.notifications.kinds import EntryRefused, PositionClosed, PositionOpened
+from shared.notifications.notice_types import EntryRefused, PositionClosed, PositionOpened
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from shared.observability import logger
@@ -114,7 +114,7 @@ def _tell_refused(event: Event, refusal: Refusal | None) -> None:
             key_name=execution.key_name,
             symbol=execution.symbol,
             long=execution.side is Side.BUY,
-            reason=refusal.words,
+            reason=refusal.text,
             at=event.at,
         ),
         to=to_user(execution.user_id),

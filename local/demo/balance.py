@@ -19,9 +19,9 @@ from shared.models.notice import Notice
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
 from shared.models.plan import Plan
 from shared.models.user import User
-from shared.notifications.kinds import NoticeKind, from_json
+from shared.notifications.notice_types import NoticeKind, from_json
 from shared.notifications.recipients import ADMINS, to_user
-from shared.notifications.wording import wording
+from shared.notifications.templates import text_of
 
 _TIMEOUT_S = 60
 _DEPOSIT_PCT = 92
@@ -50,7 +50,7 @@ def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
     ]
     for notice in warnings:
         who = "the admins are" if notice.recipient == ADMINS else "the user is"
-        lines.append(f"{who} told: {wording(from_json(NoticeKind(notice.kind), notice.content)).title}")
+        lines.append(f"{who} told: {text_of(from_json(NoticeKind(notice.kind), notice.content)).title}")
     _set_wallet(account, Decimal(wallet))
     _ask_for_record(key)
     return lines

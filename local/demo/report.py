@@ -16,7 +16,7 @@ from local.stack.places import LOCAL
 from shared.config import settings
 from shared.models.notice import Channel, InlineImage, Notice
 from shared.models.user import User
-from shared.notifications.kinds import NoticeKind
+from shared.notifications.notice_types import NoticeKind
 from shared.notifications.notices import notice_id
 from shared.notifications.recipients import to_user
 

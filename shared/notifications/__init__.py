@@ -1,1 +1,1 @@
-"""Notices to people: what is said and in which words, by Telegram and by e-mail, once for each cause."""
+"""Notices to people, by Telegram and e-mail: their values, their texts and their delivery, once for each cause."""

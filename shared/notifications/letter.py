@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.notifications.markup import attribute, plain
-from shared.notifications.words import Letter, Row, Section, Tone
+from shared.notifications.notice_text import Letter, Row, Section, Tone
 
 _COLUMN_PX: Final = 600
 _TILES_ABREAST: Final = 2

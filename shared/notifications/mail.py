@@ -69,7 +69,7 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
     message["From"] = settings().sender_address
     message["To"] = address
     message["Subject"] = letter.subject
-    if letter.unwanted_by_reply:
+    if letter.opt_out_by_reply:
         # Mail programs show it as a button, which writes that letter.
         message["List-Unsubscribe"] = f"<mailto:{settings().sender_address}?subject=No%20reports>"
     message.set_content(letter.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from shared.notifications.figures import short
+from shared.notifications.formatting import short
 
 
 def plain(text: str) -> str:

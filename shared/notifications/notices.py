@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from shared.messages import NoticeMessage, send_notice
 from shared.models.notice import Delivery, InlineImage, Outcome, Reason, new_notice
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
-from shared.notifications.kinds import RULES, ByEmail, NoticeKind, NoticeValues, to_json
+from shared.notifications.notice_types import RULES, ByEmail, NoticeKind, NoticeValues, to_json
 from shared.notifications.recipients import Recipient
 from shared.observability import logger
 

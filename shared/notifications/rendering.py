@@ -1,4 +1,4 @@
-"""A notice's words as each channel wants them: escaped for it, and laid out. Knows no kind of notice."""
+"""Renders a notice's text for each channel: escaped, and laid out. Knows no kind of notice."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.notifications import letter
-from shared.notifications.figures import short
+from shared.notifications.formatting import short
 from shared.notifications.markup import attribute, plain
-from shared.notifications.words import Fact, Wording
+from shared.notifications.notice_text import Fact, NoticeText
 
 _SUBJECT_PREFIX: Final = "Lockstep: "
 
@@ -42,19 +42,19 @@ _IMAGE: Final = '<p style="margin:0 0 16px"><img src="cid:{name}" alt="{title}" 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """An e-mail's words."""
+    """A rendered e-mail."""
 
     subject: str
     text: str
     html: str
-    unwanted_by_reply: bool = False
-    """Whoever does not want such letters may answer with a letter that says so."""
+    opt_out_by_reply: bool = False
+    """True for letters that the reader may opt out of, by answering the e-mail."""
 
 
-def telegram_text(words: Wording) -> str:
+def telegram_text(notice: NoticeText) -> str:
     """Return the message for `parse_mode=HTML`."""
-    lines = [f"<b>{plain(words.title)}</b>"]
-    for line in words.lines:
+    lines = [f"<b>{plain(notice.title)}</b>"]
+    for line in notice.lines:
         match line:
             case Fact(label, value):
                 lines.append(f"{plain(label)}: {plain(value)}")
@@ -63,20 +63,20 @@ def telegram_text(words: Wording) -> str:
     return "\n".join(lines)
 
 
-def mail(words: Wording, *, images: Iterable[str] = ()) -> Mail:
-    """Return the e-mail; it shows the notice's image if that is among `images`, the names of those that come along."""
-    title = short(words.title)
+def mail(notice: NoticeText, *, images: Iterable[str] = ()) -> Mail:
+    """Return the e-mail; it shows the notice's image if `images`, the names of the attached ones, has it."""
+    title = short(notice.title)
     subject = f"{_SUBJECT_PREFIX}{title}"
-    image = words.image if words.image in set(images) else None
-    if words.letter is not None:
-        page = letter.html(words.letter, title=title, image=image)
-        return Mail(subject=subject, text=letter.text(words.letter), html=page, unwanted_by_reply=True)
+    image = notice.image if notice.image in set(images) else None
+    if notice.letter is not None:
+        page = letter.html(notice.letter, title=title, image=image)
+        return Mail(subject=subject, text=letter.text(notice.letter), html=page, opt_out_by_reply=True)
     text = [title, ""]
     parts = []
     if image is not None:
         parts.append(_IMAGE.format(name=attribute(image), title=attribute(title)))
     rows: list[str] = []
-    for line in words.lines:
+    for line in notice.lines:
         match line:
             case Fact(label, value):
                 text.append(f"{short(label)}: {short(value)}")

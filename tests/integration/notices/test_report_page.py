@@ -12,10 +12,10 @@ import pytest
 from functions.report_sender.chart import draw_curve
 from local.demo.report import with_images
 from shared.models.notice import InlineImage
-from shared.notifications.kinds import WeeklyReport
-from shared.notifications.period import ASSET
+from shared.notifications.notice_types import WeeklyReport
 from shared.notifications.rendering import mail
-from shared.notifications.wording import EQUITY_IMAGE, wording
+from shared.notifications.report_values import ASSET
+from shared.notifications.templates import EQUITY_IMAGE, text_of
 from tests.system.browser import PROGRAMS, Page, find_browser, open_page
 from tests.unit.notifications.samples import FIGURES
 
@@ -43,7 +43,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     file: Path = tmp_path_factory.mktemp("report") / "report.html"
     levels = [Decimal(level) for level in (0, 3, 9, 4, -2, -2, 5, 12)]
     curve = InlineImage(EQUITY_IMAGE, draw_curve(levels, first_day=WIDE.first_day, asset=ASSET))
-    html = mail(wording(WeeklyReport(figures=WIDE)), images=[EQUITY_IMAGE]).html
+    html = mail(text_of(WeeklyReport(figures=WIDE)), images=[EQUITY_IMAGE]).html
     file.write_text(with_images(html, [curve]), encoding="utf-8")
     with open_page(program, file.as_uri()) as page:
         page.call("Emulation.setDeviceMetricsOverride", width=PHONE_PX, height=800, deviceScaleFactor=2, mobile=True)

@@ -17,7 +17,7 @@ from shared.models.base import created_key
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.send_pace import SendPace
 from shared.models.user import User
-from shared.notifications.kinds import PlanLapsed
+from shared.notifications.notice_types import PlanLapsed
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from tests.integration.conftest import EmbeddedAws

@@ -18,20 +18,20 @@ from shared.notifications.delivery import (
 )
 from shared.notifications.rendering import telegram_text
 from shared.notifications.telegram import send_message
-from shared.notifications.wording import Fact, Wording, wording
+from shared.notifications.templates import Fact, NoticeText, text_of
 from tests.integration.notices.conftest import StandIn
 from tests.unit.notifications.samples import OPENED
 
 
 def test_a_message_is_shown_as_it_was_worded(stand_in: StandIn) -> None:
-    send_message(stand_in.chat_id, telegram_text(wording(OPENED)))
+    send_message(stand_in.chat_id, telegram_text(text_of(OPENED)))
     (message,) = stand_in.received()
     assert message["text"].splitlines()[0] == "BTC/USDT: long position opened"
     assert message["sent"].startswith("<b>BTC/USDT: long position opened</b>\n")
 
 
 def test_names_with_markup_are_shown_as_they_are(stand_in: StandIn) -> None:
-    send_message(stand_in.chat_id, telegram_text(Wording("a <b>bold</b> & name", (Fact("x", "</b>&lt;<"),))))
+    send_message(stand_in.chat_id, telegram_text(NoticeText("a <b>bold</b> & name", (Fact("x", "</b>&lt;<"),))))
     (message,) = stand_in.received()
     assert message["text"] == "a <b>bold</b> & name\nx: </b>&lt;<"
 

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.clock import from_iso
-from shared.notifications.kinds import (
+from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
     MonthlyReport,
@@ -27,7 +27,7 @@ from shared.notifications.kinds import (
     UserNearMaximum,
     WeeklyReport,
 )
-from shared.notifications.period import ClosedTrade, DayResult, PeriodFigures, Share
+from shared.notifications.report_values import ClosedTrade, DayResult, PeriodFigures, Share
 
 AT = from_iso("2022-09-09T01:57:36.304Z")
 

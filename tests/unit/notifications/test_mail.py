@@ -67,7 +67,7 @@ def test_an_image_lies_inside_the_html_under_its_name() -> None:
 
 def test_only_letters_that_may_be_unwanted_say_how_to_end_them() -> None:
     assert received()["List-Unsubscribe"] is None
-    raw = mail.compose(ADDRESS, replace(LETTER, unwanted_by_reply=True)).as_bytes(policy=SMTP)
+    raw = mail.compose(ADDRESS, replace(LETTER, opt_out_by_reply=True)).as_bytes(policy=SMTP)
     assert b"\r\nList-Unsubscribe: <mailto:notices@example.com?subject=No%20reports>\r\n" in raw
 
 

@@ -8,7 +8,7 @@ from shared import messages
 from shared.messages import read_notice_message
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.notification_setting import NotificationSetting
-from shared.notifications.kinds import PlanLapsed, Reply, TelegramReply, from_json
+from shared.notifications.notice_types import PlanLapsed, Reply, TelegramReply, from_json
 from shared.notifications.notices import IMAGES_BYTES, notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
 from tests.unit.conftest import Queues

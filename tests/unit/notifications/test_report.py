@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.notifications.figures import days_text
-from shared.notifications.kinds import MonthlyReport, NoticeKind, WeeklyReport
-from shared.notifications.period import PeriodFigures, Share
+from shared.notifications.formatting import days_text
+from shared.notifications.notice_types import MonthlyReport, NoticeKind, WeeklyReport
 from shared.notifications.rendering import mail, telegram_text
-from shared.notifications.wording import wording
+from shared.notifications.report_values import PeriodFigures, Share
+from shared.notifications.templates import text_of
 from tests.unit.notifications.samples import FIGURES, SAMPLES
-from tests.unit.notifications.test_wording import read
+from tests.unit.notifications.test_templates import read
 
 NOBODYS = Share(profit=Decimal(0), fee=Decimal(0), trades=0, winning_trades=0)
 
 
-def text_of(figures: PeriodFigures) -> str:
-    return mail(wording(WeeklyReport(figures=figures))).text
+def mail_text(figures: PeriodFigures) -> str:
+    return mail(text_of(WeeklyReport(figures=figures))).text
 
 
 def html_of(figures: PeriodFigures) -> str:
-    return mail(wording(WeeklyReport(figures=figures)), images=["equity"]).html
+    return mail(text_of(WeeklyReport(figures=figures)), images=["equity"]).html
 
 
 def seen(html: str) -> str:
@@ -55,12 +55,12 @@ def seen(html: str) -> str:
     ],
 )
 def test_a_letter_gives_every_figure_with_its_unit(line: str) -> None:
-    assert line in text_of(FIGURES).splitlines()
+    assert line in mail_text(FIGURES).splitlines()
 
 
 def test_the_page_says_what_the_text_says() -> None:
     page = seen(html_of(FIGURES))
-    shown = [line for line in text_of(FIGURES).splitlines() if line and set(line) != {"-"}]
+    shown = [line for line in mail_text(FIGURES).splitlines() if line and set(line) != {"-"}]
     for line in shown:
         for part in re.split(r": | \(|\)$|, (?=\+2.34)", line):
             if not part.startswith(("Profit over", "it ends")):
@@ -72,23 +72,23 @@ def test_the_image_is_described_for_those_who_do_not_see_it() -> None:
         "Profit over the week, day by day: it ends at +1,234.57 USDT, "
         "with a high of +1,300.50 USDT and a low of -20.25 USDT."
     )
-    assert description in text_of(FIGURES)
+    assert description in mail_text(FIGURES)
     assert f'<img src="cid:equity" alt="{description}"' in html_of(FIGURES)
-    assert "<img" not in mail(wording(WeeklyReport(figures=FIGURES))).html
+    assert "<img" not in mail(text_of(WeeklyReport(figures=FIGURES))).html
 
 
 def test_a_letter_says_how_to_stop_it() -> None:
-    assert "If you would rather not get reports, answer this e-mail" in text_of(FIGURES)
+    assert "If you would rather not get reports, answer this e-mail" in mail_text(FIGURES)
     assert "If you would rather not get reports, answer this e-mail" in seen(html_of(FIGURES))
 
 
 def test_only_reports_may_be_unwanted() -> None:
-    answerable = {kind for kind, values in SAMPLES.items() if mail(wording(values)).unwanted_by_reply}
+    answerable = {kind for kind, values in SAMPLES.items() if mail(text_of(values)).opt_out_by_reply}
     assert answerable == {NoticeKind.WEEKLY_REPORT, NoticeKind.MONTHLY_REPORT}
 
 
 def test_a_message_for_the_chat_is_short() -> None:
-    message = telegram_text(wording(MonthlyReport(figures=replace(FIGURES, first_day=date(2022, 9, 1)))))
+    message = telegram_text(text_of(MonthlyReport(figures=replace(FIGURES, first_day=date(2022, 9, 1)))))
     assert message.splitlines()[0] == "<b>Your month: +1,234.57 USDT</b>"
     assert len(message.splitlines()) <= 6
     assert "Result after fees: +1,234.57 USDT (+2.34 %)" in message
@@ -96,7 +96,7 @@ def test_a_message_for_the_chat_is_short() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    text = text_of(
+    text = mail_text(
         replace(FIGURES, profit_pct=None, max_drawdown_pct=None, balance=None, manual=NOBODYS, latest=()),
     )
     assert "None" not in text
@@ -106,7 +106,7 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_the_only_day_with_trades_is_named_once() -> None:
-    text = text_of(replace(FIGURES, worst_day=FIGURES.best_day))
+    text = mail_text(replace(FIGURES, worst_day=FIGURES.best_day))
     assert "Best day: +800.10 USDT" in text
     assert "Worst day" not in text
 

@@ -21,7 +21,7 @@ from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, 
 from shared.models.key_balance import KeyBalance
 from shared.models.notice import Notice
 from shared.models.notification_setting import NotificationSetting
-from shared.notifications.kinds import NoticeKind
+from shared.notifications.notice_types import NoticeKind
 from shared.notifications.recipients import ADMINS, to_user
 from shared.pacing import IntervalPacer
 from tests.lambda_context import FakeContext

@@ -26,7 +26,7 @@ from shared.notifications.delivery import (
     DeliveryRefused,
     DeliveryUnknown,
 )
-from shared.notifications.kinds import NoticeValues, PlanLapsed, Reply, TelegramReply, UserNearMaximum
+from shared.notifications.notice_types import NoticeValues, PlanLapsed, Reply, TelegramReply, UserNearMaximum
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
 from shared.notifications.rendering import Mail

@@ -17,7 +17,7 @@ from shared.models.notice import Notice
 from shared.models.notification_setting import NotificationSetting
 from shared.models.performance_day import TradeLedger
 from shared.models.user import User
-from shared.notifications.kinds import MonthlyReport, NoticeKind, WeeklyReport, from_json
+from shared.notifications.notice_types import MonthlyReport, NoticeKind, WeeklyReport, from_json
 from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues
 from tests.unit.functions.report_sender.days import a_trade

@@ -22,7 +22,7 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.notice import Notice
 from shared.models.user import User
 from shared.notifications import telegram_link
-from shared.notifications.kinds import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
+from shared.notifications.notice_types import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
 from shared.notifications.telegram_link import make_link
 from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues

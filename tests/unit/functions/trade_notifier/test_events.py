@@ -15,7 +15,14 @@ from functions.trade_notifier.app import EventsNotTold, lambda_handler
 from functions.trade_notifier.service import Event, tell
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.notice import Notice
-from shared.notifications.kinds import EntryRefused, NoticeKind, NoticeValues, PositionClosed, PositionOpened, from_json
+from shared.notifications.notice_types import (
+    EntryRefused,
+    NoticeKind,
+    NoticeValues,
+    PositionClosed,
+    PositionOpened,
+    from_json,
+)
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.lambda_context import FakeContext
@@ -122,7 +129,7 @@ def test_an_entry_that_never_showed_is_no_close(tables: Queues) -> None:
     happened(ExecutionState.CLOSED, "ENTRY_UNKNOWN")
     (refused,) = told()
     assert isinstance(refused, EntryRefused)
-    assert refused.reason == reasons.NEVER_SHOWED.words
+    assert refused.reason == reasons.NEVER_SHOWED.text
 
 
 def test_a_close_that_the_books_do_not_explain_is_told_without_figures(tables: Queues) -> None:
@@ -142,20 +149,20 @@ def test_a_refusal_is_told_in_plain_words(tables: Queues) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "words"),
+    ("state", "reason", "text"),
     [
         (ExecutionState.REJECTED, "EXCHANGE_2019", "Your account has not enough margin."),
-        (ExecutionState.REJECTED, "EXCHANGE_4131", reasons.REJECTED.words),
+        (ExecutionState.REJECTED, "EXCHANGE_4131", reasons.REJECTED.text),
         (ExecutionState.FAILED, "EXCHANGE_UNAVAILABLE", "The exchange could not be reached."),
-        (ExecutionState.FAILED, "SOMETHING_NEW", reasons.FAILED.words),
+        (ExecutionState.FAILED, "SOMETHING_NEW", reasons.FAILED.text),
     ],
 )
 def test_the_exchanges_refusals_and_faults_of_ours_are_told(
-    tables: Queues, state: ExecutionState, reason: str, words: str
+    tables: Queues, state: ExecutionState, reason: str, text: str
 ) -> None:
     an_execution(state, filled_amount=None, entry_price=None)
     happened(state, reason)
-    assert [one.reason for one in told() if isinstance(one, EntryRefused)] == [words]
+    assert [one.reason for one in told() if isinstance(one, EntryRefused)] == [text]
 
 
 @pytest.mark.parametrize("reason", [one for one in DenialReason if reasons.REFUSALS[one] is None])

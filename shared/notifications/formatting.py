@@ -1,4 +1,4 @@
-"""How numbers, times and names are written in a notice. Rounds only what is meant to be read at a glance."""
+"""Formats the numbers, times and names of a notice. Rounds only what is meant to be read at a glance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 LONGEST_TEXT: Final = 300
-"""A name or a reason is cut here, so that a message stays far below Telegram's 4,096 characters."""
+"""Characters of a name or a reason before it is cut: a message stays far below Telegram's 4,096."""
 
 _CENT: Final = Decimal("0.01")
 
@@ -25,12 +25,12 @@ def assets(symbol: str) -> tuple[str, str]:
 
 
 def side(*, long: bool) -> str:
-    """Return what the position gains by."""
+    """Return the position's side."""
     return "long" if long else "short"
 
 
 def number(value: Decimal) -> str:
-    """Return every digit and no needless zero: `0.536`, `19700`."""
+    """Return every digit without trailing zeros: `0.536`, `19700`."""
     text = format(value, "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
@@ -66,7 +66,7 @@ def time_text(moment: datetime) -> str:
 
 
 def moment_text(moment: datetime) -> str:
-    """Return `9 Sep 01:57 UTC`, where the year is plain."""
+    """Return `9 Sep 01:57 UTC`, for places where the year is obvious."""
     at = moment.astimezone(UTC)
     return f"{at.day} {at:%b %H:%M} UTC"
 

@@ -1,4 +1,4 @@
-"""What a report tells of its period, as values. Reckons nothing: `shared.trading.performance` does."""
+"""The values of a report on a period. Calculates nothing: `shared.trading.performance` does."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Final
 
 ASSET: Final = "USDT"
-"""What accounts are kept in: every sum of money of a report."""
+"""The currency of every amount of money in a report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one part of the trades came to: the strategies', or the user's own."""
+    """The result of one part of the trades: the strategies', or the user's own."""
 
     profit: Decimal
     """After fees."""
@@ -24,7 +24,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayResult:
-    """What one day came to."""
+    """The result of one day."""
 
     day: date
     profit: Decimal
@@ -60,14 +60,14 @@ class PeriodFigures:
     max_drawdown: Decimal
     max_drawdown_pct: Decimal | None
     highest: Decimal
-    """Of the cumulative profit at the days' ends; the period begins at 0."""
+    """The highest cumulative profit at the end of a day; the period begins at 0."""
     lowest: Decimal
     balance: Decimal | None
-    """What the accounts held after their last trade."""
+    """The accounts' balance after their last trade."""
     best_day: DayResult
     worst_day: DayResult
-    """Among the days with trades."""
+    """The worst of the days with trades."""
     strategies: Share
     manual: Share
     latest: tuple[ClosedTrade, ...] = ()
-    """Of the strategies, newest first."""
+    """The strategies' latest trades, newest first."""

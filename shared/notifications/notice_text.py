@@ -1,4 +1,4 @@
-"""The parts that a notice's words are made of, in plain text. Knows no channel and escapes nothing."""
+"""The parts of a notice's text, without markup. Knows no channel and escapes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Tone(StrEnum):
-    """Whether a figure is good news."""
+    """Whether a number is good or bad news."""
 
     PLAIN = "PLAIN"
     GAIN = "GAIN"
@@ -24,7 +24,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of a letter: what it is, the figure, and more about it."""
+    """One line of a letter: a label, its value, and a detail."""
 
     label: str
     value: str
@@ -42,7 +42,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What an e-mail says where it has more to say than a message: a figure, an image, and rows under headings."""
+    """The text of an e-mail that says more than the message: a result, an image, and rows under headings."""
 
     heading: str
     subheading: str
@@ -51,21 +51,21 @@ class Letter:
     remark: str
     """Beside the result."""
     image_text: str
-    """What the image shows, for those who do not see it."""
+    """The image's alternative text."""
     figures: tuple[Row, ...]
-    """The few that are read first."""
+    """The few rows that are read first."""
     sections: tuple[Section, ...]
     closing: tuple[str, ...]
     """Small print."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """What a notice says: a title, sentences and facts in the order in which they are read."""
+class NoticeText:
+    """The text of a notice: a title, then sentences and facts in reading order."""
 
     title: str
     lines: tuple[str | Fact, ...]
     image: str | None = None
-    """The image that is shown where images can be."""
+    """The name of an image, for channels that show images."""
     letter: Letter | None = None
-    """What an e-mail says in place of the lines."""
+    """The e-mail's text in place of the lines."""

@@ -1,4 +1,4 @@
-"""The words of every notice: one template for each kind, in plain text. Knows no channel and escapes nothing."""
+"""The text of every notice: one template for each kind. Knows no channel and escapes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from shared.notifications.figures import (
+from shared.notifications.formatting import (
     assets,
     number,
     short,
@@ -16,7 +16,8 @@ from shared.notifications.figures import (
     time_text,
     usd,
 )
-from shared.notifications.kinds import (
+from shared.notifications.notice_text import Fact, NoticeText
+from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
     MonthlyReport,
@@ -37,18 +38,17 @@ from shared.notifications.kinds import (
     UserNearMaximum,
     WeeklyReport,
 )
-from shared.notifications.report_wording import EQUITY_IMAGE, report_wording
-from shared.notifications.words import Fact, Wording
+from shared.notifications.report_template import EQUITY_IMAGE, report_text
 
-__all__ = ["EQUITY_IMAGE", "Fact", "Wording", "wording"]
+__all__ = ["EQUITY_IMAGE", "Fact", "NoticeText", "text_of"]
 
 
-def wording(values: NoticeValues) -> Wording:
-    """Return what the notice says."""
+def text_of(values: NoticeValues) -> NoticeText:
+    """Return the notice's text."""
     return _TEMPLATES[values.kind](values)
 
 
-def _position_opened(values: PositionOpened) -> Wording:
+def _position_opened(values: PositionOpened) -> NoticeText:
     base, quote = assets(values.symbol)
     facts = [
         *_where(values.strategy_name, values.key_name),
@@ -62,10 +62,10 @@ def _position_opened(values: PositionOpened) -> Wording:
         prices = ", ".join(number(price) for price in values.take_profits)
         facts.append(Fact("Take-profit", f"{prices} {quote}"))
     title = f"{short(values.symbol)}: {side(long=values.long)} position opened"
-    return Wording(title, (*facts, Fact("Time", time_text(values.at))))
+    return NoticeText(title, (*facts, Fact("Time", time_text(values.at))))
 
 
-def _position_closed(values: PositionClosed) -> Wording:
+def _position_closed(values: PositionClosed) -> NoticeText:
     base, quote = assets(values.symbol)
     facts: list[str | Fact] = [
         values.reason,
@@ -80,18 +80,18 @@ def _position_closed(values: PositionClosed) -> Wording:
         share = "" if values.profit_pct is None else f" ({signed(values.profit_pct)} %)"
         facts.append(Fact("Result after fees", f"{signed(values.profit)} {quote}{share}"))
     title = f"{short(values.symbol)}: {side(long=values.long)} position {outcome}"
-    return Wording(title, (*facts, Fact("Time", time_text(values.at))))
+    return NoticeText(title, (*facts, Fact("Time", time_text(values.at))))
 
 
-def _entry_refused(values: EntryRefused) -> Wording:
-    return Wording(
+def _entry_refused(values: EntryRefused) -> NoticeText:
+    return NoticeText(
         f"{short(values.symbol)}: {side(long=values.long)} position not opened",
         (values.reason, *_where(values.strategy_name, values.key_name), Fact("Time", time_text(values.at))),
     )
 
 
-def _near_maximum(values: NearMaximum) -> Wording:
-    return Wording(
+def _near_maximum(values: NearMaximum) -> NoticeText:
+    return NoticeText(
         "Your balance comes near your plan's maximum",
         (
             "Above the maximum, no new positions are opened. A larger plan keeps your strategies trading.",
@@ -101,8 +101,8 @@ def _near_maximum(values: NearMaximum) -> Wording:
     )
 
 
-def _user_near_maximum(values: UserNearMaximum) -> Wording:
-    return Wording(
+def _user_near_maximum(values: UserNearMaximum) -> NoticeText:
+    return NoticeText(
         "A user's balance comes near the plan's maximum",
         (
             Fact("User", f"{values.user_name} <{values.user_email}>".strip()),
@@ -112,8 +112,8 @@ def _user_near_maximum(values: UserNearMaximum) -> Wording:
     )
 
 
-def _above_maximum(values: AboveMaximum) -> Wording:
-    return Wording(
+def _above_maximum(values: AboveMaximum) -> NoticeText:
+    return NoticeText(
         "Your balance is above your plan's maximum",
         (
             "No new positions are opened for you until you choose a larger plan or your balance is below the maximum.",
@@ -123,11 +123,11 @@ def _above_maximum(values: AboveMaximum) -> Wording:
     )
 
 
-def _plan_changed(values: PlanChanged) -> Wording:
+def _plan_changed(values: PlanChanged) -> NoticeText:
     facts = [Fact("Plan", values.plan_name)]
     if values.previous_plan_name:
         facts.append(Fact("Until now", values.previous_plan_name))
-    return Wording(
+    return NoticeText(
         f"Your plan is now {short(values.plan_name)}",
         (
             *facts,
@@ -138,8 +138,8 @@ def _plan_changed(values: PlanChanged) -> Wording:
     )
 
 
-def _plan_lapsed(values: PlanLapsed) -> Wording:
-    return Wording(
+def _plan_lapsed(values: PlanLapsed) -> NoticeText:
+    return NoticeText(
         "Your plan has ended: no new positions",
         (
             f"Your plan {short(values.plan_name)} is no longer paid for: no new positions are opened for you.",
@@ -148,34 +148,34 @@ def _plan_lapsed(values: PlanLapsed) -> Wording:
     )
 
 
-def _plan_restored(values: PlanRestored) -> Wording:
-    return Wording(
+def _plan_restored(values: PlanRestored) -> NoticeText:
+    return NoticeText(
         "Your plan is active again",
         (f"Your plan {short(values.plan_name)} is paid for. New positions are opened again.",),
     )
 
 
-def _payment_failed(values: PaymentFailed) -> Wording:
+def _payment_failed(values: PaymentFailed) -> NoticeText:
     if values.next_attempt_at is None:
         then = "There will be no further attempt: please renew the plan."
     else:
         then = f"The next attempt is on {time_text(values.next_attempt_at)}: please check your means of payment."
-    return Wording(
+    return NoticeText(
         "A payment for your plan failed",
         (then, Fact("Plan", values.plan_name), Fact("Amount", usd(values.amount_usd))),
     )
 
 
-def _weekly_report(values: WeeklyReport) -> Wording:
-    return report_wording(values.figures, noun="week")
+def _weekly_report(values: WeeklyReport) -> NoticeText:
+    return report_text(values.figures, noun="week")
 
 
-def _monthly_report(values: MonthlyReport) -> Wording:
-    return report_wording(values.figures, noun="month")
+def _monthly_report(values: MonthlyReport) -> NoticeText:
+    return report_text(values.figures, noun="month")
 
 
-def _telegram_linked(values: TelegramLinked) -> Wording:
-    return Wording(
+def _telegram_linked(values: TelegramLinked) -> NoticeText:
+    return NoticeText(
         "Telegram is linked to your account",
         (
             "The chat is told of entries, closes and refusals. There, /status says how things stand and /stop ends it.",
@@ -195,30 +195,30 @@ _UNLINKED: Final[Mapping[UnlinkCause, str]] = MappingProxyType(
 
 
 _NEW_LINK: Final = "A new link from your account's settings links this chat; it is good for 15 minutes, once."
-_REPLIES: Final[Mapping[Reply, Wording]] = MappingProxyType(
+_REPLIES: Final[Mapping[Reply, NoticeText]] = MappingProxyType(
     {
-        Reply.WELCOME: Wording("Welcome", (_NEW_LINK,)),
-        Reply.LINK_REFUSED: Wording("This link is not good, or no longer", (_NEW_LINK,)),
-        Reply.STOPPED: Wording("Stopped", ("This chat is no longer linked to an account.", _NEW_LINK)),
-        Reply.STATUS_LINKED: Wording("Linked", ("This chat is told of entries, closes and refusals.",)),
-        Reply.STATUS_PAUSED: Wording(
+        Reply.WELCOME: NoticeText("Welcome", (_NEW_LINK,)),
+        Reply.LINK_REFUSED: NoticeText("This link is not good, or no longer", (_NEW_LINK,)),
+        Reply.STOPPED: NoticeText("Stopped", ("This chat is no longer linked to an account.", _NEW_LINK)),
+        Reply.STATUS_LINKED: NoticeText("Linked", ("This chat is told of entries, closes and refusals.",)),
+        Reply.STATUS_PAUSED: NoticeText(
             "Linked, new positions are stopped",
             ("Your account or its plan is not active: nothing new is opened. Open positions keep their protection.",),
         ),
-        Reply.NOT_LINKED: Wording("Not linked", ("This chat is not linked to an account.", _NEW_LINK)),
+        Reply.NOT_LINKED: NoticeText("Not linked", ("This chat is not linked to an account.", _NEW_LINK)),
     }
 )
 
 
-def _telegram_unlinked(values: TelegramUnlinked) -> Wording:
-    return Wording("Telegram is no longer linked to your account", (_UNLINKED[values.why],))
+def _telegram_unlinked(values: TelegramUnlinked) -> NoticeText:
+    return NoticeText("Telegram is no longer linked to your account", (_UNLINKED[values.why],))
 
 
-def _telegram_reply(values: TelegramReply) -> Wording:
+def _telegram_reply(values: TelegramReply) -> NoticeText:
     return _REPLIES[values.reply]
 
 
-_TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], Wording]]] = MappingProxyType(
+_TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingProxyType(
     {
         NoticeKind.POSITION_OPENED: _position_opened,
         NoticeKind.POSITION_CLOSED: _position_closed,

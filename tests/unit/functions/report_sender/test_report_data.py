@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from functions.report_sender.figures import LATEST_TRADES, Reported, report_on
 from functions.report_sender.periods import Period
+from functions.report_sender.report_data import LATEST_TRADES, ReportData, collect_report_data
 from shared.clock import from_iso
 from shared.messages import Report
 from shared.models.performance_day import PerformanceDay, TradeLedger
@@ -24,8 +24,8 @@ MANUAL_KEY = "11111111-adc8-47cb-a9f5-be90ae259827"
 pytestmark = pytest.mark.usefixtures("tables")
 
 
-def found(period: Period = WEEK) -> Reported:
-    reported = report_on(USER_ID, period)
+def found(period: Period = WEEK) -> ReportData:
+    reported = collect_report_data(USER_ID, period)
     assert reported is not None
     return reported
 
@@ -42,7 +42,7 @@ def numbers(*texts: str) -> tuple[Decimal, ...]:
 def test_without_a_closed_trade_there_is_no_report() -> None:
     a_trade("2022-09-04", "5")
     a_trade("2022-09-12", "5")
-    assert report_on(USER_ID, WEEK) is None
+    assert collect_report_data(USER_ID, WEEK) is None
 
 
 def test_trades_of_the_first_and_the_last_day_count_and_others_do_not() -> None:

@@ -1,4 +1,4 @@
-"""The words of every notice, on both channels: nothing is missing, nothing can be injected, nothing grows too long."""
+"""The text of every notice, on both channels: nothing is missing, nothing can be injected, nothing grows too long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.models.notification_setting import NotificationSetting
-from shared.notifications.kinds import (
+from shared.notifications.notice_types import (
     CLASSES,
     RULES,
     NoticeKind,
@@ -28,7 +28,7 @@ from shared.notifications.kinds import (
     to_json,
 )
 from shared.notifications.rendering import mail, telegram_text
-from shared.notifications.wording import wording
+from shared.notifications.templates import text_of
 from tests.unit.notifications.samples import CLOSED, NEAR, OPENED, REFUSED, SAMPLES
 
 TELEGRAM_MOST = 4096
@@ -43,7 +43,7 @@ EVERY = [
 ]
 
 # Reports have a letter of their own: see test_report.
-WITHOUT_LETTER = [values for values in EVERY if wording(values).letter is None]
+WITHOUT_LETTER = [values for values in EVERY if text_of(values).letter is None]
 
 
 class Reader(HTMLParser):
@@ -84,20 +84,20 @@ def test_values_come_back_from_the_record_as_they_were(values: NoticeValues) -> 
 
 @pytest.mark.parametrize("values", WITHOUT_LETTER, ids=lambda values: values.kind.value)
 def test_both_channels_say_the_same_in_plain_words(values: NoticeValues) -> None:
-    words = wording(values)
-    message, letter = telegram_text(words), mail(words)
-    assert letter.subject == f"Lockstep: {words.title}"
+    notice = text_of(values)
+    message, letter = telegram_text(notice), mail(notice)
+    assert letter.subject == f"Lockstep: {notice.title}"
     told = read(message).seen
     for line in letter.text.strip().splitlines():
         assert line in told or not line
     page = read(letter.html).seen
-    assert words.title in page
+    assert notice.title in page
     # No code of ours and no missing value is shown to a person.
     assert not re.search(r"\b[A-Z]+_[A-Z_]+\b|\bNone\b|Decimal|datetime", letter.text)
 
 
 def test_an_opened_position_is_told_with_its_figures() -> None:
-    text = mail(wording(OPENED)).text
+    text = mail(text_of(OPENED)).text
     assert "BTC/USDT: long position opened" in text
     assert "Amount: 0.536 BTC" in text
     assert "Entry: 20000 USDT" in text
@@ -107,23 +107,23 @@ def test_an_opened_position_is_told_with_its_figures() -> None:
 
 
 def test_a_closed_position_is_told_with_its_result_and_its_reason() -> None:
-    text = telegram_text(wording(CLOSED))
+    text = telegram_text(text_of(CLOSED))
     assert text.startswith("<b>BTC/USDT: short position closed, -161.27 USDT</b>\nThe stop closed it.\n")
     assert "Result after fees: -161.27 USDT (-1.5 %)" in text
 
 
 def test_a_refusal_says_why() -> None:
-    assert REFUSED.reason in mail(wording(REFUSED)).html
+    assert REFUSED.reason in mail(text_of(REFUSED)).html
 
 
 def test_money_is_rounded_to_cents_and_grouped() -> None:
-    assert "Balance: 4,600.50 USD" in mail(wording(NEAR)).text
+    assert "Balance: 4,600.50 USD" in mail(text_of(NEAR)).text
 
 
 def test_a_report_shows_its_curve_only_where_it_comes_along() -> None:
-    words = wording(SAMPLES[NoticeKind.WEEKLY_REPORT])
-    assert 'src="cid:equity"' in mail(words, images=["equity"]).html
-    assert "cid:" not in mail(words).html
+    notice = text_of(SAMPLES[NoticeKind.WEEKLY_REPORT])
+    assert 'src="cid:equity"' in mail(notice, images=["equity"]).html
+    assert "cid:" not in mail(notice).html
 
 
 @given(st.text(), st.text())
@@ -136,16 +136,16 @@ def test_no_name_breaks_out_of_a_message(name: str, address: str) -> None:
         balance_usd=Decimal(1),
         max_balance_usd=Decimal(2),
     )
-    words = wording(values)
-    assert read(telegram_text(words)).tags == ["b"]
+    notice = text_of(values)
+    assert read(telegram_text(notice)).tags == ["b"]
     harmless = replace(values, user_name="a", user_email="b", plan_name="c")
-    assert read(mail(words).html).tags == read(mail(wording(harmless)).html).tags
-    assert len(mail(words).subject.splitlines()) == 1
+    assert read(mail(notice).html).tags == read(mail(text_of(harmless)).html).tags
+    assert len(mail(notice).subject.splitlines()) == 1
 
 
 @pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
 def test_no_message_grows_beyond_what_telegram_takes(values: NoticeValues) -> None:
     long: Any = {one.name: "<&>" * 5000 for one in fields(values) if type(getattr(values, one.name)) is str}
     # Telegram counts what is seen, markup and entities resolved.
-    seen = read(telegram_text(wording(replace(values, **long)))).seen
+    seen = read(telegram_text(text_of(replace(values, **long)))).seen
     assert len(seen) <= TELEGRAM_MOST

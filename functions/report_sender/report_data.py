@@ -12,7 +12,7 @@ from functions.report_sender.periods import Period
 from shared.clock import to_iso
 from shared.models.execution import Execution
 from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.notifications.period import ClosedTrade, DayResult, PeriodFigures, Share
+from shared.notifications.report_values import ClosedTrade, DayResult, PeriodFigures, Share
 from shared.trading.performance import AccountDay, Performance, SeriesDay, performance_of
 from shared.trading.sides import Side
 
@@ -23,14 +23,14 @@ _LOOKED_AT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportData:
     """The figures, and the cumulative profit: 0, then at the end of each day of the period."""
 
     figures: PeriodFigures
     levels: tuple[Decimal, ...]
 
 
-def report_on(user_id: str, period: Period) -> Reported | None:
+def collect_report_data(user_id: str, period: Period) -> ReportData | None:
     """Return what the period came to, None without a closed trade."""
     strategies = _days(TradeLedger.STRATEGY, user_id, period)
     manual = _days(TradeLedger.MANUAL, user_id, period)
@@ -62,7 +62,7 @@ def report_on(user_id: str, period: Period) -> Reported | None:
         manual=_share(performance_of(manual)),
         latest=tuple(_latest(user_id, period)),
     )
-    return Reported(figures, levels)
+    return ReportData(figures, levels)
 
 
 def _days(ledger: TradeLedger, user_id: str, period: Period) -> list[AccountDay]:

@@ -1,11 +1,11 @@
-"""The words of the reports: a few lines for a message, a whole letter for an e-mail. Lays nothing out."""
+"""The text of the reports: a few lines for a message, a letter for an e-mail. Lays nothing out."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Final
 
-from shared.notifications.figures import (
+from shared.notifications.formatting import (
     day_text,
     days_text,
     moment_text,
@@ -16,22 +16,22 @@ from shared.notifications.figures import (
     signed,
     signed_money,
 )
-from shared.notifications.period import ASSET, ClosedTrade, DayResult, PeriodFigures, Share
-from shared.notifications.words import Fact, Letter, Row, Section, Tone, Wording
+from shared.notifications.notice_text import Fact, Letter, NoticeText, Row, Section, Tone
+from shared.notifications.report_values import ASSET, ClosedTrade, DayResult, PeriodFigures, Share
 
 EQUITY_IMAGE: Final = "equity"
 """The name of a report's equity curve."""
 
 
-_RECKONING: Final = (
+_HOW_TRADES_COUNT: Final = (
     "Trades count on the day (UTC) on which they were closed. Money that you moved in or out is not profit. The "
     "deepest fall is the largest drop below a high of the period."
 )
-_SWITCHING_OFF: Final = "If you would rather not get reports, answer this e-mail: we switch them off for you."
+_HOW_TO_OPT_OUT: Final = "If you would rather not get reports, answer this e-mail: we switch them off for you."
 
 
-def report_wording(figures: PeriodFigures, *, noun: str) -> Wording:
-    """Return what the report of a `week` or a `month` says."""
+def report_text(figures: PeriodFigures, *, noun: str) -> NoticeText:
+    """Return the text of a report; `noun` is `week` or `month`."""
     result = signed_money(figures.profit, ASSET)
     lines = [
         Fact("Period", f"{days_text(figures.first_day, figures.last_day)} (UTC)"),
@@ -41,7 +41,7 @@ def report_wording(figures: PeriodFigures, *, noun: str) -> Wording:
     ]
     if figures.balance is not None:
         lines.append(Fact("Balance", money(figures.balance, ASSET)))
-    return Wording(
+    return NoticeText(
         f"Your {noun}: {result}", tuple(lines), image=EQUITY_IMAGE, letter=_letter(figures, noun=noun, result=result)
     )
 
@@ -67,8 +67,8 @@ def _letter(figures: PeriodFigures, *, noun: str, result: str) -> Letter:
         ),
         sections=tuple(_sections(figures)),
         closing=(
-            _RECKONING,
-            f"You get this report because trades of yours were closed in that {noun}. {_SWITCHING_OFF}",
+            _HOW_TRADES_COUNT,
+            f"You get this report because trades of yours were closed in that {noun}. {_HOW_TO_OPT_OUT}",
         ),
     )
 

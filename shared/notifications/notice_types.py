@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from pydantic import TypeAdapter
 
-from shared.notifications.period import PeriodFigures
+from shared.notifications.report_values import PeriodFigures
 
 
 class NoticeKind(StrEnum):
