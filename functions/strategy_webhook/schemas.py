@@ -14,21 +14,17 @@ from enum import StrEnum
 from typing import TypeVar
 
 from functions.strategy_webhook.body import Json, NumberText
+from shared.api import grammar
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing, check_geometry
 
 _POSITIVE = "must be greater than 0"
-_LARGEST = Decimal(10) ** 12
-_SMALLEST = Decimal(10) ** -12
-_MAX_DIGITS = 34  # DynamoDB holds 38.
 _LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(10)
 _MAX_ALERT_ID = 128
 _MAX_WIN_RATE = 64
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
 
 # The table's name of each take profit first, then the example's.
@@ -165,23 +161,16 @@ def _given_name(fields: Mapping[str, Json], names: tuple[str, ...]) -> str:
 
 
 def _is_absent(value: Json) -> bool:
-    """Tell whether a value means that there is none: TradingView writes NaN for an indicator without a value."""
-    return value is None or (isinstance(value, str) and value.strip().lower() in {"", "nan"})
+    return value is None or (isinstance(value, str) and grammar.is_absent(value))
 
 
 def _number(value: Json) -> Decimal:
-    text = value.strip() if isinstance(value, str) else ""
-    if not _NUMBER.fullmatch(text):
+    number = grammar.parse_number(value) if isinstance(value, str) else None
+    if number is None or number <= 0:
         raise _WrongValue(_POSITIVE)
-    number = Decimal(text)
-    if number <= 0:
-        raise _WrongValue(_POSITIVE)
-    if number > _LARGEST:
-        raise _WrongValue(f"must be at most {_LARGEST:f}")
-    if number < _SMALLEST:
-        raise _WrongValue(f"must be at least {_SMALLEST:f}")
-    if len("".join(map(str, number.as_tuple().digits)).rstrip("0")) > _MAX_DIGITS:
-        raise _WrongValue(f"must have at most {_MAX_DIGITS} digits")
+    message = grammar.storage_fault(number)
+    if message is not None:
+        raise _WrongValue(message)
     return number
 
 
@@ -197,9 +186,10 @@ def _callback_rate(value: Json) -> Decimal:
 
 
 def _uuid(value: Json) -> str:
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    found = grammar.parse_uuid(value) if isinstance(value, str) else None
+    if found is None:
         raise _WrongValue("must be UUID")
-    return value.lower()
+    return found
 
 
 def _side(value: Json) -> Side:

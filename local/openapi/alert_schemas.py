@@ -10,12 +10,13 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import Field, WithJsonSchema, with_config
 
+from shared.api import grammar
 from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
 from shared.api.fields import in_any_case
 from shared.trading.sides import Side, StopType
 
-_NUMBER = r"^\s*\+?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?\s*$"
-_ABSENT = r"^\s*([nN][aA][nN])?\s*$"
+_NUMBER = rf"^\s*\+?{grammar.UNSIGNED_NUMBER}\s*$"
+_ABSENT = f"^{grammar.ABSENT}$"
 
 Price = Annotated[
     str, WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _NUMBER}]})

@@ -5,7 +5,6 @@ Order of the checks: 401, 403, 503 (maintenance), 404 for routes and ids, then t
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from shared.api.csv_text import TEXT_CSV, CsvFile
 from shared.api.events import header_of
 from shared.api.formats import FormattedListQuery, asks_for_csv
+from shared.api.grammar import parse_uuid
 from shared.api.identity import admin_of
 from shared.api.json_text import write_json
 from shared.api.maintenance import refuse_during_maintenance
@@ -30,8 +30,6 @@ from shared.observability import logger
 REQUEST_ID_HEADER = "x-request-id"
 NEXT_TOKEN_HEADER = "x-next-token"  # noqa: S105 - the name of a header
 FILE_NAME_HEADER = "content-disposition"
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 E = TypeVar("E", bound=Exception)
 B = TypeVar("B", bound=Body)
@@ -124,9 +122,10 @@ def _only_admins(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -
 def _only_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
     variables: dict[str, str] = app.context["_route_args"]
     for name, value in variables.items():
-        if not _UUID.fullmatch(value.lower()):
+        record_id = parse_uuid(value)
+        if record_id is None:
             raise NotFound(f"{name} is not a UUID")
-        variables[name] = value.lower()
+        variables[name] = record_id
     return next_middleware(app)
 
 

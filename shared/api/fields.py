@@ -12,11 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from shared.api import grammar
 from shared.trading.sides import Side, StopType
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_LARGEST, _SMALLEST = Decimal(10) ** 12, Decimal(10) ** -12
-_MAX_DIGITS = 34  # DynamoDB holds 38.
 _MOST_USD = Decimal("999999.99")
 """What Stripe takes."""
 
@@ -81,13 +80,9 @@ def _number(value: Any) -> Any:
 
 
 def _storable(number: Decimal) -> Decimal:
-    for wrong, message in (
-        (number > _LARGEST, f"must be at most {_LARGEST:f}"),
-        (number < _SMALLEST, f"must be at least {_SMALLEST:f}"),
-        (len("".join(map(str, number.as_tuple().digits)).rstrip("0")) > _MAX_DIGITS, "must have at most 34 digits"),
-    ):
-        if wrong:
-            raise PydanticCustomError(DOCUMENTED, "{message}", {"message": message})
+    message = grammar.storage_fault(number)
+    if message is not None:
+        raise PydanticCustomError(DOCUMENTED, "{message}", {"message": message})
     return number
 
 
@@ -102,7 +97,7 @@ def _whole(value: Any) -> Any:
 def _whole_usd(value: Any) -> int:
     amount: Decimal = _number(value)
     # Compared before it is converted: 1E+999999999 is a gigabyte of zeros as an int.
-    if not 0 < amount <= _LARGEST or amount != int(amount):
+    if not 0 < amount <= grammar.LARGEST or amount != int(amount):
         raise ValueError("not a whole amount")
     return int(amount)
 
@@ -154,7 +149,7 @@ StripePriceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}
 Uuid = Annotated[
     str,
     BeforeValidator(_lower),
-    StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+    StringConstraints(pattern=f"^{grammar.UUID}$"),
     WithJsonSchema({"type": "string", "format": "uuid"}),
     Says("must be UUID"),
 ]
