@@ -19,7 +19,7 @@ from functions.admin_exchange.schemas import (
 )
 from shared.api.days import PAGE_ITEMS, DaysListing
 from shared.api.exchange_access import look_through
-from shared.api.paging import read_page
+from shared.api.paging import query_page
 from shared.api.requests import Fault, fault
 from shared.errors import NotFound, RequestUnprocessable
 from shared.exchange import reading
@@ -73,14 +73,15 @@ def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysLi
     since, until = query.span
     # A day is one whole: it belongs to the span when any part of it does.
     last = (until - timedelta(milliseconds=1)).date()
-    found = BalanceDay.query(
+    page = query_page(
+        BalanceDay.query,
         key.id,
         BalanceDay.date.between(since.date().isoformat(), last.isoformat()),
-        scan_index_forward=False,
-        page_size=PAGE_ITEMS + 1,
-        last_evaluated_key=query.after,
+        load=list,
+        limit=PAGE_ITEMS,
+        after=query.after,
+        newest_first=True,
     )
-    page = read_page(found, lambda days: days, limit=PAGE_ITEMS)
     return query.listing(map(balance_day_item, page.records), page)
 
 

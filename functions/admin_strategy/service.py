@@ -10,7 +10,7 @@ from functions.admin_strategy.schemas import (
     strategy_history,
     trigger_item,
 )
-from shared.api.paging import Listing, Position, by_id, listing, read_page
+from shared.api.paging import Listing, Position, by_id, listing, query_page
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import in_chunks
@@ -39,13 +39,10 @@ def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:
     start = query.start or {}
     if "trigger_id" in start:
         return strategy_history(strategy, _rest_of_trigger(start, query))
-    found = Trigger.by_strategy.query(
-        strategy.id,
-        Trigger.seq < start["before_seq"] if start else None,
-        scan_index_forward=False,
-        page_size=query.limit + 1,
+    older = Trigger.seq < start["before_seq"] if start else None
+    page = query_page(
+        Trigger.by_strategy.query, strategy.id, older, load=by_id(Trigger), limit=query.limit, newest_first=True
     )
-    page = read_page(found, by_id(Trigger), limit=query.limit)
     items: list[TriggerItem] = []
     for chunk in in_chunks(page.records, _CHUNK):
         items += run_side_by_side(lambda trigger: _item(trigger, query, start=None), chunk)

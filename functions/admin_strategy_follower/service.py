@@ -13,7 +13,7 @@ from functions.admin_strategy_follower.schemas import (
     StrategyRiskProfile,
     UserSubscription,
 )
-from shared.api.paging import Listing, listing, read_page
+from shared.api.paging import Listing, listing, query_page
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
 from shared.errors import NotFound
@@ -37,14 +37,15 @@ def find_strategy(strategy_id: str) -> Strategy:
 
 def list_followers(strategy: Strategy, query: ListQuery) -> Listing[FollowerItem]:
     """Return a page of the strategy's followers with what stands around them, newest first."""
-    found = Follower.query(
+    page = query_page(
+        Follower.query,
         strategy.id,
-        consistent_read=True,
-        scan_index_forward=False,
-        page_size=query.limit + 1,
-        last_evaluated_key=query.start,
+        load=list,
+        limit=query.limit,
+        after=query.start,
+        newest_first=True,
+        consistent=True,
     )
-    page = read_page(found, list, limit=query.limit)
     around = _Around.read(page.records)
     return listing(map(around.item, page.records), token=query.token_of(page))
 

@@ -13,7 +13,7 @@ from functions.admin_subscription.schemas import (
     plan_item,
 )
 from shared.api.names import change_named, create_named, name_taken
-from shared.api.paging import Listing, by_id, listing, read_page
+from shared.api.paging import Listing, by_id, listing, query_page
 from shared.api.requests import Fault, ListQuery, fault
 from shared.billing import prices
 from shared.clock import to_iso, utc_now
@@ -28,10 +28,9 @@ _DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
 
 def list_plans(query: ListQuery) -> Listing[SubscriptionItem]:
     """Return a page of the plans, newest first."""
-    found = Plan.by_created.query(
-        LISTED, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
+    page = query_page(
+        Plan.by_created.query, LISTED, load=by_id(Plan), limit=query.limit, after=query.start, newest_first=True
     )
-    page = read_page(found, by_id(Plan), limit=query.limit)
     return listing(map(plan_item, page.records), token=query.token_of(page))
 
 

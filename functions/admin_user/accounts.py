@@ -17,7 +17,7 @@ from functions.admin_user.schemas import (
     user_switched,
 )
 from shared import user_pool
-from shared.api.paging import Listing, by_id, listing, read_page
+from shared.api.paging import Listing, by_id, listing, query_page
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import LISTED
@@ -28,10 +28,9 @@ from shared.observability import logger
 
 def list_users(query: ListQuery) -> Listing[UserItem]:
     """Return a page of the users, newest first; of our table alone, Cognito is not asked."""
-    found = User.by_created.query(
-        LISTED, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
+    page = query_page(
+        User.by_created.query, LISTED, load=by_id(User), limit=query.limit, after=query.start, newest_first=True
     )
-    page = read_page(found, by_id(User), limit=query.limit)
     return listing(map(user_item, page.records), token=query.token_of(page))
 
 

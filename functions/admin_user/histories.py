@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from shared.api.answers import Id, Time
 from shared.api.days import PAGE_ITEMS, DaysListing, DaysQuery
-from shared.api.paging import by_id, read_page
+from shared.api.paging import by_id, query_page
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
@@ -77,28 +77,30 @@ def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyH
     """Return a page of the user's executions, newest first."""
     # Keys are `<time>#<id>`: every one of the last moment lies behind the bare time, outside.
     since, until = map(to_iso, query.span)
-    found = Execution.by_user.query(
+    page = query_page(
+        Execution.by_user.query,
         user.id,
         Execution.created_key.between(since, until),
-        scan_index_forward=False,
-        page_size=PAGE_ITEMS + 1,
-        last_evaluated_key=query.after,
+        load=by_id(Execution),
+        limit=PAGE_ITEMS,
+        after=query.after,
+        newest_first=True,
     )
-    page = read_page(found, by_id(Execution), limit=PAGE_ITEMS)
     return query.listing(map(_strategy_item, page.records), page)
 
 
 def list_manual_history(user: User, query: DaysQuery) -> DaysListing[ManualHistoryItem]:
     """Return a page of the fills of the user's MANUAL keys, newest first."""
     since, until = map(to_iso, query.span)
-    found = ManualTrade.by_user.query(
+    page = query_page(
+        ManualTrade.by_user.query,
         user.id,
         ManualTrade.trade_key.between(since, until),
-        scan_index_forward=False,
-        page_size=PAGE_ITEMS + 1,
-        last_evaluated_key=query.after,
+        load=_trades,
+        limit=PAGE_ITEMS,
+        after=query.after,
+        newest_first=True,
     )
-    page = read_page(found, _trades, limit=PAGE_ITEMS)
     keys = ExchangeKey.find_many(trade.api_key_id for trade in page.records)
     items = (_manual_item(trade, keys.get(trade.api_key_id)) for trade in page.records)
     return query.listing(items, page)

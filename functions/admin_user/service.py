@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.admin_user.schemas import ExchangeKeyItem, ExchangeKeyQuery, exchange_key_item
-from shared.api.paging import Listing, by_id, listing, read_page
+from shared.api.paging import Listing, by_id, listing, query_page
 from shared.errors import NotFound
 from shared.models.exchange_key import ExchangeKey
 from shared.models.user import User
@@ -19,9 +19,12 @@ def find_user(user_id: str) -> User:
 
 def list_exchange_keys(user: User, query: ExchangeKeyQuery) -> Listing[ExchangeKeyItem]:
     """Return a page of the user's keys, newest first."""
-    found = ExchangeKey.by_user.query(
-        user.id, scan_index_forward=False, page_size=query.limit + 1, last_evaluated_key=query.start
+    page = query_page(
+        ExchangeKey.by_user.query,
+        user.id,
+        load=by_id(ExchangeKey, keep=lambda key: query.trade_type in {None, key.trade_type.value}),
+        limit=query.limit,
+        after=query.start,
+        newest_first=True,
     )
-    wanted = by_id(ExchangeKey, keep=lambda key: query.trade_type in {None, key.trade_type.value})
-    page = read_page(found, wanted, limit=query.limit)
     return listing(map(exchange_key_item, page.records), token=query.token_of(page))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.pagination import ResultIterator
 
 from shared.config import settings
@@ -63,12 +64,29 @@ def open_token(token: str, *, scope: str) -> Position:
     return position
 
 
-def read_page(results: ResultIterator[K], load: Callable[[list[K]], Iterable[T | None]], *, limit: int) -> Page[T]:
-    """Return the first `limit` records that `load` makes of a query's results.
+def query_page(
+    query: Callable[..., ResultIterator[K]],
+    partition: str,
+    within: Condition | None = None,
+    *,
+    load: Callable[[list[K]], Iterable[T | None]],
+    limit: int,
+    after: Position | None = None,
+    newest_first: bool = False,
+    consistent: bool = False,
+) -> Page[T]:
+    """Return up to `limit` records of a partition after a position; `query` is a table's or an index's method.
 
-    Ask the query for pages of `limit + 1`: one more tells whether there is more. `load` gives None for a result that
-    does not belong to the list.
+    `load` returns the record of each result, or None for a result that does not belong to the list.
     """
+    results = query(
+        partition,
+        within,
+        consistent_read=consistent,
+        scan_index_forward=not newest_first,
+        page_size=limit + 1,  # one more shows whether there is another page
+        last_evaluated_key=after,
+    )
     kept: list[tuple[T, Position | None]] = []
     for chunk in in_chunks(_with_positions(results), limit + 1):
         records = load([result for result, _ in chunk])
@@ -79,7 +97,7 @@ def read_page(results: ResultIterator[K], load: Callable[[list[K]], Iterable[T |
 
 
 def by_id(model: type[M], *, keep: Callable[[M], bool] = lambda _: True) -> Callable[[list[Any]], list[M | None]]:
-    """Return what `read_page` needs for an index that holds keys only: the records themselves, in the index's order."""
+    """Return the `load` of an index that holds keys only: it reads the records themselves, in the index's order."""
 
     def load(keys: list[Any]) -> list[M | None]:
         found = model.find_many(key.id for key in keys)
