@@ -22,7 +22,7 @@ from shared.errors import (
     OrderUnknown,
     OutcomeUnknown,
 )
-from shared.exchange import history, parse, quirks, transport
+from shared.exchange import history, quirks, responses, transport
 from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
@@ -113,7 +113,7 @@ class FuturesAccount:
             self.market_price(symbol),
             self._get("sapiGetAccountApiRestrictions"),
         )
-        return parse.account_view(
+        return responses.account_view(
             account=account,
             config=config,
             symbol_config=symbol_config,
@@ -136,13 +136,13 @@ class FuturesAccount:
         account: dict[str, Any]
         config: dict[str, Any] = {}
         wallet_balance = None
-        if parse.account_setup(config=config, permissions=permissions).futures_enabled:
+        if responses.account_setup(config=config, permissions=permissions).futures_enabled:
             account, config = await asyncio.gather(
                 self._get("fapiPrivateV3GetAccount"), self._get("fapiPrivateGetAccountConfig")
             )
-            wallet_balance = max(parse.asset_of(account, asset).wallet_balance for asset in margin_assets)
+            wallet_balance = max(responses.asset_of(account, asset).wallet_balance for asset in margin_assets)
         return KeyView(
-            setup=parse.account_setup(config=config, permissions=permissions),
+            setup=responses.account_setup(config=config, permissions=permissions),
             wallet_balance=wallet_balance,
             clock_offset_ms=offset_ms,
         )
@@ -168,7 +168,7 @@ class FuturesAccount:
     async def wallet_balance(self) -> Decimal:
         """Return the wallet balance of the margin asset."""
         account = await self._get("fapiPrivateV3GetAccount")
-        return parse.asset_of(account, self._margin_asset).wallet_balance
+        return responses.asset_of(account, self._margin_asset).wallet_balance
 
     async def open_orders(self, symbol: str) -> tuple[OrderView, ...]:
         """Return every standing order on the symbol, regular and conditional (two lists at this exchange)."""
@@ -176,7 +176,7 @@ class FuturesAccount:
         regular, conditional = await asyncio.gather(
             self._get("fapiPrivateGetOpenOrders", symbol=name), self._get("fapiPrivateGetOpenAlgoOrders", symbol=name)
         )
-        return (*(parse.order_view(o) for o in regular), *(parse.algo_view(o) for o in conditional))
+        return (*(responses.order_view(o) for o in regular), *(responses.algo_view(o) for o in conditional))
 
     async def find_order(
         self, symbol: str, client_order_id: str, *, conditional: bool, timeout_s: float = LOOK_UP_TIMEOUT_S
@@ -190,7 +190,7 @@ class FuturesAccount:
             answer = await transport.call(self._client, name, params, timeout_s=timeout_s)
         except OrderUnknown:
             return None
-        return parse.algo_view(answer) if conditional else parse.order_view(answer)
+        return responses.algo_view(answer) if conditional else responses.order_view(answer)
 
     async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
         """Return a regular order by the exchange's own id, or None: not known (yet)."""
@@ -198,7 +198,7 @@ class FuturesAccount:
             answer = await self._get("fapiPrivateGetOrder", symbol=venue_symbol(symbol), orderId=exchange_order_id)
         except OrderUnknown:
             return None
-        return parse.order_view(answer)
+        return responses.order_view(answer)
 
     async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
         """Return every fill on the symbol since a time, by the exchange's number and in its order.
@@ -207,17 +207,17 @@ class FuturesAccount:
         one that was placed.
         """
         rows = await history.trades(self._client, symbol, to_ms(since), now_ms())
-        return {int(row["id"]): parse.fill(row) for row in rows}
+        return {int(row["id"]): responses.fill(row) for row in rows}
 
     async def orders_since(self, symbol: str, since: datetime) -> list[OrderView]:
         """Return every regular order on the symbol since a time."""
         rows = await history.orders(self._client, symbol, to_ms(since), now_ms())
-        return [parse.order_view(row) for row in rows]
+        return [responses.order_view(row) for row in rows]
 
     async def funding(self, symbol: str, since: datetime, until: datetime) -> list[FundingPayment]:
         """Return the account's funding payments on the symbol (weight 30)."""
         rows = await history.funding(self._client, symbol, to_ms(since), to_ms(until))
-        return [parse.funding_payment(row) for row in rows]
+        return [responses.funding_payment(row) for row in rows]
 
     async def price_of_asset(self, asset: str) -> Decimal | None:
         """Return the last price of an asset in the margin asset; None where no contract trades between the two."""
@@ -264,7 +264,7 @@ class FuturesAccount:
                 if found is not None:
                     return found
             raise
-        return parse.algo_view(answer) if conditional else parse.order_view(answer)
+        return responses.algo_view(answer) if conditional else responses.order_view(answer)
 
     async def place_batch(
         self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, stamp: Stamp
@@ -276,7 +276,7 @@ class FuturesAccount:
         if not isinstance(answers, list) or len(answers) != len(orders):
             raise OutcomeUnknown("a batch's answer does not fit its orders")
         return [
-            parse.batch_answer(answer, client_order_id=client_id)
+            responses.batch_answer(answer, client_order_id=client_id)
             for (client_id, _), answer in zip(orders, answers, strict=True)
         ]
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from shared.errors import NotFound
-from shared.exchange import parse, transport
+from shared.exchange import responses, transport
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 
@@ -33,7 +33,7 @@ async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
         for market in answer["symbols"]:
             if market.get("contractType") == "PERPETUAL":
                 name = f"{market['baseAsset']}/{market['quoteAsset']}"
-                fresh[name] = parse.symbol_filters(market, symbol=name)
+                fresh[name] = responses.symbol_filters(market, symbol=name)
                 trading |= {name} if market.get("status") == "TRADING" else set()
         _filters.clear()
         _filters.update(fresh)
@@ -52,7 +52,7 @@ async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, 
         return kept[1]
     name = venue_symbol(symbol)
     answer = await transport.call(client, "fapiPrivateGetLeverageBracket", {"symbol": name}, timeout_s=5.0)
-    found = parse.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)
+    found = responses.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)
     _brackets[symbol] = (time.monotonic() + KEEP_FOR_S, found)
     return found
 

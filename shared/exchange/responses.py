@@ -1,4 +1,4 @@
-"""Turns the exchange's JSON into our views. Exact: every number comes as text and becomes a Decimal."""
+"""Parses the JSON of the exchange's responses into venue views. Exact: each number is text, and becomes a Decimal."""
 
 from __future__ import annotations
 
