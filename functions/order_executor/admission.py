@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from shared.config import settings
 from shared.errors import OrderDenied
-from shared.exchange.views import AccountView
+from shared.exchange.venue_views import AccountView
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution

@@ -27,7 +27,7 @@ from shared.errors import (
     RecordChanged,
 )
 from shared.exchange import quirks
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState

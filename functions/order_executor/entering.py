@@ -27,7 +27,7 @@ from shared.errors import (
     RecordChanged,
 )
 from shared.exchange.futures import Stamp, now_ms
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.messages import ReconcileMessage, send_dead_man
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus

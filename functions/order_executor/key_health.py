@@ -9,7 +9,7 @@ from datetime import datetime
 from pynamodb.exceptions import PynamoDBException
 
 from shared.clock import utc_now
-from shared.exchange.views import AccountView
+from shared.exchange.venue_views import AccountView
 from shared.models.exchange_key import ExchangeKey
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger

@@ -22,7 +22,7 @@ from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
 from shared.exchange import weights
 from shared.exchange.lanes import Reservation, gate_of
-from shared.exchange.views import AccountView
+from shared.exchange.venue_views import AccountView
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus

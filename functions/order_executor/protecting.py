@@ -25,7 +25,7 @@ from shared.errors import (
 )
 from shared.exchange import quirks
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, is_conditional
-from shared.exchange.views import VenueStatus
+from shared.exchange.venue_views import VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import count_outcome, logger, measure_ms

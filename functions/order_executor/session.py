@@ -19,7 +19,7 @@ from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import ClockSkewed, LeaseLost, RecordChanged
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp, is_conditional
-from shared.exchange.views import OrderView, VenueStatus
+from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot

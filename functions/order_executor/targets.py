@@ -16,7 +16,7 @@ from functions.order_executor.venue_orders import cancel, leg_of
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
 from shared.exchange import quirks
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.filters import round_down

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from functions.order_executor.session import ExecutionSession
 from shared.config import settings
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.models.order import OrderStatus
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 

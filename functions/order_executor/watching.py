@@ -17,7 +17,7 @@ from functions.order_executor import closing, position, protecting, targets
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import RecordChanged
-from shared.exchange.views import OrderView, VenueStatus
+from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.order import OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import count_outcome, logger

@@ -26,7 +26,7 @@ from shared.exchange import history, quirks, responses, transport
 from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
-from shared.exchange.views import AccountView, BatchAnswer, KeyView, OrderView
+from shared.exchange.venue_views import AccountView, BatchAnswer, KeyView, OrderView
 from shared.trading.booking import Fill
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment

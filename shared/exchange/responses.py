@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import from_ms
-from shared.exchange.views import AccountView, BatchAnswer, OrderView, VenueStatus
+from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
 from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters

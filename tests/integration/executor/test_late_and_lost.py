@@ -12,7 +12,7 @@ from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 from functions.order_executor import booking, position, settling
 from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.messages import Command, send_orders
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.exchange.futures import FuturesAccount
-from shared.exchange.views import OrderView
+from shared.exchange.venue_views import OrderView
 from shared.messages import Command
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from functions.order_executor.fills import FillBook
-from shared.exchange.views import OrderView, VenueStatus
+from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.order import Order
 from shared.trading.booking import Fill
 from shared.trading.ids import Leg

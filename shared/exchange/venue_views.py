@@ -1,4 +1,4 @@
-"""What the exchange says, in our words: exact decimals, enums, UTC times. Frozen; nothing here asks or decides."""
+"""The exchange's view of orders and accounts: exact decimals, enums, UTC times. Frozen; holds no rule."""
 
 from __future__ import annotations
 
