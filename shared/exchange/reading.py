@@ -25,7 +25,16 @@ from shared.errors import (
     NotFound,
     OutcomeUnknown,
 )
-from shared.exchange import lanes, translate, transport
+from shared.exchange import lanes, transport
+from shared.exchange.documented_shapes import (
+    BALANCE,
+    ORDER,
+    POSITION,
+    TRADE,
+    newest_first,
+    one_per_order,
+    to_documented,
+)
 from shared.exchange.futures import READ_TIMEOUT_S, FuturesAccount
 from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
@@ -56,8 +65,8 @@ def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
         return await client.fetch_positions(symbols, {"useV2": True})
 
     items = _run(_with_client(key, ask))
-    held = [translate.translate(item, translate.POSITION) for item in items if item.get("contracts")]
-    return translate.newest_first(held)
+    held = [to_documented(item, POSITION) for item in items if item.get("contracts")]
+    return newest_first(held)
 
 
 def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
@@ -74,7 +83,7 @@ def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
         return [*regular, *conditional]
 
     items = _run(_with_client(key, ask))
-    return translate.newest_first([translate.translate(item, translate.ORDER) for item in items])
+    return newest_first([to_documented(item, ORDER) for item in items])
 
 
 def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
@@ -87,10 +96,10 @@ def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
         regular, conditional = await asyncio.gather(
             client.fetch_orders(name, limit=LAST), client.fetch_orders(name, limit=LAST, params={"trigger": True})
         )
-        return translate.one_per_order(regular, conditional)
+        return one_per_order(regular, conditional)
 
     items = _run(_with_client(key, ask))
-    return translate.newest_first([translate.translate(item, translate.ORDER) for item in items])[:LAST]
+    return newest_first([to_documented(item, ORDER) for item in items])[:LAST]
 
 
 def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
@@ -100,7 +109,7 @@ def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
         return await client.fetch_my_trades(_unified(client, key, symbol), limit=LAST)
 
     items = _run(_with_client(key, ask))
-    return translate.newest_first([translate.translate(item, translate.TRADE) for item in items])
+    return newest_first([to_documented(item, TRADE) for item in items])
 
 
 def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
@@ -237,7 +246,7 @@ async def _balance(client: Any) -> dict[str, dict[str, Any]]:
     rows = found["info"].get("assets") or found["info"].get("balances") or []
     codes = [client.safe_currency_code(row["asset"]) for row in rows]
     # ccxt leaves out an asset that the account never held; the exchange lists it, and it is zero.
-    return {code: translate.translate(found.get(code) or {}, translate.BALANCE) for code in codes}
+    return {code: to_documented(found.get(code) or {}, BALANCE) for code in codes}
 
 
 async def _markets_of(kind: type[Any]) -> Any:

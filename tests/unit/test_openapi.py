@@ -28,7 +28,7 @@ from shared.api.fields import ApiSecretText, Name, Percentage
 from shared.api.paging import Listing
 from shared.api.requests import Body, ListQuery
 from shared.errors import RequestUnprocessable
-from shared.exchange import translate
+from shared.exchange import documented_shapes
 from shared.trading.sides import Side
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
@@ -166,13 +166,13 @@ def test_the_header_of_new_orders_is_shown() -> None:
 @pytest.mark.parametrize(
     ("item", "fields"),
     [
-        (exchange.PositionItem, translate.POSITION),
-        (exchange.OrderItem, translate.ORDER),
-        (exchange.TradeItem, translate.TRADE),
-        (exchange.AssetBalance, translate.BALANCE),
+        (exchange.PositionItem, documented_shapes.POSITION),
+        (exchange.OrderItem, documented_shapes.ORDER),
+        (exchange.TradeItem, documented_shapes.TRADE),
+        (exchange.AssetBalance, documented_shapes.BALANCE),
     ],
 )
-def test_what_the_exchange_says_is_declared_field_by_field(item: Any, fields: translate.Fields) -> None:
+def test_what_the_exchange_says_is_declared_field_by_field(item: Any, fields: documented_shapes.Fields) -> None:
     assert list(item.__annotations__) == list(fields)
 
 

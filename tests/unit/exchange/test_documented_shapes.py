@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from shared.exchange.translate import ORDER, POSITION, newest_first, translate
+from shared.exchange.documented_shapes import ORDER, POSITION, newest_first, to_documented
 
 CCXT_POSITION: dict[str, Any] = {
     "info": {"symbol": "BTCUSDT"},
@@ -142,32 +142,32 @@ DOCUMENTED_TAKE_PROFIT: dict[str, Any] = {
 
 def test_position_that_is_safe_at_any_price_keeps_its_collateral_and_ratio() -> None:
     safe = CCXT_POSITION | {"liquidationPrice": 0.0, "collateral": 0.0, "marginRatio": None}
-    assert translate(safe, POSITION) == DOCUMENTED_POSITION
+    assert to_documented(safe, POSITION) == DOCUMENTED_POSITION
 
 
 def test_short_position_without_collateral_is_given_none() -> None:
     short = CCXT_POSITION | {"side": "short", "collateral": 0.0, "marginRatio": None}
-    shown = translate(short, POSITION)
+    shown = to_documented(short, POSITION)
     assert shown["collateral"] == 0
     assert "marginRatio" not in shown
 
 
 def test_position_reads_as_documented() -> None:
-    found = translate(CCXT_POSITION, POSITION)
+    found = to_documented(CCXT_POSITION, POSITION)
 
     assert list(found.items()) == list(DOCUMENTED_POSITION.items())
 
 
 def test_stop_reads_as_documented() -> None:
-    assert list(translate(CCXT_STOP, ORDER).items()) == list(DOCUMENTED_STOP.items())
+    assert list(to_documented(CCXT_STOP, ORDER).items()) == list(DOCUMENTED_STOP.items())
 
 
 def test_take_profit_reads_as_documented() -> None:
-    assert list(translate(CCXT_TAKE_PROFIT, ORDER).items()) == list(DOCUMENTED_TAKE_PROFIT.items())
+    assert list(to_documented(CCXT_TAKE_PROFIT, ORDER).items()) == list(DOCUMENTED_TAKE_PROFIT.items())
 
 
 def test_numbers_are_the_digits_that_the_exchange_sent() -> None:
-    found = translate(CCXT_POSITION | {"markPrice": 0.1 + 0.2, "contracts": 1e-8}, POSITION)
+    found = to_documented(CCXT_POSITION | {"markPrice": 0.1 + 0.2, "contracts": 1e-8}, POSITION)
 
     assert found["markPrice"] == Decimal("0.30000000000000004")
     assert found["contracts"] == Decimal("1E-8")

@@ -11,7 +11,7 @@ from typing import Any
 import ccxt
 
 from local.paper_exchange.exchange_info import futures_info, spot_info
-from shared.exchange.translate import BALANCE, ORDER, TRADE, one_per_order, translate
+from shared.exchange.documented_shapes import BALANCE, ORDER, TRADE, one_per_order, to_documented
 
 ENTRY: dict[str, Any] = {
     "orderId": 3240579942,
@@ -167,7 +167,7 @@ def orders(*raw: Mapping[str, Any]) -> list[Any]:
 
 
 def shown(regular: list[Any], conditional: list[Any]) -> list[dict[str, Any]]:
-    return [translate(order, ORDER) for order in one_per_order(regular, conditional)]
+    return [to_documented(order, ORDER) for order in one_per_order(regular, conditional)]
 
 
 def test_filled_order_reads_as_documented() -> None:
@@ -205,7 +205,7 @@ def test_hit_stop_whose_order_is_older_than_the_history_is_shown_by_itself() -> 
 
 def test_trade_reads_as_documented() -> None:
     client = futures()
-    found = translate(client.parse_trade(dict(FILL), client.market("BTC/USDT:USDT")), TRADE)
+    found = to_documented(client.parse_trade(dict(FILL), client.market("BTC/USDT:USDT")), TRADE)
     assert json.dumps(found, default=str) == json.dumps(DOCUMENTED_TRADE, default=str)
     assert found == DOCUMENTED_TRADE
 
@@ -226,7 +226,7 @@ def test_spot_trade_reads_the_same() -> None:
         "isMaker": True,
         "isBestMatch": True,
     }
-    found = translate(client.parse_trade(raw, client.market("BTC/USDT")), TRADE)
+    found = to_documented(client.parse_trade(raw, client.market("BTC/USDT")), TRADE)
     assert found == {
         "timestamp": 1666375929485,
         "datetime": "2022-10-21T18:12:09.485Z",
@@ -245,7 +245,7 @@ def test_spot_trade_reads_the_same() -> None:
 
 def test_trade_without_a_fee_has_none() -> None:
     raw = {name: value for name, value in FILL.items() if not name.startswith("commission")}
-    found = translate(futures().parse_trade(raw), TRADE)
+    found = to_documented(futures().parse_trade(raw), TRADE)
     assert "fee" not in found
     assert found["fees"] == []
 
@@ -262,7 +262,7 @@ def test_balance_reads_as_documented() -> None:
         },
         "linear",
     )
-    assert [translate(balance[asset], BALANCE) for asset in ("BNB", "USDT")] == [
+    assert [to_documented(balance[asset], BALANCE) for asset in ("BNB", "USDT")] == [
         {"free": 0, "used": 0, "total": 0},
         {"free": Decimal("2637.5428719"), "used": 0, "total": Decimal("2637.5428719")},
     ]

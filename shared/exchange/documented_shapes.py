@@ -1,4 +1,4 @@
-"""From ccxt's unified structures to the documented shapes of an exchange key, as data. Floats end here.
+"""Converts ccxt's unified structures to the documented shapes of the API, by tables of fields. Floats end here.
 
 Only documented fields come through, in the documented order, and what has no value is left out, as the examples do.
 """
@@ -158,7 +158,7 @@ _KEPT_OF_TRIGGERED = ("clientOrderId", "stopPrice", "triggerPrice", "reduceOnly"
 BALANCE: Fields = {name: _or_zero(name) for name in ("free", "used", "total")}
 
 
-def translate(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+def to_documented(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     """Return the documented fields of one ccxt structure, exact numbers, what is None left out."""
     found = {name: _exact(source(item)) for name, source in fields.items()}
     return {name: value for name, value in found.items() if value is not None}
