@@ -22,7 +22,7 @@ from shared.api.exchange_access import look_through
 from shared.api.paging import query_page
 from shared.api.requests import Fault, fault
 from shared.errors import NotFound, RequestUnprocessable
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.follower import Follower
@@ -45,27 +45,27 @@ def futures_faults(key: ExchangeKey) -> list[Fault]:
 
 def list_positions(key: ExchangeKey, symbol: str | None) -> list[PositionItem]:
     """Return the key's open positions, of one symbol if one is given."""
-    return cast("list[PositionItem]", _look(key, symbol, lambda: reading.positions(key, symbol)))
+    return cast("list[PositionItem]", _look(key, symbol, lambda: account_queries.positions(key, symbol)))
 
 
 def list_open_orders(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's open orders on a symbol, conditional ones included."""
-    return cast("list[OrderItem]", _look(key, symbol, lambda: reading.open_orders(key, symbol)))
+    return cast("list[OrderItem]", _look(key, symbol, lambda: account_queries.open_orders(key, symbol)))
 
 
 def list_order_history(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's last orders on a symbol, conditional ones included."""
-    return cast("list[OrderItem]", _look(key, symbol, lambda: reading.order_history(key, symbol)))
+    return cast("list[OrderItem]", _look(key, symbol, lambda: account_queries.order_history(key, symbol)))
 
 
 def list_trade_history(key: ExchangeKey, symbol: str) -> list[TradeItem]:
     """Return the key's last fills on a symbol."""
-    return cast("list[TradeItem]", _look(key, symbol, lambda: reading.trade_history(key, symbol)))
+    return cast("list[TradeItem]", _look(key, symbol, lambda: account_queries.trade_history(key, symbol)))
 
 
 def get_balance(key: ExchangeKey) -> dict[str, AssetBalance]:
     """Return what the key holds of each asset."""
-    return cast("dict[str, AssetBalance]", look_through(key, lambda: reading.balance(key)))
+    return cast("dict[str, AssetBalance]", look_through(key, lambda: account_queries.balance(key)))
 
 
 def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysListing[BalanceDayItem]:

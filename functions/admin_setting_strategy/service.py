@@ -156,10 +156,10 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
 def _symbol_faults(wanted: NewStrategy) -> list[Fault]:
     """Ask the exchange about the report key and the symbol; raise ReportKeyRefused, return what the symbol lacks."""
     # Loads the exchange's client, which no other route of this function needs.
-    from shared.exchange import reading  # noqa: PLC0415
+    from shared.exchange import account_queries  # noqa: PLC0415
 
     try:
-        reading.verify_key(
+        account_queries.verify_key(
             exchange_id=wanted.exchange_id,
             api_key=wanted.report_exchange_api_key,
             secret=wanted.report_exchange_api_secret_key,

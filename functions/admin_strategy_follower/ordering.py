@@ -96,10 +96,10 @@ def _first_answer(once: Once | None, *, at: datetime) -> QueuedItems | None:
 
 def _market_price(strategy: Strategy) -> Decimal:
     # Loads the exchange's client, which no other route of this function needs.
-    from shared.exchange import reading  # noqa: PLC0415
+    from shared.exchange import account_queries  # noqa: PLC0415
 
     try:
-        return reading.market_price(exchange_id=strategy.exchange_id, symbol=strategy.symbol)
+        return account_queries.market_price(exchange_id=strategy.exchange_id, symbol=strategy.symbol)
     except ExchangeError as error:
         logger.warning("exchange_not_reached", strategy_id=strategy.id, error=type(error).__name__, code=error.code)
         raise ServiceUnavailable(UNREACHABLE) from error

@@ -9,7 +9,7 @@ from typing import Any, NotRequired, TypedDict
 from shared.api.answers import Id
 from shared.api.exchange_access import look_through
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.exchange.worth import amounts_of, worth_of
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
@@ -72,7 +72,7 @@ def _read(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
             return None
         return amounts_of(balance)
 
-    found = run_side_by_side(keep, zip(keys, reading.balances(keys), strict=True))
+    found = run_side_by_side(keep, zip(keys, account_queries.balances(keys), strict=True))
     return {key.id: held for key, held in zip(keys, found, strict=True)}
 
 
@@ -84,7 +84,7 @@ def _or_raise(found: dict[str, Any] | ExchangeError) -> dict[str, Any]:
 
 def _prices(trade_type: TradeType) -> Prices | None:
     try:
-        return reading.prices(trade_type)
+        return account_queries.prices(trade_type)
     except ExchangeError as error:
         # No fault of a key's: its status stays as its own reading left it.
         logger.warning("prices_not_read", trade_type=trade_type.value, error=type(error).__name__)

@@ -12,7 +12,7 @@ from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.exchange.worth import amounts_of, read_worth
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
@@ -97,7 +97,7 @@ async def _read(key: ExchangeKey) -> dict[str, Decimal]:
 
 
 async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:
-    return amounts_of(await reading.read_balance(key))
+    return amounts_of(await account_queries.read_balance(key))
 
 
 def _keep(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:

@@ -12,7 +12,7 @@ from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.exchange.worth import latest_prices
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
@@ -74,7 +74,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
 
     async with pacer.turn() as add_weight:
         # The one place where an import's success or failure is held against a key.
-        collected = await look_through_async(key, reading.read_through(key, ask))
+        collected = await look_through_async(key, account_queries.read_through(key, ask))
         add_weight(collected.weight)
     prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
     new = await asyncio.to_thread(keeping.keep, key, collected, before=before, prices=prices)

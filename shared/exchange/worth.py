@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.observability import logger
 from shared.trading.valuation import needs_prices, usd_value
@@ -41,7 +41,7 @@ async def latest_prices(trade_type: TradeType) -> dict[str, Decimal]:
     kept = _prices.get(trade_type)
     if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
-    found = await reading.read_prices(trade_type)
+    found = await account_queries.read_prices(trade_type)
     _prices[trade_type] = (time.monotonic() + PRICES_FOR_S, found)
     return found
 

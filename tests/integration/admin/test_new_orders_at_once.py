@@ -9,7 +9,7 @@ import pytest
 from functions.admin_strategy_follower.ordering import place_orders
 from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
 from shared.api.idempotency import Once
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.trading.ids import execution_id
 from tests.integration.admin.conftest import Fault, all_at_once
 from tests.integration.conftest import EmbeddedAws
@@ -21,7 +21,7 @@ ANOTHER_BODY: list[Fault] = [("Idempotency-Key", "must not be used with another 
 
 @pytest.fixture
 def followed(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Following:
-    monkeypatch.setattr(reading, "market_price", lambda **_: Decimal(20000))
+    monkeypatch.setattr(account_queries, "market_price", lambda **_: Decimal(20000))
     return store_strategy(2)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.balance_recorder import service
 from shared import config
-from shared.exchange import reading, transport, worth
+from shared.exchange import account_queries, transport, worth
 from shared.pacing import IntervalPacer
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
@@ -40,5 +40,5 @@ def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest
 def _forget() -> None:
     config.settings.cache_clear()
     transport._template.cache_clear()
-    reading._markets.clear()
+    account_queries._markets.clear()
     worth.forget_prices()

@@ -14,7 +14,7 @@ import pytest
 from functions.manual_trade_importer import service
 from shared import config
 from shared.clock import utc_now
-from shared.exchange import reading, transport, worth
+from shared.exchange import account_queries, transport, worth
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.pacing import WeightPacer
 from shared.secrets import seal
@@ -87,5 +87,5 @@ def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest
 def _forget() -> None:
     config.settings.cache_clear()
     transport._template.cache_clear()
-    reading._markets.clear()
+    account_queries._markets.clear()
     worth.forget_prices()

@@ -8,7 +8,7 @@ import pytest
 
 from functions.admin_exchange.app import lambda_handler
 from shared.errors import ExchangeAuthorizationFailed, ExchangeUnavailable, NotFound
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
 from tests.unit.admin_requests import fault, sample, send
 from tests.unit.records import KEY_ID, an_exchange_key
@@ -84,11 +84,11 @@ class Exchange:
 @pytest.fixture(autouse=True)
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(reading, "positions", lambda key, symbol: exchange.answer(POSITION, symbol))
-    monkeypatch.setattr(reading, "open_orders", lambda key, symbol: exchange.answer(ORDER, symbol))
-    monkeypatch.setattr(reading, "order_history", lambda key, symbol: exchange.answer(ORDER, symbol))
-    monkeypatch.setattr(reading, "trade_history", lambda key, symbol: exchange.answer(TRADE, symbol))
-    monkeypatch.setattr(reading, "balance", lambda key: exchange.balance())
+    monkeypatch.setattr(account_queries, "positions", lambda key, symbol: exchange.answer(POSITION, symbol))
+    monkeypatch.setattr(account_queries, "open_orders", lambda key, symbol: exchange.answer(ORDER, symbol))
+    monkeypatch.setattr(account_queries, "order_history", lambda key, symbol: exchange.answer(ORDER, symbol))
+    monkeypatch.setattr(account_queries, "trade_history", lambda key, symbol: exchange.answer(TRADE, symbol))
+    monkeypatch.setattr(account_queries, "balance", lambda key: exchange.balance())
     return exchange
 
 

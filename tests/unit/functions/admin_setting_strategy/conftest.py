@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.errors import ExchangeAuthorizationFailed, NotFound
-from shared.exchange import reading
+from shared.exchange import account_queries
 
 
 @dataclass
@@ -31,5 +31,5 @@ class Exchange:
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Exchange:
     """Stand in for the exchange."""
     exchange = Exchange()
-    monkeypatch.setattr(reading, "verify_key", exchange.verify_key)
+    monkeypatch.setattr(account_queries, "verify_key", exchange.verify_key)
     return exchange

@@ -11,7 +11,7 @@ from functions.admin_strategy_follower import ordering
 from functions.admin_strategy_follower.app import lambda_handler
 from shared.clock import utc_now
 from shared.errors import ExchangeRejected, OutcomeUnknown
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.ids import execution_id
@@ -48,7 +48,7 @@ class Market:
 @pytest.fixture
 def market(monkeypatch: pytest.MonkeyPatch) -> Market:
     market = Market()
-    monkeypatch.setattr(reading, "market_price", market.market_price)
+    monkeypatch.setattr(account_queries, "market_price", market.market_price)
     return market
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from functions.admin_user.app import lambda_handler
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable
-from shared.exchange import reading
+from shared.exchange import account_queries
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
 from tests.unit.admin_requests import sample, send
 from tests.unit.records import STARTED_AT, a_balance, a_user, after, an_exchange_key, id_of
@@ -44,8 +44,8 @@ class Exchange:
 @pytest.fixture(autouse=True)
 def exchange(admin_api: object, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(reading, "balances", exchange.balances)
-    monkeypatch.setattr(reading, "prices", exchange.tickers)
+    monkeypatch.setattr(account_queries, "balances", exchange.balances)
+    monkeypatch.setattr(account_queries, "prices", exchange.tickers)
     a_user()
     return exchange
 

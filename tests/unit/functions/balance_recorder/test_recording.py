@@ -15,7 +15,7 @@ from functions.balance_recorder import app, maximum, service
 from shared import rounds
 from shared.clock import from_iso, to_iso
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable
-from shared.exchange import reading, worth
+from shared.exchange import account_queries, worth
 from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType, listed_shard_of
 from shared.models.key_balance import KeyBalance
@@ -60,8 +60,8 @@ class Exchange:
 @pytest.fixture
 def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     exchange = Exchange()
-    monkeypatch.setattr(reading, "read_balance", exchange.read_balance)
-    monkeypatch.setattr(reading, "read_prices", exchange.read_prices)
+    monkeypatch.setattr(account_queries, "read_balance", exchange.read_balance)
+    monkeypatch.setattr(account_queries, "read_prices", exchange.read_prices)
     monkeypatch.setattr(service, "utc_now", lambda: exchange.now)
     monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     worth.forget_prices()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from functions.manual_trade_importer import app, collecting, keeping, service
 from shared.clock import to_iso
-from shared.exchange import fills, reading
+from shared.exchange import account_queries, fills
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey, StrategyType
 from shared.models.import_cursor import ImportCursor
@@ -82,7 +82,7 @@ class Owner:
             patched.enter_context(
                 mock.patch.object(service, "send_keys", lambda *_, after_s, **__: follow_ups.append(after_s))
             )
-            patched.enter_context(mock.patch.object(reading, "read_through", read_through))
+            patched.enter_context(mock.patch.object(account_queries, "read_through", read_through))
             patched.enter_context(mock.patch.object(keeping, "transact", mortal(transact)))
             patched.enter_context(mock.patch.object(ImportCursor, "move", mortal(ImportCursor.move)))
             patched.enter_context(mock.patch.object(ImportScan, "replace", mortal(ImportScan.replace)))

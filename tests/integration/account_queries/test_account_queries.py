@@ -15,7 +15,7 @@ import pytest
 from shared import config
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
-from shared.exchange import lanes, reading, transport
+from shared.exchange import account_queries, lanes, transport
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -39,13 +39,13 @@ def exchange(running: ExchangeProcess, aws: object, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("EXCHANGE_URL", running.url)
     config.settings.cache_clear()
     transport._template.cache_clear()
-    reading._markets.clear()
+    account_queries._markets.clear()
     yield running
     running.control("DELETE", "/paper/faults")
     running.move_price("20000")
-    reading._run(transport.close_session())
+    account_queries._run(transport.close_session())
     transport._template.cache_clear()
-    reading._markets.clear()
+    account_queries._markets.clear()
 
 
 class Account:
@@ -74,7 +74,7 @@ def test_stop_that_was_hit_is_one_order_with_its_fill(exchange: ExchangeProcess)
     left = account.trader.conditional("TAKE_PROFIT_MARKET", "sell", 0.5, None, triggerPrice=25_000)
     exchange.move_price("19400")
 
-    orders = reading.order_history(account.key, BTC)
+    orders = account_queries.order_history(account.key, BTC)
 
     assert [(order["type"], order["side"], order["status"]) for order in orders] == [
         ("market", "sell", "closed"),
@@ -85,7 +85,7 @@ def test_stop_that_was_hit_is_one_order_with_its_fill(exchange: ExchangeProcess)
     assert (hit["clientOrderId"], hit["stopPrice"]) == (stop["clientOrderId"], 19500)
     assert (hit["filled"], hit["remaining"]) == (Decimal("0.5"), 0)
     assert waiting["id"] == left["id"]
-    trades = reading.trade_history(account.key, BTC)
+    trades = account_queries.trade_history(account.key, BTC)
     assert [trade["order"] for trade in trades] == [hit["id"], entry["id"]]
     assert trades[1]["fee"] == {"cost": trades[1]["fees"][0]["cost"], "currency": "USDT"}
     assert trades[1]["price"] == 20000
@@ -97,8 +97,8 @@ def test_histories_of_a_spot_key(exchange: ExchangeProcess) -> None:
     owner.create_order(BTC, "market", "buy", 0.1)
     owner.create_order(BTC, "limit", "sell", 0.05, 30_000)
 
-    orders = reading.order_history(account.key, BTC)
-    trades = reading.trade_history(account.key, BTC)
+    orders = account_queries.order_history(account.key, BTC)
+    trades = account_queries.trade_history(account.key, BTC)
 
     assert [(order["symbol"], order["type"], order["side"]) for order in orders] == [
         (BTC, "limit", "sell"),
@@ -110,23 +110,23 @@ def test_histories_of_a_spot_key(exchange: ExchangeProcess) -> None:
 def test_symbol_that_does_not_trade_has_no_history(exchange: ExchangeProcess) -> None:
     account = Account(exchange)
     with pytest.raises(NotFound):
-        reading.order_history(account.key, "XYZ/USDT")
+        account_queries.order_history(account.key, "XYZ/USDT")
     with pytest.raises(NotFound):
-        reading.trade_history(account.key, "XYZ/USDT")
+        account_queries.trade_history(account.key, "XYZ/USDT")
 
 
 def test_balance_shows_what_is_free_and_what_is_used(exchange: ExchangeProcess) -> None:
     account = Account(exchange)
-    assert reading.balance(account.key) == {"USDT": {"free": 10000, "used": 0, "total": 10000}}
+    assert account_queries.balance(account.key) == {"USDT": {"free": 10000, "used": 0, "total": 10000}}
     account.trader.market("buy", 0.5)
-    usdt = reading.balance(account.key)["USDT"]
+    usdt = account_queries.balance(account.key)["USDT"]
     assert usdt["used"] > 0
     assert usdt["free"] + usdt["used"] == usdt["total"]
 
 
 def test_spot_balance_names_assets_of_zero(exchange: ExchangeProcess) -> None:
     account = Account(exchange, TradeType.SPOT, spotBalances={"BNB": "0", "BTC": "0.25", "USDT": "2637.5428719"})
-    assert reading.balance(account.key) == {
+    assert account_queries.balance(account.key) == {
         "BNB": {"free": 0, "used": 0, "total": 0},
         "BTC": {"free": Decimal("0.25"), "used": 0, "total": Decimal("0.25")},
         "USDT": {"free": Decimal("2637.5428719"), "used": 0, "total": Decimal("2637.5428719")},
@@ -138,7 +138,7 @@ def test_keys_are_read_side_by_side(exchange: ExchangeProcess) -> None:
     refused = Account(exchange, TradeType.SPOT)
     exchange.control("DELETE", f"/paper/accounts/{refused.trader.api_key}")
 
-    found = reading.balances([*(one.key for one in accounts), refused.key])
+    found = account_queries.balances([*(one.key for one in accounts), refused.key])
 
     assert [one if isinstance(one, ExchangeError) else one["USDT"]["total"] for one in found[:5]] == [
         1000,
@@ -152,7 +152,7 @@ def test_keys_are_read_side_by_side(exchange: ExchangeProcess) -> None:
 
 @pytest.mark.parametrize("trade_type", TradeType)
 def test_prices_are_the_markets(exchange: ExchangeProcess, trade_type: TradeType) -> None:
-    prices = reading.prices(trade_type)
+    prices = account_queries.prices(trade_type)
     assert prices[BTC] == 20000
     assert all(isinstance(price, Decimal) for price in prices.values())
 
@@ -161,10 +161,10 @@ def test_exchange_out_of_reach_is_an_error_of_ours(exchange: ExchangeProcess) ->
     account = Account(exchange)
     exchange.plan_fault("http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
     with pytest.raises(ExchangeError):
-        reading.balance(account.key)
+        account_queries.balance(account.key)
     exchange.plan_fault("http", "/fapi/v2/ticker/price", "GET", status=503, msg="Service Unavailable.")
     with pytest.raises(ExchangeError):
-        reading.prices(TradeType.FUTURES)
+        account_queries.prices(TradeType.FUTURES)
 
 
 def test_nothing_is_asked_while_the_lane_is_banned(exchange: ExchangeProcess) -> None:
@@ -175,7 +175,7 @@ def test_nothing_is_asked_while_the_lane_is_banned(exchange: ExchangeProcess) ->
     before = exchange.control("GET", f"/paper/accounts/{account.key.api_key}")["requests"]
     try:
         with pytest.raises(AddressBanned):
-            reading.balance(account.key)
+            account_queries.balance(account.key)
     finally:
         lane.delete()
         lanes.forget()
@@ -186,5 +186,5 @@ def test_refused_timestamp_is_got_over(exchange: ExchangeProcess, monkeypatch: p
     account = Account(exchange)
     monkeypatch.setattr(server_clock, "offset_ms", -60_000)
 
-    assert reading.balance(account.key)["USDT"]["total"] > 0
+    assert account_queries.balance(account.key)["USDT"]["total"] > 0
     assert abs(server_clock.offset_ms) < 1_000
