@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from functions.manual_trade_importer.finding import Found, find_on_futures, find_on_spot
-from shared.exchange.fills import PAGE, AccountFill, FuturesFills, SpotFills
+from shared.exchange.account_fills import PAGE, AccountFill, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.import_scan import ImportScan
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from shared.exchange.fills import INCOME_DAYS, AccountLook, FuturesFills, SpotFills
+from shared.exchange.account_fills import INCOME_DAYS, AccountLook, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_scan import ImportScan
 from shared.observability import logger

@@ -10,7 +10,7 @@ from pynamodb.transactions import TransactWrite
 
 from functions.manual_trade_importer.collecting import Collected
 from shared.errors import RecordChanged
-from shared.exchange.fills import AccountFill
+from shared.exchange.account_fills import AccountFill
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_cursor import ImportCursor

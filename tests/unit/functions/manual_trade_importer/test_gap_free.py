@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from functions.manual_trade_importer import app, collecting, keeping, service
 from shared.clock import to_iso
-from shared.exchange import account_queries, fills
+from shared.exchange import account_fills, account_queries
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey, StrategyType
 from shared.models.import_cursor import ImportCursor
@@ -44,7 +44,7 @@ def queues(aws: Queues) -> Iterator[Queues]:
         model.create_table(billing_mode="PAY_PER_REQUEST")
     with ExitStack() as patched:
         patched.enter_context(mock.patch.object(service, "pacer", WeightPacer(10**9)))
-        patched.enter_context(mock.patch.object(fills, "PAGE", 3))
+        patched.enter_context(mock.patch.object(account_fills, "PAGE", 3))
         patched.enter_context(mock.patch.object(collecting, "PAGE", 3))
         patched.enter_context(mock.patch.object(collecting, "FILLS_A_RUN", 5))
         yield aws
