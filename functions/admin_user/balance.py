@@ -10,7 +10,7 @@ from shared.api.answers import Id
 from shared.api.exchange_access import look_through
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
-from shared.exchange.worth import amounts_of, worth_of
+from shared.exchange.account_value import amounts_of, usd_value_of
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.user import User
@@ -95,4 +95,4 @@ def _worth(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Price
     if held is None:
         return None
     known: Prices | None = prices.get(key.trade_type) if needs_prices(held) else {}
-    return None if known is None else worth_of(key, held, known)
+    return None if known is None else usd_value_of(key, held, known)

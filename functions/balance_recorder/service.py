@@ -13,7 +13,7 @@ from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
 from shared.exchange import account_queries
-from shared.exchange.worth import amounts_of, read_worth
+from shared.exchange.account_value import amounts_of, read_usd_value
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, TradeType
@@ -84,7 +84,7 @@ async def record(message: KeyMessage, *, last_try: bool) -> None:
 async def _read_and_keep(key: ExchangeKey) -> KeyBalance:
     started_at = utc_now()
     held = await _read(key)
-    worth = await read_worth(key, held)
+    worth = await read_usd_value(key, held)
     kept = await asyncio.to_thread(_keep, key, worth.quantize(_CENTS), started_at)
     logger.info("balance_recorded", api_key_id=key.id, date=started_at.date().isoformat())
     count_outcome("balance_recorded")

@@ -13,7 +13,7 @@ from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
-from shared.exchange.worth import latest_prices
+from shared.exchange.account_value import latest_prices
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType

@@ -8,7 +8,7 @@ import pytest
 
 from functions.balance_recorder import service
 from shared import config
-from shared.exchange import account_queries, transport, worth
+from shared.exchange import account_queries, account_value, transport
 from shared.pacing import IntervalPacer
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
@@ -41,4 +41,4 @@ def _forget() -> None:
     config.settings.cache_clear()
     transport._template.cache_clear()
     account_queries._markets.clear()
-    worth.forget_prices()
+    account_value.forget_prices()

@@ -14,7 +14,7 @@ import pytest
 from functions.manual_trade_importer import service
 from shared import config
 from shared.clock import utc_now
-from shared.exchange import account_queries, transport, worth
+from shared.exchange import account_queries, account_value, transport
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.pacing import WeightPacer
 from shared.secrets import seal
@@ -88,4 +88,4 @@ def _forget() -> None:
     config.settings.cache_clear()
     transport._template.cache_clear()
     account_queries._markets.clear()
-    worth.forget_prices()
+    account_value.forget_prices()

@@ -1,4 +1,4 @@
-"""What a key holds, in dollars: a balance and prices brought together. The rule is trading.valuation's."""
+"""Values what an exchange key holds in US dollars, by the latest prices. The rule is in `trading.valuation`."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from shared.observability import logger
 from shared.trading.valuation import needs_prices, usd_value
 
 PRICES_FOR_S = 60.0
-"""How long a container goes by the prices that it has read: many keys are valued by the same ones."""
+"""How long a container uses the prices that it has read: many keys are valued by the same ones."""
 
 _prices: dict[TradeType, tuple[float, dict[str, Decimal]]] = {}
 
 
 def amounts_of(balance: Mapping[str, Mapping[str, Any]]) -> dict[str, Decimal]:
-    """Return what a balance holds of each asset."""
+    """Return the total of each asset in a balance."""
     return {asset: Decimal(amounts["total"]) for asset, amounts in balance.items()}
 
 
-def worth_of(key: ExchangeKey, held: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:
-    """Return what a key holds, in dollars; an asset without a price counts nothing and is logged."""
-    worth, unpriced = usd_value(held, prices)
+def usd_value_of(key: ExchangeKey, held: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> Decimal:
+    """Return the value of a key's assets in US dollars; an asset without a price counts 0 and is logged."""
+    value, unpriced = usd_value(held, prices)
     if unpriced:
         logger.warning("assets_without_price", api_key_id=key.id, assets=unpriced)
-    return worth
+    return value
 
 
-async def read_worth(key: ExchangeKey, held: Mapping[str, Decimal]) -> Decimal:
-    """Return the same by the latest prices; nothing is asked for a key that holds dollars only. Raise ExchangeError."""
-    return worth_of(key, held, await latest_prices(key.trade_type) if needs_prices(held) else {})
+async def read_usd_value(key: ExchangeKey, held: Mapping[str, Decimal]) -> Decimal:
+    """Return the value by the latest prices, read only if there is more than dollars; raise ExchangeError."""
+    return usd_value_of(key, held, await latest_prices(key.trade_type) if needs_prices(held) else {})
 
 
 async def latest_prices(trade_type: TradeType) -> dict[str, Decimal]:
-    """Return every price of a kind of account, at most a minute old; raise ExchangeError."""
+    """Return every price of a market, at most a minute old; raise ExchangeError."""
     kept = _prices.get(trade_type)
     if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
