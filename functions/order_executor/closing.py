@@ -26,7 +26,7 @@ from shared.errors import (
     ExchangeRejected,
     RecordChanged,
 )
-from shared.exchange import quirks
+from shared.exchange import error_codes
 from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
@@ -66,7 +66,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
             if blind and not round_number:
                 refused = await reduce(session, leg, _orderable(session, session.execution.filled_amount or Decimal(0)))
             else:
-                amount = await _to_close(session, overlap=refused in quirks.REDUCE_ONLY_REFUSED)
+                amount = await _to_close(session, overlap=refused in error_codes.REDUCE_ONLY_REFUSED)
                 if isinstance(amount, Closed):
                     return amount
                 refused = await reduce(session, leg, amount)

@@ -23,7 +23,7 @@ from shared.errors import (
     LeaseLost,
     StopWouldTrigger,
 )
-from shared.exchange import quirks
+from shared.exchange import error_codes
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, is_conditional
 from shared.exchange.venue_views import VenueStatus
 from shared.models.order import Order, OrderStatus
@@ -145,7 +145,7 @@ async def _place_stop(
             order.error = type(error).__name__ if error.code is None else str(error.code)
             if _may_stand(error) and await _stands(session, order, give_up_at_s=give_up_at_s):
                 return True
-            if again and error.code == quirks.CLOSE_POSITION_STANDS and planned.close_position:
+            if again and error.code == error_codes.CLOSE_POSITION_EXISTS and planned.close_position:
                 planned, order = _by_amount(session, planned, order, amount)
         else:
             return True
@@ -157,7 +157,7 @@ async def _place_stop(
 
 def _may_stand(error: ExchangeError) -> bool:
     """Tell whether a stop may stand although its request failed."""
-    return not isinstance(error, ExchangeRejected) or error.code == quirks.CLOSE_POSITION_STANDS
+    return not isinstance(error, ExchangeRejected) or error.code == error_codes.CLOSE_POSITION_EXISTS
 
 
 def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:

@@ -15,7 +15,7 @@ from functions.order_executor.session import ExecutionSession, learn
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
-from shared.exchange import quirks
+from shared.exchange import error_codes
 from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
@@ -159,7 +159,7 @@ async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Non
         order = by_id[answer.client_order_id]
         if answer.order is not None:
             learn(order, answer.order)
-        elif answer.code not in quirks.DUPLICATE_CLIENT_ID:
+        elif answer.code not in error_codes.DUPLICATE_CLIENT_ID:
             order.status, order.error = OrderStatus.REJECTED, str(answer.code)
             logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=answer.code)
 

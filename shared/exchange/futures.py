@@ -22,7 +22,7 @@ from shared.errors import (
     OrderUnknown,
     OutcomeUnknown,
 )
-from shared.exchange import history, quirks, responses, transport
+from shared.exchange import error_codes, history, responses, transport
 from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
@@ -259,7 +259,7 @@ class FuturesAccount:
         try:
             answer = await transport.call(self._client, method, params, timeout_s=timeout_s)
         except ExchangeError as error:
-            if error.code in quirks.DUPLICATE_CLIENT_ID:
+            if error.code in error_codes.DUPLICATE_CLIENT_ID:
                 found = await self.find_order(symbol, client_order_id, conditional=conditional)
                 if found is not None:
                     return found

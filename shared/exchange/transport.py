@@ -32,7 +32,7 @@ from shared.errors import (
     OrderRateExceeded,
     OutcomeUnknown,
 )
-from shared.exchange import lanes, quirks
+from shared.exchange import error_codes, lanes
 from shared.exchange.server_clock import Moment, server_clock
 from shared.observability import logger
 
@@ -129,10 +129,10 @@ class _Ours:
         request_body: object,
     ) -> None:
         del reason, method, request_headers, request_body
-        used = _header(headers, quirks.USED_WEIGHT_HEADER)
+        used = _header(headers, error_codes.USED_WEIGHT_HEADER)
         if used.isdigit():
             self._gate(url).saw(int(used), asked_at_ms=_asked_at_ms.get())
-        if code < quirks.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
+        if code < error_codes.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
             return
         raise_for_answer(status=code, body=body, headers=headers)
 
@@ -160,7 +160,7 @@ def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None =
         answer = json.loads(body)
         if isinstance(answer, dict):
             code, text = _code_of(answer), str(answer.get("msg", ""))
-    found = quirks.classify(status=status, code=code, text=text)
+    found = error_codes.classify(status=status, code=code, text=text)
     if found is None:
         return
     message = f"HTTP {status}: {text[:200]}"
@@ -174,11 +174,11 @@ def _wait_s(kind: type[ExchangeThrottled], text: str, headers: dict[str, str]) -
     header = _header(headers, "Retry-After")
     said = [float(header)] if header.isdigit() else []
     if issubclass(kind, AddressBanned):
-        until_ms = quirks.banned_until_ms(text)
+        until_ms = error_codes.banned_until_ms(text)
         said += [] if until_ms is None else [(until_ms - server_clock.now_ms()) / 1000]
-        return min(max(said, default=quirks.SHORTEST_BAN_S), quirks.LONGEST_BAN_S)
+        return min(max(said, default=error_codes.SHORTEST_BAN_S), error_codes.LONGEST_BAN_S)
     if issubclass(kind, OrderRateExceeded):
-        return max(said, default=quirks.ORDER_RATE_WAIT_S)
+        return max(said, default=error_codes.ORDER_RATE_WAIT_S)
     return max(said, default=lanes.turn_in_s())
 
 

@@ -1,4 +1,4 @@
-"""What the exchange's answers mean for us, as data: which refusals are certain, and what a caller may do next.
+"""Classifies the exchange's error codes and HTTP statuses by what a caller may do next.
 
 Sources: Binance USD-M futures, "Error Codes" and "General Info" (HTTP return codes).
 """
@@ -26,7 +26,7 @@ HTTP_OK_BELOW = 400
 HTTP_BANNED = 418
 HTTP_THROTTLED = 429
 HTTP_FIREWALL = 403
-"""The exchange's web application firewall, without a code: it asks us to slow down."""
+"""The exchange's web application firewall, which sends no code: our address must slow down."""
 HTTP_UNAUTHORIZED = frozenset({401})
 HTTP_SERVER_ERROR_FROM = 500
 HTTP_REQUEST_TIMEOUT = 408
@@ -38,34 +38,34 @@ ERROR_CLASSES: dict[int, type[ExchangeError]] = {
     -2014: ExchangeAuthorizationFailed,
     -2015: ExchangeAuthorizationFailed,
     -2017: ExchangeAuthorizationFailed,
-    # Certainly not done; may be sent again.
+    # Certainly not executed; may be sent again.
     -1003: ExchangeThrottled,
     -1015: OrderRateExceeded,
     -1008: ExchangeUnavailable,
     -1016: ExchangeUnavailable,
     -1021: ClockSkewed,
-    # May have been done.
+    # May have been executed.
     -1000: OutcomeUnknown,
     -1001: OutcomeUnknown,
     -1006: OutcomeUnknown,
     -1007: OutcomeUnknown,
-    # Said no.
+    # Refused.
     -2018: InsufficientMargin,
     -2019: InsufficientMargin,
     -2021: StopWouldTrigger,
     -2011: OrderUnknown,
     -2013: OrderUnknown,
 }
-"""Binance's code → our class; a code that is not here is an ExchangeRejected: it said no, and did nothing."""
+"""Binance's code → our class; every other code is an ExchangeRejected: refused, and nothing was changed."""
 
-CERTAIN_SERVER_ERRORS = ("service unavailable", "internal error; unable to process your request")
-"""Beginnings of the texts with which a 503 means "not done"; every other 5xx leaves the outcome unknown."""
+NOT_EXECUTED_SERVER_ERRORS = ("service unavailable", "internal error; unable to process your request")
+"""Beginnings of the texts with which a 503 means "not executed"; every other 5xx leaves the outcome unknown."""
 
 DUPLICATE_CLIENT_ID = frozenset({-4116, -4111})
-"""The client id is in use by an open order: what we were about to place stands already."""
+"""An open order has this client id: an earlier request of ours placed it."""
 
-CLOSE_POSITION_STANDS = -4130
-"""A closePosition stop stands on this side already."""
+CLOSE_POSITION_EXISTS = -4130
+"""There is a closePosition stop on this side already."""
 
 REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
 """Nothing to reduce, or standing reduce-only orders overlap the close."""
@@ -74,7 +74,7 @@ NOTHING_TO_CANCEL = frozenset({-2011, -2013})
 
 
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
-"""What our address has used of this minute's request weight, the answered request included."""
+"""The request weight that our address has used in this minute, the answered request included."""
 
 SHORTEST_BAN_S = 120.0
 LONGEST_BAN_S = 3 * 24 * 3600.0
@@ -91,7 +91,7 @@ def banned_until_ms(text: str) -> int | None:
 
 
 def classify(*, status: int, code: int | None, text: str) -> type[ExchangeError] | None:  # noqa: PLR0911 - one return per kind of answer
-    """Return the error class of an HTTP answer, or None when it is none. `text` is the exchange's own message."""
+    """Return the error class of an HTTP response, or None for a success; `text` is the exchange's own message."""
     if status == HTTP_BANNED:
         return AddressBanned
     if code is not None and code < 0:
@@ -101,7 +101,7 @@ def classify(*, status: int, code: int | None, text: str) -> type[ExchangeError]
     if status == HTTP_THROTTLED or (status == HTTP_FIREWALL and code is None):
         return ExchangeThrottled
     if status >= HTTP_SERVER_ERROR_FROM:
-        certain = text.strip().lower().startswith(CERTAIN_SERVER_ERRORS)
+        certain = text.strip().lower().startswith(NOT_EXECUTED_SERVER_ERRORS)
         return ExchangeUnavailable if certain else OutcomeUnknown
     if status == HTTP_REQUEST_TIMEOUT:
         return OutcomeUnknown
