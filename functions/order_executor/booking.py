@@ -22,9 +22,9 @@ from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
-from shared.trading.booking import Booking, average_price
 from shared.trading.execution import HOLDS_QUANTITY, ExecutionState
 from shared.trading.funding import FundingPayment, funding_span, may_have_funding
+from shared.trading.position_accounting import Booking, average_price
 
 _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
 

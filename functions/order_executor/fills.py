@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from shared.clock import from_ms
 from shared.exchange.futures import FuturesAccount, now_ms
 from shared.models.order import Order, OrderStatus
-from shared.trading.booking import Fill
 from shared.trading.ids import Leg
+from shared.trading.position_accounting import Fill
 
 _LATE_BY = timedelta(seconds=60)
 """A fill shows at most so long after it happened; a second reading begins there, not at the position's first day."""

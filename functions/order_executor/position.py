@@ -15,10 +15,10 @@ from types import MappingProxyType
 from functions.order_executor.session import ExecutionSession
 from shared.config import settings
 from shared.observability import logger
-from shared.trading.booking import Booking, Fill, book_position
 from shared.trading.execution import CloseReason
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg, parse_client_order_id
+from shared.trading.position_accounting import Booking, Fill, book_position
 
 _END_POLLS = 8
 _POLL_S = 0.2

@@ -23,11 +23,11 @@ from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
-from shared.trading.booking import Fill
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg, client_order_id
 from shared.trading.plan import PlannedOrder
+from shared.trading.position_accounting import Fill
 
 CLOCK_ALLOWANCE = timedelta(seconds=60)
 """The exchange's books carry its clock, our records ours."""

@@ -22,9 +22,9 @@ from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.order import Order, OrderStatus
 from shared.observability import count_outcome, logger
 from shared.scheduling import RECHECK_S, WATCH_INTERVAL_S, back_off_s, due_by_next_run, due_in
-from shared.trading.booking import Booking
 from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import Leg
+from shared.trading.position_accounting import Booking
 
 WATCH_UNKNOWN_FOR = timedelta(hours=24)
 _OTHERS_AFTER = timedelta(seconds=60)

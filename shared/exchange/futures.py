@@ -27,11 +27,11 @@ from shared.exchange.lanes import USUAL_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, BatchAnswer, KeyView, OrderView
-from shared.trading.booking import Fill
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
 from shared.trading.plan import OrderType, PlannedOrder
+from shared.trading.position_accounting import Fill
 
 READ_TIMEOUT_S = history.READ_TIMEOUT_S
 ORDER_TIMEOUT_S = 1.5

@@ -9,10 +9,10 @@ from typing import Any
 
 from shared.clock import from_ms
 from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
-from shared.trading.booking import Fill
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
+from shared.trading.position_accounting import Fill
 from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode

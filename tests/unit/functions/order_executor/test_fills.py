@@ -11,9 +11,9 @@ from typing import Any
 from functions.order_executor.fills import FillBook
 from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.order import Order
-from shared.trading.booking import Fill
 from shared.trading.ids import Leg
 from shared.trading.plan import OrderType
+from shared.trading.position_accounting import Fill
 from shared.trading.sides import Side
 
 BEGUN = datetime(2022, 9, 9, tzinfo=UTC)

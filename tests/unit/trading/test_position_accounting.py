@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from shared.trading.booking import Booking, Fill, book_position
 from shared.trading.execution import CloseReason
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg, client_order_id
+from shared.trading.position_accounting import Booking, Fill, book_position
 from shared.trading.sides import Side
 
 from .markets import D
