@@ -33,7 +33,7 @@ from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.plan import plan_close
+from shared.trading.order_planning import plan_close
 
 _ROUNDS = 6
 _PAUSE_S = 0.2

@@ -36,7 +36,7 @@ from shared.observability import logger
 from shared.scheduling import due_by_dead_man
 from shared.trading.execution import DenialReason, Desired, ExecutionState
 from shared.trading.ids import Leg
-from shared.trading.plan import ExitPlan, plan_entry
+from shared.trading.order_planning import ExitPlan, plan_entry
 from shared.trading.sizing import SizedOrder
 
 ENTRY_WINDOW_MS = 3_000

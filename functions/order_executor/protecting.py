@@ -33,7 +33,7 @@ from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.plan import ExitPlan, PlannedOrder, plan_exits
+from shared.trading.order_planning import ExitPlan, PlannedOrder, plan_exits
 
 STOP_GIVE_UP_S = 3.0
 """From the fill: then the position is closed instead, so that it is never naked for more than five seconds."""

@@ -26,7 +26,7 @@ from shared.models.position_slot import PositionSlot
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg, client_order_id
-from shared.trading.plan import PlannedOrder
+from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
 
 CLOCK_ALLOWANCE = timedelta(seconds=60)

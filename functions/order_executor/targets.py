@@ -21,7 +21,7 @@ from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.filters import round_down
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
-from shared.trading.plan import ExitPlan, PlannedOrder
+from shared.trading.order_planning import ExitPlan, PlannedOrder
 
 _ATTEMPTS = 2
 _LOOK_UPS = 2

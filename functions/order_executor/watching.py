@@ -25,7 +25,7 @@ from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.plan import OrderType, PlannedOrder
+from shared.trading.order_planning import OrderType, PlannedOrder
 
 _LOOK_UPS = 2
 _LOOK_UP_PAUSE_S = 0.25

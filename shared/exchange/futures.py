@@ -30,7 +30,7 @@ from shared.exchange.venue_views import AccountView, BatchAnswer, KeyView, Order
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
-from shared.trading.plan import OrderType, PlannedOrder
+from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
 
 READ_TIMEOUT_S = history.READ_TIMEOUT_S

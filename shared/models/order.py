@@ -9,7 +9,7 @@ from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
 from shared.models.base import Table, table_name
 from shared.trading.ids import Leg
-from shared.trading.plan import OrderType
+from shared.trading.order_planning import OrderType
 from shared.trading.sides import Side
 
 

@@ -8,7 +8,7 @@ from shared.errors import OrderDenied
 from shared.trading.arithmetic import exact
 from shared.trading.execution import DenialReason
 from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
-from shared.trading.plan import stop_prices
+from shared.trading.order_planning import stop_prices
 from shared.trading.sides import Side
 from shared.trading.signal import Signal, is_losing
 

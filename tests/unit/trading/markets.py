@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from shared.trading.filters import SymbolFilters
-from shared.trading.plan import ExitPlan, PlannedOrder
+from shared.trading.order_planning import ExitPlan, PlannedOrder
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 from shared.trading.sizing import AccountState, MarginMode

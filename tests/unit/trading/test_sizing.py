@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import OrderDenied
 from shared.trading.execution import DenialReason
 from shared.trading.filters import SymbolFilters
-from shared.trading.plan import stop_prices
+from shared.trading.order_planning import stop_prices
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
 from shared.trading.sizing import AccountState, Cap, MarginMode, SizedOrder, estimate_liquidation, size_order

@@ -12,7 +12,7 @@ from functions.order_executor.fills import FillBook
 from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.order import Order
 from shared.trading.ids import Leg
-from shared.trading.plan import OrderType
+from shared.trading.order_planning import OrderType
 from shared.trading.position_accounting import Fill
 from shared.trading.sides import Side
 

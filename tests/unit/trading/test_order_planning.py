@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.trading.filters import SymbolFilters, round_up
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
-from shared.trading.plan import ExitPlan, OrderType, plan_close, plan_entry, plan_exits, split_amount
+from shared.trading.order_planning import ExitPlan, OrderType, plan_close, plan_entry, plan_exits, split_amount
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 
