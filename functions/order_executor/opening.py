@@ -21,7 +21,7 @@ from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
 from shared.exchange import weights
-from shared.exchange.lanes import Reservation, gate_of
+from shared.exchange.lanes import Reservation, limiter_of
 from shared.exchange.venue_views import AccountView
 from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
@@ -71,7 +71,7 @@ async def _make_room(session: ExecutionSession) -> None:
     before = replace(session, execution=prior, orders={})
     await asyncio.gather(
         before.load_orders(),
-        gate_of(session.account.lane).refresh(),
+        limiter_of(session.account.lane).refresh(),
         # Should this worker end it and die, nobody's message would tell its trigger: this one does.
         asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=RECHECK_S),
     )
@@ -132,10 +132,10 @@ async def _admit_and_intend(session: ExecutionSession, *, ends_at_s: float) -> O
 
 async def _admit_with_weight(session: ExecutionSession) -> Standing:
     """Judge the follower by our own records while the lane's weight for the entry and its exits is reserved."""
-    gate = gate_of(session.account.lane)
+    limiter = limiter_of(session.account.lane)
     standing, reserved = await asyncio.gather(
         asyncio.to_thread(admission.read_standing, session.execution),
-        gate.reserve(weights.ENTRY),
+        limiter.reserve(weights.ENTRY),
         return_exceptions=True,
     )
     try:
@@ -150,7 +150,7 @@ async def _admit_with_weight(session: ExecutionSession) -> Standing:
         session.filters = await session.account.filters(session.symbol)
     except LockstepError:
         if isinstance(reserved, Reservation):
-            await gate.give_back(reserved)
+            await limiter.give_back(reserved)
         raise
     return standing
 

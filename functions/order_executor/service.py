@@ -107,7 +107,7 @@ async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> E
     account = await accounts.account_of(key, symbol=execution.symbol)
     session = ExecutionSession(execution=execution, lease=lease, account=account, filters=UNLISTED)
     if execution.state is not ExecutionState.QUEUED:
-        await asyncio.gather(session.load_orders(), lanes.gate_of(key.egress_lane).refresh())
+        await asyncio.gather(session.load_orders(), lanes.limiter_of(key.egress_lane).refresh())
     return session
 
 
@@ -157,10 +157,10 @@ async def _keep_refusal(session: ExecutionSession | None, key: ExchangeKey | Non
 
 def _leave_weight(session: ExecutionSession) -> None:
     """Raise ExchangeThrottled in a ban; and for a look that can wait while the lane's weight is nearly used up."""
-    gate, execution = lanes.gate_of(session.account.lane), session.execution
-    gate.check(reads=False)
+    limiter, execution = lanes.limiter_of(session.account.lane), session.execution
+    limiter.check(reads=False)
     can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
-    if can_wait and gate.is_short():
+    if can_wait and limiter.is_short():
         raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.turn_in_s())
 
 

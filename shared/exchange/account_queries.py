@@ -193,7 +193,7 @@ async def read_through(key: ExchangeKey, ask: Callable[[Any], Awaitable[_T]]) ->
 def _run(work: Awaitable[_T]) -> _T:
     async def run() -> _T:
         # Another container may have been banned: then nothing is asked.
-        await lanes.gate_of(lanes.USUAL_LANE).refresh()
+        await lanes.limiter_of(lanes.USUAL_LANE).refresh()
         try:
             return await work
         finally:
@@ -213,7 +213,7 @@ async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -
     client = await transport.open_client(
         kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=key.egress_lane
     )
-    await lanes.gate_of(key.egress_lane, lanes.FUTURES if futures else lanes.SPOT).refresh()
+    await lanes.limiter_of(key.egress_lane, lanes.FUTURES if futures else lanes.SPOT).refresh()
     with _our_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
         return await _in_step(client, ask)

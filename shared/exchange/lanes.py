@@ -46,25 +46,25 @@ _TURN_MARGIN_S = 0.5
 _SAME_END_MS = 1_000
 
 
-_gates: dict[str, LaneGate] = {}
+_limiters: dict[str, LaneLimiter] = {}
 
 
-def gate_of(lane: str, pool: str = FUTURES) -> LaneGate:
-    """Return this process's gate of a lane; the exchange's other APIs (`sapi`, `api`) count, and ban, apart."""
+def limiter_of(lane: str, pool: str = FUTURES) -> LaneLimiter:
+    """Return this process's limiter of a lane; the exchange's other APIs (`sapi`, `api`) count, and ban, apart."""
     name = f"{lane}#{pool}" if pool else lane
-    return _gates.setdefault(name, LaneGate(name))
+    return _limiters.setdefault(name, LaneLimiter(name))
 
 
 def forget() -> None:
     """Forget everything that is known of every lane (tests)."""
-    _gates.clear()
+    _limiters.clear()
 
 
 async def flush() -> None:
     """Finish what is written beside the requests; to be awaited before an invocation ends, since a container may be
     frozen after it.
     """
-    await asyncio.gather(*(gate.flush() for gate in list(_gates.values())))
+    await asyncio.gather(*(limiter.flush() for limiter in list(_limiters.values())))
 
 
 def pool_of(path: str) -> str:
@@ -87,7 +87,7 @@ class Reservation:
 
 
 @dataclass(slots=True)
-class LaneGate:
+class LaneLimiter:
     """One lane as this process knows it. Times are the exchange's, in Unix milliseconds."""
 
     lane: str

@@ -1,4 +1,4 @@
-"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, the lane's gate.
+"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, the lane's limiter.
 
 The only module that knows ccxt's class for USD-M futures and spot. It signs and sends; it does not know orders.
 """
@@ -99,22 +99,22 @@ class _Ours:
         self, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
     ) -> Any:
         """Send one request, unless the lane forbids it, and tell the lane what came of it."""
-        gate = self._gate(url)
-        gate.check(reads=method == "GET")
+        limiter = self._limiter(url)
+        limiter.check(reads=method == "GET")
         _asked_at_ms.set(server_clock.now_ms())
         try:
             answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]  # of ccxt's class beside it
         except ExchangeThrottled as error:
-            gate.refused(error)
+            limiter.refused(error)
             raise
         except ExchangeAuthorizationFailed as error:
             self.refusal = error
             raise
-        gate.succeeded()
+        limiter.succeeded()
         return answer
 
-    def _gate(self, url: str) -> lanes.LaneGate:
-        return lanes.gate_of(self.lane, lanes.pool_of(_path_of(url)))
+    def _limiter(self, url: str) -> lanes.LaneLimiter:
+        return lanes.limiter_of(self.lane, lanes.pool_of(_path_of(url)))
 
     def handle_errors(  # noqa: PLR0917 - ccxt calls it by position
         self,
@@ -131,7 +131,7 @@ class _Ours:
         del reason, method, request_headers, request_body
         used = _header(headers, error_codes.USED_WEIGHT_HEADER)
         if used.isdigit():
-            self._gate(url).saw(int(used), asked_at_ms=_asked_at_ms.get())
+            self._limiter(url).saw(int(used), asked_at_ms=_asked_at_ms.get())
         if code < error_codes.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
             return
         raise_for_answer(status=code, body=body, headers=headers)

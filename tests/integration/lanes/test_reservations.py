@@ -15,7 +15,7 @@ from shared import config
 from shared.clock import from_ms
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.exchange import lanes, weights
-from shared.exchange.lanes import LaneGate, Reservation
+from shared.exchange.lanes import LaneLimiter, Reservation
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 
@@ -100,11 +100,11 @@ def test_reservation_that_was_not_used_is_there_for_another(lane: str) -> None:
     assert EgressLane.reserve(lane, minute=MINUTE, weight=25, cap=CAP, seen=0) is not None
 
 
-# -- the gate: what a container knows ----------------------------------------------------------------------------------
+# -- the limiter of one container --------------------------------------------------------------------------------------
 
 
-def reserve(gate: LaneGate) -> Reservation:
-    return asyncio.run(gate.reserve(weights.ENTRY))
+def reserve(limiter: LaneLimiter) -> Reservation:
+    return asyncio.run(limiter.reserve(weights.ENTRY))
 
 
 def test_containers_gates_share_one_budget(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +113,10 @@ def test_containers_gates_share_one_budget(lane: str, monkeypatch: pytest.Monkey
     config.settings.cache_clear()
 
     def container(_: int) -> int:
-        gate, granted = LaneGate(lane), 0
+        limiter, granted = LaneLimiter(lane), 0
         try:
             while True:
-                reserve(gate)
+                reserve(limiter)
                 granted += 1
         except ExchangeThrottled:
             return granted
@@ -128,13 +128,13 @@ def test_lanes_own_limit_goes_before_the_usual_one(lane: str, monkeypatch: pytes
     EgressLane(lane=lane, weight_limit=40).save()
 
     with pytest.raises(ExchangeThrottled) as refused:
-        reserve(LaneGate(lane))
+        reserve(LaneLimiter(lane))
 
     assert 0 < refused.value.retry_after_s < 61
 
 
 def test_ban_of_one_container_stops_the_others_before_they_ask(lane: str) -> None:
-    banned, other = LaneGate(lane), LaneGate(lane)
+    banned, other = LaneLimiter(lane), LaneLimiter(lane)
 
     async def learn() -> None:
         banned.refused(AddressBanned(retry_after_s=30))
@@ -148,11 +148,11 @@ def test_ban_of_one_container_stops_the_others_before_they_ask(lane: str) -> Non
             other.check(reads=reads)
         assert 25 < refused.value.retry_after_s <= 30
     with pytest.raises(AddressBanned):
-        reserve(LaneGate(lane))
+        reserve(LaneLimiter(lane))
 
 
 def test_throttling_of_one_container_pauses_the_others_entries_and_no_exit(lane: str) -> None:
-    throttled, other = LaneGate(lane), LaneGate(lane)
+    throttled, other = LaneLimiter(lane), LaneLimiter(lane)
 
     async def learn() -> None:
         throttled.refused(ExchangeThrottled(retry_after_s=30))
@@ -170,15 +170,15 @@ def test_throttling_of_one_container_pauses_the_others_entries_and_no_exit(lane:
 
 def test_ban_that_an_operator_has_lifted_is_over(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "BELIEVED_FOR_MS", 0)
-    gate = LaneGate(lane)
+    limiter = LaneLimiter(lane)
 
     async def learn() -> None:
-        gate.refused(AddressBanned(retry_after_s=3_000))
-        await gate.flush()
+        limiter.refused(AddressBanned(retry_after_s=3_000))
+        await limiter.flush()
         EgressLane(lane).update(actions=[EgressLane.banned_until.remove()])
-        await gate.refresh()
-        gate.check(reads=True)
-        await gate.flush()
+        await limiter.refresh()
+        limiter.check(reads=True)
+        await limiter.flush()
 
     asyncio.run(learn())
 
@@ -187,11 +187,11 @@ def test_what_the_exchange_counts_reaches_the_others_without_an_entry(
     lane: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
-    gate = LaneGate(lane)
+    limiter = LaneLimiter(lane)
 
     async def look_and_end(count: int) -> None:
-        gate.saw(count, asked_at_ms=server_clock.now_ms())
-        await gate.flush()
+        limiter.saw(count, asked_at_ms=server_clock.now_ms())
+        await limiter.flush()
 
     asyncio.run(look_and_end(20))
     assert EgressLane.find(lane) is None  # too little to be worth a write
@@ -200,16 +200,16 @@ def test_what_the_exchange_counts_reaches_the_others_without_an_entry(
 
     assert used(lane) == 1_430
     with pytest.raises(ExchangeThrottled):
-        reserve(LaneGate(lane))
+        reserve(LaneLimiter(lane))
 
 
 def test_count_of_the_minute_before_is_not_taken_for_this_ones(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate, begun = LaneGate(lane), from_ms(server_clock.now_ms())
+    limiter, begun = LaneLimiter(lane), from_ms(server_clock.now_ms())
     turn_ms = server_clock.now_ms() + 1_000_000_000
     turn_ms -= turn_ms % weights.WINDOW_MS
     monkeypatch.setattr(server_clock, "offset_ms", turn_ms + 200 - int(begun.timestamp() * 1000))
 
-    gate.saw(2_300, asked_at_ms=turn_ms - 100)
+    limiter.saw(2_300, asked_at_ms=turn_ms - 100)
 
-    assert not gate.is_short()
-    assert reserve(gate).weight == weights.ENTRY
+    assert not limiter.is_short()
+    assert reserve(limiter).weight == weights.ENTRY
