@@ -10,6 +10,7 @@ queues.py      SQS: late, twice, out of order
 exchange.py    the paper exchange behind connections that break, and a watch on naked positions
 workers.py     invocations of Lambda functions, killed and frozen between any two steps
 chances.py     how often what goes wrong
+trace.py       a digest of what happens
 world.py       one world: its parts, and what its tables hold
 people.py      whom it begins with: a strategy, followers, their accounts
 course.py      what happens: alerts, the market's moves, what admins and owners do

@@ -22,9 +22,6 @@ MUTATE = os.environ.get("MUTATE", "")
 _PROCESSES = os.cpu_count() or 1
 _SHOWN = 20
 
-_HASH_SEED = "0"
-"""The order of a set of words hangs on it: with one that is drawn anew, a world could differ between two processes."""
-
 
 def live(seed: int, mutation: str = "") -> Verdict:
     """Let one world live, with one of the product's rules taken out if so wished."""
@@ -124,7 +121,4 @@ _WORDS = {
 
 
 if __name__ == "__main__":
-    if os.environ.get("PYTHONHASHSEED") != _HASH_SEED:
-        command = [sys.executable, "-m", "local.faults.worlds"]
-        os.execve(sys.executable, command, os.environ | {"PYTHONHASHSEED": _HASH_SEED})  # noqa: S606 - this very program
     sys.exit(main())

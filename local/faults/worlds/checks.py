@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -60,7 +58,8 @@ def sum_up(world: World, verdict: Verdict) -> None:
     verdict.executions = len(executions)
     verdict.ends = Counter(f"{one.state.value} {one.close_reason or one.reason or ''}".strip() for one in executions)
     verdict.happened = Counter(world.chances.happened)
-    verdict.fingerprint = hashlib.sha256(json.dumps(state.encode(world.exchange.venue)).encode()).hexdigest()[:12]
+    world.trace.record(state.encode(world.exchange.venue))
+    verdict.fingerprint = world.trace.digest
     for naked in world.exchange.naked:
         if not naked.by_owner:
             lasted_ms = naked.lasted_ms(_now_ms(world), bans=world.exchange.random_faults.bans)

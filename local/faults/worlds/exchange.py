@@ -17,6 +17,7 @@ import yarl
 from local.faults.worlds import workers
 from local.faults.worlds.chances import Chances
 from local.faults.worlds.clock import SimulatedClock
+from local.faults.worlds.trace import Trace
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.faults import Fault, FaultKind, Faults, parse_fault
 from local.paper_exchange.orders import OrderType, Side
@@ -157,13 +158,14 @@ class RandomFaults(Faults):
 class WatchedExchange(PaperExchange):
     """The paper exchange, which notes when a position is without a stop, and whose lists sometimes lag."""
 
-    def __init__(self, clock: SimulatedClock, chances: Chances) -> None:
+    def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace) -> None:
         super().__init__(Venue())
         self._clock = clock
         self.random_faults = RandomFaults(clock, chances)
         self.faults = self.random_faults
         self.controls.faults = self.random_faults
         self._chances = chances
+        self._trace = trace
         self.naked: list[Naked] = []
         self._naked_now: dict[str, Naked] = {}
         self._positions: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
@@ -172,6 +174,7 @@ class WatchedExchange(PaperExchange):
     def run(self, asked: Asked, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
         """Run a request as the exchange does, then look at the account."""
         answer = super().run(asked, fault, checked_at_ms=checked_at_ms)
+        self._trace.record(self._clock.monotonic(), asked, fault, answer.status, answer.body)
         if asked.method != "GET":
             self.look_at(asked.api_key)
             return answer

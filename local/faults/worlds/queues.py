@@ -14,6 +14,7 @@ from typing import Any
 from local.faults.worlds import workers
 from local.faults.worlds.chances import Chances
 from local.faults.worlds.clock import SimulatedClock
+from local.faults.worlds.trace import Trace
 
 VISIBILITY_S = 180.0
 MOST_RECEIVES = 10
@@ -54,10 +55,11 @@ class Queue:
 class Queues:
     """Every queue of the world; `client` is what the product sends by."""
 
-    def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers) -> None:
+    def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers, trace: Trace) -> None:
         self._clock = clock
         self._chances = chances
         self._invocations = invocations
+        self._trace = trace
         self._queues: dict[str, Queue] = {}
         self._numbers = itertools.count(1)
         self._running: set[asyncio.Task[None]] = set()
@@ -98,6 +100,7 @@ class Queues:
         """Take one message."""
         workers.step()
         queue, now_s = self._queues[QueueUrl], self._clock.monotonic()
+        self._trace.record(now_s, QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
         if queue.fifo:
             key = f"{MessageGroupId}/{MessageDeduplicationId}"
             if queue.seen.get(key, 0.0) > now_s:
@@ -163,6 +166,7 @@ class Queues:
     async def _invoke(self, queue: Queue, batch: Sequence[Message]) -> None:
         worker = self._invocations.start()
         records = [self._record(message) for message in batch]
+        self._trace.record(self._clock.monotonic(), queue.url, records)
         try:
             answer = await queue.handler({"Records": records})
         except workers.WorkerKilled:

@@ -98,7 +98,7 @@ class Simulation:
             markets._filters_until = 0.0
             markets._brackets.clear()
             accounts._kept.clear()
-            with fresh_tables(self._world.clock, self._world.chances):
+            with fresh_tables(self._world.clock, self._world.chances, self._world.trace):
                 yield
         config.settings.cache_clear()
         transport._template.cache_clear()

@@ -20,6 +20,7 @@ from local.embedded_tables import InProcessTables
 from local.faults.worlds import workers
 from local.faults.worlds.chances import Chances
 from local.faults.worlds.clock import SimulatedClock
+from local.faults.worlds.trace import Trace
 from shared.models.base import Table, connection
 
 _CALL_S = 0.002
@@ -35,15 +36,17 @@ for _module in pkgutil.iter_modules(shared.models.__path__):
 class TablesClient(InProcessTables):
     """The engine's client, to which things happen."""
 
-    def __init__(self, clock: SimulatedClock, chances: Chances) -> None:
+    def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace) -> None:
         self._clock = clock
         self._chances = chances
+        self._trace = trace
 
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation in _SET_UP:
             return embedded_tables.call(operation, request)
         workers.step()
         self._clock.advance(_CALL_S)
+        self._trace.record(self._clock.monotonic(), operation, _without_order(operation, request))
         answer = self._answer(operation, request)
         workers.step()
         return answer
@@ -71,11 +74,18 @@ class TablesClient(InProcessTables):
         return embedded_tables.call(operation, request)
 
 
+def _without_order(operation: str, request: dict[str, Any]) -> object:
+    # PynamoDB makes a set of the keys that it asks for.
+    if operation != "BatchGetItem":
+        return request
+    return {table: sorted(map(str, asked["Keys"])) for table, asked in request["RequestItems"].items()}
+
+
 @contextmanager
-def fresh_tables(clock: SimulatedClock, chances: Chances) -> Iterator[None]:
+def fresh_tables(clock: SimulatedClock, chances: Chances, trace: Trace) -> Iterator[None]:
     """Make every table anew, empty, and let the product find them."""
     embedded_tables.forget_tables()
-    with mock.patch.object(connection(), "_client", TablesClient(clock, chances)):
+    with mock.patch.object(connection(), "_client", TablesClient(clock, chances, trace)):
         for model in Table.__subclasses__():
             model.create_table(billing_mode="PAY_PER_REQUEST")
         yield

@@ -20,4 +20,4 @@ class Verdict:
     """With every worker alive."""
     longest_naked_killed_ms: int = 0
     fingerprint: str = ""
-    """Of everything that the exchange has in its books: equal for equal worlds."""
+    """The digest of everything that happened: equal for equal worlds, in any process."""

@@ -15,6 +15,7 @@ from local.faults.worlds.clock import SimulatedClock
 from local.faults.worlds.exchange import WatchedExchange
 from local.faults.worlds.people import Person
 from local.faults.worlds.queues import Queues
+from local.faults.worlds.trace import Trace
 from shared.errors import LockstepError
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
@@ -32,10 +33,11 @@ class World:
         self.dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
         self.clock = SimulatedClock(wall_s=_DAY_BEGINS_S + self.dice.randrange(0, 3600))
         self.chances = Chances.draw(self.dice)
+        self.trace = Trace()
         self.invocations = workers.Workers(self.chances)
-        self.queues = Queues(self.clock, self.chances, self.invocations)
+        self.queues = Queues(self.clock, self.chances, self.invocations, self.trace)
         with self.clock.everywhere():
-            self.exchange = WatchedExchange(self.clock, self.chances)
+            self.exchange = WatchedExchange(self.clock, self.chances, self.trace)
         self.people: list[Person] = []
         self.strategy = Strategy()
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from local.faults.worlds.mutations import MUTATIONS, mutated
 from local.faults.worlds.simulation import Simulation
 from local.faults.worlds.verdict import Verdict
 
+ROOT = Path(__file__).parents[3]
 SEEDS = range(1, 9)
 
 BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions": range(10, 60)}
@@ -33,6 +38,24 @@ def test_same_seed_is_the_same_world() -> None:
 
     assert first.fingerprint == second.fingerprint
     assert (first.happened, first.ends) == (second.happened, second.ends)
+
+
+def test_same_seed_is_the_same_world_in_a_process_with_another_hash_seed() -> None:
+    script = "from local.faults.worlds.simulation import Simulation; print(Simulation(1).run().fingerprint)"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in ("1", "2", "3")
+    ]
+
+    printed = [process.communicate(timeout=120)[0].strip() for process in processes]
+
+    assert printed == [live(1).fingerprint] * 3
 
 
 def test_worlds_meet_every_kind_of_fault() -> None:
