@@ -62,7 +62,7 @@ def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Return the stack, started on first use and stopped after the last test."""
-    local_stack = LocalStack(Places(Ports.find_free()), followers=3, report=print)
+    local_stack = LocalStack(Places(Ports.reserve_free()), followers=3, report=print)
     try:
         running = local_stack.start()
         yield Stack(running, running.session())

@@ -26,7 +26,7 @@ _DEADLINE_S = 120.0
 
 def main() -> int:
     """Run everything once and print it; 0 when it ran."""
-    stack = LocalStack(Places(Ports.find_free()), followers=FOLLOWERS, report=_say)
+    stack = LocalStack(Places(Ports.reserve_free()), followers=FOLLOWERS, report=_say)
     try:
         _say(f"One alert, {FOLLOWERS} followers, an exchange that answers in {LATENCY_MS} ms\n")
         rows = _measure_all(stack.start())

@@ -97,7 +97,7 @@ LISTS: Final = (
 
 def main() -> int:
     """Measure both sizes and print them; 0 when it ran."""
-    places = Places(Ports.find_free())
+    places = Places(Ports.reserve_free())
     print("One page of each list: what it costs with little data and with a lot\n", flush=True)
     process = embedded_aws.start(places)
     try:

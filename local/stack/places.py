@@ -19,6 +19,16 @@ AWS_PORT_OFFSET = 1566
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 
+_SEARCHED, _BLOCK = (13_000, 31_000), 10
+"""Stacks beside others: their ports, the embedded AWS's too, lie below those that the system gives to clients."""
+_RESERVATION = 9
+"""From the API's port to one that nothing serves: the process that has it bound owns the block of ports.
+
+A check alone would give two processes the same ports, for as long as the servers of neither listen.
+"""
+_reservations: list[socket.socket] = []
+"""Kept until this process ends, however it ends."""
+
 REGION = "us-east-1"
 STACK_NAME = "lockstep"
 
@@ -78,13 +88,19 @@ class Ports:
             raise NotReady(f"port {ports} is taken: stop what listens there, or choose another with PORT=n")
 
     @classmethod
-    def find_free(cls) -> Ports:
-        """Return ports that are free now, for a stack beside others."""
-        for api in range(13_000, 33_000, 10):
+    def reserve_free(cls) -> Ports:
+        """Return free ports for a stack beside others; no other process is given them while this one runs."""
+        for api in range(*_SEARCHED, _BLOCK):
             ports = cls(api)
+            reservation = _bind(api + _RESERVATION)
+            if reservation is None:
+                continue
             if all(_is_free(port) for port in ports.all):
+                _reservations.append(reservation)
                 return ports
-        raise NotReady("no free ports between 13000 and 33000")
+            reservation.close()
+        first, end = _SEARCHED
+        raise NotReady(f"no free ports between {first} and {end}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +189,21 @@ def aws_environment(places: Places, **variables: str) -> dict[str, str]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    probe = _bind(port, reuse=True)
+    if probe is None:
+        return False
+    probe.close()
     return True
+
+
+def _bind(port: int, *, reuse: bool = False) -> socket.socket | None:
+    """Return a socket that holds the port, or None if it is taken."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if reuse:  # as the servers do, which may follow an earlier one at once
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        return None
+    return bound

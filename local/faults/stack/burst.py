@@ -151,7 +151,7 @@ def settle(records: Records, fired: Sequence[Fired], *, within_s: float) -> tupl
 
 def main() -> int:
     """Run it, print the table and the verdict; 0 when every claim held."""
-    stack = LocalStack(Places(Ports.find_free()), followers=1, report=_say)
+    stack = LocalStack(Places(Ports.reserve_free()), followers=1, report=_say)
     try:
         _say(f"Burst: {SECONDS:.0f} s of alerts, {STRATEGIES} strategies of one follower, {SENDERS} senders\n")
         running = stack.start()

@@ -125,7 +125,7 @@ def _trigger_faults(ground: Ground, run: Run) -> list[str]:
 def main() -> int:
     """Run both, print the table and the verdict; 0 when every claim held."""
     age = {"MaxAlertAgeSeconds": str(MAX_ALERT_AGE_S)}
-    stack = LocalStack(Places(Ports.find_free()), followers=FOLLOWERS, report=_say, parameters=age)
+    stack = LocalStack(Places(Ports.reserve_free()), followers=FOLLOWERS, report=_say, parameters=age)
     try:
         _say(f"Kills: {FOLLOWERS} followers, seed {SEED}, {ROUNDS} rounds for each of two alerts\n")
         running = stack.start()

@@ -18,7 +18,7 @@ from local.stack.places import Places, Ports
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[Places]:
-    places = Places(Ports.find_free())
+    places = Places(Ports.reserve_free())
     process = embedded_aws.start(places)
     try:
         embedded_aws.wait(process, places)
