@@ -13,7 +13,7 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
-    """Handle a batch of notices; answer which of them must come again."""
+    """Handle a batch of notices, and return those that SQS must deliver again."""
     # Two messages over slow lines, with the waits of their pace, take 24 s.
     return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().notices_queue_url)
 

@@ -1,4 +1,4 @@
-"""When a message to Telegram may go out: one at a time to a chat, so many a second to all, whoever sends them."""
+"""Limits how fast all workers together send to Telegram: per chat, and over all chats."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ BOT_EVERY_MS: Final = 40
 """25 a second, where Telegram takes about 30."""
 
 BOT_AHEAD_MS: Final = 500
-"""The longest wait for a turn of the bot's, once the chat's has come."""
+"""The longest wait for the bot's turn, after the chat's turn."""
 
 CHAT_EVERY_MS: Final = 1000 + BOT_AHEAD_MS
-"""However long each waits for the bot's turn, a chat's messages go out a second apart."""
+"""A chat's messages stay a second apart, however long each waits for the bot's turn."""
 
 CHAT_AHEAD_MS: Final = 3000
-"""What takes longer is not waited for in a worker, but in the queue."""
+"""The longest wait for a chat's turn in a worker; longer waits happen in the queue."""
 
 
 def wait_for_turn(chat_id: str) -> float | None:
-    """Return None once it is this message's turn; if that is too far off, after how many seconds to ask again."""
-    held_s = SendPace.wait_s(BOT, now_ms=_now_ms())
-    if held_s * 1000 > BOT_AHEAD_MS:
-        return held_s
+    """Wait for this message's turn and return None; return after how many seconds to try again if that is too long."""
+    paused_s = SendPace.wait_s(BOT, now_ms=_now_ms())
+    if paused_s * 1000 > BOT_AHEAD_MS:
+        return paused_s
     return _wait(f"chat#{chat_id}", every_ms=CHAT_EVERY_MS, ahead_ms=CHAT_AHEAD_MS) or _wait(
         BOT, every_ms=BOT_EVERY_MS, ahead_ms=BOT_AHEAD_MS
     )
 
 
-def hold_back(seconds: float) -> None:
-    """Let no message go out for so long: Telegram does not say whether it means the chat or the bot."""
+def pause_all(seconds: float) -> None:
+    """Send no message for so long: Telegram does not say whether it limits the chat or the bot."""
     now_ms = _now_ms()
     SendPace.hold(BOT, until_ms=now_ms + int(seconds * 1000), now_ms=now_ms)
 

@@ -1,4 +1,4 @@
-"""Table `notices`: every notice that was due to somebody, once for each cause, and what became of it on each way."""
+"""Table `notices`: every notice, once for each recipient and cause, with its delivery on each channel."""
 
 from __future__ import annotations
 
@@ -23,48 +23,48 @@ from shared.models.base import (
 )
 
 KEPT = timedelta(days=400)
-"""Far longer than any cause can come again."""
+"""Far longer than a cause can be repeated."""
 
 
 class Channel(StrEnum):
-    """The ways to a person; each has an attribute of this name."""
+    """The channels to a person; the record has an attribute of each name."""
 
     TELEGRAM = "telegram"
     EMAIL = "email"
 
 
 class Outcome(StrEnum):
-    """Where a notice stands on one way."""
+    """The state of a notice on one channel."""
 
     PENDING = "PENDING"
     SENDING = "SENDING"
-    """Written before it goes out: from here nobody else sends it."""
+    """Recorded before it is sent: no other worker sends it from then on."""
     SENT = "SENT"
     SKIPPED = "SKIPPED"
-    """Not meant to go this way, or there was no way to go."""
+    """Not meant for this channel, or the user cannot be reached on it."""
     FAILED = "FAILED"
-    """Did not arrive, or nobody knows whether it did."""
+    """It did not arrive, or may not have."""
 
 
 class Reason(StrEnum):
-    """Why a notice was skipped or failed on one way."""
+    """Why a notice was skipped or failed on one channel."""
 
     SWITCHED_OFF = "SWITCHED_OFF"
-    NOT_THIS_WAY = "NOT_THIS_WAY"
-    """The kind of notice does not go this way, or the other way was enough."""
+    CHANNEL_NOT_USED = "NOT_THIS_WAY"
+    """The kind of notice does not use this channel, or the other channel was enough."""
     NO_CHAT = "NO_CHAT"
     NO_ADDRESS = "NO_ADDRESS"
     """No e-mail address, or none that was confirmed."""
     NO_SENDER = "NO_SENDER"
-    """No address is set that e-mails could be from."""
+    """No sender address is configured."""
     NO_USER = "NO_USER"
-    TOLD_ONE_BY_ONE = "TOLD_ONE_BY_ONE"
-    """A notice to the admins: each of them has one of their own."""
+    SENT_TO_EACH_ADMIN = "TOLD_ONE_BY_ONE"
+    """A notice to the admins: each of them gets a notice of their own."""
     BLOCKED = "BLOCKED"
     REFUSED = "REFUSED"
-    """Telegram or SES said no for good."""
+    """Telegram or SES refused it for good."""
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
-    """It may have arrived: never sent again."""
+    """It may have arrived, so it is never sent again."""
     TOO_LATE = "TOO_LATE"
     """It could not be sent for a day."""
 
@@ -78,12 +78,12 @@ class _Part(MapAttribute[str, Any]):
 
 
 class Delivery(_Part):
-    """What became of a notice on one way."""
+    """The delivery of a notice on one channel."""
 
     outcome = EnumAttribute(Outcome, default=Outcome.PENDING)
     reason = EnumAttribute(Reason, null=True)
     attempts = IntegerAttribute(default=0)
-    """How often it was handed to Telegram or SES."""
+    """How often it was sent to Telegram or SES."""
     at = TimeAttribute(null=True)
     """When the outcome was reached."""
 
@@ -104,7 +104,7 @@ class InlineImage:
 
 
 class NoticesByRecipient(GlobalSecondaryIndex["Notice"]):
-    """What somebody was told, in order."""
+    """The notices of a recipient, in order."""
 
     class Meta:
         index_name = "by_recipient"
@@ -140,36 +140,36 @@ class Notice(Table):
     by_recipient = NoticesByRecipient()
 
     def record(self) -> bool:
-        """Store the notice and tell whether it is new; if there is one with this id, this becomes that one."""
+        """Store the notice, and return whether it is new; a stored notice with this id replaces this one's values."""
         with conditional_write() as write:
             self.save(condition=Notice.id.does_not_exist())
         if not write.applied:
             self.refresh(consistent_read=True)
         return write.applied
 
-    def on(self, channel: Channel) -> Delivery:
-        """Return what became of it on one way."""
+    def delivery(self, channel: Channel) -> Delivery:
+        """Return the delivery on one channel."""
         return self.telegram if channel is Channel.TELEGRAM else self.email
 
     def is_due(self, channel: Channel) -> bool:
-        """Tell whether this way has not come to its end."""
-        return self.on(channel).outcome in {Outcome.PENDING, Outcome.SENDING}
+        """Return whether this channel has no final outcome yet."""
+        return self.delivery(channel).outcome in {Outcome.PENDING, Outcome.SENDING}
 
     @property
     def open(self) -> bool:
         """True while there is something to send."""
         return any(self.is_due(channel) for channel in Channel)
 
-    def move(
+    def set_outcome(
         self, channel: Channel, outcome: Outcome, *, at: datetime, reason: Reason | None = None, attempt: bool = False
     ) -> bool:
-        """Change where it stands on one way, if nobody has since it was read; tell whether this was the one.
+        """Set the outcome on one channel unless it changed since it was read; return whether it was written.
 
-        Otherwise nothing is written and this becomes the record as it stands now.
+        Otherwise this becomes the record as stored.
         """
         # On the class its parts are expressions; PynamoDB types them as the values that they are on a record.
         stored: Any = Notice.telegram if channel is Channel.TELEGRAM else Notice.email
-        before = self.on(channel)
+        before = self.delivery(channel)
         after = Delivery(outcome=outcome, reason=reason, attempts=before.attempts + int(attempt), at=at)
         unchanged: Condition = (stored.outcome == before.outcome) & (stored.attempts == before.attempts)
         if before.at is not None:

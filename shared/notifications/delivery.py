@@ -1,11 +1,11 @@
-"""How handing a message over may end, whichever way it goes: one error for each thing that the sender does next.
+"""How sending a message may fail, on any channel: one error for each decision of the sender.
 
 DeliveryError
-├── DeliveryPostponed       certainly not sent: try again, after `after_s` if the other side named a time
+├── DeliveryPostponed       certainly not sent: try again, after `after_s` if the service named a time
 ├── DeliveryRefused         certainly not sent, and never will be
-│   └── ChatGone            the chat takes nothing from us any more
+│   └── ChatGone            the chat no longer accepts our messages
 ├── DeliveryUnknown         it may have been sent: never send it again
-└── DeliveryMisconfigured   certainly not sent, and an operator must set something right first
+└── DeliveryMisconfigured   certainly not sent, and an operator must fix the configuration
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.errors import LockstepError
 
 
 class DeliveryError(LockstepError):
-    """A message was not, or not certainly, handed over."""
+    """A message was not sent, or may not have been."""
 
 
 class DeliveryPostponed(DeliveryError):
@@ -26,7 +26,7 @@ class DeliveryPostponed(DeliveryError):
 
 
 class DeliveryRefused(DeliveryError):
-    """The other side said no, for good."""
+    """The service refused the message for good."""
 
 
 class ChatGone(DeliveryRefused):
@@ -38,4 +38,4 @@ class DeliveryUnknown(DeliveryError):
 
 
 class DeliveryMisconfigured(DeliveryError):
-    """Our token, our rights or our address are not good."""
+    """Our token, permissions or address are not valid."""

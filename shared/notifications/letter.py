@@ -1,7 +1,7 @@
-"""A letter laid out: a page for mail programs, and the same as text. Knows no kind of notice.
+"""Renders a letter as HTML for mail programs, and as text. Knows no kind of notice.
 
-Tables and inline styles are what mail programs agree on; the sheet in the head, which some of them drop, only makes the
-page dark where the reader wants that. Nothing is wider than its column, so a phone shows it without scrolling sideways.
+All mail programs support tables and inline styles; some drop the style sheet in the head, which only adds the dark
+mode. Nothing is wider than its column, so a phone shows the letter without scrolling sideways.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ _CLOSING: Final = (
 
 
 def html(letter: Letter, *, title: str, image: str | None) -> str:
-    """Return the page; it shows the image of that name, which comes along with the e-mail."""
+    """Return the page; it shows the attached image of that name."""
     parts = [
         _HEAD.format(
             heading=plain(letter.heading),
@@ -138,7 +138,7 @@ def html(letter: Letter, *, title: str, image: str | None) -> str:
 
 
 def text(letter: Letter) -> str:
-    """Return what the page says, and what its image shows."""
+    """Return the letter as text, with the image's description."""
     return "\n".join(_lines(letter)) + "\n"
 
 

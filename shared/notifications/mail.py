@@ -1,6 +1,6 @@
-"""E-mail through SES: hands one message over, with its images, and tells how that ended. Repeats nothing.
+"""Sends one e-mail, with its images, through SES, and raises `delivery`'s errors. Repeats nothing.
 
-Blocking. Neither addresses nor words are logged.
+Blocking. Logs neither addresses nor texts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from shared.models.notice import InlineImage
 from shared.notifications.delivery import DeliveryMisconfigured, DeliveryPostponed, DeliveryRefused, DeliveryUnknown
 from shared.notifications.rendering import Mail
 
-_LATER: Final = {
+_POSTPONED_CODES: Final = {
     "TooManyRequestsException",
     "ThrottlingException",
     "LimitExceededException",
     "SendingPausedException",
     "AccountSuspendedException",
 }
-_NEVER: Final = {"MessageRejected", "BadRequestException"}
+_REFUSED_CODES: Final = {"MessageRejected", "BadRequestException"}
 
 
 def send_mail(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -> None:
@@ -51,15 +51,15 @@ def send_mail(address: str, letter: Mail, *, images: Sequence[InlineImage] = ())
         raise DeliveryUnknown(type(error).__name__) from error
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code in _LATER:
+        if code in _POSTPONED_CODES:
             raise DeliveryPostponed(code) from error
-        if code in _NEVER:
+        if code in _REFUSED_CODES:
             raise DeliveryRefused(code) from error
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise DeliveryUnknown(code) from error
         raise DeliveryMisconfigured(code) from error
     except BotoCoreError as error:
-        # Whatever else botocore says, it says before it sends: no credentials, no such service.
+        # Every other error of botocore comes before the request: no credentials, no such service.
         raise DeliveryMisconfigured(type(error).__name__) from error
 
 
@@ -70,7 +70,7 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
     message["To"] = address
     message["Subject"] = letter.subject
     if letter.opt_out_by_reply:
-        # Mail programs show it as a button, which writes that letter.
+        # Mail programs show it as a button that writes such an e-mail.
         message["List-Unsubscribe"] = f"<mailto:{settings().sender_address}?subject=No%20reports>"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")

@@ -1,4 +1,4 @@
-"""Texts as they may stand in HTML, in a page and in a message alike: on one line, cut, escaped."""
+"""Makes texts safe for HTML, in pages and in messages: on one line, shortened, escaped."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from shared.notifications.formatting import short
 
 
 def plain(text: str) -> str:
-    """Return the text as it may stand between tags."""
+    """Return the text escaped for use between tags."""
     return escape(short(text), quote=False)
 
 
 def attribute(text: str) -> str:
-    """Return the text as it may stand in a quoted attribute."""
+    """Return the text escaped for use in a quoted attribute."""
     return escape(short(text), quote=True)

@@ -1,6 +1,6 @@
-"""Every notice as data: what it tells, one class for each kind, and the ways it goes. Knows no words and sends nothing.
+"""Every notice as data: its values, one class for each kind, and its channels. Holds no text and sends nothing.
 
-A new notice is a class here, its line in RULES and its words in `wording`.
+To add a notice: add its class here, its entry in DELIVERY_RULES, and its text in `templates`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NoticeKind(StrEnum):
     ENTRY_REFUSED = "ENTRY_REFUSED"
     NEAR_MAXIMUM = "NEAR_MAXIMUM"
     USER_NEAR_MAXIMUM = "USER_NEAR_MAXIMUM"
-    """The same, as the admins are told."""
+    """The same, for the admins."""
     ABOVE_MAXIMUM = "ABOVE_MAXIMUM"
     PLAN_CHANGED = "PLAN_CHANGED"
     PLAN_LAPSED = "PLAN_LAPSED"
@@ -41,27 +41,27 @@ class NoticeKind(StrEnum):
     """The bot's answer to a command, for the chat that it came from."""
 
 
-class ByEmail(StrEnum):
-    """When a notice goes by e-mail."""
+class EmailPolicy(StrEnum):
+    """When a notice is sent by e-mail."""
 
     ALWAYS = "ALWAYS"
-    INSTEAD = "INSTEAD"
-    """Only to who has no Telegram chat, or where Telegram did not take it."""
+    FALLBACK = "FALLBACK"
+    """Only where Telegram could not deliver it, or no chat is linked."""
     NEVER = "NEVER"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """The ways a kind of notice goes."""
+class DeliveryRule:
+    """The channels of a kind of notice."""
 
-    email: ByEmail
+    email: EmailPolicy
     switch: str | None = None
-    """The admins' switch (an attribute of NotificationSetting) that must be on; None: always sent."""
+    """The admins' setting (an attribute of NotificationSetting) that must be on; None: always sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionOpened:
-    """A position stands, and so does its stop."""
+    """A position is open, with its stop placed."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.POSITION_OPENED
     strategy_name: str
@@ -71,17 +71,17 @@ class PositionOpened:
     long: bool
     amount: Decimal | None
     entry_price: Decimal | None
-    """None while the exchange has not told."""
+    """None while the exchange has not reported it."""
     stop: Decimal
     take_profits: tuple[Decimal, ...] = ()
     callback_rate_pct: Decimal | None = None
-    """Of the trailing stop, where there is one."""
+    """The trailing stop's callback rate, where there is one."""
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PositionClosed:
-    """A position is over and booked."""
+    """A position is closed and its result recorded."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.POSITION_CLOSED
     strategy_name: str
@@ -183,7 +183,7 @@ class PaymentFailed:
     plan_name: str
     amount_usd: Decimal
     next_attempt_at: datetime | None = None
-    """None when there will be no other."""
+    """None when there will be no further attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +204,7 @@ class MonthlyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramLinked:
-    """Notices go to a Telegram chat from now on; also told by e-mail, in case it was somebody else."""
+    """A Telegram chat was linked; also sent by e-mail, in case somebody else linked it."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.TELEGRAM_LINKED
     at: datetime
@@ -286,23 +286,25 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
 
 CLASSES: Mapping[NoticeKind, type[NoticeValues]] = MappingProxyType({one.kind: one for one in _CLASSES})
 
-RULES: Mapping[NoticeKind, Rule] = MappingProxyType(
+DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
     {
-        NoticeKind.POSITION_OPENED: Rule(ByEmail.INSTEAD),
-        NoticeKind.POSITION_CLOSED: Rule(ByEmail.INSTEAD),
-        NoticeKind.ENTRY_REFUSED: Rule(ByEmail.INSTEAD),
-        NoticeKind.NEAR_MAXIMUM: Rule(ByEmail.ALWAYS, switch="notify_user_reach_near_max_balance"),
-        NoticeKind.USER_NEAR_MAXIMUM: Rule(ByEmail.ALWAYS, switch="notify_admin_user_reach_near_max_balance"),
-        NoticeKind.ABOVE_MAXIMUM: Rule(ByEmail.ALWAYS),
-        NoticeKind.PLAN_CHANGED: Rule(ByEmail.ALWAYS),
-        NoticeKind.PLAN_LAPSED: Rule(ByEmail.ALWAYS),
-        NoticeKind.PLAN_RESTORED: Rule(ByEmail.ALWAYS),
-        NoticeKind.PAYMENT_FAILED: Rule(ByEmail.ALWAYS),
-        NoticeKind.WEEKLY_REPORT: Rule(ByEmail.ALWAYS, switch="notify_weekly_report"),
-        NoticeKind.MONTHLY_REPORT: Rule(ByEmail.ALWAYS, switch="notify_monthly_report"),
-        NoticeKind.TELEGRAM_LINKED: Rule(ByEmail.ALWAYS),
-        NoticeKind.TELEGRAM_UNLINKED: Rule(ByEmail.ALWAYS),
-        NoticeKind.TELEGRAM_REPLY: Rule(ByEmail.NEVER),
+        NoticeKind.POSITION_OPENED: DeliveryRule(EmailPolicy.FALLBACK),
+        NoticeKind.POSITION_CLOSED: DeliveryRule(EmailPolicy.FALLBACK),
+        NoticeKind.ENTRY_REFUSED: DeliveryRule(EmailPolicy.FALLBACK),
+        NoticeKind.NEAR_MAXIMUM: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_user_reach_near_max_balance"),
+        NoticeKind.USER_NEAR_MAXIMUM: DeliveryRule(
+            EmailPolicy.ALWAYS, switch="notify_admin_user_reach_near_max_balance"
+        ),
+        NoticeKind.ABOVE_MAXIMUM: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.PLAN_CHANGED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.PLAN_LAPSED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.PLAN_RESTORED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.PAYMENT_FAILED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.WEEKLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),
+        NoticeKind.MONTHLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_monthly_report"),
+        NoticeKind.TELEGRAM_LINKED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.TELEGRAM_UNLINKED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.TELEGRAM_REPLY: DeliveryRule(EmailPolicy.NEVER),
     }
 )
 
@@ -313,7 +315,7 @@ def to_json(values: NoticeValues) -> str:
 
 
 def from_json(kind: NoticeKind, text: str) -> NoticeValues:
-    """Return the values of a notice as they were given; raise ValueError for a text that is not theirs."""
+    """Return the values from `to_json`'s text; raise ValueError for any other text."""
     values: NoticeValues = _adapter(kind).validate_json(text)
     return values
 

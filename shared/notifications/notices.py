@@ -1,4 +1,4 @@
-"""Records what somebody is to be told, once for each cause, and queues it. Sends nothing: NoticeSender does."""
+"""Records a notice, once for each recipient and cause, and queues it. Sends nothing: NoticeSender does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from shared.messages import NoticeMessage, send_notice
 from shared.models.notice import Delivery, InlineImage, Outcome, Reason, new_notice
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
-from shared.notifications.notice_types import RULES, ByEmail, NoticeKind, NoticeValues, to_json
+from shared.notifications.notice_types import DELIVERY_RULES, EmailPolicy, NoticeKind, NoticeValues, to_json
 from shared.notifications.recipients import Recipient
 from shared.observability import logger
 
@@ -25,11 +25,11 @@ def notice_id(kind: NoticeKind, recipient: Recipient, cause: str) -> str:
 
 
 def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, images: Sequence[InlineImage] = ()) -> str:
-    """Let somebody be told, and return the notice's id. Repeatable: one notice for each kind, recipient and cause.
+    """Record and queue a notice, and return its id. Repeatable: one notice for each kind, recipient and cause.
 
-    `cause` names what happened (an execution, a Stripe event, a week), so that its repeat has the same one; the first
-    call's values stand. Raises when the notice may not be queued: call again with the same cause, which queues what is
-    still waiting. A notice whose switch is off is recorded as skipped, for good.
+    `cause` names what happened (an execution, a Stripe event, a week), so a repeat has the same one; the first call's
+    values are kept. When this raises, the notice may not be queued: a call with the same cause queues it then. A notice
+    whose setting is off is recorded as skipped, for good.
     """
     if sum(len(image.png) for image in images) > IMAGES_BYTES:
         raise ValueError(f"more than {IMAGES_BYTES} bytes of images")
@@ -42,23 +42,23 @@ def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, ima
         images=list(images),
         at=at,
     )
-    rule = RULES[values.kind]
+    rule = DELIVERY_RULES[values.kind]
     if not is_switched_on(values.kind):
         notice.telegram = notice.email = _skipped(Reason.SWITCHED_OFF, at=at)
-    elif rule.email is ByEmail.NEVER:
-        notice.email = _skipped(Reason.NOT_THIS_WAY, at=at)
+    elif rule.email is EmailPolicy.NEVER:
+        notice.email = _skipped(Reason.CHANNEL_NOT_USED, at=at)
     new = notice.record()
     if new:
         logger.info("notice_recorded", notice_id=notice.id, kind=values.kind, recipient=to, to_send=notice.open)
-    # Also when it was there before: whoever recorded it may have died before it was queued.
+    # Also when it was stored before: the worker that recorded it may have crashed before it queued it.
     if notice.open:
         send_notice(NoticeMessage(notice.id))
     return notice.id
 
 
 def is_switched_on(kind: NoticeKind) -> bool:
-    """Tell whether the admins want this kind of notice sent; what has no switch always is."""
-    switch = RULES[kind].switch
+    """Return whether the admins' setting for this kind is on; a kind without a setting always is."""
+    switch = DELIVERY_RULES[kind].switch
     if switch is None:
         return True
     setting = NotificationSetting.find(SETTING_ID)

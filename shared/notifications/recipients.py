@@ -1,4 +1,4 @@
-"""Who a notice is for, as the text that its record keeps: a user, all admins, or a chat that is nobody's yet."""
+"""The recipient of a notice, as text in its record: a user, all admins, or a chat that is not linked yet."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NewType
 Recipient = NewType("Recipient", str)
 
 ADMINS: Final = Recipient("admins")
-"""Everybody in the user pool's group `admin` when the notice is sent, each with a notice of their own."""
+"""Every user in the pool's group `admin` when the notice is sent; each gets a notice of their own."""
 
 _USER = "user#"
 _CHAT = "chat#"
@@ -19,7 +19,7 @@ def to_user(user_id: str) -> Recipient:
 
 
 def to_chat(chat_id: str) -> Recipient:
-    """Return a Telegram chat as recipient, whoever sits there: for answers of the bot only."""
+    """Return a Telegram chat as recipient, linked or not: for the bot's answers only."""
     return Recipient(f"{_CHAT}{chat_id}")
 
 

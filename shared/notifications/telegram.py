@@ -1,4 +1,4 @@
-"""Telegram's Bot API: hands one message over, and tells how that ended. Keeps no pace and repeats nothing.
+"""Sends one message through Telegram's Bot API, and raises `delivery`'s errors. Limits no rate and repeats nothing.
 
 Blocking. The bot's token is part of the address, so no address is ever logged.
 """
@@ -25,10 +25,10 @@ from shared.notifications.delivery import (
 from shared.secrets import read_parameter
 
 LONGEST: Final = 4096
-"""Characters of one message, markup and entities resolved."""
+"""The most characters of one message, after parsing its entities."""
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=8)
-_MOST_READ: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 64 * 1024
 _RETRY_AFTER_S: Final = 5
 
 
@@ -49,7 +49,7 @@ def send_message(chat_id: str, text: str) -> None:
             "POST",
             f"{settings().telegram_url}/bot{token}/sendMessage",
             body=json.dumps(body).encode(),
-            # A kept connection may be closed just when it is used, and then nobody knows what was sent.
+            # A kept-alive connection may be closed just when it is used: the outcome would be unknown.
             headers={"Content-Type": "application/json", "Connection": "close"},
             timeout=_TIMEOUT,
             retries=False,
@@ -59,16 +59,16 @@ def send_message(chat_id: str, text: str) -> None:
         raise DeliveryPostponed("Telegram cannot be reached") from error
     except HTTPError as error:
         raise DeliveryUnknown(type(error).__name__) from error
-    _judge(answer.status, answer.data[:_MOST_READ])
+    _raise_for_answer(answer.status, answer.data[:_MAX_ANSWER_BYTES])
 
 
-def _judge(status: int, body: bytes) -> None:
-    said = _read(body)
+def _raise_for_answer(status: int, body: bytes) -> None:
+    content = _read(body)
     match status:
-        case HTTPStatus.OK if said.get("ok") is True:
+        case HTTPStatus.OK if content.get("ok") is True:
             return
         case HTTPStatus.TOO_MANY_REQUESTS:
-            raise DeliveryPostponed("too many messages", after_s=_retry_after_s(said))
+            raise DeliveryPostponed("too many messages", after_s=_retry_after_s(content))
         case HTTPStatus.FORBIDDEN:
             raise ChatGone("403")
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND:
@@ -81,14 +81,14 @@ def _judge(status: int, body: bytes) -> None:
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _retry_after_s(said: dict[str, Any]) -> float:
-    parameters = said.get("parameters")
+def _retry_after_s(content: dict[str, Any]) -> float:
+    parameters = content.get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
     return float(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else float(_RETRY_AFTER_S)
 

@@ -1,8 +1,8 @@
-"""Links that tie a Telegram chat to a user: signed, good for fifteen minutes, once. Ties nothing itself.
+"""Signed links that let a user link a Telegram chat: valid for fifteen minutes, once. Links nothing itself.
 
-Telegram hands on at most 64 characters, and no dots; a JWT has more of both. So the link carries the token's id and its
-signature (20 + 43 characters), and the record under that id the part that was signed. Whoever reads the table has no
-signature, whoever writes to it cannot sign, and a guess needs both.
+Telegram passes on at most 64 characters, without dots; a JWT has more of both. So the link carries the token's id and
+its signature (20 + 43 characters), and the record under that id holds the part that was signed. A reader of the table
+has no signature, a writer to the table cannot sign, and a guess needs both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.models.base import epoch_after
 from shared.models.telegram_link import TelegramLink
 from shared.secrets import read_parameter
 
-LIVES: Final = timedelta(minutes=15)
+LIFETIME: Final = timedelta(minutes=15)
 
 _ALGORITHM: Final = "HS256"
 _AUDIENCE: Final = "lockstep:telegram-link"
@@ -30,22 +30,22 @@ _START: Final = re.compile(r"[A-Za-z0-9_-]{63}")
 
 
 class LinkRefused(LockstepError):
-    """A link that is not of our making, too old, or used up."""
+    """The link is not ours, has expired, or was used."""
 
 
 def make_link(user_id: str, *, bot_name: str, at: datetime) -> str:
-    """Return the address that lets the user link the chat in which they open it."""
+    """Return the address that links the chat in which the user opens it."""
     code = secrets.token_urlsafe(_CODE_BYTES)
-    claims = {"aud": _AUDIENCE, "sub": user_id, "jti": code, "iat": at, "exp": at + LIVES}
+    claims = {"aud": _AUDIENCE, "sub": user_id, "jti": code, "iat": at, "exp": at + LIFETIME}
     signed, _, signature = jwt.encode(claims, _key(), algorithm=_ALGORITHM).rpartition(".")
     TelegramLink(
-        code, signed=signed, user_id=user_id, created_at=at, expires_at=epoch_after(at, LIVES + timedelta(days=1))
+        code, signed=signed, user_id=user_id, created_at=at, expires_at=epoch_after(at, LIFETIME + timedelta(days=1))
     ).save(condition=TelegramLink.code.does_not_exist())
     return f"https://t.me/{bot_name}?start={code}{signature}"
 
 
 def read_link(start: str) -> TelegramLink:
-    """Return the link behind what Telegram handed on; raise LinkRefused. It is not used up yet: `TelegramLink.use`."""
+    """Return the link for Telegram's start parameter; raise LinkRefused. `TelegramLink.use` marks it as used."""
     if not _START.fullmatch(start):
         raise LinkRefused("not one of our tokens")
     code, signature = start[:_CODE_LENGTH], start[_CODE_LENGTH:]

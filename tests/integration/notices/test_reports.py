@@ -1,4 +1,4 @@
-"""Reports on real engines: the same message in many hands at once, and pages through a real queue."""
+"""Reports on real engines: one message handled by many workers at once, and pages through a real queue."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def a_trader() -> User:
     return user
 
 
-def test_a_report_in_many_hands_at_once_is_one_letter(aws: EmbeddedAws, letters: Letters) -> None:
+def test_report_handled_by_many_workers_at_once_is_one_email(aws: EmbeddedAws, letters: Letters) -> None:
     user = a_trader()
     message = ReportMessage(Report.WEEKLY, WEEK.first_day.isoformat(), WEEK.last_day.isoformat(), user.id)
     with ThreadPoolExecutor(8) as pool:

@@ -51,7 +51,7 @@ def queued(aws: EmbeddedAws) -> list[str]:
 
 
 @pytest.mark.usefixtures("letters")
-def test_many_causes_at_once_make_one_notice_that_goes_once_each_way(
+def test_calls_at_once_make_one_notice_that_is_sent_once_per_channel(
     aws: EmbeddedAws, stand_in: StandIn, letters: Letters
 ) -> None:
     user = a_user(stand_in)
@@ -62,11 +62,11 @@ def test_many_causes_at_once_make_one_notice_that_goes_once_each_way(
     assert len(stand_in.received()) == 1
     assert len(letters.to(user.email)) == 1
     notice = Notice.get(notice_id, consistent_read=True)
-    assert {notice.on(channel).outcome for channel in Channel} == {Outcome.SENT}
-    assert {notice.on(channel).attempts for channel in Channel} == {1}
+    assert {notice.delivery(channel).outcome for channel in Channel} == {Outcome.SENT}
+    assert {notice.delivery(channel).attempts for channel in Channel} == {1}
 
 
-def test_many_workers_keep_to_what_a_chat_takes_and_lose_nothing(
+def test_many_workers_keep_a_chats_rate_limit_and_lose_nothing(
     aws: EmbeddedAws, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "BOT", f"bot-{uuid4()}")
@@ -86,7 +86,7 @@ def test_many_workers_keep_to_what_a_chat_takes_and_lose_nothing(
         assert Notice.get(notice_id, consistent_read=True).telegram.outcome is Outcome.SENT
 
 
-def test_turns_taken_by_many_threads_are_kept_apart(aws: EmbeddedAws) -> None:
+def test_reservations_of_many_threads_keep_their_distance(aws: EmbeddedAws) -> None:
     key, ready = f"turns-{uuid4()}", threading.Barrier(8)
 
     def take(_: int) -> int | None:
@@ -98,7 +98,7 @@ def test_turns_taken_by_many_threads_are_kept_apart(aws: EmbeddedAws) -> None:
     assert turns == [1_000_000 + 40 * number for number in range(8)]
 
 
-def test_a_message_that_telegram_put_off_comes_back_and_arrives(
+def test_rate_limited_message_is_queued_again_and_arrives(
     aws: EmbeddedAws, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pacing, "BOT", f"bot-{uuid4()}")
@@ -119,7 +119,7 @@ def test_a_message_that_telegram_put_off_comes_back_and_arrives(
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
-def test_a_cut_connection_never_brings_a_second_message(
+def test_cut_connection_never_sends_a_second_message(
     aws: EmbeddedAws, stand_in: StandIn, letters: Letters, kind: str
 ) -> None:
     user = a_user(stand_in)
@@ -134,7 +134,7 @@ def test_a_cut_connection_never_brings_a_second_message(
     assert (delivery.outcome, delivery.reason) == (Outcome.FAILED, Reason.OUTCOME_UNKNOWN)
 
 
-def test_a_blocked_bot_is_unlinked_and_the_letter_says_so(
+def test_blocked_bot_unlinks_the_chat_and_an_email_says_so(
     aws: EmbeddedAws, stand_in: StandIn, letters: Letters
 ) -> None:
     user = a_user(stand_in)
@@ -150,7 +150,7 @@ def test_a_blocked_bot_is_unlinked_and_the_letter_says_so(
     }
 
 
-def test_a_letter_carries_text_html_and_its_images(aws: EmbeddedAws, letters: Letters) -> None:
+def test_email_has_text_html_and_its_images(aws: EmbeddedAws, letters: Letters) -> None:
     user = a_user(None)
     images = [InlineImage("equity", PNG)]
     service.send(notify(LAPSED, to=to_user(user.id), cause="event-1", at=utc_now(), images=images))

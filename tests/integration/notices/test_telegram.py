@@ -1,4 +1,4 @@
-"""The border to Telegram, against a server that speaks its protocol: each way a message may end."""
+"""The client of Telegram, against a server with its protocol: each result of sending a message."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tests.integration.notices.conftest import StandIn
 from tests.unit.notifications.samples import OPENED
 
 
-def test_a_message_is_shown_as_it_was_worded(stand_in: StandIn) -> None:
+def test_message_is_shown_as_written(stand_in: StandIn) -> None:
     send_message(stand_in.chat_id, telegram_text(text_of(OPENED)))
     (message,) = stand_in.received()
     assert message["text"].splitlines()[0] == "BTC/USDT: long position opened"
     assert message["sent"].startswith("<b>BTC/USDT: long position opened</b>\n")
 
 
-def test_names_with_markup_are_shown_as_they_are(stand_in: StandIn) -> None:
+def test_markup_in_names_is_shown_as_text(stand_in: StandIn) -> None:
     send_message(stand_in.chat_id, telegram_text(NoticeText("a <b>bold</b> & name", (Fact("x", "</b>&lt;<"),))))
     (message,) = stand_in.received()
     assert message["text"] == "a <b>bold</b> & name\nx: </b>&lt;<"
 
 
-def test_too_many_messages_names_the_pause(stand_in: StandIn) -> None:
+def test_rate_limit_names_the_pause(stand_in: StandIn) -> None:
     stand_in.fail_next(status=429, retryAfter=7)
     with pytest.raises(DeliveryPostponed) as postponed:
         send_message(stand_in.chat_id, "hello")
@@ -44,20 +44,20 @@ def test_too_many_messages_names_the_pause(stand_in: StandIn) -> None:
     assert stand_in.received() == []
 
 
-def test_a_chat_that_takes_more_than_a_message_a_second_says_so(stand_in: StandIn) -> None:
+def test_second_message_within_a_second_is_postponed(stand_in: StandIn) -> None:
     send_message(stand_in.chat_id, "one")
     with pytest.raises(DeliveryPostponed):
         send_message(stand_in.chat_id, "two")
 
 
-def test_a_blocked_bot_is_told_apart(stand_in: StandIn) -> None:
+def test_blocked_bot_raises_chat_gone(stand_in: StandIn) -> None:
     stand_in.block()
     with pytest.raises(ChatGone):
         send_message(stand_in.chat_id, "hello")
 
 
 @pytest.mark.parametrize("text", ["", "<script>x</script>", "<b>open", "x" * 4097])
-def test_a_message_that_telegram_does_not_take_is_refused(stand_in: StandIn, text: str) -> None:
+def test_message_that_telegram_rejects_is_refused(stand_in: StandIn, text: str) -> None:
     with pytest.raises(DeliveryRefused) as refused:
         send_message(stand_in.chat_id, text)
     assert not isinstance(refused.value, ChatGone)
@@ -66,15 +66,13 @@ def test_a_message_that_telegram_does_not_take_is_refused(stand_in: StandIn, tex
 @pytest.mark.parametrize(
     "failure", [{"status": 500}, {"status": 502}, {"kind": "drop_before"}, {"kind": "drop_after"}], ids=str
 )
-def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(stand_in: StandIn, failure: dict[str, object]) -> None:
+def test_unreadable_answer_leaves_the_outcome_unknown(stand_in: StandIn, failure: dict[str, object]) -> None:
     stand_in.fail_next(**failure)
     with pytest.raises(DeliveryUnknown):
         send_message(stand_in.chat_id, "hello")
 
 
-def test_a_token_that_telegram_does_not_know_is_the_operators_to_mend(
-    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unknown_token_is_a_misconfiguration(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telegram, "read_parameter", lambda _: "1:another")
     with pytest.raises(DeliveryMisconfigured):
         send_message(stand_in.chat_id, "hello")
@@ -87,7 +85,7 @@ def closed_port() -> Iterator[int]:
         yield int(taken.getsockname()[1])
 
 
-def test_who_cannot_be_reached_got_nothing(
+def test_unreachable_telegram_postpones_the_message(
     stand_in: StandIn, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TELEGRAM_URL", f"http://127.0.0.1:{closed_port}")

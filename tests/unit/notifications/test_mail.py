@@ -1,4 +1,4 @@
-"""Letters as SES gets them, and what each of its answers means."""
+"""E-mails as SES receives them, and the error for each of its answers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def received(*images: InlineImage) -> EmailMessage:
     return message_from_bytes(raw, policy=default)
 
 
-def test_a_letter_says_it_as_text_and_as_html() -> None:
+def test_email_has_a_text_and_an_html_part() -> None:
     letter = received()
     assert (letter["From"], letter["To"], letter["Subject"]) == ("notices@example.com", ADDRESS, LETTER.subject)
     assert letter.get_content_type() == "multipart/alternative"
@@ -58,14 +58,14 @@ def test_a_letter_says_it_as_text_and_as_html() -> None:
     assert html.get_content().strip() == LETTER.html
 
 
-def test_an_image_lies_inside_the_html_under_its_name() -> None:
+def test_image_is_inline_under_its_name() -> None:
     (image,) = [part for part in received(IMAGE).walk() if part.get_content_type() == "image/png"]
     assert image["Content-ID"] == "<equity>"
     assert image["Content-Disposition"].startswith("inline")
     assert image.get_payload(decode=True) == IMAGE.png
 
 
-def test_only_letters_that_may_be_unwanted_say_how_to_end_them() -> None:
+def test_only_emails_with_an_opt_out_have_an_unsubscribe_header() -> None:
     assert received()["List-Unsubscribe"] is None
     raw = mail.compose(ADDRESS, replace(LETTER, opt_out_by_reply=True)).as_bytes(policy=SMTP)
     assert b"\r\nList-Unsubscribe: <mailto:notices@example.com?subject=No%20reports>\r\n" in raw
@@ -104,7 +104,7 @@ def refusal(code: str, status: int) -> ClientError:
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__,
 )
-def test_each_answer_says_what_to_do_next(
+def test_each_answer_of_ses_raises_its_error(
     monkeypatch: pytest.MonkeyPatch, answer: BotoCoreError | ClientError, meaning: type[Exception]
 ) -> None:
     ses = Ses(answer)
@@ -114,13 +114,13 @@ def test_each_answer_says_what_to_do_next(
     assert len(ses.sent) == 1
 
 
-def test_a_letter_goes_to_its_address_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_email_is_sent_to_its_address_only(monkeypatch: pytest.MonkeyPatch) -> None:
     ses = Ses(None)
     monkeypatch.setattr(mail, "_ses", lambda: ses)
     mail.send_mail(ADDRESS, LETTER, images=[IMAGE])
     assert [one["Destination"] for one in ses.sent] == [{"ToAddresses": [ADDRESS]}]
 
 
-def test_botocore_repeats_no_letter() -> None:
+def test_botocore_makes_one_attempt() -> None:
     mail._ses.cache_clear()
     assert mail._ses().meta.config.retries["total_max_attempts"] == 1

@@ -36,11 +36,11 @@ def test_a_notice_is_recorded_with_its_values_and_queued(tables: Queues) -> None
         "execution-1",
         AT,
     )
-    assert [notice.on(channel).outcome for channel in Channel] == [Outcome.PENDING, Outcome.PENDING]
+    assert [notice.delivery(channel).outcome for channel in Channel] == [Outcome.PENDING, Outcome.PENDING]
     assert queued(tables) == [notice_id]
 
 
-def test_the_same_cause_makes_one_notice_whose_first_values_stand(tables: Queues) -> None:
+def test_repeated_cause_keeps_the_first_notice(tables: Queues) -> None:
     first = notify(PlanLapsed(plan_name="STANDARD"), to=TO, cause="event-1", at=AT)
     again = notify(PlanLapsed(plan_name="LARGE"), to=TO, cause="event-1", at=AT)
     assert again == first
@@ -60,9 +60,7 @@ def test_another_cause_kind_or_recipient_makes_another_notice(tables: Queues) ->
     assert len(made) == 5
 
 
-def test_a_notice_that_was_never_queued_is_queued_by_the_repeat(
-    tables: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repeat_queues_a_notice_that_was_never_queued(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_: object, **__: object) -> None:
         raise messages.MessageNotSent
 
@@ -78,7 +76,7 @@ def test_a_notice_that_was_never_queued_is_queued_by_the_repeat(
 def test_a_notice_that_was_sent_is_not_queued_again(tables: Queues) -> None:
     notice = stored(notify(OPENED, to=TO, cause="execution-1", at=AT))
     for channel in Channel:
-        assert notice.move(channel, Outcome.SENT, at=AT)
+        assert notice.set_outcome(channel, Outcome.SENT, at=AT)
     queued(tables)
     notify(OPENED, to=TO, cause="execution-1", at=AT)
     assert queued(tables) == []
@@ -92,7 +90,10 @@ def test_a_notice_whose_switch_is_off_is_recorded_as_skipped(tables: Queues, swi
         ).save()
     notice = stored(notify(NEAR, to=TO, cause="crossing-1", at=AT))
     for channel in Channel:
-        assert (notice.on(channel).outcome, notice.on(channel).reason) == (Outcome.SKIPPED, Reason.SWITCHED_OFF)
+        assert (notice.delivery(channel).outcome, notice.delivery(channel).reason) == (
+            Outcome.SKIPPED,
+            Reason.SWITCHED_OFF,
+        )
     assert queued(tables) == []
 
 
@@ -102,34 +103,34 @@ def test_a_notice_whose_switch_is_on_is_queued(tables: Queues) -> None:
     assert len(queued(tables)) == 1
 
 
-def test_the_bots_answer_goes_by_telegram_alone(tables: Queues) -> None:
+def test_bots_answer_is_not_sent_by_email(tables: Queues) -> None:
     notice = stored(notify(TelegramReply(reply=Reply.WELCOME), to=to_chat("42"), cause="update-1", at=AT))
     assert notice.telegram.outcome is Outcome.PENDING
-    assert (notice.email.outcome, notice.email.reason) == (Outcome.SKIPPED, Reason.NOT_THIS_WAY)
+    assert (notice.email.outcome, notice.email.reason) == (Outcome.SKIPPED, Reason.CHANNEL_NOT_USED)
 
 
-def test_images_come_along(tables: Queues) -> None:
+def test_images_are_stored_with_the_notice(tables: Queues) -> None:
     png = b"\x89PNG\r\n\x1a\n\x00\xff"
     notice = stored(notify(OPENED, to=TO, cause="a", at=AT, images=[InlineImage("equity", png)]))
     assert [(image.name, image.png) for image in notice.images] == [("equity", png)]
 
 
-def test_images_that_no_record_holds_are_refused(tables: Queues) -> None:
+def test_images_larger_than_a_record_are_refused(tables: Queues) -> None:
     with pytest.raises(ValueError, match="images"):
         notify(OPENED, to=TO, cause="a", at=AT, images=[InlineImage("equity", b"x" * (IMAGES_BYTES + 1))])
 
 
-def test_only_one_of_two_workers_moves_a_notice_on(tables: Queues) -> None:
+def test_only_one_of_two_workers_sets_an_outcome(tables: Queues) -> None:
     notice_id = notify(OPENED, to=TO, cause="a", at=AT)
     one, other = stored(notice_id), stored(notice_id)
-    assert one.move(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
-    assert not other.move(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
+    assert one.set_outcome(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
+    assert not other.set_outcome(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
     assert other.telegram.outcome is Outcome.SENDING
     # The other way is nobody's yet.
-    assert other.move(Channel.EMAIL, Outcome.SENDING, at=AT, attempt=True)
+    assert other.set_outcome(Channel.EMAIL, Outcome.SENDING, at=AT, attempt=True)
     assert stored(notice_id).telegram.attempts == 1
 
 
-def test_a_message_that_names_no_notice_is_malformed() -> None:
+def test_message_without_a_notice_id_is_malformed() -> None:
     with pytest.raises(messages.MessageMalformed):
         read_notice_message('{"notice": 1}')

@@ -1,4 +1,4 @@
-"""A report's letter: the figures with their units, as text and as a page, whatever names are in it."""
+"""A report's e-mail: the figures with their units, as text and as HTML, with any names in it."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def seen(html: str) -> str:
         "ETH/USDT short: -31.40 USDT (-0.79 % · 9 Sep 01:57 UTC · STRATEGY #1)",
     ],
 )
-def test_a_letter_gives_every_figure_with_its_unit(line: str) -> None:
+def test_email_gives_every_figure_with_its_unit(line: str) -> None:
     assert line in mail_text(FIGURES).splitlines()
 
 
-def test_the_page_says_what_the_text_says() -> None:
+def test_html_and_text_say_the_same() -> None:
     page = seen(html_of(FIGURES))
     shown = [line for line in mail_text(FIGURES).splitlines() if line and set(line) != {"-"}]
     for line in shown:
@@ -67,7 +67,7 @@ def test_the_page_says_what_the_text_says() -> None:
                 assert part in page, part
 
 
-def test_the_image_is_described_for_those_who_do_not_see_it() -> None:
+def test_image_has_an_alternative_text() -> None:
     description = (
         "Profit over the week, day by day: it ends at +1,234.57 USDT, "
         "with a high of +1,300.50 USDT and a low of -20.25 USDT."
@@ -77,17 +77,17 @@ def test_the_image_is_described_for_those_who_do_not_see_it() -> None:
     assert "<img" not in mail(text_of(WeeklyReport(figures=FIGURES))).html
 
 
-def test_a_letter_says_how_to_stop_it() -> None:
+def test_email_says_how_to_opt_out() -> None:
     assert "If you would rather not get reports, answer this e-mail" in mail_text(FIGURES)
     assert "If you would rather not get reports, answer this e-mail" in seen(html_of(FIGURES))
 
 
-def test_only_reports_may_be_unwanted() -> None:
+def test_only_reports_have_an_opt_out() -> None:
     answerable = {kind for kind, values in SAMPLES.items() if mail(text_of(values)).opt_out_by_reply}
     assert answerable == {NoticeKind.WEEKLY_REPORT, NoticeKind.MONTHLY_REPORT}
 
 
-def test_a_message_for_the_chat_is_short() -> None:
+def test_telegram_message_is_short() -> None:
     message = telegram_text(text_of(MonthlyReport(figures=replace(FIGURES, first_day=date(2022, 9, 1)))))
     assert message.splitlines()[0] == "<b>Your month: +1,234.57 USDT</b>"
     assert len(message.splitlines()) <= 6
@@ -95,7 +95,7 @@ def test_a_message_for_the_chat_is_short() -> None:
     assert "Balance: 54,321.10 USDT" in message
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     text = mail_text(
         replace(FIGURES, profit_pct=None, max_drawdown_pct=None, balance=None, manual=NOBODYS, latest=()),
     )
@@ -105,7 +105,7 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "+1,234.57 USDT, after fees" in text
 
 
-def test_the_only_day_with_trades_is_named_once() -> None:
+def test_only_day_with_trades_is_shown_once() -> None:
     text = mail_text(replace(FIGURES, worst_day=FIGURES.best_day))
     assert "Best day: +800.10 USDT" in text
     assert "Worst day" not in text
@@ -128,7 +128,7 @@ def test_letters_are_large_enough_to_be_read_on_a_phone() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.text())
-def test_no_name_breaks_out_of_a_letter(name: str) -> None:
+def test_no_name_injects_markup_into_an_email(name: str) -> None:
     harmless = FIGURES.latest[0]
     hostile = replace(harmless, strategy_name=f'{name}"><img src=x onerror=alert(1)></td>', symbol=f"<script>{name}/X")
     page = html_of(replace(FIGURES, latest=(hostile,)))
@@ -145,5 +145,5 @@ def test_no_name_breaks_out_of_a_letter(name: str) -> None:
         ("2022-12-01", "2022-12-31", "December 2022"),
     ],
 )
-def test_days_are_named_as_people_do(first: str, last: str, text: str) -> None:
+def test_date_ranges_are_written_in_words(first: str, last: str, text: str) -> None:
     assert days_text(date.fromisoformat(first), date.fromisoformat(last)) == text

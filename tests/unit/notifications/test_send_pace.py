@@ -1,4 +1,4 @@
-"""Turns are kept apart, whoever takes them."""
+"""Reservations keep their distance, over all workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reserve(now_ms: int, key: str = "bot") -> int | None:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals=st.lists(st.integers(0, 400), min_size=1, max_size=20))
-def test_no_two_turns_are_closer_than_they_may_be(tables: Queues, arrivals: list[int]) -> None:
+def test_no_two_reservations_are_closer_than_the_interval(tables: Queues, arrivals: list[int]) -> None:
     for record in SendPace.scan():
         record.delete()
     turns = [(now_ms, reserve(now_ms)) for now_ms in sorted(arrivals)]
@@ -28,17 +28,17 @@ def test_no_two_turns_are_closer_than_they_may_be(tables: Queues, arrivals: list
     assert all(now_ms <= turn <= now_ms + AHEAD_MS for now_ms, turn in turns if turn is not None)
 
 
-def test_a_turn_too_far_off_is_not_taken(tables: Queues) -> None:
+def test_reservation_too_far_ahead_is_refused(tables: Queues) -> None:
     assert [reserve(0) for _ in range(7)] == [0, 40, 80, 120, 160, 200, None]
     assert SendPace.wait_s("bot", now_ms=0) == 0.24
     assert reserve(40) == 240
 
 
-def test_keys_do_not_wait_for_each_other(tables: Queues) -> None:
+def test_keys_are_independent(tables: Queues) -> None:
     assert (reserve(0, "chat#1"), reserve(0, "chat#2")) == (0, 0)
 
 
-def test_what_is_held_back_waits_and_a_shorter_hold_changes_nothing(tables: Queues) -> None:
+def test_pause_delays_reservations_and_a_shorter_one_changes_nothing(tables: Queues) -> None:
     SendPace.hold("bot", until_ms=5000, now_ms=0)
     SendPace.hold("bot", until_ms=1000, now_ms=0)
     assert reserve(0) is None

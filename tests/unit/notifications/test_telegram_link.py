@@ -1,4 +1,4 @@
-"""Links that tie a chat to a user: signed, fifteen minutes, once; everything else is refused."""
+"""Signed links between a chat and a user: valid fifteen minutes, once; every other link is refused."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def made(**ago: int) -> str:
     return start_of(make_link(USER_ID, bot_name="a_bot", at=utc_now() - timedelta(**ago)))
 
 
-def test_a_link_names_the_bot_and_fits_what_telegram_hands_on() -> None:
+def test_link_names_the_bot_and_fits_telegrams_limit() -> None:
     link = make_link(USER_ID, bot_name="a_bot", at=utc_now())
     assert re.fullmatch(r"https://t\.me/a_bot\?start=[A-Za-z0-9_-]{1,64}", link)
 
 
-def test_a_link_says_whose_it_is() -> None:
+def test_link_names_its_user() -> None:
     assert read_link(made()).user_id == USER_ID
 
 
-def test_no_two_links_are_the_same() -> None:
+def test_links_are_unique() -> None:
     assert len({made() for _ in range(5)}) == 5
 
 
-def test_a_link_is_good_for_fifteen_minutes() -> None:
+def test_link_is_valid_for_fifteen_minutes() -> None:
     assert read_link(made(minutes=14)).user_id == USER_ID
     with pytest.raises(LinkRefused, match="ExpiredSignatureError"):
         read_link(made(minutes=15, seconds=1))
@@ -71,13 +71,13 @@ def test_a_forged_signature_is_refused() -> None:
 
 
 @pytest.mark.parametrize("start", ["", "x", "A" * 63, "A" * 64, "../../etc", "é" * 63, "A" * 62 + "\n"])
-def test_what_is_none_of_our_links_is_refused(start: str) -> None:
+def test_text_that_is_not_a_link_is_refused(start: str) -> None:
     with pytest.raises(LinkRefused):
         read_link(start)
 
 
-def test_a_record_that_somebody_else_wrote_is_refused() -> None:
-    """Who can write to the table, and has no key, makes no link; nor does a link of one user become another's."""
+def test_record_that_was_not_signed_by_us_is_refused() -> None:
+    """A writer to the table who has no key cannot make a link, nor turn one user's link into another's."""
     start = made()
     link = TelegramLink.get(start[:20])
     link.update(actions=[TelegramLink.user_id.set("somebody-else")])
@@ -99,7 +99,7 @@ def test_a_token_without_a_signature_is_refused() -> None:
         read_link(start)
 
 
-def test_a_token_for_something_else_is_refused() -> None:
+def test_token_of_another_audience_is_refused() -> None:
     start = made()
     claims = {"aud": "lockstep:something-else", "sub": USER_ID, "jti": start[:20], "iat": 0, "exp": 2**40}
     signed, _, signature = jwt.encode(claims, KEY, algorithm="HS256").rpartition(".")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.models.notification_setting import NotificationSetting
 from shared.notifications.notice_types import (
     CLASSES,
-    RULES,
+    DELIVERY_RULES,
     NoticeKind,
     NoticeValues,
     PaymentFailed,
@@ -68,17 +68,17 @@ def read(html: str) -> Reader:
     return reader
 
 
-def test_every_kind_has_its_class_its_rule_and_a_sample() -> None:
-    assert set(CLASSES) == set(RULES) == set(SAMPLES) == set(NoticeKind)
+def test_every_kind_has_a_class_a_rule_and_a_sample() -> None:
+    assert set(CLASSES) == set(DELIVERY_RULES) == set(SAMPLES) == set(NoticeKind)
 
 
-def test_switches_are_those_of_the_admins() -> None:
-    switches = {rule.switch for rule in RULES.values()} - {None}
+def test_switches_are_attributes_of_the_admins_settings() -> None:
+    switches = {rule.switch for rule in DELIVERY_RULES.values()} - {None}
     assert switches == {name for name in NotificationSetting.get_attributes() if name.startswith("notify_")}
 
 
 @pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
-def test_values_come_back_from_the_record_as_they_were(values: NoticeValues) -> None:
+def test_values_survive_json(values: NoticeValues) -> None:
     assert from_json(values.kind, to_json(values)) == values
 
 
@@ -96,7 +96,7 @@ def test_both_channels_say_the_same_in_plain_words(values: NoticeValues) -> None
     assert not re.search(r"\b[A-Z]+_[A-Z_]+\b|\bNone\b|Decimal|datetime", letter.text)
 
 
-def test_an_opened_position_is_told_with_its_figures() -> None:
+def test_opened_position_shows_its_figures() -> None:
     text = mail(text_of(OPENED)).text
     assert "BTC/USDT: long position opened" in text
     assert "Amount: 0.536 BTC" in text
@@ -106,13 +106,13 @@ def test_an_opened_position_is_told_with_its_figures() -> None:
     assert "Time: 2022-09-09 01:57 UTC" in text
 
 
-def test_a_closed_position_is_told_with_its_result_and_its_reason() -> None:
+def test_closed_position_shows_its_result_and_reason() -> None:
     text = telegram_text(text_of(CLOSED))
     assert text.startswith("<b>BTC/USDT: short position closed, -161.27 USDT</b>\nThe stop closed it.\n")
     assert "Result after fees: -161.27 USDT (-1.5 %)" in text
 
 
-def test_a_refusal_says_why() -> None:
+def test_refused_entry_shows_its_reason() -> None:
     assert REFUSED.reason in mail(text_of(REFUSED)).html
 
 
@@ -120,14 +120,14 @@ def test_money_is_rounded_to_cents_and_grouped() -> None:
     assert "Balance: 4,600.50 USD" in mail(text_of(NEAR)).text
 
 
-def test_a_report_shows_its_curve_only_where_it_comes_along() -> None:
+def test_report_shows_its_curve_only_if_it_is_attached() -> None:
     notice = text_of(SAMPLES[NoticeKind.WEEKLY_REPORT])
     assert 'src="cid:equity"' in mail(notice, images=["equity"]).html
     assert "cid:" not in mail(notice).html
 
 
 @given(st.text(), st.text())
-def test_no_name_breaks_out_of_a_message(name: str, address: str) -> None:
+def test_no_name_injects_markup_into_a_message(name: str, address: str) -> None:
     values = UserNearMaximum(
         user_id="id",
         user_name=f"{name}<img src=x onerror=alert(1)></td>",
@@ -144,7 +144,7 @@ def test_no_name_breaks_out_of_a_message(name: str, address: str) -> None:
 
 
 @pytest.mark.parametrize("values", EVERY, ids=lambda values: values.kind.value)
-def test_no_message_grows_beyond_what_telegram_takes(values: NoticeValues) -> None:
+def test_no_message_is_longer_than_telegram_accepts(values: NoticeValues) -> None:
     long: Any = {one.name: "<&>" * 5000 for one in fields(values) if type(getattr(values, one.name)) is str}
     # Telegram counts what is seen, markup and entities resolved.
     seen = read(telegram_text(text_of(replace(values, **long)))).seen

@@ -1,4 +1,4 @@
-"""Takes one way of a notice: its turn, the intent, the message, the outcome. Chooses no way."""
+"""Sends a notice on one channel: waits for its turn, records SENDING, sends, records the outcome. Picks no channel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from functions.notice_sender.pacing import hold_back, wait_for_turn
+from functions.notice_sender.pacing import pause_all, wait_for_turn
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
@@ -27,58 +27,58 @@ from shared.notifications.telegram import send_message
 from shared.notifications.templates import NoticeText
 from shared.observability import count_outcome, logger
 
-SENDING_FOR: Final = timedelta(seconds=60)
-"""Twice what a worker lives: one that wrote SENDING longer ago is no more, and told nobody how it ended."""
+SENDING_TIMEOUT: Final = timedelta(seconds=60)
+"""Twice a worker's time limit: a worker that recorded SENDING longer ago has crashed without recording an outcome."""
 
 GIVE_UP_AFTER: Final = timedelta(hours=24)
-"""What could not be sent for so long is not worth sending."""
+"""A notice this old is no longer worth sending."""
 
 _FIRST_PAUSE_S: Final = 2.0
-_LOOK_AGAIN_S: Final = 5.0
+_RECHECK_AFTER_S: Final = 5.0
 
 
-def to_chat(notice: Notice, chat_id: str, user: User | None, text: NoticeText) -> float | None:
-    """Send the message to a chat; return after how many seconds to try again, None when that has come to its end."""
+def send_to_chat(notice: Notice, chat_id: str, user: User | None, text: NoticeText) -> float | None:
+    """Send the message to a chat; return after how many seconds to try again, None when this channel is finished."""
 
-    def hand_over() -> None:
+    def send() -> None:
         try:
             send_message(chat_id, telegram_text(text))
         except DeliveryPostponed as postponed:
             if postponed.after_s is not None:
-                hold_back(postponed.after_s)
+                pause_all(postponed.after_s)
             raise
         except ChatGone:
             if user is not None:
                 _unlink(user, chat_id)
             raise
 
-    return _deliver(notice, Channel.TELEGRAM, hand_over, turn=lambda: wait_for_turn(chat_id))
+    return _send_in_turn(notice, Channel.TELEGRAM, send, turn=lambda: wait_for_turn(chat_id))
 
 
-def to_address(notice: Notice, address: str, text: NoticeText) -> float | None:
-    """Send the letter; return after how many seconds to try again, None when that has come to its end."""
+def send_to_address(notice: Notice, address: str, text: NoticeText) -> float | None:
+    """Send the e-mail; return after how many seconds to try again, None when this channel is finished."""
     if not settings().sender_address:
         return skip(notice, Channel.EMAIL, Reason.NO_SENDER)
     images = [InlineImage(image.name, image.png) for image in notice.images]
     letter = mail(text, images=[image.name for image in images])
-    return _deliver(notice, Channel.EMAIL, lambda: send_mail(address, letter, images=images), turn=lambda: None)
+    return _send_in_turn(notice, Channel.EMAIL, lambda: send_mail(address, letter, images=images), turn=lambda: None)
 
 
 def skip(notice: Notice, channel: Channel, reason: Reason) -> float | None:
-    """Record that there is no way to go, unless somebody is on it."""
-    if notice.on(channel).outcome is Outcome.SENDING:
-        return _look_after(notice, channel)
-    settle(notice, channel, Outcome.SKIPPED, reason)
+    """Record that nothing is sent on this channel, unless another worker is sending."""
+    if notice.delivery(channel).outcome is Outcome.SENDING:
+        return _wait_for_other_worker(notice, channel)
+    record_outcome(notice, channel, Outcome.SKIPPED, reason)
     return None
 
 
-def settle(
+def record_outcome(
     notice: Notice, channel: Channel, outcome: Outcome, reason: Reason | None = None, *, detail: str | None = None
 ) -> None:
-    """Record how a way ended; `detail` is for the log."""
-    if not notice.move(channel, outcome, at=utc_now(), reason=reason):
+    """Record the outcome on a channel; `detail` is for the log."""
+    if not notice.set_outcome(channel, outcome, at=utc_now(), reason=reason):
         return
-    delivery = notice.on(channel)
+    delivery = notice.delivery(channel)
     report = logger.warning if outcome is Outcome.FAILED else logger.info
     report(
         f"notice_{outcome.value.lower()}",
@@ -89,38 +89,38 @@ def settle(
         detail=detail,
         attempts=delivery.attempts,
     )
-    # A chat that is gone is the user's doing, and is told to them.
+    # A chat that is gone is the user's doing, and they get a notice of it.
     if outcome is Outcome.SENT or (outcome is Outcome.FAILED and reason is not Reason.BLOCKED):
         count_outcome(f"notice_{outcome.value.lower()}")
 
 
-def _deliver(
-    notice: Notice, channel: Channel, hand_over: Callable[[], None], *, turn: Callable[[], float | None]
+def _send_in_turn(
+    notice: Notice, channel: Channel, send: Callable[[], None], *, turn: Callable[[], float | None]
 ) -> float | None:
-    if notice.on(channel).outcome is Outcome.SENDING:
-        return _look_after(notice, channel)
+    if notice.delivery(channel).outcome is Outcome.SENDING:
+        return _wait_for_other_worker(notice, channel)
     if utc_now() - notice.recorded_at > GIVE_UP_AFTER:
-        settle(notice, channel, Outcome.FAILED, Reason.TOO_LATE)
+        record_outcome(notice, channel, Outcome.FAILED, Reason.TOO_LATE)
         return None
     pause_s = turn()
     if pause_s is not None:
         return pause_s
-    if not notice.move(channel, Outcome.SENDING, at=utc_now(), attempt=True):
-        return _LOOK_AGAIN_S if notice.is_due(channel) else None
-    return _record_end(notice, channel, hand_over)
+    if not notice.set_outcome(channel, Outcome.SENDING, at=utc_now(), attempt=True):
+        return _RECHECK_AFTER_S if notice.is_due(channel) else None
+    return _send_and_record(notice, channel, send)
 
 
-def _record_end(notice: Notice, channel: Channel, hand_over: Callable[[], None]) -> float | None:
-    """Hand over what is written down as SENDING, and write down how that ended."""
+def _send_and_record(notice: Notice, channel: Channel, send: Callable[[], None]) -> float | None:
+    """Send what is recorded as SENDING, and record the outcome."""
     outcome, reason, detail = Outcome.FAILED, None, None
     try:
-        hand_over()
+        send()
     except DeliveryPostponed as postponed:
-        notice.move(channel, Outcome.PENDING, at=utc_now())
-        attempts = notice.on(channel).attempts
+        notice.set_outcome(channel, Outcome.PENDING, at=utc_now())
+        attempts = notice.delivery(channel).attempts
         return postponed.after_s if postponed.after_s is not None else _FIRST_PAUSE_S * 2 ** min(attempts, 9)
     except DeliveryMisconfigured:
-        notice.move(channel, Outcome.PENDING, at=utc_now())
+        notice.set_outcome(channel, Outcome.PENDING, at=utc_now())
         raise
     except ChatGone as error:
         reason, detail = Reason.BLOCKED, str(error)
@@ -130,22 +130,22 @@ def _record_end(notice: Notice, channel: Channel, hand_over: Callable[[], None])
         reason, detail = Reason.OUTCOME_UNKNOWN, str(error)
     else:
         outcome = Outcome.SENT
-    settle(notice, channel, outcome, reason, detail=detail)
+    record_outcome(notice, channel, outcome, reason, detail=detail)
     return None
 
 
-def _look_after(notice: Notice, channel: Channel) -> float | None:
-    """Wait for the worker that is at it; when it must be gone, nobody knows what it sent."""
-    since = notice.on(channel).at or notice.recorded_at
-    left = since + SENDING_FOR - utc_now()
+def _wait_for_other_worker(notice: Notice, channel: Channel) -> float | None:
+    """Wait for the worker that is sending; after SENDING_TIMEOUT, record that the outcome is unknown."""
+    since = notice.delivery(channel).at or notice.recorded_at
+    left = since + SENDING_TIMEOUT - utc_now()
     if left > timedelta():
         return left.total_seconds()
-    settle(notice, channel, Outcome.FAILED, Reason.OUTCOME_UNKNOWN)
+    record_outcome(notice, channel, Outcome.FAILED, Reason.OUTCOME_UNKNOWN)
     return None
 
 
 def _unlink(user: User, chat_id: str) -> None:
-    # Told first: should this die in between, the next message to the chat does it again, for the same cause.
+    # The notice comes first: after a crash in between, the next message to the chat repeats this, for the same cause.
     notify(
         TelegramUnlinked(why=UnlinkCause.BLOCKED),
         to=to_user(user.id),
