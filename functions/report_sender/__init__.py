@@ -1,1 +1,1 @@
-"""ReportSender: tells each user once a week and once a month what their trades came to."""
+"""ReportSender: sends each user a report on their trades, once a week and once a month."""

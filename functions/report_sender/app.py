@@ -18,19 +18,19 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
-    """Take a batch of pages and users, or, called by a schedule, begin with the first page."""
+    """Handle a batch of pages and users, or, called by a schedule, queue the first page."""
     if "Records" in event:
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().reports_queue_url)
     before = date.fromisoformat(event["before"]) if "before" in event else utc_now().date()
-    period = service.begin(Report(event["report"]), before=before)
+    period = service.start_reports(Report(event["report"]), before=before)
     return {"period": None if period is None else period.cause}
 
 
 async def _handle(record: Record) -> None:
     match read_report_message(record.body):
         case ReportPageMessage() as page:
-            await asyncio.to_thread(service.spread, page)
+            await asyncio.to_thread(service.fan_out_page, page)
         case ReportMessage() as one:
-            await asyncio.to_thread(service.report, one)
+            await asyncio.to_thread(service.create_report, one)
         case message:
             assert_never(message)

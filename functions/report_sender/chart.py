@@ -1,7 +1,7 @@
-"""Draws the equity curve of a report: the cumulative profit day by day, and its falls. Reckons no figure.
+"""Draws the equity curve of a report: the cumulative profit day by day, with drawdowns shaded. Calculates no figure.
 
-Lengths are in points of a picture WIDTH wide, which fills a phone's screen: drawn larger and scaled down, lines and
-letters come out smooth. All colours but white are chosen to be read on white, whatever the page around it.
+Lengths are in points of a picture WIDTH wide, which fills a phone's screen; drawing at a larger scale and reducing
+smooths lines and letters. All colours but white are readable on white, whatever the page around it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from itertools import accumulate, pairwise
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHT = 390, 250
-_DRAWN = 6
-"""Pixels a point while it is drawn."""
-_SHRUNK = 2
-"""What is left, 3 pixels a point, is sharp at a mail program's full width on a fine screen."""
-_COLOURS_KEPT = 64
+_SCALE = 6
+"""Pixels per point while drawing."""
+_REDUCTION = 2
+"""3 pixels per point remain, which are sharp at a mail program's full width on a fine screen."""
+_PALETTE_SIZE = 64
 
 _EDGE, _RIGHT, _TOP, _BOTTOM = 14, 18, 54, 34
 _FONT_SIZE = 14
@@ -30,24 +30,24 @@ _LINES = 4
 _FEW_DAYS = 10
 _LABELS_EVERY = 7
 _SUBSTEPS = 24
-"""Points between two days at which the shading is reckoned; the curve between them is straight."""
+"""Points between two days at which the shading is calculated; the curve between them is straight."""
 
 _WHITE, _INK, _SOFT = "#ffffff", "#16202c", "#5b6776"
 _GRID, _ZERO = "#e8ecf1", "#8c98a8"
-_CURVE, _FALL = "#2456d6", "#f9d7d1"
+_CURVE, _DRAWDOWN = "#2456d6", "#f9d7d1"
 
 Point = tuple[float, float]
 
 
 def draw_curve(levels: Sequence[Decimal], *, first_day: date, asset: str) -> bytes:
-    """Return a PNG of the cumulative profit: `levels` are 0, then what it was at the end of each day."""
+    """Return a PNG of the cumulative profit: `levels` are 0, then the profit at the end of each day."""
     shown = [float(level) for level in levels]
     return _Chart(shown, first_day=first_day, asset=asset, scale=_Scale.of(shown)).png()
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """The profits that the picture spans, with its horizontal lines."""
+    """The range of profits in the picture, with its horizontal lines."""
 
     bottom: float
     top: float
@@ -61,7 +61,7 @@ class _Scale:
         return cls(bottom=low - span * 0.14, top=high + span * 0.14, step=step)
 
     def lines(self) -> list[float]:
-        """Return the round profits within."""
+        """Return the round profits in the range."""
         first, last = math.ceil(self.bottom / self.step), math.floor(self.top / self.step)
         return [number * self.step for number in range(first, last + 1)]
 
@@ -80,22 +80,22 @@ class _Chart:
 
     @property
     def left(self) -> float:
-        """Where the curve begins: the labels of the lines stand before it."""
+        """The left end of the curve, after the labels of the lines."""
         return _EDGE + 8 + max(_length(self.scale.label(profit)) for profit in self.scale.lines())
 
     def png(self) -> bytes:
-        image = Image.new("RGB", (WIDTH * _DRAWN, HEIGHT * _DRAWN), _WHITE)
+        image = Image.new("RGB", (WIDTH * _SCALE, HEIGHT * _SCALE), _WHITE)
         pen = ImageDraw.Draw(image)
         points = [self._point(day, level) for day, level in enumerate(self.levels)]
         self._draw_head(pen)
-        self._draw_falls(pen)
+        self._shade_drawdowns(pen)
         self._draw_lines(pen)
         self._draw_days(pen)
-        pen.line([_drawn(point) for point in points], fill=_CURVE, width=round(2.6 * _DRAWN), joint="curve")
+        pen.line([_to_pixels(point) for point in points], fill=_CURVE, width=round(2.6 * _SCALE), joint="curve")
         self._draw_extremes(pen, points)
         _dot(pen, points[-1], radius=4.5, colour=_CURVE)
         out = io.BytesIO()
-        image.reduce(_SHRUNK).quantize(_COLOURS_KEPT, Image.Quantize.MEDIANCUT).save(out, "PNG")
+        image.reduce(_REDUCTION).quantize(_PALETTE_SIZE, Image.Quantize.MEDIANCUT).save(out, "PNG")
         return out.getvalue()
 
     def _point(self, day: float, level: float) -> Point:
@@ -110,11 +110,11 @@ class _Chart:
         at = WIDTH - _RIGHT - _length(words)
         _write(pen, (at, 22), words, anchor="lm", colour=_SOFT)
         box = [(at - side - 6, 22 - side / 2), (at - 6, 22 + side / 2)]
-        pen.rectangle([_drawn(point) for point in box], fill=_FALL)
+        pen.rectangle([_to_pixels(point) for point in box], fill=_DRAWDOWN)
 
-    def _draw_falls(self, pen: ImageDraw.ImageDraw) -> None:
-        """Shade what lies between the curve and the highest profit so far."""
-        found = list(_between(self.levels))
+    def _shade_drawdowns(self, pen: ImageDraw.ImageDraw) -> None:
+        """Shade the area between the curve and the highest profit so far."""
+        found = list(_interpolate(self.levels))
         highest = list(accumulate((level for _, level in found), max))
         for number, (before, after) in enumerate(pairwise(found)):
             corners = [
@@ -124,14 +124,14 @@ class _Chart:
                 self._point(after[0], after[1]),
             ]
             if highest[number] > min(before[1], after[1]):
-                pen.polygon([_drawn(point) for point in corners], fill=_FALL)
+                pen.polygon([_to_pixels(point) for point in corners], fill=_DRAWDOWN)
 
     def _draw_lines(self, pen: ImageDraw.ImageDraw) -> None:
         for profit in self.scale.lines():
             _, y = self._point(0, profit)
             zero = profit == 0
-            ends = [_drawn((self.left, y)), _drawn((WIDTH - _RIGHT, y))]
-            pen.line(ends, fill=_ZERO if zero else _GRID, width=round((1.4 if zero else 1) * _DRAWN))
+            ends = [_to_pixels((self.left, y)), _to_pixels((WIDTH - _RIGHT, y))]
+            pen.line(ends, fill=_ZERO if zero else _GRID, width=round((1.4 if zero else 1) * _SCALE))
             _write(pen, (self.left - 8, y), self.scale.label(profit), anchor="rm", colour=_INK if zero else _SOFT)
 
     def _draw_days(self, pen: ImageDraw.ImageDraw) -> None:
@@ -145,7 +145,7 @@ class _Chart:
                 _write(pen, (min(x, WIDTH - _EDGE), HEIGHT - 15), text, anchor="mm", colour=_SOFT)
 
     def _draw_extremes(self, pen: ImageDraw.ImageDraw, points: Sequence[Point]) -> None:
-        """Label the highest and the lowest profit; 0, where it began, has its line."""
+        """Label the highest and the lowest profit; 0 has its line."""
         for extreme, side in ((max(self.levels), -1), (min(self.levels), 1)):
             if extreme == 0:
                 continue
@@ -157,8 +157,8 @@ class _Chart:
             _write(pen, (within, y + side * 14), text, anchor="mm", colour=_INK, bold=True, halo=True)
 
 
-def _between(levels: Sequence[float]) -> Iterator[Point]:
-    """Return the curve as many points of (day, level), in order."""
+def _interpolate(levels: Sequence[float]) -> Iterator[Point]:
+    """Yield points (day, level) of the curve, in order."""
     for day, (before, after) in enumerate(pairwise(levels)):
         for step in range(_SUBSTEPS):
             part = step / _SUBSTEPS
@@ -167,15 +167,15 @@ def _between(levels: Sequence[float]) -> Iterator[Point]:
 
 
 def _round_step(least: float) -> float:
-    """Return the next 1, 2 or 5 × 10ⁿ that is no smaller."""
+    """Return the smallest 1, 2 or 5 × 10ⁿ that is not below `least`."""
     power = 10 ** math.floor(math.log10(least))
     return float(next(step * power for step in (1, 2, 5, 10) if step * power >= least))
 
 
 def _dot(pen: ImageDraw.ImageDraw, at: Point, *, radius: float, colour: str) -> None:
-    x, y = _drawn(at)
+    x, y = _to_pixels(at)
     for size, fill in ((radius + 1.5, _WHITE), (radius, colour)):
-        reach = size * _DRAWN
+        reach = size * _SCALE
         pen.ellipse([(x - reach, y - reach), (x + reach, y + reach)], fill=fill)
 
 
@@ -191,20 +191,20 @@ def _write(
 ) -> None:
     # The font has one weight: an outline in the same colour makes it bolder, a white one keeps lines off the text.
     if halo:
-        pen.text(_drawn(at), text, _WHITE, _font(), anchor=anchor, stroke_width=3 * _DRAWN, stroke_fill=_WHITE)
+        pen.text(_to_pixels(at), text, _WHITE, _font(), anchor=anchor, stroke_width=3 * _SCALE, stroke_fill=_WHITE)
     outline = 1 if bold else 0
-    pen.text(_drawn(at), text, colour, _font(), anchor=anchor, stroke_width=outline, stroke_fill=colour)
+    pen.text(_to_pixels(at), text, colour, _font(), anchor=anchor, stroke_width=outline, stroke_fill=colour)
 
 
 def _length(text: str) -> float:
-    return _font().getlength(text) / _DRAWN
+    return _font().getlength(text) / _SCALE
 
 
 @cache
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    # The one that comes with Pillow.
-    return ImageFont.load_default(_FONT_SIZE * _DRAWN)
+    # The font that Pillow ships.
+    return ImageFont.load_default(_FONT_SIZE * _SCALE)
 
 
-def _drawn(point: Point) -> Point:
-    return point[0] * _DRAWN, point[1] * _DRAWN
+def _to_pixels(point: Point) -> Point:
+    return point[0] * _SCALE, point[1] * _SCALE

@@ -1,4 +1,4 @@
-"""The periods that are reported on: whole weeks from Monday on, whole months; days are UTC."""
+"""The periods of reports: whole weeks from Monday, and whole months; days are UTC."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Period:
 
     @property
     def days(self) -> list[date]:
-        """Every day of it."""
+        """Every day of the period."""
         return [self.first_day + number * _DAY for number in range((self.last_day - self.first_day).days + 1)]
 
     @property
     def cause(self) -> str:
-        """What a report on it is told for: with kind and user, this one alone."""
+        """The cause of the period's notices: with kind and user, it identifies one report."""
         return f"{self.first_day.isoformat()}/{self.last_day.isoformat()}"
 
 
 def last_period(report: Report, *, before: date) -> Period:
-    """Return the last week or month that was over when a day began."""
+    """Return the last week or month that had ended when the day `before` began."""
     match report:
         case Report.WEEKLY:
             monday = before - before.weekday() * _DAY

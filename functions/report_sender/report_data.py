@@ -1,4 +1,4 @@
-"""What a user's period came to, for the report: read from the days and the module that the API reads. Sends nothing."""
+"""Collects the data of a user's report, from the same records and rules as the API. Sends nothing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from shared.trading.sides import Side
 
 LATEST_TRADES: Final = 5
 
-_LOOKED_AT: Final = 50
-"""Executions that the latest trades are picked from, the newest ones. A trade is far shorter than fifty alerts."""
+_RECENT_EXECUTIONS: Final = 50
+"""How many of the newest executions the latest trades are picked from: a trade lasts far less than fifty alerts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """The figures, and the cumulative profit: 0, then at the end of each day of the period."""
+    """The figures, and the cumulative profit: 0, then its value at the end of each day of the period."""
 
     figures: PeriodFigures
     levels: tuple[Decimal, ...]
 
 
 def collect_report_data(user_id: str, period: Period) -> ReportData | None:
-    """Return what the period came to, None without a closed trade."""
+    """Return the data of a report, or None without a closed trade."""
     strategies = _days(TradeLedger.STRATEGY, user_id, period)
     manual = _days(TradeLedger.MANUAL, user_id, period)
     found = performance_of([*strategies, *manual])
@@ -88,9 +88,9 @@ def _share(found: Performance) -> Share:
 def _latest(user_id: str, period: Period) -> list[ClosedTrade]:
     begin = datetime.combine(period.first_day, time(), tzinfo=UTC)
     end = datetime.combine(period.last_day, time(), tzinfo=UTC) + timedelta(days=1)
-    # Keys are `<time>#<id>`: those of the end itself lie behind the bare time.
+    # Keys are `<time>#<id>`: those at the end time itself sort after the bare time.
     keys = Execution.by_user.query(
-        user_id, Execution.created_key < to_iso(end), scan_index_forward=False, limit=_LOOKED_AT
+        user_id, Execution.created_key < to_iso(end), scan_index_forward=False, limit=_RECENT_EXECUTIONS
     )
     executions = Execution.find_many([key.id for key in keys]).values()
     trades = [

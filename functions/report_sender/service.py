@@ -1,7 +1,7 @@
-"""Spreads a period's reports over the users, page by page, and reports to one of them. NoticeSender does the sending.
+"""Fans a period's reports out to the users, page by page, and reports to one user. NoticeSender sends the notices.
 
-Each message may come any number of times, at any time: a page that comes again queues its users again, and a user's
-report is a notice, which is told once for each kind, period and user.
+Every message may be delivered again at any time: a repeated page queues its users again, and a user's report is a
+notice, which is sent once for each kind, period and user.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ PAGE_SIZE = 100
 _KINDS: dict[Report, type[WeeklyReport | MonthlyReport]] = {Report.WEEKLY: WeeklyReport, Report.MONTHLY: MonthlyReport}
 
 
-def begin(report: Report, *, before: date) -> Period | None:
+def start_reports(report: Report, *, before: date) -> Period | None:
     """Queue the first page of the last period before a day, and return the period; None while the switch is off."""
     period = last_period(report, before=before)
     if not is_switched_on(_KINDS[report].kind):
         logger.info("reports_switched_off", report=report)
         return None
-    send_reports([_page(period, after="")])
+    send_reports([_page_message(period, after="")])
     logger.info("reports_begun", report=report, period=period.cause)
     return period
 
 
-def spread(message: ReportPageMessage) -> None:
+def fan_out_page(message: ReportPageMessage) -> None:
     """Queue a report for each user of a page, then the next page."""
     period = _period(message)
-    # Users are listed in the order of sign-up, which nobody changes: a page begins where the last one ended.
+    # Users are listed in the order of sign-up, which never changes: a page begins where the last one ended.
     condition = User.created_key > message.after if message.after else None
     found = list(User.by_created.query(LISTED, condition, limit=PAGE_SIZE))
-    send_reports([_one(period, user_id=user.id) for user in found])
+    send_reports([_report_message(period, user_id=user.id) for user in found])
     if len(found) == PAGE_SIZE:
-        send_reports([_page(period, after=found[-1].created_key)])
+        send_reports([_page_message(period, after=found[-1].created_key)])
     logger.info("reports_spread", report=period.report, period=period.cause, users=len(found))
 
 
-def report(message: ReportMessage) -> None:
-    """Report to a user who has traded, and wants to hear of it."""
+def create_report(message: ReportMessage) -> None:
+    """Notify a user of the period's results, unless they opted out or closed no trade."""
     period = _period(message)
     user = User.find(message.user_id)
     if user is None or not user.reports_wanted:
-        _leave_out(period, message.user_id, why="unknown" if user is None else "unwanted")
+        _log_skipped(period, message.user_id, why="unknown" if user is None else "unwanted")
         return
     found = collect_report_data(user.id, period)
     if found is None:
-        _leave_out(period, user.id, why="no_trades")
+        _log_skipped(period, user.id, why="no_trades")
         return
     curve = InlineImage(EQUITY_IMAGE, draw_curve(found.levels, first_day=period.first_day, asset=ASSET))
     notify(
@@ -73,15 +73,15 @@ def report(message: ReportMessage) -> None:
     count_outcome("report_made")
 
 
-def _leave_out(period: Period, user_id: str, *, why: str) -> None:
+def _log_skipped(period: Period, user_id: str, *, why: str) -> None:
     logger.info("report_left_out", report=period.report, period=period.cause, user_id=user_id, why=why)
 
 
-def _page(period: Period, *, after: str) -> ReportPageMessage:
+def _page_message(period: Period, *, after: str) -> ReportPageMessage:
     return ReportPageMessage(period.report, period.first_day.isoformat(), period.last_day.isoformat(), after)
 
 
-def _one(period: Period, *, user_id: str) -> ReportMessage:
+def _report_message(period: Period, *, user_id: str) -> ReportMessage:
     return ReportMessage(period.report, period.first_day.isoformat(), period.last_day.isoformat(), user_id)
 
 

@@ -1,4 +1,4 @@
-"""Why a trade ended as it did, in a user's words, and which refusals a user is told of. One line for each reason."""
+"""The text of each reason why a trade was refused or closed, and which refusals users are notified of."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _C = CloseReason
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal that a user is told of."""
+    """A refusal that users are notified of."""
 
     text: str
-    standing: bool = False
-    """It refuses every alert until somebody changes something: told once a day, not for each alert."""
+    persistent: bool = False
+    """It refuses every alert until somebody changes something, so its notice is sent once a day, not per alert."""
 
 
 REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
     {
-        # The user's own choice, or told of when it was made.
+        # The user's own choice, or a choice that had a notice of its own.
         _R.FOLLOWER_INACTIVE: None,
         _R.USER_DISABLED: None,
         _R.STRATEGY_INACTIVE: None,
@@ -32,42 +32,42 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         # Nothing is missed: there is a newer alert, or a position already.
         _R.SUPERSEDED: None,
         _R.ALREADY_IN_POSITION: None,
-        _R.PLAN_WITHOUT_AUTOMATION: Refusal("Your plan does not include automated strategies.", standing=True),
-        _R.PLAN_LAPSED: Refusal("Your plan is no longer paid for. Renew it to trade on.", standing=True),
+        _R.PLAN_WITHOUT_AUTOMATION: Refusal("Your plan does not include automated strategies.", persistent=True),
+        _R.PLAN_LAPSED: Refusal("Your plan is no longer paid for. Renew it to trade on.", persistent=True),
         _R.BALANCE_OVER_PLAN_MAXIMUM: Refusal(
             "Your balance is above your plan's maximum. A larger plan, or a smaller balance, lets you trade on.",
-            standing=True,
+            persistent=True,
         ),
-        _R.KEY_INACTIVE: Refusal("Your exchange key is not active.", standing=True),
-        _R.KEY_NOT_FUTURES: Refusal("Your exchange key is not for futures.", standing=True),
+        _R.KEY_INACTIVE: Refusal("Your exchange key is not active.", persistent=True),
+        _R.KEY_NOT_FUTURES: Refusal("Your exchange key is not for futures.", persistent=True),
         _R.KEY_UNAUTHORIZED: Refusal(
             "The exchange refuses your key. Check that it exists, may trade futures and is bound to our address.",
-            standing=True,
+            persistent=True,
         ),
-        _R.HEDGE_MODE: Refusal("Your account is in hedge mode. Switch it to one-way mode.", standing=True),
+        _R.HEDGE_MODE: Refusal("Your account is in hedge mode. Switch it to one-way mode.", persistent=True),
         _R.MULTI_ASSETS_MARGIN: Refusal(
-            "Your account is in multi-assets mode. Switch it to single-asset mode.", standing=True
+            "Your account is in multi-assets mode. Switch it to single-asset mode.", persistent=True
         ),
-        _R.PORTFOLIO_MARGIN: Refusal("Your account uses portfolio margin, which is not supported.", standing=True),
-        _R.FUTURES_DISABLED: Refusal("Futures trading is not enabled for your exchange key.", standing=True),
+        _R.PORTFOLIO_MARGIN: Refusal("Your account uses portfolio margin, which is not supported.", persistent=True),
+        _R.FUTURES_DISABLED: Refusal("Futures trading is not enabled for your exchange key.", persistent=True),
         _R.WITHDRAWALS_ENABLED: Refusal(
-            "Your exchange key may withdraw. For your safety, take that permission away.", standing=True
+            "Your exchange key may withdraw. For your safety, take that permission away.", persistent=True
         ),
         _R.STALE: Refusal("The alert reached your account too late to be acted on."),
         _R.PRICE_MOVED: Refusal("The market had moved too far from the alert's price."),
         _R.FOREIGN_POSITION: Refusal(
-            "Your account holds a position or orders in this symbol that are not ours.", standing=True
+            "Your account holds a position or orders in this symbol that are not ours.", persistent=True
         ),
         _R.PREVIOUS_POSITION_OPEN: Refusal("The previous position was not closed yet."),
         _R.SYMBOL_NOT_TRADING: Refusal("The exchange does not trade this symbol at the moment."),
-        _R.NO_EQUITY: Refusal("Your futures account is empty.", standing=True),
+        _R.NO_EQUITY: Refusal("Your futures account is empty.", persistent=True),
         _R.NO_AVAILABLE_MARGIN: Refusal("Your account has no margin available."),
         _R.BELOW_MINIMUM: Refusal("The amount for your balance and risk is below the exchange's minimum."),
         _R.STOP_CROSSED: Refusal("The market was already beyond the stop."),
         _R.STOP_BEHIND_LIQUIDATION: Refusal("The stop lies behind your account's liquidation price."),
         _R.HALTED: Refusal("New positions are halted at the moment."),
         _R.WEIGHT_EXHAUSTED: Refusal("The exchange's limit of requests was reached."),
-        # What is no denial of ours.
+        # Reasons that are not ours but the exchange's.
         "EXCHANGE_UNAVAILABLE": Refusal("The exchange could not be reached."),
         "EXCHANGE_2019": Refusal("Your account has not enough margin."),
         "NOT_FILLED": Refusal("The exchange did not fill the order."),
@@ -75,11 +75,11 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
 )
 
 REJECTED: Final = Refusal("The exchange refused the order.")
-"""A refusal of the exchange's for another reason; its code is in the records."""
+"""The exchange refused the order for another reason; its code is in the records."""
 
 FAILED: Final = Refusal("Something went wrong on our side. We are looking into it.")
 
-CLOSES: Final[Mapping[str, str]] = MappingProxyType(
+CLOSE_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         _C.STOP: "The stop closed it.",
         _C.TAKE_PROFIT: "The take-profits closed it.",
@@ -93,7 +93,7 @@ CLOSES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-CLOSED: Final = "It is closed; the exchange's books do not show how."
+CLOSE_REASON_UNKNOWN: Final = "It is closed; the exchange's books do not show how."
 
-NEVER_SHOWED: Final = Refusal("The exchange did not confirm the order, and no position came of it.")
-"""An entry whose answer was lost, and which turned out to have done nothing."""
+ENTRY_NOT_CONFIRMED: Final = Refusal("The exchange did not confirm the order, and no position came of it.")
+"""An entry whose answer was lost, and that opened no position."""

@@ -1,4 +1,4 @@
-"""Turns one event of an execution into what its user is told. Queues notices; trades nothing."""
+"""Turns one event of an execution into a notice for its user. Queues notices; trades nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.trading.sides import Side
 
 
 class ExecutionMissing(LockstepError):
-    """An event of an execution that is not there."""
+    """An event names an execution that is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Event:
     at: datetime
 
 
-def tell(event: Event) -> None:
-    """Let the user be told of an event, if it is one to be told of; repeatable."""
+def notify_of(event: Event) -> None:
+    """Queue the notice of an event, if it is one that users are notified of; repeatable."""
     match event.state:
         case ExecutionState.PROTECTED:
-            _tell_opened(event)
+            _notify_opened(event)
         case ExecutionState.CLOSED:
-            _tell_closed(event)
+            _notify_closed(event)
         case ExecutionState.DENIED | ExecutionState.REJECTED | ExecutionState.FAILED:
-            _tell_refused(event, _refusal(event))
+            _notify_refused(event, _refusal(event))
         case (
             ExecutionState.QUEUED
             | ExecutionState.ENTERING
@@ -54,9 +54,9 @@ def tell(event: Event) -> None:
             assert_never(event.state)
 
 
-def _tell_opened(event: Event) -> None:
+def _notify_opened(event: Event) -> None:
     execution = _execution(event)
-    # A stop that was renewed makes the same cause: told when the position was first protected.
+    # A renewed stop has the same cause: the notice is sent when the position is first protected.
     notify(
         PositionOpened(
             strategy_name=execution.strategy_name,
@@ -76,10 +76,10 @@ def _tell_opened(event: Event) -> None:
     )
 
 
-def _tell_closed(event: Event) -> None:
+def _notify_closed(event: Event) -> None:
     execution = _execution(event)
     if execution.filled_amount is None and execution.reason == CloseReason.ENTRY_UNKNOWN:
-        _tell_refused(event, reasons.NEVER_SHOWED)
+        _notify_refused(event, reasons.ENTRY_NOT_CONFIRMED)
         return
     notify(
         PositionClosed(
@@ -92,7 +92,7 @@ def _tell_closed(event: Event) -> None:
             exit_price=execution.exit_price,
             profit=execution.profit,
             profit_pct=execution.profit_pct,
-            reason=reasons.CLOSES.get(execution.close_reason or "", reasons.CLOSED),
+            reason=reasons.CLOSE_TEXTS.get(execution.close_reason or "", reasons.CLOSE_REASON_UNKNOWN),
             at=event.at,
         ),
         to=to_user(execution.user_id),
@@ -101,12 +101,12 @@ def _tell_closed(event: Event) -> None:
     )
 
 
-def _tell_refused(event: Event, refusal: Refusal | None) -> None:
+def _notify_refused(event: Event, refusal: Refusal | None) -> None:
     if refusal is None:
         return
     execution = _execution(event)
     cause = execution.id
-    if refusal.standing:
+    if refusal.persistent:
         cause = f"{execution.follower_id} {event.reason} {event.at.date().isoformat()}"
     notify(
         EntryRefused(

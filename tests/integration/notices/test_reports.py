@@ -68,7 +68,7 @@ def test_report_handled_by_many_workers_at_once_is_one_email(aws: EmbeddedAws, l
     user = a_trader()
     message = ReportMessage(Report.WEEKLY, WEEK.first_day.isoformat(), WEEK.last_day.isoformat(), user.id)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(service.report, [message] * 8))
+        list(pool.map(service.create_report, [message] * 8))
         ids = [one["notice_id"] for one in aws.taken_from(aws.notices)]
         list(pool.map(notice_service.send, ids))
     assert len(set(ids)) == 1

@@ -1,4 +1,4 @@
-"""Days of trading as tests of reports need them."""
+"""Trading days for the tests of reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def a_trade(
     balance: str | None = None,
     fee: str = "1",
 ) -> None:
-    """Book a closed trade on a day, as the executor and the importer do."""
+    """Record a closed trade on a day, as the executor and the importer do."""
     transact(
         lambda transaction: PerformanceDay.add(
             transaction,

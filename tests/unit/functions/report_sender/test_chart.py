@@ -1,4 +1,4 @@
-"""The curve's picture: small enough to be mailed, and drawn where it should be."""
+"""The picture of the curve: small enough for an e-mail, and drawn in the right place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def heights(image: Image.Image) -> dict[int, float]:
     return {x: sum(found) / len(found) for x, found in columns.items()}
 
 
-def test_the_curve_goes_up_and_down_as_the_profit_does() -> None:
+def test_curve_follows_the_profit() -> None:
     curve = heights(drawn(WEEK))
     left, right = min(curve), max(curve)
     # Beside the dots at the ends, which are higher than the curve.
@@ -59,7 +59,7 @@ def test_the_curve_goes_up_and_down_as_the_profit_does() -> None:
         assert (following > level) == (next_height < height)
 
 
-def test_a_fall_is_shaded_and_a_rise_is_not() -> None:
+def test_drawdown_is_shaded_and_a_rise_is_not() -> None:
     legend = len(where(drawn(tuple(map(Decimal, range(8)))), RED))
     assert len(where(drawn(WEEK), RED)) > legend + 1_000
     assert 0 < legend < 250
@@ -78,12 +78,12 @@ def test_only_the_time_below_the_high_is_shaded() -> None:
 
 @settings(deadline=None, max_examples=6)
 @given(st.lists(st.decimals(-(10**7), 10**7, places=2), min_size=7, max_size=31))
-def test_any_profit_is_drawn_and_fits_into_a_notice(profits: list[Decimal]) -> None:
+def test_picture_of_any_profit_fits_into_a_notice(profits: list[Decimal]) -> None:
     png = draw_curve([Decimal(0), *profits], first_day=MONDAY, asset="USDT")
     assert len(png) < IMAGES_BYTES / 4
     assert Image.open(io.BytesIO(png)).size == (3 * WIDTH, 3 * HEIGHT)
 
 
 @pytest.mark.parametrize("level", ["0", "0.00000001", "-99999999999"])
-def test_a_curve_that_hardly_moves_or_moves_far_is_drawn(level: str) -> None:
+def test_tiny_and_huge_moves_are_drawn(level: str) -> None:
     assert heights(drawn((Decimal(0),) * 7 + (Decimal(level),)))

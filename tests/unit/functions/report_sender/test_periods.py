@@ -1,4 +1,4 @@
-"""Which week and which month a report is about."""
+"""The week or month of a report."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_last_month_is_whole(day: str, cause: str) -> None:
 
 
 @given(DAYS, st.sampled_from(Report))
-def test_a_period_is_over_and_the_next_one_follows_on_it(day: date, report: Report) -> None:
+def test_period_has_ended_and_the_next_one_follows_it(day: date, report: Report) -> None:
     period = last_period(report, before=day)
     assert period.last_day < day
     following = last_period(report, before=period.last_day + timedelta(days=32))

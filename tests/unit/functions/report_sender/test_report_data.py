@@ -1,4 +1,4 @@
-"""What a period came to: the figures of the API's own module, of the days of the period alone."""
+"""The data of a report: the API's own figures, over the days of the period alone."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_trades_of_the_first_and_the_last_day_count_and_others_do_not() -> None:
     assert figures.profit_pct == pytest.approx(Decimal("0.6"), abs=Decimal("1e-9"))
 
 
-def test_figures_are_those_of_the_apis_module_over_strategies_and_manual_trades() -> None:
+def test_figures_are_the_apis_over_strategies_and_manual_trades() -> None:
     for day, profit, balance in (("2022-09-05", "50", "1050"), ("2022-09-07", "-80", "970")):
         a_trade(day, profit, balance=balance)
     a_trade("2022-09-08", "25", ledger=TradeLedger.MANUAL, api_key_id=MANUAL_KEY, balance="525")
@@ -72,7 +72,7 @@ def test_figures_are_those_of_the_apis_module_over_strategies_and_manual_trades(
     assert list_of(figures.manual.profit, figures.manual.trades, figures.manual.winning_trades) == list_of(25, 1, 1)
 
 
-def test_the_curve_begins_at_zero_and_stands_still_on_days_without_trades() -> None:
+def test_curve_begins_at_zero_and_is_flat_on_days_without_trades() -> None:
     a_trade("2022-09-06", "10")
     a_trade("2022-09-08", "-30")
     a_trade("2022-09-09", "5")
@@ -97,7 +97,7 @@ def closed(name: str, *, received: str, closed_at: str | None, **values: Any) ->
     an_execution(trigger, follower, state=state, strategy_name=name, **(done | values))
 
 
-def test_the_latest_trades_are_those_that_were_closed_in_the_period_newest_first() -> None:
+def test_latest_trades_were_closed_in_the_period_newest_first() -> None:
     a_trade("2022-09-06", "10")
     closed("before", received="2022-09-04T10:00:00.000Z", closed_at="2022-09-04T23:59:59.999Z")
     closed("opened before", received="2022-09-04T11:00:00.000Z", closed_at="2022-09-05T00:00:00.000Z")

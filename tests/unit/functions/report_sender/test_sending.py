@@ -1,4 +1,4 @@
-"""From the schedule to each user's notice: page by page, once for each user and period, and only if it is wanted."""
+"""From the schedule to each user's notice: page by page, once for each user and period, unless they opted out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_schedule_queues_the_first_page_of_the_last_week(tables: Queues) -> 
     assert tables.sent_to(tables.reports) == [{**WEEK, "after": ""}]
 
 
-def test_the_months_schedule_queues_the_last_month(tables: Queues) -> None:
+def test_monthly_schedule_queues_the_last_month(tables: Queues) -> None:
     switch(monthly=True)
     lambda_handler({**sample("monthly"), "before": "2022-10-01"}, FakeContext())
     (message,) = tables.sent_to(tables.reports)
@@ -71,7 +71,7 @@ def test_the_months_schedule_queues_the_last_month(tables: Queues) -> None:
 
 
 @pytest.mark.parametrize("name", ["weekly", "monthly"])
-def test_nothing_begins_while_the_switch_is_off(tables: Queues, name: str) -> None:
+def test_nothing_is_queued_while_the_setting_is_off(tables: Queues, name: str) -> None:
     assert lambda_handler(sample(name), FakeContext()) == {"period": None}
     switch(weekly=name == "monthly", monthly=name == "weekly")
     assert lambda_handler(sample(name), FakeContext()) == {"period": None}
@@ -81,17 +81,17 @@ def test_nothing_begins_while_the_switch_is_off(tables: Queues, name: str) -> No
 def test_every_user_of_many_pages_gets_one_message(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 3)
     users = [a_user(id_of(str(n)), at=STARTED_AT + timedelta(minutes=n)).id for n in range(7)]
-    pages, told = [{**WEEK, "after": ""}], []
+    pages, notified = [{**WEEK, "after": ""}], []
     while pages:
         assert deliver(*pages) == []
         queued = tables.sent_to(tables.reports)
         pages = [one for one in queued if "after" in one]
-        told += [one["user_id"] for one in queued if "user_id" in one]
+        notified += [one["user_id"] for one in queued if "user_id" in one]
         assert len(queued) <= 4
-    assert told == users
+    assert notified == users
 
 
-def test_a_page_that_ends_with_the_last_user_ends_it(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_that_ends_with_the_last_user_is_followed_by_none(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 2)
     for number in range(2):
         a_user(id_of(str(number)), at=STARTED_AT + timedelta(minutes=number))
@@ -101,7 +101,7 @@ def test_a_page_that_ends_with_the_last_user_ends_it(tables: Queues, monkeypatch
     assert tables.sent_to(tables.reports) == []
 
 
-def test_who_traded_gets_a_notice_with_figures_and_curve_and_others_get_none(tables: Queues) -> None:
+def test_only_users_who_traded_get_a_notice_with_figures_and_curve(tables: Queues) -> None:
     switch(weekly=True)
     a_user()
     a_user(id_of("idle"))
@@ -121,7 +121,7 @@ def test_who_traded_gets_a_notice_with_figures_and_curve_and_others_get_none(tab
     assert tables.sent_to(tables.notices) == [{"notice_id": notice.id}]
 
 
-def test_the_same_messages_again_make_no_second_notice(tables: Queues) -> None:
+def test_repeated_messages_send_no_second_notice(tables: Queues) -> None:
     switch(weekly=True)
     a_user()
     a_trade("2022-09-06", "12.5")
@@ -135,7 +135,7 @@ def test_the_same_messages_again_make_no_second_notice(tables: Queues) -> None:
     assert values.figures.profit == pytest.approx(12.5)
 
 
-def test_a_week_a_month_and_another_week_are_told_apart(tables: Queues) -> None:
+def test_each_week_and_month_has_a_notice_of_its_own(tables: Queues) -> None:
     switch(weekly=True, monthly=True)
     a_user()
     a_trade("2022-09-06", "1")
@@ -143,12 +143,12 @@ def test_a_week_a_month_and_another_week_are_told_apart(tables: Queues) -> None:
     month = {"report": "MONTHLY", "first_day": "2022-09-01", "last_day": "2022-09-30"}
     next_week = {"report": "WEEKLY", "first_day": "2022-09-12", "last_day": "2022-09-18"}
     assert deliver(*({**period, "user_id": USER_ID} for period in (WEEK, month, next_week))) == []
-    told = [from_json(NoticeKind(notice.kind), notice.content) for notice in notices()]
-    assert sorted(one.figures.profit for one in told if isinstance(one, WeeklyReport)) == [1, 2]
-    assert [one.figures.profit for one in told if isinstance(one, MonthlyReport)] == [3]
+    notified = [from_json(NoticeKind(notice.kind), notice.content) for notice in notices()]
+    assert sorted(one.figures.profit for one in notified if isinstance(one, WeeklyReport)) == [1, 2]
+    assert [one.figures.profit for one in notified if isinstance(one, MonthlyReport)] == [3]
 
 
-def test_who_asked_not_to_get_reports_gets_none(tables: Queues) -> None:
+def test_user_who_opted_out_gets_no_report(tables: Queues) -> None:
     switch(weekly=True)
     a_user(reports_wanted=False)
     a_trade("2022-09-06", "12.5")
@@ -156,7 +156,7 @@ def test_who_asked_not_to_get_reports_gets_none(tables: Queues) -> None:
     assert notices() == []
 
 
-def test_users_of_before_the_choice_get_reports(tables: Queues) -> None:
+def test_user_without_the_opt_out_field_gets_reports(tables: Queues) -> None:
     switch(weekly=True)
     user = a_user()
     user.update(actions=[User.reports_wanted.remove()])
@@ -165,7 +165,7 @@ def test_users_of_before_the_choice_get_reports(tables: Queues) -> None:
     assert len(notices()) == 1
 
 
-def test_a_user_who_is_gone_stops_nobody(tables: Queues) -> None:
+def test_missing_user_does_not_stop_the_others(tables: Queues) -> None:
     switch(weekly=True)
     a_user()
     a_trade("2022-09-06", "12.5")

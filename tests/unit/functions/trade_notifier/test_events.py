@@ -1,4 +1,4 @@
-"""What a user is told of a trade: entries, closes and refusals, in plain words, once."""
+"""The notices of a trade: entries, closes and refusals, each sent once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from functions.trade_notifier import reasons, service
-from functions.trade_notifier.app import EventsNotTold, lambda_handler
-from functions.trade_notifier.service import Event, tell
+from functions.trade_notifier.app import NoticesNotQueued, lambda_handler
+from functions.trade_notifier.service import Event, notify_of
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.notice import Notice
 from shared.notifications.notice_types import (
@@ -73,10 +73,10 @@ def an_execution(state: ExecutionState = ExecutionState.PROTECTED, **values: Any
 
 
 def happened(state: ExecutionState, reason: str | None = None, *, at: datetime = AT) -> None:
-    tell(Event(execution_id=EXECUTION_ID, state=state, reason=reason, at=at))
+    notify_of(Event(execution_id=EXECUTION_ID, state=state, reason=reason, at=at))
 
 
-def told() -> list[NoticeValues]:
+def notices() -> list[NoticeValues]:
     notices = list(Notice.scan())
     assert {notice.recipient for notice in notices} <= {f"user#{USER_ID}"}
     return [from_json(NoticeKind(notice.kind), notice.content) for notice in notices]
@@ -87,24 +87,24 @@ def sample(name: str) -> dict[str, Any]:
     return found
 
 
-def test_an_entry_is_told_once_it_is_protected(tables: Queues) -> None:
+def test_entry_is_notified_when_it_is_protected(tables: Queues) -> None:
     an_execution()
     lambda_handler(sample("protected"), CONTEXT)
-    (opened,) = told()
+    (opened,) = notices()
     assert isinstance(opened, PositionOpened)
     assert (opened.amount, opened.entry_price, opened.stop) == (Decimal("0.536"), Decimal("20001.5"), Decimal(19700))
     assert (opened.strategy_name, opened.key_name, opened.long) == ("DEMO", "Default", True)
     assert len(tables.sent_to(tables.notices)) == 1
 
 
-def test_a_stop_that_was_renewed_is_no_second_entry(tables: Queues) -> None:
+def test_renewed_stop_sends_no_second_notice(tables: Queues) -> None:
     an_execution()
     happened(ExecutionState.PROTECTED)
     happened(ExecutionState.PROTECTED, at=AT + timedelta(hours=3))
-    assert len(told()) == 1
+    assert len(notices()) == 1
 
 
-def test_a_close_is_told_with_its_profit_and_its_reason(tables: Queues) -> None:
+def test_close_is_notified_with_its_profit_and_reason(tables: Queues) -> None:
     an_execution(
         ExecutionState.CLOSED,
         exit_price=Decimal(19700),
@@ -113,7 +113,7 @@ def test_a_close_is_told_with_its_profit_and_its_reason(tables: Queues) -> None:
         close_reason=CloseReason.STOP,
     )
     lambda_handler(sample("closed"), CONTEXT)
-    (closed,) = told()
+    (closed,) = notices()
     assert isinstance(closed, PositionClosed)
     assert (closed.profit, closed.profit_pct, closed.reason) == (
         Decimal("-166.1"),
@@ -122,28 +122,28 @@ def test_a_close_is_told_with_its_profit_and_its_reason(tables: Queues) -> None:
     )
 
 
-def test_an_entry_that_never_showed_is_no_close(tables: Queues) -> None:
+def test_entry_that_opened_nothing_is_notified_as_refused(tables: Queues) -> None:
     an_execution(
         ExecutionState.CLOSED, filled_amount=None, entry_price=None, reason="ENTRY_UNKNOWN", detail="proven absent"
     )
     happened(ExecutionState.CLOSED, "ENTRY_UNKNOWN")
-    (refused,) = told()
+    (refused,) = notices()
     assert isinstance(refused, EntryRefused)
-    assert refused.reason == reasons.NEVER_SHOWED.text
+    assert refused.reason == reasons.ENTRY_NOT_CONFIRMED.text
 
 
-def test_a_close_that_the_books_do_not_explain_is_told_without_figures(tables: Queues) -> None:
+def test_unexplained_close_is_notified_without_figures(tables: Queues) -> None:
     an_execution(ExecutionState.CLOSED, reason="FILLS_UNKNOWN")
     happened(ExecutionState.CLOSED, "FILLS_UNKNOWN")
-    (closed,) = told()
+    (closed,) = notices()
     assert isinstance(closed, PositionClosed)
-    assert (closed.profit, closed.reason) == (None, reasons.CLOSED)
+    assert (closed.profit, closed.reason) == (None, reasons.CLOSE_REASON_UNKNOWN)
 
 
-def test_a_refusal_is_told_in_plain_words(tables: Queues) -> None:
+def test_refusal_is_notified_in_plain_words(tables: Queues) -> None:
     an_execution(ExecutionState.DENIED, filled_amount=None, entry_price=None)
     lambda_handler(sample("denied"), CONTEXT)
-    (refused,) = told()
+    (refused,) = notices()
     assert isinstance(refused, EntryRefused)
     assert refused.reason == "The market had moved too far from the alert's price."
 
@@ -157,58 +157,58 @@ def test_a_refusal_is_told_in_plain_words(tables: Queues) -> None:
         (ExecutionState.FAILED, "SOMETHING_NEW", reasons.FAILED.text),
     ],
 )
-def test_the_exchanges_refusals_and_faults_of_ours_are_told(
+def test_exchange_refusals_and_our_faults_are_notified(
     tables: Queues, state: ExecutionState, reason: str, text: str
 ) -> None:
     an_execution(state, filled_amount=None, entry_price=None)
     happened(state, reason)
-    assert [one.reason for one in told() if isinstance(one, EntryRefused)] == [text]
+    assert [one.reason for one in notices() if isinstance(one, EntryRefused)] == [text]
 
 
 @pytest.mark.parametrize("reason", [one for one in DenialReason if reasons.REFUSALS[one] is None])
-def test_what_a_user_need_not_hear_is_not_told(tables: Queues, reason: DenialReason) -> None:
+def test_refusal_without_a_text_is_not_notified(tables: Queues, reason: DenialReason) -> None:
     an_execution(ExecutionState.DENIED)
     happened(ExecutionState.DENIED, reason)
-    assert told() == []
+    assert notices() == []
 
 
-def test_a_standing_reason_is_told_once_a_day(tables: Queues) -> None:
+def test_persistent_refusal_is_notified_once_a_day(tables: Queues) -> None:
     an_execution(ExecutionState.DENIED)
     for hours in (0, 1, 2, 24, 25):
         happened(ExecutionState.DENIED, DenialReason.HEDGE_MODE, at=AT + timedelta(hours=hours))
-    assert len(told()) == 2
+    assert len(notices()) == 2
 
 
 @pytest.mark.parametrize(
     "state",
     [one for one in ExecutionState if is_active(one) and one is not ExecutionState.PROTECTED],
 )
-def test_steps_in_between_are_not_told(tables: Queues, state: ExecutionState) -> None:
+def test_intermediate_states_are_not_notified(tables: Queues, state: ExecutionState) -> None:
     an_execution()
     happened(state)
-    assert told() == []
+    assert notices() == []
 
 
-def test_every_reason_of_ours_has_its_words_or_is_left_out_on_purpose() -> None:
+def test_every_denial_reason_has_an_entry() -> None:
     assert set(DenialReason) <= set(reasons.REFUSALS)
-    assert set(CloseReason) - set(reasons.CLOSES) == {CloseReason.ENTRY_UNKNOWN}
+    assert set(CloseReason) - set(reasons.CLOSE_TEXTS) == {CloseReason.ENTRY_UNKNOWN}
 
 
-def test_the_same_batch_twice_tells_once(tables: Queues) -> None:
+def test_repeated_batch_notifies_once(tables: Queues) -> None:
     an_execution()
     lambda_handler(sample("protected"), CONTEXT)
     lambda_handler(sample("protected"), CONTEXT)
-    assert len(told()) == 1
+    assert len(notices()) == 1
 
 
-def test_a_batch_with_an_event_that_cannot_be_told_comes_again_and_tells_the_others(tables: Queues) -> None:
+def test_batch_with_a_failing_event_is_delivered_again_and_notifies_of_the_others(tables: Queues) -> None:
     an_execution()
     records = [*sample("malformed")["Records"], *sample("protected")["Records"]]
-    with pytest.raises(EventsNotTold):
+    with pytest.raises(NoticesNotQueued):
         lambda_handler({"Records": records}, CONTEXT)
-    assert len(told()) == 1
+    assert len(notices()) == 1
 
 
-def test_an_event_of_an_unknown_execution_comes_again(tables: Queues) -> None:
+def test_event_of_an_unknown_execution_is_delivered_again(tables: Queues) -> None:
     with pytest.raises(service.ExecutionMissing):
         happened(ExecutionState.PROTECTED)
