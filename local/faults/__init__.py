@@ -1,5 +1,5 @@
-"""What the product comes to when everything goes wrong on purpose: `make faults`. Ships nowhere.
+"""Fault injection: `make faults`. Not deployed.
 
-worlds/  the road of an alert in one process, on a clock of its own, from seeds: executions by the thousand
+worlds/  simulations of the product in one process, on a clock of their own, from seeds: executions by the thousand
 stack/   the deployed stack on this machine, in real time: its workers killed, alerts in a burst
 """

@@ -1,6 +1,6 @@
-"""`make worlds`: worlds, each from its seed, until N executions have met what can go wrong; then a table.
+"""`make worlds`: simulates worlds, each from its seed, until they have had N executions, and prints a table.
 
-N is the number of executions, SEED the first world's seed, MUTATE a rule to be taken out (see mutations.py).
+N is the number of executions, SEED the first world's seed, MUTATE a rule to remove (see mutations.py).
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ _PROCESSES = os.cpu_count() or 1
 _SHOWN = 20
 
 
-def live(seed: int, mutation: str = "") -> Verdict:
-    """Let one world live, with one of the product's rules taken out if so wished."""
+def simulate(seed: int, mutation: str = "") -> Verdict:
+    """Simulate one world, with one of the product's rules removed if `mutation` names one."""
     with mutated(mutation):
         return Simulation(seed).run()
 
 
 def main() -> int:
-    """Run until N executions are judged; 0 when all of them were as they must be."""
+    """Simulate until N executions are checked; return 0 if no world broke a rule."""
     if MUTATE and MUTATE not in MUTATIONS:
-        print(f"make worlds: MUTATE={MUTATE} is none of {', '.join(MUTATIONS)}", file=sys.stderr)
+        print(f"make worlds: MUTATE={MUTATE} is not one of {', '.join(MUTATIONS)}", file=sys.stderr)
         return 1
     began_s = time.monotonic()
     verdicts = []
-    for verdict in _until(N):
+    for verdict in _simulate_until(N):
         verdicts.append(verdict)
         done = sum(one.executions for one in verdicts)
-        bad = sum(bool(one.faults) for one in verdicts)
+        bad = sum(bool(one.violations) for one in verdicts)
         if sys.stdout.isatty():
-            print(f"\r  {done} executions in {len(verdicts)} worlds, {bad} of them bad", end="", flush=True)
+            print(f"\r  {done} executions in {len(verdicts)} worlds, {bad} with violations", end="", flush=True)
     print(_report(verdicts, seconds=time.monotonic() - began_s))
-    return 1 if any(verdict.faults for verdict in verdicts) else 0
+    return 1 if any(verdict.violations for verdict in verdicts) else 0
 
 
-def _until(executions: int) -> Iterator[Verdict]:
-    """Yield verdicts in the order of their seeds' endings, worlds side by side, until there are enough executions."""
+def _simulate_until(executions: int) -> Iterator[Verdict]:
+    """Yield verdicts as worlds end, several at a time, until there are enough executions."""
     seed, judged = SEED, 0
     with ProcessPoolExecutor(_PROCESSES) as pool:
         running: set[Future[Verdict]] = set()
         while judged < executions or running:
             while judged < executions and len(running) < 2 * _PROCESSES:
-                running.add(pool.submit(live, seed, MUTATE))
+                running.add(pool.submit(simulate, seed, MUTATE))
                 seed += 1
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -65,19 +65,19 @@ def _until(executions: int) -> Iterator[Verdict]:
 def _report(verdicts: list[Verdict], *, seconds: float) -> str:
     happened = sum((verdict.happened for verdict in verdicts), Counter[str]())
     ends = sum((verdict.ends for verdict in verdicts), Counter[str]())
-    kinds = sum((Counter(_kind(fault) for fault in verdict.faults) for verdict in verdicts), Counter[str]())
-    bad = [verdict for verdict in verdicts if verdict.faults]
+    kinds = sum((Counter(map(_kind, verdict.violations)) for verdict in verdicts), Counter[str]())
+    bad = [verdict for verdict in verdicts if verdict.violations]
     lines = [
         "",
         f"{sum(ends.values())} executions in {len(verdicts)} worlds from seed {SEED} on, in {seconds:.0f} s",
         "",
-        "What went wrong on purpose",
+        "Injected faults",
         *_rows(happened),
         "",
         "How the executions ended",
         *_rows(ends),
         "",
-        "What must not be",
+        "Violations",
         *(f"  {kinds[kind]:>7}  {title}" for kind, title in _KINDS.items()),
         "",
         "Longest time without a stop",
@@ -85,8 +85,8 @@ def _report(verdicts: list[Verdict], *, seconds: float) -> str:
         f"  {max(one.longest_naked_killed_ms for one in verdicts) / 1000:>7.1f} s where workers are killed or frozen",
     ]
     for verdict in sorted(bad, key=lambda one: one.seed)[:_SHOWN]:
-        lines += ["", f"seed {verdict.seed}:", *(f"  {fault}" for fault in verdict.faults)]
-    lines += ["", f"{len(bad)} of {len(verdicts)} worlds were not as they must be" if bad else "All as it must be."]
+        lines += ["", f"seed {verdict.seed}:", *(f"  {violation}" for violation in verdict.violations)]
+    lines += ["", f"{len(bad)} of {len(verdicts)} worlds have violations" if bad else "No violations."]
     return "\n".join(lines)
 
 
@@ -104,9 +104,9 @@ _KINDS = {
 }
 
 
-def _kind(fault: str) -> str:
+def _kind(violation: str) -> str:
     for kind, words in _WORDS.items():
-        if any(word in fault for word in words):
+        if any(word in violation for word in words):
             return kind
     return "other"
 
@@ -115,7 +115,7 @@ _WORDS = {
     "entered twice": ("was entered",),
     "without a stop": ("without a stop",),
     "flat account": ("left on a flat account",),
-    "no end": ("has no end", "without a reason", "came to no rest"),
+    "no end": ("has no end", "without a reason", "is not at rest"),
     "books": ("in the exchange's books", "performance says", "was not booked"),
 }
 

@@ -1,4 +1,4 @@
-"""How often what goes wrong, drawn once for each world, so that some worlds are calm and some are not. Does nothing."""
+"""The probability of each fault, drawn once for each world: some worlds are calm, others are not. Injects nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Chances:
-    """Probabilities for each request, message, invocation or write. `on` is the one switch for all of them."""
+    """Probabilities for each request, message, invocation or write; `on` switches all of them."""
 
     dice: random.Random
     exchange_fault: float = 0.0
@@ -21,7 +21,7 @@ class Chances:
     message_late: float = 0.0
     message_twice: float = 0.0
     message_early: float = 0.0
-    """Before its turn in its group."""
+    """Before the messages ahead of it in its group."""
     worker_killed: float = 0.0
     worker_frozen: float = 0.0
     on: bool = True
@@ -29,8 +29,8 @@ class Chances:
 
     @classmethod
     def draw(cls, dice: random.Random) -> Chances:
-        """Return the chances of one world."""
-        if dice.random() < 0.1:  # noqa: PLR2004 - a good day, by which the bad ones are judged
+        """Draw the chances of one world."""
+        if dice.random() < 0.1:  # noqa: PLR2004 - a world without faults, for comparison
             return cls(dice)
         return cls(
             dice,
@@ -46,16 +46,16 @@ class Chances:
         )
 
     @contextmanager
-    def none(self) -> Iterator[None]:
-        """Let nothing go wrong for a while."""
+    def paused(self) -> Iterator[None]:
+        """Inject no fault meanwhile."""
         before, self.on = self.on, False
         try:
             yield
         finally:
             self.on = before
 
-    def strike(self, chance: float, name: str) -> bool:
-        """Tell whether it happens now, and count it if so."""
+    def happens(self, chance: float, name: str) -> bool:
+        """Return whether a fault happens now, and count it if so."""
         if not self.on or not chance or self.dice.random() >= chance:
             return False
         self.happened[name] += 1

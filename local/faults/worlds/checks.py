@@ -1,4 +1,4 @@
-"""The exchange's books against ours: when nothing is on its way, and when everything is over. Changes nothing."""
+"""Compares the exchange's books with ours, while positions are open and when everything is over. Changes nothing."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
-ALIVE_MS = 5_000
-KILLED_MS = 25_000
-BY_OWNER_MS = 150_000
-"""The owner cancelled the stop: it is found by the watcher's next look; by the one after, if that one's worker dies."""
+LIVING_BOUND_MS = 5_000
+KILLED_BOUND_MS = 25_000
+OWNER_BOUND_MS = 150_000
+"""The owner cancelled the stop: the watcher's next run finds it, or the one after, if that one's worker is killed."""
 
 _ROUNDING = Decimal("0.000001")
 _RESULTS = (IncomeType.REALIZED_PNL, IncomeType.COMMISSION, IncomeType.FUNDING_FEE)
 
 
 def while_open(world: World) -> list[str]:
-    """Judge the world while positions are open and nothing is on its way."""
+    """Return the violations while positions are open and nothing is in progress."""
     return [
-        *(fault for person in world.people for fault in _protected(world, person)),
-        *(fault for person in world.people for fault in _flat(world, person)),
+        *(violation for person in world.people for violation in _protected(world, person)),
+        *(violation for person in world.people for violation in _flat(world, person)),
         *(
-            f"execution {execution.id} came to no rest: {execution.state} since {execution.state_times}"
+            f"execution {execution.id} is not at rest: {execution.state} since {execution.state_times}"
             for execution in world.active()
             if execution.state not in {ExecutionState.PROTECTED, ExecutionState.ENTRY_UNKNOWN}
         ),
@@ -43,17 +43,17 @@ def while_open(world: World) -> list[str]:
 
 
 def at_the_end(world: World) -> list[str]:
-    """Judge the world when everything is over."""
+    """Return the violations when everything is over."""
     return [
         *_ends(world),
         *_nakedness(world),
-        *(fault for person in world.people for fault in _account(world, person)),
+        *(violation for person in world.people for violation in _account(world, person)),
         *(f"dead letter: {body}" for body in world.queues.dead_letters),
     ]
 
 
-def sum_up(world: World, verdict: Verdict) -> None:
-    """Put the world's figures into its verdict."""
+def summarize(world: World, verdict: Verdict) -> None:
+    """Write the world's figures into its verdict."""
     executions = world.executions()
     verdict.executions = len(executions)
     verdict.ends = Counter(f"{one.state.value} {one.close_reason or one.reason or ''}".strip() for one in executions)
@@ -63,7 +63,7 @@ def sum_up(world: World, verdict: Verdict) -> None:
     for naked in world.exchange.naked:
         if not naked.by_owner:
             lasted_ms = naked.lasted_ms(_now_ms(world), bans=world.exchange.random_faults.bans)
-            if _workers_die(world):
+            if _harms_workers(world):
                 verdict.longest_naked_killed_ms = max(verdict.longest_naked_killed_ms, lasted_ms)
             else:
                 verdict.longest_naked_ms = max(verdict.longest_naked_ms, lasted_ms)
@@ -83,7 +83,7 @@ def _protected(world: World, person: Person) -> Iterator[str]:
 
 
 def _flat(world: World, person: Person) -> Iterator[str]:
-    """Yield what stands of ours on an account where nothing of ours is open."""
+    """Yield a violation if our orders are left on an account without an open execution."""
     account = _account_of(world, person)
     if any(execution.follower_id == person.record.id for execution in world.active()):
         return
@@ -114,10 +114,10 @@ def _ends(world: World) -> Iterator[str]:
 
 
 def _nakedness(world: World) -> Iterator[str]:
-    bound_ms = KILLED_MS if _workers_die(world) else ALIVE_MS
+    bound_ms = KILLED_BOUND_MS if _harms_workers(world) else LIVING_BOUND_MS
     for naked in world.exchange.naked:
         lasted_ms = naked.lasted_ms(_now_ms(world), bans=world.exchange.random_faults.bans)
-        if lasted_ms > (BY_OWNER_MS if naked.by_owner else bound_ms):
+        if lasted_ms > (OWNER_BOUND_MS if naked.by_owner else bound_ms):
             yield f"{naked.api_key[:8]}: {lasted_ms} ms without a stop, from {naked.began_ms}"
 
 
@@ -149,9 +149,9 @@ def _books(world: World, person: Person, account: Account) -> Iterator[str]:
     if abs(booked - theirs) > _ROUNDING * (1 + len(account.trades)):
         yield f"{person.record.id}: {booked} was booked, {theirs} is in the exchange's books"
     performance = FollowerPerformance.find(person.record.id)
-    kept = performance.total_profit if performance is not None else Decimal(0)
-    if kept != booked:
-        yield f"{person.record.id}: the performance says {kept}, its executions {booked}"
+    recorded = performance.total_profit if performance is not None else Decimal(0)
+    if recorded != booked:
+        yield f"{person.record.id}: the performance says {recorded}, its executions {booked}"
     slot = PositionSlot.find(person.key.id, "BTC/USDT")
     if slot is not None and slot.execution_id is not None:
         yield f"{person.record.id}: its slot is still taken by {slot.execution_id}"
@@ -163,7 +163,7 @@ def _books(world: World, person: Person, account: Account) -> Iterator[str]:
             yield f"execution {execution.id} has traded, and was not booked ({execution.reason})"
 
 
-def _workers_die(world: World) -> bool:
+def _harms_workers(world: World) -> bool:
     return bool(world.chances.worker_killed or world.chances.worker_frozen)
 
 

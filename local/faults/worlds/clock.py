@@ -1,4 +1,4 @@
-"""Simulated time: a clock that moves only when everything waits, and an event loop that lives by it."""
+"""Simulated time: a clock that moves only when every task waits, and an event loop that runs on it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _real_sleep = time.sleep
 
 
 class Stalled(Exception):
-    """Nothing is due any more, and somebody waits: a deadlock."""
+    """A deadlock: tasks wait, and no timer is due."""
 
 
 class SimulatedClock:
-    """Seconds since the world began, and the wall's time that goes with them."""
+    """Monotonic and wall-clock time of one world."""
 
     def __init__(self, *, wall_s: int) -> None:
         self._wall_ns = wall_s * 1_000_000_000
         self._passed_ns = 0
 
     def monotonic(self) -> float:
-        """Return the seconds since the beginning, starting at a value that is not 0."""
+        """Return the monotonic time in seconds, which does not start at 0."""
         return self.monotonic_ns() / 1e9
 
     def monotonic_ns(self) -> int:
-        """Return the same in nanoseconds."""
+        """Return the monotonic time in nanoseconds."""
         return 1_000 * 1_000_000_000 + self._passed_ns
 
     def time_ns(self) -> int:
@@ -44,20 +44,20 @@ class SimulatedClock:
         return self.time_ns() / 1e9
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass (`time.sleep`); threads of libraries sleep for real."""
+        """Advance the clock in place of `time.sleep`; threads of libraries sleep for real."""
         if threading.current_thread() is MAIN_THREAD:
             self.advance(seconds)
         else:
             _real_sleep(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move on."""
-        # A timer that is a fraction of a nanosecond away must come nearer all the same.
+        """Advance the clock."""
+        # The clock must reach a timer that is a fraction of a nanosecond away.
         self._passed_ns += max(int(seconds * 1e9), 1) if seconds > 0 else 0
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:
-        """Make this the time that all code in this process sees."""
+        """Patch the time functions of this process."""
         with (
             mock.patch.object(time, "monotonic", self.monotonic),
             mock.patch.object(time, "monotonic_ns", self.monotonic_ns),
@@ -68,8 +68,8 @@ class SimulatedClock:
             yield
 
 
-class _NothingToRead(selectors.DefaultSelector):
-    """Waits for nothing but time: where a loop would block until its next timer, the clock jumps there."""
+class _TimersOnly(selectors.DefaultSelector):
+    """Where the loop would block until its next timer, advances the clock to it; watches no file."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         super().__init__()
@@ -83,12 +83,12 @@ class _NothingToRead(selectors.DefaultSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop on simulated time. What is given to a thread runs here, after a moment, whole."""
+    """An event loop on simulated time, which runs in itself what is meant for a thread."""
 
     def __init__(self, clock: SimulatedClock, *, dice: random.Random) -> None:
         self._clock = clock
         self._dice = dice
-        super().__init__(_NothingToRead(clock))
+        super().__init__(_TimersOnly(clock))
 
     def time(self) -> float:
         """Return the loop's time."""
@@ -97,7 +97,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run a blocking call a little later, so that others come in between as with threads."""
+        """Run a blocking call a little later, so that other tasks run in between, as with threads."""
         del executor
         future: asyncio.Future[Any] = self.create_future()
 
@@ -106,7 +106,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
                 return
             try:
                 result = func(*args)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the call gets it
+            except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
                 future.set_exception(error)
             else:
                 future.set_result(result)

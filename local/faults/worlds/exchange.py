@@ -1,4 +1,4 @@
-"""The paper exchange in this process, behind connections that break; and a watch on every position without a stop."""
+"""The paper exchange in this process, behind unreliable connections, and a record of positions without a stop."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ SYMBOL = "BTCUSDT"
 _ONE_WAY_S = (0.002, 0.035)
 _REACHABLE_WITHIN_S = 4.0
 _FAULTS_IN_A_ROW = 3
-"""More faults than this within those seconds, and the exchange would be out of reach, where no bound can hold."""
+"""With more faults within those seconds the exchange would be out of reach, and no bound can hold."""
 _LAG_MS = 1_500
 _BAN_S = (2.0, 15.0)
 _UNKNOWN_503 = "Unknown error, please check your request or try again later."
 _CERTAIN_503 = "Service Unavailable."
 
-_Asked = dict[str, Any]
+_FaultSpec = dict[str, Any]
 
-_ANY: tuple[_Asked, ...] = (
+_ANY: tuple[_FaultSpec, ...] = (
     {"kind": "drop_before"},
     {"kind": "drop_after"},
     {"kind": "hang", "delayMs": 6000},
@@ -52,19 +52,19 @@ _ANY: tuple[_Asked, ...] = (
     {"kind": "code", "code": -1021},
     {"kind": "code", "code": -1008},
 )
-_ORDER: tuple[_Asked, ...] = (
+_ORDER: tuple[_FaultSpec, ...] = (
     {"kind": "late", "delayMs": 2500},
     {"kind": "partial"},
     {"kind": "no_average"},
     *[{"kind": "code", "code": -2019}] * 4,
 )
-_ALGO_ORDER: tuple[_Asked, ...] = (
+_ALGO_ORDER: tuple[_FaultSpec, ...] = (
     {"kind": "late", "delayMs": 1200},
     {"kind": "late", "delayMs": 2500},
     {"kind": "code", "code": -2021},
     {"kind": "code", "code": -4120},
 )
-_NOT_FOUND: tuple[_Asked, ...] = ({"kind": "code", "code": -2013},)
+_NOT_FOUND: tuple[_FaultSpec, ...] = ({"kind": "code", "code": -2013},)
 _MORE = {
     ("POST", "/fapi/v1/order"): _ORDER * 2,
     ("POST", "/fapi/v1/algoOrder"): _ALGO_ORDER * 2,
@@ -91,14 +91,14 @@ class Naked:
     ended_ms: int | None = None
 
     def lasted_ms(self, now_ms: int, *, bans: list[tuple[int, int]]) -> int:
-        """Return how long, without the times in which nobody could reach the exchange."""
+        """Return how long it lasted, without the bans, in which no request is possible."""
         ended_ms = self.ended_ms if self.ended_ms is not None else now_ms
         out_of_reach = sum(max(0, min(ended_ms, until_ms) - max(self.began_ms, from_ms)) for from_ms, until_ms in bans)
         return ended_ms - self.began_ms - out_of_reach
 
 
 class RandomFaults(Faults):
-    """Draws a fault for any request, in place of those that are asked for."""
+    """Draws a fault for any request, in place of planned faults."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class RandomFaults(Faults):
         self.bans: list[tuple[int, int]] = []
 
     def take(self, method: str, path: str, api_key: str | None) -> Fault | None:
-        """Return what goes wrong with this request, or None."""
+        """Return the fault of this request, or None."""
         chances, dice = self._chances, self._chances.dice
         if not chances.on:
             return None
@@ -117,15 +117,15 @@ class RandomFaults(Faults):
             return parse_fault(
                 {"kind": "code", "code": -1003, "status": 418, "msg": f"banned until {self.bans[-1][1]}"}
             )
-        if chances.strike(chances.throttled / 10, "exchange: 418 -1003"):
+        if chances.happens(chances.throttled / 10, "exchange: 418 -1003"):
             until_ms = now_ms + int(dice.uniform(*_BAN_S) * 1000)
             self.bans.append((now_ms, until_ms))
             return parse_fault({"kind": "code", "code": -1003, "status": 418, "msg": f"banned until {until_ms}"})
-        if api_key is None or self._in_a_row(api_key) or dice.random() >= self._chance_of(path):
+        if api_key is None or self._has_many_faults(api_key) or dice.random() >= self._chance_of(path):
             return None
-        asked: dict[str, Any] = self._draw(method, path, dice)
+        spec = self._draw(method, path, dice)
         self._recent[api_key].append(self._clock.monotonic())
-        fault = parse_fault(asked)
+        fault = parse_fault(spec)
         detail = (
             str(fault.code)
             if fault.kind is FaultKind.CODE
@@ -138,25 +138,25 @@ class RandomFaults(Faults):
         return fault
 
     def _chance_of(self, path: str) -> float:
-        # The two requests between which a position is naked are worth more trouble than others.
-        decisive = path in {"/fapi/v1/order", "/fapi/v1/algoOrder"}
-        return self._chances.exchange_fault * (2 if decisive else 1)
+        # A position is naked between these two requests, so they fail more often than others.
+        is_decisive = path in {"/fapi/v1/order", "/fapi/v1/algoOrder"}
+        return self._chances.exchange_fault * (2 if is_decisive else 1)
 
-    def _draw(self, method: str, path: str, dice: random.Random) -> dict[str, Any]:
+    def _draw(self, method: str, path: str, dice: random.Random) -> _FaultSpec:
         if self._chances.key_refused and dice.random() < self._chances.key_refused * 20:
             return {"kind": "code", "code": -2015}
         if self._chances.throttled and dice.random() < self._chances.throttled * 20:
             return {"kind": "code", "code": -1003, "status": 429}
         return dice.choice((*_ANY, *_MORE.get((method, path), ())))
 
-    def _in_a_row(self, api_key: str) -> bool:
+    def _has_many_faults(self, api_key: str) -> bool:
         horizon = self._clock.monotonic() - _REACHABLE_WITHIN_S
         recent = self._recent[api_key] = [at for at in self._recent[api_key] if at > horizon]
         return len(recent) >= _FAULTS_IN_A_ROW
 
 
 class WatchedExchange(PaperExchange):
-    """The paper exchange, which notes when a position is without a stop, and whose lists sometimes lag."""
+    """The paper exchange, whose lists sometimes lag, with a record of positions without a stop."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace) -> None:
         super().__init__(Venue())
@@ -172,25 +172,25 @@ class WatchedExchange(PaperExchange):
         self.without_stop_by_owner: set[str] = set()
 
     def run(self, asked: Asked, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
-        """Run a request as the exchange does, then look at the account."""
+        """Run a request as the exchange does, then check the account's stop."""
         answer = super().run(asked, fault, checked_at_ms=checked_at_ms)
         self._trace.record(self._clock.monotonic(), asked, fault, answer.status, answer.body)
         if asked.method != "GET":
-            self.look_at(asked.api_key)
+            self.check_stop(asked.api_key)
             return answer
         lags = asked.path in _LAGGING or asked.path == "/fapi/v3/positionRisk"
-        if lags and answer.status == 200 and self._chances.strike(self._chances.exchange_fault / 2, "exchange: lags"):  # noqa: PLR2004
-            return self._as_of_before(asked, answer)
+        if lags and answer.status == 200 and self._chances.happens(self._chances.exchange_fault / 2, "exchange: lags"):  # noqa: PLR2004
+            return self._lagging(asked, answer)
         return answer
 
     def move_price(self, price: Decimal) -> None:
-        """Move the market, and look at everybody."""
+        """Move the market, then check every account's stop."""
         self.controls.set_price(SYMBOL, {"price": str(price)}, self.now_ms())
         for api_key in self.venue.accounts:
-            self.look_at(api_key)
+            self.check_stop(api_key)
 
-    def look_at(self, api_key: str | None) -> None:
-        """Note whether the account's position has a stop now."""
+    def check_stop(self, api_key: str | None) -> None:
+        """Record whether the account's position has a stop now."""
         account = self.venue.accounts.get(api_key or "")
         if account is None:
             return
@@ -209,7 +209,7 @@ class WatchedExchange(PaperExchange):
             del self._naked_now[account.api_key]
             self.without_stop_by_owner.discard(account.api_key)
 
-    def _as_of_before(self, asked: Asked, answer: Answer) -> Answer:
+    def _lagging(self, asked: Asked, answer: Answer) -> Answer:
         rows, now_ms = json.loads(answer.body), self.now_ms()
         if asked.path in _LAGGING:
             rows = [row for row in rows if row[_LAGGING[asked.path]] < now_ms - _LAG_MS]
@@ -231,7 +231,7 @@ def _protected(account: Account, amount: Decimal) -> bool:
 
 @dataclass(slots=True)
 class ExchangeSession:
-    """Stands where aiohttp's session stands: takes ccxt's requests to the exchange in this process."""
+    """Replaces aiohttp's session: passes ccxt's requests to the exchange in this process."""
 
     exchange: WatchedExchange
     chances: Chances
@@ -239,34 +239,34 @@ class ExchangeSession:
     headers: dict[str, str] = field(default_factory=dict)
     _serving: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    def get(self, url: yarl.URL, **sent: Any) -> _Exchange:
+    def get(self, url: yarl.URL, **sent: Any) -> _PendingResponse:
         """GET."""
-        return _Exchange(self, "GET", url, sent)
+        return _PendingResponse(self, "GET", url, sent)
 
-    def post(self, url: yarl.URL, **sent: Any) -> _Exchange:
+    def post(self, url: yarl.URL, **sent: Any) -> _PendingResponse:
         """POST."""
-        return _Exchange(self, "POST", url, sent)
+        return _PendingResponse(self, "POST", url, sent)
 
-    def put(self, url: yarl.URL, **sent: Any) -> _Exchange:
+    def put(self, url: yarl.URL, **sent: Any) -> _PendingResponse:
         """PUT."""
-        return _Exchange(self, "PUT", url, sent)
+        return _PendingResponse(self, "PUT", url, sent)
 
-    def delete(self, url: yarl.URL, **sent: Any) -> _Exchange:
+    def delete(self, url: yarl.URL, **sent: Any) -> _PendingResponse:
         """DELETE."""
-        return _Exchange(self, "DELETE", url, sent)
+        return _PendingResponse(self, "DELETE", url, sent)
 
     async def close(self) -> None:
-        """Be closed."""
+        """Mark it as closed."""
         self.closed = True
 
-    async def exchange_for(self, asked: Asked) -> _Response:
-        """Carry a request there and its answer back, unless the connection breaks on the way."""
+    async def send(self, asked: Asked) -> _Response:
+        """Deliver a request and return its answer, unless the connection breaks on the way."""
         dice = self.chances.dice
         await workers.take_step()
-        if self.chances.strike(self.chances.exchange_fault / 20, "exchange: connection refused"):
+        if self.chances.happens(self.chances.exchange_fault / 20, "exchange: connection refused"):
             raise aiohttp.ClientConnectorError(_ADDRESS, OSError(111, "refused"))  # type: ignore[arg-type]
         await asyncio.sleep(dice.uniform(*_ONE_WAY_S))
-        # What has arrived is carried out, whoever still waits for the answer.
+        # A request that has arrived is carried out, even when its sender no longer waits.
         serving = asyncio.get_running_loop().create_task(self.exchange.serve(asked))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
@@ -281,8 +281,8 @@ class ExchangeSession:
 _ADDRESS = SimpleNamespace(host="exchange", port=443, is_ssl=True, ssl=True)
 
 
-class _Exchange:
-    """One request on its way: what `async with session.get(…)` enters."""
+class _PendingResponse:
+    """The context manager of `async with session.get(…)`, which sends the request."""
 
     def __init__(self, session: ExchangeSession, method: str, url: yarl.URL, sent: dict[str, Any]) -> None:
         self._session = session
@@ -296,7 +296,7 @@ class _Exchange:
         )
 
     async def __aenter__(self) -> _Response:
-        return await self._session.exchange_for(self._asked)
+        return await self._session.send(self._asked)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""The product with one of its rules taken out, so that the harness can be seen to notice. Changes nothing for good."""
+"""The product with one of its rules removed, to show that the checks notice. Changes nothing permanently."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from shared.models.position_slot import PositionSlot
 _ONE_TRY_S = 0.5
 
 
-async def _believe_absent(session: ExecutionSession, entry: Order) -> Outcome:
-    """Take an entry without an answer for one that never arrived."""
+async def _assume_absent(session: ExecutionSession, entry: Order) -> Outcome:
+    """Treat an entry without an answer as one that never arrived."""
     entry.status = OrderStatus.ABSENT
     await session.note(entry)
     return Absent()
 
 
 def _without_look_up() -> AbstractContextManager[Any]:
-    """An entry whose answer is missing is sent again without being looked up."""
-    return mock.patch.object(entering, "resolve_entry", _believe_absent)
+    """Send an entry without an answer again, without looking it up."""
+    return mock.patch.object(entering, "resolve_entry", _assume_absent)
 
 
 @contextmanager
 def _with_early_stop() -> Iterator[None]:
-    """The stop is placed for what was ordered, before anybody knows what has filled, and is believed to stand."""
+    """Place the stop for the ordered amount before the fill is known, and assume that it stays in place."""
     send, place = entering.send_entry, protecting.place_stops
     early: set[str] = set()
 
@@ -44,39 +44,39 @@ def _with_early_stop() -> Iterator[None]:
             early.add(session.execution.id)
         return await send(session, entry)
 
-    async def believe(session: ExecutionSession, *stops: Any, **how: Any) -> bool:
+    async def assume_placed(session: ExecutionSession, *stops: Any, **how: Any) -> bool:
         return session.execution.id in early or await place(session, *stops, **how)
 
     with (
         mock.patch.object(entering, "send_entry", stop_first),
-        mock.patch.object(protecting, "place_stops", believe),
+        mock.patch.object(protecting, "place_stops", assume_placed),
     ):
         yield
 
 
 @contextmanager
 def _without_conditions() -> Iterator[None]:
-    """Whoever writes last is right: no condition on a revision, a lease or a fence."""
+    """Let the last writer win: no condition on a revision, a lease or a fence."""
     transact = base.transact
 
-    def blind(build: Callable[[Any], None]) -> None:
-        transact(lambda transaction: build(_Blind(transaction)))
+    def transact_unconditionally(build: Callable[[Any], None]) -> None:
+        transact(lambda transaction: build(_Unconditional(transaction)))
 
-    def take(**lease: Any) -> PositionSlot:
+    def acquire(**lease: Any) -> PositionSlot:
         slot = PositionSlot(lease["api_key_id"], lease["symbol"])
         slot.update(actions=[PositionSlot.lease_owner.set(lease["owner"]), PositionSlot.fence.add(1)])
         return slot
 
     with (
-        mock.patch("shared.models.execution.transact", blind),
-        mock.patch.object(PositionSlot, "acquire", staticmethod(take)),
+        mock.patch("shared.models.execution.transact", transact_unconditionally),
+        mock.patch.object(PositionSlot, "acquire", staticmethod(acquire)),
         mock.patch.object(PositionSlot, "renew"),
     ):
         yield
 
 
-class _Blind:
-    """A transaction that asks for nothing."""
+class _Unconditional:
+    """A transaction that drops every condition."""
 
     def __init__(self, transaction: Any) -> None:
         self._transaction = transaction

@@ -1,4 +1,4 @@
-"""What an account's owner does on the exchange's page, past us."""
+"""What an account's owner does on the exchange's own page, without us."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.trading.sides import Side
 
 
 def close(exchange: WatchedExchange, account: Account, *, side: Side, quantity: Decimal) -> None:
-    """Close so much of the position at the market's price, if the exchange lets them."""
+    """Close `quantity` of the position at the market price, unless the exchange refuses."""
     wanted = matching.NewOrder(
         symbol=SYMBOL,
         side=orders.Side(side.value),
@@ -23,7 +23,7 @@ def close(exchange: WatchedExchange, account: Account, *, side: Side, quantity: 
     )
     with contextlib.suppress(Refusal):
         matching.place_order(exchange.venue, account, wanted, exchange.now_ms())
-    exchange.look_at(account.api_key)
+    exchange.check_stop(account.api_key)
 
 
 def cancel_everything(exchange: WatchedExchange, account: Account) -> None:
@@ -32,4 +32,4 @@ def cancel_everything(exchange: WatchedExchange, account: Account) -> None:
         matching.cancel_order(account, order, exchange.now_ms())
     for algo in account.open_algos(SYMBOL):
         algos.cancel_algo(account, algo, exchange.now_ms())
-    exchange.look_at(account.api_key)
+    exchange.check_stop(account.api_key)

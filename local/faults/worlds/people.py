@@ -1,4 +1,4 @@
-"""Whom a world begins with: a strategy, a plan, followers with keys and accounts. Lets nothing happen."""
+"""Creates what a world begins with: a strategy, a plan, followers with keys and accounts."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ FOLLOWERS = 5
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A follower and its account."""
+    """A user with a key, following the strategy."""
 
     user: User
     key: ExchangeKey
     record: Follower
 
 
-def settle_in(exchange: WatchedExchange, dice: random.Random) -> tuple[Strategy, list[Person]]:
-    """Store a strategy and its followers, open their accounts, and set the exchange's ways."""
+def create_strategy_and_followers(exchange: WatchedExchange, dice: random.Random) -> tuple[Strategy, list[Person]]:
+    """Store a strategy and its followers, open their accounts, and draw the exchange's settings."""
     before = utc_now() - timedelta(minutes=1)
     times: dict[str, Any] = {"created_at": before, "updated_at": before}
     plan = Plan(_id(), created_key=_id(), name="STANDARD", max_balance_usd=50_000, max_api_key=5, **times)
@@ -53,11 +53,11 @@ def settle_in(exchange: WatchedExchange, dice: random.Random) -> tuple[Strategy,
     )
     strategy.save()
     people = [_follower(exchange, dice, strategy, plan, profile, times) for _ in range(FOLLOWERS)]
-    _set_ways(exchange, dice)
+    _draw_exchange_settings(exchange, dice)
     return strategy, people
 
 
-def _follower(  # noqa: PLR0917 - what a follower hangs on
+def _follower(  # noqa: PLR0917 - the records that a follower refers to
     exchange: WatchedExchange,
     dice: random.Random,
     strategy: Strategy,
@@ -79,7 +79,7 @@ def _follower(  # noqa: PLR0917 - what a follower hangs on
         **times,
     )
     key.save()
-    # Most are well off, some are small, some too small for any order.
+    # Most balances are large, some are small, some too small for any order.
     balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
     account = {"apiKey": api_key, "secret": api_key, "balances": {"USDT": balance}}
     exchange.controls.create_account(account, exchange.now_ms())
@@ -97,8 +97,8 @@ def _follower(  # noqa: PLR0917 - what a follower hangs on
     return Person(user, key, record)
 
 
-def _set_ways(exchange: WatchedExchange, dice: random.Random) -> None:
-    """Choose among the ways in which accounts of the exchange differ, and how far its clock is from ours."""
+def _draw_exchange_settings(exchange: WatchedExchange, dice: random.Random) -> None:
+    """Draw the settings in which accounts of the exchange differ, and the offset of its clock."""
     yes_or_no = (True, False)
     exchange.controls.change_settings(
         {

@@ -1,6 +1,6 @@
-"""SQS in this process, with what SQS may do on a bad day: a message late, twice, before its turn.
+"""SQS in this process, with the faults of SQS: a message late, twice, before others of its group.
 
-Knows groups, visibility, de-duplication and dead letters as the template sets them. Stands where boto3's client stands.
+Implements groups, visibility, de-duplication and dead letters as the template sets them. Replaces boto3's client.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEDUPLICATION_S = 300.0
 _POLL_S = 0.05
 _LATE_S = 80.0
 _SLIGHTLY_LATE_S = 2.0
-"""What takes over or closes is late by no more than this: the bounds allow for no more."""
+"""Dead-man messages and closings are late by no more than this: the bounds allow no more."""
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -49,11 +49,11 @@ class Queue:
     fifo: bool
     messages: list[Message] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
-    dead: list[Message] = field(default_factory=list)
+    dead_letters: list[Message] = field(default_factory=list)
 
 
 class Queues:
-    """Every queue of the world; `client` is what the product sends by."""
+    """Every queue of the world, with the methods of boto3's client that the product calls."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers, trace: Trace) -> None:
         self._clock = clock
@@ -66,27 +66,27 @@ class Queues:
         self._receipts: dict[str, Message] = {}
 
     def serve(self, url: str, handler: Handler, *, fifo: bool) -> None:
-        """Make a queue whose messages go to `handler`, an SQS event at a time."""
+        """Create a queue whose batches invoke `handler` with an SQS event."""
         self._queues[url] = Queue(url, handler, fifo)
 
     @property
     def dead_letters(self) -> list[str]:
-        """Bodies of the messages that failed too often."""
-        return [message.body for queue in self._queues.values() for message in queue.dead]
+        """Bodies of the messages that were received too often."""
+        return [message.body for queue in self._queues.values() for message in queue.dead_letters]
 
     @property
     def at_rest(self) -> bool:
-        """Tell whether nothing waits and nothing runs."""
+        """Whether no message waits and no invocation runs."""
         return not self._running and not any(queue.messages for queue in self._queues.values())
 
     async def run(self) -> None:
-        """Deliver for ever."""
+        """Deliver until cancelled."""
         while True:
             for queue in self._queues.values():
                 self._deliver(queue)
             await asyncio.sleep(_POLL_S)
 
-    # -- what the product calls ------------------------------------------------------------------------------------
+    # -- boto3's methods --------------------------------------------------------------------------------------------
 
     def send_message(
         self,
@@ -97,7 +97,7 @@ class Queues:
         MessageDeduplicationId: str | None = None,  # noqa: N803
         DelaySeconds: int = 0,  # noqa: N803
     ) -> dict[str, Any]:
-        """Take one message."""
+        """Queue one message."""
         workers.step()
         queue, now_s = self._queues[QueueUrl], self._clock.monotonic()
         self._trace.record(now_s, QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
@@ -107,7 +107,7 @@ class Queues:
                 return {}
             queue.seen[key] = now_s + DEDUPLICATION_S
         due_s = now_s + DelaySeconds
-        if self._chances.strike(self._chances.message_late, "message late"):
+        if self._chances.happens(self._chances.message_late, "message late"):
             urgent = '"OPEN"' not in MessageBody and "trigger_id" not in MessageBody
             due_s += self._chances.dice.uniform(0, _SLIGHTLY_LATE_S if urgent else _LATE_S)
         queue.messages.append(Message(f"m{next(self._numbers)}", MessageBody, MessageGroupId, due_s))
@@ -115,17 +115,17 @@ class Queues:
         return {}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        """Take some messages; on a bad day not all of them."""
+        """Queue messages, or refuse some of them."""
         failed = []
         for entry in Entries:
-            if self._chances.strike(self._chances.table_fault, "SQS: entry refused"):
+            if self._chances.happens(self._chances.table_fault, "SQS: entry refused"):
                 failed.append({"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"})
             else:
                 self.send_message(QueueUrl=QueueUrl, **{name: entry[name] for name in entry if name != "Id"})
         return {"Failed": failed}
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803, ARG002
-        """Let messages come again sooner."""
+        """Set when messages become visible again."""
         workers.step()
         for entry in Entries:
             self._receipts[entry["ReceiptHandle"]].due_s = self._clock.monotonic() + entry["VisibilityTimeout"]
@@ -134,29 +134,31 @@ class Queues:
     # -- delivery --------------------------------------------------------------------------------------------------
 
     def _deliver(self, queue: Queue) -> None:
-        batch = self._take(queue)
+        batch = self._receive(queue)
         if batch:
             task = asyncio.create_task(self._invoke(queue, batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _take(self, queue: Queue) -> list[Message]:
+    def _receive(self, queue: Queue) -> list[Message]:
         now_s, chances = self._clock.monotonic(), self._chances
         taken: list[Message] = []
         held: set[str] = set()
         for message in list(queue.messages):
             group = message.group if queue.fifo else None
-            turn = group is None or group not in held
-            if message.due_s <= now_s and (turn or chances.strike(chances.message_early, "message before its turn")):
+            is_first = group is None or group not in held
+            if message.due_s <= now_s and (
+                is_first or chances.happens(chances.message_early, "message before its turn")
+            ):
                 if message.receives >= MOST_RECEIVES:
                     queue.messages.remove(message)
-                    queue.dead.append(message)
+                    queue.dead_letters.append(message)
                     continue
                 taken.append(message)
                 message.receives += 1
-                # Hidden while it is worked at; on a bad day not for long enough, and it comes a second time.
-                again_s = chances.dice.uniform(0.1, 20) if chances.strike(chances.message_twice, "message twice") else 0
-                message.due_s = now_s + (again_s or VISIBILITY_S)
+                # Hidden while it is processed; if that is not long enough, it is delivered a second time.
+                is_hidden_briefly = chances.happens(chances.message_twice, "message twice")
+                message.due_s = now_s + (chances.dice.uniform(0.1, 20) if is_hidden_briefly else VISIBILITY_S)
                 if len(taken) == BATCH:
                     break
             elif group is not None:
@@ -171,7 +173,7 @@ class Queues:
             answer = await queue.handler({"Records": records})
         except workers.WorkerKilled:
             return
-        if worker.dead:
+        if worker.killed:
             return
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
         for message in batch:

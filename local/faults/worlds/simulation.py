@@ -1,6 +1,6 @@
-"""Runs the product in one world, and judges what became of it.
+"""Runs the product in one world, and checks the result.
 
-Everything hangs on the seed: the same seed is the same world, to the last request.
+Everything depends on the seed: the same seed is the same world, to the last request.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from functions.position_watcher import service as watcher
 from functions.trigger_fanout.service import fan_out
 from local.faults.worlds import checks
 from local.faults.worlds.clock import SimulatedLoop, Stalled
-from local.faults.worlds.course import Course
 from local.faults.worlds.exchange import ExchangeSession
-from local.faults.worlds.people import settle_in
+from local.faults.worlds.people import create_strategy_and_followers
+from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.tables import fresh_tables
 from local.faults.worlds.verdict import Verdict
 from local.faults.worlds.world import World
@@ -35,7 +35,7 @@ from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
 from shared.worker import GRACE_S, RESERVE_S, Record, handle_batch
 
-_OUR_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
+_BUG_ERRORS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 
 _DEADLINE_S = 30.0 - GRACE_S - RESERVE_S
 """Of a batch whose invocation has just begun."""
@@ -57,25 +57,25 @@ class Simulation:
 
     def __init__(self, seed: int) -> None:
         self._world = World(seed)
-        self._mistakes: list[str] = []
+        self._bugs: list[str] = []
 
-    # -- the whole of it -------------------------------------------------------------------------------------------
+    # -- from beginning to end--------------------------------------------------------------------------------------
 
     def run(self) -> Verdict:
-        """Live it from beginning to end, and judge it."""
+        """Run the world from beginning to end, and return its verdict."""
         loop = SimulatedLoop(self._world.clock, dice=self._world.dice)
-        loop.set_exception_handler(lambda *_: None)  # the dead tell of their death
-        with self._world.clock.everywhere(), self._product(loop):
+        loop.set_exception_handler(lambda *_: None)  # killed workers leave unhandled errors
+        with self._world.clock.everywhere(), self._patched_product(loop):
             try:
-                return loop.run_until_complete(self._live())
+                return loop.run_until_complete(self._run_scenario())
             except Stalled:
-                return Verdict(self._world.seed, faults=["stalled: somebody waits for what never comes"])
+                return Verdict(self._world.seed, violations=["stalled: a task waits for an event that never comes"])
             finally:
-                _end(loop)
+                _cancel_and_close(loop)
 
     @contextmanager
-    def _product(self, loop: SimulatedLoop) -> Iterator[None]:
-        """Put the product into this world: its clients, its ids, and nothing remembered of another world."""
+    def _patched_product(self, loop: SimulatedLoop) -> Iterator[None]:
+        """Connect the product to this world: its clients, its ids, and no state of an earlier world."""
         chance = random.Random(self._world.seed + 1)  # noqa: S311 - see above
         random.seed(self._world.seed + 2)
         with (
@@ -84,9 +84,9 @@ class Simulation:
             mock.patch.object(messages, "_sqs", return_value=self._world.queues),
             mock.patch.object(secrets, "unseal", lambda ciphertext, **_: ciphertext.decode()),
             mock.patch.object(side_by_side, "WORKERS", 1),
-            mock.patch.object(worker, "_log_failure", self._note_failure),
+            mock.patch.object(worker, "_log_failure", self._count_failure),
             mock.patch.object(observability, "single_metric", mock.MagicMock()),
-            _quiet(),
+            _without_logs(),
             mock.patch.object(transport, "_session", ExchangeSession(self._world.exchange, self._world.chances)),
             mock.patch.object(transport, "_session_loop", loop),
         ):
@@ -103,30 +103,31 @@ class Simulation:
         config.settings.cache_clear()
         transport._template.cache_clear()
 
-    async def _live(self) -> Verdict:
-        with self._world.chances.none():
-            self._world.strategy, self._world.people = settle_in(self._world.exchange, self._world.dice)
-        course = Course(self._world)
-        self._world.queues.serve("triggers", self._functions(self._fan_out), fifo=True)
-        self._world.queues.serve("orders", self._functions(self._execute, queue_url="orders"), fifo=True)
-        self._world.queues.serve("reconcile", self._functions(self._handle_dead_man), fifo=False)
-        running = [asyncio.create_task(self._world.queues.run()), asyncio.create_task(self._watch())]
+    async def _run_scenario(self) -> Verdict:
+        world = self._world
+        with world.chances.paused():
+            world.strategy, world.people = create_strategy_and_followers(world.exchange, world.dice)
+        scenario = Scenario(world)
+        world.queues.serve("triggers", self._function(self._fan_out), fifo=True)
+        world.queues.serve("orders", self._function(self._execute, queue_url="orders"), fifo=True)
+        world.queues.serve("reconcile", self._function(self._handle_dead_man), fifo=False)
+        running = [asyncio.create_task(world.queues.run()), asyncio.create_task(self._watch())]
         try:
-            await course.run()
-            self._world.chances.on = False
-            await self._come_to_rest(within_s=600)
-            faults = checks.while_open(self._world)
-            await self._end_everything(course)
+            await scenario.run()
+            world.chances.on = False
+            await self._wait_until_at_rest(within_s=600)
+            violations = checks.while_open(world)
+            await self._end_everything(scenario)
         finally:
             for task in running:
                 task.cancel()
-        verdict = Verdict(self._world.seed, faults=[*self._mistakes, *faults, *checks.at_the_end(self._world)])
-        checks.sum_up(self._world, verdict)
+        verdict = Verdict(world.seed, violations=[*self._bugs, *violations, *checks.at_the_end(world)])
+        checks.summarize(world, verdict)
         return verdict
 
     # -- the functions ---------------------------------------------------------------------------------------------
 
-    def _functions(
+    def _function(
         self, handle: Callable[[Record], Awaitable[None]], *, queue_url: str | None = None
     ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
         async def invoke(event: dict[str, Any]) -> dict[str, Any]:
@@ -148,40 +149,38 @@ class Simulation:
             await asyncio.sleep(60)
             await self._world.invoke_alone(watcher.watch())
 
-    def _note_failure(self, record: Record, error: Exception, *, left_waiting: int) -> None:
-        """Count a record that failed; an error that no fault of the world explains is one of ours."""
+    def _count_failure(self, record: Record, error: Exception, *, left_waiting: int) -> None:
+        """Count a failed record; an error that no injected fault explains is a bug of ours."""
         del left_waiting
         self._world.chances.happened[f"record failed: {type(error).__name__}"] += 1
-        if isinstance(error, _OUR_MISTAKES):
+        if isinstance(error, _BUG_ERRORS):
             where = traceback.extract_tb(error.__traceback__)[-1]
-            self._mistakes.append(
-                f"{type(error).__name__}: {error}, in {where.filename}:{where.lineno} of {record.body}"
-            )
+            self._bugs.append(f"{type(error).__name__}: {error}, in {where.filename}:{where.lineno} of {record.body}")
 
-    # -- its end ---------------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------------
 
-    async def _come_to_rest(self, *, within_s: float) -> None:
-        """Wait until no execution is on its way anywhere, and the watcher has looked at each again."""
+    async def _wait_until_at_rest(self, *, within_s: float) -> None:
+        """Wait until every execution is at rest and the watcher has reconciled it once more."""
         await asyncio.sleep(150)
         deadline_s = self._world.clock.monotonic() + within_s
         while self._world.clock.monotonic() < deadline_s:
             await asyncio.sleep(5)
-            if all(_rests(execution) for execution in self._world.executions()) and not self._world.pending_triggers():
+            if all(map(_is_at_rest, self._world.executions())) and not self._world.pending_triggers():
                 return
 
-    async def _end_everything(self, course: Course) -> None:
-        """Close what is open, and let a day pass for what is only watched."""
+    async def _end_everything(self, scenario: Scenario) -> None:
+        """Close what is open, and advance the clock by a day for entries of unknown outcome."""
         if self._world.dice.random() < 0.5:  # noqa: PLR2004
-            await course.close_everything()
+            await scenario.close_everything()
         else:
-            course.move_through_every_stop()
-        await self._until_ended(within_s=900)
+            scenario.move_through_every_stop()
+        await self._wait_until_ended(within_s=900)
         if self._world.active():
             self._world.clock.advance(24 * 3600)
-            await self._until_ended(within_s=300)
+            await self._wait_until_ended(within_s=300)
 
-    async def _until_ended(self, *, within_s: float) -> None:
-        """Wait until nothing is active, no message is left, and nothing is done any more."""
+    async def _wait_until_ended(self, *, within_s: float) -> None:
+        """Wait until no execution is active, no message is left, and no invocation runs."""
         deadline_s = self._world.clock.monotonic() + within_s
         while self._world.clock.monotonic() < deadline_s:
             await asyncio.sleep(5)
@@ -191,8 +190,8 @@ class Simulation:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Let the product log to nobody: what becomes of it is judged by its records."""
+def _without_logs() -> Iterator[None]:
+    """Silence the product's log: the checks read its records."""
     level = observability.logger.log_level
     observability.logger.setLevel(os.environ.get("FAULTS_LOG", "CRITICAL"))
     try:
@@ -201,12 +200,12 @@ def _quiet() -> Iterator[None]:
         observability.logger.setLevel(level)
 
 
-def _rests(execution: Execution) -> bool:
+def _is_at_rest(execution: Execution) -> bool:
     return not execution.active or execution.state in {ExecutionState.PROTECTED, ExecutionState.ENTRY_UNKNOWN}
 
 
-def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Leave nothing of this world running."""
+def _cancel_and_close(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is still running in this world."""
 
     async def cancel_all() -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}

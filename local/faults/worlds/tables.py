@@ -1,6 +1,6 @@
-"""DynamoDB in this process: the embedded AWS's own engine, throttled, conflicting, its answers lost.
+"""DynamoDB in this process: the embedded AWS's own engine, with throttling, conflicts and lost answers.
 
-Stands where botocore's client stands, and retries as botocore does; what it gives up, the product sees.
+Replaces botocore's client and retries as botocore does; the product sees an error when the retries are used up.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ for _module in pkgutil.iter_modules(shared.models.__path__):
 
 
 class TablesClient(InProcessTables):
-    """The engine's client, to which things happen."""
+    """The engine's client, with faults."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace) -> None:
         self._clock = clock
@@ -46,36 +46,36 @@ class TablesClient(InProcessTables):
             return embedded_tables.call(operation, request)
         workers.step()
         self._clock.advance(_CALL_S)
-        self._trace.record(self._clock.monotonic(), operation, _without_order(operation, request))
+        self._trace.record(self._clock.monotonic(), operation, _comparable(operation, request))
         answer = self._answer(operation, request)
         workers.step()
         return answer
 
     def _answer(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         chances = self._chances
-        if operation.startswith("Transact") and chances.strike(chances.table_fault, "DynamoDB: conflict"):
+        if operation.startswith("Transact") and chances.happens(chances.table_fault, "DynamoDB: conflict"):
             count = len(request["TransactItems"])
             raise embedded_tables.error_of(
                 operation,
                 "TransactionCanceledException",
                 CancellationReasons=[{"Code": "TransactionConflict"}, *[{"Code": "None"}] * (count - 1)],
             )
-        if chances.strike(chances.table_fault, "DynamoDB: throttled"):
-            # botocore has tried often enough by then.
+        if chances.happens(chances.table_fault, "DynamoDB: throttled"):
+            # botocore has used up its retries by then.
             self._clock.advance(_TIMEOUT_S)
             raise embedded_tables.error_of(operation, "ProvisionedThroughputExceededException")
-        if operation in _WRITES and chances.strike(chances.table_fault, "DynamoDB: done, answer lost"):
+        if operation in _WRITES and chances.happens(chances.table_fault, "DynamoDB: done, answer lost"):
             answer = embedded_tables.call(operation, request)
             self._clock.advance(_TIMEOUT_S)
             if chances.dice.random() < _GIVEN_UP:
                 raise ReadTimeoutError(endpoint_url="tables")
-            # The second attempt: a transaction's token tells AWS that it is the same one; anything else is done again.
+            # The retry: AWS knows a transaction again by its token; any other write is done a second time.
             return answer if operation == "TransactWriteItems" else embedded_tables.call(operation, request)
         return embedded_tables.call(operation, request)
 
 
-def _without_order(operation: str, request: dict[str, Any]) -> object:
-    # PynamoDB makes a set of the keys that it asks for.
+def _comparable(operation: str, request: dict[str, Any]) -> object:
+    # PynamoDB makes a set of the requested keys.
     if operation != "BatchGetItem":
         return request
     return {table: sorted(map(str, asked["Keys"])) for table, asked in request["RequestItems"].items()}
@@ -83,7 +83,7 @@ def _without_order(operation: str, request: dict[str, Any]) -> object:
 
 @contextmanager
 def fresh_tables(clock: SimulatedClock, chances: Chances, trace: Trace) -> Iterator[None]:
-    """Make every table anew, empty, and let the product find them."""
+    """Create every table, empty, and let the product use them."""
     embedded_tables.forget_tables()
     with mock.patch.object(connection(), "_client", TablesClient(clock, chances, trace)):
         for model in Table.__subclasses__():

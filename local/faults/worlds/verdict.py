@@ -1,4 +1,4 @@
-"""What a simulation found. Judges nothing."""
+"""The result of a simulation. Checks nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Verdict:
-    """What became of a world."""
+    """The result of one world."""
 
     seed: int
-    faults: list[str] = field(default_factory=list)
-    """What must not be; nothing is a good world."""
+    violations: list[str] = field(default_factory=list)
+    """Broken promises of the product; a good world has none."""
     executions: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     happened: Counter[str] = field(default_factory=Counter)

@@ -1,7 +1,7 @@
-"""Invocations of Lambda functions that may die, or stand still, between any two of their steps.
+"""Invocations of Lambda functions that may be killed or frozen between any two of their steps.
 
-A step is whatever the world outside can notice: a request to the exchange, its answer, a call of AWS. A killed worker's
-next step, and every one after it, does not happen: no `finally` of it reaches anybody.
+A step is anything that others can observe: a request to the exchange, its answer, a call of AWS. After a kill no
+further step happens, so a `finally` of the killed worker has no effect.
 """
 
 from __future__ import annotations
@@ -19,63 +19,63 @@ FROZEN_S = (5.0, 90.0)
 
 
 class WorkerKilled(BaseException):
-    """The worker is dead. No `except Exception` may catch it."""
+    """The worker was killed. No `except Exception` may catch it."""
 
 
 @dataclass(slots=True)
 class Worker:
     """One invocation."""
 
-    dies_after: int | None = None
-    stands_after: int | None = None
-    stands_for_s: float = 0.0
-    dead: bool = False
+    killed_after: int | None = None
+    frozen_after: int | None = None
+    frozen_for_s: float = 0.0
+    killed: bool = False
     steps: int = 0
-    stands_until_s: float = 0.0
+    frozen_until_s: float = 0.0
 
     def count_step(self) -> None:
-        """Count a step; raise WorkerKilled when this is one too many."""
+        """Count a step; raise WorkerKilled if the worker was killed before it."""
         self.steps += 1
-        if self.dies_after is not None and self.steps > self.dies_after:
-            self.dead = True
-        if self.dead:
+        if self.killed_after is not None and self.steps > self.killed_after:
+            self.killed = True
+        if self.killed:
             raise WorkerKilled
-        if self.stands_after is not None and self.steps > self.stands_after and not self.stands_until_s:
-            self.stands_until_s = asyncio.get_running_loop().time() + self.stands_for_s
+        if self.frozen_after is not None and self.steps > self.frozen_after and not self.frozen_until_s:
+            self.frozen_until_s = asyncio.get_running_loop().time() + self.frozen_for_s
 
 
 class Workers:
-    """Starts invocations, and decides which of them end badly."""
+    """Starts invocations, and draws which of them are killed or frozen."""
 
     def __init__(self, chances: Chances) -> None:
         self._chances = chances
 
     def start(self) -> Worker:
-        """Make the worker of the invocation that begins in this task."""
+        """Create the worker of the invocation that begins in this task."""
         dice, worker = self._chances.dice, Worker()
-        if self._chances.strike(self._chances.worker_killed, "worker killed"):
-            worker.dies_after = dice.randint(0, MAX_STEPS_BEFORE)
-        elif self._chances.strike(self._chances.worker_frozen, "worker frozen"):
-            worker.stands_after = dice.randint(0, MAX_STEPS_BEFORE)
-            worker.stands_for_s = dice.uniform(*FROZEN_S)
+        if self._chances.happens(self._chances.worker_killed, "worker killed"):
+            worker.killed_after = dice.randint(0, MAX_STEPS_BEFORE)
+        elif self._chances.happens(self._chances.worker_frozen, "worker frozen"):
+            worker.frozen_after = dice.randint(0, MAX_STEPS_BEFORE)
+            worker.frozen_for_s = dice.uniform(*FROZEN_S)
         _current.set(worker)
         return worker
 
 
 def step() -> None:
-    """Take one step of the present worker, in code that cannot wait; raise WorkerKilled if it is dead."""
+    """Count one step of the current worker in synchronous code; raise WorkerKilled if it was killed."""
     worker = _current.get()
     if worker is not None:
         worker.count_step()
 
 
 async def take_step() -> None:
-    """Take one step of the present worker, after it has stood still for as long as it must."""
+    """Count one step of the current worker, then wait for as long as it is frozen."""
     worker = _current.get()
     if worker is None:
         return
     worker.count_step()
-    while (left_s := worker.stands_until_s - asyncio.get_running_loop().time()) > 0:
+    while (left_s := worker.frozen_until_s - asyncio.get_running_loop().time()) > 0:
         await asyncio.sleep(left_s)
-        if worker.dead:
+        if worker.killed:
             raise WorkerKilled

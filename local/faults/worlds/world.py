@@ -42,7 +42,7 @@ class World:
         self.strategy = Strategy()
 
     async def invoke_alone(self, work: Awaitable[Any]) -> Any:
-        """Run something that no queue brings; it may die, and fail, and is not repeated by itself."""
+        """Run an invocation that no queue starts: it may be killed or fail, and is not retried."""
 
         async def invocation() -> Any:
             self.invocations.start()
@@ -69,5 +69,5 @@ class World:
         return list(Trigger.scan(consistent_read=True))
 
     def pending_triggers(self) -> list[Trigger]:
-        """Return the triggers that have not been spread."""
+        """Return the triggers that have not been fanned out."""
         return [trigger for trigger in self.triggers() if trigger.pending is not None]

@@ -1,1 +1,1 @@
-"""The fault harness in short: worlds that must hold, and rules whose absence it must notice."""
+"""A short run of the simulated worlds, and of the mutations that they must notice."""

@@ -1,4 +1,4 @@
-"""What happens in a world: alerts, the market's moves, what admins and owners do. Breaks nothing itself."""
+"""The events of a world: alerts, price moves, what admins and account owners do. Injects no faults."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _HOUR_MS = 3_600_000
 _LOWEST, _HIGHEST = Decimal(8_000), Decimal(50_000)
 
 
-class Course:
-    """The course of one world, by its dice."""
+class Scenario:
+    """The events of one world, drawn by its dice."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -36,7 +36,7 @@ class Course:
         self._price = Decimal(20_000)
 
     async def run(self) -> None:
-        """Let alerts come every minute or so, and other things between them."""
+        """Send an alert every minute or so, with incidents between them."""
         market = asyncio.create_task(self._move_market())
         for number in range(ALERTS):
             await self._alert(number)
@@ -47,11 +47,11 @@ class Course:
         market.cancel()
 
     async def close_everything(self) -> None:
-        """Let an admin close the whole strategy."""
+        """Close the whole strategy, as an admin does."""
         await self._world.invoke_alone(asyncio.to_thread(closing.close_all, self._world.strategy, delivery=_id()))
 
     def move_through_every_stop(self) -> None:
-        """Let the price fall and rise past every stop and target, however far the market has gone since."""
+        """Move the price down and up past every stop and target."""
         accounts = self._exchange.venue.accounts.values()
         triggers = [algo.trigger_price for one in accounts for algo in one.open_algos(SYMBOL) if algo.trigger_price]
         lowest, highest = min([self._price, *triggers]), max([self._price, *triggers])
@@ -104,7 +104,7 @@ class Course:
     # -- what people do --------------------------------------------------------------------------------------------
 
     async def _incident(self) -> None:
-        """Let something happen that is nobody's fault, or nothing."""
+        """Run one incident, drawn from the list, for one follower."""
         person = self._dice.choice(self._world.people)
         incidents: list[Callable[[Person], Awaitable[None]]] = [
             *[self._nothing] * 3,
@@ -127,7 +127,7 @@ class Course:
         await self.close_everything()
 
     async def _owner_closes(self, person: Person) -> None:
-        """The owner closes the position, or half of it."""
+        """Close the position or half of it, as the owner."""
         account = self._exchange.venue.accounts[person.key.api_key]
         amount = account.position(SYMBOL).amount
         if not amount:
@@ -140,7 +140,7 @@ class Course:
             owner.close(self._exchange, account, side=side, quantity=quantity)
 
     async def _owner_cancels_orders(self, person: Person) -> None:
-        """The owner cancels every order, the stop included."""
+        """Cancel every order, the stop included, as the owner."""
         account = self._exchange.venue.accounts[person.key.api_key]
         if account.position(SYMBOL).amount:
             self._world.chances.happened["owner cancelled all orders"] += 1
@@ -153,11 +153,11 @@ class Course:
         self._halt(on=False)
 
     def _halt(self, *, on: bool) -> None:
-        with self._world.chances.none():
+        with self._world.chances.paused():
             TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
 
     async def _pay_funding(self, _: Person) -> None:
-        """Let the exchange's hour turn, when it is near, and funding be paid."""
+        """Book a funding payment, if the exchange's next full hour is near."""
         passed_ms = self._exchange.now_ms() % _HOUR_MS
         if passed_ms > _HOUR_MS - 300_000:
             await asyncio.sleep((_HOUR_MS - passed_ms) / 1000)
