@@ -193,7 +193,7 @@ async def read_through(key: ExchangeKey, ask: Callable[[Any], Awaitable[_T]]) ->
 def _run(work: Awaitable[_T]) -> _T:
     async def run() -> _T:
         # Another container may have been banned: then nothing is asked.
-        await lanes.limiter_of(lanes.USUAL_LANE).refresh()
+        await lanes.limiter_of(lanes.DEFAULT_LANE).refresh()
         try:
             return await work
         finally:

@@ -23,7 +23,7 @@ from shared.errors import (
     OutcomeUnknown,
 )
 from shared.exchange import error_codes, history, responses, transport
-from shared.exchange.lanes import USUAL_LANE
+from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, BatchAnswer, KeyView, OrderView
@@ -80,7 +80,7 @@ class FuturesAccount:
 
     @classmethod
     async def open(
-        cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET, lane: str = USUAL_LANE
+        cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET, lane: str = DEFAULT_LANE
     ) -> FuturesAccount:
         """Return the account behind a key; nothing is asked yet."""
         client = await transport.open_client(

@@ -28,7 +28,7 @@ from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.observability import count_outcome, logger
 
-USUAL_LANE = "lane-1"
+DEFAULT_LANE = "lane-1"
 """Whose address requests without a key leave from."""
 
 FUTURES = ""

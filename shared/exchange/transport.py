@@ -81,7 +81,7 @@ async def close_session() -> None:
 class _Ours:
     """What both clients override: how an answer becomes an error, and where the clock comes from."""
 
-    lane = lanes.USUAL_LANE
+    lane = lanes.DEFAULT_LANE
     """Whose address the requests leave from."""
     refusal: ExchangeAuthorizationFailed | None = None
     """The last refusal of the key, until somebody takes note of it."""
@@ -187,7 +187,7 @@ def _header(headers: dict[str, str], name: str) -> str:
 
 
 async def open_client(
-    client_class: Callable[..., Any], *, api_key: str, secret: str, timeout_ms: int, lane: str = lanes.USUAL_LANE
+    client_class: Callable[..., Any], *, api_key: str, secret: str, timeout_ms: int, lane: str = lanes.DEFAULT_LANE
 ) -> Any:
     """Return a ccxt client on the shared session; its markets are not loaded."""
     client = copy.copy(_template(client_class))

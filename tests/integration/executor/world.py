@@ -264,7 +264,7 @@ class World:
         """Let the lane begin anew: nothing used, no pause, no ban, no refusals, nothing remembered."""
         for record in (*EgressLane.scan(), *LaneRefusal.scan()):
             record.delete()
-        TradingSwitch(lane_scope(lanes.USUAL_LANE)).delete()
+        TradingSwitch(lane_scope(lanes.DEFAULT_LANE)).delete()
         lanes.forget()
 
     def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
