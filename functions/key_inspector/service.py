@@ -44,7 +44,7 @@ def _count_keys() -> int:
     """Keep on each egress lane how many active keys of any type leave from it; return the number of lanes."""
     counts = Counter(key.egress_lane for key in ExchangeKey.list_active())
     for lane, count in counts.items():
-        EgressLane.note_keys(lane, count)
+        EgressLane.save_key_count(lane, count)
     return len(counts)
 
 

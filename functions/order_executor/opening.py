@@ -150,7 +150,7 @@ async def _admit_with_weight(session: ExecutionSession) -> Standing:
         session.filters = await session.account.filters(session.symbol)
     except LockstepError:
         if isinstance(reserved, Reservation):
-            await limiter.give_back(reserved)
+            await limiter.release(reserved)
         raise
     return standing
 

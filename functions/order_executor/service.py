@@ -161,7 +161,7 @@ def _leave_weight(session: ExecutionSession) -> None:
     limiter.check(reads=False)
     can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
     if can_wait and limiter.is_short():
-        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.turn_in_s())
+        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.next_window_in_s())
 
 
 async def _without_access(session: ExecutionSession, error: ExchangeAuthorizationFailed) -> None:

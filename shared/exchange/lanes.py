@@ -1,11 +1,10 @@
-"""What this process knows of an egress lane: its weight, its pauses, its bans. Sends nothing to the exchange.
+"""Limits the requests of each egress lane: its weight, its pauses, its bans. Sends nothing to the exchange.
 
-The exchange counts by address. Each answer says how much the address has used; the table `egress_lanes` says what
-other containers know. An entry reserves its weight there first; exits and looks never ask. A 429 holds back the lane's
-entries, a 418 everything. Transport asks `check` before every request and tells what came of it.
+The exchange counts weight by address. Each response says how much the address has used; the table `egress_lanes` says
+what other containers know. Only entries reserve their weight there first. A 429 pauses the lane's entries, a 418 stops
+everything. Transport calls `check` before each request, and records its outcome here.
 
-Nothing here stands in an exit's way but a ban: tables are read and written beside the requests, and their failure is
-logged.
+Only a ban holds back an exit: the table is read and written in the background, and its failures are only logged.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ from shared.models.egress_lane import EgressLane
 from shared.observability import count_outcome, logger
 
 DEFAULT_LANE = "lane-1"
-"""Whose address requests without a key leave from."""
+"""The lane of requests without a key."""
 
 FUTURES = ""
 SPOT = "api"
 
-BELIEVED_FOR_MS = 1_000
-"""How long a container goes by what it last read of a lane."""
+FRESH_FOR_MS = 1_000
+"""How long a container relies on what it last read of a lane."""
 _EDGE_MS = 1_000
-"""An answer so near a minute's beginning may carry the count of the minute before."""
+"""A response this close to the start of a minute may carry the count of the minute before."""
 _PROBE_EVERY_MS = 1_000
-_TELL_ABOVE_PCT = 5
-"""What the exchange counted beyond the record, in percent of the limit, before it is worth a write."""
+_PUBLISH_ABOVE_PCT = 5
+"""The record is updated when the exchange counts this much more than it, in percent of the limit."""
 _SHORT_ABOVE_PCT = 80
-_TURN_MARGIN_S = 0.5
+_WINDOW_MARGIN_S = 0.5
 _SAME_END_MS = 1_000
 
 
@@ -61,9 +60,7 @@ def forget() -> None:
 
 
 async def flush() -> None:
-    """Finish what is written beside the requests; to be awaited before an invocation ends, since a container may be
-    frozen after it.
-    """
+    """Finish all background writes; await this before an invocation ends, because the container may be frozen then."""
     await asyncio.gather(*(limiter.flush() for limiter in list(_limiters.values())))
 
 
@@ -73,14 +70,14 @@ def pool_of(path: str) -> str:
     return FUTURES if first == "fapi" else first
 
 
-def turn_in_s() -> float:
-    """Return in how many seconds the exchange has begun to count anew."""
-    return (weights.WINDOW_MS - server_clock.now_ms() % weights.WINDOW_MS) / 1000 + _TURN_MARGIN_S
+def next_window_in_s() -> float:
+    """Return the seconds until the exchange's next window for weight has begun."""
+    return (weights.WINDOW_MS - server_clock.now_ms() % weights.WINDOW_MS) / 1000 + _WINDOW_MARGIN_S
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Weight that is spoken for in one minute."""
+    """Weight reserved in one minute."""
 
     minute: datetime
     weight: int
@@ -97,7 +94,7 @@ class LaneLimiter:
     _reserved: tuple[int, int] = (0, 0)
     """Minute and count of the table's record, as last read."""
     _seen: tuple[int, int] = (0, 0)
-    """Minute and count of the exchange, as last said."""
+    """Minute and count of the exchange, from its latest response."""
     _read_at_ms: int = 0
     _was_read: bool = False
     _refusals: int = 0
@@ -105,15 +102,15 @@ class LaneLimiter:
     """Refusals that are being written to the table."""
     _refused_until_ms: int = 0
     _probed_at_ms: int = 0
-    _beside: set[asyncio.Task[None]] = field(default_factory=set)
+    _background_tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- before and after each request -----------------------------------------------------------------------------
 
     def check(self, *, reads: bool) -> None:
-        """Raise AddressBanned during a ban; after a 429, let what only reads go on at one request a second."""
+        """Raise AddressBanned during a ban; after a 429, raise ExchangeThrottled for reads beyond one a second."""
         if not self._is_fresh():
             self._read_at_ms = server_clock.now_ms()
-            self._run_beside(self._read())
+            self._run_in_background(self._read())
         now_ms = server_clock.now_ms()
         if now_ms < self.banned_until_ms:
             raise AddressBanned("banned", retry_after_s=(self.banned_until_ms - now_ms) / 1000)
@@ -122,20 +119,20 @@ class LaneLimiter:
                 raise ExchangeThrottled("backing off", retry_after_s=(self._refused_until_ms - now_ms) / 1000)
             self._probed_at_ms = now_ms
 
-    def saw(self, used: int, *, asked_at_ms: int) -> None:
-        """Learn from an answer what the exchange counted in this minute."""
+    def record_usage(self, used: int, *, asked_at_ms: int) -> None:
+        """Record how much weight the exchange has counted in this minute."""
         minute = self._minute_ms()
         if asked_at_ms - _EDGE_MS < minute:
             return
         before = self._seen[1] if self._seen[0] == minute else 0
         self._seen = (minute, max(before, used))
 
-    def succeeded(self) -> None:
-        """Learn that the exchange answers again."""
+    def record_success(self) -> None:
+        """Record that the exchange accepts requests again."""
         self._refused_until_ms = 0
 
-    def refused(self, error: ExchangeThrottled) -> None:
-        """Learn of a 429 or 418, and tell the other containers."""
+    def record_refusal(self, error: ExchangeThrottled) -> None:
+        """Record a 429 or 418, and publish it to the other containers."""
         if isinstance(error, OrderRateExceeded):
             return
         now_ms = server_clock.now_ms()
@@ -148,19 +145,19 @@ class LaneLimiter:
             self.banned_until_ms = until_ms
             logger.error("lane_banned", lane=self.lane, seconds=round(error.retry_after_s))
             count_outcome("lane_banned")
-            self._run_beside(self._note(EgressLane.ban, until_ms))
+            self._run_in_background(self._write_until(EgressLane.ban, until_ms))
             return
         self._refused_until_ms = until_ms
         if until_ms > self._paused_until_ms + _SAME_END_MS:
             self._paused_until_ms = until_ms
             logger.warning("lane_paused", lane=self.lane, seconds=round(error.retry_after_s))
             count_outcome("lane_paused")
-            self._run_beside(self._note(EgressLane.pause, until_ms))
+            self._run_in_background(self._write_until(EgressLane.pause, until_ms))
 
     # -- entries ---------------------------------------------------------------------------------------------------
 
     async def reserve(self, weight: int) -> Reservation:
-        """Reserve an entry's weight in the exchange's present minute; raise ExchangeThrottled when it must wait."""
+        """Reserve an entry's weight in the exchange's current minute; raise ExchangeThrottled when it must wait."""
         if not self._was_read:
             await self._read()  # the lane's own limit
         for _ in range(2):
@@ -172,56 +169,56 @@ class LaneLimiter:
                 EgressLane.reserve, self.lane, minute=minute, weight=weight, cap=self._cap(), seen=seen
             )
             if record is not None:
-                self._learn(record)
+                self._update_from(record)
                 self._check_pauses()
                 return Reservation(minute, weight)
             await self._read()
-        raise self._wait_for_turn()
+        raise self._weight_exhausted()
 
-    async def give_back(self, reservation: Reservation) -> None:
-        """Undo a reservation of an entry that was denied before it asked the exchange anything."""
-        await self._write(EgressLane.give_back, minute=reservation.minute, weight=reservation.weight)
+    async def release(self, reservation: Reservation) -> None:
+        """Undo the reservation of an entry that was denied before it sent a request."""
+        await self._write(EgressLane.release, minute=reservation.minute, weight=reservation.weight)
 
     def is_short(self) -> bool:
-        """Tell whether so much of this minute's weight is gone that what can wait should."""
-        return self._known_in(self._minute_ms()) * 100 > self._whole_limit() * _SHORT_ABOVE_PCT
+        """Return whether so much of this minute's weight is used that requests which can wait should wait."""
+        return self._used_in(self._minute_ms()) * 100 > self._weight_limit() * _SHORT_ABOVE_PCT
 
     # -- the table -------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Read what other containers know, unless that was done a moment ago; never fails."""
+        """Read what other containers know, unless it was read a moment ago; never fails."""
         if not self._is_fresh():
             await self._read()
 
     async def flush(self) -> None:
-        """Finish what is written beside, and tell the others when the exchange counts much more than they know."""
+        """Finish the background writes, and publish the exchange's count if it is much higher than the record."""
         minute_ms = self._minute_ms()
         seen, reserved = self._seen_in(minute_ms), self._reserved_in(minute_ms)
-        if (seen - reserved) * 100 >= self._whole_limit() * _TELL_ABOVE_PCT:
+        if (seen - reserved) * 100 >= self._weight_limit() * _PUBLISH_ABOVE_PCT:
             self._reserved = (minute_ms, seen)
             await self._write(EgressLane.raise_to, minute=from_ms(minute_ms), seen=seen)
         loop = asyncio.get_running_loop()
-        waiting = [task for task in self._beside if task.get_loop() is loop]
+        waiting = [task for task in self._background_tasks if task.get_loop() is loop]
         if waiting:
             await asyncio.wait(waiting)
 
-    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
     async def _read(self) -> None:
-        refusals, settled = self._refusals, not self._unwritten
+        refusals, all_written = self._refusals, not self._unwritten
         self._read_at_ms = server_clock.now_ms()
         with self._logged("lane_not_read"):
             record = await asyncio.to_thread(EgressLane.find, self.lane)
             self._was_read = True
-            if settled and refusals == self._refusals:
+            if all_written and refusals == self._refusals:
                 self._paused_until_ms = self.banned_until_ms = 0  # an operator may have lifted them
             if record is not None:
-                self._learn(record)
+                self._update_from(record)
 
-    async def _note(self, write: Callable[..., object], until_ms: int) -> None:
+    async def _write_until(self, write: Callable[..., object], until_ms: int) -> None:
         self._unwritten += 1
         try:
             await self._write(write, until=from_ms(until_ms))
@@ -239,7 +236,7 @@ class LaneLimiter:
         except (PynamoDBException, BotoCoreError, ClientError) as error:
             logger.warning(event, lane=self.lane, error=type(error).__name__)
 
-    def _learn(self, record: EgressLane) -> None:
+    def _update_from(self, record: EgressLane) -> None:
         self._read_at_ms = server_clock.now_ms()
         self._limit = record.weight_limit
         if record.minute is not None:
@@ -250,8 +247,8 @@ class LaneLimiter:
             self.banned_until_ms = max(self.banned_until_ms, to_ms(record.banned_until))
 
     def _is_fresh(self) -> bool:
-        # By the wall's clock: the other one may have stood still while the container was frozen.
-        return 0 <= server_clock.now_ms() - self._read_at_ms < BELIEVED_FOR_MS
+        # By the wall clock: the monotonic one may have stopped while the container was frozen.
+        return 0 <= server_clock.now_ms() - self._read_at_ms < FRESH_FOR_MS
 
     # -- arithmetic ------------------------------------------------------------------------------------------------
 
@@ -265,22 +262,22 @@ class LaneLimiter:
     def _reserved_in(self, minute_ms: int) -> int:
         return self._reserved[1] if self._reserved[0] == minute_ms else 0
 
-    def _known_in(self, minute_ms: int) -> int:
+    def _used_in(self, minute_ms: int) -> int:
         return max(self._seen_in(minute_ms), self._reserved_in(minute_ms))
 
-    def _whole_limit(self) -> int:
+    def _weight_limit(self) -> int:
         return self._limit or settings().lane_weight_per_minute
 
     def _cap(self) -> int:
-        return self._whole_limit() * weights.ENTRY_SHARE_PCT // 100
+        return self._weight_limit() * weights.ENTRY_SHARE_PCT // 100
 
     def _check_entries(self, weight: int) -> None:
-        """Raise when what is known well enough says that no entry fits: a full lane is not asked again and again."""
+        """Raise if fresh knowledge shows that the entry does not fit: this saves a write to a full lane."""
         self._check_pauses()
         minute_ms = self._minute_ms()
-        known = self._known_in(minute_ms) if self._is_fresh() else self._seen_in(minute_ms)
+        known = self._used_in(minute_ms) if self._is_fresh() else self._seen_in(minute_ms)
         if known + weight > self._cap():
-            raise self._wait_for_turn()
+            raise self._weight_exhausted()
 
     def _check_pauses(self) -> None:
         now_ms = server_clock.now_ms()
@@ -289,5 +286,5 @@ class LaneLimiter:
         if now_ms < self._paused_until_ms:
             raise ExchangeThrottled("entries are paused", retry_after_s=(self._paused_until_ms - now_ms) / 1000)
 
-    def _wait_for_turn(self) -> ExchangeThrottled:
-        return ExchangeThrottled("the lane's weight is used up", retry_after_s=turn_in_s())
+    def _weight_exhausted(self) -> ExchangeThrottled:
+        return ExchangeThrottled("the lane's weight is used up", retry_after_s=next_window_in_s())

@@ -105,12 +105,12 @@ class _Ours:
         try:
             answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]  # of ccxt's class beside it
         except ExchangeThrottled as error:
-            limiter.refused(error)
+            limiter.record_refusal(error)
             raise
         except ExchangeAuthorizationFailed as error:
             self.refusal = error
             raise
-        limiter.succeeded()
+        limiter.record_success()
         return answer
 
     def _limiter(self, url: str) -> lanes.LaneLimiter:
@@ -131,7 +131,7 @@ class _Ours:
         del reason, method, request_headers, request_body
         used = _header(headers, error_codes.USED_WEIGHT_HEADER)
         if used.isdigit():
-            self._limiter(url).saw(int(used), asked_at_ms=_asked_at_ms.get())
+            self._limiter(url).record_usage(int(used), asked_at_ms=_asked_at_ms.get())
         if code < error_codes.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
             return
         raise_for_answer(status=code, body=body, headers=headers)
@@ -179,7 +179,7 @@ def _wait_s(kind: type[ExchangeThrottled], text: str, headers: dict[str, str]) -
         return min(max(said, default=error_codes.SHORTEST_BAN_S), error_codes.LONGEST_BAN_S)
     if issubclass(kind, OrderRateExceeded):
         return max(said, default=error_codes.ORDER_RATE_WAIT_S)
-    return max(said, default=lanes.turn_in_s())
+    return max(said, default=lanes.next_window_in_s())
 
 
 def _header(headers: dict[str, str], name: str) -> str:

@@ -14,30 +14,30 @@ from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_n
 
 
 class EgressLane(Table):
-    """What one lane has used, and whether it must pause. The exchange counts per address, not per worker."""
+    """One lane's used weight, pause and ban. The exchange counts per address, not per worker."""
 
     class Meta:
         table_name = table_name("egress_lanes")
 
     lane = UnicodeAttribute(hash_key=True)
-    """`lane-1`; the pools of the exchange's other APIs have records of their own (`lane-1#sapi`)."""
+    """`lane-1`; the weight pools of the exchange's other APIs have their own records (`lane-1#sapi`)."""
     minute = TimeAttribute(null=True)
-    """Beginning of the exchange's minute that `used_weight` counts."""
+    """Start of the exchange's minute that `used_weight` belongs to."""
     used_weight = IntegerAttribute(default=0)
-    """What entries have reserved in that minute, or what the exchange counted, whichever was more."""
+    """The weight that entries reserved in that minute, or that the exchange counted, whichever is more."""
     weight_limit = IntegerAttribute(null=True)
-    """What the address has a minute, where it is not the deployment's usual limit."""
+    """The address's weight per minute, if it differs from the deployment's setting."""
     keys = IntegerAttribute(null=True)
-    """How many exchange keys leave from here, counted daily; None while nobody has."""
+    """Number of exchange keys bound to the lane, counted daily; None before the first count."""
     paused_until = TimeAttribute(null=True)
-    """No entry begins before (429)."""
+    """Entries are paused until then (429)."""
     banned_until = TimeAttribute(null=True)
-    """Nothing at all is asked before (418)."""
+    """All requests are banned until then (418)."""
     updated_at = TimeAttribute(null=True)
 
     @classmethod
-    def note_keys(cls, lane: str, count: int) -> None:
-        """Keep how many active keys a lane has; its weight and its pause are not touched."""
+    def save_key_count(cls, lane: str, count: int) -> None:
+        """Save a lane's number of active keys; its weight and its pause stay as they are."""
         version = cls.schema_version.set(SCHEMA_VERSION)
         cls(lane).update(actions=[cls.keys.set(count), cls.updated_at.set(utc_now()), version])
 
@@ -45,9 +45,9 @@ class EgressLane(Table):
     def reserve(cls, lane: str, *, minute: datetime, weight: int, cap: int, seen: int) -> EgressLane | None:
         """Reserve weight in a minute, up to a cap; None when it does not fit. `seen` is what the exchange counted.
 
-        The first write is nearly always the only one: the count goes up, if it is of this minute, at least `seen`, and
-        leaves room. Otherwise it begins anew from `seen`. Both are conditional, so whatever others do meanwhile, the
-        count never loses a reservation.
+        The first write nearly always succeeds: it raises the count if that is of this minute, at least `seen`, and
+        leaves room. Otherwise the count starts again from `seen`. Both writes are conditional, so no reservation of
+        another worker is ever lost.
         """
         if seen + weight > cap:
             return None
@@ -66,25 +66,25 @@ class EgressLane(Table):
         return None
 
     @classmethod
-    def give_back(cls, lane: str, *, minute: datetime, weight: int) -> None:
-        """Undo a reservation that was not used, unless its minute is over."""
+    def release(cls, lane: str, *, minute: datetime, weight: int) -> None:
+        """Undo an unused reservation, unless its minute is over."""
         cls._write(lane, cls.minute == minute, [cls.used_weight.add(-weight)])
 
     @classmethod
     def raise_to(cls, lane: str, *, minute: datetime, seen: int) -> EgressLane | None:
-        """Raise a minute's count to what the exchange said; None when it stands there already."""
+        """Raise a minute's count to the exchange's; return None if it is that high already."""
         condition = cls._older(minute) | ((cls.minute == minute) & (cls.used_weight < seen))
         return cls._write(lane, condition, [cls.used_weight.set(seen), cls.minute.set(minute)])
 
     @classmethod
     def pause(cls, lane: str, *, until: datetime) -> None:
-        """Let no entry begin before; an earlier time changes nothing."""
+        """Extend the pause of entries until `until`; an earlier time changes nothing."""
         condition = cls.paused_until.does_not_exist() | (cls.paused_until < until)
         cls._write(lane, condition, [cls.paused_until.set(until)])
 
     @classmethod
     def ban(cls, lane: str, *, until: datetime) -> None:
-        """Let nothing be asked before; an earlier time changes nothing."""
+        """Extend the ban until `until`; an earlier time changes nothing."""
         condition = cls.banned_until.does_not_exist() | (cls.banned_until < until)
         cls._write(lane, condition, [cls.banned_until.set(until)])
 
@@ -95,7 +95,6 @@ class EgressLane(Table):
 
     @classmethod
     def _write(cls, lane: str, condition: Condition, actions: list[Action]) -> EgressLane | None:
-        """Write and return the record as it is then; None when the condition did not hold."""
         record = cls(lane)
         always = [cls.updated_at.set(utc_now()), cls.schema_version.set(SCHEMA_VERSION)]
         with conditional_write() as write:

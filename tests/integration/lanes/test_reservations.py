@@ -95,7 +95,7 @@ def test_old_minute_does_not_come_back(lane: str) -> None:
 def test_reservation_that_was_not_used_is_there_for_another(lane: str) -> None:
     EgressLane.reserve(lane, minute=MINUTE, weight=CAP, cap=CAP, seen=0)
 
-    EgressLane.give_back(lane, minute=MINUTE, weight=CAP)
+    EgressLane.release(lane, minute=MINUTE, weight=CAP)
 
     assert EgressLane.reserve(lane, minute=MINUTE, weight=25, cap=CAP, seen=0) is not None
 
@@ -137,7 +137,7 @@ def test_ban_of_one_container_stops_the_others_before_they_ask(lane: str) -> Non
     banned, other = LaneLimiter(lane), LaneLimiter(lane)
 
     async def learn() -> None:
-        banned.refused(AddressBanned(retry_after_s=30))
+        banned.record_refusal(AddressBanned(retry_after_s=30))
         await banned.flush()
         await other.refresh()
 
@@ -155,7 +155,7 @@ def test_throttling_of_one_container_pauses_the_others_entries_and_no_exit(lane:
     throttled, other = LaneLimiter(lane), LaneLimiter(lane)
 
     async def learn() -> None:
-        throttled.refused(ExchangeThrottled(retry_after_s=30))
+        throttled.record_refusal(ExchangeThrottled(retry_after_s=30))
         await throttled.flush()
         await other.refresh()
         other.check(reads=True)
@@ -169,11 +169,11 @@ def test_throttling_of_one_container_pauses_the_others_entries_and_no_exit(lane:
 
 
 def test_ban_that_an_operator_has_lifted_is_over(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "BELIEVED_FOR_MS", 0)
+    monkeypatch.setattr(lanes, "FRESH_FOR_MS", 0)
     limiter = LaneLimiter(lane)
 
     async def learn() -> None:
-        limiter.refused(AddressBanned(retry_after_s=3_000))
+        limiter.record_refusal(AddressBanned(retry_after_s=3_000))
         await limiter.flush()
         EgressLane(lane).update(actions=[EgressLane.banned_until.remove()])
         await limiter.refresh()
@@ -190,7 +190,7 @@ def test_what_the_exchange_counts_reaches_the_others_without_an_entry(
     limiter = LaneLimiter(lane)
 
     async def look_and_end(count: int) -> None:
-        limiter.saw(count, asked_at_ms=server_clock.now_ms())
+        limiter.record_usage(count, asked_at_ms=server_clock.now_ms())
         await limiter.flush()
 
     asyncio.run(look_and_end(20))
@@ -209,7 +209,7 @@ def test_count_of_the_minute_before_is_not_taken_for_this_ones(lane: str, monkey
     turn_ms -= turn_ms % weights.WINDOW_MS
     monkeypatch.setattr(server_clock, "offset_ms", turn_ms + 200 - int(begun.timestamp() * 1000))
 
-    limiter.saw(2_300, asked_at_ms=turn_ms - 100)
+    limiter.record_usage(2_300, asked_at_ms=turn_ms - 100)
 
     assert not limiter.is_short()
     assert reserve(limiter).weight == weights.ENTRY
