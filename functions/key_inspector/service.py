@@ -92,5 +92,5 @@ def _margin_assets(key_id: str) -> set[str]:
 
 async def _refused(key: ExchangeKey, error: ExchangeAuthorizationFailed, started_at: datetime) -> None:
     """Keep that the exchange refuses the key: as its verdict, and against the key, unless it is our address."""
-    await asyncio.to_thread(key_status.note_refusal, key, error)
+    await asyncio.to_thread(key_status.record_refusal, key, error)
     await asyncio.to_thread(KeyReadiness.record, key, UNAUTHORIZED, details={"code": error.code}, checked_at=started_at)

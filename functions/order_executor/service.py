@@ -149,7 +149,7 @@ async def _keep_refusal(session: ExecutionSession | None, key: ExchangeKey | Non
     if key is None or refusal is None:
         return
     try:
-        await asyncio.to_thread(key_status.note_refusal, key, refusal)
+        await asyncio.to_thread(key_status.record_refusal, key, refusal)
     except PynamoDBException as error:
         # The next refusal is kept; nothing of this message is to be done again for it.
         logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)

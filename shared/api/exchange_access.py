@@ -25,13 +25,13 @@ def look_through(key: ExchangeKey, look: Callable[[], T]) -> T:
     try:
         seen = look()
     except ExchangeAuthorizationFailed as error:
-        key_status.note_refusal(key, error)
+        key_status.record_refusal(key, error)
         raise AccessDenied(REFUSED, authenticated=True) from error
     except ExchangeError as error:
-        key_status.note_failure(key)
+        key_status.record_failure(key)
         logger.warning("exchange_not_reached", api_key_id=key.id, error=type(error).__name__, code=error.code)
         raise ServiceUnavailable(UNREACHABLE) from error
-    key_status.note_success(key)
+    key_status.record_success(key)
     return seen
 
 

@@ -1,8 +1,8 @@
-"""What an access through an exchange key does to the key: the one place of the rule for `apiKeyStatus`. Asks nobody.
+"""Records the outcome of each access through an exchange key: the one rule for `apiKeyStatus`. Sends no request.
 
-A refusal clears `active` and remembers that it did; a success sets it again; any other failure touches the status only.
-Exits read their key whatever `active` says. Many refusals on one lane mean that our address is wrong: then the lane's
-entries are halted, and no further key is marked.
+A refusal clears `active` and sets `deactivated_by_refusal`; a success undoes both; any other failure changes only the
+status. Exits use their key whatever `active` says. Many refusals on one lane mean that the exchange refuses our address:
+then the lane's entries are halted, and no further key is deactivated.
 """
 
 from __future__ import annotations
@@ -22,52 +22,52 @@ from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.observability import count_outcome, logger
 
 MASS_REFUSAL = "MASS_REFUSAL"
-WITHIN = timedelta(minutes=5)
-AT_LEAST = 3
-MORE_THAN_PCT = 5
+REFUSAL_WINDOW = timedelta(minutes=5)
+MIN_REFUSED_KEYS = 3
+MAX_REFUSED_PCT = 5
 
 
-def note_success(key: ExchangeKey) -> None:
-    """Keep that the exchange took the key."""
-    _keep(key, ApiKeyStatus.AUTHORIZED)
+def record_success(key: ExchangeKey) -> None:
+    """Record that the exchange accepted the key."""
+    _save_status(key, ApiKeyStatus.AUTHORIZED)
 
 
-def note_failure(key: ExchangeKey) -> None:
-    """Keep that nothing could be learnt through the key."""
-    _keep(key, ApiKeyStatus.FAILED)
+def record_failure(key: ExchangeKey) -> None:
+    """Record that an access failed for another reason than the key."""
+    _save_status(key, ApiKeyStatus.FAILED)
 
 
-def note_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed) -> None:
-    """Keep that the exchange refused the key, unless it is our address that it refuses."""
+def record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed) -> None:
+    """Record that the exchange refused the key; halt the lane's entries instead if it refuses many of its keys."""
     lane = key.egress_lane
     logger.warning("exchange_key_refused", api_key_id=key.id, lane=lane, code=error.code)
     if key.api_key_status is ApiKeyStatus.UNAUTHORIZED and not key.active:
-        return  # known: a position of such a key is looked at every minute, and refused every minute
+        return  # known: the watcher reconciles a position of such a key every minute
     switch = TradingSwitch.find(lane_scope(lane))
     if switch is not None and switch.halted and switch.reason == MASS_REFUSAL:
         return
     now = utc_now()
     LaneRefusal.add(lane, api_key_id=key.id, at=now)
-    # What came before an operator let the lane go on again has been dealt with.
-    since = now - WITHIN if switch is None else max(now - WITHIN, switch.updated_at)
+    # An operator who lifted the last halt has dealt with the refusals before it.
+    since = now - REFUSAL_WINDOW if switch is None else max(now - REFUSAL_WINDOW, switch.updated_at)
     refused = LaneRefusal.keys_since(lane, since)
-    if _are_many(len(refused), EgressLane.find(lane)):
+    if _is_mass_refusal(len(refused), EgressLane.find(lane)):
         TradingSwitch.halt(lane_scope(lane), reason=MASS_REFUSAL)
         logger.error("mass_refusal", lane=lane, keys=len(refused))
         count_outcome("mass_refusal")
         return
-    _keep(key, ApiKeyStatus.UNAUTHORIZED)
+    _save_status(key, ApiKeyStatus.UNAUTHORIZED)
 
 
-def _are_many(refused: int, lane: EgressLane | None) -> bool:
-    """Tell whether so many keys of a lane are refused that it is not they; with their number unknown, a few will do."""
+def _is_mass_refusal(refused: int, lane: EgressLane | None) -> bool:
+    """Return whether a lane's refusals point to our address; if its number of keys is unknown, the minimum suffices."""
     keys = lane.keys if lane is not None else None
-    return refused >= AT_LEAST and (keys is None or refused * 100 > keys * MORE_THAN_PCT)
+    return refused >= MIN_REFUSED_KEYS and (keys is None or refused * 100 > keys * MAX_REFUSED_PCT)
 
 
-def _keep(key: ExchangeKey, status: ApiKeyStatus) -> None:
+def _save_status(key: ExchangeKey, status: ApiKeyStatus) -> None:
     actions: list[Action] = [ExchangeKey.api_key_status.set(status)]
-    # Only the key that was looked through: its owner may have changed it meanwhile.
+    # Only for the API key that was used: its owner may have replaced it meanwhile.
     condition: Condition = ExchangeKey.api_key == key.api_key
     if status is ApiKeyStatus.UNAUTHORIZED and key.active:
         actions += [*key.activation(active=False), ExchangeKey.deactivated_by_refusal.set(True)]
@@ -80,5 +80,5 @@ def _keep(key: ExchangeKey, status: ApiKeyStatus) -> None:
     with conditional_write() as write:
         key.update(actions=[*actions, ExchangeKey.updated_at.set(utc_now())], condition=condition)
     if not write.applied:
-        # Somebody moved the key while the exchange was asked: what they wrote is newer.
+        # The record was changed during the access: that change is newer.
         logger.info("exchange_key_changed_meanwhile", api_key_id=key.id)

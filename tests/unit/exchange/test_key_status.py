@@ -23,7 +23,7 @@ LANE = "lane-1"
 def refuse(*names: str, lane: str = LANE) -> None:
     for name in names:
         key = ExchangeKey.find(name) or an_exchange_key(name, egress_lane=lane)
-        key_status.note_refusal(key, ExchangeAuthorizationFailed(code=-2015))
+        key_status.record_refusal(key, ExchangeAuthorizationFailed(code=-2015))
 
 
 def marked() -> set[str]:
