@@ -1,7 +1,7 @@
-"""What the admin API reads live through exchange keys, in the documented shapes. Changes nothing.
+"""Reads positions, orders, fills, balances and prices through exchange keys, in the documented shapes. Changes nothing.
 
-Blocking, for the API's functions; the requests inside go out side by side. What begins with `read_` is for workers, on
-their own event loop. Raises our ExchangeError classes, and NotFound for a symbol that does not trade at the exchange.
+The functions block, for the API; their requests are sent concurrently. Those that begin with `read_` are coroutines,
+for workers. Raises our ExchangeError classes, and NotFound for a symbol that does not trade at the exchange.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.secrets import unseal
 
 MARKETS_FOR_S = 3600.0
-READ_AT_ONCE = 25
-LAST = 500
-"""How much of a history is shown: the exchange's latest so many."""
+MAX_CONCURRENT_READS = 25
+HISTORY_LIMIT = 500
+"""How many entries of a history are shown: the exchange's latest."""
 
 _PRICES: dict[TradeType, tuple[type[Any], str]] = {
     TradeType.FUTURES: (transport.FuturesClient, "fapiPublicV2GetTickerPrice"),
@@ -57,58 +57,59 @@ _loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDi
 
 
 def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
-    """Return the key's open positions, newest first; those of size 0 are left out."""
+    """Return the key's open positions, newest first, without those of size 0."""
 
-    async def ask(client: Any) -> Any:
-        symbols = [_unified(client, key, symbol)] if symbol is not None else None
-        # Version 2 of the exchange's endpoint still says the leverage.
+    async def fetch(client: Any) -> Any:
+        symbols = [_ccxt_symbol(client, key, symbol)] if symbol is not None else None
+        # Version 2 of the exchange's endpoint still returns the leverage.
         return await client.fetch_positions(symbols, {"useV2": True})
 
-    items = _run(_with_client(key, ask))
+    items = _run(_with_client(key, fetch))
     held = [to_documented(item, POSITION) for item in items if item.get("contracts")]
     return newest_first(held)
 
 
 def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return what stands on a symbol, newest first, conditional orders included."""
+    """Return the open orders on a symbol, newest first, conditional orders included."""
 
-    async def ask(client: Any) -> Any:
-        name = _unified(client, key, symbol)
+    async def fetch(client: Any) -> Any:
+        name = _ccxt_symbol(client, key, symbol)
         if key.trade_type is TradeType.SPOT:
             return await client.fetch_open_orders(name)
-        # The exchange keeps conditional orders apart since 2025: two lists make one.
+        # Since 2025 the exchange lists conditional orders separately.
         regular, conditional = await asyncio.gather(
             client.fetch_open_orders(name), client.fetch_open_orders(name, params={"trigger": True})
         )
         return [*regular, *conditional]
 
-    items = _run(_with_client(key, ask))
+    items = _run(_with_client(key, fetch))
     return newest_first([to_documented(item, ORDER) for item in items])
 
 
 def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return the last orders on a symbol, newest first, conditional orders included, each once."""
+    """Return the latest orders on a symbol, newest first, conditional orders included, each once."""
 
-    async def ask(client: Any) -> Any:
-        name = _unified(client, key, symbol)
+    async def fetch(client: Any) -> Any:
+        name = _ccxt_symbol(client, key, symbol)
         if key.trade_type is TradeType.SPOT:
-            return await client.fetch_orders(name, limit=LAST)
+            return await client.fetch_orders(name, limit=HISTORY_LIMIT)
         regular, conditional = await asyncio.gather(
-            client.fetch_orders(name, limit=LAST), client.fetch_orders(name, limit=LAST, params={"trigger": True})
+            client.fetch_orders(name, limit=HISTORY_LIMIT),
+            client.fetch_orders(name, limit=HISTORY_LIMIT, params={"trigger": True}),
         )
         return one_per_order(regular, conditional)
 
-    items = _run(_with_client(key, ask))
-    return newest_first([to_documented(item, ORDER) for item in items])[:LAST]
+    items = _run(_with_client(key, fetch))
+    return newest_first([to_documented(item, ORDER) for item in items])[:HISTORY_LIMIT]
 
 
 def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
-    """Return the last fills on a symbol, newest first."""
+    """Return the latest fills on a symbol, newest first."""
 
-    async def ask(client: Any) -> Any:
-        return await client.fetch_my_trades(_unified(client, key, symbol), limit=LAST)
+    async def fetch(client: Any) -> Any:
+        return await client.fetch_my_trades(_ccxt_symbol(client, key, symbol), limit=HISTORY_LIMIT)
 
-    items = _run(_with_client(key, ask))
+    items = _run(_with_client(key, fetch))
     return newest_first([to_documented(item, TRADE) for item in items])
 
 
@@ -118,19 +119,18 @@ def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
 
 
 async def read_balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
-    """Return the same, for a worker that has an event loop of its own."""
+    """Return every asset that the exchange lists, as `balance` does, on the caller's event loop."""
     found: dict[str, dict[str, Any]] = await _with_client(key, _balance)
     return found
 
 
 def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | ExchangeError]:
-    """Return the balance of each key, or why it could not be read; they are read side by side."""
-
-    at_once = asyncio.Semaphore(READ_AT_ONCE)
+    """Return the balance of each key, or the error that kept it from being read."""
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def read(key: ExchangeKey) -> dict[str, dict[str, Any]] | ExchangeError:
         try:
-            async with at_once:
+            async with semaphore:
                 return await read_balance(key)
         except ExchangeError as error:
             return error
@@ -142,16 +142,15 @@ def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | Ex
 
 
 def prices(trade_type: TradeType) -> dict[str, Decimal]:
-    """Return the latest price of every symbol (BASE/QUOTE) of a kind of account; no key is needed."""
-
+    """Return the latest price of every symbol (BASE/QUOTE) of a market; no key is needed."""
     return _run(read_prices(trade_type))
 
 
 async def read_prices(trade_type: TradeType) -> dict[str, Decimal]:
-    """Return the same, for a worker that has an event loop of its own."""
+    """Return the latest price of every symbol, as `prices` does, on the caller's event loop."""
     kind, method = _PRICES[trade_type]
     client = await transport.open_client(kind, api_key="", secret="", timeout_ms=int(READ_TIMEOUT_S * 1000))
-    with _our_errors():
+    with _translated_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
     traded = "swap" if trade_type is TradeType.FUTURES else "spot"
     markets = (market for market in client.markets.values() if market[traded])
@@ -164,35 +163,35 @@ def market_price(*, exchange_id: str, symbol: str) -> Decimal:
     """Return the last traded price of the symbol's perpetual contract; no key is needed."""
     del exchange_id  # BINANCE is the only documented exchange
 
-    async def ask() -> Decimal:
+    async def fetch() -> Decimal:
         account = await FuturesAccount.open(api_key="", secret="")
         return await account.market_price(symbol)
 
-    return _run(ask())
+    return _run(fetch())
 
 
 def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> None:
     """Check that a futures key is accepted and that the symbol trades; raise ExchangeError or NotFound."""
     del exchange_id  # BINANCE is the only documented exchange
 
-    async def ask() -> None:
+    async def verify() -> None:
         account = await FuturesAccount.open(api_key=api_key, secret=secret)
         _, trades = await asyncio.gather(account.wallet_balance(), account.is_trading(symbol))
         if not trades:
             raise NotFound(f"{symbol} does not trade")
 
-    _run(ask())
+    _run(verify())
 
 
-async def read_through(key: ExchangeKey, ask: Callable[[Any], Awaitable[_T]]) -> _T:
-    """Return what `ask` reads with a client of the key's, its markets loaded, for a worker; raise ExchangeError."""
-    found: _T = await _with_client(key, ask)
+async def read_through(key: ExchangeKey, fetch: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Return what `fetch` reads with a client of the key, its markets loaded; raise ExchangeError."""
+    found: _T = await _with_client(key, fetch)
     return found
 
 
 def _run(work: Awaitable[_T]) -> _T:
     async def run() -> _T:
-        # Another container may have been banned: then nothing is asked.
+        # Another container may have recorded a ban: then no request may be sent.
         await lanes.limiter_of(lanes.DEFAULT_LANE).refresh()
         try:
             return await work
@@ -202,9 +201,9 @@ def _run(work: Awaitable[_T]) -> _T:
     return _runner.run(run())
 
 
-async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -> Any:
+async def _with_client(key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]]) -> Any:
     try:
-        # KMS answers in milliseconds, but several keys are read side by side.
+        # KMS blocks for milliseconds only, but several keys are read concurrently.
         secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
     except (BotoCoreError, ClientError) as error:
         raise ExchangeUnavailable("the key's secret cannot be opened") from error
@@ -214,25 +213,24 @@ async def _with_client(key: ExchangeKey, ask: Callable[[Any], Awaitable[Any]]) -
         kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=key.egress_lane
     )
     await lanes.limiter_of(key.egress_lane, lanes.FUTURES if futures else lanes.SPOT).refresh()
-    with _our_errors():
+    with _translated_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
-        return await _in_step(client, ask)
+        return await _resync_and_retry(client, fetch)
 
 
-async def _in_step(client: Any, ask: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Ask, and once more in step with the exchange's clock when it refuses the timestamp."""
+async def _resync_and_retry(client: Any, fetch: Callable[[Any], Awaitable[Any]]) -> Any:
+    """Fetch, and retry once with a resynced clock if the exchange refuses the timestamp."""
     measurements = server_clock.measurements
     try:
-        return await ask(client)
+        return await fetch(client)
     except ClockSkewed:
         if not await transport.resync_clock(client, since=measurements):
             raise
-        return await ask(client)
+        return await fetch(client)
 
 
 @contextlib.contextmanager
-def _our_errors() -> Iterator[None]:
-    """Raise ccxt's errors as ours."""
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except ccxt_errors.AuthenticationError as error:
@@ -245,13 +243,13 @@ async def _balance(client: Any) -> dict[str, dict[str, Any]]:
     found = await client.fetch_balance()
     rows = found["info"].get("assets") or found["info"].get("balances") or []
     codes = [client.safe_currency_code(row["asset"]) for row in rows]
-    # ccxt leaves out an asset that the account never held; the exchange lists it, and it is zero.
+    # ccxt omits an asset that the account never held; the exchange lists it with zeros.
     return {code: to_documented(found.get(code) or {}, BALANCE) for code in codes}
 
 
 async def _markets_of(kind: type[Any]) -> Any:
-    """Return a client whose markets are loaded: parsing them takes 34 ms and 1.7 MB, so once per process."""
-    # Keys that are read side by side wait for the first one's markets.
+    """Return a client whose markets are loaded, one per process: parsing them takes 34 ms and 1.7 MB."""
+    # Concurrent reads wait for the first one to load the markets.
     async with _loading.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
         kept = _markets.get(kind)
         if kept is not None and time.monotonic() < kept[0]:
@@ -262,8 +260,8 @@ async def _markets_of(kind: type[Any]) -> Any:
         return source
 
 
-def _unified(client: Any, key: ExchangeKey, symbol: str) -> str:
-    """Return ccxt's name of a documented symbol on this kind of account; raise NotFound."""
+def _ccxt_symbol(client: Any, key: ExchangeKey, symbol: str) -> str:
+    """Return ccxt's name of a symbol on the key's market; raise NotFound."""
     _, _, quote = symbol.partition("/")
     name = f"{symbol}:{quote}" if key.trade_type is TradeType.FUTURES else symbol
     if name not in client.markets:

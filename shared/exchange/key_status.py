@@ -1,7 +1,7 @@
 """Records the outcome of each access through an exchange key: the one rule for `apiKeyStatus`. Sends no request.
 
-A refusal clears `active` and sets `deactivated_by_refusal`; a success undoes both; any other failure changes only the
-status. Exits use their key whatever `active` says. Many refusals on one lane mean that the exchange refuses our address:
+A refusal clears `active` and sets `deactivated_by_refusal`; a success undoes both; any other failure changes the status
+alone. Exits use their key whatever `active` says. Many refusals on one lane mean that the exchange refuses our address:
 then the lane's entries are halted, and no further key is deactivated.
 """
 

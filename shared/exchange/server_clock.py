@@ -1,7 +1,7 @@
-"""The exchange's clock as far as we know it: one offset of wall clocks per process. Asks nobody.
+"""The exchange's clock, as an offset from this machine's wall clock; one per process. Sends no request.
 
-An offset of wall clocks, not a moment plus elapsed time: after a freeze or a restore of the container the machine's own
-clock is set right, and with it this one.
+An offset of wall clocks, not a moment plus elapsed time: after a freeze or a restore of the container the machine's
+clock is corrected, and this one with it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 
 TRUSTED_ROUND_TRIP_MS = 1_000
-"""A longer one says the time to no better than half of itself, and the exchange refuses what is a second ahead."""
+"""The error of a measurement is up to half its round trip, and the exchange refuses timestamps a second ahead."""
 _SAME_ELAPSED_MS = 100
-"""Both clocks must say that a measurement took equally long: else the process was frozen, or a clock was set."""
+"""If the machine's two clocks differ by more about a measurement, the process was frozen or a clock was set."""
 
 
 @dataclass(slots=True)
@@ -21,16 +21,16 @@ class ServerClock:
 
     offset_ms: int = 0
     measurements: int = 0
-    """How often it was tried to measure it."""
-    in_step: bool = True
-    """Whether the last time went well."""
+    """Number of attempts to measure it."""
+    in_sync: bool = True
+    """Whether the last attempt succeeded."""
 
     def now_ms(self) -> int:
-        """Return the exchange's time as far as we know."""
+        """Return the exchange's time, by the last measurement."""
         return time.time_ns() // 1_000_000 + self.offset_ms
 
-    def learn(self, *, server_time_ms: int, asked: Moment, answered: Moment) -> bool:
-        """Take the offset from one answer, half the round trip allowed for; False when it is not to be trusted."""
+    def update_from(self, *, server_time_ms: int, asked: Moment, answered: Moment) -> bool:
+        """Set the offset from one response, at half its round trip; return False if the measurement is unreliable."""
         wall_ms, elapsed_ms = answered.wall_ms - asked.wall_ms, answered.monotonic_ms - asked.monotonic_ms
         if not 0 <= wall_ms <= TRUSTED_ROUND_TRIP_MS or abs(wall_ms - elapsed_ms) > _SAME_ELAPSED_MS:
             return False
@@ -40,7 +40,7 @@ class ServerClock:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One moment on both of the machine's clocks."""
+    """One moment on the machine's wall clock and its monotonic clock."""
 
     wall_ms: int
     monotonic_ms: int

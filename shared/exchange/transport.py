@@ -1,6 +1,6 @@
-"""ccxt, made ours: one session per process, errors as our classes, the exchange's clock, the lane's limiter.
+"""Sends requests through ccxt: one session per process, our error classes, the exchange's clock, the lane's limiter.
 
-The only module that knows ccxt's class for USD-M futures and spot. It signs and sends; it does not know orders.
+The only module that knows ccxt's clients for USD-M futures and spot. Knows no orders.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from shared.exchange.server_clock import Moment, server_clock
 from shared.observability import logger
 
 IDLE_SOCKET_S = 10.0
-"""A socket idle for longer is not used again: a POST on one that the peer has closed has an unknown outcome."""
+"""A socket idle for longer is not reused: a POST on one that the peer has closed has an unknown outcome."""
 
 
 _asked_at_ms: ContextVar[int] = ContextVar("asked_at_ms", default=0)
@@ -53,7 +53,7 @@ _session_loop: asyncio.AbstractEventLoop | None = None
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    # Building one costs 23 ms and ccxt would build one per instance.
+    # Building one costs 23 ms, and ccxt would build one per instance.
     return ssl.create_default_context(cafile=certifi.where())
 
 
@@ -78,16 +78,16 @@ async def close_session() -> None:
         _session = None
 
 
-class _Ours:
-    """What both clients override: how an answer becomes an error, and where the clock comes from."""
+class _LaneClient:
+    """Overrides of both clients: the lane's limiter, our error classes, the exchange's clock."""
 
     lane = lanes.DEFAULT_LANE
-    """Whose address the requests leave from."""
+    """The egress lane of its requests."""
     refusal: ExchangeAuthorizationFailed | None = None
-    """The last refusal of the key, until somebody takes note of it."""
+    """The last refusal of the key, until it is taken."""
 
     def __del__(self) -> None:
-        """Leave the session alone: it is the process's, not this client's (ccxt would ask for `close()`)."""
+        """Override ccxt's warning about an open session: it belongs to the process, not to this client."""
 
     def milliseconds(self) -> int:
         return server_clock.now_ms()
@@ -98,7 +98,7 @@ class _Ours:
     async def fetch(
         self, url: str, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
     ) -> Any:
-        """Send one request, unless the lane forbids it, and tell the lane what came of it."""
+        """Send one request if the lane's limiter permits it, and record its outcome there."""
         limiter = self._limiter(url)
         limiter.check(reads=method == "GET")
         _asked_at_ms.set(server_clock.now_ms())
@@ -137,11 +137,11 @@ class _Ours:
         raise_for_answer(status=code, body=body, headers=headers)
 
 
-class FuturesClient(_Ours, ccxt_async.binanceusdm):  # type: ignore[misc]
+class FuturesClient(_LaneClient, ccxt_async.binanceusdm):  # type: ignore[misc]
     """ccxt's USD-M futures client with our error classes."""
 
 
-class SpotClient(_Ours, ccxt_async.binance):  # type: ignore[misc]
+class SpotClient(_LaneClient, ccxt_async.binance):  # type: ignore[misc]
     """ccxt's spot client with our error classes."""
 
 
@@ -154,7 +154,7 @@ def _code_of(answer: dict[str, Any]) -> int | None:
 
 
 def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None = None) -> None:
-    """Raise the error of an HTTP answer, if it is one. Only the exchange's code and text are kept."""
+    """Raise the error that an HTTP response stands for, if any, with the exchange's code and text alone."""
     code, text = None, body
     with contextlib.suppress(ValueError):
         answer = json.loads(body)
@@ -170,16 +170,16 @@ def raise_for_answer(*, status: int, body: str, headers: dict[str, str] | None =
 
 
 def _wait_s(kind: type[ExchangeThrottled], text: str, headers: dict[str, str]) -> float:
-    """Return how long the exchange wants us to wait; where it does not say, until it counts anew."""
+    """Return the wait that the exchange asks for, or else the time until its next window."""
     header = _header(headers, "Retry-After")
-    said = [float(header)] if header.isdigit() else []
+    waits = [float(header)] if header.isdigit() else []
     if issubclass(kind, AddressBanned):
         until_ms = error_codes.banned_until_ms(text)
-        said += [] if until_ms is None else [(until_ms - server_clock.now_ms()) / 1000]
-        return min(max(said, default=error_codes.SHORTEST_BAN_S), error_codes.LONGEST_BAN_S)
+        waits += [] if until_ms is None else [(until_ms - server_clock.now_ms()) / 1000]
+        return min(max(waits, default=error_codes.SHORTEST_BAN_S), error_codes.LONGEST_BAN_S)
     if issubclass(kind, OrderRateExceeded):
-        return max(said, default=error_codes.ORDER_RATE_WAIT_S)
-    return max(said, default=lanes.next_window_in_s())
+        return max(waits, default=error_codes.ORDER_RATE_WAIT_S)
+    return max(waits, default=lanes.next_window_in_s())
 
 
 def _header(headers: dict[str, str], name: str) -> str:
@@ -199,19 +199,19 @@ async def open_client(
 
 
 def prepare() -> None:
-    """Make the client that accounts are copied from now rather than with the first account."""
+    """Create the template of futures clients now rather than with the first account."""
     _template(FuturesClient)
 
 
 @cache
 def _template(client_class: Callable[..., Any]) -> Any:
-    """Return the client that all others of its class are copied from: building one takes 10 ms, a copy none.
+    """Return the client that all others of its class are copied from, since building one takes 10 ms.
 
-    A client's methods live on its class and read its own key and secret, so copies share nothing but settings.
+    A client's methods belong to its class and read its own key and secret, so copies share nothing but settings.
     """
     client = client_class(
         {
-            "enableRateLimit": False,  # its limiter delays each instance; the budget is per address, and ours
+            "enableRateLimit": False,  # ccxt would limit each instance; the weight is per address, and limited by us
             "ssl_context": _ssl_context(),
             "enableLastHttpResponse": False,
             "enableLastJsonResponse": False,
@@ -233,31 +233,31 @@ def _path_of(url: str) -> str:
 async def call(client: Any, name: str, params: dict[str, Any], *, timeout_s: float | None = None) -> Any:
     """Make one request by ccxt's name for it (`fapiPrivatePostOrder`) and return the exchange's JSON.
 
-    Raise our ExchangeError classes only. A refused timestamp resyncs the clock; the request is tried once more, unless
-    the caller chose the timestamp itself: then only the caller may choose another.
+    Raise our ExchangeError classes only. A refused timestamp resyncs the clock, and the request is retried once, unless
+    the caller chose the timestamp: then the caller must choose another.
     """
     measurements = server_clock.measurements
     try:
         return await _call_once(client, name, params, timeout_s=timeout_s)
     except ClockSkewed:
-        in_step = await resync_clock(client, since=measurements)
-        if "timestamp" in params or not in_step:
+        in_sync = await resync_clock(client, since=measurements)
+        if "timestamp" in params or not in_sync:
             raise
         return await _call_once(client, name, params, timeout_s=timeout_s)
 
 
 async def resync_clock(client: Any, *, since: int) -> bool:
-    """Measure the exchange's clock against ours; False when that cannot be done well now.
+    """Measure the exchange's clock, and return whether that succeeded.
 
-    `since` is the count of measurements when the refused request was signed: of many that are refused together one
-    measures, and the others wait for what it finds.
+    `since` is the number of measurements when the refused request was signed: of many requests that are refused
+    together one measures, and the others wait for its result.
     """
     async with _resync_lock():
         if server_clock.measurements == since:
-            server_clock.in_step = await _measure_clock(client)
+            server_clock.in_sync = await _measure_clock(client)
             server_clock.measurements += 1
-            logger.warning("clock_resynced", in_step=server_clock.in_step, offset_ms=server_clock.offset_ms)
-        return server_clock.in_step
+            logger.warning("clock_resynced", in_step=server_clock.in_sync, offset_ms=server_clock.offset_ms)
+        return server_clock.in_sync
 
 
 async def _measure_clock(client: Any) -> bool:
@@ -267,7 +267,7 @@ async def _measure_clock(client: Any) -> bool:
             answer = await _call_once(client, "fapiPublicGetTime", {}, timeout_s=_MEASURE_TIMEOUT_S)
         except ExchangeError:
             return False
-        if server_clock.learn(server_time_ms=int(answer["serverTime"]), asked=asked, answered=Moment.now()):
+        if server_clock.update_from(server_time_ms=int(answer["serverTime"]), asked=asked, answered=Moment.now()):
             return True
     return False
 
@@ -286,14 +286,14 @@ async def _call_once(client: Any, name: str, params: dict[str, Any], *, timeout_
     except TimeoutError as error:
         raise OutcomeUnknown(f"{name} timed out") from error
     except ccxt_errors.BaseError as error:
-        _translate(error, name)
+        _raise_as_ours(error, name)
     if not isinstance(answer, dict | list):
-        # A body that was cut off is not JSON: what was asked for has been done, or has not.
+        # A truncated body is not JSON: the request may have been executed.
         raise OutcomeUnknown(f"{name} answered no JSON")
     return answer
 
 
-def _translate(error: ccxt_errors.BaseError, name: str) -> NoReturn:
+def _raise_as_ours(error: ccxt_errors.BaseError, name: str) -> NoReturn:
     if isinstance(error.__cause__, aiohttp.ClientConnectorError):
         raise ExchangeUnavailable(f"{name}: connection refused") from error
     if isinstance(error, ccxt_errors.AuthenticationError):

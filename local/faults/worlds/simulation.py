@@ -93,7 +93,7 @@ class Simulation:
             config.settings.cache_clear()
             transport._template.cache_clear()
             server_clock.offset_ms = server_clock.measurements = 0
-            server_clock.in_step = True
+            server_clock.in_sync = True
             lanes.forget()
             markets._filters_until = 0.0
             markets._brackets.clear()

@@ -119,5 +119,5 @@ def test_measurement_is_believed_only_if_both_clocks_agree(wall_ms: int, elapsed
     clock, asked = ServerClock(), Moment(1_000_000, 5_000)
     answered = Moment(asked.wall_ms + wall_ms, asked.monotonic_ms + elapsed_ms)
 
-    assert clock.learn(server_time_ms=2_000_000, asked=asked, answered=answered) is believed
+    assert clock.update_from(server_time_ms=2_000_000, asked=asked, answered=answered) is believed
     assert (clock.offset_ms != 0) is believed
