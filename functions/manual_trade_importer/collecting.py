@@ -45,13 +45,13 @@ async def collect(
     fills: FuturesFills | SpotFills
     if key.trade_type is TradeType.FUTURES:
         fills = FuturesFills(client)
-        look = await fills.look()
-        found = await find_on_futures(fills, look, before, key=key, known=set(cursors), now=now)
+        holdings = await fills.holdings()
+        found = await find_on_futures(fills, holdings, before, key=key, known=set(cursors), now=now)
     else:
         fills = SpotFills(client)
-        look = await fills.look()
-        found = find_on_spot(fills, look, before, key=key, known=set(cursors), now=now)
-    collected = Collected(scan=found.scan, amounts=look.amounts)
+        holdings = await fills.holdings()
+        found = find_on_spot(fills, holdings, before, key=key, known=set(cursors), now=now)
+    collected = Collected(scan=found.scan, amounts=holdings.amounts)
     for symbol in found.symbols:
         start = cursors.get(symbol)
         if start is None:

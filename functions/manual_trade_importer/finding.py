@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from shared.exchange.account_fills import INCOME_DAYS, AccountLook, FuturesFills, SpotFills
+from shared.exchange.account_fills import INCOME_DAYS, AccountHoldings, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_scan import ImportScan
 from shared.observability import logger
@@ -36,7 +36,7 @@ class Found:
 
 async def find_on_futures(
     fills: FuturesFills,
-    look: AccountLook,
+    holdings: AccountHoldings,
     before: ImportScan | None,
     *,
     key: ExchangeKey,
@@ -44,12 +44,12 @@ async def find_on_futures(
     now: datetime,
 ) -> Found:
     """Return the symbols that were traded since the last search, or since the key was made."""
-    scan = _scan_after(look, before, key=key, now=now)
+    scan = _scan_after(holdings, before, key=key, now=now)
     start = max(key.created_at, scan.scanned_until - OVERLAP)
     earliest = now - timedelta(days=INCOME_DAYS)
-    if _is_quiet(look, before) and now - scan.scanned_until < SEARCH_AFTER:
+    if _is_quiet(holdings, before) and now - scan.scanned_until < SEARCH_AFTER:
         return Found([], start, scan)
-    symbols = set(look.positions - known)
+    symbols = set(holdings.positions - known)
     if start < earliest:
         # Nothing names what else was traded before; what is known is asked again.
         logger.warning("import_reaches_back_too_far", api_key_id=scan.api_key_id, days=(now - start).days)
@@ -60,17 +60,23 @@ async def find_on_futures(
 
 
 def find_on_spot(
-    fills: SpotFills, look: AccountLook, before: ImportScan | None, *, key: ExchangeKey, known: set[str], now: datetime
+    fills: SpotFills,
+    holdings: AccountHoldings,
+    before: ImportScan | None,
+    *,
+    key: ExchangeKey,
+    known: set[str],
+    now: datetime,
 ) -> Found:
     """Return the pairs that may have been traded since the account was last quiet, and the next few in turn."""
-    scan = _scan_after(look, before, key=key, now=now)
+    scan = _scan_after(holdings, before, key=key, now=now)
     kept = {asset: Decimal(amount) for asset, amount in scan.amounts.items()}
-    ever = {*kept, *look.amounts}
+    ever = {*kept, *holdings.amounts}
     pairs = fills.pairs()
     in_turn = sorted(name for name, (base, quote) in pairs.items() if base in ever or quote in ever)
     likely: set[str] = set()
-    if not _is_quiet(look, before):
-        changed = {asset for asset in ever if look.amounts.get(asset, 0) != kept.get(asset, 0)}
+    if not _is_quiet(holdings, before):
+        changed = {asset for asset in ever if holdings.amounts.get(asset, 0) != kept.get(asset, 0)}
         likely = {name for name, assets in pairs.items() if changed.issuperset(assets)}
         likely |= {name for name in known if name not in pairs or pairs[name][1] in changed or not changed}
         scan.sweep_left = len(in_turn)
@@ -78,22 +84,22 @@ def find_on_spot(
     if turn:
         scan.swept, scan.sweep_left = turn[-1], scan.sweep_left - len(turn)
     if scan.quiet:
-        scan.amounts = {asset: format(look.amounts.get(asset, Decimal(0)), "f") for asset in sorted(ever)}
+        scan.amounts = {asset: format(holdings.amounts.get(asset, Decimal(0)), "f") for asset in sorted(ever)}
     return Found(sorted(likely | set(turn)), key.created_at, scan)
 
 
-def _scan_after(look: AccountLook, before: ImportScan | None, *, key: ExchangeKey, now: datetime) -> ImportScan:
-    """Return the record of this look; the same mark a second time is quiet, since lists may lag behind balances."""
+def _scan_after(holdings: AccountHoldings, before: ImportScan | None, *, key: ExchangeKey, now: datetime) -> ImportScan:
+    """Return the record of this run; it is quiet if the fingerprint is the same as before, since lists may lag."""
     scan = ImportScan(key.id, scanned_until=key.created_at)
     if before is not None:
         scan.deserialize(before.serialize())
-    scan.quiet = before is not None and before.mark == look.mark
-    scan.mark, scan.looked_at = look.mark, now
+    scan.quiet = before is not None and before.fingerprint == holdings.fingerprint
+    scan.fingerprint, scan.checked_at = holdings.fingerprint, now
     return scan
 
 
-def _is_quiet(look: AccountLook, before: ImportScan | None) -> bool:
-    return before is not None and before.quiet and before.mark == look.mark
+def _is_quiet(holdings: AccountHoldings, before: ImportScan | None) -> bool:
+    return before is not None and before.quiet and before.fingerprint == holdings.fingerprint
 
 
 def _next_in_turn(names: list[str], *, after: str, count: int) -> list[str]:

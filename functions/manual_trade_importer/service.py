@@ -52,7 +52,7 @@ async def import_trades(message: KeyMessage, *, last_try: bool) -> None:
     )
     if key is None or not (key.active and _is_manual(key)):
         return
-    if before is not None and before.looked_at >= message.asked_at:
+    if before is not None and before.checked_at >= message.asked_at:
         return
     try:
         await _import(key, before)

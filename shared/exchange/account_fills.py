@@ -1,8 +1,8 @@
-"""An account's own fills as the exchange lists them, symbol by symbol, and what it says of which symbols were traded.
+"""Reads all fills of an account, symbol by symbol, and finds the symbols that were traded. Changes nothing.
 
-Exact: the raw answers' texts. Asks nothing but lists, changes nothing, and knows nothing of what was imported before.
-The exchange's rules (its documentation): futures fills come by `fromId`, or by a span of seven days at most, never
-both, and reach back six months; incomes reach back three; spot fills come by `fromId` without end.
+Numbers are exact, from the texts of the raw responses. Knows nothing of earlier imports. By the exchange's
+documentation, futures fills are listed by `fromId` or by a span of at most seven days, and reach back six months;
+incomes reach back three months; spot fills are listed by `fromId` without limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shared.trading.sides import Side
 
 PAGE = 500
 INCOME_DAYS = 89
-"""How far back incomes name the symbols that were traded."""
+"""How far back incomes show which symbols were traded."""
 
 WEIGHTS = {
     "fapiPrivateV3GetAccount": 5,
@@ -31,11 +31,11 @@ WEIGHTS = {
     "privateGetAccount": 20,
     "privateGetMyTrades": 20,
 }
-"""What each request weighs, in the pool of its kind of account; a test holds it against the headers."""
+"""The weight of each request, in its market's pool; a test compares it with the exchange's headers."""
 
 _INCOME_PAGE = 1000
 _STEP_BACK = 1000
-"""Ids of a symbol's trades count up over all accounts; those of one order's fills follow each other closely."""
+"""A symbol's trade ids rise over all accounts; those of one order's fills lie close together."""
 
 _SPAN_MS = 7 * 24 * 3600 * 1000 - 1
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB")
@@ -43,7 +43,7 @@ _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFill:
-    """One fill of the account's; prices and money in the quote asset, the fee in its own."""
+    """One fill of the account; prices and amounts of money in the quote asset, the fee in `fee_currency`."""
 
     trade_id: int
     order_id: str
@@ -57,15 +57,15 @@ class AccountFill:
     fee: Decimal
     fee_currency: str
     realized_pnl: Decimal | None
-    """Before the fee; None on spot, where the exchange knows none."""
+    """Before the fee; None on spot, where the exchange reports none."""
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class AccountLook:
-    """What an account holds, and a mark that changes with whatever is traded."""
+class AccountHoldings:
+    """The assets and positions of an account, and a fingerprint that changes with every trade."""
 
-    mark: str
+    fingerprint: str
     amounts: dict[str, Decimal]
     """By asset, without zeros."""
     positions: frozenset[str]
@@ -78,10 +78,10 @@ class FuturesFills:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.weight = 0
-        """What its requests have weighed so far."""
+        """Total weight of its requests so far."""
 
-    async def look(self) -> AccountLook:
-        """Return what the account holds."""
+    async def holdings(self) -> AccountHoldings:
+        """Return the assets and positions that the account holds."""
         account = await self._get("fapiPrivateV3GetAccount")
         amounts = _without_zeros({one["asset"]: Decimal(one["walletBalance"]) for one in account["assets"]})
         positions = {
@@ -89,7 +89,7 @@ class FuturesFills:
             for one in account["positions"]
             if Decimal(one["positionAmt"])
         }
-        return AccountLook(_mark_of(amounts, sorted(positions.items())), amounts, frozenset(positions))
+        return AccountHoldings(_fingerprint_of(amounts, sorted(positions.items())), amounts, frozenset(positions))
 
     async def traded_symbols(self, since: datetime, until: datetime) -> set[str]:
         """Return the symbols whose trades changed the wallet between two times."""
@@ -99,7 +99,7 @@ class FuturesFills:
             while True:
                 params = {"startTime": start_ms, "endTime": end_ms, "page": page, "limit": _INCOME_PAGE}
                 rows = await self._get("fapiPrivateGetIncome", **params)
-                # Funding is paid for what is held, not for what is traded.
+                # Funding is paid on positions, not on trades.
                 symbols |= {row["symbol"] for row in rows if row["symbol"] and row["incomeType"] != "FUNDING_FEE"}
                 if len(rows) < _INCOME_PAGE:
                     break
@@ -107,7 +107,7 @@ class FuturesFills:
         return symbols
 
     async def first_id(self, symbol: str, since: datetime, until: datetime) -> int | None:
-        """Return the id of the first fill between two times, None where there is none."""
+        """Return the id of the first fill between two times, or None."""
         for start_ms, end_ms in _spans(to_ms(since), to_ms(until)):
             first = await self._first_id_within(symbol, start_ms, end_ms)
             if first is not None:
@@ -116,17 +116,17 @@ class FuturesFills:
 
     async def _first_id_within(self, symbol: str, start_ms: int, end_ms: int) -> int | None:
         first = None
-        # A span with more fills than a page holds may show its newest ones: the search goes on before them.
+        # A full page may hold the newest fills of the span: the search goes on before them.
         while start_ms <= end_ms and (rows := await self._between(symbol, start_ms, end_ms)):
             first, at_ms = int(rows[0]["id"]), int(rows[0]["time"])
             if len(rows) < PAGE:
                 break
-            first = await self._first_id_of_moment(symbol, first, at_ms)
+            first = await self._first_id_at(symbol, first, at_ms)
             end_ms = at_ms - 1
         return first
 
-    async def _first_id_of_moment(self, symbol: str, first: int, at_ms: int) -> int:
-        """Return the first id of a moment that may have more fills than a page holds: those of one large order."""
+    async def _first_id_at(self, symbol: str, first: int, at_ms: int) -> int:
+        """Return the first id at a moment, which may have more fills than a page holds: those of one large order."""
         while True:
             params = {"symbol": symbol, "fromId": max(first - _STEP_BACK, 0), "limit": PAGE}
             rows = await self._get("fapiPrivateGetUserTrades", **params)
@@ -136,9 +136,9 @@ class FuturesFills:
             first = min(earlier)
 
     async def fills(self, symbol: str, *, from_id: int, limit: int) -> list[AccountFill]:
-        """Return the symbol's next fills from an id on, oldest first."""
+        """Return the symbol's fills from an id on, oldest first, `limit` at most."""
         rows = await self._get("fapiPrivateGetUserTrades", symbol=symbol, fromId=from_id, limit=limit)
-        name, quote = _named(self._client, symbol)
+        name, quote = _name_and_quote(self._client, symbol)
         return [
             _fill(row, name=name, quote=quote, side=Side(row["side"]), realized_pnl=Decimal(row["realizedPnl"]))
             for row in _in_order(rows)
@@ -159,14 +159,14 @@ class SpotFills:
     def __init__(self, client: Any) -> None:
         self._client = client
         self.weight = 0
-        """What its requests have weighed so far."""
+        """Total weight of its requests so far."""
 
-    async def look(self) -> AccountLook:
-        """Return what the account holds, free and locked."""
+    async def holdings(self) -> AccountHoldings:
+        """Return the assets that the account holds, free and locked."""
         account = await self._get("privateGetAccount")
         totals = {one["asset"]: Decimal(one["free"]) + Decimal(one["locked"]) for one in account["balances"]}
         amounts = _without_zeros(totals)
-        return AccountLook(_mark_of(amounts, account.get("updateTime")), amounts, frozenset())
+        return AccountHoldings(_fingerprint_of(amounts, account.get("updateTime")), amounts, frozenset())
 
     def pairs(self) -> dict[str, tuple[str, str]]:
         """Return every listed pair: the exchange's name, and the base and quote assets."""
@@ -174,9 +174,9 @@ class SpotFills:
         return {market["id"]: (market["base"], market["quote"]) for market in markets}
 
     async def fills(self, symbol: str, *, from_id: int, limit: int) -> list[AccountFill]:
-        """Return the pair's next fills from an id on, oldest first."""
+        """Return the pair's fills from an id on, oldest first, `limit` at most."""
         rows = await self._get("privateGetMyTrades", symbol=symbol, fromId=from_id, limit=limit)
-        name, quote = _named(self._client, symbol)
+        name, quote = _name_and_quote(self._client, symbol)
         return [
             _fill(row, name=name, quote=quote, side=Side.BUY if row["isBuyer"] else Side.SELL, realized_pnl=None)
             for row in _in_order(rows)
@@ -198,15 +198,15 @@ def _without_zeros(amounts: dict[str, Decimal]) -> dict[str, Decimal]:
     return {asset: amount for asset, amount in amounts.items() if amount}
 
 
-def _mark_of(amounts: dict[str, Decimal], also: Any) -> str:
-    text = json.dumps([sorted((asset, str(amount)) for asset, amount in amounts.items()), also])
+def _fingerprint_of(amounts: dict[str, Decimal], state: Any) -> str:
+    text = json.dumps([sorted((asset, str(amount)) for asset, amount in amounts.items()), state])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _named(client: Any, venue_symbol: str) -> tuple[str, str]:
-    """Return a symbol's documented name and its quote asset, also of one that is no longer listed."""
+def _name_and_quote(client: Any, venue_symbol: str) -> tuple[str, str]:
+    """Return a symbol's documented name and its quote asset, also for one that is no longer listed."""
     for market in client.markets_by_id.get(venue_symbol, []):
-        # A perpetual contract goes by its pair; a dated one keeps its date.
+        # A perpetual contract is named by its pair; a dated one keeps its date.
         return str(market["symbol"]).removesuffix(f":{market['settle']}"), str(market["quote"])
     quote = next((one for one in _QUOTES if venue_symbol.endswith(one)), "")
     return (f"{venue_symbol.removesuffix(quote)}/{quote}", quote) if quote else (venue_symbol, "")

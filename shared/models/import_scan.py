@@ -1,4 +1,4 @@
-"""Table `import_scans`: how far it has been found out which symbols were traded with an exchange key."""
+"""Table `import_scans`: how far the search for traded symbols has come, per exchange key."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from shared.models.base import Table, conditional_write, table_name
 
 
 class ImportScan(Table):
-    """One key that its owner trades with."""
+    """The search for the symbols of one MANUAL key."""
 
     class Meta:
         table_name = table_name("import_scans")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     scanned_until = TimeAttribute()
-    """Futures: every symbol that was traded until then is found and imported."""
-    mark = UnicodeAttribute()
-    """A fingerprint of the account as it was last seen: while it stays the same, nothing was traded."""
+    """Futures: every symbol that was traded until then has been found and imported."""
+    fingerprint = UnicodeAttribute(attr_name="mark")
+    """Of the account's holdings at the last check: while it stays the same, nothing was traded."""
     quiet = BooleanAttribute(default=False)
-    """The account was looked at twice with this mark: what was traded until then has been shown."""
+    """Two checks in a row found this fingerprint: the exchange's lists show everything that was traded before."""
     amounts: JSONAttribute = JSONAttribute(default=dict)
-    """Spot: what the account held of each asset that it ever held, when it was last quiet."""
+    """Spot: the amounts when the account was last quiet, of every asset that it ever held."""
     swept = UnicodeAttribute(default="")
-    """Spot: the last pair that was asked in turn."""
+    """Spot: the last pair that was queried in turn."""
     sweep_left = IntegerAttribute(default=0)
-    """Spot: how many pairs are still to be asked since something was traded."""
-    looked_at = TimeAttribute()
+    """Spot: number of pairs that remain to be queried since the last trade."""
+    checked_at = TimeAttribute(attr_name="looked_at")
 
     def replace(self, before: ImportScan | None) -> None:
-        """Store this in place of what was read before; another worker's that came between stays."""
+        """Store this in place of `before`; a record that another worker has written meanwhile stays."""
         condition: Any = ImportScan.api_key_id.does_not_exist()
         if before is not None:
-            condition = ImportScan.looked_at == before.looked_at
+            condition = ImportScan.checked_at == before.checked_at
         with conditional_write():
             self.save(condition=condition)
