@@ -1,6 +1,6 @@
 """Converts ccxt's unified structures to the documented shapes of the API, by tables of fields. Floats end here.
 
-Only documented fields come through, in the documented order, and what has no value is left out, as the examples do.
+Only documented fields are returned, in the documented order, without those that have no value, as in the examples.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ def _or_empty(name: str) -> Source:
 
 
 def _collateral(position: Mapping[str, Any]) -> Any:
-    """ccxt reckons it from the liquidation price; a position that is safe at any price has none, and gets 0.
+    """Return ccxt's collateral, or a long position's value at entry where ccxt has none.
 
-    The documentation's example is such a position: its collateral is what the reckoning gives at a liquidation price
-    of 0, the value at entry.
+    ccxt computes it from the liquidation price, and returns 0 for a position that no price liquidates. The
+    documentation's example is such a position, and shows the collateral for a liquidation price of 0: the value at
+    entry.
     """
     if position.get("collateral") or position.get("side") != "long" or position.get("entryPrice") is None:
         return position.get("collateral")
@@ -77,8 +78,8 @@ def _margin_ratio(position: Mapping[str, Any]) -> Any:
     return _plain(ratio.quantize(_RATIO_STEP, ROUND_HALF_UP))
 
 
-def _in_order(fee: Mapping[str, Any] | None, *names: str) -> dict[str, Any] | None:
-    """Return the documented fields of a fee; None for one that the exchange did not say."""
+def _fee_fields(fee: Mapping[str, Any] | None, *names: str) -> dict[str, Any] | None:
+    """Return the documented fields of a fee; None if the exchange returned no fee."""
     if not fee or fee.get("cost") is None:
         return None
     return {name: fee.get(name) for name in names}
@@ -148,18 +149,18 @@ TRADE: Fields = {
     "datetime": _same("datetime"),
     "symbol": _symbol,
     **{name: _same(name) for name in ("id", "order", "side", "takerOrMaker", "price", "amount", "cost")},
-    "fee": lambda trade: _in_order(trade.get("fee"), "cost", "currency"),
-    "fees": lambda trade: [_in_order(fee, "currency", "cost") for fee in trade.get("fees") or []],
+    "fee": lambda trade: _fee_fields(trade.get("fee"), "cost", "currency"),
+    "fees": lambda trade: [_fee_fields(fee, "currency", "cost") for fee in trade.get("fees") or []],
 }
 
-_KEPT_OF_TRIGGERED = ("clientOrderId", "stopPrice", "triggerPrice", "reduceOnly")
-"""What a triggered conditional order was placed with, and the order that it became does not say."""
+_COPIED_FROM_CONDITIONAL = ("clientOrderId", "stopPrice", "triggerPrice", "reduceOnly")
+"""Fields of a triggered conditional order that the regular order which it became lacks."""
 
 BALANCE: Fields = {name: _or_zero(name) for name in ("free", "used", "total")}
 
 
 def to_documented(item: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
-    """Return the documented fields of one ccxt structure, exact numbers, what is None left out."""
+    """Return the documented fields of one ccxt structure, with exact numbers and without None."""
     found = {name: _exact(source(item)) for name, source in fields.items()}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -182,23 +183,23 @@ def _exact(value: Any) -> Any:
 def one_per_order(
     regular: Iterable[Mapping[str, Any]], conditional: Iterable[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Return a history with each order once: a triggered conditional order fills as another, regular order.
+    """Return a history with each order once, although a triggered conditional order becomes another, regular order.
 
-    It is shown as the order that it became, whose id the trades name, under the client id that it was placed with and
-    with its trigger price, as the documentation's example of a stop does.
+    Such an order appears as the regular order, whose id the trades name, with the client id and the trigger price of
+    the conditional order, as in the documentation's example of a stop.
     """
     orders = {str(order["id"]): order for order in regular}
     for placed in conditional:
         actual_id = str(placed["info"].get("actualOrderId") or "")
         if actual_id in orders:
-            kept = {name: placed[name] for name in _KEPT_OF_TRIGGERED if placed.get(name)}
+            kept = {name: placed[name] for name in _COPIED_FROM_CONDITIONAL if placed.get(name)}
             orders[actual_id] = {**orders[actual_id], **kept}
         else:
-            # The two kinds are numbered apart: an id may stand for one of each.
+            # Regular and conditional orders are numbered separately, so both may have this id.
             orders[f"conditional {placed['id']}"] = placed
     return list(orders.values())
 
 
 def newest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return documented items, oldest first as the exchange has them, latest first; those without a time last."""
+    """Return documented items, which the exchange lists oldest first, newest first; those without a time last."""
     return sorted(items, key=lambda item: item.get("timestamp") or 0)[::-1]

@@ -1,6 +1,6 @@
 """One account on USD-M futures, as the order executor trades it. Sends and reads; decides nothing.
 
-Requests go by ccxt's raw methods: their answers are texts, so that no price or amount passes through a float.
+Requests use ccxt's raw methods, whose numbers are texts, so that no price or amount passes through a float.
 Every method raises our ExchangeError classes only.
 """
 
@@ -35,7 +35,7 @@ from shared.trading.position_accounting import Fill
 
 READ_TIMEOUT_S = history.READ_TIMEOUT_S
 ORDER_TIMEOUT_S = 1.5
-"""A request that places something: after this its outcome is looked up, well inside the bound for a naked position."""
+"""Of a request that places an order; then its outcome is looked up, well within the bound for a naked position."""
 
 LOOK_UP_TIMEOUT_S = 1.0
 
@@ -44,30 +44,30 @@ MARGIN_ASSET = "USDT"
 
 
 def is_conditional(order_type: OrderType) -> bool:
-    """Tell whether the exchange keeps orders of this type among its algo orders (refused with -4120 elsewhere)."""
+    """Return whether orders of this type are algo orders at the exchange (elsewhere they are refused with -4120)."""
     return order_type in _CONDITIONAL
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """A write's timestamp by the exchange's clock, and how long after it the exchange still carries it out."""
+    """A write's timestamp by the exchange's clock, and how long after it the exchange still executes it."""
 
     timestamp_ms: int
     recv_window_ms: int
 
     @property
     def expires_ms(self) -> int:
-        """From here on the exchange refuses the write."""
+        """The time from which the exchange refuses the write."""
         return self.timestamp_ms + self.recv_window_ms
 
     @property
     def parameters(self) -> dict[str, int]:
-        """The exchange's names."""
+        """The stamp as request parameters."""
         return {"timestamp": self.timestamp_ms, "recvWindow": self.recv_window_ms}
 
 
 def now_ms() -> int:
-    """Return the exchange's time as far as we know, Unix milliseconds."""
+    """Return the exchange's time by the last measurement, in Unix milliseconds."""
     return server_clock.now_ms()
 
 
@@ -82,7 +82,7 @@ class FuturesAccount:
     async def open(
         cls, *, api_key: str, secret: str, margin_asset: str = MARGIN_ASSET, lane: str = DEFAULT_LANE
     ) -> FuturesAccount:
-        """Return the account behind a key; nothing is asked yet."""
+        """Return the account of a key; this sends no request."""
         client = await transport.open_client(
             transport.FuturesClient, api_key=api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=lane
         )
@@ -90,11 +90,11 @@ class FuturesAccount:
 
     @property
     def lane(self) -> str:
-        """The egress lane that its requests leave from."""
+        """The egress lane of its requests."""
         return str(self._client.lane)
 
     def take_refusal(self) -> ExchangeAuthorizationFailed | None:
-        """Return the last refusal of the key, once, whoever got over it."""
+        """Return the last refusal of the key and clear it, even if the request's caller handled it."""
         refusal: ExchangeAuthorizationFailed | None = self._client.refusal
         self._client.refusal = None
         return refusal
@@ -102,7 +102,7 @@ class FuturesAccount:
     # -- reading ---------------------------------------------------------------------------------------------------
 
     async def read(self, symbol: str) -> AccountView:
-        """Read all that an entry depends on, in one round trip: the requests go out side by side."""
+        """Read everything that an entry depends on, with concurrent requests."""
         name = venue_symbol(symbol)
         account, config, symbol_config, orders, brackets, price, permissions = await asyncio.gather(
             self._get("fapiPrivateV3GetAccount"),
@@ -126,9 +126,9 @@ class FuturesAccount:
         )
 
     async def inspect(self, *, margin_assets: Collection[str]) -> KeyView:
-        """Read what a key may do and how its account is set up: 11 of an address's weight, and 1 of the wallet's.
+        """Read a key's permissions and its account's setup (weight 11 on futures, 1 on `sapi`).
 
-        A key without futures is refused everything but its permissions, so these are read first.
+        A key without futures may read nothing but its permissions, so these are read first.
         """
         permissions, offset_ms = await asyncio.gather(
             self._get("sapiGetAccountApiRestrictions"), self._measure_clock_offset_ms()
@@ -152,7 +152,7 @@ class FuturesAccount:
         return await symbol_filters(self._client, symbol)
 
     async def is_trading(self, symbol: str) -> bool:
-        """Tell whether the symbol takes new orders."""
+        """Return whether the symbol accepts new orders."""
         return await is_trading(self._client, symbol)
 
     async def market_price(self, symbol: str) -> Decimal:
@@ -171,7 +171,7 @@ class FuturesAccount:
         return responses.asset_of(account, self._margin_asset).wallet_balance
 
     async def open_orders(self, symbol: str) -> tuple[OrderView, ...]:
-        """Return every standing order on the symbol, regular and conditional (two lists at this exchange)."""
+        """Return every standing order on the symbol, regular and conditional (the exchange lists them separately)."""
         name = venue_symbol(symbol)
         regular, conditional = await asyncio.gather(
             self._get("fapiPrivateGetOpenOrders", symbol=name), self._get("fapiPrivateGetOpenAlgoOrders", symbol=name)
@@ -181,7 +181,7 @@ class FuturesAccount:
     async def find_order(
         self, symbol: str, client_order_id: str, *, conditional: bool, timeout_s: float = LOOK_UP_TIMEOUT_S
     ) -> OrderView | None:
-        """Return the order with this client id, or None: not known (yet), which said once proves nothing."""
+        """Return the order with this client id, or None if the exchange does not know it yet: once proves nothing."""
         name, params = "fapiPrivateGetAlgoOrder", {"clientAlgoId": client_order_id}
         if not conditional:
             name = "fapiPrivateGetOrder"
@@ -193,7 +193,7 @@ class FuturesAccount:
         return responses.algo_view(answer) if conditional else responses.order_view(answer)
 
     async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
-        """Return a regular order by the exchange's own id, or None: not known (yet)."""
+        """Return a regular order by the exchange's own id, or None if the exchange does not know it yet."""
         try:
             answer = await self._get("fapiPrivateGetOrder", symbol=venue_symbol(symbol), orderId=exchange_order_id)
         except OrderUnknown:
@@ -203,8 +203,8 @@ class FuturesAccount:
     async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
         """Return every fill on the symbol since a time, by the exchange's number and in its order.
 
-        They name their order by its exchange id only, and a triggered conditional order fills as another order than the
-        one that was placed.
+        A fill names its order by the exchange's id only, and a triggered conditional order fills under the id of the
+        regular order that it became.
         """
         rows = await history.trades(self._client, symbol, to_ms(since), now_ms())
         return {int(row["id"]): responses.fill(row) for row in rows}
@@ -220,7 +220,7 @@ class FuturesAccount:
         return [responses.funding_payment(row) for row in rows]
 
     async def price_of_asset(self, asset: str) -> Decimal | None:
-        """Return the last price of an asset in the margin asset; None where no contract trades between the two."""
+        """Return the last price of an asset in the margin asset; None if no contract trades the pair."""
         if asset == self._margin_asset:
             return Decimal(1)
         try:
@@ -229,11 +229,11 @@ class FuturesAccount:
             return None
 
     async def server_time_ms(self) -> int:
-        """Return the exchange's clock, Unix milliseconds."""
+        """Return the exchange's time, Unix milliseconds."""
         return int((await self._get("fapiPublicGetTime"))["serverTime"])
 
     async def _measure_clock_offset_ms(self) -> int:
-        """Return the exchange's clock minus this machine's, half a round trip allowed for."""
+        """Return the exchange's clock minus this machine's at half the round trip."""
         asked_ms = time.time_ns() // 1_000_000
         server_ms = await self.server_time_ms()
         return server_ms - (asked_ms + time.time_ns() // 1_000_000) // 2
@@ -249,10 +249,7 @@ class FuturesAccount:
         stamp: Stamp,
         timeout_s: float = ORDER_TIMEOUT_S,
     ) -> OrderView:
-        """Place one order, once.
-
-        An order whose client id stands already is taken for what it is: placed by an earlier request of ours.
-        """
+        """Place one order, or return the order that an earlier request placed under the same client id."""
         conditional = is_conditional(order.type)
         params = _request(symbol, order, client_order_id=client_order_id) | stamp.parameters
         method = "fapiPrivatePostAlgoOrder" if conditional else "fapiPrivatePostOrder"
@@ -269,7 +266,7 @@ class FuturesAccount:
     async def place_batch(
         self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, stamp: Stamp
     ) -> list[BatchAnswer]:
-        """Place up to five plain orders in one request; each has its own answer, in the order given."""
+        """Place up to five regular orders in one request; return one answer for each, in the same order."""
         requests = [_request(symbol, order, client_order_id=client_id) for client_id, order in orders]
         params = {"batchOrders": requests} | stamp.parameters
         answers = await transport.call(self._client, "fapiPrivatePostBatchOrders", params, timeout_s=ORDER_TIMEOUT_S)
@@ -281,7 +278,7 @@ class FuturesAccount:
         ]
 
     async def cancel(self, symbol: str, order: OrderView, *, stamp: Stamp) -> bool:
-        """Cancel a standing order; False when it did not stand any more (filled, triggered or cancelled before)."""
+        """Cancel a standing order; return False if it was filled, triggered or cancelled before."""
         name, params = "fapiPrivateDeleteAlgoOrder", {"algoId": order.exchange_order_id}
         if not order.conditional:
             name = "fapiPrivateDeleteOrder"
@@ -305,7 +302,7 @@ def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[
     else:
         params["newClientOrderId"] = client_order_id
     if order.close_position:
-        params["closePosition"] = "true"  # with it the exchange wants neither an amount nor reduceOnly
+        params["closePosition"] = "true"  # excludes an amount and reduceOnly
     else:
         params["quantity"] = _digits(order.amount)
         if order.reduce_only:
@@ -319,7 +316,7 @@ def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[
     if order.activation_price is not None:
         params["activatePrice"] = _digits(order.activation_price)
     if order.leg in {Leg.ENTRY, Leg.CLOSE, Leg.FLATTEN}:
-        params["newOrderRespType"] = "RESULT"  # the answer to a market order then says what filled
+        params["newOrderRespType"] = "RESULT"  # so that the response to a market order contains its fill
     return params
 
 

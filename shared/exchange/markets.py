@@ -1,4 +1,4 @@
-"""The exchange's markets: names, filters, leverage brackets. Kept for an hour per process, for every account."""
+"""The exchange's markets: names, filters, leverage brackets. Cached for an hour per process, for every account."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.exchange import responses, transport
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 
-KEEP_FOR_S = 3600.0
+CACHE_TTL_S = 3600.0
 
 _filters: dict[str, SymbolFilters] = {}
 _trading: set[str] = set()
@@ -25,7 +25,7 @@ def venue_symbol(symbol: str) -> str:
 
 
 async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
-    """Return the symbol's filters, also while its trading is paused; raise NotFound when it is no perpetual here."""
+    """Return the symbol's filters, also while its trading is paused; raise NotFound if it is no perpetual contract."""
     global _filters_until  # noqa: PLW0603 - one cache per process
     if symbol not in _filters or time.monotonic() >= _filters_until:
         answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=10.0)
@@ -39,7 +39,7 @@ async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
         _filters.update(fresh)
         _trading.clear()
         _trading.update(trading)
-        _filters_until = time.monotonic() + KEEP_FOR_S
+        _filters_until = time.monotonic() + CACHE_TTL_S
     if symbol not in _filters:
         raise NotFound(f"{symbol} is not listed")
     return _filters[symbol]
@@ -53,12 +53,12 @@ async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, 
     name = venue_symbol(symbol)
     answer = await transport.call(client, "fapiPrivateGetLeverageBracket", {"symbol": name}, timeout_s=5.0)
     found = responses.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)
-    _brackets[symbol] = (time.monotonic() + KEEP_FOR_S, found)
+    _brackets[symbol] = (time.monotonic() + CACHE_TTL_S, found)
     return found
 
 
 async def is_trading(client: Any, symbol: str) -> bool:
-    """Tell whether the symbol takes new orders."""
+    """Return whether the symbol accepts new orders."""
     try:
         await symbol_filters(client, symbol)
     except NotFound:

@@ -47,7 +47,7 @@ class AssetBalance:
 
 
 def order_view(order: dict[str, Any]) -> OrderView:
-    """Return a regular order (New Order, Query Order, Open Orders)."""
+    """Return the view of a regular order (New Order, Query Order, Open Orders)."""
     average = _decimal(order.get("avgPrice"))
     return OrderView(
         client_order_id=str(order["clientOrderId"]),
@@ -69,7 +69,7 @@ def order_view(order: dict[str, Any]) -> OrderView:
 
 
 def algo_view(order: dict[str, Any]) -> OrderView:
-    """Return a conditional order (New Algo Order, Query Algo Order, Open Algo Orders)."""
+    """Return the view of a conditional order (New Algo Order, Query Algo Order, Open Algo Orders)."""
     actual = str(order.get("actualOrderId") or "")
     average = _decimal(order.get("actualPrice") or order.get("avgPrice"))
     return OrderView(
@@ -92,7 +92,7 @@ def algo_view(order: dict[str, Any]) -> OrderView:
 
 
 def batch_answer(answer: dict[str, Any], *, client_order_id: str) -> BatchAnswer:
-    """Return one element of a Place Multiple Orders answer: an order, or a code and a text."""
+    """Return one element of a Place Multiple Orders response: an order, or a code and a text."""
     if "orderId" in answer:
         return BatchAnswer(client_order_id=client_order_id, order=order_view(answer))
     return BatchAnswer(
@@ -101,7 +101,7 @@ def batch_answer(answer: dict[str, Any], *, client_order_id: str) -> BatchAnswer
 
 
 def fill(trade: dict[str, Any]) -> Fill:
-    """Return one entry of the Account Trade List; it names its order by the exchange's id only."""
+    """Return one entry of the Account Trade List, which has no client order id."""
     return Fill(
         order_id=str(trade["orderId"]),
         client_order_id="",
@@ -121,7 +121,7 @@ def funding_payment(income: dict[str, Any]) -> FundingPayment:
 
 
 def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
-    """Return one asset of Account Information V3; an asset that is not listed is empty."""
+    """Return one asset of Account Information V3, with zeros if it is not listed."""
     for item in account["assets"]:
         if item["asset"] == asset:
             return AssetBalance(
@@ -133,11 +133,11 @@ def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
 
 
 def account_setup(*, config: dict[str, Any], permissions: dict[str, Any]) -> AccountSetup:
-    """Return the setup from Futures Account Configuration and Get API Key Permission; what is missing is off."""
+    """Return the setup from Futures Account Configuration and Get API Key Permission; a missing flag is off."""
     return AccountSetup(
         can_trade=_true(config.get("canTrade")),
         futures_enabled=_true(permissions.get("enableFutures")),
-        # The account's own `canWithdraw` is true for every ordinary account: the key's permission counts.
+        # The account's own `canWithdraw` is true for every ordinary account; the key's permission decides.
         withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
         portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
         hedge_mode=_true(config.get("dualSidePosition")),
@@ -158,7 +158,7 @@ def account_view(
     symbol: str,
     margin_asset: str,
 ) -> AccountView:
-    """Return the view of one account and symbol from the answers of one round of reads."""
+    """Return the view of one account and symbol from the responses of `FuturesAccount.read`."""
     balance = asset_of(account, margin_asset)
     held = [_decimal(p["positionAmt"]) for p in account["positions"] if p["symbol"] == symbol]
     own = next(item for item in symbol_config if item["symbol"] == symbol)
@@ -178,7 +178,7 @@ def account_view(
 
 
 def symbol_filters(market: dict[str, Any], *, symbol: str) -> SymbolFilters:
-    """Return one symbol of Exchange Information as the trading core reads it."""
+    """Return the filters of one symbol of Exchange Information."""
     filters = {item["filterType"]: item for item in market["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market_lot = filters.get("MARKET_LOT_SIZE", lot)

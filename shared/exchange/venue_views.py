@@ -19,17 +19,17 @@ class VenueStatus(StrEnum):
     OPEN = "OPEN"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     TRIGGERED = "TRIGGERED"
-    """A conditional order that became (or is becoming) a regular one: follow `actual_order_id`."""
+    """A conditional order that became (or is becoming) a regular one, `actual_order_id`."""
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"
     REJECTED = "REJECTED"
     UNKNOWN = "UNKNOWN"
-    """A status that this code does not know; what it filled is known all the same."""
+    """A status that this code does not know; the filled amount is known all the same."""
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the order can still do something by itself."""
+        """Whether the order can still be filled."""
         return self in {VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED}
 
 
@@ -46,11 +46,11 @@ class OrderView:
     amount: Decimal
     filled: Decimal
     average: Decimal | None
-    """Average fill price; None when nothing was filled or the exchange did not say."""
+    """Average fill price; None without a fill, or if the exchange did not return it."""
     price: Decimal | None
-    """Its limit; None for a market order."""
+    """Limit price; None for a market order."""
     trigger_price: Decimal | None
-    """Of a conditional order; None of a trailing one."""
+    """Of a conditional order; None for a trailing stop."""
     reduce_only: bool
     close_position: bool
     actual_order_id: str | None
@@ -59,13 +59,13 @@ class OrderView:
 
     @property
     def remaining(self) -> Decimal:
-        """What it can still fill."""
+        """The amount that it can still fill."""
         return self.amount - self.filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAnswer:
-    """The exchange's answer to one order of a batch: taken, or refused with a code."""
+    """The exchange's answer to one order of a batch: accepted, or refused with a code."""
 
     client_order_id: str
     order: OrderView | None
@@ -75,26 +75,26 @@ class BatchAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyView:
-    """What a key may do and how its account is set up, whatever the symbol."""
+    """A key's permissions and its account's setup, independent of a symbol."""
 
     setup: AccountSetup
     wallet_balance: Decimal | None
-    """The largest of the margin assets'; None when a key without futures could not read it."""
+    """The largest of the margin assets' balances; None if a key without futures could not read it."""
     clock_offset_ms: int
     """The exchange's clock minus ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """Everything that an entry on one symbol depends on, from one round of reads."""
+    """Everything that an entry on one symbol depends on, read together."""
 
     wallet_balance: Decimal
     margin_balance: Decimal
     available_margin: Decimal
     position_amount: Decimal
-    """Signed base amount on the symbol: negative is short."""
+    """Signed base amount on the symbol; negative is short."""
     open_orders: tuple[OrderView, ...]
-    """Regular and conditional orders that stand on the symbol."""
+    """Standing orders on the symbol, regular and conditional."""
     leverage: Decimal
     margin_mode: MarginMode
     brackets: tuple[LeverageBracket, ...]
@@ -102,7 +102,7 @@ class AccountView:
     setup: AccountSetup
 
     def state(self, *, maintenance_margin_rate: Decimal, bracket_notional_cap: Decimal) -> AccountState:
-        """Return the part that sizing reads."""
+        """Return the values that sizing needs."""
         return AccountState(
             wallet_balance=self.wallet_balance,
             margin_balance=self.margin_balance,

@@ -1,6 +1,6 @@
-"""What requests weigh at the exchange (USD-M futures, weight per address and minute), and what an entry needs of it.
+"""The weights of the exchange's requests (USD-M futures, per address and minute), and the weight of an entry.
 
-Sources: the exchange's documentation of each endpoint. A test holds the sums against the headers of a real entry.
+Source: the exchange's documentation of each endpoint. A test compares the sums with the headers of a real entry.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 WINDOW_MS = 60_000
-"""The exchange counts by the minutes of its own clock."""
+"""The exchange counts weight by the minutes of its own clock."""
 
 ENTRY_SHARE_PCT = 60
-"""What entries may use of an address's weight; the rest is kept for exits and looks, which never ask."""
+"""The share of an address's weight for entries; the rest is left for exits and reconciliation, without reservation."""
 
 LOOK_UP = 1
 ENTRY_READS: Mapping[str, int] = MappingProxyType(
@@ -26,7 +26,7 @@ ENTRY_READS: Mapping[str, int] = MappingProxyType(
         "fapiPublicGetTickerPrice": 1,
     }
 )
-"""What is read before an entry (`sapiGetAccountApiRestrictions` counts in a pool of its own)."""
+"""The reads before an entry (`sapiGetAccountApiRestrictions` counts in another pool)."""
 
 ENTRY_WRITES: Mapping[str, int] = MappingProxyType(
     {
@@ -35,7 +35,7 @@ ENTRY_WRITES: Mapping[str, int] = MappingProxyType(
         "fapiPrivatePostBatchOrders": 5,
     }
 )
-"""The entry, its stop and trailing stop, its take-profits. Orders are counted per account, not per address."""
+"""The entry, its stop and trailing stop, and its take-profits. Single orders count per account, not per address."""
 
 ENTRY = sum(ENTRY_READS.values()) + LOOK_UP + sum(ENTRY_WRITES.values()) + LOOK_UP
-"""An entry with its exits: what was read, what is sent, and one look-up each of the entry and of the stop."""
+"""An entry with its exits: its reads, its writes, and one look-up each of the entry and of the stop."""

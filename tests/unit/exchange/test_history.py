@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.errors import OutcomeUnknown
-from shared.exchange.history import FUNDING_SPAN_MS, LIST_SPAN_MS, PAGE, spans, whole
+from shared.exchange.history import FUNDING_SPAN_MS, LIST_SPAN_MS, PAGE, fetch_all, spans
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 NOW_MS = 1_700_000_000_000
@@ -41,7 +41,7 @@ def read(times_ms: Sequence[int], *, newest: bool, span_ms: int = WEEK_MS) -> tu
         rows = [{"id": n} for n, at_ms in enumerate(times_ms) if first_ms <= at_ms <= last_ms]
         return rows[-PAGE:] if newest else rows[:PAGE]
 
-    rows = asyncio.run(whole(ask, 0, span_ms))
+    rows = asyncio.run(fetch_all(ask, 0, span_ms))
     return [row["id"] for row in rows], requests
 
 
