@@ -19,6 +19,7 @@ from local.stack.deploy import find, put_secrets, secrets_environment
 from local.stack.places import REGION, ROOT, Places, Ports
 from local.stack.running import SESSION_FILE
 from local.stripe.webhooks import sign
+from shared.queues import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,9 @@ def _empty_aws() -> Iterator[None]:
     os.environ["AWS_DEFAULT_REGION"] = REGION
     with mock_aws():
         sqs, kms = boto3.client("sqs"), boto3.client("kms")
-        for name in ("TRIGGERS", "ORDERS", "STRIPE_EVENTS"):
-            created = sqs.create_queue(QueueName=f"{name.lower()}.fifo", Attributes={"FifoQueue": "true"})
-            os.environ[f"{name}_QUEUE_URL"] = created["QueueUrl"]
-        for name in ("RECONCILE", "KEYS", "BALANCES", "IMPORTS", "NOTICES", "REPORTS"):
-            os.environ[f"{name}_QUEUE_URL"] = sqs.create_queue(QueueName=name.lower())["QueueUrl"]
+        for queue in Queue:
+            created = sqs.create_queue(QueueName=queue.value, Attributes={"FifoQueue": "true"} if queue.is_fifo else {})
+            os.environ[queue.url_variable] = created["QueueUrl"]
         os.environ["SECRETS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
         paging = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
         os.environ["PAGING_KEY_ID"] = paging["KeyMetadata"]["KeyId"]

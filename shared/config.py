@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+
+from shared.queues import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +16,7 @@ class Settings:
     """What template.yaml sets for every function; a name a function does not need may be empty."""
 
     table_prefix: str
-    triggers_queue_url: str
-    orders_queue_url: str
-    reconcile_queue_url: str
-    keys_queue_url: str
-    balances_queue_url: str
-    imports_queue_url: str
-    notices_queue_url: str
-    stripe_events_queue_url: str
-    reports_queue_url: str
+    queue_urls: Mapping[Queue, str]
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
@@ -73,15 +68,7 @@ def settings() -> Settings:
     env = os.environ
     return Settings(
         table_prefix=env.get("TABLE_PREFIX", "lockstep-"),
-        triggers_queue_url=env.get("TRIGGERS_QUEUE_URL", ""),
-        orders_queue_url=env.get("ORDERS_QUEUE_URL", ""),
-        reconcile_queue_url=env.get("RECONCILE_QUEUE_URL", ""),
-        keys_queue_url=env.get("KEYS_QUEUE_URL", ""),
-        balances_queue_url=env.get("BALANCES_QUEUE_URL", ""),
-        imports_queue_url=env.get("IMPORTS_QUEUE_URL", ""),
-        notices_queue_url=env.get("NOTICES_QUEUE_URL", ""),
-        stripe_events_queue_url=env.get("STRIPE_EVENTS_QUEUE_URL", ""),
-        reports_queue_url=env.get("REPORTS_QUEUE_URL", ""),
+        queue_urls={queue: env.get(queue.url_variable, "") for queue in Queue},
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),

@@ -18,6 +18,7 @@ from botocore.config import Config
 from shared.clock import from_iso, to_iso
 from shared.config import settings
 from shared.errors import LockstepError
+from shared.queues import Queue
 from shared.scheduling import DEAD_MAN_DELAYS_S
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def send_trigger(message: TriggerMessage, *, dedup_id: str, in_order: bool = Tru
     One that is sent on because its worker may have died is not `in_order`: the dead one's message would hold it back.
     """
     _sqs().send_message(
-        QueueUrl=settings().triggers_queue_url,
+        QueueUrl=_url(Queue.TRIGGERS),
         MessageBody=json.dumps(asdict(message)),
         MessageGroupId=message.strategy_id if in_order else dedup_id,
         MessageDeduplicationId=dedup_id,
@@ -225,7 +226,7 @@ def send_orders(messages: Sequence[OrderMessage], *, delivery: str) -> None:
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(settings().orders_queue_url, entries[start : start + _BATCH])
+        _send_batch(Queue.ORDERS, entries[start : start + _BATCH])
 
 
 def _group_of(message: OrderMessage, delivery: str) -> str:
@@ -236,12 +237,10 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     """Queue a look at an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
-    _sqs().send_message(
-        QueueUrl=settings().reconcile_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
-    )
+    _sqs().send_message(QueueUrl=_url(Queue.RECONCILE), MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s)
 
 
-def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int = 0, after_s: int = 0) -> None:
+def send_keys(messages: Sequence[KeyMessage], *, queue: Queue, over_s: int = 0, after_s: int = 0) -> None:
     """Queue looks at exchange keys, evenly over `over_s` seconds that begin after `after_s`; raise MessageNotSent.
 
     The last one is due in LONGEST_DELAY_S at most.
@@ -255,7 +254,7 @@ def send_keys(messages: Sequence[KeyMessage], *, queue_url: str, over_s: int = 0
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(queue_url, entries[start : start + _BATCH])
+        _send_batch(queue, entries[start : start + _BATCH])
 
 
 def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
@@ -266,13 +265,13 @@ def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
         for delay_s in DEAD_MAN_DELAYS_S
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(settings().reconcile_queue_url, entries[start : start + _BATCH])
+        _send_batch(Queue.RECONCILE, entries[start : start + _BATCH])
 
 
 def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
     """Queue an event of Stripe's, one at a time for each customer; repeats within five minutes are dropped by SQS."""
     _sqs().send_message(
-        QueueUrl=settings().stripe_events_queue_url,
+        QueueUrl=_url(Queue.STRIPE_EVENTS),
         MessageBody=json.dumps(asdict(message)),
         MessageGroupId=customer_id,
         MessageDeduplicationId=message.event_id,
@@ -281,9 +280,7 @@ def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
 
 def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
-    _sqs().send_message(
-        QueueUrl=settings().notices_queue_url, MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s
-    )
+    _sqs().send_message(QueueUrl=_url(Queue.NOTICES), MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s)
 
 
 def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
@@ -292,10 +289,10 @@ def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
         {"Id": str(number), "MessageBody": json.dumps(asdict(message))} for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(settings().reports_queue_url, entries[start : start + _BATCH])
+        _send_batch(Queue.REPORTS, entries[start : start + _BATCH])
 
 
-def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:
+def retry_soon(queue: Queue, pauses_s: Mapping[str, int]) -> None:
     """Let messages that failed (receipt handle → seconds) come again then, not after the visibility time-out.
 
     Until then a FIFO queue holds back what comes after them in their groups.
@@ -303,7 +300,7 @@ def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:
     handles = list(pauses_s.items())
     for start in range(0, len(handles), _BATCH):
         _sqs().change_message_visibility_batch(
-            QueueUrl=queue_url,
+            QueueUrl=_url(queue),
             Entries=[
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": pause_s}
                 for number, (handle, pause_s) in enumerate(handles[start : start + _BATCH])
@@ -311,16 +308,20 @@ def retry_soon(queue_url: str, pauses_s: Mapping[str, int]) -> None:
         )
 
 
-def _send_batch(queue_url: str, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
+def _send_batch(queue: Queue, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
     # SQS takes a batch in part: what failed is sent again, in order, so that no follower is lost between two retries.
     for attempt in range(_SEND_ATTEMPTS):
-        answer = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
+        answer = _sqs().send_message_batch(QueueUrl=_url(queue), Entries=entries)
         failed = {failure["Id"] for failure in answer.get("Failed", [])}
         if not failed:
             return
         entries = [entry for entry in entries if entry["Id"] in failed]
         time.sleep(0.05 * 2**attempt)
     raise MessageNotSent(f"{len(entries)} message(s) not taken")
+
+
+def _url(queue: Queue) -> str:
+    return settings().queue_urls[queue]
 
 
 def _fields(body: str, *names: str) -> dict[str, Any]:

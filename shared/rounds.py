@@ -12,6 +12,7 @@ from datetime import datetime
 
 from shared.messages import KeyMessage, send_keys
 from shared.models.exchange_key import LISTED_SHARDS, ExchangeKey
+from shared.queues import Queue
 
 RUN_MINUTES = 15
 SPREAD_S = 14 * 60
@@ -53,14 +54,14 @@ class Round:
         size = LISTED_SHARDS // self.runs
         return range(run * size, (run + 1) * size)
 
-    def queue_run(self, at: datetime, *, wanted: Callable[[ExchangeKey], bool], queue_url: str) -> int:
+    def queue_run(self, at: datetime, *, wanted: Callable[[ExchangeKey], bool], queue: Queue) -> int:
         """Queue a message for each wanted key of the run at this moment, evenly over the run; return how many.
 
         The keys that `wanted` is called with have what the listing index holds: id, types and lane.
         """
         listed = (key for shard in self.shards_at(at) for key in ExchangeKey.list_shard(shard))
         waiting = [KeyMessage(api_key_id=key.id, asked_at=at) for key in listed if wanted(key)]
-        send_keys(waiting, queue_url=queue_url, over_s=SPREAD_S)
+        send_keys(waiting, queue=queue, over_s=SPREAD_S)
         return len(waiting)
 
     def load(self, *, keys: int, weight: float, limit: int) -> Load:

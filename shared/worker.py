@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.errors import LockstepError
 from shared.messages import retry_soon
 from shared.observability import logger
+from shared.queues import Queue
 
 THREADS = 32
 """For blocking calls (`asyncio.to_thread`); Python's own default would be 6 on a Lambda."""
@@ -75,20 +76,20 @@ def batch_deadline_s(context: Invocation) -> float:
 
 
 def run_batch(
-    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue_url: str | None = None
+    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue: Queue | None = None
 ) -> dict[str, Any]:
     """Handle an SQS event on the event loop of this process; see `handle_batch`."""
-    return run_async(handle_batch(event, handle, deadline_s=deadline_s, queue_url=queue_url))
+    return run_async(handle_batch(event, handle, deadline_s=deadline_s, queue=queue))
 
 
 async def handle_batch(
-    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue_url: str | None = None
+    event: Mapping[str, Any], handle: Handle, *, deadline_s: float, queue: Queue | None = None
 ) -> dict[str, Any]:
     """Handle an SQS event and return which records failed, as ReportBatchItemFailures wants it.
 
     A record that raises, or is not done `deadline_s` seconds after the batch began, fails together with the later
     ones of its own group and no others. Returns at most GRACE_S after the deadline, whatever a record does. With a
-    `queue_url` what failed comes again after seconds; without, after the queue's visibility time-out of minutes.
+    `queue` what failed comes again after seconds; without, after the queue's visibility time-out of minutes.
     """
     groups: dict[str, list[Record]] = {}
     records = [_read(raw) for raw in event.get("Records", [])]
@@ -96,10 +97,10 @@ async def handle_batch(
         key = record.message_id if record.group_id is None else f"group {record.group_id}"
         groups.setdefault(key, []).append(record)
     failed = await _run_groups(list(groups.values()), handle, deadline_s=deadline_s)
-    if queue_url and failed:
+    if queue is not None and failed:
         again = {one.receipt_handle: _pause_s(one) for one in records if one.message_id in set(failed)}
         try:
-            await asyncio.to_thread(retry_soon, queue_url, again)
+            await asyncio.to_thread(retry_soon, queue, again)
         except (BotoCoreError, ClientError) as error:
             logger.warning("retry_not_hastened", error=type(error).__name__)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -10,7 +10,6 @@ from decimal import Decimal
 from functions.balance_recorder import maximum
 from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
-from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
 from shared.exchange import account_queries
 from shared.exchange.account_value import amounts_of, read_usd_value
@@ -20,6 +19,7 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.observability import count_outcome, logger
 from shared.pacing import IntervalPacer
+from shared.queues import Queue
 from shared.rounds import Round
 
 ROUND = Round(120)
@@ -37,7 +37,7 @@ pacer = IntervalPacer(interval_s=0.75)
 
 def queue_round(at: datetime) -> dict[str, int]:
     """Queue every active key whose turn it is in the day's round."""
-    keys = ROUND.queue_run(at, wanted=lambda _key: True, queue_url=settings().balances_queue_url)
+    keys = ROUND.queue_run(at, wanted=lambda _key: True, queue=Queue.BALANCES)
     logger.info("balances_queued", first_shard=ROUND.shards_at(at).start, keys=keys)
     return {"keys": keys}
 
@@ -50,7 +50,7 @@ def queue_user(user_id: str, *, at: datetime) -> dict[str, int]:
 def queue_keys(key_ids: Sequence[str], *, at: datetime) -> dict[str, int]:
     """Queue keys, now."""
     messages = [KeyMessage(api_key_id=key_id, asked_at=at) for key_id in key_ids]
-    send_keys(messages, queue_url=settings().balances_queue_url)
+    send_keys(messages, queue=Queue.BALANCES)
     logger.info("balances_queued", keys=len(messages))
     return {"keys": len(messages)}
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import datetime
 
 from shared.clock import utc_now
-from shared.config import settings
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError
 from shared.exchange import key_status, lanes
 from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
@@ -20,6 +19,7 @@ from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger
 from shared.pacing import IntervalPacer
+from shared.queues import Queue
 from shared.rounds import DAY_MINUTES, Round
 from shared.secrets import unseal
 from shared.trading.readiness import UNAUTHORIZED, judge_account
@@ -33,7 +33,7 @@ pacer = IntervalPacer(interval_s=1.5)
 
 def queue_inspections(at: datetime) -> dict[str, int]:
     """Queue a look at each key whose time it is; with the day's first run, count every lane's keys."""
-    keys = ROUND.queue_run(at, wanted=lambda key: key.trades_automatically, queue_url=settings().keys_queue_url)
+    keys = ROUND.queue_run(at, wanted=lambda key: key.trades_automatically, queue=Queue.KEYS)
     shard = ROUND.shards_at(at).start
     lanes = _count_keys() if shard == 0 else 0
     logger.info("inspections_queued", shard=shard, keys=keys, lanes=lanes)

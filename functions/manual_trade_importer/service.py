@@ -10,7 +10,6 @@ from functions.manual_trade_importer import keeping
 from functions.manual_trade_importer.collecting import SETTLED_AFTER, Collected, collect
 from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
-from shared.config import settings
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
 from shared.exchange.account_value import latest_prices
@@ -21,6 +20,7 @@ from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
 from shared.observability import count_outcome, logger
 from shared.pacing import WeightPacer
+from shared.queues import Queue
 from shared.rounds import Round
 from shared.trading.valuation import DOLLARS
 
@@ -34,14 +34,14 @@ pacer = WeightPacer(weight_per_minute=480)
 
 def queue_round(at: datetime) -> dict[str, int]:
     """Queue every active MANUAL key whose turn it is in the hour."""
-    keys = ROUND.queue_run(at, wanted=_is_manual, queue_url=settings().imports_queue_url)
+    keys = ROUND.queue_run(at, wanted=_is_manual, queue=Queue.IMPORTS)
     logger.info("imports_queued", first_shard=ROUND.shards_at(at).start, keys=keys)
     return {"keys": keys}
 
 
 def queue_key(key_id: str, *, at: datetime) -> dict[str, int]:
     """Queue one key, now."""
-    send_keys([KeyMessage(api_key_id=key_id, asked_at=at)], queue_url=settings().imports_queue_url)
+    send_keys([KeyMessage(api_key_id=key_id, asked_at=at)], queue=Queue.IMPORTS)
     return {"keys": 1}
 
 
@@ -85,7 +85,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
         # By then what was imported now is settled, so that the next run begins after it.
         rest = KeyMessage(api_key_id=key.id, asked_at=utc_now())
         after_s = int(SETTLED_AFTER.total_seconds())
-        await asyncio.to_thread(send_keys, [rest], queue_url=settings().imports_queue_url, after_s=after_s)
+        await asyncio.to_thread(send_keys, [rest], queue=Queue.IMPORTS, after_s=after_s)
 
 
 def _is_manual(key: ExchangeKey) -> bool:

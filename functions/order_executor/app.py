@@ -8,6 +8,7 @@ from typing import Any
 from functions.order_executor import accounts, service
 from shared.config import settings
 from shared.messages import read_order_message
+from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 if settings().in_lambda:
@@ -23,4 +24,4 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
     async def handle(record: Record) -> None:
         await service.handle(read_order_message(record.body), ends_at_s=ends_at_s)
 
-    return run_batch(event, handle, deadline_s=deadline_s, queue_url=settings().orders_queue_url)
+    return run_batch(event, handle, deadline_s=deadline_s, queue=Queue.ORDERS)

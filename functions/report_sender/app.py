@@ -12,15 +12,15 @@ from typing import Any, assert_never
 
 from functions.report_sender import service
 from shared.clock import utc_now
-from shared.config import settings
 from shared.messages import Report, ReportMessage, ReportPageMessage, read_report_message
+from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch of pages and users, or, called by a schedule, queue the first page."""
     if "Records" in event:
-        return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().reports_queue_url)
+        return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue=Queue.REPORTS)
     before = date.fromisoformat(event["before"]) if "before" in event else utc_now().date()
     period = service.start_reports(Report(event["report"]), before=before)
     return {"period": None if period is None else period.cause}

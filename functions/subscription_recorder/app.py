@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from functions.subscription_recorder.service import apply_event
-from shared.config import settings
 from shared.messages import read_stripe_event_message
+from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
@@ -18,7 +18,7 @@ def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, A
         event,
         _handle,
         deadline_s=batch_deadline_s(context),
-        queue_url=settings().stripe_events_queue_url,
+        queue=Queue.STRIPE_EVENTS,
     )
 
 

@@ -10,6 +10,7 @@ from shared import messages
 from shared.config import settings
 from shared.messages import read_trigger_message
 from shared.models import base
+from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 if settings().in_lambda:
@@ -20,7 +21,7 @@ if settings().in_lambda:
 
 def lambda_handler(event: Mapping[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch of triggers; answer which of them must come again."""
-    return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue_url=settings().triggers_queue_url)
+    return run_batch(event, _handle, deadline_s=batch_deadline_s(context), queue=Queue.TRIGGERS)
 
 
 async def _handle(record: Record) -> None:

@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from local.demo import json_http
 from shared.clock import utc_now
-from shared.config import settings
 from shared.messages import KeyMessage, send_keys
 from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ExchangeKey
@@ -22,6 +21,7 @@ from shared.models.user import User
 from shared.notifications.notice_types import NoticeKind, from_json
 from shared.notifications.recipients import ADMINS, to_user
 from shared.notifications.templates import text_of
+from shared.queues import Queue
 
 _TIMEOUT_S = 60
 _DEPOSIT_PCT = 92
@@ -71,7 +71,7 @@ def _set_wallet(account: str, amount: Decimal) -> None:
 
 def _ask_for_record(key: ExchangeKey) -> datetime:
     asked_at = utc_now()
-    send_keys([KeyMessage(api_key_id=key.id, asked_at=asked_at)], queue_url=settings().balances_queue_url)
+    send_keys([KeyMessage(api_key_id=key.id, asked_at=asked_at)], queue=Queue.BALANCES)
     return asked_at
 
 

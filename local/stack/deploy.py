@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,20 +68,16 @@ class Deployed:
             TELEGRAM_WEBHOOK_PATH: _function_url_path(self.outputs["TelegramWebhookUrl"]),
         }
 
+    @property
+    def _queue_urls(self) -> dict[str, str]:
+        return {variable_of(name): url for name, url in self.outputs.items() if name.endswith("QueueUrl")}
+
     def environment(self, places: Places) -> dict[str, str]:
         """Return the environment in which `shared` works against this stack, as it does inside a function."""
         return aws_environment(
             places,
             TABLE_PREFIX=self.outputs["TablePrefix"],
-            TRIGGERS_QUEUE_URL=self.outputs["TriggersQueueUrl"],
-            ORDERS_QUEUE_URL=self.outputs["OrdersQueueUrl"],
-            RECONCILE_QUEUE_URL=self.outputs["ReconcileQueueUrl"],
-            KEYS_QUEUE_URL=self.outputs["KeysQueueUrl"],
-            BALANCES_QUEUE_URL=self.outputs["BalancesQueueUrl"],
-            IMPORTS_QUEUE_URL=self.outputs["ImportsQueueUrl"],
-            NOTICES_QUEUE_URL=self.outputs["NoticesQueueUrl"],
-            STRIPE_EVENTS_QUEUE_URL=self.outputs["StripeEventsQueueUrl"],
-            REPORTS_QUEUE_URL=self.outputs["ReportsQueueUrl"],
+            **self._queue_urls,
             SECRETS_KEY_ID=self.outputs["SecretsKeyArn"],
             PAGING_KEY_ID=self.outputs["PagingKeyArn"],
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
@@ -92,6 +89,11 @@ class Deployed:
             **secrets_environment(),
             PUBLIC_WEBHOOK_URL=webhook_address(places),
         )
+
+
+def variable_of(output: str) -> str:
+    """Return the environment variable that holds an output of the template: STRIPE_EVENTS_QUEUE_URL."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", output).upper()
 
 
 @cache

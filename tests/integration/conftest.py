@@ -23,27 +23,19 @@ from shared import config, messages, secrets, user_pool
 from shared.api import maintenance
 from shared.models.base import Table, connection
 from shared.notifications import mail
+from tests.queues import QueueUrls, create_queues
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
 
 _REGION = "us-east-1"
-_FIFO = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddedAws:
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedAws(QueueUrls):
     """The AWS of one test: fresh queues, and tables that it shares with the other tests."""
 
     url: str
-    triggers: str
-    orders: str
-    reconcile: str
-    keys: str
-    balances: str
-    imports: str
-    notices: str
-    reports: str
 
     def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now: its body with its group and de-duplication id."""
@@ -115,14 +107,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
     """Point every client of the product at the embedded AWS, with all tables and with queues of this test's own."""
-    suffix = uuid4().hex[:8]
-    sqs = sqs_client(ministack)
-    queues = {
-        name: sqs.create_queue(QueueName=f"{name}-{suffix}.fifo", Attributes=_FIFO)["QueueUrl"]
-        for name in ("triggers", "orders")
-    }
-    for name in ("reconcile", "keys", "balances", "imports", "notices", "reports"):
-        queues[name] = sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"]
+    aws = EmbeddedAws(url=ministack, urls=create_queues(sqs_client(ministack), suffix=f"-{uuid4().hex[:8]}"))
     for name, value in {
         "AWS_ENDPOINT_URL": ministack,
         "AWS_REGION": _REGION,
@@ -130,14 +115,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "TRIGGERS_QUEUE_URL": queues["triggers"],
-        "ORDERS_QUEUE_URL": queues["orders"],
-        "RECONCILE_QUEUE_URL": queues["reconcile"],
-        "KEYS_QUEUE_URL": queues["keys"],
-        "BALANCES_QUEUE_URL": queues["balances"],
-        "IMPORTS_QUEUE_URL": queues["imports"],
-        "NOTICES_QUEUE_URL": queues["notices"],
-        "REPORTS_QUEUE_URL": queues["reports"],
+        **aws.environment,
         "SECRETS_KEY_ID": kms_key(ministack),
     }.items():
         monkeypatch.setenv(name, value)
@@ -146,7 +124,7 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
     for model in Table.__subclasses__():
         if not model.exists():
             model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
-    yield EmbeddedAws(url=ministack, **queues)
+    yield aws
     monkeypatch.undo()
     _forget_clients()
 

@@ -26,6 +26,7 @@ from shared.api import maintenance
 from shared.models.base import Table, connection
 from shared.observability import logger
 from tests.lambda_context import FakeContext
+from tests.queues import QueueUrls, create_queues
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
@@ -37,19 +38,9 @@ def aws_client(service: str) -> Any:
     return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
 
 
-@dataclass(frozen=True, slots=True)
-class Queues:
+@dataclass(frozen=True)
+class Queues(QueueUrls):
     """The queues of one test, and what was sent to them."""
-
-    triggers: str
-    orders: str
-    reconcile: str
-    keys: str
-    balances: str
-    imports: str
-    notices: str
-    stripe_events: str
-    reports: str
 
     def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message that a queue holds now, in order, as the parsed bodies."""
@@ -93,30 +84,10 @@ def settings_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Non
 @pytest.fixture
 def aws(settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
     """Create the queues and the KMS key of a fresh AWS, and point the settings at them."""
-    sqs = aws_client("sqs")
-    fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
-    queues = Queues(
-        triggers=sqs.create_queue(QueueName="triggers.fifo", Attributes=fifo)["QueueUrl"],
-        orders=sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)["QueueUrl"],
-        reconcile=sqs.create_queue(QueueName="reconcile")["QueueUrl"],
-        keys=sqs.create_queue(QueueName="keys")["QueueUrl"],
-        balances=sqs.create_queue(QueueName="balances")["QueueUrl"],
-        imports=sqs.create_queue(QueueName="imports")["QueueUrl"],
-        notices=sqs.create_queue(QueueName="notices")["QueueUrl"],
-        stripe_events=sqs.create_queue(QueueName="stripe-events.fifo", Attributes=fifo)["QueueUrl"],
-        reports=sqs.create_queue(QueueName="reports")["QueueUrl"],
-    )
+    queues = Queues(create_queues(aws_client("sqs")))
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]
     settings_from(
-        TRIGGERS_QUEUE_URL=queues.triggers,
-        ORDERS_QUEUE_URL=queues.orders,
-        RECONCILE_QUEUE_URL=queues.reconcile,
-        KEYS_QUEUE_URL=queues.keys,
-        BALANCES_QUEUE_URL=queues.balances,
-        IMPORTS_QUEUE_URL=queues.imports,
-        NOTICES_QUEUE_URL=queues.notices,
-        STRIPE_EVENTS_QUEUE_URL=queues.stripe_events,
-        REPORTS_QUEUE_URL=queues.reports,
+        **queues.environment,
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )

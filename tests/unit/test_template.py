@@ -11,10 +11,11 @@ from typing import Any
 import boto3
 import pytest
 
-from local.stack.deploy import gateway_responses, read_template
+from local.stack.deploy import gateway_responses, read_template, variable_of
 from local.stack.places import ROOT
 from shared.models.base import Table
 from shared.models.exchange_key import LISTED_SHARDS
+from shared.queues import Queue
 from shared.trading.execution import ENDED, ExecutionState
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
 
@@ -202,6 +203,7 @@ def test_runtime_exists() -> None:
 
 def test_every_setting_that_the_code_reads_is_set() -> None:
     read = set(re.findall(r'env\.get\("(\w+)"', (ROOT / "shared" / "config.py").read_text(encoding="utf-8")))
+    read |= {queue.url_variable for queue in Queue}
     everywhere = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
     somewhere = {name for one in FUNCTIONS.values() for name in one.get("Environment", {}).get("Variables", {})}
     given = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"}
@@ -264,20 +266,28 @@ def test_public_functions_open_no_secret() -> None:
 
 def test_every_queue_ends_in_dead_letters_after_ten_deliveries() -> None:
     working = {name for name in QUEUES if not name.endswith("DeadLetters")}
-    assert working == {
-        *("TriggersQueue", "OrdersQueue", "ReconcileQueue"),
-        *("KeysQueue", "BalancesQueue", "ImportsQueue"),
-        *("NoticesQueue", "ReportsQueue", "StripeEventsQueue"),
-    }
+    assert working == {queue.resource for queue in Queue}
     for name in working:
         target = QUEUES[name]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert QUEUES[name]["RedrivePolicy"]["maxReceiveCount"] == 10
         assert QUEUES[target].get("FifoQueue") == QUEUES[name].get("FifoQueue")
 
 
+def test_every_queue_has_its_declared_name_variable_and_output() -> None:
+    everywhere = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    for queue in Queue:
+        of_some = [one["Environment"]["Variables"] for one in FUNCTIONS.values() if "Environment" in one]
+        urls = [one[queue.url_variable] for one in [everywhere, *of_some] if queue.url_variable in one]
+        assert QUEUES[queue.resource]["QueueName"] == {"Fn::Sub": f"${{AWS::StackName}}-{queue.value}"}
+        assert urls
+        assert all(url == {"Ref": queue.resource} for url in urls)
+        assert TEMPLATE["Outputs"][f"{queue.resource}Url"]["Value"] == {"Ref": queue.resource}
+        assert variable_of(f"{queue.resource}Url") == queue.url_variable
+
+
 def test_fifo_queues_order_by_group_only() -> None:
     fifo = {name: queue for name, queue in QUEUES.items() if queue.get("FifoQueue")}
-    assert {"TriggersQueue", "OrdersQueue", "StripeEventsQueue"} <= set(fifo)
+    assert {queue.resource for queue in Queue if queue.is_fifo} == {name for name in fifo if name.endswith("Queue")}
     for queue in fifo.values():
         assert queue["DeduplicationScope"] == "messageGroup"
         assert queue["FifoThroughputLimit"] == "perMessageGroupId"

@@ -65,9 +65,9 @@ class Queues:
         self._running: set[asyncio.Task[None]] = set()
         self._receipts: dict[str, Message] = {}
 
-    def serve(self, url: str, handler: Handler, *, fifo: bool) -> None:
+    def serve(self, url: str, handler: Handler) -> None:
         """Create a queue whose batches invoke `handler` with an SQS event."""
-        self._queues[url] = Queue(url, handler, fifo)
+        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"))
 
     @property
     def dead_letters(self) -> list[str]:

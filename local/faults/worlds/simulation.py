@@ -32,6 +32,7 @@ from shared.exchange import lanes, markets, transport
 from shared.exchange.server_clock import server_clock
 from shared.messages import read_order_message, read_trigger_message
 from shared.models.execution import Execution
+from shared.queues import Queue
 from shared.trading.execution import ExecutionState
 from shared.worker import GRACE_S, RESERVE_S, Record, handle_batch
 
@@ -45,9 +46,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_REGION": "us-east-1",
     "EXCHANGE_URL": "http://exchange",
-    "TRIGGERS_QUEUE_URL": "triggers",
-    "ORDERS_QUEUE_URL": "orders",
-    "RECONCILE_QUEUE_URL": "reconcile",
+    **{queue.url_variable: queue.value for queue in Queue},
     "SECRETS_KEY_ID": "none",
 }
 
@@ -108,9 +107,9 @@ class Simulation:
         with world.chances.paused():
             world.strategy, world.people = create_strategy_and_followers(world.exchange, world.dice)
         scenario = Scenario(world)
-        world.queues.serve("triggers", self._function(self._fan_out), fifo=True)
-        world.queues.serve("orders", self._function(self._execute, queue_url="orders"), fifo=True)
-        world.queues.serve("reconcile", self._function(self._handle_dead_man), fifo=False)
+        world.queues.serve(Queue.TRIGGERS, self._function(self._fan_out))
+        world.queues.serve(Queue.ORDERS, self._function(self._execute, queue=Queue.ORDERS))
+        world.queues.serve(Queue.RECONCILE, self._function(self._handle_dead_man))
         running = [asyncio.create_task(world.queues.run()), asyncio.create_task(self._watch())]
         try:
             await scenario.run()
@@ -128,10 +127,10 @@ class Simulation:
     # -- the functions ---------------------------------------------------------------------------------------------
 
     def _function(
-        self, handle: Callable[[Record], Awaitable[None]], *, queue_url: str | None = None
+        self, handle: Callable[[Record], Awaitable[None]], *, queue: Queue | None = None
     ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
         async def invoke(event: dict[str, Any]) -> dict[str, Any]:
-            return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue_url=queue_url)
+            return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue=queue)
 
         return invoke
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from shared.messages import Command, OrderMessage, send_orders
+from shared.queues import Queue
 from shared.worker import Record, run_batch
 from tests.integration.conftest import EmbeddedAws, sqs_client
 
@@ -37,7 +38,7 @@ def test_failed_message_comes_again_within_seconds(aws: EmbeddedAws) -> None:
     async def fail(record: Record) -> None:
         raise RuntimeError("a fault of ours")
 
-    answer = run_batch({"Records": [first]}, fail, deadline_s=10, queue_url=aws.orders)
+    answer = run_batch({"Records": [first]}, fail, deadline_s=10, queue=Queue.ORDERS)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": first["messageId"]}]}
     again = delivered(aws, within_s=10)

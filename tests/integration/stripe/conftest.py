@@ -52,7 +52,6 @@ class Billing:
 
     stand_in_url: str
     aws: EmbeddedAws
-    queue_url: str
 
     def stripe(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Use the stand-in's control interface."""
@@ -72,14 +71,15 @@ class Billing:
         """Take what waits in the queue, as Lambda would hand it over."""
         sqs = sqs_client(self.aws.url)
         taken = []
-        while found := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
+        url = self.aws.stripe_events
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
             "Messages"
         ):
             for message in found:
                 taken.append(
                     {"messageId": message["MessageId"], "body": message["Body"], "attributes": message["Attributes"]}
                 )
-                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
 
     def record(self) -> list[dict[str, str]]:
@@ -153,18 +153,13 @@ def stripe_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Billing]:
-    """Return Stripe, with queues of this test's own."""
-    sqs, suffix = sqs_client(aws.url), uuid4().hex[:8]
-    fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
-    queue_url = sqs.create_queue(QueueName=f"stripe-events-{suffix}.fifo", Attributes=fifo)["QueueUrl"]
-    monkeypatch.setenv("STRIPE_EVENTS_QUEUE_URL", queue_url)
-    monkeypatch.setenv("NOTICES_QUEUE_URL", sqs.create_queue(QueueName=f"notices-{suffix}")["QueueUrl"])
+    """Return Stripe, with the queues of the test's AWS."""
     monkeypatch.setattr("functions.stripe_webhook.service.read_parameter", lambda _: WEBHOOK_SECRET)
     # A failed message is let go here: what it would do next is the worker's own business.
     monkeypatch.setattr("shared.worker.retry_soon", lambda *_: None)
     config.settings.cache_clear()
     messages._sqs.cache_clear()
-    yield Billing(stripe_stand_in, aws, queue_url)
+    yield Billing(stripe_stand_in, aws)
     monkeypatch.undo()
     config.settings.cache_clear()
     messages._sqs.cache_clear()
