@@ -1,4 +1,4 @@
-"""The Cognito user pool: the one border to sign-in. Says what Cognito knows of a user; writes no record of ours."""
+"""The only client of the Cognito user pool. Reads and changes accounts there; writes no record of ours."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _BUSY = {"TooManyRequestsException", "ThrottlingException", "LimitExceededExcept
 _NOTHING_TO_CLEAR = {"InvalidParameterException", "ResourceNotFoundException", "UserNotConfirmedException"}
 
 
-class _Who(TypedDict):
+class _UserKey(TypedDict):
     UserPoolId: str
     Username: str
 
 
 def find_account(user_id: str) -> Account | None:
-    """Return what Cognito knows of the user, or None; raise ServiceUnavailable when it cannot be asked."""
+    """Return the user's account in Cognito, or None; raise ServiceUnavailable when Cognito cannot be reached."""
     try:
-        with _translated(user_id):
-            found = _cognito().admin_get_user(**_who(user_id))
+        with _translate_errors(user_id):
+            found = _cognito().admin_get_user(**_user_key(user_id))
     except NotFound:
         return None
     return _account(user_id, found, found.get("UserAttributes", []))
 
 
 def list_admins() -> list[Account]:
-    """Return who may use the admin API and can sign in; raise ServiceUnavailable when Cognito cannot be asked."""
-    with _translated(ADMIN_GROUP):
+    """Return the enabled admins; raise ServiceUnavailable when Cognito cannot be reached."""
+    with _translate_errors(ADMIN_GROUP):
         pages = (
             _cognito()
             .get_paginator("list_users_in_group")
@@ -61,43 +61,45 @@ def list_admins() -> list[Account]:
 
 def enable_account(user_id: str) -> None:
     """Let the user sign in again; raise NotFound when there is no such account."""
-    with _translated(user_id):
-        _cognito().admin_enable_user(**_who(user_id))
+    with _translate_errors(user_id):
+        _cognito().admin_enable_user(**_user_key(user_id))
 
 
 def disable_account(user_id: str) -> None:
-    """Let the user sign in no more, and sign them out everywhere; raise NotFound when there is no such account.
+    """Stop the user from signing in, and sign them out everywhere; raise NotFound when there is no such account.
 
-    An id token that is out already stays good until it expires, which takes minutes.
+    An id token that was issued before stays valid until it expires, minutes later.
     """
-    with _translated(user_id):
-        # In this order no session can begin in between.
-        _cognito().admin_disable_user(**_who(user_id))
-        _cognito().admin_user_global_sign_out(**_who(user_id))
+    with _translate_errors(user_id):
+        # In this order no new session can start in between.
+        _cognito().admin_disable_user(**_user_key(user_id))
+        _cognito().admin_user_global_sign_out(**_user_key(user_id))
 
 
 def clear_mfa(user_id: str) -> None:
-    """Forget the user's authenticator app and the wish to use it; raise NotFound when there is no such account."""
+    """Remove the user's authenticator app and its preference; raise NotFound when there is no such account."""
     refusal: ClientError | None = None
-    with _translated(user_id):
-        # Switching it off alone keeps the registered secret: the lost device would be asked for again one day.
+    with _translate_errors(user_id):
+        # Disabling the preference alone keeps the secret: the lost device could be required again later.
         for step in (_prefer_no_totp, _delete_totp):
             try:
                 step(user_id)
             except ClientError as error:
                 if _code(error) not in _NOTHING_TO_CLEAR:
                     raise
-                # Cognito refuses to clear what was never set up, and does not say so in a way to rely on.
+                # Cognito refuses to remove an app that was never set up, with errors that also mean other things.
                 refusal = error
                 logger.info("mfa_step_refused", user_id=user_id, step=step.__name__, code=_code(error))
-        if refusal is not None and _TOTP in _cognito().admin_get_user(**_who(user_id)).get("UserMFASettingList", []):
+        if refusal is not None and _TOTP in _cognito().admin_get_user(**_user_key(user_id)).get(
+            "UserMFASettingList", []
+        ):
             raise refusal
 
 
 def _account(
-    user_id: str, found: UserTypeTypeDef | AdminGetUserResponseTypeDef, said: list[AttributeTypeTypeDef]
+    user_id: str, found: UserTypeTypeDef | AdminGetUserResponseTypeDef, attribute_list: list[AttributeTypeTypeDef]
 ) -> Account:
-    attributes = {one["Name"]: one.get("Value", "") for one in said}
+    attributes = {one["Name"]: one.get("Value", "") for one in attribute_list}
     made_at = found["UserCreateDate"].astimezone(UTC)
     return Account(
         id=user_id,
@@ -111,18 +113,22 @@ def _account(
     )
 
 
+def _has_totp(user_id: str) -> bool:
+    return _TOTP in _cognito().admin_get_user(**_user_key(user_id)).get("UserMFASettingList", [])
+
+
 def _prefer_no_totp(user_id: str) -> None:
     _cognito().admin_set_user_mfa_preference(
-        **_who(user_id), SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False}
+        **_user_key(user_id), SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False}
     )
 
 
 def _delete_totp(user_id: str) -> None:
-    _cognito().admin_delete_software_token(**_who(user_id))
+    _cognito().admin_delete_software_token(**_user_key(user_id))
 
 
 @contextmanager
-def _translated(user_id: str) -> Iterator[None]:
+def _translate_errors(user_id: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -142,7 +148,7 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
-def _who(user_id: str) -> _Who:
+def _user_key(user_id: str) -> _UserKey:
     # Users sign in with their e-mail address; their name in the pool is their `sub`.
     return {"UserPoolId": settings().user_pool_id, "Username": user_id}
 

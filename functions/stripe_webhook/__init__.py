@@ -1,1 +1,1 @@
-"""Takes Stripe's signed events: stores each once, queues it, and answers. Applies none."""
+"""Receives Stripe's signed events: stores each once, and queues it. Applies none."""

@@ -1,6 +1,6 @@
-"""Lambda behind the public Function URL that Stripe sends its events to: HTTP in, HTTP out. Knows no event.
+"""Lambda behind the public Function URL that Stripe sends its events to: HTTP in, HTTP out. Reads no event.
 
-Maintenance does not concern it: it only keeps what it is told, and Stripe would come again later and later.
+It works during maintenance too: it only stores events, and Stripe would retry with growing pauses.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.stripe_webhook.service import EventUnreadable, take_event
+from functions.stripe_webhook.service import EventUnreadable, receive_event
 from shared import messages
 from shared.api.events import header_of, raw_body_of, route_of
 from shared.api.function_url import NOT_FOUND, Answer, answer_request
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROUTE = ("POST", "/v1/webhook/stripe")
 
 MAX_BYTES = 256 * 1024
-"""Far above any event that we ask for."""
+"""Far above the size of any event that we subscribe to."""
 
 _SIGNATURE = "stripe-signature"
 
@@ -36,7 +36,7 @@ if settings().in_lambda:
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one HTTP request; whatever is not 2xx, Stripe sends again."""
+    """Answer one HTTP request; Stripe repeats what is not answered with 2xx."""
     return answer_request(event, context, _answer, failure="stripe_event_not_taken")
 
 
@@ -48,9 +48,9 @@ def _answer(event: Mapping[str, Any]) -> Answer:
         return NOT_FOUND
     try:
         body = raw_body_of(event, max_bytes=MAX_BYTES)
-        take_event(body, signature=header_of(event, _SIGNATURE), received_at=received_at)
+        receive_event(body, signature=header_of(event, _SIGNATURE), received_at=received_at)
     except RequestInvalid as error:
-        # Anybody may send these: counted apart from the faults that ring.
+        # Anybody may send these, so they are counted apart from the faults that raise an alarm.
         count_outcome("stripe_event_refused")
         logger.info("stripe_event_refused", reason=str(error))
         return Answer(400, {"message": str(error)})

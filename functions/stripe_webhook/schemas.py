@@ -1,6 +1,6 @@
-"""What Stripe sends, as far as we read it, in the shapes of its API versions of before and after 2025-03-31.
+"""The fields of Stripe's events that we read, in the shapes of its API versions before and after 2025-03-31.
 
-Since then an invoice names its subscription under `parent`, and no longer beside it.
+Since then an invoice names its subscription under `parent`, not at its top level.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from shared.models.stripe_event import EventType, StripeEvent
 
 _LAST_SECOND = 253402300799
-"""Of the year 9999."""
+"""The last second of the year 9999."""
 
 
 def _id_of(value: Any) -> Any:
-    # Stripe writes an id, or the whole resource where somebody asked for it expanded.
+    # Stripe sends an id, or the whole resource where it was requested expanded.
     return value.get("id") if isinstance(value, Mapping) else value
 
 
-def _word_or_none(value: Any) -> Any:
-    # Metadata are free text: what is no word names nobody.
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+def _token_or_none(value: Any) -> Any:
+    # Metadata are free text: a value that cannot be an id is ignored.
+    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
 
 
 def _fields_or_empty(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {}
 
 
-# Both SQS (group and de-duplication ids) and our keys take these characters, and so many of them.
-_WORD = re.compile(r"[\x21-\x7e]{1,128}")
-_Word = Annotated[str, Field(pattern=rf"^{_WORD.pattern}$")]
-_Named = Annotated[str | None, BeforeValidator(_word_or_none)]
-_Id = Annotated[_Word, BeforeValidator(_id_of)]
+# The characters and length that both SQS (group and de-duplication ids) and our keys accept.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
+_Token = Annotated[str, Field(pattern=rf"^{_TOKEN.pattern}$")]
+_OptionalToken = Annotated[str | None, BeforeValidator(_token_or_none)]
+_Id = Annotated[_Token, BeforeValidator(_id_of)]
 _Seconds = Annotated[int, Field(ge=0, le=_LAST_SECOND, strict=True)]
 
 
@@ -47,15 +47,15 @@ class _Read(BaseModel):
 
 
 class _Metadata(_Read):
-    user_id: _Named = None
-    subscription_id: _Named = None
+    user_id: _OptionalToken = None
+    subscription_id: _OptionalToken = None
 
 
 _AnyMetadata = Annotated[_Metadata, BeforeValidator(_fields_or_empty)]
 
 
 class _Price(_Read):
-    id: _Word
+    id: _Token
     metadata: _AnyMetadata = _Metadata()
 
 
@@ -70,10 +70,10 @@ class _Items(_Read):
 class Subscription(_Read):
     """A subscription at Stripe."""
 
-    id: _Word
+    id: _Token
     customer: _Id
     created: _Seconds
-    status: _Word
+    status: _Token
     items: _Items
     metadata: _AnyMetadata = _Metadata()
 
@@ -90,7 +90,7 @@ class _Parent(_Read):
 class Invoice(_Read):
     """An invoice at Stripe."""
 
-    id: _Word
+    id: _Token
     customer: _Id
     amount_due: Annotated[int, Field(ge=0, le=10**12, strict=True)]
     """In cents."""
@@ -104,22 +104,22 @@ class Invoice(_Read):
 
     @property
     def details(self) -> _SubscriptionDetails:
-        """What it says of the subscription that it is for."""
-        within = self.parent.subscription_details if self.parent is not None else None
-        beside = self.subscription_details or _SubscriptionDetails()
-        return within or beside.model_copy(update={"subscription": self.subscription})
+        """The details of the invoice's subscription, in either shape."""
+        current = self.parent.subscription_details if self.parent is not None else None
+        legacy = self.subscription_details or _SubscriptionDetails()
+        return current or legacy.model_copy(update={"subscription": self.subscription})
 
 
 class Envelope(_Read):
-    """What every event has."""
+    """The fields of every event."""
 
-    id: _Word
-    type: _Word
+    id: _Token
+    type: _Token
     created: _Seconds
 
 
 def read_event(envelope: Envelope, fields: Mapping[str, Any], *, received_at: datetime) -> StripeEvent | None:
-    """Return the event, None for a type that we do not ask for; raise pydantic's ValidationError."""
+    """Return the event, or None for a type that we do not subscribe to; raise pydantic's ValidationError."""
     try:
         kind = EventType(envelope.type)
     except ValueError:
@@ -132,15 +132,17 @@ def read_event(envelope: Envelope, fields: Mapping[str, Any], *, received_at: da
         expires_at=StripeEvent.expiry(received_at),
     )
     data = fields.get("data")
-    told = data if isinstance(data, Mapping) else {}
+    content = data if isinstance(data, Mapping) else {}
     if kind is EventType.PAYMENT_FAILED:
-        _tell_invoice(event, Invoice.model_validate(told.get("object")))
+        _copy_invoice(event, Invoice.model_validate(content.get("object")))
     else:
-        _tell_subscription(event, Subscription.model_validate(told.get("object")), told.get("previous_attributes"))
+        _copy_subscription(
+            event, Subscription.model_validate(content.get("object")), content.get("previous_attributes")
+        )
     return event
 
 
-def _tell_invoice(event: StripeEvent, invoice: Invoice) -> None:
+def _copy_invoice(event: StripeEvent, invoice: Invoice) -> None:
     details = invoice.details
     event.customer_id = invoice.customer
     event.invoice_id = invoice.id
@@ -151,7 +153,7 @@ def _tell_invoice(event: StripeEvent, invoice: Invoice) -> None:
     event.named_user_id = details.metadata.user_id
 
 
-def _tell_subscription(event: StripeEvent, subscription: Subscription, previous: Any) -> None:
+def _copy_subscription(event: StripeEvent, subscription: Subscription, previous: Any) -> None:
     prices = [item.price for item in subscription.items.data]
     event.customer_id = subscription.customer
     event.named_user_id = subscription.metadata.user_id
@@ -165,8 +167,8 @@ def _tell_subscription(event: StripeEvent, subscription: Subscription, previous:
     event.previous_price_ids = before.price_ids
 
 
-def _only_whole(value: Any) -> Any:
-    """Return the items as they were, None where too little of them is said to know their prices."""
+def _complete_or_none(value: Any) -> Any:
+    """Return the items, or None where they are too incomplete to hold their prices."""
     try:
         return _Items.model_validate(value)
     except ValueError:
@@ -174,10 +176,10 @@ def _only_whole(value: Any) -> Any:
 
 
 class _Previous(_Read):
-    """What an event of an update says of before: the fields that changed, and no others."""
+    """The previous values in an update's event: only the fields that changed."""
 
-    status: _Word | None = None
-    items: Annotated[_Items | None, BeforeValidator(_only_whole)] = None
+    status: _Token | None = None
+    items: Annotated[_Items | None, BeforeValidator(_complete_or_none)] = None
 
     @property
     def price_ids(self) -> list[str] | None:

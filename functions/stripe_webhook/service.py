@@ -1,4 +1,4 @@
-"""The use case of Stripe's webhook: an event is Stripe's, is stored once, and waits in the queue. Speaks no HTTP."""
+"""Verifies an event of Stripe, stores it once and queues it. Speaks no HTTP."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from shared.secrets import read_parameter
 
 
 class EventUnreadable(LockstepError):
-    """Stripe signed it, and we cannot read it: it is not what the documentation says, or we are behind."""
+    """Stripe signed the event, and it does not match the shape that we know."""
 
 
-def take_event(body: bytes, *, signature: str | None, received_at: datetime) -> None:
-    """Store and queue the event, once; raise RequestInvalid for what Stripe did not sign, and EventUnreadable.
+def receive_event(body: bytes, *, signature: str | None, received_at: datetime) -> None:
+    """Store and queue the event, once; raise RequestInvalid for a wrong signature, or EventUnreadable.
 
     An event that is stored and not applied is queued again: the worker that stored it may have crashed before it queued
     it, and Stripe therefore repeats it.
@@ -36,7 +36,7 @@ def take_event(body: bytes, *, signature: str | None, received_at: datetime) -> 
         envelope = Envelope.model_validate(fields)
         event = read_event(envelope, fields, received_at=received_at)
     except ValidationError as error:
-        # Where it is wrong, never what it says.
+        # Only the places of the faults: the values are a person's data.
         places = [".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)]
         raise EventUnreadable(f"cannot be read at {', '.join(places[:5])}") from error
     if event is None:

@@ -1,1 +1,1 @@
-"""The border to Stripe, the only one: products, prices, and its errors as ours. Knows no plan and no user."""
+"""The only client of Stripe: products, prices and signatures, with its errors as ours. Knows no plan and no user."""

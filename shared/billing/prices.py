@@ -1,6 +1,6 @@
-"""Prices at Stripe: whether one exists, and a new one with its product. Stores nothing of ours.
+"""Looks up and creates prices at Stripe. Stores nothing of ours.
 
-Blocking. Raises ServiceUnavailable whatever is the matter with Stripe; its answers and our key are never logged.
+Blocking. Raises ServiceUnavailable for every error of Stripe; never logs its answers or our key.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _MISSING = "resource_missing"
 
 
 def price_exists(price_id: str) -> bool:
-    """Tell whether Stripe knows a price."""
-    # Loading the library takes 0.2 s of CPU, which no list of plans should wait for.
+    """Return whether a price exists at Stripe."""
+    # Loading the library takes 0.2 s of CPU, which listing plans does not need.
     from stripe import InvalidRequestError  # noqa: PLC0415
 
-    with _our_errors("look up a price"):
+    with _translate_errors("look up a price"):
         try:
             _stripe().v1.prices.retrieve(price_id)
         except InvalidRequestError as error:
@@ -47,15 +47,15 @@ def price_exists(price_id: str) -> bool:
 
 
 def create_monthly_price(*, plan_id: str, name: str, monthly_price_usd: Decimal) -> str:
-    """Make a product and its monthly price in one request, and return the price's id.
+    """Create a product and its monthly price in one request, and return the price's id.
 
-    Asked for again, for the same plan with the same name and price, Stripe answers with the same ones.
+    Idempotent: a repeat for the same plan, name and price returns the same price.
     """
     cents = monthly_price_usd * _CENTS
     if cents != int(cents):
         raise ValueError("a price has whole cents")
     content = hashlib.sha256(f"{name}\n{int(cents)}".encode()).hexdigest()[:16]
-    with _our_errors("create a price"):
+    with _translate_errors("create a price"):
         price = _stripe().v1.prices.create(
             {
                 "currency": "usd",
@@ -86,8 +86,8 @@ def _client(key: str, url: str) -> StripeClient:
 
 
 @contextmanager
-def _our_errors(task: str) -> Iterator[None]:
-    """Raise whatever goes wrong on the way to Stripe, or there, as ServiceUnavailable."""
+def _translate_errors(task: str) -> Iterator[None]:
+    """Translate every error of Stripe, or of reading its key, to ServiceUnavailable."""
     from stripe import StripeError  # noqa: PLC0415 - see above
 
     try:

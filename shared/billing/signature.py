@@ -1,4 +1,4 @@
-"""The signature on what Stripe sends us, by its documented scheme. Reads no content, and loads no library.
+"""Checks the signature of Stripe's webhooks, by its documented scheme. Reads no content, and loads no library.
 
 `Stripe-Signature: t=<Unix seconds>,v1=<hex>[,v1=<hex>…][,v0=…]`: each `v1` is the HMAC-SHA256 of `<t>.<body>` under one
 of the endpoint's signing secrets. While a secret is being rolled there is one `v1` for the old and one for the new.
@@ -15,17 +15,17 @@ from typing import Final
 from shared.errors import RequestInvalid, ServiceUnavailable
 
 TOLERANCE: Final = timedelta(minutes=5)
-"""How far the signature's time may be from ours: what was overheard is worth nothing afterwards."""
+"""How far the signature's time may be from ours: an intercepted request cannot be replayed later."""
 
-_MOST_CHARACTERS = 2048
+_MAX_CHARACTERS = 2048
 _TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SCHEME = "v1"
 
 
 def read_secrets(text: str) -> tuple[str, ...]:
-    """Return the signing secrets in a parameter: one, or several apart by commas or blanks; raise ServiceUnavailable.
+    """Return the signing secrets in a parameter, separated by commas or blanks; raise ServiceUnavailable for none.
 
-    Nothing is signed under an empty secret: without any, nobody's signature could be told from Stripe's.
+    An empty secret does not count: anybody could sign with it.
     """
     found = tuple(secret for secret in re.split(r"[,\s]+", text) if secret)
     if not found:
@@ -35,9 +35,9 @@ def read_secrets(text: str) -> tuple[str, ...]:
 
 def check_signature(header: str, body: bytes, *, secrets: tuple[str, ...], at: datetime) -> None:
     """Return if Stripe signed this body within the tolerance; raise RequestInvalid otherwise, never saying why."""
-    signed_at, given = _read(header)
+    signed_at, given = _parse(header)
     payload = signed_at.encode() + b"." + body
-    # Every pair is compared, in constant time each: how long it takes tells nothing of which one was near.
+    # Every pair is compared, each in constant time, so the duration does not reveal which one almost matched.
     matches = [
         hmac.compare_digest(hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest().encode(), signature)
         for secret in secrets
@@ -48,9 +48,9 @@ def check_signature(header: str, body: bytes, *, secrets: tuple[str, ...], at: d
         raise _refusal()
 
 
-def _read(header: str) -> tuple[str, list[bytes]]:
-    """Return the time as it was written, and the signatures of the scheme that we know."""
-    if len(header) > _MOST_CHARACTERS:
+def _parse(header: str) -> tuple[str, list[bytes]]:
+    """Return the header's time as written, and its signatures of the scheme `v1`."""
+    if len(header) > _MAX_CHARACTERS:
         raise _refusal()
     fields = [field.strip().partition("=") for field in header.split(",")]
     times = [value for name, _, value in fields if name == "t"]

@@ -95,7 +95,7 @@ def test_a_forged_or_old_event_changes_nothing(subscriber: Subscriber) -> None:
     assert subscriber.record()["stripe_revision"] == {"N": "1"}
 
 
-def test_a_follower_whose_plan_lapsed_enters_nothing_until_it_is_paid_again(stack: Stack) -> None:
+def test_follower_with_a_lapsed_plan_enters_nothing_until_it_is_paid_again(stack: Stack) -> None:
     stack.move_price("BTCUSDT", "20000")
     strategy = stack.add_strategy("LAPSED", followers=1)
     listed = stack.get(f"/v1/admin/strategy/follower/{strategy.strategy_id}/list").json()["items"]

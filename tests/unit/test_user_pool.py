@@ -1,4 +1,4 @@
-"""Who the admins are, as the user pool says."""
+"""The admins in the user pool."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add(pool: str, email: str, *, admin: bool, verified: str = "true") -> str:
     return user_id
 
 
-def test_admins_are_who_is_in_the_group_and_can_sign_in(pool: str) -> None:
+def test_admins_are_the_enabled_members_of_the_group(pool: str) -> None:
     ada = add(pool, "ada@example.com", admin=True)
     abe = add(pool, "abe@example.com", admin=True, verified="false")
     gone = add(pool, "gone@example.com", admin=True)
@@ -45,6 +45,6 @@ def test_admins_are_who_is_in_the_group_and_can_sign_in(pool: str) -> None:
     assert found == {ada: ("ada@example.com", True), abe: ("abe@example.com", False)}
 
 
-def test_admins_are_found_over_pages(pool: str) -> None:
+def test_admins_of_every_page_are_listed(pool: str) -> None:
     admins = {add(pool, f"admin-{number}@example.com", admin=True) for number in range(65)}
     assert {admin.id for admin in user_pool.list_admins()} == admins

@@ -1,4 +1,4 @@
-"""The stand-in for Stripe, once for the tests of this folder, and the border to it."""
+"""The stand-in for Stripe, once for the tests of this folder, and the client of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StandIn:
     url: str
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return what it received since the test began."""
+        """Return the requests received since the test began."""
         found: list[dict[str, Any]] = self._send("GET", "requests")
         return found
 
@@ -70,7 +70,7 @@ def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def stand_in(stripe_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """Point the border at the stand-in."""
+    """Point the client at the stand-in."""
     monkeypatch.setenv("STRIPE_API_BASE", stripe_server)
     monkeypatch.setenv("STRIPE_KEY_PARAMETER", "/test/stripe-api-key")
     monkeypatch.setattr(prices, "read_parameter", lambda _: API_KEY)

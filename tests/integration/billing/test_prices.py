@@ -1,4 +1,4 @@
-"""The border to Stripe: what it asks, and its errors as ours."""
+"""The client of Stripe: its requests, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_repeat_for_the_same_plan_gets_the_same_price(stand_in: StandIn) -> None
     assert len({make(plan_id, usd="20"), make(plan_id, name="Gold"), make(str(uuid4())), make(plan_id)}) == 4
 
 
-def test_answer_that_was_lost_is_asked_for_again_and_makes_nothing_twice(stand_in: StandIn) -> None:
+def test_request_is_repeated_after_a_lost_answer_and_creates_nothing_twice(stand_in: StandIn) -> None:
     stand_in.fail_next(times=1, after=True)
     make(str(uuid4()))
     assert [request["replayed"] for request in stand_in.requests()] == [False, True]
@@ -59,13 +59,13 @@ def test_known_price_exists(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 409, 429, 500, 503])
-def test_whatever_goes_wrong_there_is_service_unavailable(stand_in: StandIn, status: int) -> None:
+def test_error_of_stripe_is_service_unavailable(stand_in: StandIn, status: int) -> None:
     stand_in.fail_next(times=2, status=status)
     with pytest.raises(ServiceUnavailable, match="Stripe cannot be reached"):
         make(str(uuid4()))
 
 
-def test_server_that_is_not_there_is_service_unavailable(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_service_unavailable(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
     config.settings.cache_clear()
     with pytest.raises(ServiceUnavailable):
@@ -91,7 +91,7 @@ def test_key_that_cannot_be_read_is_service_unavailable(stand_in: StandIn, monke
         make(str(uuid4()))
 
 
-def test_fraction_of_a_cent_is_no_price(stand_in: StandIn) -> None:
+def test_price_with_a_fraction_of_a_cent_is_refused(stand_in: StandIn) -> None:
     with pytest.raises(ValueError, match="whole cents"):
         make(str(uuid4()), usd="1.005")
 

@@ -21,7 +21,7 @@ PARAMETER = "/unit/stripe-webhook-secret"
 
 
 def sample(name: str) -> dict[str, Any]:
-    """Return a sample request; its signature is of a secret that nobody has."""
+    """Return a sample request, signed with an unknown secret."""
     event: dict[str, Any] = json.loads((Path("events/stripe_webhook") / f"{name}.json").read_text())
     return event
 

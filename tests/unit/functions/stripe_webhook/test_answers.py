@@ -24,12 +24,12 @@ CUSTOMER = "cus_MmYKZgS50gQgsm"
 USER_ID = "a12565e5-567b-432a-93b2-6349653010d9"
 STANDARD, CUSTOM = "price_1M1xdOEaYDRKzLl0mZCDLtut", "price_1L4SsSJfOKOw6aMrXZO4ZA96"
 
-TAKEN = {"received": True}
+RECEIVED = {"received": True}
 
 
-def test_a_signed_event_is_stored_as_far_as_we_read_it_and_queued_for_its_customer(webhook: Webhook) -> None:
+def test_signed_event_is_stored_and_queued_for_its_customer(webhook: Webhook) -> None:
     answer = webhook.send(event_of("subscription_updated"))
-    assert (answer.status, answer.body) == (200, TAKEN)
+    assert (answer.status, answer.body) == (200, RECEIVED)
     (event,) = webhook.stored()
     assert (event.id, event.type, event.created_at) == (
         "evt_1Q0updated",
@@ -48,13 +48,13 @@ def test_a_signed_event_is_stored_as_far_as_we_read_it_and_queued_for_its_custom
 
 
 @pytest.mark.parametrize("name", ["subscription_created", "subscription_deleted", "payment_failed"])
-def test_each_kind_that_we_ask_for_is_taken(webhook: Webhook, name: str) -> None:
+def test_each_subscribed_type_is_stored_and_queued(webhook: Webhook, name: str) -> None:
     assert webhook.send(event_of(name)).status == 200
     assert [event.id for event in webhook.stored()] == [event_of(name)["id"]]
     assert len(webhook.queued()) == 1
 
 
-def test_a_failed_payment_tells_of_invoice_amount_and_next_attempt(webhook: Webhook) -> None:
+def test_failed_payment_has_invoice_amount_and_next_attempt(webhook: Webhook) -> None:
     webhook.send(event_of("payment_failed"))
     (event,) = webhook.stored()
     assert (event.invoice_id, event.attempt_count, event.amount_usd) == ("in_1Q1demo", 1, Decimal(40))
@@ -62,60 +62,60 @@ def test_a_failed_payment_tells_of_invoice_amount_and_next_attempt(webhook: Webh
     assert (event.stripe_subscription_id, event.named_user_id) == ("sub_1Q0demo", USER_ID)
 
 
-def test_an_invoice_of_before_2025_names_its_subscription_beside(webhook: Webhook) -> None:
-    told = event_of("payment_failed")
-    details = told["data"]["object"].pop("parent")["subscription_details"]
-    told["data"]["object"] |= {
+def test_invoice_of_an_old_api_version_names_its_subscription(webhook: Webhook) -> None:
+    payload = event_of("payment_failed")
+    details = payload["data"]["object"].pop("parent")["subscription_details"]
+    payload["data"]["object"] |= {
         "subscription": details["subscription"],
         "subscription_details": {"metadata": details["metadata"]},
     }
-    assert webhook.send(told).status == 200
+    assert webhook.send(payload).status == 200
     (event,) = webhook.stored()
     assert (event.stripe_subscription_id, event.named_user_id) == ("sub_1Q0demo", USER_ID)
 
 
-def test_an_expanded_customer_is_its_id(webhook: Webhook) -> None:
-    told = event_of("subscription_created")
-    told["data"]["object"]["customer"] = {"id": CUSTOMER, "object": "customer", "email": "jane@example.com"}
-    assert webhook.send(told).status == 200
+def test_expanded_customer_is_read_as_its_id(webhook: Webhook) -> None:
+    payload = event_of("subscription_created")
+    payload["data"]["object"]["customer"] = {"id": CUSTOMER, "object": "customer", "email": "jane@example.com"}
+    assert webhook.send(payload).status == 200
     assert webhook.stored()[0].customer_id == CUSTOMER
 
 
-def test_names_and_addresses_are_not_kept(webhook: Webhook) -> None:
-    told = event_of("payment_failed")
-    told["data"]["object"] |= {"customer_email": "jane@example.com", "customer_name": "Jane Doe"}
-    assert webhook.send(told).status == 200
+def test_names_and_addresses_are_not_stored(webhook: Webhook) -> None:
+    payload = event_of("payment_failed")
+    payload["data"]["object"] |= {"customer_email": "jane@example.com", "customer_name": "Jane Doe"}
+    assert webhook.send(payload).status == 200
     assert "jane" not in str([event.to_dynamodb_dict() for event in webhook.stored()]).lower()
 
 
 def test_other_types_are_answered_and_ignored(webhook: Webhook) -> None:
     answer = webhook.send(event_of("other_type"))
-    assert (answer.status, answer.body) == (200, TAKEN)
+    assert (answer.status, answer.body) == (200, RECEIVED)
     assert webhook.changed_nothing()
 
 
-def test_a_repeat_is_stored_once_and_queued_under_the_same_id(webhook: Webhook) -> None:
+def test_repeated_event_is_stored_once_and_queued_under_the_same_id(webhook: Webhook) -> None:
     for _ in range(3):
         assert webhook.send(event_of("subscription_created")).status == 200
     assert len(webhook.stored()) == 1
     assert {dedup for _, _, dedup in webhook.queued()} == {"evt_1Q0created"}
 
 
-def test_a_repeat_keeps_what_was_stored_first(webhook: Webhook) -> None:
+def test_repeated_event_keeps_the_first_record(webhook: Webhook) -> None:
     webhook.send(event_of("subscription_created"))
     before = webhook.stored()[0].to_dynamodb_dict()
     webhook.send(event_of("subscription_created"))
     assert webhook.stored()[0].to_dynamodb_dict() == before
 
 
-def test_an_event_that_was_stored_and_never_queued_is_queued_by_the_repeat(
+def test_repeat_queues_an_event_that_was_stored_and_never_queued(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: Any, **__: Any) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise EndpointConnectionError(endpoint_url="https://sqs")
 
     with monkeypatch.context() as patched:
-        patched.setattr(service, "send_stripe_event", die)
+        patched.setattr(service, "send_stripe_event", crash)
         assert webhook.send(event_of("subscription_created")).status == 500
     assert len(webhook.stored()) == 1
     assert webhook.queued() == []
@@ -132,13 +132,13 @@ def test_applied_event_is_not_queued_again(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize("name", ["subscription_created", "subscription_updated", "subscription_deleted", "not_json"])
-def test_a_sample_signed_by_nobody_changes_nothing(webhook: Webhook, name: str) -> None:
+def test_sample_with_an_unknown_signature_changes_nothing(webhook: Webhook, name: str) -> None:
     answer = webhook.invoke(sample(name))
     assert (answer.status, answer.body) == (400, {"message": "signature does not match"})
     assert webhook.changed_nothing()
 
 
-def test_without_a_signature_nothing_is_changed(webhook: Webhook) -> None:
+def test_missing_signature_changes_nothing(webhook: Webhook) -> None:
     answer = webhook.invoke(sample("without_signature"))
     assert (answer.status, answer.body) == (400, {"message": "signature is missing"})
     assert webhook.changed_nothing()
@@ -154,14 +154,14 @@ def test_an_old_signature_changes_nothing(webhook: Webhook) -> None:
     assert webhook.changed_nothing()
 
 
-def test_a_body_that_was_changed_on_the_way_changes_nothing(webhook: Webhook) -> None:
+def test_body_that_differs_from_the_signed_one_changes_nothing(webhook: Webhook) -> None:
     request = sample("subscription_created")
     request["headers"]["stripe-signature"] = sign(request["body"].encode(), secret=SECRET)
     assert webhook.invoke(request | {"body": request["body"].replace(USER_ID, "another")}).status == 400
     assert webhook.changed_nothing()
 
 
-def test_a_signed_body_may_come_in_base64_and_the_header_in_any_case(webhook: Webhook) -> None:
+def test_base64_body_and_any_case_of_the_header_are_accepted(webhook: Webhook) -> None:
     request = sample("subscription_created")
     body = request["body"].encode()
     request["headers"] = {"Stripe-Signature": sign(body, secret=SECRET)}
@@ -171,12 +171,12 @@ def test_a_signed_body_may_come_in_base64_and_the_header_in_any_case(webhook: We
 
 
 def _without(*path: str) -> dict[str, Any]:
-    told = event_of("subscription_created")
-    place = told
+    payload = event_of("subscription_created")
+    place = payload
     for name in path[:-1]:
         place = place[name]
     del place[path[-1]]
-    return told
+    return payload
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def _without(*path: str) -> dict[str, Any]:
         "[" * 100_000,
     ],
 )
-def test_a_signed_event_that_cannot_be_read_is_refused_and_rings(
+def test_unreadable_signed_event_is_refused_and_raises_the_alarm(
     webhook: Webhook, body: str, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = webhook.send(body)
@@ -205,45 +205,45 @@ def test_a_signed_event_that_cannot_be_read_is_refused_and_rings(
     assert CUSTOMER not in log.getvalue()
 
 
-def test_a_flood_of_forgeries_rings_no_bell(webhook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:
+def test_forged_event_raises_no_alarm(webhook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:
     webhook.invoke(sample("subscription_created"))
     assert "stripe_event_not_taken" not in capsys.readouterr().out
 
 
-def test_a_body_that_is_too_large_is_refused(webhook: Webhook) -> None:
+def test_too_large_body_is_refused(webhook: Webhook) -> None:
     assert webhook.send(json.dumps({"a": "x" * MAX_BYTES})).status == 400
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v1/webhook/stripe"), ("POST", "/v1/webhook/strategy"), ("POST", "/")]
 )
-def test_there_is_one_route(webhook: Webhook, method: str, path: str) -> None:
+def test_only_one_route_is_known(webhook: Webhook, method: str, path: str) -> None:
     request = sample("subscription_created") | {"rawPath": path}
     request["requestContext"]["http"]["method"] = method
     assert webhook.invoke(request).status == 404
 
 
 @pytest.mark.parametrize("value", ["", "  ", ","])
-def test_without_a_secret_nobody_is_believed(webhook: Webhook, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_secret_every_event_is_refused(webhook: Webhook, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "read_parameter", lambda _: value)
     assert webhook.send(event_of("subscription_created"), secret="").status == 503
     assert webhook.changed_nothing()
 
 
-def test_a_secret_that_is_not_there_is_our_fault(webhook: Webhook) -> None:
+def test_missing_secret_answers_503(webhook: Webhook) -> None:
     aws_client("ssm").delete_parameter(Name=PARAMETER)
     assert webhook.send(event_of("subscription_created")).status == 503
     assert webhook.changed_nothing()
 
 
-def test_a_rolled_secret_counts_beside_the_old_one(webhook: Webhook) -> None:
+def test_rolled_secret_is_accepted_beside_the_old_one(webhook: Webhook) -> None:
     aws_client("ssm").put_parameter(Name=PARAMETER, Value=f"whsec_new, {SECRET}", Overwrite=True)
     secrets._parameters.clear()
     assert webhook.send(event_of("subscription_created"), secret="whsec_new").status == 200
     assert webhook.send(event_of("subscription_deleted")).status == 200
 
 
-def test_a_table_that_fails_is_answered_with_500_and_queues_nothing(
+def test_failing_table_answers_500_and_queues_nothing(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:

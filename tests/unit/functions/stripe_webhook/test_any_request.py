@@ -1,4 +1,4 @@
-"""Whatever is sent, signed or not, the webhook answers it: never a fault of ours, and nothing changed by a stranger."""
+"""The webhook answers every request, signed or not, without a fault of ours; unsigned ones change nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS = (
 
 @many
 @given(header=text, body=text, base_64=st.booleans(), headers=st.dictionaries(text, values, max_size=2))
-def test_a_stranger_gets_400_and_changes_nothing(
+def test_unsigned_request_gets_400_and_changes_nothing(
     webhook: Webhook, header: str, body: str, base_64: bool, headers: dict[str, Any]
 ) -> None:
     request = sample("subscription_created")
@@ -39,14 +39,14 @@ def test_a_stranger_gets_400_and_changes_nothing(
 
 @many
 @given(content=st.binary(max_size=200))
-def test_bytes_of_a_stranger(webhook: Webhook, content: bytes) -> None:
+def test_unsigned_bytes_get_400_and_change_nothing(webhook: Webhook, content: bytes) -> None:
     request = sample("subscription_created") | {"body": base64.b64encode(content).decode(), "isBase64Encoded": True}
     assert webhook.invoke(request).status == 400
 
 
 @many
 @given(body=st.one_of(values.map(json.dumps), text))
-def test_anything_that_is_signed(webhook: Webhook, body: str) -> None:
+def test_any_signed_body_is_answered(webhook: Webhook, body: str) -> None:
     assert webhook.send(body).status == 400
 
 
@@ -57,10 +57,10 @@ def test_anything_that_is_signed(webhook: Webhook, body: str) -> None:
     changes=st.dictionaries(st.sampled_from(FIELDS), values, max_size=2),
     before=values,
 )
-def test_an_event_with_something_wrong(
+def test_any_signed_event_is_answered(
     webhook: Webhook, name: str, envelope: dict[str, Any], changes: dict[str, Any], before: Any
 ) -> None:
-    told = event_of(name)
-    told["data"]["object"] |= changes
-    told["data"]["previous_attributes"] = before
-    assert webhook.send(told | envelope).status in {200, 400}
+    payload = event_of(name)
+    payload["data"]["object"] |= changes
+    payload["data"]["previous_attributes"] = before
+    assert webhook.send(payload | envelope).status in {200, 400}

@@ -26,7 +26,7 @@ def sample(name: str) -> dict[str, Any]:
     return event
 
 
-def tell(name: str) -> None:
+def send(name: str) -> None:
     """Send a sample event; Cognito wants it back as it was."""
     assert lambda_handler(sample(name), None) == sample(name)
 
@@ -44,7 +44,7 @@ def default_plan(tables: Queues) -> None:
 
 @pytest.mark.usefixtures("default_plan")
 def test_a_confirmed_sign_up_makes_the_record_with_the_default_plan() -> None:
-    tell("sign_up_confirmed")
+    send("sign_up_confirmed")
     user = stored()
     assert (user.status, user.active, user.email, user.email_verified) == (
         "CONFIRMED",
@@ -63,42 +63,42 @@ def test_a_confirmed_sign_up_makes_the_record_with_the_default_plan() -> None:
 
 @pytest.mark.usefixtures("default_plan")
 def test_a_repeated_event_changes_nothing() -> None:
-    tell("sign_up_confirmed")
+    send("sign_up_confirmed")
     before = stored().to_dynamodb_dict()
     for _ in range(3):
-        tell("sign_up_confirmed")
+        send("sign_up_confirmed")
     assert stored().to_dynamodb_dict() == before
     assert User.count() == 1
 
 
 @pytest.mark.usefixtures("default_plan")
-def test_a_late_repeat_leaves_what_was_changed_since() -> None:
-    tell("sign_up_confirmed")
+def test_late_repeat_keeps_later_changes() -> None:
+    send("sign_up_confirmed")
     changed = stored()
     changed.subscription_id, changed.active, changed.first_name = "another", False, "Janet"
     changed.save()
-    tell("sign_up_confirmed")
+    send("sign_up_confirmed")
     user = stored()
     assert (user.subscription_id, user.active, user.first_name) == ("another", False, "Janet")
 
 
 @pytest.mark.usefixtures("default_plan")
-def test_names_never_given_are_empty_text() -> None:
-    tell("sign_up_confirmed_without_names")
+def test_missing_names_are_empty_text() -> None:
+    send("sign_up_confirmed_without_names")
     assert (stored().first_name, stored().last_name) == ("", "")
 
 
 def test_without_a_default_plan_the_user_gets_it_with_the_next_event() -> None:
-    tell("sign_up_confirmed")
+    send("sign_up_confirmed")
     assert stored().subscription_id is None
     UniqueName(UniqueName.claim_key(NameKind.DEFAULT_PLAN), owner_id=PLAN_ID).save()
-    tell("sign_up_confirmed")
+    send("sign_up_confirmed")
     assert stored().subscription_id == PLAN_ID
 
 
-def test_a_sign_in_brings_what_cognito_owns_up_to_date() -> None:
+def test_sign_in_updates_the_fields_that_cognito_owns() -> None:
     a_user(USER_ID, status="RESET_REQUIRED", email="janedoe@example.com", email_verified=False)
-    tell("signed_in")
+    send("signed_in")
     user = stored()
     assert (user.status, user.email, user.email_verified) == ("CONFIRMED", "jane@example.com", True)
     assert user.updated_at > user.created_at
@@ -107,23 +107,23 @@ def test_a_sign_in_brings_what_cognito_owns_up_to_date() -> None:
 
 def test_a_sign_in_never_makes_a_disabled_user_active() -> None:
     a_user(USER_ID, active=False)
-    tell("signed_in")
+    send("signed_in")
     assert stored().active is False
 
 
 @pytest.mark.usefixtures("default_plan")
-def test_a_sign_in_makes_a_record_that_is_missing() -> None:
-    tell("signed_in")
+def test_sign_in_creates_a_missing_record() -> None:
+    send("signed_in")
     assert stored().subscription_id == PLAN_ID
 
 
 def test_a_confirmed_password_reset_ends_the_reset() -> None:
     a_user(USER_ID, status="RESET_REQUIRED")
-    tell("password_reset_confirmed")
+    send("password_reset_confirmed")
     assert stored().status == "CONFIRMED"
 
 
-def test_a_malformed_confirmation_fails_and_shows_nothing_of_the_person() -> None:
+def test_malformed_confirmation_fails_without_personal_data() -> None:
     with pytest.raises(ValidationError) as caught:
         lambda_handler(sample("malformed"), None)
     assert "jane" not in str(caught.value)
@@ -139,7 +139,7 @@ def test_a_failing_table_fails_the_confirmation_and_not_the_sign_in(
     monkeypatch.setattr(User, "get", fail)
     with pytest.raises(GetError):
         lambda_handler(sample("sign_up_confirmed"), None)
-    tell("signed_in")
+    send("signed_in")
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     (line,) = [line for line in lines if line["message"] == "user_record_not_kept"]
     assert (line["error"], line["user"]) == ("GetError", USER_ID)
