@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from shared.trading.execution import CloseReason, DenialReason
+from shared.trading.execution import CloseReason, DenialReason, Reason, exchange_reason
 
 _R = DenialReason
 _C = CloseReason
@@ -67,10 +67,10 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         _R.STOP_BEHIND_LIQUIDATION: Refusal("The stop lies behind your account's liquidation price."),
         _R.HALTED: Refusal("New positions are halted at the moment."),
         _R.WEIGHT_EXHAUSTED: Refusal("The exchange's limit of requests was reached."),
-        # Reasons that are not ours but the exchange's.
-        "EXCHANGE_UNAVAILABLE": Refusal("The exchange could not be reached."),
-        "EXCHANGE_2019": Refusal("Your account has not enough margin."),
-        "NOT_FILLED": Refusal("The exchange did not fill the order."),
+        # Not our denials: the outcome at the exchange.
+        Reason.EXCHANGE_UNAVAILABLE: Refusal("The exchange could not be reached."),
+        exchange_reason(-2019): Refusal("Your account has not enough margin."),
+        Reason.NOT_FILLED: Refusal("The exchange did not fill the order."),
     }
 )
 

@@ -20,10 +20,8 @@ from shared.models.risk_profile import RiskProfile
 from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.scheduling import due_by_dead_man
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import ExecutionState, Reason
 from shared.trading.ids import execution_id
-
-PROFILE_MISSING = "RISK_PROFILE_MISSING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def _fail(execution: Execution, *, now: datetime) -> None:
     # Profiles are never deleted, so this is a fault in the data; the other followers must not wait for its repair.
     execution.state = ExecutionState.FAILED
     execution.state_times = {ExecutionState.FAILED.value: to_iso(now)}
-    execution.reason = PROFILE_MISSING
+    execution.reason = Reason.RISK_PROFILE_MISSING
     execution.open_shard = None
     execution.due_at = None
     execution.closed_at = now

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NewType
 
 
 class ExecutionState(StrEnum):
@@ -120,6 +121,29 @@ class DenialReason(StrEnum):
     WEIGHT_EXHAUSTED = "WEIGHT_EXHAUSTED"
 
 
+class Reason(StrEnum):
+    """Why an execution is as it is, where it is neither our denial nor the exchange's own code."""
+
+    NOT_FILLED = "NOT_FILLED"
+    """The exchange took the entry, and filled nothing."""
+    EXCHANGE_UNAVAILABLE = "EXCHANGE_UNAVAILABLE"
+    """The exchange certainly did not take the entry, at several attempts."""
+    RISK_PROFILE_MISSING = "RISK_PROFILE_MISSING"
+    FILLS_UNKNOWN = "FILLS_UNKNOWN"
+    """The position is gone, and the exchange's fills do not show how."""
+    DUST_LEFT = "DUST_LEFT"
+    """The rest of the position is too small for a market order; its stop stays."""
+
+
+ExchangeReason = NewType("ExchangeReason", str)
+"""The exchange's own refusal, by its code."""
+
+
+def exchange_reason(code: int | None) -> ExchangeReason:
+    """Return the reason of the exchange's refusal: `EXCHANGE_2019` for -2019, `EXCHANGE_REFUSED` without a code."""
+    return ExchangeReason(f"EXCHANGE_{abs(code)}" if code is not None else "EXCHANGE_REFUSED")
+
+
 class CloseReason(StrEnum):
     """What closed a position, or ended an execution that may have had one."""
 
@@ -136,3 +160,6 @@ class CloseReason(StrEnum):
     """We closed it at once, because its protection could not be placed."""
     ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
     """The entry never showed up while it was watched for."""
+
+
+AnyReason = DenialReason | Reason | CloseReason | ExchangeReason
