@@ -9,6 +9,9 @@ from shared.config import settings
 
 NAMESPACE = "Lockstep"
 
+ATTENTION_NEEDED = "attention_needed"
+"""The metric of a position that could not be handled as promised. Its alarm rings at once."""
+
 logger = Logger(service="lockstep", level=settings().log_level, log_uncaught_exceptions=True)
 
 

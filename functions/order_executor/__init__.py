@@ -1,23 +1,31 @@
 """Turns one follower's execution into a protected position, or into the reason why there is none.
 
-The only function that writes to an exchange. Decides nothing about who follows what.
+The only function that writes to an exchange. In the order of the road:
 
-app.py         the queue's records → one piece of work each
-service.py     one message: the lease taken, the work done, the lease given back
-opening.py     the two halves of a trigger: make room, then enter
-admission.py   whether an entry may happen at all
-entering.py    the entry: intent, request, and what to do when its outcome is unknown
-protecting.py  the stop first, and what becomes of a position that cannot have one
-targets.py     take-profits and trailing stop, within what is left
-settling.py    from where an execution stands to where it should be, whoever began it
-watching.py    a look at an open position: its amount, its stops, its targets
-closing.py     getting out: reduce-only, what is ours and no more
-waiting.py     what waits for its lane to have weight again
-due.py         when an execution is looked at next
-booking.py     what an ended position earned
-fills.py       the exchange's fills, each under the client id of its order
-venue_orders.py  whose a standing order is, and how it is cancelled
-lease.py       the right to write, and the rule that no write outlives it
-session.py       the work at hand: records and account of one execution
-accounts.py    the exchange accounts that this worker has opened
+app.py             the queue's records, one execution each
+service.py         one message: takes the lease, tells queued from begun work, gives the lease back
+lease.py           the right to write to an account and symbol; no write outlives it
+ledger.py          our records of one execution: its state, its orders, its slot
+account_cache.py   the exchange accounts that this container has opened
+session.py         one execution at work: ledger, account, filters
+
+opening.py         queued work: first the prior position, then the entry, or a reason for none
+prior_position.py  closes what an older trigger holds on the other side
+admission.py       whether an entry may happen, and its size
+entering.py        writes the intent, sends the entry
+entry_outcome.py   whether the entry filled, was refused, or never arrived
+protecting.py      the stop first, then the targets
+targets.py         take-profits and trailing stop, within what is left
+
+reconciling.py     begun work: from its present state to the right one
+open_position.py   repairs the orders of an open position
+position.py        what is left of ours, by the exchange's fills
+closing.py         closes what is ours, reduce-only, verified by the fills
+booking.py         ends an execution, and books what its position earned
+
+recheck.py         what must be reconciled before the watcher's next run
+waiting.py         work that waits for its lane
+venue_orders.py    standing orders: whose they are; cancels them
+fills.py           the exchange's fills, each with the client id of its order
+key_health.py      records what an entry's read says about its key
 """

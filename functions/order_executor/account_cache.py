@@ -1,4 +1,4 @@
-"""The exchange accounts that this worker has opened, kept for as long as their key does not change."""
+"""The exchange accounts that this container has opened, each kept until its key changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
 
 
 def prepare() -> None:
-    """Make what every message needs while the container starts, so that the first one does not wait for it."""
+    """Make the clients that every message needs while the container starts, so that the first message finds them."""
     base.connect()
     messages.connect()
     secrets.connect()

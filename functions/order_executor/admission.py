@@ -31,12 +31,12 @@ from shared.trading.readiness import Verdict, judge_account
 from shared.trading.sizing import SizedOrder, size_order
 
 _ENTRY_MARGIN_S = 2.0
-"""An entry that comes back must be judged, and sent, before its trigger is stale."""
+"""Time to judge and send a postponed entry before its trigger is stale."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What our own records say about a follower at one moment."""
+class EntryContext:
+    """Our own records about a follower at one moment: all that an entry depends on, its account and market aside."""
 
     follower: Follower | None
     user: User | None
@@ -44,15 +44,15 @@ class Standing:
     plan: Plan | None
     strategy: Strategy | None
     readiness: KeyReadiness | None
-    """The last verdict on the key; the fresh read decides, whatever it says."""
+    """The last verdict on the key; the fresh read of the account decides."""
     latest_alert_seq: int
     closed_seq: int
-    """Everything up to it was asked to be closed, for the whole strategy or for this follower."""
+    """A close was requested for all triggers up to this one, of the whole strategy or of this follower."""
     halted: list[str]
 
 
-def read_standing(execution: Execution) -> Standing:
-    """Read everything of ours that may forbid an entry, as of one moment (blocking)."""
+def read_context(execution: Execution) -> EntryContext:
+    """Read all our records that may forbid an entry, as of one moment (blocking)."""
     halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=execution.egress_lane)
     follower, user, key, plan, strategy, readiness, alerts, *switches = read_together(
         (Follower, execution.strategy_id, execution.follower_key),
@@ -64,7 +64,7 @@ def read_standing(execution: Execution) -> Standing:
         (StrategyAlerts, execution.strategy_id, None),
         *((TradingSwitch, scope, None) for scope in halts),
     )
-    return Standing(
+    return EntryContext(
         follower=follower,
         user=user,
         key=key,
@@ -77,22 +77,22 @@ def read_standing(execution: Execution) -> Standing:
     )
 
 
-def admit_follower(standing: Standing, execution: Execution) -> None:
+def admit_follower(context: EntryContext, execution: Execution) -> None:
     """Raise OrderDenied when the follower, its user, key, plan or strategy may not open anything now."""
-    if execution.desired is Desired.CLOSED or execution.seq <= standing.closed_seq:
+    if execution.desired is Desired.CLOSED or execution.seq <= context.closed_seq:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED)
-    if standing.halted:
-        raise OrderDenied(DenialReason.HALTED, ", ".join(standing.halted))
-    if standing.strategy is None or not standing.strategy.active:
+    if context.halted:
+        raise OrderDenied(DenialReason.HALTED, ", ".join(context.halted))
+    if context.strategy is None or not context.strategy.active:
         raise OrderDenied(DenialReason.STRATEGY_INACTIVE)
-    if standing.follower is None or not standing.follower.active:
+    if context.follower is None or not context.follower.active:
         raise OrderDenied(DenialReason.FOLLOWER_INACTIVE)
-    if standing.user is None or not standing.user.active:
+    if context.user is None or not context.user.active:
         raise OrderDenied(DenialReason.USER_DISABLED)
-    _admit_key(standing.key)
-    if standing.plan is None or not standing.plan.strategy_automated:
+    _admit_key(context.key)
+    if context.plan is None or not context.plan.strategy_automated:
         raise OrderDenied(DenialReason.PLAN_WITHOUT_AUTOMATION)
-    if standing.user.plan_lapsed:
+    if context.user.plan_lapsed:
         raise OrderDenied(DenialReason.PLAN_LAPSED)
 
 
@@ -105,13 +105,15 @@ def _admit_key(key: ExchangeKey | None) -> None:
         raise OrderDenied(DenialReason.KEY_INACTIVE, "the key is for manual trading")
 
 
-def admit_age(standing: Standing, execution: Execution, *, now: datetime, market_price: Decimal | None = None) -> None:
+def admit_age(
+    context: EntryContext, execution: Execution, *, now: datetime, market_price: Decimal | None = None
+) -> None:
     """Raise OrderDenied when the trigger is stale, superseded, or the market has moved away from it."""
     reason = judge_freshness(
         fired_at=execution.fired_at,
         received_at=execution.received_at,
         now=now,
-        latest_accepted_seq=standing.latest_alert_seq,
+        latest_accepted_seq=context.latest_alert_seq,
         seq=execution.seq,
         order_price=execution.order_price,
         market_price=market_price,
@@ -131,12 +133,13 @@ def latest_entry_in_s(execution: Execution, *, now: datetime) -> float:
 
 
 def judge_view(view: AccountView) -> Verdict:
-    """Return whether the account, as it was just read, is of a kind that we session."""
+    """Return whether the account, as it was just read, may be traded."""
     return judge_account(view.setup, wallet_balance=view.wallet_balance)
 
 
-def admit_account(verdict: Verdict, view: AccountView, *, max_balance_usd: int | None) -> None:
+def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
     """Raise OrderDenied for an account that may not be traded, or one above its plan."""
+    verdict = judge_view(view)
     if not verdict.ready:
         raise OrderDenied(verdict.reasons[0], ", ".join(verdict.reasons[1:]))
     if max_balance_usd is not None and is_above(view.wallet_balance, Decimal(max_balance_usd)):
@@ -146,7 +149,7 @@ def admit_account(verdict: Verdict, view: AccountView, *, max_balance_usd: int |
 def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> SizedOrder:
     """Return the amount that loses the profile's percentage of equity at the stop; raise OrderDenied."""
     cap = notional_cap(view.brackets, leverage=view.leverage)
-    # The largest notional that the caps leave decides whose maintenance rate liquidation is judged by.
+    # The liquidation price depends on the maintenance rate of the largest notional that the caps allow.
     reachable = min(cap, min(view.wallet_balance, view.margin_balance) * settings().max_effective_leverage)
     state = view.state(
         maintenance_margin_rate=maintenance_rate(view.brackets, notional_usdt=reachable), bracket_notional_cap=cap

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from functions.order_executor import accounts, service
+from functions.order_executor import account_cache, service
 from shared.config import settings
 from shared.messages import read_order_message
 from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 if settings().in_lambda:
-    accounts.prepare()
+    account_cache.prepare()
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Ends an execution: what its position earned, from the exchange's own fills; or why there was no position.
+"""Ends an execution: books what its position earned, by the exchange's fills, or records why there was none.
 
-Whoever ends an execution does it here, in one write with the follower's performance and the slot, so it counts once.
+Every end is one transaction with the follower's performance and the slot, so that it counts once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.ledger import Ledger
 from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.clock import to_ms, utc_now
@@ -22,7 +23,7 @@ from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
-from shared.trading.execution import HOLDS_QUANTITY, ExecutionState
+from shared.trading.execution import HOLDS_QUANTITY, AnyReason, ExecutionState
 from shared.trading.funding import FundingPayment, funding_span, may_have_funding
 from shared.trading.position_accounting import Booking, average_price
 
@@ -30,25 +31,25 @@ _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remov
 
 
 async def book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
-    """Book an ended position and free its slot, in one write with the follower's performance."""
+    """Book an ended position and free its slot; raise RecordChanged when its fills no longer show."""
     if session.execution.state is ExecutionState.ENTERING:
-        await session.advance(ExecutionState.UNPROTECTED)  # its fill could not be written when it happened
+        await session.ledger.advance(ExecutionState.UNPROTECTED)  # the write of its fill had failed
     wallet, fee_prices, payments, _ = await asyncio.gather(
-        session.account.wallet_balance(), _fee_prices(session), _payments(session, end), _learn_orders(session)
+        session.account.wallet_balance(), _fee_prices(session), _payments(session, end), _record_order_ends(session)
     )
     final = position_from_fills(
         session, include_other_executions=include_other_executions, fee_prices=fee_prices, payments=payments
     )
     if final is None:
-        raise RecordChanged("the fills of an end are gone: look again")
+        raise RecordChanged("the fills of an ended position are gone: reconcile again")
     unpriced = sorted({fill.fee_asset for fill in session.fills} - fee_prices.keys())
     await _write(session, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
 
 
 async def _fee_prices(session: ExecutionSession) -> dict[str, Decimal]:
-    """Return the last price of every asset in which fees were paid; one without a price is left out, and logged.
+    """Return the last price of each asset in which fees were paid; log those without a price, and leave them out.
 
-    The price of each fill's own moment would be a request for every fill, for a fee of a few cents.
+    Prices at the times of the fills would cost a request for each fill, for fees of a few cents.
     """
     prices = {}
     for asset in sorted({fill.fee_asset for fill in session.fills}):
@@ -63,15 +64,15 @@ async def _fee_prices(session: ExecutionSession) -> dict[str, Decimal]:
 
 
 async def _payments(session: ExecutionSession, end: Booking) -> list[FundingPayment]:
-    """Return the account's funding while the position was open; asked for only if that can be any."""
+    """Return the account's funding while the position was open; without a request where there can be none."""
     if end.closed_at is None or not may_have_funding(end.opened_at, end.closed_at):
         return []
     return await session.account.funding(session.symbol, *funding_span(end.opened_at, end.closed_at))
 
 
-async def _learn_orders(session: ExecutionSession) -> None:
-    """Write how the orders ended: by their fills, and what has none was cancelled, or never arrived."""
-    for order in session.orders.values():
+async def _record_order_ends(session: ExecutionSession) -> None:
+    """Record how the orders ended: filled by their fills; without one, cancelled, or absent when never confirmed."""
+    for order in session.ledger.orders.values():
         fills = [fill for fill in session.fills if fill.client_order_id == order.client_order_id]
         if fills:
             filled = sum((fill.amount for fill in fills), Decimal(0))
@@ -82,7 +83,7 @@ async def _learn_orders(session: ExecutionSession) -> None:
             order.status = OrderStatus.CANCELLED
         elif order.status is OrderStatus.INTENDED:
             order.status = OrderStatus.ABSENT
-    await session.note(*session.orders.values())
+    await session.ledger.save_orders(*session.ledger.orders.values())
 
 
 async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *, detail: str | None) -> None:
@@ -94,7 +95,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
         transaction.update(
             record,
             actions=[
-                # A follower's performance is made by its first booked trade; its id never changes after.
+                # The first booked position creates the record; its id never changes.
                 FollowerPerformance.id.set(FollowerPerformance.id | str(uuid.uuid4())),
                 FollowerPerformance.total_profit.add(booking.net_profit),
                 FollowerPerformance.total_fee.add(booking.fee),
@@ -121,7 +122,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
     naked_ms = execution.naked_ms
     if naked_ms is None and execution.protected_at is None and booking.closed_at is not None:
         naked_ms = max(to_ms(booking.closed_at) - to_ms(booking.opened_at), 0)  # never had a stop
-    await session.advance(
+    await session.ledger.advance(
         ExecutionState.CLOSED,
         slot=_FREE_SLOT,
         also=performance,
@@ -136,6 +137,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
         naked_ms=naked_ms,
         close_reason=reason.value if reason is not None else None,
     )
+    execution = session.execution
     count_outcome("position_closed", reason=str(execution.close_reason))
     logger.info(
         "position_closed",
@@ -146,18 +148,16 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
     await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
 
 
-async def end_without_position(
-    session: ExecutionSession, *, state: ExecutionState, reason: str, detail: str = ""
-) -> None:
+async def end_without_position(ledger: Ledger, *, state: ExecutionState, reason: AnyReason, detail: str = "") -> None:
     """End an execution that opened nothing, with its reason; the slot is free again if it was this execution's.
 
     Once a quantity may have been open, the only end is CLOSED.
     """
-    execution = session.execution
+    execution = ledger.execution
     if execution.state in HOLDS_QUANTITY:
         state = ExecutionState.CLOSED
-    owned = execution.state is not ExecutionState.QUEUED  # the slot is taken with the intent
-    await session.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
+    owned = execution.state is not ExecutionState.QUEUED  # the slot is taken together with the intent
+    await ledger.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
     count_outcome(f"follower_{state.value.lower()}", reason=reason)
     logger.info(
         "execution_ended",

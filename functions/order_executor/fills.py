@@ -1,8 +1,8 @@
-"""The exchange's fills on a symbol, each under the client id that its order was placed with. Decides nothing.
+"""Reads the exchange's fills on a symbol, each with the client id of its order.
 
-The exchange names a fill's order by its own id. Most are in our ledger; what is not is asked for order by order, which
-costs a fifth of its lists: first our conditional orders, because a triggered one fills as another order than was
-placed, then the order itself (the owner's, the exchange's own, another execution's).
+The exchange names a fill's order by its own id. Most of these ids are in our ledger. The others are looked up one by
+one, at a fifth of the weight of a list: first our conditional orders, because a triggered one fills under another id,
+then the order itself (the owner's, the exchange's own, another execution's).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from shared.trading.ids import Leg
 from shared.trading.position_accounting import Fill
 
 _LATE_BY = timedelta(seconds=60)
-"""A fill shows at most so long after it happened; a second reading begins there, not at the position's first day."""
+"""A fill is listed at most this long after it happened, so a second read begins there, not at the position's start."""
 _ONE_BY_ONE = 4
-"""More unknown orders than this are cheaper to find in the exchange's list of them."""
+"""Above this number of unknown orders, the exchange's list of them weighs less."""
 
 
 @dataclass(slots=True)
 class FillBook:
-    """What was read so far; a repeated reading asks for the latest only."""
+    """The fills that were read so far; a repeated read fetches the latest only."""
 
     account: FuturesAccount
     symbol: str
     since: datetime
     _fills: dict[int, Fill] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
-    """Exchange's order id → client id, as the exchange said."""
+    """The exchange's order id → client id, as it answered."""
 
     async def read(self, orders: Iterable[Order]) -> tuple[Fill, ...]:
-        """Return every fill up to now, oldest first; `orders` is our ledger, which learns what triggered."""
+        """Return every fill up to now, oldest first. `orders`, our ledger's, get the ids of triggered orders."""
         read_at = from_ms(now_ms())
         self._fills |= await self.account.fills(self.symbol, since=self.since)
         self.since = max(self.since, read_at - _LATE_BY)
@@ -49,7 +49,7 @@ class FillBook:
         entries = {order.client_order_id for order in orders if order.leg is Leg.ENTRY}
         names = _ledger_names(orders) | self._names
         if self._unknown(names, entries):
-            await self._ask_conditional(orders)
+            await self._look_up_conditional(orders)
             names = _ledger_names(orders) | self._names
         unknown = self._unknown(names, entries)
         if len(unknown) > _ONE_BY_ONE:
@@ -59,17 +59,17 @@ class FillBook:
         else:
             asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in sorted(unknown))
             found = await asyncio.gather(*asked)
-            # What the exchange does not know now is nobody's for now, and asked for again by the next reading.
+            # An order that the exchange does not know now has no client id; the next read looks it up again.
             self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
         return names | self._names
 
     def _unknown(self, names: dict[str, str], entries: set[str]) -> set[str]:
-        """Return the orders without a name; what happened before our entry needs none, if there was only one."""
+        """Return the orders without a client id. With a single entry, fills before it need none."""
         entered = [number for number, fill in self._fills.items() if names.get(fill.order_id) in entries]
         first = min(entered, default=0) if len(entries) == 1 else 0
         return {fill.order_id for number, fill in self._fills.items() if number >= first} - names.keys()
 
-    async def _ask_conditional(self, orders: list[Order]) -> None:
+    async def _look_up_conditional(self, orders: list[Order]) -> None:
         waiting = [
             order
             for order in orders

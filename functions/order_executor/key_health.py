@@ -1,4 +1,4 @@
-"""What an entry's fresh read says of its key, for the record. Denies nothing: that is admission's."""
+"""Records what an entry's fresh read of the account says about its key. Denies nothing: `admission.py` does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pynamodb.exceptions import PynamoDBException
 
+from functions.order_executor.admission import EntryContext, judge_view
 from shared.clock import utc_now
 from shared.exchange.venue_views import AccountView
 from shared.models.exchange_key import ExchangeKey
@@ -26,17 +27,19 @@ class Finding:
     checked_at: datetime
 
 
-def compare(
-    known: KeyReadiness | None, key: ExchangeKey, verdict: Verdict, *, view: AccountView, checked_at: datetime
-) -> Finding | None:
-    """Return what is worth a record: the key's first verdict, one in place of an old one, or another one."""
+def compare(context: EntryContext, view: AccountView, *, checked_at: datetime) -> Finding | None:
+    """Return the verdict if the record lacks it: the key's first, one to replace an old one, or a different one."""
+    known, key = context.readiness, context.key
+    if key is None:
+        return None
+    verdict = judge_view(view)
     if known is not None and known.counts_for(key, now=utc_now()) and known.reasons == list(verdict.reasons):
         return None
     return Finding(key=key, verdict=verdict, view=view, checked_at=checked_at)
 
 
-async def keep(finding: Finding | None) -> None:
-    """Record a finding, if there is one. Should that fail, the key's next entry or inspection finds the same."""
+async def record(finding: Finding | None) -> None:
+    """Record a finding, if there is one. When that fails, the key's next entry or inspection finds the same."""
     if finding is None:
         return
     details = asdict(finding.view.setup) | {"wallet_balance": format(finding.view.wallet_balance, "f")}

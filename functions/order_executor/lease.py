@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ _RENEW_BELOW_S = 6.0
 _MARGIN_MS = 500
 _UNSURE_MARGIN_MS = 1_000
 _POLL_S = 0.25
+_TAKE_WITHIN_S = 12.0
+"""Longer than LEASE_S, so that a crashed worker's lease ends while we wait."""
+_TAKE_POLL_S = 0.2
 
 
 @dataclass(slots=True)
@@ -93,3 +97,21 @@ class Lease:
         self.ends_s = 0.0  # whatever was left behind writes nothing more
         if not kept:
             await asyncio.to_thread(self.slot.release)
+
+
+async def take_lease(api_key_id: str, symbol: str) -> Lease | None:
+    """Take the lease on account and symbol, waiting while another worker holds it; None if that worker keeps it."""
+    owner = str(uuid.uuid4())
+    give_up_at_s = time.monotonic() + _TAKE_WITHIN_S
+    while True:
+        asked_at_s = time.monotonic()
+        try:
+            slot = await asyncio.to_thread(
+                PositionSlot.acquire, api_key_id=api_key_id, symbol=symbol, owner=owner, lease_s=LEASE_S
+            )
+        except LeaseLost:
+            if asked_at_s >= give_up_at_s:
+                return None
+            await asyncio.sleep(_TAKE_POLL_S)
+        else:
+            return Lease(slot=slot, ends_s=asked_at_s + LEASE_S)

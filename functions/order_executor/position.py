@@ -65,7 +65,7 @@ async def left_of_ours(session: ExecutionSession) -> Decimal:
     await session.read_fills()
     seen = position_from_fills(session)
     left = (session.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
-    for order in session.of_leg(Leg.CLOSE, Leg.FLATTEN):
+    for order in session.ledger.of_leg(Leg.CLOSE, Leg.FLATTEN):
         listed = sum((f.amount for f in session.fills if f.client_order_id == order.client_order_id), Decimal(0))
         left -= max((order.filled or Decimal(0)) - listed, Decimal(0))
     return max(left, Decimal(0))

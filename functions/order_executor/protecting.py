@@ -1,6 +1,6 @@
-"""After the fill: the stop in the first request, then the take-profits. What cannot be protected is closed.
+"""Protects a filled entry: the stop in the first request, then the take-profits.
 
-A refused target (targets.py) is recorded and costs nothing; a refused stop costs the position.
+The caller closes a position whose stop cannot be placed. A refused target (`targets.py`) is recorded, no more.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.entering import Filled
-from functions.order_executor.session import ExecutionSession, learn
+from functions.order_executor.entry_outcome import Filled
+from functions.order_executor.ledger import update_order
+from functions.order_executor.session import ExecutionSession
 from functions.order_executor.targets import place_targets, targets_of
 from shared.clock import to_ms, utc_now
 from shared.errors import (
@@ -28,41 +29,39 @@ from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, is_condi
 from shared.exchange.venue_views import VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
-from shared.observability import count_outcome, logger, measure_ms
+from shared.observability import ATTENTION_NEEDED, count_outcome, logger, measure_ms
 from shared.scheduling import due_by_next_run
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import ExecutionState, exchange_reason
 from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.order_planning import ExitPlan, PlannedOrder, plan_exits
 
 STOP_GIVE_UP_S = 3.0
-"""From the fill: then the position is closed instead, so that it is never naked for more than five seconds."""
+"""Seconds from the fill until the position is closed instead, so that it is naked for five seconds at most."""
 _RETRY_PAUSE_S = 0.15
 _THROTTLED_PAUSE_S = 1.0
-ATTENTION = "attention_needed"
-"""The metric that wakes somebody up: a position that we could not handle as promised."""
 _ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.FILLED})
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
 
 async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | None = None) -> bool:
-    """Place the stop of a position that has just been filled, or found; False when it has to be closed instead.
+    """Place the stops of an open position, then its targets; return False when it must be closed instead.
 
-    `left` is what is still open of a position that is found, when that is less. Our own records are written beside the
-    stop's request and never decide about it: an error of theirs is raised only when the stop stands.
+    `left` is the amount still open, where that is less than what was filled. The ledger is written side by side with
+    the stop's request and never holds it up: an error of the write is raised only when the stop stands.
     """
     exits = plan_for(session, left or filled.amount)
     if exits.omitted:
-        # Too small for the symbol's minimum, or a price below zero: what they would take is left to the others.
+        # Below the symbol's minimum amount, or a price below zero: the other targets take their share.
         logger.warning("targets_omitted", execution_id=session.execution.id, legs=[leg.value for leg in exits.omitted])
-    session.execution.filled_amount = filled.amount  # known from here on, written or not
+    session.execution.filled_amount = filled.amount  # a close needs it even if the write fails
     give_up_at_s = time.monotonic() + STOP_GIVE_UP_S
-    placed, noted = await asyncio.gather(
+    placed, recorded = await asyncio.gather(
         place_stops(session, exits.stops, amount=exits.amount, give_up_at_s=give_up_at_s),
-        note_fill(session, filled, exits),
+        record_fill(session, filled, exits),
         return_exceptions=True,
     )
-    for outcome in (placed, noted):
+    for outcome in (placed, recorded):
         if isinstance(outcome, LeaseLost | asyncio.CancelledError):
             raise outcome
     if isinstance(placed, BaseException):
@@ -70,9 +69,9 @@ async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | 
         return False
     if not placed:
         return False
-    if isinstance(noted, BaseException):
-        await note_fill(session, filled, exits)  # once more, now that there is time
-    outcomes = await asyncio.gather(note_protected(session), place_targets(session, exits), return_exceptions=True)
+    if isinstance(recorded, BaseException):
+        await record_fill(session, filled, exits)  # once more, now that the stop stands
+    outcomes = await asyncio.gather(record_protected(session), place_targets(session, exits), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -80,23 +79,27 @@ async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | 
 
 
 def plan_for(session: ExecutionSession, amount: Decimal) -> ExitPlan:
-    """Return the exits of what has filled, which may be less than what was ordered."""
+    """Return the exit plan of an amount, which may be less than what was ordered."""
     execution = session.execution
     return plan_exits(signal=execution.signal(), filters=session.filters, amount=amount, entry_side=execution.side)
 
 
-async def note_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) -> None:
-    """Write the fill, and the targets that will be sent after the stop; runs beside the stop's request."""
-    entry = session.of_leg(Leg.ENTRY)[-1]
+async def record_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) -> None:
+    """Record the fill, and the targets that will be sent after the stop."""
+    entry = session.ledger.of_leg(Leg.ENTRY)[-1]
     view = filled.view
     if view.average is None:
-        # A create-order reply may carry no average price: ask for the order. The fills will tell in any case.
+        # A create-order reply may carry no average price, so fetch the order. The booking reads the fills anyway.
         with contextlib.suppress(ExchangeError):
             view = await session.look_up(entry) or view
-    learn(entry, view)
-    targets = [session.intend(target, attempt=1) for target in targets_of(exits) if not session.of_leg(target.leg)]
+    update_order(entry, view)
+    targets = [
+        session.ledger.intend(target, attempt=1)
+        for target in targets_of(exits)
+        if not session.ledger.of_leg(target.leg)
+    ]
     known = session.execution.state in {ExecutionState.UNPROTECTED, ExecutionState.PROTECTED}
-    await session.advance(
+    await session.ledger.advance(
         None if known else ExecutionState.UNPROTECTED,
         orders=(entry, *targets),
         slot=(PositionSlot.quantity.set(filled.amount),),
@@ -109,7 +112,7 @@ async def note_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) 
 async def place_stops(
     session: ExecutionSession, stops: Sequence[PlannedOrder], *, amount: Decimal, give_up_at_s: float
 ) -> bool:
-    """Place stop legs of a position of `amount`, side by side; True once it cannot be left without one.
+    """Place the stop legs of a position of `amount` side by side; return whether all of them stand.
 
     Repeats keep the client id, so that a late first request and its repeat cannot both stand.
     """
@@ -117,7 +120,7 @@ async def place_stops(
     try:
         for leg in asyncio.as_completed(legs):
             if not await leg:
-                return False  # the others are not waited for: the position is closed now
+                return False  # close the position now, without waiting for the others
     finally:
         for leg in legs:
             leg.cancel()
@@ -128,69 +131,68 @@ async def place_stops(
 async def _place_stop(
     session: ExecutionSession, planned: PlannedOrder, *, amount: Decimal, give_up_at_s: float
 ) -> bool:
-    """Place one stop leg, again and again under one client id, until it stands or time is up."""
+    """Place one stop leg, repeatedly under one client id, until it stands or time is up."""
     order = _order_for(session, planned)
     while (left_s := give_up_at_s - time.monotonic()) > 0:
         try:
             await session.place(planned, order, timeout_s=min(ORDER_TIMEOUT_S, left_s))
-        except StopWouldTrigger:
-            order.status, order.error = OrderStatus.REJECTED, "EXCHANGE_2021"
+        except StopWouldTrigger as error:
+            order.status, order.error = OrderStatus.REJECTED, exchange_reason(error.code)
             logger.warning("stop_would_trigger", execution_id=session.execution.id, leg=planned.leg.value)
             return False
         except ExchangeThrottled as error:
             order.error = type(error).__name__
-            await asyncio.sleep(_THROTTLED_PAUSE_S)  # asking faster makes a ban longer
+            await asyncio.sleep(_THROTTLED_PAUSE_S)  # faster requests prolong a ban
         except ExchangeError as error:
-            again = error.code is not None and order.error == str(error.code)
+            repeated = error.code is not None and order.error == str(error.code)
             order.error = type(error).__name__ if error.code is None else str(error.code)
-            if _may_stand(error) and await _stands(session, order, give_up_at_s=give_up_at_s):
+            if _may_stand(error) and await _is_standing(session, order, give_up_at_s=give_up_at_s):
                 return True
-            if again and error.code == error_codes.CLOSE_POSITION_EXISTS and planned.close_position:
-                planned, order = _by_amount(session, planned, order, amount)
+            if repeated and error.code == error_codes.CLOSE_POSITION_EXISTS and planned.close_position:
+                planned, order = _stop_by_amount(session, planned, order, amount)
         else:
             return True
         await asyncio.sleep(_RETRY_PAUSE_S)
     logger.error("stop_not_placed", execution_id=session.execution.id, leg=planned.leg.value, detail=order.error)
-    count_outcome(ATTENTION)
+    count_outcome(ATTENTION_NEEDED)
     return False
 
 
 def _may_stand(error: ExchangeError) -> bool:
-    """Tell whether a stop may stand although its request failed."""
     return not isinstance(error, ExchangeRejected) or error.code == error_codes.CLOSE_POSITION_EXISTS
 
 
 def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:
-    """Return the record under whose client id a stop is sent: a new one when the last has had its end."""
-    known = session.of_leg(planned.leg)
+    """Return the record whose client id the stop is sent under: a new one when the last order has ended."""
+    known = session.ledger.of_leg(planned.leg)
     ended = bool(known) and (known[-1].status in _ENDED or known[-1].actual_order_id is not None)
-    order = session.intend(planned) if not known or ended else known[-1]
-    _redraw(order, planned)
+    order = session.ledger.intend(planned) if not known or ended else known[-1]
+    _copy_plan(order, planned)
     return order
 
 
-def _by_amount(
+def _stop_by_amount(
     session: ExecutionSession, planned: PlannedOrder, refused: Order, amount: Decimal
 ) -> tuple[PlannedOrder, Order]:
-    """Return the stop for its amount: the exchange takes one of the whole position a side, and the owner's stands."""
+    """Return a stop for the amount: the owner's `closePosition` stop stands, and the exchange takes one per side."""
     amount = round_down(amount, session.filters.market_step_size)
     if amount < session.filters.market_min_amount:
         return planned, refused
     logger.warning("stop_of_the_owner_stands", execution_id=session.execution.id)
     refused.status = OrderStatus.REJECTED
     planned = replace(planned, close_position=False, reduce_only=True, amount=amount)
-    return planned, session.intend(planned)
+    return planned, session.ledger.intend(planned)
 
 
-def _redraw(order: Order, planned: PlannedOrder) -> None:
-    """Let a stop's record say what is sent: a small fill, or a renewed stop, may change what was planned first."""
+def _copy_plan(order: Order, planned: PlannedOrder) -> None:
+    """Copy the plan to the record: after a partial fill, or for a renewed stop, it differs from the first one."""
     order.type, order.amount, order.price = planned.type, planned.amount, planned.price
     order.trigger_price, order.close_position = planned.trigger_price, planned.close_position
     order.reduce_only, order.conditional = planned.reduce_only, is_conditional(planned.type)
     order.status, order.error = OrderStatus.INTENDED, None
 
 
-async def _stands(session: ExecutionSession, order: Order, *, give_up_at_s: float) -> bool:
+async def _is_standing(session: ExecutionSession, order: Order, *, give_up_at_s: float) -> bool:
     left_s = give_up_at_s - time.monotonic()
     if left_s <= 0:
         return False
@@ -201,15 +203,15 @@ async def _stands(session: ExecutionSession, order: Order, *, give_up_at_s: floa
     return view is not None and view.status in _WORKING
 
 
-async def note_protected(session: ExecutionSession) -> None:
-    """Write that the stop stands, and how long the position was without one."""
+async def record_protected(session: ExecutionSession) -> None:
+    """Record that the stop stands, and how long the position was without one."""
     now = utc_now()
     execution = session.execution
     filled_at = execution.entry_filled_at or now
     naked_ms = max(to_ms(now) - to_ms(filled_at), 0)
-    await session.advance(
+    await session.ledger.advance(
         ExecutionState.PROTECTED,
-        orders=session.of_leg(*STOP_LEGS),
+        orders=session.ledger.of_leg(*STOP_LEGS),
         due_at=due_by_next_run(),
         protected_at=execution.protected_at or now,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,

@@ -1,78 +1,73 @@
-"""What a message means in the state that its execution is in. The lease is taken here and given back here.
+"""Handles one message: takes the lease, tells new work from begun work, and gives the lease back.
 
-Any message may come any number of times, late, or after another worker's death: each step begins by reading where
-the execution stands, and goes on from there.
+Any message may come any number of times, late, or after another worker's crash. So every step reads the execution's
+state first, and goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from typing import assert_never
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import accounts, booking, opening, settling, waiting
-from functions.order_executor.lease import LEASE_S, Lease
+from functions.order_executor import account_cache, booking, opening, recheck, reconciling, waiting
+from functions.order_executor.lease import take_lease
+from functions.order_executor.ledger import Ledger
 from functions.order_executor.opening import TooLate
-from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.session import ExecutionSession
-from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, LeaseLost, NotFound
+from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, NotFound
 from shared.exchange import key_status, lanes
+from shared.exchange.futures import FuturesAccount
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
-from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
-from shared.observability import count_outcome, logger
+from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import DenialReason, Desired, ExecutionState
-from shared.trading.filters import UNLISTED
-
-_LEASE_WAIT_S = 12.0
-_LEASE_POLL_S = 0.2
 
 
 async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
-    """Do what a message asks for, as far as it is still to be done; raise for faults, so that it comes again.
+    """Do what a message asks for, as far as it is still to be done. Raise for faults, so that the message is retried.
 
     `ends_at_s` is the monotonic time at which this invocation is cut off.
     """
-    lease = await _take_lease(message)
+    lease = await take_lease(message.api_key_id, message.symbol)
     if lease is None:
-        # A living worker is at it. Should it die, the look in a while finds the work undone.
+        # Another worker holds the lease. Should it crash, this message finds the work undone.
         reconcile = ReconcileMessage(message.execution_id)
         await asyncio.to_thread(send_reconcile, reconcile, delay_s=RECHECK_S)
         return
-    session = key = None
+    ledger = account = key = None
     try:
         execution, key = await _read(message)
         if not execution.active:
-            # The worker that ended the execution may have crashed before this step.
+            # The worker that ended it may have crashed before it ended the trigger.
             await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
             return
-        session = await _open_trade(execution, key, lease)
-        await _work(session, message.command, ends_at_s=ends_at_s)
-        if settling.needs_another_look(session):
-            await settling.come_back(session)
+        account = await account_cache.account_of(key, symbol=execution.symbol)
+        ledger = Ledger(execution=execution, lease=lease)
+        await _work(ledger, account, message.command, ends_at_s=ends_at_s)
+        if recheck.is_needed(ledger):
+            await recheck.schedule_recheck(ledger)
     except TooLate:
         await asyncio.to_thread(send_orders, [message], delivery=str(uuid.uuid4()))
     except ExchangeAuthorizationFailed as error:
-        if session is None:
+        if ledger is None:
             raise
-        await _without_access(session, error)
+        await _end_or_recheck_without_access(ledger, error)
     except ExchangeThrottled as error:
-        if session is None:
+        if ledger is None:
             raise
-        await waiting.wait_for_lane(session, error)
+        await waiting.wait_for_lane(ledger, error)
     finally:
-        await asyncio.gather(lease.release(), lanes.flush(), _keep_refusal(session, key))
+        await asyncio.gather(lease.release(), lanes.flush(), _record_refusal(account, key))
 
 
 async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
-    """Read under the lease: what another worker did before is all there."""
+    """Read under the lease, so that every earlier worker's writes are seen."""
     execution, key = await asyncio.to_thread(
         read_together, (Execution, message.execution_id, None), (ExchangeKey, message.api_key_id, None)
     )
@@ -81,96 +76,44 @@ async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
     return execution, key
 
 
-async def _take_lease(message: OrderMessage) -> Lease | None:
-    """Take the lease, waiting for another worker's; None if that one keeps it."""
-    owner = str(uuid.uuid4())
-    give_up_at_s = time.monotonic() + _LEASE_WAIT_S
-    while True:
-        asked_at_s = time.monotonic()
-        try:
-            slot = await asyncio.to_thread(
-                PositionSlot.acquire,
-                api_key_id=message.api_key_id,
-                symbol=message.symbol,
-                owner=owner,
-                lease_s=LEASE_S,
-            )
-        except LeaseLost:
-            if asked_at_s >= give_up_at_s:
-                return None
-            await asyncio.sleep(_LEASE_POLL_S)
-        else:
-            return Lease(slot=slot, ends_s=asked_at_s + LEASE_S)
-
-
-async def _open_trade(execution: Execution, key: ExchangeKey, lease: Lease) -> ExecutionSession:
-    account = await accounts.account_of(key, symbol=execution.symbol)
-    session = ExecutionSession(execution=execution, lease=lease, account=account, filters=UNLISTED)
-    if execution.state is not ExecutionState.QUEUED:
-        await asyncio.gather(session.load_orders(), lanes.limiter_of(key.egress_lane).refresh())
-    return session
-
-
-async def _ready(session: ExecutionSession) -> None:
-    """Learn the symbol's filters, if the lane lets the work go on now.
-
-    What an entry closes first needs no filters, and must go on; the entry asks for them again itself.
-    """
-    try:
-        if session.execution.state is not ExecutionState.QUEUED:
-            _leave_weight(session)
-        session.filters = await session.account.filters(session.symbol)
-    except NotFound:
-        pass
-    except ExchangeThrottled:
-        if session.execution.state is not ExecutionState.QUEUED:
-            raise
-
-
-async def _work(session: ExecutionSession, command: Command, *, ends_at_s: float) -> None:
+async def _work(ledger: Ledger, account: FuturesAccount, command: Command, *, ends_at_s: float) -> None:
+    queued = ledger.execution.state is ExecutionState.QUEUED
+    if not queued:
+        await asyncio.gather(ledger.load_orders(), lanes.limiter_of(account.lane).refresh())
     match command:
         case Command.OPEN | Command.RECONCILE:
             pass
         case Command.CLOSE:
-            if session.execution.desired is not Desired.CLOSED:
-                await session.advance(desired=Desired.CLOSED)
+            if ledger.execution.desired is not Desired.CLOSED:
+                await ledger.advance(desired=Desired.CLOSED)
         case _:
             assert_never(command)
-    await _ready(session)
-    if session.execution.state is ExecutionState.QUEUED:
-        await opening.open_position(session, ends_at_s=ends_at_s)
+    if queued:
+        await opening.open_queued(ledger, account, ends_at_s=ends_at_s)
     else:
-        await settling.settle(session)
+        waiting.check_lane(ledger.execution, account.lane)
+        await reconciling.reconcile_begun(ledger, account)
 
 
-async def _keep_refusal(session: ExecutionSession | None, key: ExchangeKey | None) -> None:
-    """Keep on the key, or on its lane, that the exchange refused it, whatever became of the work."""
-    refusal = session.account.take_refusal() if session is not None else None
+async def _record_refusal(account: FuturesAccount | None, key: ExchangeKey | None) -> None:
+    """Record on the key, or on its lane, that the exchange refused it; whatever the outcome of the work."""
+    refusal = account.take_refusal() if account is not None else None
     if key is None or refusal is None:
         return
     try:
         await asyncio.to_thread(key_status.record_refusal, key, refusal)
     except PynamoDBException as error:
-        # The next refusal is kept; nothing of this message is to be done again for it.
+        # The next refusal will be recorded; this message's work is not repeated for it.
         logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)
 
 
-def _leave_weight(session: ExecutionSession) -> None:
-    """Raise ExchangeThrottled in a ban; and for a look that can wait while the lane's weight is nearly used up."""
-    limiter, execution = lanes.limiter_of(session.account.lane), session.execution
-    limiter.check(reads=False)
-    can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
-    if can_wait and limiter.is_short():
-        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.next_window_in_s())
-
-
-async def _without_access(session: ExecutionSession, error: ExchangeAuthorizationFailed) -> None:
-    """The exchange refuses the key. Nothing opened: that is the answer. Something open: alarm, and look again."""
-    if session.execution.state is ExecutionState.QUEUED:
+async def _end_or_recheck_without_access(ledger: Ledger, error: ExchangeAuthorizationFailed) -> None:
+    """Handle a refused key: deny the entry, or, where a position may be open, alert and try again later."""
+    if ledger.execution.state is ExecutionState.QUEUED:
         await booking.end_without_position(
-            session, state=ExecutionState.DENIED, reason=DenialReason.KEY_UNAUTHORIZED, detail=str(error)
+            ledger, state=ExecutionState.DENIED, reason=DenialReason.KEY_UNAUTHORIZED, detail=str(error)
         )
         return
-    logger.error("position_out_of_reach", execution_id=session.execution.id, code=error.code)
-    count_outcome(ATTENTION)
-    await settling.come_back(session)
+    logger.error("position_out_of_reach", execution_id=ledger.execution.id, code=error.code)
+    count_outcome(ATTENTION_NEEDED)
+    await recheck.schedule_recheck(ledger)

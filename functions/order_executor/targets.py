@@ -1,7 +1,7 @@
-"""Take-profits and the trailing stop: sent after the stop, never more than what is left. Their failure costs nothing.
+"""Places take-profits and the trailing stop after the stop, and keeps them within what is left of the position.
 
-What is too much (the owner has sold some, an entry filled less) is taken off the farthest take-profits: profit is taken
-sooner rather than later.
+Where less is left (the owner sold some, the entry filled in part), the farthest take-profits shrink first. A target
+that fails costs nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.session import ExecutionSession, learn
+from functions.order_executor.ledger import update_order
+from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
@@ -24,8 +25,6 @@ from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
 from shared.trading.order_planning import ExitPlan, PlannedOrder
 
 _ATTEMPTS = 2
-_LOOK_UPS = 2
-_LOOK_UP_PAUSE_S = 0.3
 
 _Pair = tuple[PlannedOrder, Order]
 
@@ -36,11 +35,11 @@ def targets_of(exits: ExitPlan) -> tuple[PlannedOrder, ...]:
 
 
 async def place_targets(session: ExecutionSession, exits: ExitPlan, *, room: Decimal | None = None) -> None:
-    """Place what is missing of take-profits and trailing stop; `room` is what the standing take-profits leave free."""
+    """Place missing take-profits and the trailing stop. `room` is the amount that standing take-profits leave free."""
     pending = [
         (replace(planned, amount=order.amount, price=order.price), order)
         for planned in targets_of(exits)
-        for order in session.of_leg(planned.leg)[-1:] or [session.intend(planned, attempt=1)]
+        for order in session.ledger.of_leg(planned.leg)[-1:] or [session.ledger.intend(planned, attempt=1)]
         if order.status is OrderStatus.INTENDED
     ]
     limits = [pair for pair in pending if pair[0].leg in TAKE_PROFIT_LEGS]
@@ -48,16 +47,16 @@ async def place_targets(session: ExecutionSession, exits: ExitPlan, *, room: Dec
     await asyncio.gather(
         _place_limits(session, limits, room=room), *(_place_trailing(session, *one) for one in trailing)
     )
-    await session.note(*(order for _, order in pending))
+    await session.ledger.save_orders(*(order for _, order in pending))
 
 
 async def fit_targets(
     session: ExecutionSession, exits: ExitPlan, standing: Sequence[OrderView], *, left: Decimal, beside: bool
 ) -> None:
-    """Hold the targets to what is left of ours, and place what is missing of them.
+    """Shrink the targets to what is left of ours, and place the missing ones.
 
-    The trailing stop covers all of it beside the take-profits, and the exchange cuts it to the position when it
-    triggers; so it is made smaller only when the owner holds something `beside` ours that it would sell.
+    The trailing stop is for the whole amount, and the exchange cuts it to the position when it triggers. So it is made
+    smaller only when the owner holds something `beside` ours that it would sell.
     """
     room, surplus = left, list[tuple[OrderView, Decimal]]()
     for view in sorted(_standing(session, standing, *TAKE_PROFIT_LEGS), key=lambda v: _distance(session, v)):
@@ -93,29 +92,29 @@ def _trailing_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
 
 
 async def _shrink(session: ExecutionSession, exits: ExitPlan, surplus: Sequence[tuple[OrderView, Decimal]]) -> None:
-    """Cancel orders, and intend the smaller ones that take their place; what filled meanwhile gets none."""
-    gone = await cancel(session, [view for view, _ in surplus])
+    """Cancel orders and record smaller ones in their place, except for those that filled meanwhile."""
+    cancelled = await cancel(session, [view for view, _ in surplus])
     by_leg = {planned.leg: planned for planned in targets_of(exits)}
     smaller = []
     for view, amount in surplus:
         leg = leg_of(session, view)
-        if view.client_order_id in gone and amount and leg in by_leg:
-            smaller.append(session.intend(replace(by_leg[leg], amount=amount)))
-    await session.note(*smaller)
+        if view.client_order_id in cancelled and amount and leg in by_leg:
+            smaller.append(session.ledger.intend(replace(by_leg[leg], amount=amount)))
+    await session.ledger.save_orders(*smaller)
 
 
 async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, room: Decimal | None) -> None:
     for _ in range(_ATTEMPTS):
-        pairs = await _never_arrived(session, pairs)
+        pairs = await _not_at_exchange(session, pairs)
         if room is not None:
-            pairs = _within(session, pairs, room)
+            pairs = _fit_into(session, pairs, room)
         if not pairs:
             return
         await _send_limits(session, pairs)
 
 
-def _within(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
-    """Return the orders that there is room for, nearest first, the last one cut; what does not fit is given up."""
+def _fit_into(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
+    """Return the orders that fit into `room`, nearest first, the last one cut; give the others up."""
     kept = []
     for planned, order in pairs:
         amount = _limit_amount(session, min(planned.amount or room, room))
@@ -128,20 +127,16 @@ def _within(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) ->
     return kept
 
 
-async def _never_arrived(session: ExecutionSession, pairs: Sequence[_Pair]) -> list[_Pair]:
-    """Return the orders that the exchange does not know. One that may have been sent may have filled: its id is looked
-    up first, because after a fill the exchange would take the same id again; and not found once is not gone.
+async def _not_at_exchange(session: ExecutionSession, pairs: Sequence[_Pair]) -> list[_Pair]:
+    """Return the orders that the exchange does not know.
+
+    One that may have been sent is looked up first: it may have filled, and the exchange would take the same id again.
     """
-    for number in range(_LOOK_UPS):
-        sent = [o for _, o in pairs if o.status is OrderStatus.INTENDED and session.may_have_been_sent(o)]
-        if not sent:
-            break
-        if number:
-            await asyncio.sleep(_LOOK_UP_PAUSE_S)
-        try:
-            await asyncio.gather(*(session.look_up(order) for order in sent))
-        except ExchangeError:
-            return []  # not known now: the watcher looks again
+    sent = [o for _, o in pairs if o.status is OrderStatus.INTENDED and session.ledger.may_have_been_sent(o)]
+    try:
+        await asyncio.gather(*(session.look_up_twice(order) for order in sent))
+    except ExchangeError:
+        return []  # not known now: the next reconciliation tries again
     return [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
 
 
@@ -158,14 +153,14 @@ async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Non
     for answer in answers:
         order = by_id[answer.client_order_id]
         if answer.order is not None:
-            learn(order, answer.order)
+            update_order(order, answer.order)
         elif answer.code not in error_codes.DUPLICATE_CLIENT_ID:
             order.status, order.error = OrderStatus.REJECTED, str(answer.code)
             logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=answer.code)
 
 
 async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, order: Order) -> None:
-    if not await _never_arrived(session, [(planned, order)]):
+    if not await _not_at_exchange(session, [(planned, order)]):
         return
     try:
         try:
@@ -173,11 +168,11 @@ async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, orde
         except StopWouldTrigger:
             if order.attempt == 1:
                 raise
-            # It takes the place of one that was active already: the market is past the activation price.
+            # It replaces one that was active: the market is past the activation price.
             await session.place(replace(planned, activation_price=None), order)
     except ExchangeRejected as error:
         order.status, order.error = OrderStatus.REJECTED, str(error.code)
         logger.warning("trailing_rejected", execution_id=session.execution.id, code=error.code)
     except ExchangeError as error:
-        # Stays intended: the watcher looks it up and sends it again.
+        # It stays INTENDED: the next reconciliation looks it up and sends it again.
         order.error = type(error).__name__

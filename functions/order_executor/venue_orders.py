@@ -1,4 +1,4 @@
-"""The orders that stand at the exchange: whose they are, and how they are cancelled. Decides nothing."""
+"""Standing orders at the exchange: identifies their execution and leg, and cancels them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
 
 def leg_of(session: ExecutionSession, view: OrderView) -> Leg | None:
-    """Return the part that a standing order of this execution plays; None for anybody else's.
+    """Return the leg of a standing order of this execution; None for any other order.
 
-    A triggered conditional order stands as another order, under an id that only its conditional one names.
+    A triggered conditional order becomes another order, whose id only the conditional one names.
     """
     ref = _ref_of(view)
     if ref is not None:
         return ref.leg if ref.execution_id == session.execution.id else None
     if view.conditional:
         return None
-    return next((o.leg for o in session.orders.values() if o.actual_order_id == view.exchange_order_id), None)
+    return next((o.leg for o in session.ledger.orders.values() if o.actual_order_id == view.exchange_order_id), None)
 
 
 def is_ours(session: ExecutionSession, view: OrderView) -> bool:
@@ -31,29 +31,32 @@ def is_ours(session: ExecutionSession, view: OrderView) -> bool:
 
 
 async def cancel_ours(session: ExecutionSession) -> None:
-    """Cancel all that stands of this execution's orders."""
+    """Cancel all standing orders of this execution."""
     await cancel(
         session, [view for view in await session.account.open_orders(session.symbol) if is_ours(session, view)]
     )
 
 
 async def cancel_leftovers(session: ExecutionSession, standing: Sequence[OrderView]) -> tuple[OrderView, ...]:
-    """Cancel what stands of any ended execution of ours; return the orders that are not ours, which are left alone."""
+    """Cancel the orders of ended executions of ours; return the orders that are not ours, which are left alone."""
     await cancel(session, [view for view in standing if _ref_of(view) is not None])
     return tuple(view for view in standing if _ref_of(view) is None)
 
 
 async def cancel(session: ExecutionSession, views: Iterable[OrderView]) -> set[str]:
-    """Cancel orders, side by side, and write it down. Return the client ids of those that still stood: what filled,
-    triggered or ended by itself meanwhile is for the fills to tell.
+    """Cancel orders side by side, and record it. Return the client ids of those that were cancelled by this.
+
+    The others have filled, triggered or ended by themselves meanwhile, as the fills will show.
     """
     views = list(views)
     stood = await asyncio.gather(*(session.cancel(view) for view in views))
-    known = [session.orders[view.client_order_id] for view in views if view.client_order_id in session.orders]
+    known = [
+        session.ledger.orders[view.client_order_id] for view in views if view.client_order_id in session.ledger.orders
+    ]
     for order in known:
         if order.status is not OrderStatus.FILLED:
             order.status = OrderStatus.CANCELLED
-    await session.note(*known)
+    await session.ledger.save_orders(*known)
     return {view.client_order_id for view, still in zip(views, stood, strict=True) if still}
 
 

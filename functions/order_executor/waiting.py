@@ -1,6 +1,6 @@
-"""What waits for a lane: entries until it has weight again, everything else until the exchange takes it. Loses nothing.
+"""Work that waits for its lane: entries until it has weight again, everything else until it is not banned.
 
-Whatever waits keeps its state, gets a new `due_at`, and is brought back by one message, or by the watcher's minute.
+Nothing is lost: the execution keeps its state, gets a new `due_at`, and one message, or the watcher's run, resumes it.
 """
 
 from __future__ import annotations
@@ -8,47 +8,58 @@ from __future__ import annotations
 import math
 import random
 
-from functions.order_executor import admission, booking, settling
-from functions.order_executor.protecting import ATTENTION
-from functions.order_executor.session import ExecutionSession
+from functions.order_executor import admission, booking
+from functions.order_executor.ledger import Ledger
+from functions.order_executor.recheck import schedule_recheck
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeThrottled
-from shared.observability import count_outcome, logger
+from shared.exchange import lanes
+from shared.models.execution import Execution
+from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
 
 SPREAD_S = 10.0
-"""Over so much of a minute those come back whom the minute before had no weight for."""
+"""Entries without weight come back spread over this part of the next minute."""
 _URGENT_SPREAD_S = 1.0
 _SHORTEST_S = 1.0
 
 
-async def postpone_entry(session: ExecutionSession, error: ExchangeThrottled) -> None:
-    """Let an entry wait for its lane as long as its alert is fresh then; else this is its answer."""
-    latest_s = admission.latest_entry_in_s(session.execution, now=utc_now())
+def check_lane(execution: Execution, lane: str) -> None:
+    """Raise ExchangeThrottled during a ban, and for work that can wait while the lane's weight is nearly used up."""
+    limiter = lanes.limiter_of(lane)
+    limiter.check(reads=False)
+    can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
+    if can_wait and limiter.is_short():
+        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.next_window_in_s())
+
+
+async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:
+    """Retry an entry when its lane has weight, if its alert is fresh then; else end it as WEIGHT_EXHAUSTED."""
+    latest_s = admission.latest_entry_in_s(ledger.execution, now=utc_now())
     soonest_s = max(error.retry_after_s, _SHORTEST_S)
     if soonest_s > latest_s:
         await booking.end_without_position(
-            session, state=ExecutionState.DENIED, reason=DenialReason.WEIGHT_EXHAUSTED, detail=str(error)
+            ledger, state=ExecutionState.DENIED, reason=DenialReason.WEIGHT_EXHAUSTED, detail=str(error)
         )
         return
     after_s = random.uniform(soonest_s, min(soonest_s + SPREAD_S, latest_s))  # noqa: S311 - jitter, not a secret
-    await settling.come_back(session, after_s=math.ceil(after_s))
-    logger.info("entry_postponed", execution_id=session.execution.id, after_s=math.ceil(after_s), detail=str(error))
+    await schedule_recheck(ledger, after_s=math.ceil(after_s))
+    logger.info("entry_postponed", execution_id=ledger.execution.id, after_s=math.ceil(after_s), detail=str(error))
     count_outcome("entry_postponed")
 
 
-async def wait_for_lane(session: ExecutionSession, error: ExchangeThrottled) -> None:
-    """Let work that was begun wait until the exchange takes requests again, longer and longer while it does not."""
-    execution = session.execution
+async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled) -> None:
+    """Retry begun work when the exchange may take requests again, at growing intervals."""
+    execution = ledger.execution
     banned = isinstance(error, AddressBanned)
     soonest_s = max(error.retry_after_s, back_off_s(execution.state_since, least_s=_SHORTEST_S))
     urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
     if banned and urgent and execution.state in HOLDS_QUANTITY:
         logger.error("position_out_of_reach", execution_id=execution.id, state=execution.state.value)
-        count_outcome(ATTENTION)
-    # A position that is only looked at has its stop at the exchange: it lets the rest go first.
+        count_outcome(ATTENTION_NEEDED)
+    # A position that has its stop at the exchange lets the others go first.
     spread_s = _URGENT_SPREAD_S if urgent else WATCH_INTERVAL_S
     after_s = math.ceil(random.uniform(soonest_s, soonest_s + spread_s))  # noqa: S311 - jitter, not a secret
-    await settling.come_back(session, after_s=after_s)
+    await schedule_recheck(ledger, after_s=after_s)
     logger.warning("work_postponed", execution_id=execution.id, after_s=after_s, detail=str(error))

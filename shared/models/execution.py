@@ -6,7 +6,7 @@ import zlib
 from datetime import datetime
 from typing import Any
 
-from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -161,6 +161,8 @@ class Execution(Table):
     """Milliseconds without a stop, measured."""
     seen_amount = DecimalAttribute(null=True)
     """The venue's position when the fills were last asked what is left of ours; while it stays so, nothing happened."""
+    dust_left = BooleanAttribute(null=True)
+    """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
     """When the venue first read flat while the fills did not show the end yet."""
     exit_price = DecimalAttribute(null=True)

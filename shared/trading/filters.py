@@ -1,5 +1,7 @@
 """What the exchange demands of a symbol's orders, and rounding to it. Reads nothing from the exchange."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -30,6 +32,21 @@ class SymbolFilters:
     min_notional: Decimal
     price_min: Decimal = Decimal(0)
     price_max: Decimal = Decimal(0)
+
+    @classmethod
+    def without_conditions(cls, symbol: str) -> SymbolFilters:
+        """Return filters that pass every amount and price."""
+        return cls(
+            symbol=symbol,
+            tick_size=Decimal(0),
+            step_size=Decimal(0),
+            min_amount=Decimal(0),
+            max_amount=Decimal(0),
+            market_step_size=Decimal(0),
+            market_min_amount=Decimal(0),
+            market_max_amount=Decimal(0),
+            min_notional=Decimal(0),
+        )
 
     @property
     def entry_step(self) -> Decimal:
@@ -83,18 +100,3 @@ def round_price(price: Decimal, tick: Decimal, rounding: Rounding) -> Decimal:
             return round_down(price, tick)
         case _:
             assert_never(rounding)
-
-
-_FINEST = Decimal("1e-8")
-UNLISTED = SymbolFilters(
-    symbol="",
-    tick_size=_FINEST,
-    step_size=_FINEST,
-    min_amount=_FINEST,
-    max_amount=Decimal(0),
-    market_step_size=_FINEST,
-    market_min_amount=_FINEST,
-    market_max_amount=Decimal(0),
-    min_notional=Decimal(0),
-)
-"""Of a symbol that the exchange lists no more: nothing is opened on it, and what was is only booked."""

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import entering, protecting
-from functions.order_executor.entering import Absent, Outcome
+from functions.order_executor import entering, entry_outcome, protecting
+from functions.order_executor.entry_outcome import Absent, Outcome
 from functions.order_executor.session import ExecutionSession
 from shared.models import base
 from shared.models.order import Order, OrderStatus
@@ -21,13 +21,13 @@ _ONE_TRY_S = 0.5
 async def _assume_absent(session: ExecutionSession, entry: Order) -> Outcome:
     """Treat an entry without an answer as one that never arrived."""
     entry.status = OrderStatus.ABSENT
-    await session.note(entry)
+    await session.ledger.save_orders(entry)
     return Absent()
 
 
 def _without_look_up() -> AbstractContextManager[Any]:
     """Send an entry without an answer again, without looking it up."""
-    return mock.patch.object(entering, "resolve_entry", _assume_absent)
+    return mock.patch.object(entry_outcome, "resolve_entry", _assume_absent)
 
 
 @contextmanager

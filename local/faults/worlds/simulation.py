@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import accounts
+from functions.order_executor import account_cache
 from functions.order_executor import service as executor
 from functions.position_watcher import app as watcher_app
 from functions.position_watcher import service as watcher
@@ -96,7 +96,7 @@ class Simulation:
             lanes.forget()
             markets._filters_until = 0.0
             markets._brackets.clear()
-            accounts._kept.clear()
+            account_cache._kept.clear()
             with fresh_tables(self._world.clock, self._world.chances, self._world.trace):
                 yield
         config.settings.cache_clear()

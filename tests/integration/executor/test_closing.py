@@ -94,7 +94,7 @@ Step = tuple[Any, str]
         (ExecutionSession, "place"),
         (ExecutionSession, "read_fills"),
         (closing, "clear"),
-        (booking, "_learn_orders"),
+        (booking, "_record_order_ends"),
         (booking, "_write"),
     ],
     ids=lambda step: step[1],

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 
-from functions.order_executor import booking, position, settling
+from functions.order_executor import booking, position, reconciling
+from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.venue_views import OrderView
@@ -92,12 +93,12 @@ def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, mon
             raise TransactWriteError("the ledger is away")
         real(self, **values)  # type: ignore[arg-type]
 
-    async def note_fails(self: ExecutionSession, *orders: object) -> None:
+    async def note_fails(self: Ledger, *orders: object) -> None:
         raise PutError("the ledger is away")
 
     with monkeypatch.context() as patch:
         patch.setattr(Execution, "change", fails)
-        patch.setattr(ExecutionSession, "note", note_fails)
+        patch.setattr(Ledger, "save_orders", note_fails)
         world.work(execution)
         assert world.books(person).position == 0
 
@@ -281,13 +282,13 @@ def test_entry_is_not_sent_again_into_what_the_owner_opened_meanwhile(
     person = world.follower()
     execution = world.queued(person, world.trigger())
     world.fault(person, "drop_before", ORDER)
-    real = settling._may_resend
+    real = reconciling._may_resend
 
     async def after_the_owner_traded(session: ExecutionSession) -> bool:
         await asyncio.to_thread(world.trade_by_hand, person, "SELL", "0.500")
         return await real(session)
 
-    monkeypatch.setattr(settling, "_may_resend", after_the_owner_traded)
+    monkeypatch.setattr(reconciling, "_may_resend", after_the_owner_traded)
 
     world.work(execution)
 
@@ -337,14 +338,14 @@ def test_ledger_that_fails_when_the_entry_is_unknown_leaves_no_late_fill_without
 ) -> None:
     person = world.follower()
     world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
-    advance = ExecutionSession.advance
+    advance = Ledger.advance
 
-    async def fail(session: ExecutionSession, state: ExecutionState | None = None, **changes: Any) -> None:
+    async def fail(ledger: Ledger, state: ExecutionState | None = None, **changes: Any) -> None:
         if state is ExecutionState.ENTRY_UNKNOWN:
             raise PynamoDBException("throttled")
-        await advance(session, state, **changes)
+        await advance(ledger, state, **changes)
 
-    monkeypatch.setattr(ExecutionSession, "advance", fail)
+    monkeypatch.setattr(Ledger, "advance", fail)
 
     execution = world.opened(person)
 

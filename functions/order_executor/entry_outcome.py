@@ -1,0 +1,148 @@
+"""Finds out what an entry did: filled, refused, or proven absent. Sends nothing but a cancel of its rest.
+
+Unknown is not failed: an answer that is missing is looked up until the order shows, or can no longer be carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from functions.order_executor.position import position_from_fills
+from functions.order_executor.session import ExecutionSession
+from shared.errors import ExchangeError, OutcomeUnknown
+from shared.exchange.futures import Stamp, now_ms
+from shared.exchange.venue_views import OrderView
+from shared.models.order import Order, OrderStatus
+from shared.observability import logger
+from shared.trading.execution import AnyReason, ExecutionState, Reason
+from shared.trading.ids import Leg
+
+_ABSENCE_MARGIN_MS = 2_000
+_UNKNOWN_POLL_S = 0.5
+_FILL_POLL_S = 0.125
+_FILL_POLLS = 16
+_FOREIGN_AFTER_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The entry has opened a position."""
+
+    amount: Decimal
+    view: OrderView
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The entry has opened nothing, and cannot open anything later."""
+
+    state: ExecutionState
+    reason: AnyReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """It is proven that the entry never reached the exchange; it may be sent once more."""
+
+
+Outcome = Filled | Refused | Absent
+
+
+def recorded_stamp(entry: Order) -> Stamp:
+    """Return the timestamp and window that an entry is sent with; raise OutcomeUnknown if they are not on record."""
+    if entry.exchange_time_ms is None or entry.recv_window_ms is None:
+        raise OutcomeUnknown("the entry's window is not on record")
+    return Stamp(timestamp_ms=entry.exchange_time_ms, recv_window_ms=entry.recv_window_ms)
+
+
+async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
+    """Return the outcome of an entry whose answer is missing; raise OutcomeUnknown when it cannot be found out now.
+
+    It is absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
+    position and the fills all show nothing.
+    """
+    provable_ms = recorded_stamp(entry).expires_ms + _ABSENCE_MARGIN_MS
+    view = await _look_up_until(session, entry, provable_ms)
+    if view is not None:
+        return await await_fill(session, entry, view)
+    # To prove absence, every read must succeed, and the time is the exchange's own.
+    exchange_now_ms = await session.account.server_time_ms()
+    if exchange_now_ms <= provable_ms:
+        raise OutcomeUnknown("the exchange's clock is behind: reconcile again")
+    view = await session.look_up(entry)
+    if view is not None:
+        return await await_fill(session, entry, view)
+    held, listed, _ = await asyncio.gather(
+        session.position(), session.account.orders_since(session.symbol, session.ledger.begun_at), session.read_fills()
+    )
+    by_id = {order.client_order_id: order for order in listed}
+    ours = by_id.get(entry.client_order_id)
+    if ours is not None:
+        return await await_fill(session, entry, ours)
+    for other in session.ledger.of_leg(Leg.ENTRY):
+        late = by_id.get(other.client_order_id)
+        if late is not None and late.filled:
+            return Filled(amount=late.filled, view=late)
+    if position_from_fills(session) is not None:
+        raise OutcomeUnknown("fills without their order: reconcile again")
+    if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
+        # It is ours while the exchange's books lag, or the owner's. Later, id and fills decide alone.
+        raise OutcomeUnknown("a position that no order or fill of ours explains: reconcile again")
+    entry.status = OrderStatus.ABSENT
+    await session.ledger.save_orders(entry)
+    logger.info("entry_proven_absent", execution_id=session.execution.id, client_order_id=entry.client_order_id)
+    return Absent()
+
+
+async def _look_up_until(session: ExecutionSession, entry: Order, exchange_ms: int) -> OrderView | None:
+    """Look an entry up until it shows, or the exchange's clock is past `exchange_ms`; return None if it does not show.
+
+    A failed look-up is repeated: giving up would leave a late fill naked.
+    """
+    while True:
+        view = await _try_look_up(session, entry)
+        left_ms = exchange_ms - now_ms()
+        if view is not None or left_ms < 0:
+            return view
+        await asyncio.sleep(min(_UNKNOWN_POLL_S, left_ms / 1000 + 0.01))
+        await session.lease.hold()
+
+
+async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -> Outcome:
+    """Return the outcome of an entry that the exchange knows: a market order is final within moments."""
+    for _ in range(_FILL_POLLS):
+        # A create-order reply may carry no fill yet, so ask for the order itself.
+        if view.filled or not view.status.is_open:
+            break
+        await asyncio.sleep(_FILL_POLL_S)
+        await session.lease.hold()
+        view = await _try_look_up(session, entry) or view
+    if view.filled and view.status.is_open:
+        # What is filled needs its stop now, so do not wait for the rest.
+        try:
+            await session.cancel(view)
+        except ExchangeError as error:
+            logger.warning("entry_rest_not_cancelled", execution_id=session.execution.id, detail=str(error))
+        view = await _try_look_up(session, entry) or view
+    if view.filled:
+        return Filled(amount=view.filled, view=view)
+    if view.status.is_open:
+        raise OutcomeUnknown("the entry is open and unfilled")
+    return await reject_entry(session, entry, Refused(ExecutionState.REJECTED, Reason.NOT_FILLED, view.status.value))
+
+
+async def _try_look_up(session: ExecutionSession, entry: Order) -> OrderView | None:
+    try:
+        return await session.look_up(entry)
+    except ExchangeError:
+        return None  # the caller repeats it
+
+
+async def reject_entry(session: ExecutionSession, entry: Order, refused: Refused) -> Refused:
+    """Record on the order that it was refused, and return `refused`."""
+    entry.status, entry.error = OrderStatus.REJECTED, refused.reason
+    await session.ledger.save_orders(entry)
+    return refused

@@ -1,0 +1,82 @@
+"""What an entry closes first: the position that an older trigger of the same follower holds.
+
+It runs whatever becomes of the entry, under the entry's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from functions.order_executor import recheck, reconciling, waiting
+from functions.order_executor.ledger import Ledger
+from functions.order_executor.session import ExecutionSession
+from shared.errors import ExchangeError, ExchangeThrottled, OrderDenied, RecordChanged
+from shared.exchange.futures import FuturesAccount
+from shared.exchange.lanes import limiter_of
+from shared.messages import ReconcileMessage, send_reconcile
+from shared.models.execution import Execution
+from shared.observability import logger
+from shared.scheduling import RECHECK_S
+from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
+
+
+async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
+    """Close an opposite position of the follower's, or reconcile one on the same side, which may have ended.
+
+    Raise OrderDenied while the account is not verified flat, and ExchangeThrottled when the lane has no weight for it.
+    """
+    execution = ledger.execution
+    prior = await _find_prior(ledger)
+    if prior is None:
+        return
+    if prior.follower_id != execution.follower_id:
+        raise OrderDenied(DenialReason.FOREIGN_POSITION, "held for another strategy")
+    prior_ledger = Ledger(execution=prior, lease=ledger.lease)
+    await asyncio.gather(
+        prior_ledger.load_orders(),
+        limiter_of(account.lane).refresh(),
+        # Should this worker crash after it has ended the prior execution, this message ends its trigger.
+        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=RECHECK_S),
+    )
+    opposite = prior.side is not execution.side and prior.seq < execution.seq
+    throttled: ExchangeThrottled | None = None
+    try:
+        if opposite:
+            await _request_close(prior_ledger)
+        await _reconcile(prior_ledger, account)
+    except (ExchangeError, RecordChanged) as error:
+        throttled = error if isinstance(error, ExchangeThrottled) else None
+        logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))
+    await ledger.refresh()
+    if not prior_ledger.execution.active:
+        return
+    if throttled is not None:
+        await waiting.wait_for_lane(prior_ledger, throttled)
+        raise throttled
+    await recheck.schedule_recheck(prior_ledger)
+    if opposite:
+        raise OrderDenied(DenialReason.PREVIOUS_POSITION_OPEN, prior_ledger.execution.state.value)
+    raise OrderDenied(DenialReason.ALREADY_IN_POSITION, prior.id)
+
+
+async def _find_prior(ledger: Ledger) -> Execution | None:
+    prior_id = ledger.lease.slot.execution_id
+    if prior_id is None or prior_id == ledger.execution.id:
+        return None
+    prior = await asyncio.to_thread(Execution.find, prior_id)
+    return prior if prior is not None and prior.active else None
+
+
+async def _request_close(prior: Ledger) -> None:
+    if prior.execution.desired is not Desired.CLOSED:
+        await prior.advance(
+            desired=Desired.CLOSED, close_reason=prior.execution.close_reason or CloseReason.OPPOSITE.value
+        )
+
+
+async def _reconcile(prior: Ledger, account: FuturesAccount) -> None:
+    session = await ExecutionSession.resume(prior, account)
+    await reconciling.reconcile(session)
+    if prior.execution.state is ExecutionState.ENTRY_UNKNOWN and recheck.is_proven_absent(prior):
+        # Nobody could tell a late fill of it from the next entry's, so it ends here.
+        await reconciling.end_unknown(session)

@@ -1,0 +1,39 @@
+"""When an execution must be reconciled sooner than by the watcher's next run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from functions.order_executor.ledger import Ledger
+from shared.messages import ReconcileMessage, send_reconcile
+from shared.models.order import OrderStatus
+from shared.scheduling import RECHECK_S, WATCH_INTERVAL_S, back_off_s, due_in
+from shared.trading.execution import ExecutionState
+from shared.trading.ids import Leg
+
+
+async def schedule_recheck(ledger: Ledger, *, after_s: float | None = None) -> None:
+    """Reconcile the execution again in `after_s` seconds, or soon while it is new to its state, then less often.
+
+    Moves `due_at` and sends one message for it. A worker that finds `due_at` moved drops its message, so rechecks never
+    multiply. Work under way does not move `due_at`: its dead-man message would be dropped.
+    """
+    delay_s = int(after_s or back_off_s(ledger.execution.state_since, least_s=RECHECK_S))
+    await ledger.advance(due_at=due_in(delay_s))
+    if delay_s < WATCH_INTERVAL_S:
+        await asyncio.to_thread(send_reconcile, ReconcileMessage(ledger.execution.id), delay_s=delay_s)
+
+
+def is_needed(ledger: Ledger) -> bool:
+    """Tell whether the execution must not wait for the watcher's next run as it stands."""
+    execution = ledger.execution
+    if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
+        return False
+    watched_for_late_fill = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
+    return not watched_for_late_fill and not execution.dust_left
+
+
+def is_proven_absent(ledger: Ledger) -> bool:
+    """Tell whether the last entry is proven never to have reached the exchange."""
+    entries = ledger.of_leg(Leg.ENTRY)
+    return bool(entries) and entries[-1].status is OrderStatus.ABSENT
