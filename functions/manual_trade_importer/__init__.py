@@ -1,1 +1,1 @@
-"""Imports the fills of keys that their owners trade with by hand. Trades with none of them."""
+"""Imports the fills of keys that their owners trade with by hand. Places no orders."""

@@ -11,7 +11,7 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
-    """Import from a batch of keys; or queue one key, or (the schedule's call) those whose turn it is in the hour."""
+    """Import from a batch of keys; or queue one key, or (called by the schedule) the keys that are due in this run."""
     if "Records" in event:
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:

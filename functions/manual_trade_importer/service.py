@@ -1,4 +1,4 @@
-"""Whose fills are imported when, and in which steps: read, store, move on. The steps are modules of their own."""
+"""Decides which keys are imported when, and runs the steps of an import: read, store, advance the cursors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from functions.manual_trade_importer import keeping
-from functions.manual_trade_importer.collecting import SETTLED_AFTER, Collected, collect
+from functions.manual_trade_importer import storage
+from functions.manual_trade_importer.collection import LISTING_DELAY, CollectedFills, collect
 from shared.api.exchange_access import look_through_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
@@ -26,14 +26,14 @@ from shared.trading.valuation import DOLLARS
 
 ROUND = Round(60)
 MAX_TRIES = 5
-"""An exchange that is out of reach is asked again four times, three minutes apart; the next hour comes anyway."""
+"""An unreachable exchange is retried four times, three minutes apart; the next hour's import follows anyway."""
 
 pacer = WeightPacer(weight_per_minute=480)
-"""Of one container; there are two at most, which is 40 % of what a futures address has."""
+"""Per container; there are at most two, which use 40 % of a futures address's budget."""
 
 
 def queue_round(at: datetime) -> dict[str, int]:
-    """Queue every active MANUAL key whose turn it is in the hour."""
+    """Queue every active MANUAL key that is due in this run of the hour."""
     keys = ROUND.queue_run(at, wanted=_is_manual, queue=Queue.IMPORTS)
     logger.info("imports_queued", first_shard=ROUND.shards_at(at).start, keys=keys)
     return {"keys": keys}
@@ -46,7 +46,7 @@ def queue_key(key_id: str, *, at: datetime) -> dict[str, int]:
 
 
 async def import_trades(message: KeyMessage, *, last_try: bool) -> None:
-    """Import what was traded with a key since the last time, unless that was done since; raise to be tried again."""
+    """Import a key's new fills, unless another import has run since the message; raise to be retried."""
     key, before = await asyncio.to_thread(
         read_together, (ExchangeKey, message.api_key_id, None), (ImportScan, message.api_key_id, None)
     )
@@ -69,22 +69,22 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
     now = utc_now()
     cursors = await asyncio.to_thread(ImportCursor.of_key, key.id)
 
-    async def ask(client: Any) -> Collected:
+    async def read(client: Any) -> CollectedFills:
         return await collect(client, key, before=before, cursors=cursors, now=now)
 
     async with pacer.turn() as add_weight:
-        # The one place where an import's success or failure is held against a key.
-        collected = await look_through_async(key, account_queries.read_through(key, ask))
+        # The one place where an import's success or failure changes the key's status.
+        collected = await look_through_async(key, account_queries.read_through(key, read))
         add_weight(collected.weight)
     prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
-    new = await asyncio.to_thread(keeping.keep, key, collected, before=before, prices=prices)
+    new = await asyncio.to_thread(storage.save_fills, key, collected, before=before, prices=prices)
     logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)
     if new:
         count_outcome("trades_imported")
     if not collected.complete:
-        # By then what was imported now is settled, so that the next run begins after it.
+        # After this delay the fills imported now are final, so the next run begins after them.
         rest = KeyMessage(api_key_id=key.id, asked_at=utc_now())
-        after_s = int(SETTLED_AFTER.total_seconds())
+        after_s = int(LISTING_DELAY.total_seconds())
         await asyncio.to_thread(send_keys, [rest], queue=Queue.IMPORTS, after_s=after_s)
 
 
@@ -92,8 +92,8 @@ def _is_manual(key: ExchangeKey) -> bool:
     return key.strategy_type is StrategyType.MANUAL
 
 
-def _needs_prices(key: ExchangeKey, collected: Collected) -> bool:
-    """Tell whether a result is to be reckoned of anything that is no dollar."""
+def _needs_prices(key: ExchangeKey, collected: CollectedFills) -> bool:
+    """Return whether results or amounts have to be converted to dollars."""
     if key.trade_type is TradeType.SPOT or not collected.fills:
         return False
     assets = {asset for fill in collected.fills for asset in (fill.quote, fill.fee_currency)} | set(collected.amounts)

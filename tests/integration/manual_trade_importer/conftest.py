@@ -1,4 +1,4 @@
-"""A paper exchange for the folder, and owners on it who trade by hand, with keys of ours."""
+"""A paper exchange for the folder, and owners on it who trade by hand, whose keys we store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.integration.paper_exchange.trader import Trader
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Somebody who trades by hand, and the key that we were given."""
+    """A user who trades by hand, and their key."""
 
     trader: Trader
     key: ExchangeKey
@@ -45,7 +45,7 @@ class World:
         self.aws = aws
 
     def owner(self, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> Owner:
-        """Open an account and keep its key as a MANUAL one."""
+        """Open an account and store its key as a MANUAL one."""
         trader = Trader(self.exchange, secrets.token_hex(32), None).open_account(**also)
         key_id, now = str(uuid.uuid4()), utc_now()
         key = ExchangeKey(

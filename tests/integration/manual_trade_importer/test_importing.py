@@ -1,4 +1,4 @@
-"""What users traded by hand, from the exchange's own lists to what the API shows."""
+"""Trades by hand, from the exchange's own lists to the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from functions.manual_trade_importer import app, service
-from functions.manual_trade_importer.collecting import collect
+from functions.manual_trade_importer.collection import collect
 from shared import rounds
 from shared.clock import to_iso, utc_now
 from shared.messages import KeyMessage
@@ -76,7 +76,7 @@ def test_fills_of_every_symbol_are_found(world: World) -> None:
     assert (day.opening_balance, day.closed_balance) == (Decimal(10_000), 10_000 + day.profit)
 
 
-def test_each_import_adds_what_is_new_and_nothing_else(world: World) -> None:
+def test_each_import_adds_only_new_fills(world: World) -> None:
     owner = world.owner()
     for number in range(3):
         owner.trader.market("buy" if number % 2 else "sell", 0.01)
@@ -105,7 +105,7 @@ def test_imports_at_once_count_each_fill_once(world: World) -> None:
     assert day.fee == sum((one.fee for one in trades), Decimal(0))
 
 
-def test_spot_fills_are_found_by_what_the_account_holds(world: World) -> None:
+def test_spot_fills_are_found_by_changed_amounts(world: World) -> None:
     owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
     bring_in(owner)
     owner.spot.create_order("BTC/USDT", "market", "buy", 0.1)
@@ -122,7 +122,7 @@ def test_spot_fills_are_found_by_what_the_account_holds(world: World) -> None:
     assert days_of(owner) == [], "nobody knows what a spot trade has earned"
 
 
-def test_spot_pair_that_left_no_trace_is_found_in_turn(world: World) -> None:
+def test_spot_pair_without_a_trace_is_found_by_the_sweep(world: World) -> None:
     owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
     bring_in(owner)
     bring_in(owner)
@@ -154,7 +154,7 @@ def test_sample_events(world: World) -> None:
     assert len(app.lambda_handler(malformed, FakeContext())["batchItemFailures"]) == len(malformed["Records"])
 
 
-def test_an_hour_s_runs_queue_every_manual_key_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_of_an_hour_queue_every_manual_key_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SPREAD_S", 0)
     wanted = {world.owner(kind).key.id for kind in (TradeType.FUTURES, TradeType.SPOT, TradeType.FUTURES)}
     other = world.owner().key
@@ -170,7 +170,7 @@ def test_an_hour_s_runs_queue_every_manual_key_once(world: World, monkeypatch: p
     assert other.id not in queued
 
 
-def test_bad_key_stops_no_other(world: World) -> None:
+def test_bad_key_does_not_stop_the_others(world: World) -> None:
     refused, unreachable, good = world.owner(), world.owner(), world.owner()
     for owner in (refused, unreachable, good):
         owner.trader.market("buy", 0.01)
@@ -203,7 +203,7 @@ def test_exchange_that_fails_in_the_middle_leaves_no_gap(world: World) -> None:
 
 
 @pytest.mark.parametrize("trade_type", TradeType)
-def test_requests_weigh_what_the_pace_reckons_with(
+def test_requests_have_the_weight_that_the_pacer_assumes(
     world: World, trade_type: TradeType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = world.owner(trade_type, spotBalances={"USDT": "10000"})

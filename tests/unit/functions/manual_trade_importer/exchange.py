@@ -1,4 +1,4 @@
-"""A futures account at an exchange that keeps to the documented limits of its lists, and a clock to move."""
+"""A futures account at an exchange with the documented limits of its lists, and a clock that tests move."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPENED_AT = from_iso("2026-01-01T00:00:00Z")
 
 @dataclass
 class FuturesExchange:
-    """What is traded, and the lists that show it."""
+    """The account's trades, and the lists that show them."""
 
     shows_newest: bool = True
     """Whether a span with more fills than fit shows its newest or its oldest ones: reports differ."""

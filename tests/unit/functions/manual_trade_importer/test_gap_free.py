@@ -1,4 +1,4 @@
-"""Whatever is traded when, and wherever an import dies: in the end every fill is there, and counts, once."""
+"""Whatever is traded when, and wherever an import crashes: in the end every fill is stored, and counts, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from functions.manual_trade_importer import app, collecting, keeping, service
+from functions.manual_trade_importer import app, collection, service, storage
 from shared.clock import to_iso
 from shared.exchange import account_fills, account_queries
 from shared.models.base import transact
@@ -34,8 +34,8 @@ from tests.unit.records import an_exchange_key
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 
 
-class Died(BaseException):
-    """A worker that is no more: nothing of ours may catch it."""
+class Crashed(BaseException):
+    """A worker's crash: none of our code may catch it."""
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def queues(aws: Queues) -> Iterator[Queues]:
     with ExitStack() as patched:
         patched.enter_context(mock.patch.object(service, "pacer", WeightPacer(10**9)))
         patched.enter_context(mock.patch.object(account_fills, "PAGE", 3))
-        patched.enter_context(mock.patch.object(collecting, "PAGE", 3))
-        patched.enter_context(mock.patch.object(collecting, "FILLS_A_RUN", 5))
+        patched.enter_context(mock.patch.object(collection, "PAGE", 3))
+        patched.enter_context(mock.patch.object(collection, "FILLS_A_RUN", 5))
         yield aws
 
 
 class Owner:
-    """Somebody who trades by hand, and the importer that is called now and then."""
+    """A user who trades by hand, and the importer that runs now and then."""
 
     def __init__(self, exchange: FuturesExchange, queues: Queues) -> None:
         self.exchange = exchange
@@ -59,16 +59,16 @@ class Owner:
         self.user_id = str(uuid4())
         self.key = an_exchange_key(str(uuid4()), at=OPENED_AT, strategy_type=StrategyType.MANUAL, user_id=self.user_id)
 
-    def run(self, *, dies_at: int | None = None) -> None:
-        """Let a worker handle a message about the key; it dies before its nth write."""
+    def run(self, *, crashes_at: int | None = None) -> None:
+        """Let a worker handle a message about the key; it crashes before its nth write."""
         body = json.dumps({"api_key_id": self.key.id, "asked_at": to_iso(self.exchange.now)})
         event = {"Records": [{"messageId": "1", "body": body}]}
         writes = iter(range(10**6))
 
-        def mortal(write: Callable[..., Any]) -> Callable[..., Any]:
+        def crashing(write: Callable[..., Any]) -> Callable[..., Any]:
             def do(*args: Any, **kwargs: Any) -> Any:
-                if next(writes) == dies_at:
-                    raise Died
+                if next(writes) == crashes_at:
+                    raise Crashed
                 return write(*args, **kwargs)
 
             return do
@@ -83,12 +83,12 @@ class Owner:
                 mock.patch.object(service, "send_keys", lambda *_, after_s, **__: follow_ups.append(after_s))
             )
             patched.enter_context(mock.patch.object(account_queries, "read_through", read_through))
-            patched.enter_context(mock.patch.object(keeping, "transact", mortal(transact)))
-            patched.enter_context(mock.patch.object(ImportCursor, "move", mortal(ImportCursor.move)))
-            patched.enter_context(mock.patch.object(ImportScan, "replace", mortal(ImportScan.replace)))
+            patched.enter_context(mock.patch.object(storage, "transact", crashing(transact)))
+            patched.enter_context(mock.patch.object(ImportCursor, "move", crashing(ImportCursor.move)))
+            patched.enter_context(mock.patch.object(ImportScan, "replace", crashing(ImportScan.replace)))
             try:
                 assert app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}
-            except Died:
+            except Crashed:
                 return
         if follow_ups:
             self.exchange.wait(timedelta(seconds=follow_ups.pop()))
@@ -141,7 +141,7 @@ def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_new
             owner.exchange.wait(pause)
         else:
             owner.exchange.wait(timedelta(milliseconds=1))
-            owner.run(dies_at=step)
+            owner.run(crashes_at=step)
 
     owner.exchange.wait(timedelta(hours=1))
     owner.run()
@@ -152,13 +152,13 @@ def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_new
 
 
 @pytest.mark.parametrize("shows_newest", [True, False])
-def test_more_than_pages_and_runs_hold_is_imported_wherever_a_worker_dies(queues: Queues, shows_newest: bool) -> None:
+def test_backlog_of_several_runs_is_imported_wherever_a_worker_crashes(queues: Queues, shows_newest: bool) -> None:
     owner = Owner(FuturesExchange(shows_newest=shows_newest), queues)
-    for dies_at in range(9):
+    for crashes_at in range(9):
         for number in range(8):
             owner.exchange.trade(SYMBOLS[number % 2], Decimal(1), pnl=Decimal(number % 3))
         owner.exchange.wait(timedelta(hours=3))
-        owner.run(dies_at=dies_at)
+        owner.run(crashes_at=crashes_at)
 
     owner.run()
 
@@ -166,7 +166,7 @@ def test_more_than_pages_and_runs_hold_is_imported_wherever_a_worker_dies(queues
     assert owner.performance()[0] == owner.earned()
 
 
-def test_same_message_twice_asks_and_stores_once(queues: Queues) -> None:
+def test_repeated_message_queries_and_stores_once(queues: Queues) -> None:
     owner = Owner(FuturesExchange(), queues)
     owner.exchange.trade("BTCUSDT", Decimal(1))
     owner.exchange.wait(timedelta(hours=1))
@@ -195,7 +195,7 @@ def test_fill_that_is_listed_late_is_imported_too(queues: Queues) -> None:
     assert owner.imported() == owner.traded()
 
 
-def test_quiet_account_costs_one_look_an_hour(queues: Queues) -> None:
+def test_quiet_account_costs_one_request_an_hour(queues: Queues) -> None:
     owner = Owner(FuturesExchange(), queues)
     owner.exchange.trade("BTCUSDT", Decimal(1))
     for _ in range(2):
@@ -210,7 +210,7 @@ def test_quiet_account_costs_one_look_an_hour(queues: Queues) -> None:
     assert owner.exchange.asked == ["account"] * 5
 
 
-def test_days_begin_and_end_with_what_the_account_held(queues: Queues) -> None:
+def test_days_have_the_accounts_opening_and_closing_balance(queues: Queues) -> None:
     owner = Owner(FuturesExchange(), queues)
     owner.exchange.trade("BTCUSDT", Decimal(1), fee=Decimal(1))
     owner.exchange.trade("BTCUSDT", Decimal(-1), pnl=Decimal(50), fee=Decimal(2))
@@ -227,7 +227,7 @@ def test_days_begin_and_end_with_what_the_account_held(queues: Queues) -> None:
     ]
 
 
-def test_what_was_traded_before_the_key_was_ours_is_left_alone(queues: Queues) -> None:
+def test_trades_from_before_the_key_was_stored_are_not_imported(queues: Queues) -> None:
     exchange = FuturesExchange(now=OPENED_AT - timedelta(days=3))
     exchange.trade("BTCUSDT", Decimal(1))
     exchange.wait(timedelta(days=4))
@@ -252,7 +252,7 @@ def test_messages_about_other_keys_do_nothing(queues: Queues) -> None:
     assert owner.exchange.asked == []
 
 
-def test_queue_is_the_one_of_the_imports(queues: Queues) -> None:
+def test_key_is_queued_on_the_import_queue(queues: Queues) -> None:
     assert app.lambda_handler({"api_key_id": "one"}, FakeContext()) == {"keys": 1}
     assert [one["api_key_id"] for one in queues.sent_to(queues.imports)] == ["one"]
     assert (

@@ -1,8 +1,8 @@
-"""Which symbols are to be asked for fills, found from what the exchange says of the account. Imports nothing.
+"""Finds the symbols whose fills have to be read, from the exchange's lists of the account. Imports nothing.
 
-Futures: the changes of the wallet name the symbols. Spot has no such list, so the assets tell: a trade changes what
-the account holds of both. What leaves no trace in them (bought and sold again between two looks) is found in turn, by
-asking a few of the other pairs with each look until all have been asked since the account last changed.
+Futures: the income list names the symbols. Spot has no such list, so changed amounts are used: a trade changes the
+account's amounts of both assets. Trades that leave no trace in them (bought and sold again between two runs) are found
+by a sweep: each run also queries a few other pairs, until all have been queried since the account last changed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from shared.models.import_scan import ImportScan
 from shared.observability import logger
 
 OVERLAP = timedelta(hours=1)
-"""Incomes may be listed late: each search begins so long before the end of the last one."""
+"""Income may be listed late, so each search begins this long before the end of the last one."""
 SEARCH_AFTER = timedelta(hours=24)
-"""An account that seems quiet is searched all the same after so long."""
-SWEEP = 10
-"""How many pairs are asked in turn with each look: 200 of weight."""
+"""An account without changes is searched again after this long."""
+PAIRS_PER_SWEEP = 10
+"""Other pairs that each run queries: 200 of weight."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The symbols to ask, and what to remember once all of their fills are imported."""
+class SearchResult:
+    """The symbols to query, and the scan to save once all of their fills are imported."""
 
     symbols: list[str]
     since: datetime
-    """A symbol that was not asked before was not traded before then (futures)."""
+    """Futures: a symbol without a cursor was not traded before this time."""
     scan: ImportScan
 
 
@@ -42,21 +42,21 @@ async def find_on_futures(
     key: ExchangeKey,
     known: set[str],
     now: datetime,
-) -> Found:
-    """Return the symbols that were traded since the last search, or since the key was made."""
+) -> SearchResult:
+    """Return the symbols that were traded since the last search, or since the key was created."""
     scan = _scan_after(holdings, before, key=key, now=now)
     start = max(key.created_at, scan.scanned_until - OVERLAP)
     earliest = now - timedelta(days=INCOME_DAYS)
     if _is_quiet(holdings, before) and now - scan.scanned_until < SEARCH_AFTER:
-        return Found([], start, scan)
+        return SearchResult([], start, scan)
     symbols = set(holdings.positions - known)
     if start < earliest:
-        # Nothing names what else was traded before; what is known is asked again.
+        # The income list does not reach further back, so known symbols are queried again.
         logger.warning("import_reaches_back_too_far", api_key_id=scan.api_key_id, days=(now - start).days)
         start, symbols = earliest, symbols | known
     symbols |= await fills.traded_symbols(max(start, earliest), now)
     scan.scanned_until = now
-    return Found(sorted(symbols), start, scan)
+    return SearchResult(sorted(symbols), start, scan)
 
 
 def find_on_spot(
@@ -67,25 +67,25 @@ def find_on_spot(
     key: ExchangeKey,
     known: set[str],
     now: datetime,
-) -> Found:
-    """Return the pairs that may have been traded since the account was last quiet, and the next few in turn."""
+) -> SearchResult:
+    """Return the pairs that may have been traded since the account was last quiet, and the next pairs of the sweep."""
     scan = _scan_after(holdings, before, key=key, now=now)
-    kept = {asset: Decimal(amount) for asset, amount in scan.amounts.items()}
-    ever = {*kept, *holdings.amounts}
+    before_amounts = {asset: Decimal(amount) for asset, amount in scan.amounts.items()}
+    ever = {*before_amounts, *holdings.amounts}
     pairs = fills.pairs()
-    in_turn = sorted(name for name, (base, quote) in pairs.items() if base in ever or quote in ever)
+    candidates = sorted(name for name, (base, quote) in pairs.items() if base in ever or quote in ever)
     likely: set[str] = set()
     if not _is_quiet(holdings, before):
-        changed = {asset for asset in ever if holdings.amounts.get(asset, 0) != kept.get(asset, 0)}
+        changed = {asset for asset in ever if holdings.amounts.get(asset, 0) != before_amounts.get(asset, 0)}
         likely = {name for name, assets in pairs.items() if changed.issuperset(assets)}
         likely |= {name for name in known if name not in pairs or pairs[name][1] in changed or not changed}
-        scan.sweep_left = len(in_turn)
-    turn = _next_in_turn(in_turn, after=scan.swept, count=min(SWEEP, scan.sweep_left))
-    if turn:
-        scan.swept, scan.sweep_left = turn[-1], scan.sweep_left - len(turn)
+        scan.sweep_left = len(candidates)
+    next_pairs = _next_pairs(candidates, after=scan.swept, count=min(PAIRS_PER_SWEEP, scan.sweep_left))
+    if next_pairs:
+        scan.swept, scan.sweep_left = next_pairs[-1], scan.sweep_left - len(next_pairs)
     if scan.quiet:
         scan.amounts = {asset: format(holdings.amounts.get(asset, Decimal(0)), "f") for asset in sorted(ever)}
-    return Found(sorted(likely | set(turn)), key.created_at, scan)
+    return SearchResult(sorted(likely | set(next_pairs)), key.created_at, scan)
 
 
 def _scan_after(holdings: AccountHoldings, before: ImportScan | None, *, key: ExchangeKey, now: datetime) -> ImportScan:
@@ -102,6 +102,6 @@ def _is_quiet(holdings: AccountHoldings, before: ImportScan | None) -> bool:
     return before is not None and before.quiet and before.fingerprint == holdings.fingerprint
 
 
-def _next_in_turn(names: list[str], *, after: str, count: int) -> list[str]:
+def _next_pairs(names: list[str], *, after: str, count: int) -> list[str]:
     later = [name for name in names if name > after]
     return [*later, *(name for name in names if name <= after)][:count]

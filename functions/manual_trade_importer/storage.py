@@ -1,4 +1,4 @@
-"""Stores collected fills, each once, with what it adds to its day; then moves the cursors. Asks no exchange."""
+"""Stores collected fills, each once, with its share of the day's performance; then advances the cursors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pynamodb.transactions import TransactWrite
 
-from functions.manual_trade_importer.collecting import Collected
+from functions.manual_trade_importer.collection import CollectedFills
 from shared.errors import RecordChanged
 from shared.exchange.account_fills import AccountFill
 from shared.models.base import transact
@@ -25,28 +25,30 @@ _MONEY = Decimal("1e-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What a futures fill has earned, in dollars."""
+class FillResult:
+    """The result of a futures fill, in dollars."""
 
     profit: Decimal
     """After the fee."""
     fee: Decimal
     closes: bool
-    """Whether the exchange reckoned a profit or a loss: the fill closed something."""
+    """Whether the exchange reported a profit or loss: the fill closed (part of) a position."""
 
 
-def keep(key: ExchangeKey, collected: Collected, *, before: ImportScan | None, prices: Mapping[str, Decimal]) -> int:
-    """Store what was collected and note how far the import has come; return how many fills were new.
+def save_fills(
+    key: ExchangeKey, collected: CollectedFills, *, before: ImportScan | None, prices: Mapping[str, Decimal]
+) -> int:
+    """Store the collected fills, then save the progress; return how many fills were new.
 
-    In this order: whatever dies in between, the next run reads the same fills again, and none counts twice.
+    The order matters: after a crash in between, the next run reads the same fills again, and none counts twice.
     """
     results = [_result_of(fill, prices) for fill in collected.fills]
     balances = _balances_after(collected, results, prices)
     trades = [_trade_of(key, fill) for fill in collected.fills]
-    there = ManualTrade.find_many([(one.api_key_id, one.trade_key) for one in trades], consistent=True)
+    existing = ManualTrade.find_many([(one.api_key_id, one.trade_key) for one in trades], consistent=True)
     new = 0
     for trade, result, balance in zip(trades, results, balances, strict=True):
-        if (trade.api_key_id, trade.trade_key) not in there:
+        if (trade.api_key_id, trade.trade_key) not in existing:
             new += _store(trade, result, balance)
     for symbol, next_id in collected.next_ids.items():
         ImportCursor.move(key.id, symbol, next_id)
@@ -55,8 +57,8 @@ def keep(key: ExchangeKey, collected: Collected, *, before: ImportScan | None, p
     return new
 
 
-def _store(trade: ManualTrade, result: Result | None, balance: Decimal | None) -> bool:
-    """Store one fill with its part of the day; tell whether it was new."""
+def _store(trade: ManualTrade, result: FillResult | None, balance: Decimal | None) -> bool:
+    """Store one fill with its share of the day, and return whether it was new."""
 
     def write(transaction: TransactWrite) -> None:
         transaction.save(trade, condition=ManualTrade.id.does_not_exist())
@@ -80,14 +82,14 @@ def _store(trade: ManualTrade, result: Result | None, balance: Decimal | None) -
     return True
 
 
-def _result_of(fill: AccountFill, prices: Mapping[str, Decimal]) -> Result | None:
-    """Return what a fill has earned; None on spot, where nobody knows what the asset was bought for."""
+def _result_of(fill: AccountFill, prices: Mapping[str, Decimal]) -> FillResult | None:
+    """Return the result of a fill, or None on spot, where the asset's cost is unknown."""
     if fill.realized_pnl is None:
         return None
     with exact():
         fee = fill.fee * _price_of(fill.fee_currency, prices)
         gross = fill.realized_pnl * _price_of(fill.quote, prices)
-        return Result((gross - fee).quantize(_MONEY), fee.quantize(_MONEY), closes=bool(fill.realized_pnl))
+        return FillResult((gross - fee).quantize(_MONEY), fee.quantize(_MONEY), closes=bool(fill.realized_pnl))
 
 
 def _price_of(asset: str, prices: Mapping[str, Decimal]) -> Decimal:
@@ -99,11 +101,11 @@ def _price_of(asset: str, prices: Mapping[str, Decimal]) -> Decimal:
 
 
 def _balances_after(
-    collected: Collected, results: list[Result | None], prices: Mapping[str, Decimal]
+    collected: CollectedFills, results: list[FillResult | None], prices: Mapping[str, Decimal]
 ) -> list[Decimal | None]:
-    """Return what the account held after each fill, reckoned backwards from what it holds now.
+    """Return the account's balance after each fill, calculated backwards from its current balance.
 
-    Nobody knows it while later fills are still to be read.
+    The balances are unknown (None) while later fills are still to be read.
     """
     if not collected.complete:
         return [None] * len(results)

@@ -1,4 +1,4 @@
-"""Reads, for one key, the fills that are not imported yet, as many as one run can keep. Stores nothing."""
+"""Reads the fills of one key that are not imported yet, as many as one run can store. Stores nothing."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from functions.manual_trade_importer.finding import Found, find_on_futures, find_on_spot
+from functions.manual_trade_importer.symbol_search import SearchResult, find_on_futures, find_on_spot
 from shared.exchange.account_fills import PAGE, AccountFill, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.import_scan import ImportScan
 
 FILLS_A_RUN = 500
 PAGES_A_RUN = 40
-SETTLED_AFTER = timedelta(minutes=2)
-"""A fill may be listed late, after ones that came later: younger ones are imported, and asked for once more."""
+LISTING_DELAY = timedelta(minutes=2)
+"""A fill may be listed this late, after younger ones: newer fills are imported, and read once more by the next run."""
 
 
 @dataclass(slots=True)
-class Collected:
-    """What is to be kept of one run."""
+class CollectedFills:
+    """The fills of one run, and the progress to save with them."""
 
     scan: ImportScan
-    """To be kept when the run is complete and all of its fills are stored."""
+    """To save when the run is complete and all of its fills are stored."""
     amounts: dict[str, Decimal]
-    """What the account held, by asset, before the fills were read."""
+    """The account's holdings, by asset, before the fills were read."""
     fills: list[AccountFill] = field(default_factory=list)
-    """In the order of time; some may have been imported before."""
+    """Ordered by time; some may have been imported before."""
     next_ids: dict[str, int] = field(default_factory=dict)
-    """Where the next run goes on, by symbol, once these are stored."""
+    """The first id of the next run, by symbol, once these are stored."""
     pages: int = 0
     weight: int = 0
-    """What reading all of this weighed at the exchange."""
+    """The request weight of the run."""
     complete: bool = True
-    """False when there was more than one run can keep."""
+    """False when there was more than one run can store."""
 
 
 async def collect(
     client: Any, key: ExchangeKey, *, before: ImportScan | None, cursors: Mapping[str, int], now: datetime
-) -> Collected:
-    """Read what was traded with a key since the last run."""
+) -> CollectedFills:
+    """Read the fills of a key since the last run."""
     fills: FuturesFills | SpotFills
     if key.trade_type is TradeType.FUTURES:
         fills = FuturesFills(client)
@@ -51,7 +51,7 @@ async def collect(
         fills = SpotFills(client)
         holdings = await fills.holdings()
         found = find_on_spot(fills, holdings, before, key=key, known=set(cursors), now=now)
-    collected = Collected(scan=found.scan, amounts=holdings.amounts)
+    collected = CollectedFills(scan=found.scan, amounts=holdings.amounts)
     for symbol in found.symbols:
         start = cursors.get(symbol)
         if start is None:
@@ -65,15 +65,21 @@ async def collect(
     return collected
 
 
-async def _first_id(fills: FuturesFills | SpotFills, symbol: str, found: Found, now: datetime) -> int | None:
-    # A spot pair's fills come from any id on, so the first one need not be known.
+async def _first_id(fills: FuturesFills | SpotFills, symbol: str, found: SearchResult, now: datetime) -> int | None:
+    # A spot pair's fills can be read from any id, so the first one need not be known.
     return await fills.first_id(symbol, found.since, now) if isinstance(fills, FuturesFills) else 0
 
 
 async def _collect_symbol(
-    fills: FuturesFills | SpotFills, symbol: str, start: int, collected: Collected, *, key: ExchangeKey, now: datetime
+    fills: FuturesFills | SpotFills,
+    symbol: str,
+    start: int,
+    collected: CollectedFills,
+    *,
+    key: ExchangeKey,
+    now: datetime,
 ) -> None:
-    next_id, settled = None, True
+    next_id, final = None, True
     while True:
         limit = min(PAGE, FILLS_A_RUN - len(collected.fills))
         if limit <= 0 or collected.pages >= PAGES_A_RUN:
@@ -82,10 +88,10 @@ async def _collect_symbol(
         page = await fills.fills(symbol, from_id=start, limit=limit)
         collected.pages += 1
         for fill in page:
-            settled = settled and fill.at <= now - SETTLED_AFTER
-            if settled:
+            final = final and fill.at <= now - LISTING_DELAY
+            if final:
                 next_id = fill.trade_id + 1
-        # What was traded before the key was ours is the owner's own past.
+        # Trades from before the key was stored are not imported.
         collected.fills += [fill for fill in page if fill.at >= key.created_at]
         if len(page) < limit:
             break
