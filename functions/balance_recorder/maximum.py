@@ -25,7 +25,7 @@ from shared.trading.plan_maximum import Crossings
 def follow(key: ExchangeKey, before: KeyBalance | None, total_usd: Decimal, *, at: datetime) -> Crossings:
     """Return how the key stands towards its plan's maximum with another balance."""
     plan = _plan_of(User.find(key.user_id)) if key.trades_automatically else None
-    return plan_maximum.follow(
+    return plan_maximum.update_crossings(
         Crossings() if before is None else Crossings(before.near_since, before.above_since),
         total_usd,
         maximum_usd=None if plan is None else Decimal(plan.max_balance_usd),

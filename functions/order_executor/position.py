@@ -45,7 +45,7 @@ def position_from_fills(
         entry_side=execution.side,
         fills=fills,
         prefix=prefix,
-        deliberate=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
+        close_leg_reason=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
         fee_prices=fee_prices,
         payments=payments,
     )

@@ -1,4 +1,4 @@
-"""Decimal arithmetic wide enough that no product of money and price is ever rounded. Knows no markets."""
+"""Decimal arithmetic with enough digits that no product of money and price is rounded. Knows no markets."""
 
 from contextlib import AbstractContextManager
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
@@ -10,12 +10,12 @@ _EXACT = Context(prec=80, rounding=ROUND_DOWN, traps=[InvalidOperation, Division
 
 
 def exact() -> AbstractContextManager[Context]:
-    """Enter a context in which sums and products are exact and quotients are cut towards zero."""
+    """Return a context in which sums and products are exact and quotients are cut towards zero."""
     return localcontext(_EXACT)
 
 
 def least_common_step(first: Decimal, second: Decimal) -> Decimal:
-    """Return the smallest step that is a multiple of both; a step of 0 sets no condition."""
+    """Return the smallest step that is a multiple of both; a step of 0 means none."""
     if not first or not second:
         return first or second
     with exact():

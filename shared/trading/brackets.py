@@ -1,4 +1,4 @@
-"""A symbol's leverage brackets: how much notional a leverage allows, and what maintenance it costs. Reads nothing."""
+"""A symbol's leverage brackets: the notional that a leverage allows, and its maintenance margin. Reads nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeverageBracket:
-    """One bracket: up to `notional_cap`, at most `max_leverage`; the rate is a fraction (0.004 is 0.4 %)."""
+    """The largest leverage up to `notional_cap`; the rate is a fraction (0.004 is 0.4 %)."""
 
     notional_cap: Decimal
     max_leverage: Decimal
@@ -15,7 +15,7 @@ class LeverageBracket:
 
 
 def notional_cap(brackets: Sequence[LeverageBracket], *, leverage: Decimal) -> Decimal:
-    """Return the largest notional that a leverage allows; 0 if it is more than the symbol takes."""
+    """Return the largest notional that a leverage allows; 0 if the symbol does not allow the leverage."""
     return max((bracket.notional_cap for bracket in brackets if bracket.max_leverage >= leverage), default=Decimal(0))
 
 

@@ -1,4 +1,4 @@
-"""What the exchange demands of a symbol's orders, and rounding to it. Reads nothing from the exchange."""
+"""The exchange's limits on a symbol's prices and amounts, and rounding to them. Reads nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.trading.arithmetic import exact, least_common_step
 
 
 class Rounding(StrEnum):
-    """Where a price goes that lies between two ticks."""
+    """The direction in which a price between two ticks is rounded."""
 
     UP = "UP"
     DOWN = "DOWN"
@@ -19,7 +19,7 @@ class Rounding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SymbolFilters:
-    """A symbol's filters; a bare amount is LOT_SIZE's, `market_` is MARKET_LOT_SIZE's. 0 sets no condition."""
+    """A symbol's filters; `market_` stands for MARKET_LOT_SIZE, amounts without it for LOT_SIZE. 0 means no limit."""
 
     symbol: str
     tick_size: Decimal
@@ -50,27 +50,27 @@ class SymbolFilters:
 
     @property
     def entry_step(self) -> Decimal:
-        """The step of an amount that must pass as a market order and be split into limit orders."""
+        """The step of an amount that is valid in a market order and can be split into limit orders."""
         return least_common_step(self.step_size, self.market_step_size)
 
     @property
     def entry_min(self) -> Decimal:
-        """The least amount that passes both as a market and as a limit order."""
+        """The smallest amount that is valid in a market and in a limit order."""
         return max(self.min_amount, self.market_min_amount)
 
     @property
     def entry_max(self) -> Decimal | None:
-        """The largest amount that passes both as a market and as a limit order; None is no limit."""
+        """The largest amount that is valid in a market and in a limit order; None means no limit."""
         return min((limit for limit in (self.max_amount, self.market_max_amount) if limit), default=None)
 
     @property
     def price_floor(self) -> Decimal:
-        """The lowest price that an order can carry."""
+        """The lowest price of an order."""
         return max(round_up(self.price_min, self.tick_size), self.tick_size)
 
     @property
     def price_ceiling(self) -> Decimal | None:
-        """The highest price that an order can carry; None is no limit."""
+        """The highest price of an order; None means no limit."""
         return round_down(self.price_max, self.tick_size) if self.price_max else None
 
 
@@ -92,7 +92,7 @@ def round_up(value: Decimal, step: Decimal) -> Decimal:
 
 
 def round_price(price: Decimal, tick: Decimal, rounding: Rounding) -> Decimal:
-    """Return the nearest price on the tick grid in the direction given."""
+    """Return the nearest price on the tick grid in the given direction."""
     match rounding:
         case Rounding.UP:
             return round_up(price, tick)

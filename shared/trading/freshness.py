@@ -1,4 +1,4 @@
-"""Whether a trigger may still open a position. Exits are never asked: no guard denies them."""
+"""Judges whether a trigger may still open a position. Exits are never judged."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,8 +8,8 @@ from shared.trading.execution import DenialReason
 
 
 def fresh_until(*, fired_at: datetime | None, received_at: datetime, max_age_s: float) -> datetime:
-    """Return until when a trigger may open something, by its age."""
-    # An alert from the future, by a wrong clock or a wrong hand, must not stay fresh for longer.
+    """Return the time until which a trigger may open a position, by its age."""
+    # An alert that is dated in the future must not stay fresh for longer.
     born_at = received_at if fired_at is None else min(fired_at, received_at)
     return born_at + timedelta(seconds=max_age_s)
 
@@ -26,11 +26,11 @@ def judge_freshness(
     max_age_s: float,
     max_distance_pct: Decimal,
 ) -> DenialReason | None:
-    """Return why a trigger must open nothing now, or None; without a market price its distance is not judged.
+    """Return why a trigger must not open a position now, or None; without a market price, the distance is not judged.
 
-    `latest_accepted_seq` is that of the strategy's latest accepted TradingView alert: an admin's trigger concerns
-    some followers only, so it is superseded by later alerts, but supersedes none. Its `order_price` is the market's
-    when it was accepted, so the distance measures how far the market has moved away from what the admin saw.
+    `latest_accepted_seq` belongs to the strategy's latest accepted TradingView alert. An admin's trigger is for some
+    followers only, so it is superseded by later alerts but supersedes none. Its `order_price` is the market's price at
+    its acceptance, so the distance is how far the market has moved since.
     """
     if now > fresh_until(fired_at=fired_at, received_at=received_at, max_age_s=max_age_s):
         return DenialReason.STALE

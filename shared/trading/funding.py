@@ -1,8 +1,8 @@
-"""What of an account's funding payments belongs to one position. Asks for none, stores nothing.
+"""Calculates one position's share of an account's funding payments. Fetches nothing, stores nothing.
 
 Perpetual contracts settle funding on whole hours UTC: every eight hours as a rule, every four, two or one for some
 contracts and times (Binance, "Introduction to Funding Rates" and its announcements on settlement frequency). It is paid
-on what is held at that moment; somebody who enters up to 15 seconds later may still be charged (same source).
+on the position at that moment; an entry up to 15 seconds later may still be charged (same source).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,28 +13,28 @@ from decimal import Decimal
 from shared.trading.arithmetic import exact
 
 LATE_ENTRY = timedelta(seconds=15)
-"""Who enters so long after the hour may still pay for it."""
+"""An entry this long after the hour may still pay for it."""
 POSTED_WITHIN = timedelta(seconds=60)
-"""A payment is dated at its hour or a little after; from then on its own date counts."""
+"""A payment is dated at its hour or up to this long after; a later one counts at its own time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FundingPayment:
-    """One payment on a symbol, for everything that the account held of it; negative when it was paid."""
+    """One payment on a symbol, for the account's whole position; negative when paid."""
 
     amount: Decimal
     at: datetime
 
     @property
     def due_at(self) -> datetime:
-        """The whole hour that it was settled for."""
+        """The whole hour that the payment is for."""
         hour = _whole_hour(self.at)
         return hour if self.at - hour <= POSTED_WITHIN else self.at
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What was held from a moment on, until the next one: ours, and with it what the owner held beside it."""
+    """The amounts held from a moment on: ours, and the account's total."""
 
     at: datetime
     ours: Decimal
@@ -42,22 +42,23 @@ class Holding:
 
 
 def may_have_funding(opened_at: datetime, closed_at: datetime) -> bool:
-    """Tell whether a position was open on a whole hour."""
+    """Return whether a position was open on a whole hour."""
     return _whole_hour(closed_at) >= opened_at - LATE_ENTRY
 
 
 def funding_span(opened_at: datetime, closed_at: datetime) -> tuple[datetime, datetime]:
-    """Return the times between which a position's payments are dated."""
+    """Return the first and last time at which a position's payments may be dated."""
     return opened_at - LATE_ENTRY, closed_at + POSTED_WITHIN
 
 
 def own_funding(
     payments: Iterable[FundingPayment], *, holdings: Sequence[Holding], traded_at: Iterable[datetime]
 ) -> Decimal:
-    """Return our part of an account's payments: in proportion to what was ours of what the account held then.
+    """Return our share of an account's payments, in proportion to our part of the position at that time.
 
-    `holdings` are oldest first, the first one our entry. `traded_at` are the times of all fills on the symbol: a
-    payment for the hour just before our entry is ours only if nothing was traded in between: the account was flat then.
+    `holdings` are oldest first, the first one is our entry. `traded_at` are the times of all fills on the symbol: a
+    payment for the hour just before our entry is ours only without a fill in between, because the account was flat
+    then.
     """
     opened_at = holdings[0].at
     traded = tuple(traded_at)

@@ -1,6 +1,6 @@
-"""Derived ids: an execution's from its trigger and follower, an order's from execution, leg and attempt.
+"""Derives ids: an execution's from its trigger and follower, an order's from execution, leg and attempt.
 
-Deriving instead of drawing makes every repeat of a message speak of the same execution and the same orders.
+Since ids are not random, every repeat of a message refers to the same execution and the same orders.
 """
 
 import re
@@ -31,13 +31,13 @@ class Leg(StrEnum):
     TAKE_PROFIT_4 = "TAKE_PROFIT_4"
     TRAILING = "TRAILING"
     CLOSE = "CLOSE"
-    """A deliberate close: an opposite alert or an admin."""
+    """A close on purpose: by an opposite alert or an admin."""
     FLATTEN = "FLATTEN"
-    """The emergency: a position that must not stay open."""
+    """The emergency close of a position that must not stay open."""
 
     @property
     def code(self) -> str:
-        """The one character that stands for this leg in a client order id; never to be changed."""
+        """The character of this leg in a client order id; must never change."""
         return _CODES[self]
 
 
@@ -61,7 +61,7 @@ _LEGS = {code: leg for leg, code in _CODES.items()}
 
 @dataclass(frozen=True, slots=True)
 class OrderRef:
-    """What a client order id of ours says."""
+    """The parts of a client order id of ours."""
 
     execution_id: str
     leg: Leg
@@ -69,15 +69,15 @@ class OrderRef:
 
 
 def execution_id(trigger_id: str, follower_id: str) -> str:
-    """Return the id of the one execution of a trigger on a follower, lower-case."""
+    """Return the id of a trigger's execution on a follower, in lower case."""
     return str(uuid5(EXECUTION_NAMESPACE, f"{trigger_id.lower()}:{follower_id.lower()}"))
 
 
 def client_order_id(prefix: str, execution_id: str, leg: Leg, attempt: int) -> str:
-    """Return the id an order carries at the exchange; raise ValueError if the exchange would refuse it."""
+    """Return an order's id at the exchange; raise ValueError if the exchange would refuse it."""
     if attempt < 0:
         raise ValueError("an attempt must not be negative")
-    # Attempts have no fixed width; everything before them has, so ids of different orders never meet.
+    # Everything before the attempt has a fixed width, so ids of different orders never collide.
     identity = _encode(UUID(execution_id).int).rjust(_UUID_WIDTH, _ALPHABET[0])
     made = f"{prefix}{identity}{leg.code}{_encode(attempt)}"
     if not _CLIENT_ORDER_ID.fullmatch(made):
@@ -86,7 +86,7 @@ def client_order_id(prefix: str, execution_id: str, leg: Leg, attempt: int) -> s
 
 
 def parse_client_order_id(client_order_id: str, *, prefix: str) -> OrderRef | None:
-    """Return what a client order id says, or None if it is not of our making."""
+    """Return the parts of a client order id, or None if it is not ours."""
     if not client_order_id.startswith(prefix) or not _CLIENT_ORDER_ID.fullmatch(client_order_id):
         return None
     own = client_order_id[len(prefix) :]

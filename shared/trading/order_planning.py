@@ -1,8 +1,8 @@
-"""Turns a signal and an amount into the orders that enter, protect and leave. Sends nothing, sizes nothing.
+"""Plans the orders that enter, protect and close a position, from a signal and an amount. Sends nothing, sizes nothing.
 
-Prices are rounded to the tick so that the plan never gets worse: a stop towards the entry, so that it never loses
-more than was sized; take profits, the trailing activation and the prices beyond a limit stop away from the entry,
-so that they neither reach it nor fall onto the price they must lie beyond.
+Rounding to the tick never makes the plan worse. A stop is rounded towards the entry, so that it loses no more than was
+sized. Take profits, the trailing activation and the prices beyond a limit stop are rounded away from the entry, so that
+none of them equals the price that it must lie beyond.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class OrderType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedOrder:
-    """One order as it is to be sent; no amount means the whole position, whatever it is."""
+    """One order to be sent; without an amount it is for the whole position."""
 
     leg: Leg
     type: OrderType
@@ -49,7 +49,7 @@ class PlannedOrder:
 
 @dataclass(frozen=True, slots=True)
 class StopPrices:
-    """A stop's prices on the tick grid; `limit` and `backstop` are those of a limit stop."""
+    """A stop's prices on the tick grid; only a limit stop has `limit` and `backstop`."""
 
     trigger: Decimal
     limit: Decimal | None = None
@@ -57,13 +57,13 @@ class StopPrices:
 
     @property
     def last(self) -> Decimal:
-        """The trigger that leaves the position at any price."""
+        """The trigger of the stop that closes at any price."""
         return self.trigger if self.backstop is None else self.backstop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitPlan:
-    """Every way out of one position of `amount`, and the legs that were asked for but cannot be placed."""
+    """The exit orders of a position of `amount`, and the requested legs that cannot be placed."""
 
     amount: Decimal
     stops: tuple[PlannedOrder, ...]
@@ -73,7 +73,7 @@ class ExitPlan:
 
     @property
     def orders(self) -> tuple[PlannedOrder, ...]:
-        """All orders in the order in which they are to be sent: the stop first."""
+        """All orders in sending order: the stop first."""
         trailing = () if self.trailing is None else (self.trailing,)
         return (*self.stops, *self.take_profits, *trailing)
 
@@ -84,7 +84,7 @@ def plan_entry(*, signal: Signal, amount: Decimal) -> PlannedOrder:
 
 
 def plan_close(*, leg: Leg, entry_side: Side, amount: Decimal) -> PlannedOrder:
-    """Return the market order that closes `amount` of a position, and can never open one."""
+    """Return the reduce-only market order that closes `amount` of a position."""
     return PlannedOrder(leg=leg, type=OrderType.MARKET, side=entry_side.opposite, amount=amount, reduce_only=True)
 
 
@@ -93,8 +93,8 @@ def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry
     if entry_side is not signal.side:
         raise ValueError("the signal is for the other side")
     if amount <= 0:
-        raise ValueError("there is no way out of nothing")
-    # A fill that is no multiple of the step leaves dust, which only the stop's closePosition can take.
+        raise ValueError("an exit plan needs a position")
+    # An amount that is no multiple of the step leaves dust, which only the stop's closePosition can close.
     limit_amount = round_down(amount, filters.step_size)
     take_profits = _plan_take_profits(signal, amount=limit_amount, filters=filters)
     trailing = _plan_trailing(signal, amount=amount, filters=filters)
@@ -130,11 +130,11 @@ def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
 
 
 def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: SymbolFilters) -> dict[Decimal, Decimal]:
-    """Return the amount to be taken at each price, nearest first, together exactly `amount`.
+    """Return the amount to close at each price, nearest first, together exactly `amount`.
 
-    Parts are equal and the last takes the remainder. Where the minimum does not allow a part for every target,
-    there are as many parts as it allows, and a target without one joins its nearer neighbour, so that profit is
-    taken sooner rather than later. Targets of the same price become one order.
+    The parts are equal, and the last one takes the remainder. If the minimum amount does not allow a part for each
+    target, there are as many parts as it allows, and a target without one is merged into its nearer neighbour, so that
+    profit is taken earlier. Targets of the same price become one order.
     """
     least = round_up(max(filters.min_amount, filters.step_size), filters.step_size)
     count = min(len(targets), len(TAKE_PROFIT_LEGS), int(amount // least) if least else len(targets))
@@ -153,7 +153,7 @@ def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: Symb
 def _plan_stops(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
     prices, side = stop_prices(signal, filters=filters), signal.side.opposite
     if prices.limit is None or amount <= 0 or amount < filters.min_amount:
-        # Also of a limit stop for less than an order may hold: closePosition needs no amount, and protects in time.
+        # A limit stop below the minimum amount becomes a market stop: closePosition needs no amount.
         return (
             PlannedOrder(
                 leg=Leg.STOP,
@@ -205,7 +205,7 @@ def _plan_trailing(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -
         activation = signal.order_price + signal.side.sign * signal.trailing.trigger
     if activation <= 0:
         return None
-    # The exchange takes one decimal; the tighter rate keeps more of the profit.
+    # The exchange accepts one decimal; rounding down keeps more of the profit.
     callback_rate = max(round_down(signal.trailing.callback_rate, CALLBACK_RATE_STEP), CALLBACK_RATE_STEP)
     return PlannedOrder(
         leg=Leg.TRAILING,
@@ -225,7 +225,7 @@ def _price_away(price: Decimal, *, entry_side: Side, filters: SymbolFilters) -> 
 
 
 def _price_beyond(trigger: Decimal, offset: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
-    """Return a price further into the loss than the trigger, at least one tick where the symbol allows."""
+    """Return a price further into the loss than the trigger, by at least one tick if the symbol allows it."""
     further = Rounding.DOWN if entry_side is Side.BUY else Rounding.UP
     with exact():
         price = trigger * (1 - entry_side.sign * offset)

@@ -1,7 +1,7 @@
-"""What trading has earned, and at what risk, from days of closed trades. Pure: reads no table and knows no today.
+"""Calculates profit and risk figures from the results of days. Reads no table, and has no clock.
 
-Sums are exact decimals. Floats appear inside the annualised ratios only, where a root or a power is taken of figures
-that are exact until then. A year has 365 days: the market never closes.
+Sums are exact decimals. Floats appear only inside the annualised ratios, for their roots and powers. A year has 365
+days, because the market never closes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ DAYS_A_YEAR = 365
 _DAY = timedelta(days=1)
 _ZERO = Decimal(0)
 _LOST_ALL = Decimal(-1)
-_SPREAD_DAYS = 2
-"""One day has no spread."""
-_RETURN = Decimal("1e-20")
-"""Returns are cut to so many digits, so that sums of their squares stay exact."""
+_MIN_DAYS = 2
+"""One day has no variance."""
+_RETURN_STEP = Decimal("1e-20")
+"""Returns are cut to this step, so that sums of their squares stay exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDay:
-    """What one account's trades that were closed on one UTC day came to."""
+    """The result of one account's trades that were closed on one UTC day."""
 
     date: date
     account: str
@@ -41,9 +41,9 @@ class AccountDay:
     lost: Decimal
     """Sum of the losing trades' losses, not negative."""
     opening_balance: Decimal | None
-    """What the account held before the day's first trade was closed, None where nobody knows."""
+    """The account's balance before the day's first trade was closed; None if unknown."""
     closed_balance: Decimal | None
-    """What it held after the day's last one."""
+    """The balance after the day's last trade was closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class SeriesDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """Totals and the daily series. Percentages are in percent; what is undefined is None."""
+    """Totals and the daily series. Percentages are in percent; an undefined figure is None."""
 
     total_profit: Decimal
     total_fee: Decimal
@@ -72,7 +72,7 @@ class Performance:
     return_pct: Decimal | None
     """The daily returns, compounded."""
     max_drawdown: Decimal
-    """The deepest fall of the cumulative profit below its peak, as a positive amount."""
+    """The largest fall of the cumulative profit below its peak, as a positive amount."""
     max_drawdown_pct: Decimal | None
     sharpe: Decimal | None
     sortino: Decimal | None
@@ -94,7 +94,7 @@ def performance_of(records: Iterable[AccountDay]) -> Performance:
         lost = sum((record.lost for record in everything), _ZERO)
         won = sum((record.won for record in everything), _ZERO)
         days, returns = _series(by_date)
-        fall = max_drawdown(returns)
+        drawdown = max_drawdown(returns)
         return Performance(
             total_profit=total,
             total_fee=sum((record.fee for record in everything), _ZERO),
@@ -105,8 +105,8 @@ def performance_of(records: Iterable[AccountDay]) -> Performance:
             profit_factor=won / lost if lost else None,
             expectancy=(won - lost) / trades if trades else None,
             return_pct=(_compounded(returns) - 1) * 100 if returns else None,
-            max_drawdown=_deepest_fall([day.cumulative_profit for day in days]),
-            max_drawdown_pct=fall * 100 if fall is not None else None,
+            max_drawdown=_largest_fall([day.cumulative_profit for day in days]),
+            max_drawdown_pct=drawdown * 100 if drawdown is not None else None,
             sharpe=sharpe(returns),
             sortino=sortino(returns),
             calmar=calmar(returns),
@@ -116,34 +116,34 @@ def performance_of(records: Iterable[AccountDay]) -> Performance:
 
 
 def max_drawdown(returns: Sequence[Decimal]) -> Decimal | None:
-    """Return the deepest fall of what one unit became below its peak, 0 to 1; None without a day."""
+    """Return the largest fall of the compounded value below its peak, 0 to 1; None without a day."""
     if not returns:
         return None
     with exact():
-        worth = peak = Decimal(1)
-        deepest = _ZERO
+        value = peak = Decimal(1)
+        largest = _ZERO
         for one in returns:
-            worth *= 1 + one
-            peak = max(peak, worth)
-            deepest = max(deepest, 1 - worth / peak)
-        return deepest
+            value *= 1 + one
+            peak = max(peak, value)
+            largest = max(largest, 1 - value / peak)
+        return largest
 
 
 def sharpe(returns: Sequence[Decimal]) -> Decimal | None:
-    """Return the annualised Sharpe ratio over a riskless rate of 0; None below two days, or if all are the same."""
+    """Return the annualised Sharpe ratio, with a risk-free rate of 0; None below two days, or without variance."""
     days = len(returns)
-    if days < _SPREAD_DAYS:
+    if days < _MIN_DAYS:
         return None
     with exact():
         total = sum(returns, _ZERO)
-        # In this form nothing is divided before the end, so that equal returns have a variance of exactly 0.
+        # Nothing is divided before the end, so that equal returns have a variance of exactly 0.
         variance = (days * _sum_of_squares(returns) - total * total) / (days * (days - 1))
         return _annual_ratio(total / days, variance)
 
 
 def sortino(returns: Sequence[Decimal]) -> Decimal | None:
-    """Return the annualised Sortino ratio over a required return of 0; None below two days, or without a losing one."""
-    if len(returns) < _SPREAD_DAYS:
+    """Return the annualised Sortino ratio, with a required return of 0; None below two days, or without a loss."""
+    if len(returns) < _MIN_DAYS:
         return None
     with exact():
         downside = _sum_of_squares([one for one in returns if one < 0]) / len(returns)
@@ -151,21 +151,21 @@ def sortino(returns: Sequence[Decimal]) -> Decimal | None:
 
 
 def calmar(returns: Sequence[Decimal]) -> Decimal | None:
-    """Return the compound annual return over the deepest fall; None without a fall."""
-    fall = max_drawdown(returns)
-    if not fall:
+    """Return the compound annual return divided by the maximum drawdown; None without a drawdown."""
+    drawdown = max_drawdown(returns)
+    if not drawdown:
         return None
     with exact():
-        worth = _compounded(returns)
+        value = _compounded(returns)
     try:
-        annual = float(worth) ** (DAYS_A_YEAR / len(returns)) - 1
+        annual = float(value) ** (DAYS_A_YEAR / len(returns)) - 1
     except OverflowError:
         return None
-    return _decimal(annual / float(fall))
+    return _decimal(annual / float(drawdown))
 
 
 def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], list[Decimal]]:
-    """Return the days, and the return of each whose capital is known."""
+    """Return the days, and the returns of those whose capital is known."""
     days: list[SeriesDay] = []
     returns: list[Decimal] = []
     balances: dict[str, Decimal] = {}
@@ -174,12 +174,12 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
         records = by_date.get(day, [])
         profit = sum((record.profit for record in records), _ZERO)
         cumulative += profit
-        # Money that was moved since the last trade is part of what the day began with, not of what it earned.
+        # Transfers since the last trade are part of the day's opening capital, not of its profit.
         balances |= {record.account: record.opening_balance for record in records if record.opening_balance is not None}
         capital = sum(balances.values(), _ZERO)
         if capital > 0:
-            # A day can lose what there was; a greater loss was paid with money that came in on the way.
-            returns.append(max((profit / capital).quantize(_RETURN), _LOST_ALL))
+            # A day can lose all of its capital; a larger loss was paid with a transfer during the day.
+            returns.append(max((profit / capital).quantize(_RETURN_STEP), _LOST_ALL))
         balances |= {record.account: record.closed_balance for record in records if record.closed_balance is not None}
         days.append(
             SeriesDay(
@@ -194,11 +194,10 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
 
 
 def _compounded(returns: Iterable[Decimal]) -> Decimal:
-    """Return what one unit became."""
-    worth = Decimal(1)
+    value = Decimal(1)
     for one in returns:
-        worth *= 1 + one
-    return worth
+        value *= 1 + one
+    return value
 
 
 def _every_day(by_date: dict[date, list[AccountDay]]) -> Iterator[date]:
@@ -209,12 +208,12 @@ def _every_day(by_date: dict[date, list[AccountDay]]) -> Iterator[date]:
             day += _DAY
 
 
-def _deepest_fall(levels: Sequence[Decimal]) -> Decimal:
-    peak = deepest = _ZERO
+def _largest_fall(levels: Sequence[Decimal]) -> Decimal:
+    peak = largest = _ZERO
     for level in levels:
         peak = max(peak, level)
-        deepest = max(deepest, peak - level)
-    return deepest
+        largest = max(largest, peak - level)
+    return largest
 
 
 def _sum_of_squares(values: Sequence[Decimal]) -> Decimal:

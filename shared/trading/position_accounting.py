@@ -1,4 +1,4 @@
-"""Books a position from the fills that opened and closed it. Fetches nothing, stores nothing."""
+"""Calculates a position's amounts, prices and profit from its fills. Fetches nothing, stores nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from shared.trading.funding import FundingPayment, Holding, own_funding
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg, parse_client_order_id
 from shared.trading.sides import Side
 
-# Averages need not end; what is stored does.
+# The decimals of an average may never end; what is stored is cut to 28 digits.
 _STORED = Context(prec=28)
 
 # The client order ids under which the exchange itself closes a position.
@@ -29,7 +29,7 @@ _CLOSED_BY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution of an order at the exchange; `realized_pnl` is the exchange's own word."""
+    """One match of an order at the exchange; `realized_pnl` is the exchange's own figure."""
 
     order_id: str
     client_order_id: str
@@ -37,7 +37,7 @@ class Fill:
     price: Decimal
     amount: Decimal
     fee: Decimal
-    """What was paid, in `fee_asset`."""
+    """Paid in `fee_asset`."""
     fee_asset: str
     realized_pnl: Decimal
     at: datetime
@@ -45,7 +45,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """What became of one execution's position, open or closed; money in the margin asset."""
+    """The result of one execution's position, open or closed; money in the margin asset."""
 
     entered_amount: Decimal
     exited_amount: Decimal
@@ -53,65 +53,64 @@ class Booking:
     exit_price: Decimal | None
     fee: Decimal
     funding: Decimal
-    """What was received for holding it; negative when it was paid."""
+    """Received while the position was held; negative when paid."""
     gross_profit: Decimal
-    """From prices, before fees and funding."""
+    """Before fees and funding."""
     net_profit: Decimal
     profit_pct: Decimal
-    """Net profit in percent of what the entry cost."""
+    """Net profit in percent of the entry's cost."""
     reported_pnl: Decimal
-    """The exchange's own sum for the same fills, to compare with."""
+    """The exchange's own profit for the same fills, for comparison."""
     close_reason: CloseReason | None
-    """What closed the last part; None while something is open."""
+    """How the last part was closed; None while something is open."""
     opened_at: datetime
     closed_at: datetime | None
 
     @property
     def open_amount(self) -> Decimal:
-        """What is still open."""
+        """The amount that is still open."""
         return self.entered_amount - self.exited_amount
 
 
 @dataclass(slots=True)
-class _Course:
-    """How a position went: what is ours of it, and what the account's owner holds beside it, fill by fill.
+class _Position:
+    """A position fill by fill, divided into our amount and the foreign amount of the account's owner.
 
-    What the owner sells is taken from what they bought beside us first, and only then from ours. A closing order of
-    ours is taken from ours; what it closes beyond that (a stop that closes the whole position) was the owner's.
+    What the owner sells reduces the foreign amount first, then ours. Our closing orders reduce our amount; what they
+    close beyond it (a stop that closes the whole position) reduces the foreign amount.
     """
 
     entry_side: Side
     ours: Decimal = Decimal(0)
-    beside: Decimal = Decimal(0)
+    foreign: Decimal = Decimal(0)
     entries: list[Fill] = field(default_factory=list)
     exits: list[Fill] = field(default_factory=list)
     holdings: list[Holding] = field(default_factory=list)
 
-    def follow(self, fill: Fill, leg: Leg | None) -> None:
-        """Take up the next fill."""
+    def apply(self, fill: Fill, leg: Leg | None) -> None:
         if fill.side is self.entry_side:
-            self._add(fill, leg)
+            self._increase(fill, leg)
         else:
-            self._take(fill, leg)
+            self._reduce(fill, leg)
         if self.entries:
-            self.holdings.append(Holding(fill.at, self.ours, self.ours + self.beside))
+            self.holdings.append(Holding(fill.at, self.ours, self.ours + self.foreign))
 
-    def _add(self, fill: Fill, leg: Leg | None) -> None:
+    def _increase(self, fill: Fill, leg: Leg | None) -> None:
         if leg is Leg.ENTRY:
             self.entries.append(fill)
             self.ours += fill.amount
         elif self.entries:
-            self.beside += fill.amount
+            self.foreign += fill.amount
 
-    def _take(self, fill: Fill, leg: Leg | None) -> None:
+    def _reduce(self, fill: Fill, leg: Leg | None) -> None:
         if not self.entries:
-            return  # from before us: an entry needs a flat account
-        theirs = min(max(self.beside, Decimal(0)), fill.amount) if leg is None else Decimal(0)
+            return  # before our entry, which needs a flat account
+        theirs = min(max(self.foreign, Decimal(0)), fill.amount) if leg is None else Decimal(0)
         share = min(self.ours, fill.amount - theirs)
         if share:
             self.exits.append(fill if share == fill.amount else _part_of(fill, share))
         self.ours -= share
-        self.beside -= fill.amount - share
+        self.foreign -= fill.amount - share
 
 
 def book_position(
@@ -120,33 +119,33 @@ def book_position(
     entry_side: Side,
     fills: Iterable[Fill],
     prefix: str,
-    deliberate: CloseReason = CloseReason.ADMIN,
+    close_leg_reason: CloseReason = CloseReason.ADMIN,
     fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
     payments: Iterable[FundingPayment] = (),
 ) -> Booking | None:
     """Return the booking of an execution's fills, or None if nothing was entered.
 
-    `fills` are all of the symbol since the entry, in the exchange's order. Those of other executions are left out;
-    those that are nobody's close what is ours, up to our amount and no more. `deliberate` says why a CLOSE leg was
-    sent. `fee_prices` are those of the assets in which fees were paid, in the margin asset (its own is 1); a fee
-    without a price counts 0. `payments` are the account's funding on the symbol.
+    `fills` are all of the symbol since the entry, in the exchange's order. Fills of other executions are ignored;
+    foreign ones close at most our amount. `close_leg_reason` is the reason of a CLOSE leg. `fee_prices` are the prices
+    of the fees' assets in the margin asset (which is 1); a fee without a price counts 0. `payments` are the account's
+    funding on the symbol.
     """
     everything = sorted(fills, key=lambda fill: fill.at)
     with exact():
-        course = _Course(entry_side)
+        position = _Position(entry_side)
         for fill in everything:
             if _concerns(fill, execution_id, prefix=prefix):
-                course.follow(fill, _leg_of(fill, prefix=prefix))
-        entries, exits = course.entries, course.exits
+                position.apply(fill, _leg_of(fill, prefix=prefix))
+        entries, exits = position.entries, position.exits
         if not entries:
             return None
         entered = sum((fill.amount for fill in entries), Decimal(0))
-        exited = entered - course.ours
+        exited = entered - position.ours
         entry_value = sum((fill.price * fill.amount for fill in entries), Decimal(0))
         exit_value = sum((fill.price * fill.amount for fill in exits), Decimal(0))
         fee = sum((fill.fee * fee_prices.get(fill.fee_asset, Decimal(0)) for fill in (*entries, *exits)), Decimal(0))
         gross = entry_side.sign * (exit_value - entry_value * exited / entered)
-        funding = own_funding(payments, holdings=course.holdings, traded_at=(fill.at for fill in everything))
+        funding = own_funding(payments, holdings=position.holdings, traded_at=(fill.at for fill in everything))
         net = gross - fee + funding
         closed = exited == entered
         return Booking(
@@ -160,14 +159,14 @@ def book_position(
             net_profit=_STORED.plus(net),
             profit_pct=_STORED.plus(net * 100 / entry_value),
             reported_pnl=_STORED.plus(sum((fill.realized_pnl for fill in exits), Decimal(0))),
-            close_reason=_close_reason(exits[-1], prefix=prefix, deliberate=deliberate) if closed else None,
+            close_reason=_close_reason(exits[-1], prefix=prefix, close_leg_reason=close_leg_reason) if closed else None,
             opened_at=entries[0].at,
             closed_at=exits[-1].at if closed else None,
         )
 
 
 def average_price(fills: Sequence[Fill]) -> Decimal:
-    """Return the mean price of at least one fill, by amount."""
+    """Return the mean price of one or more fills, weighted by amount."""
     with exact():
         value = sum((fill.price * fill.amount for fill in fills), Decimal(0))
         return _STORED.plus(value / sum((fill.amount for fill in fills), Decimal(0)))
@@ -192,11 +191,11 @@ def _part_of(fill: Fill, amount: Decimal) -> Fill:
     )
 
 
-def _close_reason(fill: Fill, *, prefix: str, deliberate: CloseReason) -> CloseReason:
+def _close_reason(fill: Fill, *, prefix: str, close_leg_reason: CloseReason) -> CloseReason:
     for exchange_prefix, reason in _EXCHANGE_CLOSES.items():
         if fill.client_order_id.startswith(exchange_prefix):
             return reason
     leg = _leg_of(fill, prefix=prefix)
     if leg is Leg.CLOSE:
-        return deliberate
+        return close_leg_reason
     return CloseReason.MANUAL if leg is None else _CLOSED_BY[leg]

@@ -1,6 +1,6 @@
-"""Whether an exchange key's account may be traded, and what deserves a warning. The one rule; asks and stores nothing.
+"""Judges whether an exchange key's account may be traded, and what deserves a warning. Reads and stores nothing.
 
-The order executor judges by it before every entry, the key inspector once a day.
+The order executor applies it before each entry, the key inspector once a day.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from enum import StrEnum
 
 from shared.trading.execution import DenialReason
 
-HOLDS_FOR = timedelta(hours=26)
-"""How long a verdict counts: a day, and what the next day's inspection may take with its retries."""
+VALID_FOR = timedelta(hours=26)
+"""How long a verdict is valid: a day, and the time that the next inspection may take with its retries."""
 
 MAX_CLOCK_OFFSET_MS = 1_000
-"""A clock that is further off the exchange's is worth a warning: requests are stamped by the measured offset."""
+"""A larger offset from the exchange's clock gets a warning; requests are stamped by the measured offset."""
 
 
 class KeyWarning(StrEnum):
-    """What does not keep a key from being traded, and should not stay so."""
+    """A setting that permits trading and should be corrected."""
 
     IP_UNRESTRICTED = "IP_UNRESTRICTED"
-    """The key works from any address; the exchange takes such keys' trading rights away after a while."""
+    """The key works from any address; the exchange withdraws such keys' trading permission after some time."""
     CLOCK_OFF = "CLOCK_OFF"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSetup:
-    """How a key and its account are set up at the exchange."""
+    """The settings of a key and its account at the exchange."""
 
     can_trade: bool
     futures_enabled: bool
@@ -42,14 +42,14 @@ class AccountSetup:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Ready, or every reason why not; the gravest comes first."""
+    """Ready, or all reasons why not, the gravest first."""
 
     reasons: tuple[DenialReason, ...]
     warnings: tuple[KeyWarning, ...] = ()
 
     @property
     def ready(self) -> bool:
-        """Tell whether the account may be traded."""
+        """Whether the account may be traded."""
         return not self.reasons
 
 
@@ -60,7 +60,7 @@ UNAUTHORIZED = Verdict((DenialReason.KEY_UNAUTHORIZED,))
 def judge_account(
     setup: AccountSetup, *, wallet_balance: Decimal | None, clock_offset_ms: int | None = None
 ) -> Verdict:
-    """Return whether an account of this setup may be traded; None stands for what was not read, and is not judged.
+    """Return whether an account with this setup may be traded; a value that is None was not read, and is not judged.
 
     `clock_offset_ms` is the exchange's clock minus ours.
     """
@@ -81,5 +81,5 @@ def judge_account(
 
 
 def is_current(checked_at: datetime | None, *, now: datetime) -> bool:
-    """Tell whether a verdict of this time still counts."""
-    return checked_at is not None and now - checked_at <= HOLDS_FOR
+    """Return whether a verdict of this time is still valid."""
+    return checked_at is not None and now - checked_at <= VALID_FOR

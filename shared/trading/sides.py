@@ -1,4 +1,4 @@
-"""The words of a trade: its side, the type of its stop, and where it came from."""
+"""Enumerations of an order: its side, the type of its stop, and its source."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -12,7 +12,7 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> "Side":
-        """The side that closes what this one opened."""
+        """The side of the order that closes a position of this side."""
         match self:
             case Side.BUY:
                 return Side.SELL
@@ -23,19 +23,19 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        """1 where a rising price wins, -1 where a falling one does."""
+        """1 if a rising price makes a profit, -1 if a falling one does."""
         return 1 if self is Side.BUY else -1
 
 
 class StopType(StrEnum):
-    """How a stop leaves the position once it triggers."""
+    """The type of order that a stop becomes once it is triggered."""
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
 
 
 class StrategySource(StrEnum):
-    """Who fired a trigger."""
+    """The source of a trigger."""
 
     TRADINGVIEW = "TRADINGVIEW"
     ADMIN = "ADMIN"

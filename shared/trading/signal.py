@@ -1,4 +1,4 @@
-"""What an alert or an admin asks for, its geometry, and the fingerprint of its content. Sizes nothing."""
+"""What an alert or an admin requests, the check of its prices, and the fingerprint of its content. Sizes nothing."""
 
 import dataclasses
 import hashlib
@@ -23,13 +23,13 @@ class Trailing:
 
 
 def trailing_of(trigger: Decimal | None, callback_rate: Decimal | None) -> Trailing | None:
-    """Return the trailing stop that the two figures describe; one without the other is none."""
+    """Return the trailing stop, or None unless both values are given."""
     return None if trigger is None or callback_rate is None else Trailing(trigger=trigger, callback_rate=callback_rate)
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One wish to trade; `order_price` is the alert's, or the market's when an admin's was accepted."""
+    """A request to trade; `order_price` is the alert's, or the market's when an admin's request was accepted."""
 
     side: Side
     order_price: Decimal
@@ -40,19 +40,19 @@ class Signal:
 
 
 def is_losing(side: Side, *, price: Decimal, reference: Decimal) -> bool:
-    """Tell whether a position opened at `reference` has lost money at `price`."""
+    """Return whether a position opened at `reference` makes a loss at `price`."""
     return price < reference if side is Side.BUY else price > reference
 
 
 def is_winning(side: Side, *, price: Decimal, reference: Decimal) -> bool:
-    """Tell whether a position opened at `reference` has made money at `price`."""
+    """Return whether a position opened at `reference` makes a profit at `price`."""
     return price > reference if side is Side.BUY else price < reference
 
 
 def check_geometry(signal: Signal, *, price_name: str = "orderPrice") -> list[tuple[str, str]]:
-    """Return (field, message) of every price on the wrong side of the order price; fields are Signal's own.
+    """Return (field, message) for each price on the wrong side of the order price.
 
-    A take profit is named with its index, `take_profits.0`. Nothing wrong is an empty list.
+    The fields are Signal's; a take profit has its index, `take_profits.0`.
     """
     less, greater = f"must be less than {price_name}", f"must be greater than {price_name}"
     losing, winning = (less, greater) if signal.side is Side.BUY else (greater, less)
@@ -66,9 +66,9 @@ def check_geometry(signal: Signal, *, price_name: str = "orderPrice") -> list[tu
 
 
 def fingerprint(content: Mapping[str, Content]) -> str:
-    """Return the SHA-256 of a content, in hex: equal for equal fields in any order, numbers compared by value.
+    """Return the SHA-256 of a content, in hex: independent of the order of fields, with numbers compared by value.
 
-    Text stays text, so prices must have been parsed. A field that is None counts as absent.
+    Texts are compared as texts, so prices must have been parsed. A field that is None counts as absent.
     """
     canonical = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Turns risk into an amount, or denies the order. Knows no exchange calls and sends nothing."""
+"""Calculates an entry's amount from its risk, or denies the order. Reads and sends nothing."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,21 +12,21 @@ from shared.trading.order_planning import stop_prices
 from shared.trading.sides import Side
 from shared.trading.signal import Signal, is_losing
 
-# Part of the available margin is left for fees and for the market moving between the read and the fill.
+# The rest of the available margin is left for fees and for price changes between the read and the fill.
 AVAILABLE_MARGIN_SHARE = Decimal("0.95")
-# Of the notional: the fees of entry and exit, taken off the collateral before liquidation is estimated.
+# Share of the notional: the fees of entry and exit, deducted from the collateral in the estimate of liquidation.
 FEE_ALLOWANCE = Decimal("0.001")
 
 
 class MarginMode(StrEnum):
-    """What stands behind a position: the whole account, or its own initial margin."""
+    """The collateral of a position: the whole account, or its own initial margin."""
 
     CROSS = "CROSS"
     ISOLATED = "ISOLATED"
 
 
 class Cap(StrEnum):
-    """A limit that made an order smaller than its risk alone would have."""
+    """A limit that made an order smaller than its risk allows."""
 
     AVAILABLE_MARGIN = "AVAILABLE_MARGIN"
     LEVERAGE_BRACKET = "LEVERAGE_BRACKET"
@@ -36,10 +36,11 @@ class Cap(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """The margin asset's balances and the symbol's leverage, read fresh.
+    """The margin asset's balances and the symbol's leverage, read before the entry.
 
-    `maintenance_margin_rate` is a fraction (0.004 is 0.4 %), that of the highest leverage bracket which the order
-    could reach. The brackets' deductions are left out on purpose: without them liquidation is estimated too early.
+    `maintenance_margin_rate` is a fraction (0.004 is 0.4 %), of the highest leverage bracket that the order could
+    reach. The brackets' deductions are ignored on purpose, so that liquidation is estimated too early rather than too
+    late.
     """
 
     wallet_balance: Decimal
@@ -52,24 +53,24 @@ class AccountState:
 
     @property
     def equity(self) -> Decimal:
-        """What risk is measured against: unrealised profit adds nothing to it, unrealised loss counts."""
+        """The base of the risk: it includes unrealised losses, but no unrealised profit."""
         return min(self.wallet_balance, self.margin_balance)
 
 
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
-    """An entry's amount and how it came about."""
+    """An entry's amount and how it was calculated."""
 
     amount: Decimal
     notional_usdt: Decimal
-    """At the dearer of market and reference price, as the caps count it."""
+    """At the higher of market and reference price, as for the caps."""
     equity: Decimal
     risk_usdt: Decimal
-    """What the amount loses between the reference and the stop, before fees, gaps and slippage."""
+    """The loss between the reference price and the stop, before fees, gaps and slippage."""
     caps: tuple[Cap, ...]
-    """Every cap below the amount that the risk allows, the one that decided first."""
+    """All caps below the amount that the risk allows, the lowest first."""
     liquidation_price: Decimal | None
-    """A conservative estimate; None where the whole price could be lost."""
+    """A conservative estimate; None if no price above 0 liquidates the position."""
 
 
 def size_order(
@@ -82,10 +83,10 @@ def size_order(
     reference_price: Decimal,
     market_price: Decimal,
 ) -> SizedOrder:
-    """Return the amount that loses at most risk_pct (0 to 100) of equity at the stop; raise OrderDenied if none may.
+    """Return the amount that loses at most risk_pct (0 to 100) of equity at the stop, or raise OrderDenied.
 
-    Risk is measured from the reference price, the alert's own. The fill comes at the market's price, so whatever
-    limits the notional counts with the dearer, and the estimate of liquidation with the worse of the two.
+    Risk is measured from the reference price, which is the alert's. The fill gets the market's price, so limits of the
+    notional use the higher of the two prices, and the estimate of liquidation the worse one.
     """
     if not 0 < risk_pct <= 100:  # noqa: PLR2004
         raise ValueError("risk_pct must be more than 0 and at most 100")
@@ -99,15 +100,15 @@ def size_order(
 
         distance = abs(reference_price - signal.stop)
         wanted = round_down(equity * risk_pct / 100 / distance, filters.entry_step)
-        dearer_price = max(reference_price, market_price)
+        higher_price = max(reference_price, market_price)
         limits = _limits(
-            account, filters=filters, max_effective_leverage=max_effective_leverage, dearer_price=dearer_price
+            account, filters=filters, max_effective_leverage=max_effective_leverage, higher_price=higher_price
         )
         caps = tuple(sorted((cap for cap, limit in limits.items() if limit < wanted), key=limits.__getitem__))
         amount = min(wanted, *limits.values())
         _deny_below_minimum(amount, filters=filters, market_price=market_price, caps=caps)
 
-        worse_price = dearer_price if signal.side is Side.BUY else min(reference_price, market_price)
+        worse_price = higher_price if signal.side is Side.BUY else min(reference_price, market_price)
         liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=worse_price)
         if liquidation_price is not None:
             towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
@@ -115,7 +116,7 @@ def size_order(
         _deny_unreachable_stop(signal, filters=filters, liquidation_price=liquidation_price)
         return SizedOrder(
             amount=amount,
-            notional_usdt=amount * dearer_price,
+            notional_usdt=amount * higher_price,
             equity=equity,
             risk_usdt=amount * distance,
             caps=caps,
@@ -124,9 +125,9 @@ def size_order(
 
 
 def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, entry_price: Decimal) -> Decimal | None:
-    """Return where the position would be liquidated at the earliest; None if no price above 0 would do it.
+    """Return the earliest price of liquidation, or None if no price above 0 liquidates the position.
 
-    On cross margin only what is available counts as collateral: what other positions hold may be gone by then.
+    On cross margin only the available margin counts as collateral: other positions may lose the rest.
     """
     with exact():
         notional = amount * entry_price
@@ -141,14 +142,14 @@ def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, 
 
 
 def _limits(
-    account: AccountState, *, filters: SymbolFilters, max_effective_leverage: Decimal, dearer_price: Decimal
+    account: AccountState, *, filters: SymbolFilters, max_effective_leverage: Decimal, higher_price: Decimal
 ) -> dict[Cap, Decimal]:
     notionals = {
         Cap.AVAILABLE_MARGIN: account.available_margin * AVAILABLE_MARGIN_SHARE * account.leverage,
         Cap.LEVERAGE_BRACKET: account.bracket_notional_cap,
         Cap.EFFECTIVE_LEVERAGE: account.equity * max_effective_leverage,
     }
-    amounts = {cap: notional / dearer_price for cap, notional in notionals.items()}
+    amounts = {cap: notional / higher_price for cap, notional in notionals.items()}
     if filters.entry_max is not None:
         amounts[Cap.MAX_AMOUNT] = filters.entry_max
     return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
@@ -157,7 +158,7 @@ def _limits(
 def _deny_crossed_stop(
     signal: Signal, *, filters: SymbolFilters, reference_price: Decimal, market_price: Decimal
 ) -> None:
-    # The stop as it would be placed: rounding may have brought it up to the very price.
+    # The stop as it would be placed: rounding may have moved it to the market's price.
     placed = stop_prices(signal, filters=filters).trigger
     for name, price in (("reference", reference_price), ("market", market_price)):
         if not is_losing(signal.side, price=placed, reference=price):
@@ -170,7 +171,7 @@ def _deny_below_minimum(
     capped = f", capped by {caps[0]}" if caps else ""
     if amount <= 0 or amount < filters.entry_min:
         raise OrderDenied(DenialReason.BELOW_MINIMUM, f"amount {amount:f} of at least {filters.entry_min:f}{capped}")
-    # The exchange measures a market order's notional at the market.
+    # The exchange calculates a market order's notional at the market price.
     notional = amount * market_price
     if notional < filters.min_notional:
         raise OrderDenied(
@@ -179,7 +180,7 @@ def _deny_below_minimum(
 
 
 def _deny_unreachable_stop(signal: Signal, *, filters: SymbolFilters, liquidation_price: Decimal | None) -> None:
-    # Of a limit stop it is the backstop that must still come before liquidation.
+    # For a limit stop, the backstop must trigger before liquidation.
     last_stop = stop_prices(signal, filters=filters).last
     if liquidation_price is not None and not is_losing(signal.side, price=liquidation_price, reference=last_stop):
         raise OrderDenied(

@@ -1,4 +1,4 @@
-"""How one execution went, reckoned from what its record keeps: what its entry slipped, how long things took. Pure."""
+"""Calculates an execution's slippage and durations from its record. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,28 +9,28 @@ from shared.trading.sides import Side
 
 _MS = timedelta(milliseconds=1)
 
-# A percentage need not end; so many digits never turn a slip into none.
+# The decimals of a percentage may never end; 28 digits never round a slippage to 0.
 _SHOWN = Context(prec=28)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slippage:
-    """What an entry cost beyond the trigger's price; positive is worse for the follower, negative better."""
+    """The difference between entry and trigger price; positive is worse for the follower, negative is better."""
 
     price: Decimal
-    """In the quote asset, for one of the base asset."""
+    """In the quote asset, per unit of the base asset."""
     pct: Decimal
     """The same in percent of the trigger's price."""
     cost: Decimal | None
-    """In the quote asset, for the whole amount; None while the amount is not known."""
+    """In the quote asset, for the whole amount; None while the amount is unknown."""
 
 
 def slippage_of(
     *, side: Side, order_price: Decimal, entry_price: Decimal | None, amount: Decimal | None
 ) -> Slippage | None:
-    """Return how far an entry slipped from the trigger's price, or None while nothing was entered.
+    """Return the entry's slippage from the trigger's price, or None without an entry.
 
-    `side` is the entry's: a buyer is worse off with a higher price, a seller with a lower one.
+    `side` is the entry's: a higher price is worse for a buyer, a lower one for a seller.
     """
     if entry_price is None:
         return None
@@ -44,8 +44,8 @@ def slippage_of(
 
 
 def ms_until(moment: datetime | None, *, since: datetime) -> int | None:
-    """Return the whole milliseconds between two moments, or None for a moment that was not reached.
+    """Return the whole milliseconds between two moments, at least 0, or None if the moment was not reached.
 
-    A fill has its time from the exchange's clock, receipt from ours: what seems to lie before it took no time.
+    A fill's time is by the exchange's clock and the receipt's by ours, so a fill may seem to precede the receipt.
     """
     return None if moment is None else max((moment - since) // _MS, 0)

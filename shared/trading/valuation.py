@@ -1,4 +1,4 @@
-"""What a balance is worth in US dollars. Pure: it is given prices, and asks for none."""
+"""Calculates the value of a balance in US dollars from given prices. Reads nothing."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ DOLLARS = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "DA
 
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD")
 _BRIDGES = ("BTC", "BNB", "ETH")
-"""What an asset that trades against no dollar is priced through."""
+"""Assets through which an asset is priced that trades against no dollar asset."""
 
 _ONE = Decimal(1)
 
 
 def needs_prices(amounts: Mapping[str, Decimal]) -> bool:
-    """Tell whether there is anything in the balance that is no dollar."""
+    """Return whether the balance contains anything but dollar assets."""
     return any(amount and asset not in DOLLARS for asset, amount in amounts.items())
 
 
 def usd_price(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
-    """Return an asset's price in dollars from the prices of symbols (BASE/QUOTE); None when nothing leads there."""
+    """Return an asset's price in dollars, directly or through a bridge, from prices by symbol (BASE/QUOTE), or None."""
     if asset in DOLLARS:
         return _ONE
     direct = _in_dollars(asset, prices)
     if direct is not None:
         return direct
     for bridge in _BRIDGES:
-        step, onward = _price(asset, bridge, prices), _in_dollars(bridge, prices)
-        if step is not None and onward is not None:
-            return step * onward
+        in_bridge, in_dollars = _price(asset, bridge, prices), _in_dollars(bridge, prices)
+        if in_bridge is not None and in_dollars is not None:
+            return in_bridge * in_dollars
     return None
 
 
 def usd_value(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:
-    """Return what the amounts are worth together, and the assets that have no price and count nothing."""
+    """Return the amounts' total value, and the assets without a price, which count 0."""
     total, unpriced = Decimal(0), []
     for asset, amount in amounts.items():
         if not amount:

@@ -10,7 +10,7 @@ from pynamodb.exceptions import UpdateError
 from shared.clock import utc_now
 from shared.models.key_readiness import KeyReadiness
 from shared.trading.execution import DenialReason, ExecutionState
-from shared.trading.readiness import HOLDS_FOR, Verdict
+from shared.trading.readiness import VALID_FOR, Verdict
 from tests.integration.executor.world import ORDER, Person, World
 
 
@@ -59,7 +59,7 @@ def test_recent_verdict_is_not_written_again(world: World) -> None:
 
 def test_old_verdict_is_replaced(world: World) -> None:
     person = world.follower()
-    before = known(person, age=HOLDS_FOR + timedelta(minutes=1))
+    before = known(person, age=VALID_FOR + timedelta(minutes=1))
 
     assert world.opened(person).state is ExecutionState.PROTECTED
 

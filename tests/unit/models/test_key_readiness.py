@@ -9,7 +9,7 @@ import pytest
 from shared.models.exchange_key import ExchangeKey
 from shared.models.key_readiness import KeyReadiness
 from shared.trading.execution import DenialReason
-from shared.trading.readiness import HOLDS_FOR, KeyWarning, Verdict
+from shared.trading.readiness import VALID_FOR, KeyWarning, Verdict
 from tests.unit.records import KEY_ID, STARTED_AT, after, an_exchange_key
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -108,5 +108,5 @@ def test_verdict_stops_counting_when_it_is_old() -> None:
     key = an_exchange_key()
     record(key, READY)
 
-    assert KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + HOLDS_FOR)
-    assert not KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + HOLDS_FOR + timedelta(seconds=1))
+    assert KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + VALID_FOR)
+    assert not KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + VALID_FOR + timedelta(seconds=1))

@@ -214,8 +214,8 @@ class TestPartialFill:
         assert sum(order.amount or D(0) for order in planned.take_profits) == D("0.400")
         assert planned.stops[0].close_position
 
-    def test_way_out_of_nothing_is_an_error_of_the_caller(self) -> None:
-        with pytest.raises(ValueError, match="nothing"):
+    def test_exit_plan_without_a_position_is_an_error_of_the_caller(self) -> None:
+        with pytest.raises(ValueError, match="needs a position"):
             plan(amount="0")
 
 

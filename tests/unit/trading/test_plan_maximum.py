@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clock import from_iso
-from shared.trading.plan_maximum import Crossings, follow, is_above
+from shared.trading.plan_maximum import Crossings, is_above, update_crossings
 
 NOON = from_iso("2026-01-01T12:00:00Z")
 NEAR_PCT = Decimal(90)
@@ -21,7 +21,7 @@ def walk(*balances: str | Decimal) -> list[Crossings]:
     found, now = [], Crossings()
     for number, balance in enumerate(balances):
         at = NOON + timedelta(minutes=number)
-        now = follow(now, Decimal(balance), maximum_usd=MAXIMUM, near_pct=NEAR_PCT, at=at)
+        now = update_crossings(now, Decimal(balance), maximum_usd=MAXIMUM, near_pct=NEAR_PCT, at=at)
         found.append(now)
     return found
 
@@ -60,12 +60,12 @@ def test_balance_that_falls_from_above_does_not_come_near_again() -> None:
 
 def test_without_a_maximum_there_is_nothing_to_cross() -> None:
     before = Crossings(near_since=NOON, above_since=NOON)
-    assert follow(before, Decimal(10**9), maximum_usd=None, near_pct=NEAR_PCT, at=NOON) == Crossings()
+    assert update_crossings(before, Decimal(10**9), maximum_usd=None, near_pct=NEAR_PCT, at=NOON) == Crossings()
 
 
 def test_larger_plan_ends_the_crossing() -> None:
     before = Crossings(near_since=NOON, above_since=NOON)
-    assert follow(before, Decimal(1500), maximum_usd=Decimal(5000), near_pct=NEAR_PCT, at=NOON) == Crossings()
+    assert update_crossings(before, Decimal(1500), maximum_usd=Decimal(5000), near_pct=NEAR_PCT, at=NOON) == Crossings()
 
 
 @given(st.lists(st.decimals(min_value=0, max_value=2000, places=2), min_size=1, max_size=40))

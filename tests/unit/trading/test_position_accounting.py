@@ -47,7 +47,7 @@ def fill(
 def book(
     *fills: Fill,
     entry_side: Side = Side.BUY,
-    deliberate: CloseReason = CloseReason.ADMIN,
+    close_leg_reason: CloseReason = CloseReason.ADMIN,
     payments: Sequence[FundingPayment] = (),
 ) -> Booking:
     booking = book_position(
@@ -55,7 +55,7 @@ def book(
         entry_side=entry_side,
         fills=fills,
         prefix=PREFIX,
-        deliberate=deliberate,
+        close_leg_reason=close_leg_reason,
         fee_prices={"USDT": D(1), "BNB": D("312.5")},
         payments=payments,
     )
@@ -132,7 +132,7 @@ def test_order_that_closed_the_last_part_gives_the_reason(leg: Leg | str, reason
         fill(leg, Side.SELL, "1", "95", at_s=9),
         fill(Leg.TAKE_PROFIT_1, Side.SELL, "1", "110", at_s=5),
         fill(Leg.ENTRY, Side.BUY, "2", "100"),
-        deliberate=CloseReason.OPPOSITE,
+        close_leg_reason=CloseReason.OPPOSITE,
     )
     assert booking.close_reason is reason
     assert booking.gross_profit == D(5)

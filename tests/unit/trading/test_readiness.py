@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from shared.clock import from_iso
 from shared.trading.execution import DenialReason
 from shared.trading.readiness import (
-    HOLDS_FOR,
     MAX_CLOCK_OFFSET_MS,
+    VALID_FOR,
     AccountSetup,
     KeyWarning,
     is_current,
@@ -115,6 +115,6 @@ def test_verdict_counts_for_a_day_and_the_next_days_inspection() -> None:
     at = from_iso("2026-01-01T00:05:00Z")
 
     assert is_current(at, now=at + timedelta(days=1, minutes=30))
-    assert is_current(at, now=at + HOLDS_FOR)
-    assert not is_current(at, now=at + HOLDS_FOR + timedelta(milliseconds=1))
+    assert is_current(at, now=at + VALID_FOR)
+    assert not is_current(at, now=at + VALID_FOR + timedelta(milliseconds=1))
     assert not is_current(None, now=at)
