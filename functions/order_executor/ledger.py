@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Unpack
 
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -17,10 +17,10 @@ from shared.config import settings
 from shared.errors import LeaseLost, RecordChanged
 from shared.exchange.futures import is_conditional
 from shared.exchange.venue_views import OrderView, VenueStatus
-from shared.models.execution import Execution
+from shared.models.execution import Execution, ExecutionChanges
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import AnyReason, ExecutionState
 from shared.trading.ids import Leg, client_order_id
 from shared.trading.order_planning import PlannedOrder
 
@@ -105,7 +105,10 @@ class Ledger:
         slot: Sequence[Action] = (),
         unless: Callable[[Execution], bool] | None = None,
         also: Callable[[TransactWrite], None] | None = None,
-        **changes: Any,
+        reason: AnyReason | None = None,
+        detail: str | None = None,
+        due_at: datetime | None = None,
+        **changes: Unpack[ExecutionChanges],
     ) -> None:
         """Change the execution, its orders and the slot in one transaction, on condition that the lease is ours.
 
@@ -131,7 +134,16 @@ class Ledger:
         for _ in range(_MAX_CHANGES):
             expected = self.execution.state
             try:
-                await asyncio.to_thread(self.execution.change, state=state, worker=worker, also=with_it, **changes)
+                await asyncio.to_thread(
+                    self.execution.change,
+                    state=state,
+                    reason=reason,
+                    detail=detail,
+                    due_at=due_at,
+                    worker=worker,
+                    also=with_it,
+                    **changes,
+                )
             except RecordChanged:
                 await self.refresh()
                 if self.execution.state is not expected or (unless is not None and unless(self.execution)):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict, Unpack
 
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
@@ -23,7 +25,7 @@ from shared.models.attributes import (
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name, transact
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
-from shared.trading.execution import Desired, ExecutionState, can_move, is_active
+from shared.trading.execution import AnyReason, Desired, ExecutionState, can_move, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
 
@@ -92,6 +94,29 @@ class OpenExecutions(GlobalSecondaryIndex["Execution"]):
 
     open_shard = UnicodeAttribute(hash_key=True)
     due_at = TimeAttribute(range_key=True)
+
+
+class ExecutionChanges(TypedDict, total=False):
+    """The attributes that `Execution.change` sets, beside the state and its reason; None removes one."""
+
+    desired: Desired
+    equity: Decimal
+    amount: Decimal
+    caps: list[str]
+    filled_amount: Decimal | None
+    entry_price: Decimal | None
+    entry_filled_at: datetime | None
+    protected_at: datetime
+    naked_ms: int | None
+    seen_amount: Decimal
+    dust_left: bool
+    flat_since: datetime | None
+    exit_price: Decimal | None
+    fee: Decimal
+    funding: Decimal
+    profit: Decimal
+    profit_pct: Decimal | None
+    close_reason: str | None
 
 
 class Execution(Table):
@@ -220,12 +245,12 @@ class Execution(Table):
         self,
         *,
         state: ExecutionState | None = None,
-        reason: str | None = None,
+        reason: AnyReason | None = None,
         detail: str | None = None,
         due_at: datetime | None = None,
         worker: str | None = None,
-        also: Any = None,
-        **values: Any,
+        also: Callable[[TransactWrite], None] | None = None,
+        **values: Unpack[ExecutionChanges],
     ) -> None:
         """Change the record if nobody else has since it was read; raise RecordChanged otherwise.
 

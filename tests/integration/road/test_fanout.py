@@ -24,7 +24,7 @@ from shared.models.follower import Follower
 from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
 from shared.models.trigger_count import TriggerCount
 from shared.scheduling import DEAD_MAN_DELAYS_S
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import DenialReason, ExecutionState
 from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.integration.road.conftest import BUY, Following
@@ -178,7 +178,7 @@ def test_killed_after_the_page_was_sent_and_before_its_checkpoint_was_saved(
     executions = subject.executions(trigger_id)
     assert set(sent(aws)) == {execution.id for execution in executions}
     executions[0].change(state=ExecutionState.ENTERING)
-    executions[1].change(state=ExecutionState.DENIED, reason="HALTED")
+    executions[1].change(state=ExecutionState.DENIED, reason=DenialReason.HALTED)
 
     deliver(subject, trigger_id, delivery="2")
     assert set(sent(aws)) == {execution.id for execution in executions[2:]}
@@ -258,7 +258,7 @@ def test_a_follower_deleted_before_the_second_delivery_costs_nobody_else_anythin
     assert left.due_at is not None
     assert Trigger.get(trigger_id).active
     for execution in executions:
-        execution.change(state=ExecutionState.DENIED, reason="FOLLOWER_INACTIVE")
+        execution.change(state=ExecutionState.DENIED, reason=DenialReason.FOLLOWER_INACTIVE)
     assert end_trigger_if_finished(trigger_id)
     assert not Trigger.get(trigger_id).active
 
@@ -315,7 +315,7 @@ def test_the_trigger_ends_with_its_last_execution_though_they_end_at_once(
     deliver(subject, trigger_id)
 
     def end(execution: Execution) -> bool:
-        execution.change(state=ExecutionState.DENIED, reason="HALTED")
+        execution.change(state=ExecutionState.DENIED, reason=DenialReason.HALTED)
         return end_trigger_if_finished(trigger_id)
 
     executions = subject.executions(trigger_id)

@@ -15,7 +15,7 @@ from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.execution_event import ExecutionEvent
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger_count import TriggerCount, shard_of
-from shared.trading.execution import TRANSITIONS, ExecutionState
+from shared.trading.execution import TRANSITIONS, DenialReason, ExecutionState
 from shared.trading.sides import Side, StopType, StrategySource
 
 ID = "c21d890e-87b6-424d-b010-929612e17011"
@@ -68,7 +68,7 @@ def test_of_two_writers_that_read_the_same_record_one_loses(execution: Execution
     execution.change(state=ExecutionState.ENTERING)
 
     with pytest.raises(RecordChanged):
-        other.change(state=ExecutionState.DENIED, reason="HALTED")
+        other.change(state=ExecutionState.DENIED, reason=DenialReason.HALTED)
 
     assert stored().state is ExecutionState.ENTERING
     assert stored().reason is None
@@ -86,7 +86,7 @@ def test_every_change_of_state_leaves_one_event(execution: Execution) -> None:
 def test_end_leaves_the_open_index_and_lowers_the_count_once(execution: Execution) -> None:
     assert TriggerCount.total_active(TRIGGER) == 1
 
-    execution.change(state=ExecutionState.DENIED, reason="STALE", detail="90 s")
+    execution.change(state=ExecutionState.DENIED, reason=DenialReason.STALE, detail="90 s")
 
     found = stored()
     assert found.open_shard is None
