@@ -1,1 +1,1 @@
-"""Records what every exchange key is worth, daily and on demand, and warns near the plan's maximum. Trades nothing."""
+"""Records the balance of every exchange key, daily and on demand, and warns near the plan's maximum."""

@@ -11,17 +11,17 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
-    """Record a batch of keys, or queue those of a call: one, a user's, or (the schedule's) those whose turn it is."""
+    """Record a batch of keys; or queue one key, a user's keys, or (called by the schedule) the keys that are due."""
     if "Records" in event:
-        # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
+        # Failed records are delivered again after the queue's visibility time-out, which outlasts a short outage.
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
         return service.queue_keys([event["api_key_id"]], at=utc_now())
     if "user_id" in event:
         return service.queue_user(event["user_id"], at=utc_now())
-    # The schedule's own time: a repeat of the same event asks for the same records.
+    # The schedule's own time: a repeated event queues the same messages.
     return service.queue_round(from_iso(event["time"]) if "time" in event else utc_now())
 
 
 async def _handle(record: Record) -> None:
-    await service.record(read_key_message(record.body), last_try=record.receive_count >= service.MAX_TRIES)
+    await service.record_balance(read_key_message(record.body), last_try=record.receive_count >= service.MAX_TRIES)

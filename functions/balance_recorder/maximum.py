@@ -1,7 +1,7 @@
-"""Who is told that a key's balance comes near its plan's maximum, or above it. The rule is trading.plan_maximum's.
+"""Notifies a user and the admins when a key's balance comes near its plan's maximum, or above it.
 
-The plan's maximum is that of one account: the executor denies an entry by the balance of the key that would trade. So
-each key that trades automatically crosses for itself, and no other key does.
+`trading.plan_maximum` holds the rule. A plan's maximum applies to one account: the executor denies an entry by the
+balance of the key that would trade. So only keys that trade automatically have crossings, each its own.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from shared.trading import plan_maximum
 from shared.trading.plan_maximum import Crossings
 
 
-def follow(key: ExchangeKey, before: KeyBalance | None, total_usd: Decimal, *, at: datetime) -> Crossings:
-    """Return how the key stands towards its plan's maximum with another balance."""
+def update_crossings(key: ExchangeKey, before: KeyBalance | None, total_usd: Decimal, *, at: datetime) -> Crossings:
+    """Return the key's crossings of its plan's maximum after another balance."""
     plan = _plan_of(User.find(key.user_id)) if key.trades_automatically else None
     return plan_maximum.update_crossings(
         Crossings() if before is None else Crossings(before.near_since, before.above_since),
@@ -34,31 +34,31 @@ def follow(key: ExchangeKey, before: KeyBalance | None, total_usd: Decimal, *, a
     )
 
 
-def tell(key: ExchangeKey, balance: KeyBalance) -> None:
-    """Let everybody be told who is to be told of where a balance stands; repeatable, once for each crossing."""
+def notify_crossings(key: ExchangeKey, balance: KeyBalance) -> None:
+    """Queue the notices of a key's crossings; repeatable, each is sent once for each crossing."""
     if balance.near_since is None and balance.above_since is None:
         return
     user = User.find(key.user_id)
     plan = _plan_of(user)
     if user is None or plan is None:
         return
-    total, most = balance.total_usd, Decimal(plan.max_balance_usd)
+    total, maximum = balance.total_usd, Decimal(plan.max_balance_usd)
     if (near := balance.near_since) is not None:
         cause = f"{key.id} near since {to_iso(near)}"
-        mine = NearMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=most)
-        notify(mine, to=to_user(user.id), cause=cause, at=near)
-        theirs = UserNearMaximum(
+        to_owner = NearMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum)
+        notify(to_owner, to=to_user(user.id), cause=cause, at=near)
+        to_admins = UserNearMaximum(
             user_id=user.id,
             user_name=f"{user.first_name} {user.last_name}".strip(),
             user_email=user.email,
             plan_name=plan.name,
             balance_usd=total,
-            max_balance_usd=most,
+            max_balance_usd=maximum,
         )
-        notify(theirs, to=ADMINS, cause=cause, at=near)
+        notify(to_admins, to=ADMINS, cause=cause, at=near)
     if (above := balance.above_since) is not None:
-        passed = AboveMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=most)
-        notify(passed, to=to_user(user.id), cause=f"{key.id} above since {to_iso(above)}", at=above)
+        above_maximum = AboveMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum)
+        notify(above_maximum, to=to_user(user.id), cause=f"{key.id} above since {to_iso(above)}", at=above)
 
 
 def _plan_of(user: User | None) -> Plan | None:

@@ -1,4 +1,4 @@
-"""Whose balance is read when, and what is kept of it. What a balance means for the plan is `maximum`'s."""
+"""Decides which keys' balances are read when, and records them. `maximum` compares a balance with the plan."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from shared.rounds import Round
 
 ROUND = Round(120)
 MAX_TRIES = 5
-"""An exchange that is out of reach is asked again four times, three minutes apart; the next day comes anyway."""
+"""An unreachable exchange is retried four times, three minutes apart; the next day's reading follows anyway."""
 
 WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
-"""What one reading weighs at the exchange, in the pool of its kind of account; a test holds it against the headers."""
+"""The request weight of one reading, by kind of account; a test compares it with the exchange's headers."""
 
-_CENTS = Decimal("1e-8")
-_WRITES = 5
+_PRECISION = Decimal("1e-8")
+_WRITE_ATTEMPTS = 5
 
 pacer = IntervalPacer(interval_s=0.75)
 
 
 def queue_round(at: datetime) -> dict[str, int]:
-    """Queue every active key whose turn it is in the day's round."""
+    """Queue every active key that is due in this run of the day."""
     keys = ROUND.queue_run(at, wanted=lambda _key: True, queue=Queue.BALANCES)
     logger.info("balances_queued", first_shard=ROUND.shards_at(at).start, keys=keys)
     return {"keys": keys}
@@ -55,11 +55,11 @@ def queue_keys(key_ids: Sequence[str], *, at: datetime) -> dict[str, int]:
     return {"keys": len(messages)}
 
 
-async def record(message: KeyMessage, *, last_try: bool) -> None:
-    """Keep what a key is worth and tell who is to be told, unless it is idle; raise to be tried again.
+async def record_balance(message: KeyMessage, *, last_try: bool) -> None:
+    """Record an active key's balance and queue the notices that follow; raise to be retried.
 
-    A key that was recorded since it was asked for is not read again, but who is to be told is told: the worker before
-    may have died in between.
+    A key that was recorded since the message is not read again, but its notices are queued: the worker before may have
+    crashed in between.
     """
     key, known = await asyncio.to_thread(
         read_together, (ExchangeKey, message.api_key_id, None), (KeyBalance, message.api_key_id, None)
@@ -69,7 +69,7 @@ async def record(message: KeyMessage, *, last_try: bool) -> None:
     if known is None or known.updated_at < message.asked_at:
         await pacer.wait()
         try:
-            known = await _read_and_keep(key)
+            known = await _read_and_save(key)
         except AccessDenied:
             return  # refused: its owner must act, or an operator, should it be our address
         except (ServiceUnavailable, ExchangeError) as error:
@@ -78,21 +78,21 @@ async def record(message: KeyMessage, *, last_try: bool) -> None:
             logger.error("balance_not_recorded", api_key_id=key.id, error=type(error).__name__)
             count_outcome("balance_not_recorded")
             return
-    await asyncio.to_thread(maximum.tell, key, known)
+    await asyncio.to_thread(maximum.notify_crossings, key, known)
 
 
-async def _read_and_keep(key: ExchangeKey) -> KeyBalance:
+async def _read_and_save(key: ExchangeKey) -> KeyBalance:
     started_at = utc_now()
-    held = await _read(key)
-    worth = await read_usd_value(key, held)
-    kept = await asyncio.to_thread(_keep, key, worth.quantize(_CENTS), started_at)
+    holdings = await _read(key)
+    total_usd = await read_usd_value(key, holdings)
+    saved = await asyncio.to_thread(_save, key, total_usd.quantize(_PRECISION), started_at)
     logger.info("balance_recorded", api_key_id=key.id, date=started_at.date().isoformat())
     count_outcome("balance_recorded")
-    return kept
+    return saved
 
 
 async def _read(key: ExchangeKey) -> dict[str, Decimal]:
-    """Return what the key holds. The one place where a recording's success or failure is held against a key."""
+    """Return the key's holdings. The one place where a recording's success or failure changes the key's status."""
     return await look_through_async(key, _amounts(key))
 
 
@@ -100,13 +100,13 @@ async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:
     return amounts_of(await account_queries.read_balance(key))
 
 
-def _keep(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:
-    """Keep a total unless a later reading has left one; return what stands then."""
-    for _ in range(_WRITES):
+def _save(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:
+    """Save a total unless a later reading is stored; return the stored record."""
+    for _ in range(_WRITE_ATTEMPTS):
         before = KeyBalance.find(key.id)
         if before is not None and before.updated_at >= read_at:
             return before
-        crossings = maximum.follow(key, before, total_usd, at=read_at)
+        crossings = maximum.update_crossings(key, before, total_usd, at=read_at)
         after = KeyBalance(
             key.id,
             total_usd=total_usd,

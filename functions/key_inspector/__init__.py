@@ -1,1 +1,1 @@
-"""Looks at every exchange key that trades automatically, once a day, and keeps a verdict. Trades with none of them."""
+"""Inspects every exchange key that trades automatically, once a day, and records a verdict. Places no orders."""

@@ -11,11 +11,11 @@ from shared.worker import Invocation, Record, batch_deadline_s, run_batch
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
-    """Take a batch of keys to look at, or, called by the schedule, queue those whose quarter of an hour it is."""
+    """Inspect a batch of keys, or, called by the schedule, queue the keys that are due in this quarter of an hour."""
     if "Records" in event:
-        # No hurry: what failed comes again after the queue's visibility time-out, which outlasts a short outage.
+        # Failed records are delivered again after the queue's visibility time-out, which outlasts a short outage.
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
-    # The schedule's own time: a repeat of the same event asks for the same looks.
+    # The schedule's own time: a repeated event queues the same inspections.
     return service.queue_inspections(from_iso(event["time"]) if "time" in event else utc_now())
 
 

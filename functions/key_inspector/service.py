@@ -1,4 +1,4 @@
-"""What a look at a key comes to. The judgement itself is shared.trading.readiness; the keys come round once a day."""
+"""Inspects a key and records the verdict. `shared.trading.readiness` judges; every key is inspected once a day."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from shared.trading.readiness import UNAUTHORIZED, judge_account
 
 ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
-"""An exchange that is out of reach is asked again four times, three minutes apart; the next day comes anyway."""
+"""An unreachable exchange is retried four times, three minutes apart; the next day's inspection follows anyway."""
 
 pacer = IntervalPacer(interval_s=1.5)
 
 
 def queue_inspections(at: datetime) -> dict[str, int]:
-    """Queue a look at each key whose time it is; with the day's first run, count every lane's keys."""
+    """Queue an inspection of each key that is due; in the day's first run, count every lane's keys."""
     keys = ROUND.queue_run(at, wanted=lambda key: key.trades_automatically, queue=Queue.KEYS)
     shard = ROUND.shards_at(at).start
     lanes = _count_keys() if shard == 0 else 0
@@ -41,7 +41,7 @@ def queue_inspections(at: datetime) -> dict[str, int]:
 
 
 def _count_keys() -> int:
-    """Keep on each egress lane how many active keys of any type leave from it; return the number of lanes."""
+    """Save on each egress lane how many active keys use it; return the number of lanes."""
     counts = Counter(key.egress_lane for key in ExchangeKey.list_active())
     for lane, count in counts.items():
         EgressLane.save_key_count(lane, count)
@@ -49,7 +49,7 @@ def _count_keys() -> int:
 
 
 async def inspect(message: KeyMessage, *, last_try: bool) -> None:
-    """Look at a key and keep the verdict, unless it is idle or has been looked at since; raise to be tried again."""
+    """Inspect an active key and record the verdict, unless it was inspected since the message; raise to be retried."""
     key, known = await asyncio.to_thread(
         read_together, (ExchangeKey, message.api_key_id, None), (KeyReadiness, message.api_key_id, None)
     )
@@ -60,9 +60,9 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
     await pacer.wait()
     started_at = utc_now()
     try:
-        await _look(key, started_at)
+        await _inspect_account(key, started_at)
     except ExchangeAuthorizationFailed as error:
-        await _refused(key, error, started_at)
+        await _record_refusal(key, error, started_at)
     except ExchangeError as error:
         if not last_try:
             raise
@@ -72,7 +72,7 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
         await lanes.flush()
 
 
-async def _look(key: ExchangeKey, started_at: datetime) -> None:
+async def _inspect_account(key: ExchangeKey, started_at: datetime) -> None:
     secret, margin_assets = await asyncio.gather(
         asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id),
         asyncio.to_thread(_margin_assets, key.id),
@@ -86,11 +86,11 @@ async def _look(key: ExchangeKey, started_at: datetime) -> None:
 
 
 def _margin_assets(key_id: str) -> set[str]:
-    """Return the quotes of what the key follows: its entries are paid from one of these."""
+    """Return the quote assets of the symbols that the key follows: its entries are paid in these."""
     return {found.symbol.partition("/")[2] for found in Follower.by_key.query(key_id)} or {MARGIN_ASSET}
 
 
-async def _refused(key: ExchangeKey, error: ExchangeAuthorizationFailed, started_at: datetime) -> None:
-    """Keep that the exchange refuses the key: as its verdict, and against the key, unless it is our address."""
+async def _record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed, started_at: datetime) -> None:
+    """Record the refusal as the key's verdict, and in its status unless the exchange refuses our address."""
     await asyncio.to_thread(key_status.record_refusal, key, error)
     await asyncio.to_thread(KeyReadiness.record, key, UNAUTHORIZED, details={"code": error.code}, checked_at=started_at)

@@ -27,7 +27,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 
 @pytest.fixture
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Followers-to-be with a plan; readings follow each other at once."""
+    """Followers-to-be with a plan; readings run without a pause."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
     monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     _forget()

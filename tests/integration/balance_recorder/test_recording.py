@@ -1,4 +1,4 @@
-"""What keys are worth, against the exchange's own accounts, on tables that keep their order under threads."""
+"""The recorded balances, against the exchange's own accounts, on tables that keep their order under threads."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def on_spot(world: World, balances: dict[str, str]) -> Person:
     return person
 
 
-def test_bad_keys_stop_no_other(world: World) -> None:
+def test_bad_keys_do_not_stop_the_others(world: World) -> None:
     futures, refused, unreachable = world.follower(balance="1234.5"), world.follower(), world.follower()
     spot = on_spot(world, {"USDT": "10.25", "BTC": "0.5", "ETH": "2"})
     world.fault(refused, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
@@ -67,7 +67,7 @@ def test_bad_keys_stop_no_other(world: World) -> None:
     assert total_of(unreachable) == 10000
 
 
-def test_futures_account_counts_what_its_open_position_has_won(world: World) -> None:
+def test_futures_account_counts_the_profit_of_its_open_position(world: World) -> None:
     person = world.follower()
     world.trade_by_hand(person, "BUY", "0.1")
     world.exchange.move_price("21000")
@@ -78,7 +78,7 @@ def test_futures_account_counts_what_its_open_position_has_won(world: World) -> 
     assert abs((total_of(person) or 0) - (10000 + won)) < 2, "fees aside"
 
 
-def test_deposit_across_the_plan_s_maximum_is_told_once(world: World) -> None:
+def test_deposit_across_the_plans_maximum_is_notified_once(world: World) -> None:
     person = world.follower(balance="40000")
     record(person)
     world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"balances": {"USDT": "60000"}})
@@ -97,7 +97,7 @@ def test_readings_at_once_leave_the_latest_and_one_record_a_day(world: World) ->
     message = KeyMessage(api_key_id=person.key.id, asked_at=utc_now())
 
     async def at_once() -> None:
-        await asyncio.gather(*(service.record(message, last_try=False) for _ in range(8)))
+        await asyncio.gather(*(service.record_balance(message, last_try=False) for _ in range(8)))
 
     run_async(at_once())
 
@@ -107,7 +107,7 @@ def test_readings_at_once_leave_the_latest_and_one_record_a_day(world: World) ->
     ]
 
 
-def test_readings_weigh_what_the_plan_says(world: World) -> None:
+def test_readings_have_the_declared_weight(world: World) -> None:
     futures, spot = world.follower(), on_spot(world, {"USDT": "1"})
     record(futures, spot)  # markets and prices are kept now
 

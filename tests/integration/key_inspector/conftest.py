@@ -27,7 +27,7 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 
 @pytest.fixture
 def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A strategy and its followers-to-be; looks follow each other at once."""
+    """A strategy and its followers-to-be; inspections run without a pause."""
     monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
     monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
     config.settings.cache_clear()

@@ -1,4 +1,4 @@
-"""What a look at a key comes to, against the exchange's own accounts."""
+"""The verdict of an inspection, against the exchange's own accounts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_verdict_names_every_reason(world: World, case: str) -> None:
     assert verdict.checked_at >= began_at
 
 
-def test_details_say_what_was_read(world: World) -> None:
+def test_details_hold_the_values_that_were_read(world: World) -> None:
     person = world.follower(balance="1234.5")
 
     inspect(person)
@@ -98,7 +98,7 @@ def test_key_for_any_address_is_ready_with_a_warning(world: World) -> None:
     assert (verdict_on(person).reasons, verdict_on(person).warnings) == ([], ["IP_UNRESTRICTED"])
 
 
-def test_clock_that_is_off_is_noted_and_costs_nothing(world: World) -> None:
+def test_clock_offset_is_recorded_and_does_not_change_the_verdict(world: World) -> None:
     world.exchange.set(clock_offset_ms=2500)
     person = world.follower()
 
@@ -109,7 +109,7 @@ def test_clock_that_is_off_is_noted_and_costs_nothing(world: World) -> None:
     assert abs(verdict.details["clock_offset_ms"] - 2500) < 1000
 
 
-def test_wallet_is_that_of_the_quote_which_the_key_follows(world: World) -> None:
+def test_wallet_is_the_one_of_the_followed_quote_asset(world: World) -> None:
     person = world.follower()
     person.record.symbol = "BTC/USDC"
     person.record.save()
@@ -128,7 +128,7 @@ def test_key_that_the_exchange_refuses_is_unauthorized(world: World) -> None:
     assert verdict_on(person).reasons == ["KEY_UNAUTHORIZED"]
 
 
-def test_bad_key_stops_no_other(world: World) -> None:
+def test_bad_key_does_not_stop_the_others(world: World) -> None:
     unreachable, refused, good, hedged = (
         world.follower(),
         world.follower(),
@@ -145,7 +145,7 @@ def test_bad_key_stops_no_other(world: World) -> None:
     assert reasons == [["KEY_UNAUTHORIZED"], [], ["HEDGE_MODE"]]
 
 
-def test_unreachable_exchange_is_asked_again_and_the_retry_decides(world: World) -> None:
+def test_unreachable_exchange_is_retried_and_the_retry_decides(world: World) -> None:
     person = world.follower()
     world.fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
 
@@ -155,7 +155,7 @@ def test_unreachable_exchange_is_asked_again_and_the_retry_decides(world: World)
     assert verdict_on(person).reasons == []
 
 
-def test_exchange_that_stays_out_of_reach_leaves_the_old_verdict_and_is_recorded(world: World) -> None:
+def test_exchange_that_stays_unreachable_keeps_the_old_verdict_and_is_recorded(world: World) -> None:
     person = world.follower()
     inspect(person)
     before = verdict_on(person)
@@ -170,7 +170,7 @@ def test_exchange_that_stays_out_of_reach_leaves_the_old_verdict_and_is_recorded
     assert before.failed_at is None
 
 
-def test_same_message_twice_asks_the_exchange_once(world: World) -> None:
+def test_repeated_message_queries_the_exchange_once(world: World) -> None:
     person = world.follower()
     asked_at = utc_now()
     inspect(person, asked_at=asked_at)
@@ -182,7 +182,7 @@ def test_same_message_twice_asks_the_exchange_once(world: World) -> None:
     assert (verdict_on(person).serialize(), asked(world, person)) == (before, requests)
 
 
-def test_next_days_message_looks_again(world: World) -> None:
+def test_next_days_message_inspects_again(world: World) -> None:
     person = world.follower()
     inspect(person)
     world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"canWithdraw": True})
@@ -195,7 +195,7 @@ def test_next_days_message_looks_again(world: World) -> None:
 @pytest.mark.parametrize(
     "change", [{"active": False}, {"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL}]
 )
-def test_key_that_no_longer_trades_automatically_is_left_alone(world: World, change: dict[str, Any]) -> None:
+def test_key_that_no_longer_trades_automatically_is_skipped(world: World, change: dict[str, Any]) -> None:
     person = world.follower()
     for name, value in change.items():
         setattr(person.key, name, value)
@@ -207,16 +207,14 @@ def test_key_that_no_longer_trades_automatically_is_left_alone(world: World, cha
     assert asked(world, person) == 0
 
 
-def test_key_that_is_gone_is_no_fault(world: World) -> None:
+def test_missing_key_is_skipped(world: World) -> None:
     person = world.follower()
     person.key.delete()
 
     assert inspect(person) == []
 
 
-def test_messages_that_come_at_once_are_looked_at_one_after_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_messages_at_once_are_inspected_one_after_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "pacer", IntervalPacer(0.3))
     people = [world.follower() for _ in range(4)]
     began_at = utc_now()
@@ -246,7 +244,7 @@ def test_malformed_messages_fail_one_by_one(world: World) -> None:
     assert sorted(one["itemIdentifier"] for one in failures) == sorted(one["messageId"] for one in event["Records"])
 
 
-def test_message_on_the_queue_is_one_that_the_inspector_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_message_is_readable_by_the_inspector(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SPREAD_S", 0)
     person = world.follower()
     shard = int((person.key.listed_shard or "").split("#")[1])

@@ -1,4 +1,4 @@
-"""What a recording leaves behind, and who is told of it; the exchange is played."""
+"""The records and notices of a recording, with a fake exchange."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NEXT_MORNING = from_iso("2026-01-02T00:05:00Z")
 
 
 class Exchange:
-    """What each key holds, or why it cannot be read; the markets' prices; the time."""
+    """A fake exchange: each key's holdings or error, the prices, and the time."""
 
     def __init__(self) -> None:
         self.held: dict[str, dict[str, str] | ExchangeError] = {}
@@ -77,7 +77,7 @@ def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
 
 
 def record(key_id: str = KEY_ID, *, asked_at: datetime = MORNING, delivery: int = 1) -> bool:
-    """Deliver one message and tell whether it was handled."""
+    """Deliver one message, and return whether it was handled."""
     body = json.dumps({"api_key_id": key_id, "asked_at": to_iso(asked_at)})
     attributes = {"ApproximateReceiveCount": str(delivery)}
     event = {"Records": [{"messageId": "1", "body": body, "attributes": attributes}]}
@@ -100,7 +100,7 @@ def days() -> dict[str, Decimal]:
     return {day.date: day.total_usd for day in BalanceDay.query(KEY_ID)}
 
 
-def told(kind: NoticeKind) -> list[str]:
+def recipients(kind: NoticeKind) -> list[str]:
     return sorted(notice.recipient for notice in Notice.scan() if notice.kind == kind)
 
 
@@ -125,17 +125,17 @@ def test_last_record_of_a_day_wins_and_each_day_has_its_own(exchange: Exchange) 
     assert (balance().total_usd, balance().updated_at) == (Decimal(90), NEXT_MORNING)
 
 
-def test_reading_that_comes_late_does_not_replace_a_later_one(exchange: Exchange) -> None:
+def test_late_reading_does_not_replace_a_newer_one(exchange: Exchange) -> None:
     key = an_exchange_key()
     record_total(exchange, "100", MORNING.replace(minute=10))
 
-    stands = service._keep(key, Decimal(99), MORNING)
+    stored = service._save(key, Decimal(99), MORNING)
 
-    assert stands.total_usd == 100
+    assert stored.total_usd == 100
     assert days() == {"2026-01-01": Decimal(100)}
 
 
-def test_same_message_twice_reads_and_tells_once(exchange: Exchange) -> None:
+def test_repeated_message_reads_and_notifies_once(exchange: Exchange) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: {"USDT": "950"}}
 
@@ -145,45 +145,45 @@ def test_same_message_twice_reads_and_tells_once(exchange: Exchange) -> None:
 
     assert exchange.asked == 1
     assert balance().serialize() == before
-    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
-    assert told(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS]
+    assert recipients(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
+    assert recipients(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS]
 
 
-def test_worker_that_died_before_it_told_is_made_up_for(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeat_after_a_crash_queues_the_notices(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: {"USDT": "1000.01"}}
 
-    def dies(*_: object) -> None:
+    def crash(*_: object) -> None:
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(maximum, "tell", dies)
+        patched.setattr(maximum, "notify_crossings", crash)
         assert not record()
-    assert told(NoticeKind.ABOVE_MAXIMUM) == []
+    assert recipients(NoticeKind.ABOVE_MAXIMUM) == []
 
     assert record(delivery=2)
 
-    assert told(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
+    assert recipients(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
     assert exchange.asked == 1
 
 
-def test_crossing_is_told_once_until_the_balance_was_clearly_below(exchange: Exchange) -> None:
+def test_crossing_is_notified_once_until_the_balance_was_clearly_below(exchange: Exchange) -> None:
     an_exchange_key()
     for hour, total in enumerate(("899", "900", "890", "905", "870", "900")):
         record_total(exchange, total, MORNING.replace(hour=hour))
 
-    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)] * 2
-    assert told(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS] * 2
-    assert told(NoticeKind.ABOVE_MAXIMUM) == []
+    assert recipients(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)] * 2
+    assert recipients(NoticeKind.USER_NEAR_MAXIMUM) == [ADMINS] * 2
+    assert recipients(NoticeKind.ABOVE_MAXIMUM) == []
 
 
-def test_user_hears_that_new_entries_are_denied(exchange: Exchange) -> None:
+def test_user_is_notified_above_the_maximum(exchange: Exchange) -> None:
     an_exchange_key()
     record_total(exchange, "950", MORNING)
     record_total(exchange, "1200.25", NEXT_MORNING)
 
-    assert told(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
-    assert told(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
+    assert recipients(NoticeKind.ABOVE_MAXIMUM) == [to_user(USER_ID)]
+    assert recipients(NoticeKind.NEAR_MAXIMUM) == [to_user(USER_ID)]
     (notice,) = [one for one in Notice.scan() if one.kind == NoticeKind.ABOVE_MAXIMUM]
     content = json.loads(notice.content)
     assert content["plan_name"] == "STANDARD"
@@ -197,7 +197,7 @@ def test_user_hears_that_new_entries_are_denied(exchange: Exchange) -> None:
         ("notify_admin_user_reach_near_max_balance", NoticeKind.USER_NEAR_MAXIMUM),
     ],
 )
-def test_each_is_told_only_if_the_switch_is_on(exchange: Exchange, switch: str, silent: NoticeKind) -> None:
+def test_notice_is_sent_only_if_its_setting_is_on(exchange: Exchange, switch: str, silent: NoticeKind) -> None:
     an_exchange_key()
     setting = NotificationSetting.get("default")
     setting.update(actions=[getattr(NotificationSetting, switch).set(False)])
@@ -209,9 +209,7 @@ def test_each_is_told_only_if_the_switch_is_on(exchange: Exchange, switch: str, 
 
 
 @pytest.mark.parametrize("change", [{"trade_type": TradeType.SPOT}, {"strategy_type": StrategyType.MANUAL}])
-def test_key_that_no_entry_is_denied_for_is_recorded_and_warned_about_by_nobody(
-    exchange: Exchange, change: dict[str, Any]
-) -> None:
+def test_key_without_automatic_entries_is_recorded_without_a_notice(exchange: Exchange, change: dict[str, Any]) -> None:
     an_exchange_key(**change)
 
     record_total(exchange, "5000", MORNING)
@@ -220,7 +218,7 @@ def test_key_that_no_entry_is_denied_for_is_recorded_and_warned_about_by_nobody(
     assert list(Notice.scan()) == []
 
 
-def test_refused_key_is_out_of_use_and_not_asked_again(exchange: Exchange) -> None:
+def test_refused_key_becomes_inactive_and_is_not_read_again(exchange: Exchange) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: ExchangeAuthorizationFailed(code=-2015)}
 
@@ -233,7 +231,7 @@ def test_refused_key_is_out_of_use_and_not_asked_again(exchange: Exchange) -> No
     assert KeyBalance.find(KEY_ID) is None
 
 
-def test_exchange_out_of_reach_is_tried_again_and_given_up_in_the_end(exchange: Exchange) -> None:
+def test_unreachable_exchange_is_retried_until_the_last_try(exchange: Exchange) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: ExchangeUnavailable()}
 
@@ -247,7 +245,7 @@ def test_exchange_out_of_reach_is_tried_again_and_given_up_in_the_end(exchange: 
     assert balance().total_usd == 5
 
 
-def test_missing_prices_are_no_fault_of_the_key(exchange: Exchange) -> None:
+def test_missing_prices_do_not_change_the_keys_status(exchange: Exchange) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: {"BTC": "1"}}
     exchange.prices = ExchangeUnavailable()
@@ -296,7 +294,7 @@ def test_round_queues_every_active_key_once(tables: Queues, monkeypatch: pytest.
     assert sorted(one["api_key_id"] for one in tables.sent_to(tables.balances)) == sorted(wanted)
 
 
-def test_user_s_keys_or_one_key_are_queued_at_once(tables: Queues) -> None:
+def test_one_key_or_a_users_keys_are_queued_at_once(tables: Queues) -> None:
     an_exchange_key(id_of("one"))
     an_exchange_key(id_of("two"))
     an_exchange_key(id_of("other's"), user_id=id_of("another user"))

@@ -1,4 +1,4 @@
-"""Every key that trades automatically is looked at once a day; the looks of one run are spread over its quarter."""
+"""Every key that trades automatically is inspected once a day; a run spreads its inspections over a quarter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(at: datetime) -> dict[str, Any]:
 
 
 def time_of(key_id: str) -> datetime:
-    """Return when the schedule comes for a key."""
+    """Return when the schedule queues a key."""
     return MIDNIGHT + timedelta(minutes=15 * int(listed_shard_of(key_id).split("#")[1]))
 
 
@@ -42,7 +42,7 @@ def run_a_day() -> list[dict[str, Any]]:
 
 
 def test_a_days_runs_queue_every_automated_key_once(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "SPREAD_S", 0)  # what is delayed could not be taken from the queue
+    monkeypatch.setattr(rounds, "SPREAD_S", 0)  # a delayed message could not be received
     wanted = [an_exchange_key(id_of(f"key-{number}")).id for number in range(40)]
     an_exchange_key(id_of("inactive"), active=False)
     an_exchange_key(id_of("spot"), trade_type=TradeType.SPOT)
@@ -55,17 +55,17 @@ def test_a_days_runs_queue_every_automated_key_once(tables: Queues, monkeypatch:
     assert sum(answer["keys"] for answer in answers) == 40
 
 
-def test_repeated_run_asks_for_the_same_looks(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_run_queues_the_same_inspections(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "SPREAD_S", 0)
     an_exchange_key()
 
     assert run(time_of(KEY_ID)) == run(time_of(KEY_ID))
 
-    look = {"api_key_id": KEY_ID, "asked_at": to_iso(time_of(KEY_ID))}
-    assert tables.sent_to(tables.keys) == [look, look]
+    inspection = {"api_key_id": KEY_ID, "asked_at": to_iso(time_of(KEY_ID))}
+    assert tables.sent_to(tables.keys) == [inspection, inspection]
 
 
-def test_looks_of_a_run_are_spread_evenly_over_its_quarter_of_an_hour(
+def test_inspections_of_a_run_are_spread_evenly_over_its_quarter_of_an_hour(
     tables: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries: list[Any] = []
