@@ -76,7 +76,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
                 raise  # the position has its stop, and repeating would change nothing
             logger.warning("close_interrupted", execution_id=session.execution.id, detail=str(error))
         # A close without an answer may still be carried out, so no second one is sent before its window ends.
-        await session.lease.outlast_unsure()
+        await session.lease.wait_for_unanswered()
         if round_number:
             await asyncio.sleep(_PAUSE_S * round_number)
     return Closed.NOT_YET

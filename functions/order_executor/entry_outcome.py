@@ -108,7 +108,7 @@ async def _look_up_until(session: ExecutionSession, entry: Order, exchange_ms: i
         if view is not None or left_ms < 0:
             return view
         await asyncio.sleep(min(_UNKNOWN_POLL_S, left_ms / 1000 + 0.01))
-        await session.lease.hold()
+        await session.lease.renew_if_short()
 
 
 async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -> Outcome:
@@ -118,7 +118,7 @@ async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -
         if view.filled or not view.status.is_open:
             break
         await asyncio.sleep(_FILL_POLL_S)
-        await session.lease.hold()
+        await session.lease.renew_if_short()
         view = await _try_look_up(session, entry) or view
     if view.filled and view.status.is_open:
         # What is filled needs its stop now, so do not wait for the rest.

@@ -1,4 +1,4 @@
-"""The right to write to one account and symbol for now, and the rule that no write outlives it."""
+"""The lease: the right to write to one account and symbol for a while. No write outlives it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 
 LEASE_S = 10.0
-"""A killed worker's lease ends before its dead-man message is due, or soon after."""
+"""A crashed worker's lease ends about when its dead-man message arrives."""
 RECV_WINDOW_MS = 5_000
 _RENEW_BELOW_S = 6.0
 _MARGIN_MS = 500
-_UNSURE_MARGIN_MS = 1_000
+_UNANSWERED_MARGIN_MS = 1_000
 _POLL_S = 0.25
 _TAKE_WITHIN_S = 12.0
 """Longer than LEASE_S, so that a crashed worker's lease ends while we wait."""
@@ -31,25 +31,27 @@ _TAKE_POLL_S = 0.2
 
 @dataclass(slots=True)
 class Lease:
-    """One holder's lease. Every write carries a timestamp and a window that end before the lease does, so that a
-    frozen worker's late request is refused by the exchange once another worker may have taken over.
+    """One worker's lease.
+
+    Every write carries a timestamp and a window that end before the lease does. So the exchange refuses a frozen
+    worker's late request once another worker may hold the lease.
     """
 
     slot: PositionSlot
     ends_s: float
-    """Monotonic time at which it ends unless it is renewed."""
+    """The monotonic time at which it ends unless it is renewed."""
     _in_flight: int = 0
-    _unsure_until_ms: int = 0
-    """By the exchange's clock: until then a write whose answer is missing may still be carried out."""
+    _unanswered_until_ms: int = 0
+    """By the exchange's clock: until then, a write without an answer may still be carried out."""
 
     @property
     def left_s(self) -> float:
-        """What is left of it, by whichever clock says less: one may have stood still while the container was frozen."""
+        """Seconds left, by the clock that shows less: one may have stood still while the container was frozen."""
         by_wall_s = (self.slot.lease_until - utc_now()).total_seconds()
         return min(self.ends_s - time.monotonic(), by_wall_s)
 
-    async def hold(self) -> None:
-        """Make sure that it lasts for the next request; raise LeaseLost if another worker took it over."""
+    async def renew_if_short(self) -> None:
+        """Renew the lease if it may end during the next request; raise LeaseLost if another worker holds it."""
         if self.left_s >= _RENEW_BELOW_S:
             return
         if not self.ends_s:
@@ -58,7 +60,7 @@ class Lease:
         try:
             await asyncio.to_thread(self.slot.renew, lease_s=LEASE_S)
         except PynamoDBException:
-            # What is left of the lease is still ours, and an exit must not wait for our own records.
+            # The rest of the lease is still ours, and an exit must not fail with our own tables.
             if self.left_s <= 0:
                 raise
             logger.warning("lease_not_renewed", api_key_id=self.slot.api_key_id, symbol=self.slot.symbol)
@@ -66,8 +68,8 @@ class Lease:
             self.ends_s = asked_at + LEASE_S
 
     async def stamp(self, *, at_most_ms: int = RECV_WINDOW_MS) -> Stamp:
-        """Return a timestamp and a window for one write: refused by the exchange before the lease ends."""
-        await self.hold()
+        """Return a timestamp and a window for one write; its window ends before the lease does."""
+        await self.renew_if_short()
         left_ms = int(self.left_s * 1000) - _MARGIN_MS
         if left_ms <= 0:
             raise LeaseLost("the lease ended while work was under way")
@@ -75,26 +77,26 @@ class Lease:
 
     @contextmanager
     def writing(self, stamp: Stamp) -> Iterator[None]:
-        """Keep count of a write; one without an answer stays possible until its window has passed."""
+        """Count a write in flight; remember until when it may still be carried out if no answer comes."""
         self._in_flight += 1
         try:
             yield
         except (OutcomeUnknown, asyncio.CancelledError):
-            self._unsure_until_ms = max(self._unsure_until_ms, stamp.expires_ms + _UNSURE_MARGIN_MS)
+            self._unanswered_until_ms = max(self._unanswered_until_ms, stamp.expires_ms + _UNANSWERED_MARGIN_MS)
             raise
         finally:
             self._in_flight -= 1
 
-    async def outlast_unsure(self) -> None:
-        """Wait until no earlier write of ours can be carried out any more."""
-        while (left_ms := self._unsure_until_ms - now_ms()) > 0:
-            await self.hold()
+    async def wait_for_unanswered(self) -> None:
+        """Wait until no earlier write of ours without an answer can still be carried out."""
+        while (left_ms := self._unanswered_until_ms - now_ms()) > 0:
+            await self.renew_if_short()
             await asyncio.sleep(min(_POLL_S, left_ms / 1000))
 
     async def release(self) -> None:
-        """Give it back; with a write that may still be carried out it is left to end by itself."""
-        kept = self._in_flight or self._unsure_until_ms > now_ms()
-        self.ends_s = 0.0  # whatever was left behind writes nothing more
+        """Give the lease back; while a write may still be carried out, leave it to end by itself."""
+        kept = self._in_flight or self._unanswered_until_ms > now_ms()
+        self.ends_s = 0.0  # so that no task left behind writes any more
         if not kept:
             await asyncio.to_thread(self.slot.release)
 

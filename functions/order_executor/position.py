@@ -90,6 +90,6 @@ async def wait_for_end(
             return end
         if attempt + 1 < polls:
             await asyncio.sleep(_POLL_S * (attempt + 1))
-            await session.lease.hold()
+            await session.lease.renew_if_short()
     logger.warning("fills_incomplete", execution_id=session.execution.id)
     return None

@@ -245,6 +245,6 @@ async def _end_flat(session: ExecutionSession) -> None:
 
 async def _finish(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
     """Book the end, and free the slot: no order of this execution may stand or still be carried out then."""
-    await session.lease.outlast_unsure()
+    await session.lease.wait_for_unanswered()
     await closing.clear(session)
     await booking.book(session, end, include_other_executions=include_other_executions)
