@@ -1,4 +1,4 @@
-"""What goes wrong on the deployed stack, in short: every worker killed on the road of an alert, alerts in a burst."""
+"""A short run of the faults on the deployed stack: a burst of alerts, and every worker killed during an alert."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from local.faults.stack import burst
-from local.faults.stack.ground import BUY, Ground, Run
-from local.faults.stack.kills import KILLED_BOUND_MS, chase, compare
+from local.faults.stack.kills import KILLED_BOUND_MS, compare, wait_for_requests
 from local.faults.stack.records import Records
+from local.faults.stack.runs import BUY, Run, Runner
 from local.faults.stack.workers import find_workers
 from local.stack.deploy import client
 from tests.system.stack_client import Stack, wait_for
@@ -33,7 +33,7 @@ def unlimited(stack: Stack) -> Iterator[Stack]:
 
 
 def close_all(stack: Stack, strategy_id: str) -> None:
-    """Leave nothing open behind, and workers that are warm again."""
+    """Close every position, and warm the workers again."""
     path = f"/v1/admin/strategy/follower/{strategy_id}"
     assert stack.api("DELETE", f"{path}/all").status == 200
     wait_for("nothing is open", lambda: stack.api("DELETE", f"{path}/all").json()["items"] == [])
@@ -45,17 +45,17 @@ def test_every_alert_of_a_burst_has_its_trigger_and_an_execution_with_an_end(unl
     url = f"{stack.session['webhook']}/v1/webhook/strategy"
 
     fired = burst.fire(url, strategies, for_s=60, senders=4, at_most=ALERTS)
-    endings, _ = burst.settle(records, fired, within_s=120)
+    outcomes, _ = burst.wait_until_ended(records, fired, within_s=120)
 
     accepted = [one.answer.trigger_id for one in fired if one.answer.trigger_id]
     assert len(accepted) > ALERTS / 2
-    assert len(set(accepted)) == len(accepted) == endings.states.total()
-    assert (endings.faults, endings.unsettled) == ([], 0)
+    assert len(set(accepted)) == len(accepted) == outcomes.states.total()
+    assert (outcomes.violations, outcomes.in_progress) == ([], 0)
     for strategy in strategies:
         close_all(stack, strategy["strategy_id"])
 
 
-def test_who_works_off_queues_leaves_the_cores_to_who_answers(stack: Stack) -> None:
+def test_queue_workers_have_a_lower_priority_than_workers_that_answer_http(stack: Stack) -> None:
     strategy = stack.add_strategy("PRIORITY", followers=1)
     strategy.wait_until_all(strategy.fire(), "PROTECTED")
     workers = list(find_workers(stack.running.aws_pid))
@@ -65,14 +65,14 @@ def test_who_works_off_queues_leaves_the_cores_to_who_answers(stack: Stack) -> N
     assert priorities == {"StrategyWebhook": {first}, "TriggerFanout": {later}, "OrderExecutor": {later}}
 
 
-def test_what_a_function_logs_stands_with_the_request_that_it_is_of(stack: Stack) -> None:
+def test_log_lines_are_stored_with_their_request(stack: Stack) -> None:
     strategy = stack.add_strategy("LOGS", followers=1)
     answers = [stack.webhook(strategy.alert(stop=str(19600 + number))) for number in range(6)]
     logs = client("logs", stack.running.places)
     [group] = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
 
     def line_of(trigger_id: str) -> dict[str, Any] | None:
-        """Return the webhook's line about a trigger; others log in the same group."""
+        """Return the webhook's line about a trigger; other functions log in the same group."""
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, filterPattern=f'"{trigger_id}"')
         return next((event for event in pages.search("events[]") if "alert_accepted" in event["message"]), None)
 
@@ -85,22 +85,22 @@ def test_what_a_function_logs_stands_with_the_request_that_it_is_of(stack: Stack
     close_all(stack, strategy.strategy_id)
 
 
-def test_workers_killed_on_the_road_change_nothing_about_its_end(unlimited: Stack) -> None:
-    stack, ground = unlimited, Ground(unlimited.running)
+def test_killed_workers_do_not_change_the_end_of_an_alert(unlimited: Stack) -> None:
+    stack, runner = unlimited, Runner(unlimited.running)
     stack.paper("PUT", "latency", {"ms": 100})
     quiet = Run("quiet", stack.running.add_strategy("QUIET", "BTC/USDT", FOLLOWERS))
     killed = Run("killed", stack.running.add_strategy("KILLED", "BTC/USDT", FOLLOWERS))
-    ground.play(quiet, BUY)
+    runner.play(quiet, BUY)
 
     def kill_at_work(run: Run) -> None:
-        chase(ground, run)
-        ground.kill(run)
+        wait_for_requests(runner, run)
+        runner.kill(run)
 
-    ground.play(killed, BUY, kill_at_work)
+    runner.play(killed, BUY, kill_at_work)
 
     assert killed.killed["OrderExecutor"] >= 1
-    assert compare(ground, quiet, killed) == []
-    ground.measure(killed)
+    assert compare(runner, quiet, killed) == []
+    runner.measure(killed)
     assert killed.longest_naked_ms <= KILLED_BOUND_MS
     for run in (quiet, killed):
         close_all(stack, run.seeded["strategy_id"])

@@ -1,11 +1,11 @@
 """The deployed stack on this machine, in real time, under faults.
 
-kills.py      alerts while the stack's Lambda workers are killed, again and again, beside a strategy left in peace
-burst.py      alerts over fifty strategies, as many a second as it takes, and whether each has its end
-ground.py     strategies on their way through the same alerts
-firing.py     alerts sent as TradingView sends them
-workers.py    the workers of one stack, found and killed
-records.py    the stack's tables and queues, read from outside
-end_state.py  what a follower has come to, and how long it was without a stop
-table.py      figures in columns
+kills.py      kills the stack's Lambda workers during alerts, and compares the end with an undisturbed run
+burst.py      fires alerts at fifty strategies as fast as the webhook answers, and checks the end of each
+runs.py       plays the same alerts to strategies and measures their runs
+firing.py     sends alerts as TradingView does
+workers.py    finds and kills the workers of one stack
+records.py    reads the stack's tables and queues from outside
+end_state.py  a follower's end state, and its times without a stop
+table.py      prints figures in columns
 """

@@ -1,8 +1,8 @@
-"""Fires as many alerts a second as the machine takes over many strategies, and looks whether each has its end.
+"""Fires as many alerts a second at many strategies as the webhook answers, and checks that each one ends.
 
-Every strategy has one follower. The alerts differ, so that none is a repeat: sides alternate and prices vary. Senders
-are a fixed number, each with the next alert in hand when the last one is answered, and stop when the time is over. What
-is measured is warm: before, other strategies get the same, until that starts no further worker.
+Every strategy has one follower. The alerts differ, so that none is a repeat: sides alternate and prices vary. A fixed
+number of senders each send the next alert when the last one is answered, until the time is over. Before the measurement
+other strategies get the same alerts, until a round starts no further worker.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ from shared.trading.ids import execution_id
 STRATEGIES = int(os.environ.get("STRATEGIES", "") or "50")
 SECONDS = float(os.environ.get("SECONDS_LONG", "") or "20")
 SENDERS = int(os.environ.get("SENDERS", "") or "1")
-"""The next alert follows an answer at once; on two cores one sender at a time already fills them."""
+"""A sender sends its next alert as soon as one is answered: one sender already keeps two cores busy."""
 LIMITS = os.environ.get("LIMITS", "") == "1"
 """Whether the paper exchange counts request weight, as Binance does for one address."""
 
 P95_BOUND_MS = 300.0
-"""A tenth of what TradingView waits."""
+"""A tenth of the time that TradingView waits."""
 MOST_ALERTS = 20_000
 _WARM_STRATEGIES, _WARM_ROUND_S, _WARMING_S = 10, 5.0, 240.0
-_SETTLED_S = 900.0
+_ENDED_WITHIN_S = 900.0
 _POLL_S = 2.0
 _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """One alert: whose it was, and what was answered."""
+    """One alert: its strategy and the answer."""
 
     strategy: dict[str, Any]
     answer: AlertAnswer
 
 
 def alerts(strategies: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Yield strategies in turn, each with an alert that is not its last one again."""
+    """Yield strategies in turn, each with an alert that differs from its previous one."""
     for number in itertools.count():
         strategy = strategies[number % len(strategies)]
         turn = number // len(strategies)
@@ -80,7 +80,7 @@ def alerts(strategies: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any
 def fire(
     url: str, strategies: Sequence[dict[str, Any]], *, for_s: float, senders: int, at_most: int = MOST_ALERTS
 ) -> list[Fired]:
-    """Send alerts for so long, so many at a time, and return what was answered to each."""
+    """Send alerts for `for_s` seconds from `senders` threads, and return the answer to each."""
     following = itertools.islice(alerts(strategies), at_most)
     taking = threading.Lock()
     ends_at_s = time.monotonic() + for_s
@@ -102,16 +102,16 @@ def fire(
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
-    """What became of the accepted alerts."""
+class Outcomes:
+    """The outcomes of the accepted alerts."""
 
     states: Counter[str]
-    faults: list[str]
-    unsettled: int
+    violations: list[str]
+    in_progress: int
 
 
-def look(records: Records, fired: Sequence[Fired]) -> Endings:
-    """Return what the tables say of every alert that was answered with an id."""
+def read_outcomes(records: Records, fired: Sequence[Fired]) -> Outcomes:
+    """Return the recorded outcome of every alert that was answered with an id."""
     executions = {
         one.answer.trigger_id: execution_id(one.answer.trigger_id, one.strategy["followers"][0]["id"])
         for one in fired
@@ -119,38 +119,38 @@ def look(records: Records, fired: Sequence[Fired]) -> Endings:
     }
     triggers, found = records.triggers(list(executions)), records.executions(list(executions.values()))
     states: Counter[str] = Counter()
-    faults, unsettled = [], 0
+    violations, in_progress = [], 0
     for trigger_id, identity in executions.items():
         trigger, execution = triggers.get(trigger_id), found.get(identity)
         if trigger is None:
-            faults.append(f"trigger {trigger_id} was accepted and is not there")
+            violations.append(f"trigger {trigger_id} was accepted and is not stored")
         elif execution is None:
-            faults.append(f"trigger {trigger_id} has no execution")
+            violations.append(f"trigger {trigger_id} has no execution")
         elif "open_shard" in execution and execution["state"] != "PROTECTED":
-            unsettled += 1
-            states[f"{execution['state']}, under way"] += 1
+            in_progress += 1
+            states[f"{execution['state']}, in progress"] += 1
         else:
             reason = execution.get("reason") or execution.get("close_reason")
             states[" ".join(filter(None, (execution["state"], reason)))] += 1
             if not reason and execution["state"] != "PROTECTED":
-                faults.append(f"execution {identity} ended as {execution['state']} without a reason")
+                violations.append(f"execution {identity} ended as {execution['state']} without a reason")
             if trigger["active"] != ("open_shard" in execution):
-                faults.append(f"trigger {trigger_id} is not over with its execution, or before it")
-    return Endings(states, faults, unsettled)
+                violations.append(f"trigger {trigger_id} and its execution do not end together")
+    return Outcomes(states, violations, in_progress)
 
 
-def settle(records: Records, fired: Sequence[Fired], *, within_s: float) -> tuple[Endings, float]:
-    """Return what became of the alerts once all have settled, or the time is over, and how long that took."""
+def wait_until_ended(records: Records, fired: Sequence[Fired], *, within_s: float) -> tuple[Outcomes, float]:
+    """Return the outcomes once every alert has ended, or the time is over, and how long that took."""
     began = time.monotonic()
     while True:
-        endings, took_s = look(records, fired), time.monotonic() - began
-        if not (endings.unsettled or endings.faults) or took_s > within_s:
-            return endings, took_s
-        time.sleep(_POLL_S)  # asking costs the machine that is measured
+        outcomes, took_s = read_outcomes(records, fired), time.monotonic() - began
+        if not (outcomes.in_progress or outcomes.violations) or took_s > within_s:
+            return outcomes, took_s
+        time.sleep(_POLL_S)  # polling takes CPU from what is measured
 
 
 def main() -> int:
-    """Run it, print the table and the verdict; 0 when every claim held."""
+    """Run the burst and print a table and the verdict; return 0 if every claim held."""
     stack = LocalStack(Places(Ports.reserve_free()), followers=1, report=_say)
     try:
         _say(f"Burst: {SECONDS:.0f} s of alerts, {STRATEGIES} strategies of one follower, {SENDERS} senders\n")
@@ -158,16 +158,18 @@ def main() -> int:
         strategies = running.add_strategies("BURST", "BTC/USDT", 1, count=STRATEGIES)
         exchange = Exchange(running.places.exchange_url)
         exchange.control("POST", "/paper/settings", {"limits_enabled": LIMITS})
-        faults = _measure(running, strategies)
+        violations = _measure(running, strategies)
     except (NotReady, urllib.error.URLError) as error:
         print(f"burst: {error}", file=sys.stderr)
         return 1
     finally:
         stack.stop()
-    for line in faults[:_SHOWN]:
+    for line in violations[:_SHOWN]:
         _say(f"  {line}")
-    _say(f"\nburst: {len(faults)} claims did not hold" if faults else "\nburst: every accepted alert has its end")
-    return 1 if faults else 0
+    _say(
+        f"\nburst: {len(violations)} claims did not hold" if violations else "\nburst: every accepted alert has its end"
+    )
+    return 1 if violations else 0
 
 
 def _measure(running: Running, strategies: Sequence[dict[str, Any]]) -> list[str]:
@@ -176,7 +178,7 @@ def _measure(running: Running, strategies: Sequence[dict[str, Any]]) -> list[str
     began = time.monotonic()
     fired = fire(url, strategies, for_s=SECONDS, senders=SENDERS)
     took_s = time.monotonic() - began
-    endings, drained_s = settle(records, fired, within_s=_SETTLED_S)
+    outcomes, drained_s = wait_until_ended(records, fired, within_s=_ENDED_WITHIN_S)
     accepted = [one.answer for one in fired if one.answer.trigger_id]
     times = sorted(one.took_ms for one in accepted)
     p95_ms = percentile(times, 95)
@@ -187,15 +189,15 @@ def _measure(running: Running, strategies: Sequence[dict[str, Any]]) -> list[str
         ("alerts a second", f"{len(fired) / took_s:.1f}"),
         *((f"answer p{rank}, ms", f"{percentile(times, rank):.0f}") for rank in (50, 95, 99)),
         ("answer at most, ms", f"{max(times, default=0):.0f}"),
-        ("all settled after, s", f"{drained_s:.1f}"),
-        *((f"  {state}", str(number)) for state, number in endings.states.most_common()),
+        ("all ended after, s", f"{drained_s:.1f}"),
+        *((f"  {state}", str(number)) for state, number in outcomes.states.most_common()),
     ]
     _say("\n" + table(rows))
-    found = list(endings.faults)
-    if endings.unsettled:
-        found.append(f"{endings.unsettled} executions are still under way after {drained_s:.0f} s")
+    found = list(outcomes.violations)
+    if outcomes.in_progress:
+        found.append(f"{outcomes.in_progress} executions are still in progress after {drained_s:.0f} s")
     if p95_ms >= P95_BOUND_MS:
-        found.append(f"the webhook's p95 is {p95_ms:.0f} ms, {P95_BOUND_MS:.0f} at most")
+        found.append(f"the webhook's p95 is {p95_ms:.0f} ms, its bound {P95_BOUND_MS:.0f}")
     if len({one.trigger_id for one in accepted}) != len(accepted):
         found.append("two alerts were answered with one trigger")
     if refused := Counter(one.answer.status for one in fired if not one.answer.trigger_id):
@@ -206,12 +208,12 @@ def _measure(running: Running, strategies: Sequence[dict[str, Any]]) -> list[str
 
 
 def _warm(running: Running, url: str, records: Records, strategies: Sequence[dict[str, Any]]) -> int:
-    """Fire at strategies that are not measured until a round of that starts no further worker; return the rounds."""
+    """Fire at other strategies until a round starts no further worker; return the number of rounds."""
     ends_at_s, rounds = time.monotonic() + _WARMING_S, 0
     while True:
         before = set(find_workers(running.aws_pid))
         fired = fire(url, strategies, for_s=_WARM_ROUND_S, senders=SENDERS)
-        settle(records, fired, within_s=_WARMING_S)
+        wait_until_ended(records, fired, within_s=_WARMING_S)
         rounds += 1
         if set(find_workers(running.aws_pid)) <= before or time.monotonic() > ends_at_s:
             return rounds

@@ -1,4 +1,4 @@
-"""What a follower has come to, by the exchange's books and ours, and how long it was without a stop. Pure."""
+"""A follower's end state, by the exchange's books and ours, and its times without a stop. Pure."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ _OUTCOME = ("state", "reason", "side", "amount", "filled_amount", "entry_price",
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time, in milliseconds."""
+    """A span of time, in milliseconds."""
 
     begun_ms: float
     ended_ms: float
 
     @property
-    def took_ms(self) -> int:
-        """How long it was."""
+    def duration_ms(self) -> int:
+        """The span's length."""
         return round(self.ended_ms - self.begun_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class EndState:
-    """Everything about a follower at rest that must not depend on what befell its workers."""
+    """Everything about a follower at rest that must be the same after kills as without them."""
 
     executions: tuple[tuple[str, ...], ...]
-    """Of each trigger in turn: state, reason, sizes, prices, profit; one text `missing` where there is none."""
+    """For each trigger: state, reason, sizes, prices, profit; the one text `missing` without an execution."""
     position: Decimal
     stops: tuple[tuple[str, Decimal], ...]
-    """Side and trigger price of each stop that stands."""
+    """Side and trigger price of each open stop."""
     targets: tuple[tuple[str, Decimal, Decimal], ...]
-    """Side, price and amount of each take-profit that stands."""
+    """Side, price and amount of each open take-profit."""
     others: int
-    """Orders that stand and are neither."""
+    """The number of other open orders."""
     market_fills: tuple[tuple[str, Decimal], ...]
-    """Every market order that filled, in turn: an entry sent twice, or a position closed that should not be, shows."""
+    """Every filled market order by time, which shows an entry sent twice and a position closed by mistake."""
     balance: Decimal
 
     def differences(self, other: EndState) -> list[str]:
@@ -47,8 +47,8 @@ class EndState:
         pairs = ((one.name, getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
         return [f"{name}: {ours} instead of {theirs}" for name, theirs, ours in pairs if ours != theirs]
 
-    def faults(self) -> list[str]:
-        """Return what must not be in anybody's end state, whatever the other run came to."""
+    def violations(self) -> list[str]:
+        """Return what no end state may have, whatever the other run's is."""
         found = []
         if self.position and len(self.stops) != 1:
             found.append(f"{len(self.stops)} stops at a position of {self.position}")
@@ -57,22 +57,22 @@ class EndState:
         if not self.position and (self.stops or self.targets):
             found.append("orders on a flat account")
         if self.others:
-            found.append(f"{self.others} orders that nobody meant")
+            found.append(f"{self.others} unexpected orders")
         return found
 
 
 def end_state(book: Mapping[str, Any], executions: Sequence[Mapping[str, Any] | None]) -> EndState:
     """Return a follower's end state from its account's books and its executions, one for each trigger."""
-    standing = book["openOrders"]
-    stops = [order for order in standing if order.get("orderType") == "STOP_MARKET"]
-    targets = [order for order in standing if order.get("type") == "LIMIT"]
+    open_orders = book["openOrders"]
+    stops = [order for order in open_orders if order.get("orderType") == "STOP_MARKET"]
+    targets = [order for order in open_orders if order.get("type") == "LIMIT"]
     filled = [order for order in book["orders"] if order.get("type") == "MARKET" and Decimal(order["executedQty"])]
     return EndState(
         executions=tuple(_outcome(one) for one in executions),
         position=sum((Decimal(one["amount"]) for one in book["positions"]), Decimal(0)),
         stops=tuple(sorted((one["side"], Decimal(one["triggerPrice"])) for one in stops)),
         targets=tuple(sorted((one["side"], Decimal(one["price"]), Decimal(one["origQty"])) for one in targets)),
-        others=len(standing) - len(stops) - len(targets),
+        others=len(open_orders) - len(stops) - len(targets),
         market_fills=tuple(
             (one["side"], Decimal(one["executedQty"])) for one in sorted(filled, key=lambda order: order["time"])
         ),
@@ -93,30 +93,30 @@ def _text(value: Any) -> str:
 
 
 def naked_times(book: Mapping[str, Any], *, now_ms: float) -> list[Span]:
-    """Return when the account held a position without a stop, by the exchange's own books."""
+    """Return the times at which the account held a position without a stop, by the exchange's own books."""
     stops = [order for order in book["orders"] if order.get("orderType") == "STOP_MARKET"]
     return [gap for held in _held(book["trades"], now_ms) for gap in _gaps(held, stops, now_ms=now_ms)]
 
 
-def between(span: Span, moments_ms: Sequence[float]) -> list[Span]:
-    """Return the parts into which the moments within it cut a span; itself where there are none."""
+def split_at(span: Span, moments_ms: Sequence[float]) -> list[Span]:
+    """Return the parts of a span between the moments that lie within it."""
     cuts = [span.begun_ms, *sorted(one for one in moments_ms if span.begun_ms < one < span.ended_ms), span.ended_ms]
     return [Span(begun_ms, ended_ms) for begun_ms, ended_ms in pairwise(cuts)]
 
 
 def has_stop(book: Mapping[str, Any], *, since_ms: float) -> bool:
-    """Tell whether a stop was placed in that time, standing or not."""
+    """Return whether a stop was placed since then, open or not."""
     return any(one.get("orderType") == "STOP_MARKET" and one["createTime"] >= since_ms for one in book["orders"])
 
 
 def is_naked(book: Mapping[str, Any]) -> bool:
-    """Tell whether the account holds a position and no stop stands at this moment."""
+    """Return whether the account holds a position and has no open stop."""
     return bool(book["positions"]) and not any(one.get("orderType") == "STOP_MARKET" for one in book["openOrders"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """One position's time, in milliseconds, and the side of the orders that end it."""
+    """How long a position was held, in milliseconds, and the side of the orders that close it."""
 
     begun_ms: float
     ended_ms: float
@@ -124,7 +124,7 @@ class _Held:
 
 
 def _held(trades: Sequence[Mapping[str, Any]], now_ms: float) -> Iterator[_Held]:
-    """Yield the positions that the fills add up to, one symbol's."""
+    """Yield the positions that result from one symbol's fills."""
     amount, begun_ms = Decimal(0), 0.0
     for trade in sorted(trades, key=lambda one: (one["time"], one["id"])):
         before = amount
@@ -142,7 +142,7 @@ def _closing_side(amount: Decimal) -> str:
 
 
 def _gaps(held: _Held, stops: Sequence[Mapping[str, Any]], *, now_ms: float) -> Iterator[Span]:
-    """Yield the times of a position that no stop of its side covers."""
+    """Yield the times at which no stop protected a position."""
     standing = sorted(
         (stop["createTime"], stop["updateTime"] if stop["algoStatus"] in _ENDED else now_ms)
         for stop in stops

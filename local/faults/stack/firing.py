@@ -17,16 +17,16 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, slots=True)
 class AlertAnswer:
-    """What the webhook answered to one alert."""
+    """The webhook's answer to one alert."""
 
     status: int
-    """0 when the connection broke."""
+    """0 if the connection broke."""
     trigger_id: str | None
     took_ms: float
 
 
 def post_alert(url: str, body: Mapping[str, Any]) -> AlertAnswer:
-    """Send one alert and return the answer, whatever it is."""
+    """Send one alert and return the answer, errors included."""
     request = urllib.request.Request(  # noqa: S310 - our own stack
         url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )

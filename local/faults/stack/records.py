@@ -1,4 +1,4 @@
-"""What the deployed stack's own tables and queues say, read from outside with an operator's eyes. Changes nothing."""
+"""Reads the deployed stack's tables and queues from outside, as an operator does. Changes nothing."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ class Records:
         self._queues: list[str] = self._sqs.list_queues(QueueNamePrefix=f"{STACK_NAME}-").get("QueueUrls", [])
 
     def executions(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return those of the executions that there are, by id, read consistently."""
+        """Return the existing executions by id, read consistently."""
         return {one["id"]: one for one in self._get_many("executions", [{"id": {"S": one}} for one in ids])}
 
     def triggers(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return those of the triggers that there are, by id."""
+        """Return the existing triggers by id."""
         return {one["id"]: one for one in self._get_many("triggers", [{"id": {"S": one}} for one in ids])}
 
     def active_count(self, trigger_id: str) -> int:
-        """Return how many of a trigger's executions are counted as active."""
+        """Return the recorded number of a trigger's active executions."""
         return sum(int(shard["active"]) for shard in self._query("trigger_counts", "trigger_id", trigger_id))
 
     def workers_of(self, execution_id: str) -> set[str]:
-        """Return the workers that moved an execution."""
+        """Return the workers that changed an execution."""
         events = self._query("execution_events", "execution_id", execution_id)
         return {event["worker"] for event in events if event.get("worker")}
 
     def dead_letters(self) -> int:
-        """Return how many messages have been given up."""
-        return sum(self._waiting(url) for url in self._queues if "dead-letters" in url)
+        """Return the number of dead letters."""
+        return sum(self._count(url) for url in self._queues if "dead-letters" in url)
 
     def messages(self) -> int:
-        """Return how many messages wait, are in somebody's hands or are delayed."""
-        return sum(self._waiting(url) for url in self._queues if "dead-letters" not in url)
+        """Return how many messages wait, are in flight or are delayed."""
+        return sum(self._count(url) for url in self._queues if "dead-letters" not in url)
 
-    def _waiting(self, url: str) -> int:
+    def _count(self, url: str) -> int:
         found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
         return sum(int(found.get(name, 0)) for name in _COUNTS)
 

@@ -1,4 +1,4 @@
-"""The Lambda workers of one local stack, as processes: found below its embedded AWS, and killed. Starts none."""
+"""Finds and kills the Lambda workers of one local stack: the processes below its embedded AWS. Starts none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
-# MiniStack unpacks each worker into a directory that is named for its function.
+# MiniStack unpacks each worker into a directory named after its function.
 _WORKER = re.compile(r"ministack-lambda-([A-Za-z0-9_-]+?)-[a-z0-9_]+/")
 
 
@@ -19,10 +19,10 @@ def kill_workers(aws_pid: int, *, stack_name: str) -> Counter[str]:
     """Kill (SIGKILL) every worker process below this embedded AWS, and no other; return how many of each function."""
     killed: Counter[str] = Counter()
     for pid, function in find_workers(aws_pid):
-        # Between the look and the signal it may have ended by itself.
+        # It may have ended by itself since it was found.
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-            killed[_plain_name(function, stack_name)] += 1
+            killed[_short_name(function, stack_name)] += 1
     return killed
 
 
@@ -63,6 +63,6 @@ def _command_line(pid: int) -> str:
     return ""
 
 
-def _plain_name(function: str, stack_name: str) -> str:
-    """`lockstep-OrderExecutor-1A2B3C` is shown as `OrderExecutor`."""
+def _short_name(function: str, stack_name: str) -> str:
+    # lockstep-OrderExecutor-1A2B3C → OrderExecutor
     return function.removeprefix(f"{stack_name}-").split("-")[0]

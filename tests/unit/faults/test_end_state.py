@@ -1,4 +1,4 @@
-"""How long an account was naked, and what differs between two ends, told from books written by hand."""
+"""Times without a stop and differences between end states, from books written by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.stack.end_state import Span, between, end_state, is_naked, naked_times
+from local.faults.stack.end_state import Span, end_state, is_naked, naked_times, split_at
 
 
 def fill(at_ms: int, side: str, qty: str, number: int = 0) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def stop(side: str, created_ms: int, ended_ms: int | None = None) -> dict[str, A
 
 def naked_ms(trades: list[dict[str, Any]], *orders: dict[str, Any], now_ms: int = 10_000) -> int:
     spans = naked_times({"trades": trades, "orders": list(orders)}, now_ms=now_ms)
-    return max((span.took_ms for span in spans), default=0)
+    return max((span.duration_ms for span in spans), default=0)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_naked_is_every_moment_with_a_position_and_no_stop_of_its_side(
     assert naked_ms(trades, *orders) == expected
 
 
-def test_every_gap_between_stops_is_told() -> None:
+def test_every_gap_between_stops_is_found() -> None:
     orders = [stop("SELL", 1100, 3000), stop("SELL", 3700, 4000), stop("SELL", 3900, 5000)]
     book = {"trades": [fill(1000, "BUY", "1"), fill(6000, "SELL", "1")], "orders": orders}
     assert naked_times(book, now_ms=10_000) == [Span(1000, 1100), Span(3000, 3700), Span(5000, 6000)]
 
 
-def test_a_time_without_a_stop_is_cut_where_somebody_was_killed() -> None:
+def test_a_time_without_a_stop_is_split_at_the_kills() -> None:
     span = Span(1000, 9000)
-    assert between(span, []) == [span]
-    assert between(span, [500, 9500, 4000, 2000]) == [Span(1000, 2000), Span(2000, 4000), Span(4000, 9000)]
+    assert split_at(span, []) == [span]
+    assert split_at(span, [500, 9500, 4000, 2000]) == [Span(1000, 2000), Span(2000, 4000), Span(4000, 9000)]
 
 
 def book(*, position: str = "0.5", stops: int = 1, targets: tuple[str, ...] = ("0.2", "0.3")) -> dict[str, Any]:
@@ -92,10 +92,10 @@ def execution(**changes: Any) -> dict[str, Any]:
 def test_equal_followers_have_no_difference_however_their_numbers_are_written() -> None:
     ours = end_state(book(), [execution()])
     assert ours.differences(end_state(book(), [execution(amount=Decimal("0.5"))])) == []
-    assert ours.faults() == []
+    assert ours.violations() == []
 
 
-def test_every_way_not_to_be_the_same_is_named() -> None:
+def test_every_difference_is_named() -> None:
     theirs = end_state(book(), [execution()])
     twice = book()
     twice["orders"].append({"type": "MARKET", "side": "BUY", "executedQty": "0.5", "time": 950})
@@ -118,11 +118,11 @@ def test_every_way_not_to_be_the_same_is_named() -> None:
         (book(stops=2), "2 stops"),
         (book(targets=("0.2",)), "do not sum"),
         (book(position="0"), "flat account"),
-        (book() | {"openOrders": [*book()["openOrders"], {"type": "STOP"}]}, "nobody meant"),
+        (book() | {"openOrders": [*book()["openOrders"], {"type": "STOP"}]}, "unexpected orders"),
     ],
 )
-def test_what_must_not_be_is_a_fault_in_any_run(books: dict[str, Any], fault: str) -> None:
-    (found,) = end_state(books, [execution()]).faults()
+def test_violation_is_found_without_another_run(books: dict[str, Any], fault: str) -> None:
+    (found,) = end_state(books, [execution()]).violations()
     assert fault in found
 
 
