@@ -33,7 +33,7 @@ def compare(context: EntryContext, view: AccountView, *, checked_at: datetime) -
     if key is None:
         return None
     verdict = judge_view(view)
-    if known is not None and known.counts_for(key, now=utc_now()) and known.reasons == list(verdict.reasons):
+    if known is not None and known.is_valid_for(key, now=utc_now()) and known.reasons == list(verdict.reasons):
         return None
     return Finding(key=key, verdict=verdict, view=view, checked_at=checked_at)
 

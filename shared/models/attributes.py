@@ -1,4 +1,4 @@
-"""How values rest in DynamoDB: exact decimals, integers, UTC times as sortable text, enums by their value."""
+"""Attribute types for DynamoDB: exact decimals, integers, UTC times as sortable text, enums by their value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class DecimalAttribute(Attribute[Decimal]):
-    """An exact decimal number; PynamoDB's own number attribute would make a float of it."""
+    """An exact decimal number; PynamoDB's own number attribute would convert it to a float."""
 
     attr_type = NUMBER
 
@@ -69,7 +69,7 @@ class EnumAttribute(Attribute[E]):
         self._enum = enum
 
     def serialize(self, value: E) -> str:
-        """Return the member's value; raise ValueError for a value that is none of the members'."""
+        """Return the member's value; raise ValueError if there is no such member."""
         return self._enum(value).value
 
     def deserialize(self, value: str) -> E:
@@ -79,7 +79,7 @@ class EnumAttribute(Attribute[E]):
 
 def decimal_list(**kwargs: Any) -> ListAttribute[Decimal]:
     """Return an attribute that holds a list of exact decimals."""
-    # PynamoDB's annotation asks for the element's Python type here; its code wants the attribute's class.
+    # PynamoDB's annotation expects the element's Python type here, its code the attribute's class.
     return ListAttribute(of=DecimalAttribute, **kwargs)  # type: ignore[arg-type]
 
 

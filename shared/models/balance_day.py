@@ -1,4 +1,4 @@
-"""Table `balance_days`: the balance history, one record per exchange key and UTC day (the last one wins)."""
+"""Table `balance_days`: the balance history, one record per exchange key and UTC day; the last write wins."""
 
 from __future__ import annotations
 

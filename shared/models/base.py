@@ -1,4 +1,4 @@
-"""What every table shares: its name, its connection, its transactions, its schema version. Holds no table itself."""
+"""The base of all tables: name, connection, conditional writes, transactions, schema version. Holds no table itself."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 LISTED = "ALL"
-"""Partition of the listing index of small and slow-growing tables: every record is in it, ordered by creation."""
+"""The only partition of the listing index of small tables: all records, ordered by creation."""
 
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound="Table")
 
 _MAX_ATTEMPTS = 8
 _CONDITION_FAILED = {"ConditionalCheckFailed", "ConditionalCheckFailedException"}
-# A conflict is another writer's transaction on the same record at the same time; neither botocore nor PynamoDB retries
-# it. The rest is throttling inside a transaction, which comes as a cancellation reason too.
+# A conflict is a concurrent transaction on the same record; neither botocore nor PynamoDB retries it. The other codes
+# are throttling inside a transaction, which is reported as a cancellation reason too.
 _RETRYABLE = {
     "TransactionConflict",
     "TransactionConflictException",
@@ -74,7 +74,7 @@ def created_key(created_at: str, record_id: str) -> str:
 
 
 def epoch_after(moment: datetime, delay: timedelta) -> int:
-    """Return the Unix time in seconds for a TTL attribute; expiry is also compared in conditions, TTL only tidies."""
+    """Return the Unix time in seconds for a TTL attribute. TTL deletes late, so conditions check the expiry too."""
     return int((moment.astimezone(UTC) + delay).timestamp())
 
 
@@ -87,9 +87,10 @@ def in_chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 @cache
 def connection() -> Connection:
-    """Return the one connection of this process: every table shares its client and its pool of sockets.
+    """Return the process's connection, whose client and pool of sockets all tables share.
 
-    A client per table would load botocore's model of DynamoDB once per table: 1.4 s for fifteen tables, not 0.16 s.
+    A client per table would load botocore's model of DynamoDB once per table: 1.4 s instead of 0.16 s for fifteen
+    tables.
     """
     return Connection(
         region=settings().aws_region,
@@ -100,11 +101,11 @@ def connection() -> Connection:
     )
 
 
-_joining = threading.Lock()
+_connection_lock = threading.Lock()
 
 
 def connect() -> None:
-    """Make the process's DynamoDB client now rather than with the first request."""
+    """Create the process's DynamoDB client now rather than with the first request."""
     _ = connection().client
 
 
@@ -115,9 +116,9 @@ class Table(Model):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        # Threads that use a table for the first time at once must not each join it: the second would fail, and what
-        # it leaves behind would fail every later use in this process.
-        with _joining:
+        # Two threads that use a table for the first time must not both add it to the connection: the second would fail,
+        # and so would every later use of the table in this process.
+        with _connection_lock:
             found = super()._get_connection()
             if found.connection is not connection():
                 meta = found.get_meta_table()
@@ -186,9 +187,9 @@ def conditional_write(*, otherwise: Exception | None = None) -> Iterator[Conditi
 
 
 def transact(build: Callable[[TransactWrite], None]) -> None:
-    """Write all or nothing; `build` adds the operations. Conflicts and throttling are retried.
+    """Write all operations that `build` adds, or none; retry conflicts and throttling.
 
-    Raise RecordChanged when a condition did not hold: nothing was written then.
+    Raise RecordChanged if a condition failed; nothing was written then.
     """
     for attempt in range(1, _MAX_ATTEMPTS + 1):
         try:
@@ -206,22 +207,22 @@ def transact(build: Callable[[TransactWrite], None]) -> None:
 
 
 def _code(error: PynamoDBException) -> str | None:
-    """Return DynamoDB's code of a failure; None when the request failed on its way there or back."""
-    # PynamoDB looks for a response in whatever the cause is; a lost connection's is None.
+    """Return DynamoDB's error code, or None if the request or its response was lost."""
+    # PynamoDB expects a response in every cause; a lost connection has none.
     return error.cause_response_code if isinstance(error.cause, ClientError) else None
 
 
 def _reasons(error: TransactWriteError | TransactGetError) -> set[str]:
-    """Return why a transaction was cancelled; nothing when it was not DynamoDB that cancelled it."""
+    """Return the reasons of a cancelled transaction; none if DynamoDB did not cancel it."""
     if not isinstance(error.cause, ClientError):
         return set()
     return {reason.code for reason in error.cancellation_reasons if reason is not None}
 
 
 def read_together(*keys: tuple[type[Table], Any, Any]) -> list[Any]:
-    """Return the records with these keys (model, hash key, range key or None) as of one moment; None where none is.
+    """Return the records with these keys (model, hash key, range key or None) as of one moment, or None for each.
 
-    One request, consistent across tables. A record that is being written at that moment is waited for.
+    One request, consistent across tables. It is retried while one of the records is being written.
     """
     for attempt in range(1, _MAX_ATTEMPTS + 1):
         try:

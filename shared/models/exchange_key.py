@@ -1,4 +1,4 @@
-"""Table `exchange_keys`: users' API keys at exchanges, the secret encrypted by KMS. Holds no plain secret."""
+"""Table `exchange_keys`: users' API keys at exchanges, with secrets encrypted by KMS. Holds no plain secret."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.models.attributes import EnumAttribute, TimeAttribute
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name
 
 LISTED_SHARDS = 96
-"""Partitions of the listing index, one for each quarter of an hour of the day: its keys are inspected then."""
+"""Partitions of the listing index: one for each quarter of an hour, in which its keys are inspected."""
 
 
 def listed_shard_of(key_id: str) -> str:
-    """Return the partition of the listing index that an active key lies in."""
+    """Return an active key's partition of the listing index."""
     return _listed_shard(zlib.crc32(key_id.encode()) % LISTED_SHARDS)
 
 
@@ -27,7 +27,7 @@ def _listed_shard(number: int) -> str:
 
 
 class TradeType(StrEnum):
-    """What a key trades (documented values)."""
+    """The market that a key trades (documented values)."""
 
     SPOT = "SPOT"
     FUTURES = "FUTURES"
@@ -41,7 +41,7 @@ class StrategyType(StrEnum):
 
 
 class ApiKeyStatus(StrEnum):
-    """How the last access with the key ended (documented values)."""
+    """The outcome of the last access with the key (documented values)."""
 
     AUTHORIZED = "AUTHORIZED"
     UNAUTHORIZED = "UNAUTHORIZED"
@@ -60,7 +60,7 @@ class KeysByUser(GlobalSecondaryIndex["ExchangeKey"]):
 
 
 class ListedKeys(GlobalSecondaryIndex["ExchangeKey"]):
-    """Sparse: every active key, in shards. Eventually consistent: read the record itself again before acting."""
+    """Sparse: every active key, in shards. Eventually consistent: read the record before acting on it."""
 
     class Meta:
         index_name = "listed"
@@ -83,18 +83,18 @@ class ExchangeKey(Table):
     trade_type = EnumAttribute(TradeType)
     strategy_type = EnumAttribute(StrategyType)
     active = BooleanAttribute(default=True)
-    """Written by `save` with the whole record, else by `activation` only: the listing index follows it."""
+    """Change it by `activation` or by `save` of the whole record, which both maintain the listing index."""
     listed_shard = UnicodeAttribute(null=True)
-    """There while the key is active; never set by hand."""
+    """Present while the key is active; set by `serialize` and `activation` only."""
     deactivated_by_refusal = BooleanAttribute(default=False)
-    """True when the exchange's refusal cleared `active`; a later success sets it again."""
+    """True if a refusal of the exchange cleared `active`; a later success sets `active` again."""
     name = UnicodeAttribute(default="")
     api_key = UnicodeAttribute()
     secret_ciphertext = BinaryAttribute(legacy_encoding=False)
     """KMS ciphertext of the secret; its encryption context is the key's id."""
     api_key_status = EnumAttribute(ApiKeyStatus, default=ApiKeyStatus.AUTHORIZED)
     egress_lane = UnicodeAttribute(default="lane-1")
-    """The address that the key's requests leave from; its request weight is shared by all keys of the lane."""
+    """The lane of the key's requests; all keys of a lane share its address and its request weight."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
@@ -103,26 +103,26 @@ class ExchangeKey(Table):
 
     @property
     def trades_automatically(self) -> bool:
-        """Tell whether the order executor may ever trade with it."""
+        """Whether the order executor may trade with the key."""
         return self.trade_type is TradeType.FUTURES and self.strategy_type is StrategyType.AUTOMATED
 
     def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
-        """Return the record as DynamoDB takes it. Every write of a whole record comes through here."""
+        """Return the record in DynamoDB's format. Every write of a whole record uses this."""
         self.listed_shard = listed_shard_of(self.id) if self.active else None
         return super().serialize(null_check)
 
     def activation(self, *, active: bool) -> list[Action]:
-        """Return what an update must do to switch the key on or off."""
+        """Return the update actions that switch the key on or off."""
         shard = ExchangeKey.listed_shard
         return [ExchangeKey.active.set(active), shard.set(listed_shard_of(self.id)) if active else shard.remove()]
 
     @classmethod
     def list_shard(cls, number: int) -> Iterator[ExchangeKey]:
-        """Yield the active keys of one shard: id, types and lane, nothing else of the record."""
+        """Yield the active keys of one shard, with id, types and lane only."""
         yield from cls.listed.query(_listed_shard(number))
 
     @classmethod
     def list_active(cls) -> Iterator[ExchangeKey]:
-        """Yield every active key, of any type: id, types and lane, nothing else of the record."""
+        """Yield every active key, of any type, with id, types and lane only."""
         for number in range(LISTED_SHARDS):
             yield from cls.list_shard(number)

@@ -1,4 +1,4 @@
-"""Table `executions`: one trigger on one follower, from queued to its end: what we meant and what we did."""
+"""Table `executions`: one trigger on one follower, from queued to its end, with the plan and the result."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ OPEN_SHARDS = 16
 
 
 def open_shard(number: int) -> str:
-    """Return a partition of the open index by its number, 0 to OPEN_SHARDS - 1."""
+    """Return the partition of the open index with this number, 0 to OPEN_SHARDS - 1."""
     return f"open#{number}"
 
 
 def open_shard_of(execution_id: str) -> str:
-    """Return the partition of the open index that an active execution lies in."""
+    """Return an active execution's partition of the open index."""
     return open_shard(zlib.crc32(execution_id.encode()) % OPEN_SHARDS)
 
 
 def trigger_part(trigger_id: str, execution_id: str) -> str:
-    """Return the partition of the by-trigger index: sharded, so that 10,000 followers do not write to one."""
+    """Return the partition of the by-trigger index; it is sharded, since a trigger may have 10,000 executions."""
     return f"{trigger_id}#{shard_of(execution_id)}"
 
 
 def trigger_parts(trigger_id: str) -> list[str]:
-    """Return every partition that a trigger's executions lie in."""
+    """Return all partitions of a trigger's executions."""
     return [f"{trigger_id}#{shard}" for shard in range(SHARDS)]
 
 
@@ -86,7 +86,7 @@ class ExecutionsByFollower(GlobalSecondaryIndex["Execution"]):
 
 
 class OpenExecutions(GlobalSecondaryIndex["Execution"]):
-    """Sparse: active executions by the time at which the watcher must look at them. Re-read before acting."""
+    """Sparse: active executions by the time when they are due. Read the record again before acting."""
 
     class Meta:
         index_name = "open"
@@ -120,10 +120,10 @@ class ExecutionChanges(TypedDict, total=False):
 
 
 class Execution(Table):
-    """One follower's answer to one trigger: a position with its stop, or the reason why there is none.
+    """One trigger on one follower: a position with its stop, or the reason why there is none.
 
-    `revision` rises with every change and every change is conditional on it: of two workers that read the same record
-    only one can act on it.
+    `revision` rises with each change, and each change is conditional on it: of two workers that read the same record,
+    only one can change it.
     """
 
     class Meta:
@@ -140,7 +140,7 @@ class Execution(Table):
     state_times: JSONAttribute = JSONAttribute(default=dict)
     """State → when it was first reached (ISO text)."""
 
-    # Who and what: a snapshot, so that a later change of key, profile or plan rewrites no history.
+    # A snapshot, so that a later change of key, profile or plan does not change history.
     trigger_id = UnicodeAttribute()
     trigger_part = UnicodeAttribute()
     seq = IntegerAttribute()
@@ -149,7 +149,7 @@ class Execution(Table):
     strategy_name = UnicodeAttribute(default="")
     follower_id = UnicodeAttribute()
     follower_key = UnicodeAttribute()
-    """The follower's `created_key`: with the strategy's id the key of its record."""
+    """The follower's `created_key`: its range key, beside the strategy's id."""
     user_id = UnicodeAttribute()
     api_key_id = UnicodeAttribute()
     key_name = UnicodeAttribute(default="")
@@ -161,7 +161,7 @@ class Execution(Table):
     subscription_id = UnicodeAttribute(null=True)
     max_balance_usd = IntegerAttribute(null=True)
 
-    # What the trigger asked for.
+    # The trigger's signal.
     side = EnumAttribute(Side)
     order_price = DecimalAttribute()
     stop = DecimalAttribute()
@@ -172,7 +172,7 @@ class Execution(Table):
     fired_at = TimeAttribute(null=True)
     received_at = TimeAttribute()
 
-    # What was sized and what came of it. Amounts in the base asset, prices and money in the quote asset.
+    # Sizing and result. Amounts in the base asset, prices and money in the quote asset.
     equity = DecimalAttribute(null=True)
     amount = DecimalAttribute(null=True)
     caps = text_list(default=list)
@@ -180,25 +180,25 @@ class Execution(Table):
     filled_amount = DecimalAttribute(null=True)
     entry_price = DecimalAttribute(null=True)
     entry_filled_at = TimeAttribute(null=True)
-    """When we learned of the fill: from here the time without a stop counts."""
+    """When we learned of the fill; the time without a stop starts here."""
     protected_at = TimeAttribute(null=True)
     naked_ms = IntegerAttribute(null=True)
     """Milliseconds without a stop, measured."""
     seen_amount = DecimalAttribute(null=True)
-    """The venue's position when the fills were last asked what is left of ours; while it stays so, nothing happened."""
+    """The venue's position when our amount was last calculated from fills; while it is unchanged, so is ours."""
     dust_left = BooleanAttribute(null=True)
     """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
-    """When the venue first read flat while the fills did not show the end yet."""
+    """When the venue's position was first flat although the fills did not show the end yet."""
     exit_price = DecimalAttribute(null=True)
     fee = DecimalAttribute(null=True)
-    """All fees, those that were paid in another asset at its price when the position was booked."""
+    """All fees; those in another asset are converted at its price at booking time."""
     funding = DecimalAttribute(null=True)
-    """What was received for holding the position; negative when it was paid."""
+    """Received while the position was held; negative when paid."""
     profit = DecimalAttribute(null=True)
     """Realised profit after fees, funding included."""
     profit_pct = DecimalAttribute(null=True)
-    """Net profit in percent of what the entry cost."""
+    """Net profit in percent of the entry's cost."""
     close_reason = UnicodeAttribute(null=True)
 
     # The watcher's sparse index; both are removed when the execution ends.
@@ -217,7 +217,7 @@ class Execution(Table):
 
     @property
     def active(self) -> bool:
-        """True until the execution has ended."""
+        """Whether the execution has not ended."""
         return is_active(self.state)
 
     @property
@@ -231,7 +231,7 @@ class Execution(Table):
         return OrderMessage(command=command, execution_id=self.id, api_key_id=self.api_key_id, symbol=self.symbol)
 
     def signal(self) -> Signal:
-        """Return what the trigger asked for, as the trading core reads it."""
+        """Return the trigger's signal, for the trading core."""
         return Signal(
             side=self.side,
             order_price=self.order_price,
@@ -252,7 +252,7 @@ class Execution(Table):
         also: Callable[[TransactWrite], None] | None = None,
         **values: Unpack[ExecutionChanges],
     ) -> None:
-        """Change the record if nobody else has since it was read; raise RecordChanged otherwise.
+        """Change the record, or raise RecordChanged if another writer has changed it since it was read.
 
         A `detail` without a `reason` goes into the event only: it tells of something that was got over.
         `state` must be reachable from the present one (ValueError otherwise). An end clears the open index and lowers

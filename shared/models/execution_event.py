@@ -1,4 +1,4 @@
-"""Table `execution_events`: what happened to an execution, append-only. The audit trail; nothing decides by it."""
+"""Table `execution_events`: the changes of an execution, append-only. An audit trail that no decision depends on."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class ExecutionEvent(Table):
 
     execution_id = UnicodeAttribute(hash_key=True)
     revision = IntegerAttribute(range_key=True)
-    """The execution's revision after the change: one event for each."""
+    """The execution's revision after the change."""
     at = TimeAttribute()
     state = UnicodeAttribute()
     reason = UnicodeAttribute(null=True)
     detail = UnicodeAttribute(null=True)
     worker = UnicodeAttribute(null=True)
-    """The request id of the worker that did it."""
+    """The request id of the worker that made the change."""

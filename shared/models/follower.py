@@ -1,4 +1,4 @@
-"""Table `followers`: who follows which strategy with which key. Keyed so that a fan-out reads it consistently."""
+"""Table `followers`: which exchange key follows which strategy. Its key lets a fan-out read it consistently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, 
 
 
 class FollowersById(GlobalSecondaryIndex["Follower"]):
-    """A follower by its id alone. Eventually consistent: read the record itself again."""
+    """A follower by its id alone. Eventually consistent: read the record before acting on it."""
 
     class Meta:
         index_name = "by_id"
@@ -19,7 +19,7 @@ class FollowersById(GlobalSecondaryIndex["Follower"]):
 
 
 class FollowersByKey(GlobalSecondaryIndex["Follower"]):
-    """What an exchange key follows, by symbol."""
+    """The followers of an exchange key, by symbol."""
 
     class Meta:
         index_name = "by_key"
@@ -30,9 +30,9 @@ class FollowersByKey(GlobalSecondaryIndex["Follower"]):
 
 
 class Follower(Table):
-    """One exchange key following one strategy with one risk profile.
+    """One exchange key that follows one strategy with one risk profile.
 
-    Whether it may trade is derived from its user, key and plan when a trade is due, never copied here.
+    Whether it may trade is derived from its user, key and plan before each entry, never stored here.
     """
 
     class Meta:
@@ -48,7 +48,7 @@ class Follower(Table):
     risk_profile_id = UnicodeAttribute()
     active = BooleanAttribute(default=True)
     closed_seq = IntegerAttribute(null=True)
-    """The strategy's `last_seq` when an admin last closed this follower: what is not newer opens nothing."""
+    """The strategy's `last_seq` when an admin last closed this follower: triggers up to it open nothing."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

@@ -1,4 +1,4 @@
-"""Table `follower_performance`: what each follower has won or lost so far."""
+"""Table `follower_performance`: the total result of each follower."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.models.base import Table, table_name
 
 
 class FollowerPerformance(Table):
-    """Running totals, added to in the transaction that books an execution, so that each counts once."""
+    """Running totals, updated in the transaction that books an execution, so that each execution counts once."""
 
     class Meta:
         table_name = table_name("follower_performance")

@@ -1,4 +1,4 @@
-"""Table `idempotency_keys`: answers already given, so that a repeat gets the same one and does nothing."""
+"""Table `idempotency_keys`: responses of past requests, returned to repeats, which change nothing."""
 
 from __future__ import annotations
 
@@ -11,38 +11,44 @@ from pynamodb.transactions import TransactWrite
 from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import Table, epoch_after, table_name
 
-KEPT = timedelta(hours=24)
-"""How long an answer stands for its key."""
+RETENTION = timedelta(hours=24)
+"""How long a key keeps its response."""
 
 
 class IdempotencyKey(Table):
-    """One request that was carried out. It counts until `expires_at`, compared in conditions; TTL only tidies."""
+    """One executed request, valid until `expires_at`. TTL deletes late, so conditions check the expiry too."""
 
     class Meta:
         table_name = table_name("idempotency_keys")
 
     key = UnicodeAttribute(hash_key=True)
     fingerprint = UnicodeAttribute()
-    """SHA-256 of the request's content: another content under the same key is a fault."""
+    """SHA-256 of the request's content: the same key with another content is an error."""
     response = UnicodeAttribute()
-    """What was answered, as JSON text."""
+    """The response, as JSON text."""
     created_at = TimeAttribute()
     expires_at = IntegerAttribute()
     """Unix seconds (the table's TTL attribute)."""
 
     @classmethod
     def find_valid(cls, key: str, *, at: datetime) -> IdempotencyKey | None:
-        """Return the answer that stands for a key at a time, or None."""
+        """Return the valid record of a key at a time, or None."""
         known = cls.find(key)
         return known if known is not None and known.expires_at > int(at.timestamp()) else None
 
     @classmethod
     def claim(cls, key: str, *, content: str, response: str, at: datetime) -> Callable[[TransactWrite], None]:
-        """Return the write that takes a key for an answer; it fails where another answer stands for the key."""
+        """Return the write of a key with its response; it fails if the key has a valid record."""
 
         def write(transaction: TransactWrite) -> None:
             transaction.save(
-                cls(key=key, fingerprint=content, response=response, created_at=at, expires_at=epoch_after(at, KEPT)),
+                cls(
+                    key=key,
+                    fingerprint=content,
+                    response=response,
+                    created_at=at,
+                    expires_at=epoch_after(at, RETENTION),
+                ),
                 condition=cls.key.does_not_exist() | (cls.expires_at <= int(at.timestamp())),
             )
 

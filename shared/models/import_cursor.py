@@ -1,4 +1,4 @@
-"""Table `import_cursors`: how far each symbol's fills have been imported from an exchange key. Holds no fill."""
+"""Table `import_cursors`: how far the fills of a key and symbol have been imported. Holds no fill."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class ImportCursor(Table):
 
     api_key_id = UnicodeAttribute(hash_key=True)
     symbol = UnicodeAttribute(range_key=True)
-    """The exchange's name, `BTCUSDT`: it stays when a symbol is no longer listed."""
+    """The exchange's name, `BTCUSDT`, which stays when a symbol is no longer listed."""
     next_trade_id = IntegerAttribute()
     updated_at = TimeAttribute()
 
     @classmethod
     def of_key(cls, api_key_id: str) -> dict[str, int]:
-        """Return how far a key's symbols have come, by symbol."""
+        """Return a key's next trade ids, by symbol."""
         return {found.symbol: found.next_trade_id for found in cls.query(api_key_id, consistent_read=True)}
 
     @classmethod
     def move(cls, api_key_id: str, symbol: str, next_trade_id: int) -> None:
-        """Note that everything before this id is imported; a cursor never moves back."""
+        """Record that every fill before this id is imported; a cursor never moves back."""
         behind = cls.next_trade_id.does_not_exist() | (cls.next_trade_id < next_trade_id)
         actions: list[Action] = [
             cls.next_trade_id.set(next_trade_id),

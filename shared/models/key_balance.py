@@ -1,4 +1,4 @@
-"""Table `key_balances`: the latest recorded total of each exchange key, and since when it stands high."""
+"""Table `key_balances`: the latest total of each exchange key, and when it crossed the plan's limits."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class KeyBalance(Table):
     above_since = TimeAttribute(null=True)
     """When it passed the plan's maximum."""
     updated_at = TimeAttribute()
-    """When the reading of the account began."""
+    """When the read of the account began."""
 
     def replace(self, before: KeyBalance | None) -> None:
-        """Store this and the balance of its day, in one write, in place of what was read before.
+        """Store this record and its day's balance in one write, in place of `before`.
 
-        Raise RecordChanged when that is no longer what stands there.
+        Raise RecordChanged if another worker has written the record meanwhile.
         """
         cls = KeyBalance
         unchanged: Condition = cls.api_key_id.does_not_exist()

@@ -1,7 +1,7 @@
-"""Table `key_readiness`: the last verdict on each exchange key, by inspection or before an entry. Judges nothing.
+"""Table `key_readiness`: the last verdict on each exchange key, from an inspection or an entry. Judges nothing.
 
-No entry is denied by what stands here: the executor reads every account fresh. It tells operators which keys would be
-denied before an alert does, and what was known of a key when it was first traded.
+No entry depends on this table, because the executor reads each account before an entry. It shows operators in advance
+which keys would be denied, and what was known of a key when it was first traded.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from shared.trading.readiness import Verdict, is_current
 
 
 class KeyReadiness(Table):
-    """What the last look at one key found, and whether a later look failed."""
+    """The last verdict on one key, and whether a later inspection failed."""
 
     class Meta:
         table_name = table_name("key_readiness")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     api_key = UnicodeAttribute(null=True)
-    """The API key that was asked with: a verdict on one that its owner has replaced does not count."""
+    """The API key that was inspected: the verdict is invalid once its owner has replaced it."""
     checked_at = TimeAttribute(null=True)
-    """When the look began; None while every look has failed."""
+    """When the inspection began; None while all inspections have failed."""
     reasons = text_list(null=True)
-    """Why the key is not traded; empty for a key that is ready."""
+    """Why the key may not be traded; empty if it is ready."""
     warnings = text_list(null=True)
     details: JSONAttribute = JSONAttribute(null=True)
-    """What was read, by name."""
+    """The values that were read, by name."""
     failed_at = TimeAttribute(null=True)
-    """When a look last came to no verdict; the one that stands is older. Cleared by the next verdict."""
+    """When an inspection last failed, after the verdict. Cleared by the next verdict."""
     failure = UnicodeAttribute(null=True)
 
-    def counts_for(self, key: ExchangeKey, *, now: datetime) -> bool:
-        """Tell whether there is a verdict on this API key that still counts."""
+    def is_valid_for(self, key: ExchangeKey, *, now: datetime) -> bool:
+        """Return whether there is a valid verdict on this API key."""
         return self.api_key == key.api_key and is_current(self.checked_at, now=now)
 
     def checked_since(self, key: ExchangeKey, moment: datetime) -> bool:
-        """Tell whether this API key has been looked at since then."""
+        """Return whether this API key has been inspected since then."""
         return self.api_key == key.api_key and self.checked_at is not None and self.checked_at >= moment
 
     @classmethod
     def record(cls, key: ExchangeKey, verdict: Verdict, *, details: dict[str, Any], checked_at: datetime) -> None:
-        """Keep a verdict unless a later look has left one, and count it once."""
+        """Store a verdict unless there is a later one, and count it once."""
         newer = cls.checked_at.does_not_exist() | (cls.checked_at < checked_at) | (cls.api_key != key.api_key)
         with conditional_write() as write:
             cls(key.id).update(
@@ -65,18 +65,18 @@ class KeyReadiness(Table):
                 condition=newer,
             )
         if write.applied:
-            _tell(key, verdict)
+            _report(key, verdict)
 
     @classmethod
     def record_failure(cls, key: ExchangeKey, failure: str, *, failed_at: datetime) -> None:
-        """Keep that a look came to no verdict; the last verdict stays."""
+        """Record that an inspection failed; the last verdict stays."""
         version = cls.schema_version.set(SCHEMA_VERSION)
         cls(key.id).update(actions=[cls.failed_at.set(failed_at), cls.failure.set(failure), version])
         logger.error("key_not_inspected", api_key_id=key.id, failure=failure)
         count_outcome("key_not_inspected")
 
 
-def _tell(key: ExchangeKey, verdict: Verdict) -> None:
+def _report(key: ExchangeKey, verdict: Verdict) -> None:
     reasons = [reason.value for reason in verdict.reasons]
     warnings = [warning.value for warning in verdict.warnings]
     if verdict.ready:

@@ -1,4 +1,4 @@
-"""Table `lane_refusals`: which keys the exchange refused, per egress lane, for the minutes in which that matters."""
+"""Table `lane_refusals`: the exchange's recent refusals of keys, by egress lane."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.clock import to_iso
 from shared.models.attributes import IntegerAttribute
 from shared.models.base import Table, epoch_after, table_name
 
-_KEEP_FOR = timedelta(hours=1)
+_RETENTION = timedelta(hours=1)
 
 
 class LaneRefusal(Table):
@@ -27,16 +27,16 @@ class LaneRefusal(Table):
 
     @classmethod
     def add(cls, lane: str, *, api_key_id: str, at: datetime) -> None:
-        """Note a refusal."""
+        """Record a refusal."""
         cls(
             lane=lane,
             at_key=f"{to_iso(at)}#{api_key_id}",
             api_key_id=api_key_id,
-            expires_at=epoch_after(at, _KEEP_FOR),
+            expires_at=epoch_after(at, _RETENTION),
         ).save()
 
     @classmethod
     def keys_since(cls, lane: str, moment: datetime) -> set[str]:
-        """Return the distinct keys that were refused on a lane since then."""
+        """Return the keys that were refused on a lane since then."""
         found = cls.query(lane, cls.at_key >= to_iso(moment), consistent_read=True)
         return {refusal.api_key_id for refusal in found}

@@ -16,12 +16,12 @@ _NAMESPACE: UUID = uuid5(NAMESPACE_OID, "manual trade")
 
 
 def manual_trade_id(*, api_key_id: str, symbol: str, exchange_trade_id: str) -> str:
-    """Return the id of a fill: the same however often it is imported (exchanges number fills by symbol)."""
+    """Return the id of a fill, the same with each import (exchanges number fills by symbol)."""
     return str(uuid5(_NAMESPACE, f"{api_key_id}#{symbol}#{exchange_trade_id}"))
 
 
 class ManualTradesByUser(GlobalSecondaryIndex["ManualTrade"]):
-    """A user's fills, of all keys, in the order of time."""
+    """A user's fills, of all keys, by time."""
 
     class Meta:
         index_name = "by_user"
@@ -39,7 +39,7 @@ class ManualTrade(Table):
 
     api_key_id = UnicodeAttribute(hash_key=True)
     trade_key = UnicodeAttribute(range_key=True)
-    """`<time>#<id>`: a key's fills in the order of time; see `key_of`."""
+    """`<time>#<id>`: a key's fills by time; see `key_of`."""
     id = UnicodeAttribute()
     user_id = UnicodeAttribute()
     exchange_trade_id = UnicodeAttribute()
@@ -52,7 +52,7 @@ class ManualTrade(Table):
     fee = DecimalAttribute()
     fee_currency = UnicodeAttribute()
     realized_pnl = DecimalAttribute(null=True)
-    """Before fees; None on spot, where the exchange knows none."""
+    """Before fees; None on spot, where the exchange reports none."""
     created_at = TimeAttribute()
     """When it was filled, by the exchange's clock."""
 

@@ -22,7 +22,7 @@ from shared.models.base import (
     table_name,
 )
 
-KEPT = timedelta(days=400)
+RETENTION = timedelta(days=400)
 """Far longer than a cause can be repeated."""
 
 
@@ -198,5 +198,5 @@ def new_notice(
         email=Delivery(),
         created_at=at,
         recorded_at=now,
-        expires_at=epoch_after(now, KEPT),
+        expires_at=epoch_after(now, RETENTION),
     )

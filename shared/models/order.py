@@ -1,4 +1,4 @@
-"""Table `orders`: every order that we sent or meant to send, written before it is sent."""
+"""Table `orders`: every order of ours, written before it is sent."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.trading.sides import Side
 
 
 class OrderStatus(StrEnum):
-    """What we know of an order."""
+    """The state of an order, as far as we know."""
 
     INTENDED = "INTENDED"
-    """Written down; it may or may not have reached the exchange."""
+    """Written as an intent; it may or may not have reached the exchange."""
     OPEN = "OPEN"
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
@@ -27,7 +27,7 @@ class OrderStatus(StrEnum):
 
 
 class Order(Table):
-    """One order of one execution, under the client id that the exchange knows it by."""
+    """One order of one execution, under its client order id."""
 
     class Meta:
         table_name = table_name("orders")
@@ -44,15 +44,15 @@ class Order(Table):
     reduce_only = BooleanAttribute(default=False)
     close_position = BooleanAttribute(default=False)
     conditional = BooleanAttribute(default=False)
-    """True when the exchange keeps it among its algo orders until it triggers."""
+    """True if it is one of the exchange's algo orders until it triggers."""
     status = EnumAttribute(OrderStatus, default=OrderStatus.INTENDED)
     exchange_order_id = UnicodeAttribute(null=True)
     actual_order_id = UnicodeAttribute(null=True)
-    """Of a conditional order that triggered: the exchange's id of the regular order that it became and filled as."""
+    """Of a triggered conditional order: the exchange's id of the regular order that it became."""
     exchange_time_ms = IntegerAttribute(null=True)
-    """The timestamp that the request carried, by the exchange's clock."""
+    """The timestamp of the request, by the exchange's clock."""
     recv_window_ms = IntegerAttribute(null=True)
-    """After timestamp + window the exchange refuses the request: only then can absence be proven."""
+    """The exchange refuses the request after timestamp + window: only then can absence be proven."""
     filled = DecimalAttribute(null=True)
     average = DecimalAttribute(null=True)
     error = UnicodeAttribute(null=True)

@@ -1,6 +1,6 @@
-"""Table `performance_days`: what a user's closed trades came to, one record per account and UTC day.
+"""Table `performance_days`: the result of a user's closed trades, one record per account and UTC day.
 
-Performance is read from here: its cost grows with the days that are shown, never with the trades.
+Performance is read from this table, so that its cost grows with the number of days, not of trades.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from shared.trading.performance import AccountDay
 
 _ZERO = Decimal(0)
 
-# Bounds of a `day_key`, and of what follows a day in it.
+# Texts below and above every `day_key`; the latter is also above everything that follows a day in it.
 _BEFORE_ALL = "0"
 _AFTER_ALL = "~"
 
 
 class TradeLedger(StrEnum):
-    """Whose trades: the strategies' or the user's own."""
+    """The trades of strategies, or the user's own."""
 
     STRATEGY = "STRATEGY"
     MANUAL = "MANUAL"
 
 
 class PerformanceDay(Table):
-    """Running sums of one account's trades on the day that they were closed; money in the margin asset (USDT)."""
+    """Running sums of the trades that one account closed on a day; money in the margin asset (USDT)."""
 
     class Meta:
         table_name = table_name("performance_days")
@@ -54,7 +54,7 @@ class PerformanceDay(Table):
     lost = DecimalAttribute(default=lambda: _ZERO)
     """Sum of the losing trades' losses, not negative."""
     opening_balance = DecimalAttribute(null=True)
-    """The wallet before the day's first trade was closed: what was moved in or out before is in it."""
+    """The wallet before the day's first trade was closed, earlier transfers included."""
     closed_balance = DecimalAttribute(null=True)
     """The wallet after the day's latest trade."""
     updated_at = TimeAttribute()
@@ -74,10 +74,10 @@ class PerformanceDay(Table):
         funding: Decimal = _ZERO,
         is_trade: bool = True,
     ) -> None:
-        """Add a result to its day, in the write that keeps it, so that it counts once.
+        """Add a result to its day, in the transaction that stores the result, so that it counts once.
 
-        `profit` is after `fee` and with `funding`; `balance` is the wallet after it, None where nobody knows. A fill
-        that closes nothing costs its fee, and is no trade (`is_trade` false).
+        `profit` is after `fee` and includes `funding`; `balance` is the wallet after it, None if unknown. A fill that
+        closes nothing costs its fee, and is no trade (`is_trade` false).
         """
         day = closed_at.astimezone(UTC).date().isoformat()
         actions: list[Action] = [
@@ -101,10 +101,7 @@ class PerformanceDay(Table):
     def since(
         cls, ledger: TradeLedger, user_id: str, first_day: str | None, *, last_day: str | None = None
     ) -> Iterator[AccountDay]:
-        """Return a user's days from one on (`2022-09-13`), up to another, both inclusive, oldest first.
-
-        None is no limit.
-        """
+        """Yield a user's days from `first_day` (`2022-09-13`) to `last_day`, oldest first; None means no limit."""
         condition = cls.day_key.between(first_day or _BEFORE_ALL, f"{last_day or ''}{_AFTER_ALL}")
         for record in cls.query(_ledger_of(ledger, user_id), condition):
             day, _, api_key_id = record.day_key.partition("#")

@@ -1,4 +1,4 @@
-"""Table `position_slots`: who owns an account's position on a symbol, and who may write to the exchange for it now."""
+"""Table `position_slots`: which execution has an account's position on a symbol, and which worker holds the lease."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class PositionSlot(Table):
-    """One account and symbol. FIFO orders the work on it; the lease is the lock; `fence` tells old holders from new."""
+    """One account and symbol. The lease locks it; the `fence` rises with each lease, so an old holder's writes fail."""
 
     class Meta:
         table_name = table_name("position_slots")
@@ -24,9 +24,9 @@ class PositionSlot(Table):
     symbol = UnicodeAttribute(range_key=True)
     follower_id = UnicodeAttribute(null=True)
     execution_id = UnicodeAttribute(null=True)
-    """The execution that holds, or is about to hold, the position; None when we hold nothing."""
+    """The execution that has, or is about to have, the position; None without a position."""
     quantity = DecimalAttribute(null=True)
-    """Base amount that is ours, never negative; the execution knows the side."""
+    """Our base amount, never negative; the execution has the side."""
     lease_owner = UnicodeAttribute(null=True)
     lease_until = TimeAttribute(default=NEVER)
     fence = IntegerAttribute(default=0)
@@ -34,7 +34,7 @@ class PositionSlot(Table):
 
     @classmethod
     def acquire(cls, *, api_key_id: str, symbol: str, owner: str, lease_s: float) -> PositionSlot:
-        """Take the lease for `lease_s` seconds, with a higher fence; raise LeaseLost while another holds it."""
+        """Take the lease for `lease_s` seconds and raise the fence; raise LeaseLost while another worker holds it."""
         now = utc_now()
         slot = cls(api_key_id, symbol)
         with conditional_write(otherwise=LeaseLost(f"{api_key_id} {symbol} is held by another worker")):
@@ -50,7 +50,7 @@ class PositionSlot(Table):
         return slot
 
     def renew(self, *, lease_s: float) -> None:
-        """Hold the lease for another `lease_s` seconds; raise LeaseLost if somebody took it over."""
+        """Extend the lease by `lease_s` seconds from now; raise LeaseLost if another worker has taken it."""
         now = utc_now()
         with conditional_write(otherwise=LeaseLost(f"{self.api_key_id} {self.symbol} was taken over")):
             self.update(
@@ -59,7 +59,7 @@ class PositionSlot(Table):
             )
 
     def release(self) -> None:
-        """Give the lease back; a lease that was taken over meanwhile is left alone."""
+        """Release the lease, unless another worker has taken it."""
         with conditional_write():
             self.update(
                 actions=[PositionSlot.lease_owner.remove(), PositionSlot.lease_until.set(NEVER)],

@@ -1,4 +1,4 @@
-"""Table `risk_profiles`: how much of its equity a follower risks on one trade."""
+"""Table `risk_profiles`: the percentage of equity that a follower risks on one trade."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RiskProfile(Table):
     created_key = UnicodeAttribute()
     name = UnicodeAttribute()
     percentage = DecimalAttribute()
-    """Percent of equity lost at the stop's own price (more than 0, at most 100)."""
+    """Percent of equity that is lost at the stop's price (more than 0, at most 100)."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

@@ -1,4 +1,4 @@
-"""Table `send_paces`: when the next message may go out, shared by all workers. Knows nothing of what is sent."""
+"""Table `send_paces`: when the next message may be sent, shared by all workers. Knows nothing of the messages."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pynamodb.expressions.update import Action
 from shared.models.attributes import IntegerAttribute
 from shared.models.base import SCHEMA_VERSION, Table, conditional_write, epoch_after, table_name
 
-KEPT = timedelta(days=1)
-"""Long after a moment has passed, its record says nothing any more."""
+RETENTION = timedelta(days=1)
+"""Long enough: a record has no effect once its moment has passed."""
 
 _TRIES = 4
 
 
 class SendPace(Table):
-    """The first moment at which something is free to send; each reservation moves it on."""
+    """The next free moment for sending; each reservation advances it."""
 
     class Meta:
         table_name = table_name("send_paces")
@@ -30,9 +30,9 @@ class SendPace(Table):
 
     @classmethod
     def reserve(cls, key: str, *, now_ms: int, every_ms: int, ahead_ms: int) -> int | None:
-        """Return the moment (Unix ms) that is now the caller's own; None when the next lies over `ahead_ms` away.
+        """Reserve and return a moment (Unix ms), or return None if the next one is more than `ahead_ms` away.
 
-        No two callers get moments closer than `every_ms`, on however many machines they are.
+        The moments of any two callers, on any machines, are at least `every_ms` apart.
         """
         for _ in range(_TRIES):
             passed = cls.free_at_ms.does_not_exist() | (cls.free_at_ms <= now_ms)
@@ -49,13 +49,13 @@ class SendPace(Table):
 
     @classmethod
     def hold(cls, key: str, *, until_ms: int, now_ms: int) -> None:
-        """Let nothing go out before a moment; an earlier moment than is set already changes nothing."""
+        """Block sending until a moment; an earlier moment changes nothing."""
         earlier = cls.free_at_ms.does_not_exist() | (cls.free_at_ms < until_ms)
         cls._write(key, cls.free_at_ms.set(until_ms), condition=earlier, now_ms=now_ms)
 
     @classmethod
     def wait_s(cls, key: str, *, now_ms: int) -> float:
-        """Return how long it is until something may go out."""
+        """Return the seconds until the next free moment."""
         found = cls.find(key)
         return max(found.free_at_ms - now_ms, 0) / 1000 if found is not None else 0.0
 
@@ -63,7 +63,7 @@ class SendPace(Table):
     def _write(cls, key: str, action: Action, *, condition: Condition, now_ms: int) -> SendPace | None:
         """Return the record after the write, or None if the condition did not hold."""
         record = cls(key)
-        tidy = cls.expires_at.set(epoch_after(datetime.fromtimestamp(now_ms / 1000, UTC), KEPT))
+        expiry = cls.expires_at.set(epoch_after(datetime.fromtimestamp(now_ms / 1000, UTC), RETENTION))
         with conditional_write() as write:
-            record.update(actions=[action, tidy, cls.schema_version.set(SCHEMA_VERSION)], condition=condition)
+            record.update(actions=[action, expiry, cls.schema_version.set(SCHEMA_VERSION)], condition=condition)
         return record if write.applied else None

@@ -1,4 +1,4 @@
-"""Table `strategies`: what followers follow. What changes with each alert stands in `strategy_alerts`."""
+"""Table `strategies`: the strategies. Values that change with each alert are in `strategy_alerts`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Strategy(Table):
     report_secret_ciphertext = BinaryAttribute(legacy_encoding=False)
     """KMS ciphertext of the report key's secret; its encryption context is the strategy's id."""
     webhook_secret_hash = UnicodeAttribute(null=True)
-    """SHA-256 of the webhook secret in hex; the secret itself is shown once and never kept."""
+    """SHA-256 of the webhook secret in hex; the secret itself is shown once and never stored."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

@@ -1,4 +1,4 @@
-"""Table `strategy_alerts`: per strategy, the last sequence number given out and the latest accepted alert."""
+"""Table `strategy_alerts`: the last sequence number and the latest accepted alert of each strategy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.models.base import Table, table_name
 
 
 class StrategyAlerts(Table):
-    """The strategy's place in time: every trigger takes the next `seq` in the write that stores it."""
+    """A strategy's sequence: each trigger gets the next `seq` in the write that stores it."""
 
     class Meta:
         table_name = table_name("strategy_alerts")
@@ -20,7 +20,7 @@ class StrategyAlerts(Table):
     latest_alert_seq = IntegerAttribute(default=0)
     """Sequence number of the latest trigger that went to every follower: older ones are superseded."""
     closed_seq = IntegerAttribute(null=True)
-    """`last_seq` when an admin last closed the whole strategy: what is not newer opens nothing."""
+    """`last_seq` when an admin last closed the whole strategy: triggers up to it open nothing."""
     latest_trigger_id = UnicodeAttribute(null=True)
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)

@@ -17,7 +17,7 @@ from shared.clock import utc_now
 from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute, text_list
 from shared.models.base import Table, conditional_write, epoch_after, table_name
 
-KEPT: Final = timedelta(days=90)
+RETENTION: Final = timedelta(days=90)
 """How long an event is stored: Stripe repeats it for 3 days, and can send it again by hand for 30."""
 
 
@@ -85,7 +85,7 @@ class StripeEvent(Table):
     @classmethod
     def expiry(cls, received_at: datetime) -> int:
         """Return `expires_at` for an event that was received at a time."""
-        return epoch_after(received_at, KEPT)
+        return epoch_after(received_at, RETENTION)
 
     def store_once(self) -> StripeEvent:
         """Store the event unless it is stored already, and return the stored record."""

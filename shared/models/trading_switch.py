@@ -1,4 +1,4 @@
-"""Table `trading_switches`: "no new entries", for everything, one strategy or one lane. Exits never ask."""
+"""Table `trading_switches`: halts of new entries, for everything, one strategy or one lane. Exits are never halted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lane_scope(lane: str) -> str:
 
 
 class TradingSwitch(Table):
-    """A halt, read consistently before every entry; an absent record halts nothing."""
+    """A halt, read consistently before each entry; without a record nothing is halted."""
 
     class Meta:
         table_name = table_name("trading_switches")
@@ -31,12 +31,12 @@ class TradingSwitch(Table):
 
     @classmethod
     def scopes(cls, *, strategy_id: str, lane: str) -> tuple[str, ...]:
-        """Return the scopes that an entry must ask."""
+        """Return the scopes whose halts apply to an entry."""
         return (EVERYTHING, f"strategy#{strategy_id}", lane_scope(lane))
 
     @classmethod
     def halt(cls, scope: str, *, reason: str) -> None:
-        """Forbid entries in a scope; a halt that stands already keeps its reason."""
+        """Halt entries in a scope; an existing halt keeps its reason."""
         actions: list[Action] = [
             cls.halted.set(True),
             cls.reason.set(reason),

@@ -1,4 +1,4 @@
-"""Table `triggers`: accepted alerts and admin orders, stored before they are answered. Knows no follower's outcome."""
+"""Table `triggers`: accepted alerts and admin orders, stored before the response. Holds no follower's outcome."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PENDING = "PENDING"
 
 
 class FanoutState(StrEnum):
-    """How far the trigger has been spread to its followers."""
+    """The progress of a trigger's fan-out."""
 
     PENDING = "PENDING"
     DONE = "DONE"
 
 
 class TriggersByStrategy(GlobalSecondaryIndex["Trigger"]):
-    """A strategy's triggers in the order in which they were accepted."""
+    """A strategy's triggers in the order of their acceptance."""
 
     class Meta:
         index_name = "by_strategy"
@@ -43,7 +43,7 @@ class TriggersByStrategy(GlobalSecondaryIndex["Trigger"]):
 
 
 class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
-    """Sparse: triggers whose fan-out is not done, oldest first, so that one that was never queued is sent on."""
+    """Sparse: triggers whose fan-out is not done, oldest first, so that the watcher finds one that was not queued."""
 
     class Meta:
         index_name = "pending"
@@ -54,7 +54,7 @@ class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
 
 
 class Trigger(Table):
-    """One instruction for a strategy's followers. Its `seq` orders it against every other trigger of the strategy."""
+    """One instruction for a strategy's followers; `seq` is its place among the strategy's triggers."""
 
     class Meta:
         table_name = table_name("triggers")
@@ -75,11 +75,11 @@ class Trigger(Table):
     callback_rate = DecimalAttribute(null=True)
     win_rate = UnicodeAttribute(null=True)
     follower_ids = text_list(null=True)
-    """The followers an admin named; None means every follower of the strategy."""
+    """The followers that an admin chose; None means every follower of the strategy."""
     fired_at = TimeAttribute(null=True)
-    """When TradingView says that the alert fired."""
+    """When the alert fired, by TradingView's clock."""
     active = BooleanAttribute(default=True)
-    """Until the fan-out is done and none of its executions is active."""
+    """True until the fan-out is done and no execution is active."""
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
     fanout_checkpoint = UnicodeAttribute(null=True)
     """`created_key` of the last follower that has its execution."""
@@ -92,7 +92,7 @@ class Trigger(Table):
     by_pending = PendingTriggers()
 
     def signal(self) -> Signal:
-        """Return what the trigger asks for, as the trading core reads it."""
+        """Return the trigger's signal, for the trading core."""
         return Signal(
             side=self.side,
             order_price=self.price,

@@ -1,4 +1,4 @@
-"""Table `trigger_counts`: how many of a trigger's executions are active, in shards so that no record is hot."""
+"""Table `trigger_counts`: the number of a trigger's active executions, sharded to avoid a hot record."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SHARDS = 8
 
 
 def shard_of(execution_id: str) -> int:
-    """Return the shard that an execution is counted in."""
+    """Return the shard that counts an execution."""
     return zlib.crc32(execution_id.encode()) % SHARDS
 
 
 class TriggerCount(Table):
-    """One shard. Raised in the write that creates an active execution, lowered in the one that ends it."""
+    """One shard's count, changed in the transactions that create and end executions."""
 
     class Meta:
         table_name = table_name("trigger_counts")
@@ -29,5 +29,5 @@ class TriggerCount(Table):
 
     @classmethod
     def total_active(cls, trigger_id: str) -> int:
-        """Return how many of the trigger's executions are active, read consistently."""
+        """Return the number of the trigger's active executions, read consistently."""
         return sum(count.active for count in cls.query(trigger_id, consistent_read=True))

@@ -1,4 +1,4 @@
-"""Table `unique_names`: one record per name in use. Written in the transaction that writes the name's owner."""
+"""Table `unique_names`: one record per name in use, written in the transaction that writes the name's owner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.models.base import Table, table_name
 
 
 class NameKind(StrEnum):
-    """What the name names; names of different kinds do not collide."""
+    """The kind of thing that has the name; names of different kinds do not collide."""
 
     STRATEGY = "strategy"
     RISK_PROFILE = "risk_profile"
@@ -21,7 +21,7 @@ class NameKind(StrEnum):
 
 
 class UniqueName(Table):
-    """A claim on a name: put it on the condition that it does not exist, and two requests cannot both win."""
+    """A claim on a name; its conditional write lets only one of two requests succeed."""
 
     class Meta:
         table_name = table_name("unique_names")
@@ -31,21 +31,21 @@ class UniqueName(Table):
 
     @classmethod
     def claim_key(cls, kind: NameKind, name: str = "") -> str:
-        """Return the key of a claim; names differ only by more than case and outer blanks."""
+        """Return the key of a claim, which ignores a name's case and outer blanks."""
         return f"{kind.value}#{name.strip().casefold()}"
 
     @classmethod
     def take(cls, transaction: TransactWrite, claim: str, *, owner_id: str, from_id: str | None = None) -> None:
-        """Add the write of a claim, which fails where somebody else than `from_id` holds it."""
+        """Add the write of a claim; it fails if another owner than `from_id` holds it."""
         free = cls.claim.does_not_exist() | (cls.owner_id == owner_id) | (cls.owner_id == (from_id or owner_id))
         transaction.save(cls(claim, owner_id=owner_id), condition=free)
 
     @classmethod
     def move(cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str, from_id: str | None = None) -> None:
-        """Add the writes of a rename: the new claim is taken, the old one let go. Nothing for the same claim."""
+        """Add the writes of a rename: take the new claim and release the old one, unless they are the same."""
         if new == old:
             return
         cls.take(transaction, new, owner_id=owner_id, from_id=from_id)
-        # Records that were written before names were claimed have nothing to let go.
+        # Records from before names were claimed have no claim to release.
         mine = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
         transaction.delete(cls(old), condition=mine)

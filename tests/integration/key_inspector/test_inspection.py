@@ -74,7 +74,7 @@ def test_verdict_names_every_reason(world: World, case: str) -> None:
 
     verdict = verdict_on(person)
     assert verdict.reasons == reasons
-    assert verdict.counts_for(person.key, now=utc_now())
+    assert verdict.is_valid_for(person.key, now=utc_now())
     assert verdict.checked_at is not None
     assert verdict.checked_at >= began_at
 

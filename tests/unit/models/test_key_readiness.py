@@ -71,10 +71,10 @@ def test_verdict_on_a_replaced_api_key_does_not_stand_in_the_way(capsys: pytest.
     record(key, REFUSED, minute=2)
     key.api_key = "another"
 
-    assert not KeyReadiness.get(KEY_ID).counts_for(key, now=after(3))
+    assert not KeyReadiness.get(KEY_ID).is_valid_for(key, now=after(3))
     assert not KeyReadiness.get(KEY_ID).checked_since(key, after(1))
     record(key, READY, minute=1)
-    assert KeyReadiness.get(KEY_ID).counts_for(key, now=after(3))
+    assert KeyReadiness.get(KEY_ID).is_valid_for(key, now=after(3))
 
 
 def test_failure_leaves_the_verdict_and_the_next_verdict_clears_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,12 +101,12 @@ def test_failure_before_any_verdict_is_no_verdict() -> None:
     key = an_exchange_key()
     KeyReadiness.record_failure(key, "OutcomeUnknown", failed_at=STARTED_AT)
 
-    assert not KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT)
+    assert not KeyReadiness.get(KEY_ID).is_valid_for(key, now=STARTED_AT)
 
 
 def test_verdict_stops_counting_when_it_is_old() -> None:
     key = an_exchange_key()
     record(key, READY)
 
-    assert KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + VALID_FOR)
-    assert not KeyReadiness.get(KEY_ID).counts_for(key, now=STARTED_AT + VALID_FOR + timedelta(seconds=1))
+    assert KeyReadiness.get(KEY_ID).is_valid_for(key, now=STARTED_AT + VALID_FOR)
+    assert not KeyReadiness.get(KEY_ID).is_valid_for(key, now=STARTED_AT + VALID_FOR + timedelta(seconds=1))

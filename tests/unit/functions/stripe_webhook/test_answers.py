@@ -16,7 +16,7 @@ from functions.stripe_webhook.app import MAX_BYTES
 from local.stripe.webhooks import sign
 from shared import secrets
 from shared.clock import from_iso, utc_now
-from shared.models.stripe_event import KEPT, EventType, Outcome, StripeEvent
+from shared.models.stripe_event import RETENTION, EventType, Outcome, StripeEvent
 from tests.unit.conftest import aws_client
 from tests.unit.functions.stripe_webhook.conftest import PARAMETER, SECRET, Webhook, event_of, sample
 
@@ -43,7 +43,7 @@ def test_signed_event_is_stored_and_queued_for_its_customer(webhook: Webhook) ->
     assert event.started_at == from_iso("2026-01-01T00:00:00Z")
     assert event.outcome is Outcome.WAITING
     assert event.applied_at is None
-    assert event.expires_at == pytest.approx((utc_now() + KEPT).timestamp(), abs=60)
+    assert event.expires_at == pytest.approx((utc_now() + RETENTION).timestamp(), abs=60)
     assert webhook.queued() == [("evt_1Q0updated", CUSTOMER, "evt_1Q0updated")]
 
 
