@@ -182,7 +182,7 @@ class _People:
             },
             None,
         )
-        actions = [User.subscription_id.set(plan.id), User.subscription_updated_at.set(self.created_at)]
+        actions = [User.plan_id.set(plan.id), User.plan_changed_at.set(self.created_at)]
         User(user_id).update(actions=[*actions])
         return user_id
 

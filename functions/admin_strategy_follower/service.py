@@ -69,7 +69,7 @@ class _Around:
         return cls(
             keys=ExchangeKey.find_many(key_ids),
             users=users,
-            plans=Plan.find_many(user.subscription_id for user in users.values() if user.subscription_id),
+            plans=Plan.find_many(user.plan_id for user in users.values() if user.plan_id),
             balances=KeyBalance.find_many(key_ids),
             profiles=RiskProfile.find_many(follower.risk_profile_id for follower in followers),
             performances=FollowerPerformance.find_many(follower.id for follower in followers),
@@ -102,7 +102,7 @@ class _Around:
         }
 
     def _subscription(self, user: User | None) -> UserSubscription | None:
-        plan = self.plans.get(user.subscription_id) if user and user.subscription_id else None
+        plan = self.plans.get(user.plan_id) if user and user.plan_id else None
         if plan is None:
             return None
         return {"SubscriptionType": {"id": plan.id, "name": plan.name, "private": plan.private}}

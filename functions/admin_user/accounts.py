@@ -37,7 +37,7 @@ def list_users(query: ListQuery) -> Listing[UserItem]:
 def get_overview(user_id: str) -> UserOverview:
     """Return a user with the plan, after synchronising the record with Cognito; raise NotFound."""
     user = _synced(User.find(user_id) or _made_now(user_id))
-    plan = Plan.find(user.subscription_id, consistent=False) if user.subscription_id else None
+    plan = Plan.find(user.plan_id, consistent=False) if user.plan_id else None
     return user_overview(user, plan)
 
 

@@ -129,7 +129,7 @@ def _user_fields(user: User) -> UserFields:
 def _subscribed(user: User, plan: Plan) -> Subscribed:
     return {
         "stripeCustomerId": user.stripe_customer_id,
-        "updatedAt": to_iso(user.subscription_updated_at or user.created_at),
+        "updatedAt": to_iso(user.plan_changed_at or user.created_at),
         "SubscriptionType": {
             "id": plan.id,
             "name": plan.name,

@@ -62,4 +62,4 @@ def notify_crossings(key: ExchangeKey, balance: KeyBalance) -> None:
 
 
 def _plan_of(user: User | None) -> Plan | None:
-    return None if user is None or user.subscription_id is None else Plan.find(user.subscription_id)
+    return None if user is None or user.plan_id is None else Plan.find(user.plan_id)

@@ -58,7 +58,7 @@ def read_context(execution: Execution) -> EntryContext:
         (Follower, execution.strategy_id, execution.follower_key),
         (User, execution.user_id, None),
         (ExchangeKey, execution.api_key_id, None),
-        (Plan, execution.subscription_id or "-", None),
+        (Plan, execution.plan_id or "-", None),
         (Strategy, execution.strategy_id, None),
         (KeyReadiness, execution.api_key_id, None),
         (StrategyAlerts, execution.strategy_id, None),

@@ -127,11 +127,11 @@ def _user_of(event: StripeEvent) -> User:
 def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscription]) -> _Change:
     """Return the change that follows from the subscriptions; raise PriceUnknown."""
     entitlement = entitlement_of(subscriptions)
-    current = _plan(user.subscription_id)
+    current = _plan(user.plan_id)
     if entitlement.subscription is None:
         # The plan stays in the record: it names the plan that lapsed, and that a payment restores.
         return _Change(
-            user.subscription_id,
+            user.plan_id,
             lapsed=entitlement.lapsed or user.plan_lapsed,
             customer_id=user.stripe_customer_id or event.customer_id,
             notice=plan_lapsed(current) if entitlement.lapsed and not user.plan_lapsed else None,
@@ -158,7 +158,7 @@ def _apply_failed_payment(event: StripeEvent) -> None:
     if kept is not None and kept.as_of > event.created_at and kept.status in NO_PAYMENT_PENDING:
         transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    notice = _stored_notice(payment_failed(event, _plan(user.subscription_id)))
+    notice = _stored_notice(payment_failed(event, _plan(user.plan_id)))
     transact(lambda write: event.record_outcome(write, Outcome.APPLIED, user_id=user.id, notice=notice))
 
 

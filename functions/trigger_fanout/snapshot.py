@@ -44,7 +44,7 @@ async def read_references(followers: Collection[Follower]) -> References:
         _find(RiskProfile, [follower.risk_profile_id for follower in followers]),
         _find(PositionSlot, [(follower.api_key_id, follower.symbol) for follower in followers if not follower.active]),
     )
-    plans = await _find(Plan, [user.subscription_id for user in users.values() if user.subscription_id])
+    plans = await _find(Plan, [user.plan_id for user in users.values() if user.plan_id])
     return References(keys=keys, users=users, profiles=profiles, plans=plans, slots=slots)
 
 
@@ -63,7 +63,7 @@ def snapshot(
     identity = execution_id(trigger.id, follower.id)
     key = references.keys.get(follower.api_key_id)
     user = references.users.get(follower.user_id)
-    plan = references.plans.get(user.subscription_id) if user is not None and user.subscription_id else None
+    plan = references.plans.get(user.plan_id) if user is not None and user.plan_id else None
     profile = references.profiles.get(follower.risk_profile_id)
     execution = Execution(
         id=identity,
@@ -84,7 +84,7 @@ def snapshot(
         symbol=trigger.symbol,
         risk_profile_id=follower.risk_profile_id,
         risk_pct=profile.percentage if profile is not None else Decimal(0),
-        subscription_id=plan.id if plan is not None else None,
+        plan_id=plan.id if plan is not None else None,
         max_balance_usd=plan.max_balance_usd if plan is not None else None,
         side=trigger.side,
         order_price=trigger.price,

@@ -69,7 +69,7 @@ def _usual(**more: Any) -> dict[str, Any]:
 
 
 def _a_user() -> Table:
-    return User(**_usual(first_name="John", last_name="Doetwo", subscription_id=PLAN))
+    return User(**_usual(first_name="John", last_name="Doetwo", plan_id=PLAN))
 
 
 def _a_key() -> Table:

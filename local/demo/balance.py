@@ -38,7 +38,7 @@ def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
     key = ExchangeKey.get(api_key_id)
     account = f"{session['exchange']}/paper/accounts/{key.api_key}"
     wallet = json_http.get(account)["walletBalance"]
-    plan = Plan.get(User.get(key.user_id).subscription_id)
+    plan = Plan.get(User.get(key.user_id).plan_id)
     amount = Decimal(plan.max_balance_usd) * _DEPOSIT_PCT / 100
     with _switches_on():
         _set_wallet(account, amount)

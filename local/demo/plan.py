@@ -30,4 +30,4 @@ def change_plan(session: Mapping[str, str], user_id: str) -> str:
 
 
 def _plan_of(user_id: str) -> str:
-    return Plan.get(User.get(user_id, consistent_read=True).subscription_id).name
+    return Plan.get(User.get(user_id, consistent_read=True).plan_id).name

@@ -158,7 +158,7 @@ class Execution(Table):
     symbol = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
     risk_pct = DecimalAttribute()
-    subscription_id = UnicodeAttribute(null=True)
+    plan_id = UnicodeAttribute(attr_name="subscription_id", null=True)
     max_balance_usd = IntegerAttribute(null=True)
 
     # The trigger's signal.

@@ -97,8 +97,8 @@ class User(Table):
     email_verified = BooleanAttribute(default=False)
     first_name = UnicodeAttribute(default="")
     last_name = UnicodeAttribute(default="")
-    subscription_id = UnicodeAttribute(null=True)
-    subscription_updated_at = TimeAttribute(null=True)
+    plan_id = UnicodeAttribute(attr_name="subscription_id", null=True)
+    plan_changed_at = TimeAttribute(attr_name="subscription_updated_at", null=True)
     stripe_customer_id = UnicodeAttribute(null=True)
     plan_lapsed = BooleanAttribute(default=False)
     """True when the subscription is no longer paid for: no new entries, open positions keep their protection."""
@@ -141,14 +141,14 @@ class User(Table):
         else changes.
         """
         actions: list[Action] = [User.stripe_revision.set(self.stripe_revision + 1)]
-        if plan_id is not None and plan_id != self.subscription_id:
-            actions.append(User.subscription_id.set(plan_id))
+        if plan_id is not None and plan_id != self.plan_id:
+            actions.append(User.plan_id.set(plan_id))
         if customer_id != self.stripe_customer_id:
             actions.append(User.stripe_customer_id.set(customer_id))
         if lapsed != self.plan_lapsed:
             actions.append(User.plan_lapsed.set(lapsed))
         if len(actions) > 1:
-            actions += [User.subscription_updated_at.set(at), User.updated_at.set(at)]
+            actions += [User.plan_changed_at.set(at), User.updated_at.set(at)]
         seen = User.stripe_revision == self.stripe_revision
         if self.stripe_revision == 0:
             # Records from before events were applied have no revision.
@@ -191,8 +191,8 @@ def create_user(account: Account) -> User:
         email_verified=account.email_verified,
         first_name=account.first_name,
         last_name=account.last_name,
-        subscription_id=plan_id,
-        subscription_updated_at=now if plan_id is not None else None,
+        plan_id=plan_id,
+        plan_changed_at=now if plan_id is not None else None,
         created_at=created_at,
         updated_at=now,
     )
@@ -219,9 +219,9 @@ def sync_from_cognito(user: User, account: Account) -> User:
         actions.append(User.email_verified.set(account.email_verified))
     if user.active and not account.enabled:
         actions.append(User.active.set(False))
-    if user.subscription_id is None and (plan_id := default_plan_id()) is not None:
+    if user.plan_id is None and (plan_id := default_plan_id()) is not None:
         # Created while no plan was the default.
-        actions += [User.subscription_id.set(plan_id), User.subscription_updated_at.set(utc_now())]
+        actions += [User.plan_id.set(plan_id), User.plan_changed_at.set(utc_now())]
     if not actions:
         return user
     if user._change(*actions, condition=User.updated_at == user.updated_at):

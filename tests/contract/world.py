@@ -88,7 +88,7 @@ class World:
         self.stack.invoke("UserRecorder", event)
         user_id: str = attributes["sub"]
         if plan_id is not None:
-            actions = [User.subscription_id.set(plan_id), User.subscription_updated_at.set(utc_now())]
+            actions = [User.plan_id.set(plan_id), User.plan_changed_at.set(utc_now())]
             if customer is not None:
                 actions.append(User.stripe_customer_id.set(customer))
             User(user_id).update(actions=[*actions])

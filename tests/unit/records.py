@@ -47,7 +47,7 @@ def _created(record_id: str, at: datetime) -> dict[str, Any]:
 
 
 def a_user(user_id: str = USER_ID, *, at: datetime = STARTED_AT, **values: Any) -> User:
-    named: dict[str, Any] = {"first_name": "John", "last_name": "Doetwo", "subscription_id": PLAN_ID}
+    named: dict[str, Any] = {"first_name": "John", "last_name": "Doetwo", "plan_id": PLAN_ID}
     user = User(id=user_id, **_created(user_id, at), **(named | values))
     user.save()
     return user

@@ -65,7 +65,7 @@ def _follower(  # noqa: PLR0917 - the records that a follower refers to
     profile: RiskProfile,
     times: dict[str, Any],
 ) -> Person:
-    user = User(_id(), created_key=_id(), subscription_id=plan.id, **times)
+    user = User(_id(), created_key=_id(), plan_id=plan.id, **times)
     user.save()
     key_id, follower_id, api_key = _id(), _id(), f"{dice.getrandbits(256):064x}"
     key = ExchangeKey(

@@ -150,7 +150,7 @@ class World:
     def follower(self, *, balance: str = "10000", **account: Any) -> Person:
         """Add a follower with a funded account; `account` changes it at the exchange (hedge mode, permissions)."""
         now = utc_now()
-        user = User(id=_new_id(), created_key=_new_id(), subscription_id=self.plan.id, created_at=now, updated_at=now)
+        user = User(id=_new_id(), created_key=_new_id(), plan_id=self.plan.id, created_at=now, updated_at=now)
         user.save()
         secret = secrets.token_hex(32)
         key_id, follower_id = _new_id(), _new_id()
@@ -235,7 +235,7 @@ class World:
             symbol="BTC/USDT",
             risk_profile_id=person.record.risk_profile_id,
             risk_pct=Decimal("1.5"),
-            subscription_id=self.plan.id,
+            plan_id=self.plan.id,
             max_balance_usd=self.plan.max_balance_usd,
             side=trigger.side,
             order_price=trigger.price,

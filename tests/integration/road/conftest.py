@@ -104,7 +104,7 @@ def store_strategy(number_of_followers: int, *, created_at: datetime | None = No
             user = User(
                 id=str(uuid4()),
                 created_key=created_key(to_iso(at), str(number)),
-                subscription_id=plan.id,
+                plan_id=plan.id,
                 created_at=at,
                 updated_at=at,
             )

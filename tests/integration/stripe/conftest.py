@@ -112,9 +112,7 @@ def a_plan(name: str, price_id: str) -> Plan:
 
 def a_user(plan: Plan) -> str:
     now, user_id = utc_now(), str(uuid4())
-    User(
-        user_id, created_key=created_key(to_iso(now), user_id), subscription_id=plan.id, created_at=now, updated_at=now
-    ).save()
+    User(user_id, created_key=created_key(to_iso(now), user_id), plan_id=plan.id, created_at=now, updated_at=now).save()
     return user_id
 
 
@@ -122,7 +120,7 @@ def plan_state(user_id: str) -> tuple[str | None, bool]:
     """Return a user's plan, and whether it has lapsed."""
     user = User.find(user_id)
     assert user is not None
-    return user.subscription_id, user.plan_lapsed
+    return user.plan_id, user.plan_lapsed
 
 
 @pytest.fixture(scope="session")

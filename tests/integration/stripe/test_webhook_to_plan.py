@@ -110,7 +110,7 @@ def test_message_delivered_to_many_workers_at_once_is_applied_once(billing: Bill
     assert record(copies) == []
     user = User.find(user_id)
     assert user is not None
-    assert (user.subscription_id, user.stripe_revision) == (plans["PRO"].id, 1)
+    assert (user.plan_id, user.stripe_revision) == (plans["PRO"].id, 1)
 
 
 def test_plan_lapses_when_all_customers_of_a_user_end_at_once(billing: Billing, plans: dict[str, Plan]) -> None:

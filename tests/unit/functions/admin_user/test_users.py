@@ -134,8 +134,8 @@ def test_overview_is_as_documented(pool: Pool) -> None:
         email_verified=True,
         first_name="jane",
         last_name="doe",
-        subscription_id="a505df50-67bf-458b-805e-893b664a2d4c",
-        subscription_updated_at=from_iso("2022-11-11T15:33:09.494Z"),
+        plan_id="a505df50-67bf-458b-805e-893b664a2d4c",
+        plan_changed_at=from_iso("2022-11-11T15:33:09.494Z"),
         stripe_customer_id="cus_MmYKZgS50gQgsm",
     )
     User(user_id).update(actions=[User.updated_at.set(from_iso("2022-11-11T15:24:02.328Z"))])
@@ -178,7 +178,7 @@ def test_a_user_on_a_free_plan_has_null_for_what_stripe_would_know(pool: Pool) -
 
 def test_without_any_plan_the_subscription_is_null(pool: Pool) -> None:
     user_id = pool.sign_up()
-    a_user(user_id, subscription_id=None)
+    a_user(user_id, plan_id=None)
     assert overview(user_id).body["UserSubscription"] is None
 
 

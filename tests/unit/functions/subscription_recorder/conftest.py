@@ -110,7 +110,7 @@ class Recorder:
     def plan_state(self, user_id: str = USER_ID) -> tuple[str | None, bool, str | None]:
         """Return plan, whether it has lapsed, and customer."""
         user = self.user(user_id)
-        return user.subscription_id, user.plan_lapsed, user.stripe_customer_id
+        return user.plan_id, user.plan_lapsed, user.stripe_customer_id
 
     def notices(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Return the notices that were recorded: recipient, kind, values; in the order of their causes."""
@@ -127,5 +127,5 @@ def recorder(aws: Queues) -> Recorder:
         model.create_table(billing_mode="PAY_PER_REQUEST")
     for plan_id, name, price_id in ((DEFAULT, "DEFAULT", None), (BASIC, "BASIC", BASIC_PRICE), (PRO, "PRO", PRO_PRICE)):
         a_plan(plan_id, name, price_id)
-    a_user(subscription_id=DEFAULT)
+    a_user(plan_id=DEFAULT)
     return Recorder(aws)

@@ -48,7 +48,7 @@ def test_new_subscription_sets_the_plan_and_links_the_customer(recorder: Recorde
     assert recorder.take(event) == []
     user = recorder.user()
     assert recorder.plan_state() == (PRO, False, CUSTOMER)
-    assert user.subscription_updated_at == user.updated_at > before.updated_at
+    assert user.plan_changed_at == user.updated_at > before.updated_at
     tie = StripeCustomer.find(CUSTOMER)
     assert tie is not None
     assert tie.user_id == USER_ID
@@ -243,7 +243,7 @@ def test_linked_customer_needs_no_user_in_the_metadata(recorder: Recorder) -> No
 
 
 def test_a_customer_of_one_user_is_never_applied_to_another(recorder: Recorder) -> None:
-    a_user("another", subscription_id=DEFAULT)
+    a_user("another", plan_id=DEFAULT)
     recorder.take(an_event(CREATED))
     stolen = an_event(seconds=9, named_user_id="another", price_ids=[BASIC_PRICE])
     assert recorder.take(stolen) == [stolen.id]
@@ -252,7 +252,7 @@ def test_a_customer_of_one_user_is_never_applied_to_another(recorder: Recorder) 
 
 
 def test_customers_differ_by_case(recorder: Recorder) -> None:
-    a_user("another", subscription_id=DEFAULT)
+    a_user("another", plan_id=DEFAULT)
     recorder.take(an_event(CREATED))
     other = an_event(CREATED, customer_id=CUSTOMER.upper(), named_user_id="another", stripe_subscription_id="sub_2")
     assert recorder.take(other) == []
@@ -362,8 +362,8 @@ def test_event_that_waits_does_not_delay_another_customer(recorder: Recorder) ->
 
 def test_subscription_time_changes_only_with_the_plan(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED))
-    first = recorder.user().subscription_updated_at
+    first = recorder.user().plan_changed_at
     recorder.take(an_event(seconds=5))
-    assert to_iso(recorder.user().subscription_updated_at or recorder.user().created_at) == to_iso(
+    assert to_iso(recorder.user().plan_changed_at or recorder.user().created_at) == to_iso(
         first or recorder.user().updated_at
     )

@@ -42,7 +42,7 @@ def everything_else() -> dict[str, list[dict[str, Any]]]:
 def test_open_positions_keep_their_protection(tables: Queues, change: dict[str, Any]) -> None:
     a_plan(PRO, "PRO", PRO_PRICE)
     a_plan("basic", "BASIC", BASIC_PRICE)
-    a_user(subscription_id=PRO)
+    a_user(plan_id=PRO)
     a_strategy()
     follower = a_follower("one")
     an_exchange_key(follower.api_key_id)

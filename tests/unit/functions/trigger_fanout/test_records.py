@@ -48,7 +48,7 @@ class Fanout:
     ) -> Follower:
         """Store a follower of this age with a user and a key of its own."""
         at = FIRED_AT - age
-        User(id=f"user-{name}", created_key=to_iso(at), subscription_id="plan", created_at=at, updated_at=at).save()
+        User(id=f"user-{name}", created_key=to_iso(at), plan_id="plan", created_at=at, updated_at=at).save()
         ExchangeKey(
             id=f"key-{name}",
             user_id=f"user-{name}",
@@ -178,7 +178,7 @@ def test_an_execution_keeps_what_it_was_decided_by(fanout: Fanout) -> None:
         "symbol": "BTC/USDT",
         "risk_profile_id": "profile",
         "risk_pct": Decimal("1.5"),
-        "subscription_id": "plan",
+        "plan_id": "plan",
         "max_balance_usd": 15000,
         "received_at": FIRED_AT,
         "fired_at": FIRED_AT - timedelta(seconds=1),
@@ -258,7 +258,7 @@ def test_a_missing_key_user_or_plan_still_gives_an_answer(fanout: Fanout) -> Non
     execution = fanout.execution(follower)
     assert execution is not None
     assert (execution.state, execution.key_name) == (ExecutionState.QUEUED, "")
-    assert execution.subscription_id is None
+    assert execution.plan_id is None
 
 
 def test_a_missing_profile_fails_that_follower_and_holds_up_nobody(fanout: Fanout) -> None:

@@ -53,7 +53,7 @@ def test_a_confirmed_sign_up_makes_the_record_with_the_default_plan() -> None:
         True,
     )
     assert (user.first_name, user.last_name) == ("jane", "doe")
-    assert (user.subscription_id, user.subscription_updated_at) == (PLAN_ID, user.created_at)
+    assert (user.plan_id, user.plan_changed_at) == (PLAN_ID, user.created_at)
     assert user.stripe_customer_id is None
     assert user.telegram_chat_id is None
     assert user.plan_lapsed is False
@@ -75,11 +75,11 @@ def test_a_repeated_event_changes_nothing() -> None:
 def test_late_repeat_keeps_later_changes() -> None:
     send("sign_up_confirmed")
     changed = stored()
-    changed.subscription_id, changed.active, changed.first_name = "another", False, "Janet"
+    changed.plan_id, changed.active, changed.first_name = "another", False, "Janet"
     changed.save()
     send("sign_up_confirmed")
     user = stored()
-    assert (user.subscription_id, user.active, user.first_name) == ("another", False, "Janet")
+    assert (user.plan_id, user.active, user.first_name) == ("another", False, "Janet")
 
 
 @pytest.mark.usefixtures("default_plan")
@@ -90,10 +90,10 @@ def test_missing_names_are_empty_text() -> None:
 
 def test_without_a_default_plan_the_user_gets_it_with_the_next_event() -> None:
     send("sign_up_confirmed")
-    assert stored().subscription_id is None
+    assert stored().plan_id is None
     UniqueName(UniqueName.claim_key(NameKind.DEFAULT_PLAN), owner_id=PLAN_ID).save()
     send("sign_up_confirmed")
-    assert stored().subscription_id == PLAN_ID
+    assert stored().plan_id == PLAN_ID
 
 
 def test_sign_in_updates_the_fields_that_cognito_owns() -> None:
@@ -114,7 +114,7 @@ def test_a_sign_in_never_makes_a_disabled_user_active() -> None:
 @pytest.mark.usefixtures("default_plan")
 def test_sign_in_creates_a_missing_record() -> None:
     send("signed_in")
-    assert stored().subscription_id == PLAN_ID
+    assert stored().plan_id == PLAN_ID
 
 
 def test_a_confirmed_password_reset_ends_the_reset() -> None:
