@@ -36,7 +36,7 @@ def wait_for_turn(chat_id: str) -> float | None:
 def pause_all(seconds: float) -> None:
     """Send no message for so long: Telegram does not say whether it limits the chat or the bot."""
     now_ms = _now_ms()
-    SendPace.hold(BOT, until_ms=now_ms + int(seconds * 1000), now_ms=now_ms)
+    SendPace.pause_until(BOT, until_ms=now_ms + int(seconds * 1000), now_ms=now_ms)
 
 
 def _wait(key: str, *, every_ms: int, ahead_ms: int) -> float | None:

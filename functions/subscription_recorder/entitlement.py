@@ -43,23 +43,23 @@ class Entitlement:
     """Whether a subscription has ended, with no other in its place."""
 
 
-def supersedes(new: StripeSubscription, kept: StripeSubscription) -> bool:
-    """Return whether `new` is of a later event than `kept`; False for the same event.
+def supersedes(new: StripeSubscription, stored: StripeSubscription) -> bool:
+    """Return whether `new` is of a later event than `stored`; False for the same event.
 
     Stripe's times are whole seconds. Within one second, creation comes before updates, and updates before deletion. Of
     two updates, the later one names the other's values as its previous ones. Where neither does, or each does (a status
     changed and changed back), the event that reached us later wins. That time is stored with the event, so the order in
     which events are applied does not change the result.
     """
-    if new.event_id == kept.event_id:
+    if new.event_id == stored.event_id:
         return False
-    new_place, kept_place = _order_key(new), _order_key(kept)
-    if new_place != kept_place:
-        return new_place > kept_place
-    continues, continued = _continues(new, kept), _continues(kept, new)
-    if continues != continued:
-        return continues
-    return (_received_at_s(new), new.event_id) > (_received_at_s(kept), kept.event_id)
+    new_key, stored_key = _order_key(new), _order_key(stored)
+    if new_key != stored_key:
+        return new_key > stored_key
+    new_follows, stored_follows = _follows(new, stored), _follows(stored, new)
+    if new_follows != stored_follows:
+        return new_follows
+    return (_received_at_s(new), new.event_id) > (_received_at_s(stored), stored.event_id)
 
 
 def entitlement_of(subscriptions: Iterable[StripeSubscription]) -> Entitlement:
@@ -96,7 +96,7 @@ def _received_at_s(subscription: StripeSubscription) -> float:
     return subscription.received_at.timestamp() if subscription.received_at is not None else 0.0
 
 
-def _continues(later: StripeSubscription, earlier: StripeSubscription) -> bool:
+def _follows(later: StripeSubscription, earlier: StripeSubscription) -> bool:
     """Return whether the previous values in `later` are the values of `earlier`."""
     matches = []
     if later.previous_status is not None and later.previous_status != later.status:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pynamodb.transactions import TransactWrite
 
 from functions.subscription_recorder.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
-from functions.subscription_recorder.notices import notify_user, payment_failed, plan_gained, plan_lapsed
+from functions.subscription_recorder.plan_notices import notify_user, payment_failed, plan_gained, plan_lapsed
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
 from shared.models.base import LISTED, transact
@@ -89,8 +89,8 @@ def _apply_to_plan(event: StripeEvent) -> None:
     # Read after the user: an event that is applied meanwhile increments the user's revision, and this is repeated.
     known = {one.stripe_subscription_id: one for one in StripeSubscription.query(user.id, consistent_read=True)}
     shown = StripeSubscription.from_event(event, user_id=user.id)
-    kept = known.get(shown.stripe_subscription_id)
-    if kept is not None and not supersedes(shown, kept):
+    stored = known.get(shown.stripe_subscription_id)
+    if stored is not None and not supersedes(shown, stored):
         transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
     change = _change_of(user, event, [*(known | {shown.stripe_subscription_id: shown}).values()])
@@ -154,8 +154,8 @@ def _apply_failed_payment(event: StripeEvent) -> None:
         transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS))
         return
     user = _user_of(event)
-    kept = StripeSubscription.find(user.id, event.stripe_subscription_id)
-    if kept is not None and kept.as_of > event.created_at and kept.status in NO_PAYMENT_PENDING:
+    stored = StripeSubscription.find(user.id, event.stripe_subscription_id)
+    if stored is not None and stored.as_of > event.created_at and stored.status in NO_PAYMENT_PENDING:
         transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
     notice = _stored_notice(payment_failed(event, _plan(user.plan_id)))

@@ -1,1 +1,1 @@
-"""TradeNotifier: tells users what became of their trades."""
+"""TradeNotifier: notifies users of the entries, closes and refusals of their trades."""

@@ -1,4 +1,4 @@
-"""Table `notification_settings`: the switches of the notices, in one record; all are off at first."""
+"""Table `notification_settings`: the admins' settings for notices, in one record; all are off at first."""
 
 from __future__ import annotations
 

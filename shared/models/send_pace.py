@@ -14,7 +14,7 @@ from shared.models.base import SCHEMA_VERSION, Table, conditional_write, epoch_a
 RETENTION = timedelta(days=1)
 """Long enough: a record has no effect once its moment has passed."""
 
-_TRIES = 4
+_ATTEMPTS = 4
 
 
 class SendPace(Table):
@@ -34,21 +34,21 @@ class SendPace(Table):
 
         The moments of any two callers, on any machines, are at least `every_ms` apart.
         """
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             passed = cls.free_at_ms.does_not_exist() | (cls.free_at_ms <= now_ms)
             if cls._write(key, cls.free_at_ms.set(now_ms + every_ms), condition=passed, now_ms=now_ms):
                 return now_ms
-            to_come = (cls.free_at_ms > now_ms) & (cls.free_at_ms <= now_ms + ahead_ms)
-            moved = cls._write(key, cls.free_at_ms.add(every_ms), condition=to_come, now_ms=now_ms)
-            if moved is not None:
-                return moved.free_at_ms - every_ms
+            within_reach = (cls.free_at_ms > now_ms) & (cls.free_at_ms <= now_ms + ahead_ms)
+            reserved = cls._write(key, cls.free_at_ms.add(every_ms), condition=within_reach, now_ms=now_ms)
+            if reserved is not None:
+                return reserved.free_at_ms - every_ms
             found = cls.find(key)
             if found is not None and found.free_at_ms > now_ms + ahead_ms:
                 return None
         return None
 
     @classmethod
-    def hold(cls, key: str, *, until_ms: int, now_ms: int) -> None:
+    def pause_until(cls, key: str, *, until_ms: int, now_ms: int) -> None:
         """Block sending until a moment; an earlier moment changes nothing."""
         earlier = cls.free_at_ms.does_not_exist() | (cls.free_at_ms < until_ms)
         cls._write(key, cls.free_at_ms.set(until_ms), condition=earlier, now_ms=now_ms)

@@ -1,4 +1,4 @@
-"""Table `telegram_links`: links that tie a Telegram chat to a user, one record for each. Checks no signature."""
+"""Table `telegram_links`: links between a Telegram chat and a user, one record each. Checks no signature."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from shared.models.base import Table, table_name
 
 
 class TelegramLink(Table):
-    """All of a signed token but its signature, which only the link carries."""
+    """A signed token without its signature, which only the link carries."""
 
     class Meta:
         table_name = table_name("telegram_links")
 
     code = UnicodeAttribute(hash_key=True)
     signed = UnicodeAttribute()
-    """Header and claims of the token, as they were signed."""
+    """The token's header and claims, as signed."""
     user_id = UnicodeAttribute()
     used_at = TimeAttribute(null=True)
     created_at = TimeAttribute()
     expires_at = IntegerAttribute()
-    """Unix seconds (the table's TTL attribute); what counts is the claim that was signed."""
+    """Unix seconds (the table's TTL attribute); the link's expiry is the signed claim."""
 
     def use(self, transaction: TransactWrite, *, at: datetime) -> None:
-        """Add the write that uses the link up; it fails where somebody has."""
+        """Add the write that marks the link as used; it fails if the link was used before."""
         transaction.update(
             TelegramLink(self.code),
             actions=[TelegramLink.used_at.set(at)],

@@ -39,7 +39,7 @@ def test_keys_are_independent(tables: Queues) -> None:
 
 
 def test_pause_delays_reservations_and_a_shorter_one_changes_nothing(tables: Queues) -> None:
-    SendPace.hold("bot", until_ms=5000, now_ms=0)
-    SendPace.hold("bot", until_ms=1000, now_ms=0)
+    SendPace.pause_until("bot", until_ms=5000, now_ms=0)
+    SendPace.pause_until("bot", until_ms=1000, now_ms=0)
     assert reserve(0) is None
     assert reserve(4900) == 5000

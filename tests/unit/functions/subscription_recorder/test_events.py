@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.subscription_recorder import notices
+from functions.subscription_recorder import plan_notices
 from functions.subscription_recorder.app import lambda_handler
 from shared.clock import to_iso
 from shared.errors import RecordChanged
@@ -178,7 +178,7 @@ def test_repeat_after_a_crash_queues_the_notice(recorder: Recorder, monkeypatch:
 
     event = an_event(CREATED)
     with monkeypatch.context() as patched:
-        patched.setattr(notices, "notify", crash)
+        patched.setattr(plan_notices, "notify", crash)
         assert recorder.take(event) == [event.id]
     assert recorder.plan_state() == (PRO, False, CUSTOMER)
     assert recorder.notices() == []
