@@ -8,7 +8,7 @@ from enum import StrEnum
 import pytest
 
 from local.stack.places import ROOT
-from shared.trading.execution import CloseReason, DenialReason, ExecutionState
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
 
@@ -40,6 +40,7 @@ def test_no_cell_is_empty(section: str) -> None:
     [
         ("States of an execution", ExecutionState),
         ("Reasons for a denial", DenialReason),
+        ("Other reasons", Reason),
         ("Reasons for a close", CloseReason),
     ],
 )
