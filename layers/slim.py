@@ -1,4 +1,4 @@
-"""Cuts an unpacked layer down to what the functions use: Binance in ccxt, a few services of botocore, PNG in Pillow.
+"""Removes what the functions do not use from a layer: other exchanges of ccxt, services of botocore, AVIF of Pillow.
 
 Smaller layers start faster. Runs inside `sam build`, on the build directory only; never on an environment.
 """
@@ -18,7 +18,7 @@ _EXCHANGE_NAME = re.compile(r"^    '(\w+)',\n", re.MULTILINE)
 
 
 def slim_ccxt(ccxt: Path) -> None:
-    """Leave the base and the exchanges in use; the two `__init__` files no longer name the others."""
+    """Remove the other exchanges, also from the two `__init__` files."""
     for package in (ccxt, ccxt / "async_support"):
         for path in package.iterdir():
             if path.name not in {"__init__.py", "base", "async_support", "abstract", *_files(EXCHANGES)}:
@@ -31,21 +31,21 @@ def slim_ccxt(ccxt: Path) -> None:
 
 
 def slim_botocore(botocore: Path) -> None:
-    """Leave the descriptions of the services in use, and what every service needs (endpoints, partitions, retries)."""
+    """Remove the descriptions of other services; keep the files that every service needs."""
     for path in (botocore / "data").iterdir():
         if path.is_dir() and path.name not in AWS_SERVICES:
             _remove(path)
 
 
 def slim_pillow(site: Path) -> None:
-    """Leave out AVIF: a quarter of it, loaded for no other format."""
+    """Remove AVIF, a quarter of the package that no other format loads."""
     for pattern in ("PIL/_avif.*", "pillow.libs/libavif-*"):
         for path in list(site.glob(pattern)):
             _remove(path)
 
 
 def slim_all(site: Path) -> None:
-    """Leave out what no import needs: commands, C sources, tests of packages, byte code of the builder's Python."""
+    """Remove what no import needs: commands, C sources, tests of packages, byte code of the builder's Python."""
     _remove(site / "bin")
     for pattern in ("**/__pycache__", "**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "*/tests"):
         for path in list(site.glob(pattern)):

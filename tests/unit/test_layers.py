@@ -1,8 +1,8 @@
-"""What the layers ship: a part of the one lock, cut by `layers/locked.py`."""
+"""The packages of each layer: a part of the lock, extracted by `layers/locked.py`."""
 
 from __future__ import annotations
 
-from layers.locked import LOCK, closure, cut, read_names, read_pins
+from layers.locked import LOCK, closure, extract, read_names, read_pins
 from local.stack.places import ROOT
 
 LAYERS = ROOT / "layers"
@@ -26,7 +26,7 @@ unrelated==9 \\
 
 
 def test_a_cut_has_what_the_roots_need_with_pins_markers_and_hashes() -> None:
-    assert cut(SMALL_LOCK, {"app"}) == (
+    assert extract(SMALL_LOCK, {"app"}) == (
         "app==1.0 \\\n    --hash=sha256:aa\n"
         "other==3.0 \\\n    --hash=sha256:cc\n"
         "shared-part==2.0 ; python_version < '3.12' \\\n    --hash=sha256:bb\n"
@@ -34,21 +34,21 @@ def test_a_cut_has_what_the_roots_need_with_pins_markers_and_hashes() -> None:
 
 
 def test_a_cut_leaves_out_what_is_given_or_named() -> None:
-    assert "other==" not in cut(SMALL_LOCK, {"app"}, given={"other"})
-    assert "shared-part==" not in cut(SMALL_LOCK, {"app"}, given={"other"})
-    assert "shared-part==" in cut(SMALL_LOCK, {"app"}, left_out={"other"})
+    assert "other==" not in extract(SMALL_LOCK, {"app"}, given={"other"})
+    assert "shared-part==" not in extract(SMALL_LOCK, {"app"}, given={"other"})
+    assert "shared-part==" in extract(SMALL_LOCK, {"app"}, left_out={"other"})
 
 
 def test_layers_ship_the_locked_versions() -> None:
     lock = LOCK.read_text(encoding="utf-8")
     dependencies, _ = read_names(LAYERS / "dependencies" / "requirements.in")
     exchange, left_out = read_names(LAYERS / "exchange" / "requirements.in")
-    assert (LAYERS / "dependencies" / "requirements.txt").read_text(encoding="utf-8") == cut(lock, dependencies)
-    assert (LAYERS / "exchange" / "requirements.txt").read_text(encoding="utf-8") == cut(
+    assert (LAYERS / "dependencies" / "requirements.txt").read_text(encoding="utf-8") == extract(lock, dependencies)
+    assert (LAYERS / "exchange" / "requirements.txt").read_text(encoding="utf-8") == extract(
         lock, exchange, left_out=left_out, given=dependencies
     )
     reports, _ = read_names(LAYERS / "reports" / "requirements.in")
-    assert (LAYERS / "reports" / "requirements.txt").read_text(encoding="utf-8") == cut(
+    assert (LAYERS / "reports" / "requirements.txt").read_text(encoding="utf-8") == extract(
         lock, reports, given=dependencies
     )
 
