@@ -1,4 +1,4 @@
-"""Time as the product keeps it: UTC-aware datetimes inside, ISO 8601 with milliseconds and `Z` outside."""
+"""Times of the product: UTC-aware datetimes inside, ISO 8601 with milliseconds and `Z` outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """Return the time now, UTC-aware, cut to milliseconds (what is stored is what was compared)."""
+    """Return the current time, UTC-aware, cut to milliseconds as in the tables."""
     return from_ms(time.time_ns() // 1_000_000)
 
 
@@ -19,13 +19,13 @@ def to_iso(moment: datetime) -> str:
 
 
 def from_iso(text: str) -> datetime:
-    """Return the UTC datetime of an ISO 8601 text; without an offset it is UTC. Raise ValueError otherwise."""
+    """Return the UTC datetime of an ISO 8601 text, which is UTC without an offset; raise ValueError."""
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Return the UTC datetime of a Unix time in milliseconds, as exchanges give it."""
+    """Return the UTC datetime of a Unix time in milliseconds."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
 
 

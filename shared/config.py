@@ -1,4 +1,4 @@
-"""The settings of a deployment, read from the environment once. The only place that reads `os.environ`."""
+"""The settings of a deployment, read from the environment once. The only module that reads `os.environ`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.queues import Queue
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What template.yaml sets for every function; a name a function does not need may be empty."""
+    """The settings that template.yaml passes to functions; a function may lack those that it does not need."""
 
     table_prefix: str
     queue_urls: Mapping[Queue, str]
@@ -24,7 +24,7 @@ class Settings:
     cognito_url: str
     """Base of Cognito's API where AWS is emulated; empty means AWS's own address."""
     paging_key_id: str
-    """The KMS key (HMAC) that the key of the paging tokens is derived from."""
+    """The KMS key (HMAC) from which the key of the paging tokens is derived."""
     aws_region: str
     public_webhook_url: str
     exchange_url: str
@@ -38,28 +38,28 @@ class Settings:
     telegram_token_parameter: str
     """The SSM parameter that holds the bot's token."""
     telegram_secret_parameter: str
-    """The SSM parameter that holds what Telegram sends with each update, as set with the webhook."""
+    """The SSM parameter that holds the webhook secret, which Telegram sends with each update."""
     telegram_link_key_parameter: str
-    """The SSM parameter that holds the key of the links that tie a chat to a user."""
+    """The SSM parameter that holds the key which signs links between a chat and a user."""
     sender_address: str
-    """Whom e-mails are from, an identity that SES has verified; empty means that none are sent."""
+    """The sender of e-mails, an identity that SES has verified; empty means that none are sent."""
     stripe_webhook_secret_parameter: str
     """The SSM parameter that holds the signing secrets of Stripe's events."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
-    """Cap on notional / equity, whatever the account's own leverage."""
+    """Maximum notional / equity of an entry, independent of the account's leverage."""
     lane_weight_per_minute: int
-    """The exchange's request weight that one egress address has a minute, where its record says nothing else."""
+    """The request weight per minute of an egress address, unless the lane's record has another."""
     near_maximum_pct: Decimal
-    """From this share of the plan's maximum balance on, in percent, the user and the admins are warned."""
+    """The user and the admins are warned from this percentage of the plan's maximum balance on."""
     max_alert_age_s: int
     """An alert older than this opens nothing."""
     max_price_distance_pct: Decimal
-    """How far the market may be from the alert's price, in percent of it."""
+    """The largest distance of the market from the alert's price for an entry, in percent of that price."""
     log_level: str
     in_lambda: bool
-    """True in a Lambda's container, where making clients at import costs a message nothing."""
+    """True in a Lambda's container, where clients are best created at import, before the first message."""
 
 
 @cache

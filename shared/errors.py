@@ -1,26 +1,26 @@
 """The errors of the product: one class per decision a caller makes. Knows no vendor; vendors' errors become these.
 
 LockstepError
-├── OrderDenied            our decision: the order is not placed, and the reason is kept
-├── RecordChanged          a conditional write lost: somebody else moved the record first; read again and decide anew
-├── LeaseLost              the account and symbol belong to another worker now; stop acting at once
-├── NotFound               an id that names nothing
-├── RequestInvalid         what was asked for cannot be read (400)
-├── RequestUnprocessable   what was asked for can be read, and cannot be done (422)
-├── AccessDenied           who asks is unknown (401) or not entitled (403)
-├── ServiceUnavailable     maintenance, or a service we stand on cannot be reached (503)
-└── ExchangeError          the exchange's answers, told apart by what a caller may do next
+├── OrderDenied            our decision not to place an order, with its reason
+├── RecordChanged          a conditional write failed: another writer was first; read again and decide again
+├── LeaseLost              another worker holds the account and symbol; stop at once
+├── NotFound               no record, or no symbol, has this name
+├── RequestInvalid         the request cannot be read (400)
+├── RequestUnprocessable   the request can be read, but not executed (422)
+├── AccessDenied           the caller is unknown (401) or not permitted (403)
+├── ServiceUnavailable     maintenance, or a service that we need cannot be reached (503)
+└── ExchangeError          the exchange's errors, by what a caller may do next
     ├── ExchangeAuthorizationFailed   the key, its permissions or its address is refused
-    ├── ExchangeRejected              it said no, and nothing was placed
+    ├── ExchangeRejected              refused; nothing was placed or changed
     │   ├── InsufficientMargin
     │   ├── StopWouldTrigger          -2021: the market is already beyond the stop
-    │   └── OrderUnknown              -2011/-2013: no order with this id, as far as it knows now
-    ├── ExchangeUnavailable           certainly not done: refused connection, overload, ban, clock
-    │   ├── ExchangeThrottled         429: our address asks too much; wait `retry_after_s`
-    │   │   ├── AddressBanned         418: nothing may be asked before; asking makes it longer
-    │   │   └── OrderRateExceeded     -1015: this account sends too many orders; no other one is concerned
+    │   └── OrderUnknown              -2011/-2013: the exchange knows no order with this id, for now
+    ├── ExchangeUnavailable           certainly not executed: refused connection, overload, ban, clock
+    │   ├── ExchangeThrottled         429: too many requests from our address; wait `retry_after_s`
+    │   │   ├── AddressBanned         418: send nothing until then; requests prolong the ban
+    │   │   └── OrderRateExceeded     -1015: this account sends too many orders; others are not affected
     │   └── ClockSkewed               -1021: resync the clock, then try again
-    └── OutcomeUnknown                it may have been done: look it up before anything is sent again
+    └── OutcomeUnknown                may have been executed: look it up before sending again
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LockstepError(Exception):
 
 
 class OrderDenied(LockstepError):
-    """Our own decision that an order is not placed; `reason` is a code that is kept and shown."""
+    """Our decision not to place an order; `reason` is a code that is stored and shown."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -40,15 +40,15 @@ class OrderDenied(LockstepError):
 
 
 class RecordChanged(LockstepError):
-    """A conditional write lost against another writer: read again before deciding."""
+    """A conditional write failed because of another writer: read again before deciding."""
 
 
 class LeaseLost(LockstepError):
-    """The lease on an account and symbol is held by another worker."""
+    """Another worker holds the lease on an account and symbol."""
 
 
 class NotFound(LockstepError):
-    """An id that names nothing."""
+    """No record, or no symbol, has this name."""
 
 
 class RequestInvalid(LockstepError):
@@ -88,7 +88,7 @@ class ExchangeAuthorizationFailed(ExchangeError):
 
 
 class ExchangeRejected(ExchangeError):
-    """The exchange said no; nothing was placed or changed."""
+    """The exchange refused; nothing was placed or changed."""
 
 
 class InsufficientMargin(ExchangeRejected):
@@ -100,15 +100,15 @@ class StopWouldTrigger(ExchangeRejected):
 
 
 class OrderUnknown(ExchangeRejected):
-    """No order with this id as far as the exchange knows now (-2011, -2013); said once, it proves nothing."""
+    """The exchange knows no order with this id, for now (-2011, -2013); once proves nothing."""
 
 
 class ExchangeUnavailable(ExchangeError):
-    """The request was certainly not carried out; it may be sent again."""
+    """The request was certainly not executed; it may be sent again."""
 
 
 class ExchangeThrottled(ExchangeUnavailable):
-    """Too many requests from our address (429), or its weight is spoken for; ask again after `retry_after_s`."""
+    """Too many requests from our address (429), or its weight is used up; retry after `retry_after_s`."""
 
     def __init__(self, message: str = "", *, code: int | None = None, retry_after_s: float = 1.0) -> None:
         super().__init__(message, code=code)
@@ -128,4 +128,4 @@ class ClockSkewed(ExchangeUnavailable):
 
 
 class OutcomeUnknown(ExchangeError):
-    """The request may have been carried out: time-out, cut connection, 5xx. Look it up before sending again."""
+    """The request may have been executed: time-out, cut connection, 5xx. Look it up before sending again."""

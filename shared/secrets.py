@@ -1,6 +1,6 @@
-"""Secrets: exchange keys' sealed by KMS under their owner's id, a vendor's in a parameter. Also derives keys.
+"""Seals and opens exchange keys' secrets with KMS, reads vendors' secrets from SSM parameters, and derives keys.
 
-What is opened stays in memory for minutes.
+Opened secrets are cached in memory for minutes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
-OPEN_FOR_S = 300.0
-"""How long an opened secret stays in memory: a revoked grant bites within this time."""
+CACHE_TTL_S = 300.0
+"""How long an opened secret stays in memory; a revoked grant takes effect within this time."""
 
 _opened: dict[tuple[str, bytes], tuple[float, str]] = {}
 _parameters: dict[str, tuple[float, str]] = {}
@@ -38,12 +38,12 @@ def _ssm() -> SSMClient:
 
 
 def connect() -> None:
-    """Make the process's KMS client now rather than with the first secret."""
+    """Create the process's KMS client now rather than with the first secret."""
     _kms()
 
 
 def seal(secret: str, *, owner_id: str) -> bytes:
-    """Return the secret's ciphertext, which opens only under the same owner's id (the encryption context)."""
+    """Return the secret's ciphertext, bound to the owner's id by its encryption context."""
     answer = _kms().encrypt(
         KeyId=settings().secrets_key_id, Plaintext=secret.encode(), EncryptionContext={"owner_id": owner_id}
     )
@@ -51,7 +51,7 @@ def seal(secret: str, *, owner_id: str) -> bytes:
 
 
 def unseal(ciphertext: bytes, *, owner_id: str) -> str:
-    """Return the secret; raise botocore's ClientError when the ciphertext is not this owner's."""
+    """Return the secret; raise botocore's ClientError if the ciphertext belongs to another owner."""
     found = _opened.get((owner_id, ciphertext))
     now = time.monotonic()
     if found is not None and found[0] > now:
@@ -60,7 +60,7 @@ def unseal(ciphertext: bytes, *, owner_id: str) -> str:
         KeyId=settings().secrets_key_id, CiphertextBlob=ciphertext, EncryptionContext={"owner_id": owner_id}
     )
     secret = answer["Plaintext"].decode()
-    _opened[owner_id, ciphertext] = (now + OPEN_FOR_S, secret)
+    _opened[owner_id, ciphertext] = (now + CACHE_TTL_S, secret)
     return secret
 
 
@@ -71,11 +71,11 @@ def read_parameter(name: str) -> str:
     if found is not None and found[0] > now:
         return found[1]
     secret = _ssm().get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    _parameters[name] = (now + OPEN_FOR_S, secret)
+    _parameters[name] = (now + CACHE_TTL_S, secret)
     return secret
 
 
 def derive_key(purpose: str, *, key_id: str) -> bytes:
-    """Return 32 bytes that only holders of this KMS key (HMAC_256) can derive: always the same for one purpose."""
+    """Return 32 bytes, always the same for a purpose, that only holders of this KMS key (HMAC_256) can derive."""
     answer = _kms().generate_mac(KeyId=key_id, MacAlgorithm="HMAC_SHA_256", Message=purpose.encode())
     return answer["Mac"]

@@ -1,4 +1,4 @@
-"""Runs the reads, writes or messages of one request side by side. Knows nothing of what they do."""
+"""Runs the calls of one request concurrently, in threads. Knows nothing of what they do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def run_side_by_side(work: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
-    """Return the result for each argument, in their order; the first error is raised when all have ended."""
+    """Return the results in the order of the arguments; raise the first error once all calls have ended."""
     waiting = list(arguments)
     if len(waiting) <= 1 or WORKERS == 1:
         ended = [_end(work, argument) for argument in waiting]

@@ -29,7 +29,7 @@ def test_it_is_remembered_for_minutes_and_then_read_again() -> None:
     put("the key")
     secrets.read_parameter(NAME)
     until, _ = secrets._parameters[NAME]
-    assert until > time.monotonic() + secrets.OPEN_FOR_S - 60
+    assert until > time.monotonic() + secrets.CACHE_TTL_S - 60
     put("the next key")
     assert secrets.read_parameter(NAME) == "the key"
     secrets._parameters[NAME] = (time.monotonic(), "the key")
