@@ -19,7 +19,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared import messages
 from shared.errors import LockstepError, RecordChanged
-from shared.messages import FanoutCheck, TriggerMessage, send_dead_man, send_trigger
+from shared.messages import FanoutCheck, TriggerMessage, send_dead_man_messages, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
@@ -217,7 +217,7 @@ def _queue(trigger: Trigger) -> None:
 
 
 def _send_fanout_check(trigger: Trigger) -> None:
-    send_dead_man([FanoutCheck(trigger.id)])
+    send_dead_man_messages([FanoutCheck(trigger.id)])
 
 
 def _back_off(attempt: int) -> None:

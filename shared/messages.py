@@ -1,4 +1,4 @@
-"""What the functions say to each other over SQS: the messages, and how they are sent. Handles none of them."""
+"""The messages between functions over SQS, and how they are sent. Handles none of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEND_ATTEMPTS = 4
 
 
 class MessageNotSent(LockstepError):
-    """SQS did not take a message after several attempts; what it was about must stay due."""
+    """SQS did not accept a message after several attempts; its work must stay due."""
 
 
 class MessageMalformed(LockstepError):
@@ -41,10 +41,10 @@ class MessageMalformed(LockstepError):
 
 
 class Command(StrEnum):
-    """What the order executor is asked to do with an execution."""
+    """What the order executor should do with an execution."""
 
     OPEN = "OPEN"
-    """Both halves of a trigger: close what an older trigger holds on the other side, then open."""
+    """Close an older trigger's position on the opposite side, then open."""
     CLOSE = "CLOSE"
     """Close the position, as an admin requested."""
     RECONCILE = "SETTLE"
@@ -71,14 +71,14 @@ class OrderMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileMessage:
-    """`reconcile`, delayed: look whether this execution is protected by now (the dead-man message)."""
+    """`reconcile`, delayed: check whether the execution still needs a worker (the dead-man message)."""
 
     execution_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMessage:
-    """`keys`, `balances`, `imports`: look at this exchange key, unless that has been done since `asked_at`."""
+    """`keys`, `balances`, `imports`: work on one exchange key, unless that was done after `asked_at`."""
 
     api_key_id: str
     asked_at: datetime
@@ -86,7 +86,7 @@ class KeyMessage:
 
 @dataclass(frozen=True, slots=True)
 class FanoutCheck:
-    """`reconcile`, delayed: look whether this trigger has been spread by now (the fan-out's dead-man message)."""
+    """`reconcile`, delayed: check whether the trigger's fan-out is done (its dead-man message)."""
 
     trigger_id: str
 
@@ -106,7 +106,7 @@ class NoticeMessage:
 
 
 class Report(StrEnum):
-    """How long the period of a report is."""
+    """The period of a report."""
 
     WEEKLY = "WEEKLY"
     MONTHLY = "MONTHLY"
@@ -114,18 +114,18 @@ class Report(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportPageMessage:
-    """`reports`: the users that come next are to get their reports on these days."""
+    """`reports`: queue the reports of the next page of users."""
 
     report: Report
     first_day: str
     last_day: str
     after: str
-    """The `created_key` of the last user that was dealt with; empty at the beginning."""
+    """The `created_key` of the last user of the page before; empty at first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportMessage:
-    """`reports`: a user is to get a report on these days."""
+    """`reports`: send one user their report."""
 
     report: Report
     first_day: str
@@ -192,14 +192,14 @@ def read_report_message(body: str) -> ReportPageMessage | ReportMessage:
 
 
 def connect() -> None:
-    """Make the process's SQS client now rather than with the first message."""
+    """Create the process's SQS client now rather than with the first message."""
     _sqs()
 
 
 def send_trigger(message: TriggerMessage, *, dedup_id: str, in_order: bool = True) -> None:
     """Queue a trigger's fan-out, in order with the strategy's other triggers.
 
-    One that is sent on because its worker may have died is not `in_order`: the dead one's message would hold it back.
+    A repeat, queued because the first worker may have crashed, is not `in_order`: the first message would hold it back.
     """
     _sqs().send_message(
         QueueUrl=_url(Queue.TRIGGERS),
@@ -210,11 +210,11 @@ def send_trigger(message: TriggerMessage, *, dedup_id: str, in_order: bool = Tru
 
 
 def send_orders(messages: Sequence[OrderMessage], *, delivery: str) -> None:
-    """Queue work for the order executor; raise MessageNotSent if some of it was not taken.
+    """Queue work for the order executor; raise MessageNotSent if SQS did not accept all of it.
 
-    `delivery` tells this sending from an earlier one of the same work (SQS drops repeats for five minutes). Entries of
-    one key keep their order, in the key's group. Exits and second looks go in groups of their own: a failed or dead
-    worker's message must not hold them back, and the lease is the lock.
+    `delivery` distinguishes this message from an earlier one for the same work (SQS drops repeats for five minutes).
+    Entries of one key keep their order, in the key's group. Exits and reconciliations have groups of their own: a
+    failed message must not hold them back, and the lease is the lock.
     """
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
@@ -236,14 +236,14 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
-    """Queue a look at an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
+    """Queue a check of an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(QueueUrl=_url(Queue.RECONCILE), MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s)
 
 
 def send_keys(messages: Sequence[KeyMessage], *, queue: Queue, over_s: int = 0, after_s: int = 0) -> None:
-    """Queue looks at exchange keys, evenly over `over_s` seconds that begin after `after_s`; raise MessageNotSent.
+    """Queue work on exchange keys, evenly over `over_s` seconds that begin after `after_s`; raise MessageNotSent.
 
-    The last one is due in LONGEST_DELAY_S at most.
+    The last message is due in at most LONGEST_DELAY_S.
     """
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
@@ -257,8 +257,8 @@ def send_keys(messages: Sequence[KeyMessage], *, queue: Queue, over_s: int = 0, 
         _send_batch(queue, entries[start : start + _BATCH])
 
 
-def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
-    """Queue the looks that find out whether a worker has died; raise MessageNotSent if some were not taken."""
+def send_dead_man_messages(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
+    """Queue the checks that notice a crashed worker; raise MessageNotSent if SQS did not accept all of them."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {"Id": f"{number}-{delay_s}", "MessageBody": json.dumps(asdict(message)), "DelaySeconds": delay_s}
         for number, message in enumerate(messages)
@@ -269,7 +269,7 @@ def send_dead_man(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
 
 
 def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
-    """Queue an event of Stripe's, one at a time for each customer; repeats within five minutes are dropped by SQS."""
+    """Queue a Stripe event, in its customer's message group; SQS drops repeats for five minutes."""
     _sqs().send_message(
         QueueUrl=_url(Queue.STRIPE_EVENTS),
         MessageBody=json.dumps(asdict(message)),
@@ -284,7 +284,7 @@ def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
 
 
 def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
-    """Queue reports, or pages of them; raise MessageNotSent if some of it was not taken."""
+    """Queue reports, or pages of them; raise MessageNotSent if SQS did not accept all of them."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {"Id": str(number), "MessageBody": json.dumps(asdict(message))} for number, message in enumerate(messages)
     ]
@@ -292,10 +292,10 @@ def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
         _send_batch(Queue.REPORTS, entries[start : start + _BATCH])
 
 
-def retry_soon(queue: Queue, pauses_s: Mapping[str, int]) -> None:
-    """Let messages that failed (receipt handle → seconds) come again then, not after the visibility time-out.
+def schedule_retries(queue: Queue, pauses_s: Mapping[str, int]) -> None:
+    """Set when failed messages (receipt handle → seconds) are delivered again, before the visibility time-out.
 
-    Until then a FIFO queue holds back what comes after them in their groups.
+    Until then a FIFO queue holds back the later messages of their groups.
     """
     handles = list(pauses_s.items())
     for start in range(0, len(handles), _BATCH):
@@ -309,7 +309,7 @@ def retry_soon(queue: Queue, pauses_s: Mapping[str, int]) -> None:
 
 
 def _send_batch(queue: Queue, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
-    # SQS takes a batch in part: what failed is sent again, in order, so that no follower is lost between two retries.
+    # SQS may accept a part of a batch: the rest is sent again in order, so that no follower is lost.
     for attempt in range(_SEND_ATTEMPTS):
         answer = _sqs().send_message_batch(QueueUrl=_url(queue), Entries=entries)
         failed = {failure["Id"] for failure in answer.get("Failed", [])}

@@ -1,4 +1,4 @@
-"""Runs a batch of SQS records: message groups side by side, in order within a group. Knows no message's meaning.
+"""Handles a batch of SQS records: message groups concurrently, in order within a group. Knows no message's meaning.
 
 One event loop lives as long as the process, so sessions opened in one invocation still serve in the next.
 """
@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import LockstepError
-from shared.messages import retry_soon
+from shared.messages import schedule_retries
 from shared.observability import logger
 from shared.queues import Queue
 
@@ -25,10 +25,10 @@ THREADS = 32
 
 FIRST_RETRY_S = 2
 LAST_RETRY_S = 60
-"""A failed record comes again after 2 s, 4 s, 8 s … while it still matters, not after the visibility time-out."""
+"""A failed record is delivered again after 2 s, 4 s, 8 s …, not after the visibility time-out of minutes."""
 
 GRACE_S = 1.0
-"""What a group may take to clean up once its deadline has passed; after that it is left behind."""
+"""Time for a group to clean up after its deadline; then the batch goes on without it."""
 
 RESERVE_S = 3.0
 """Left for the answer at the end of an invocation: a function that is cut off fails the whole batch."""
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 
 
 class HandlingCancelled(LockstepError):
-    """What a record waited for was cancelled by somebody else."""
+    """Another task cancelled something that a record waited for."""
 
 
 class Invocation(Protocol):
@@ -62,7 +62,7 @@ class Record:
     receive_count: int
     """1 on the first delivery."""
     receipt_handle: str
-    """What SQS knows this delivery by."""
+    """SQS's handle of this delivery."""
     sent_at_ms: int
     """Unix time in milliseconds at which the message was queued."""
 
@@ -89,7 +89,7 @@ async def handle_batch(
 
     A record that raises, or is not done `deadline_s` seconds after the batch began, fails together with the later
     ones of its own group and no others. Returns at most GRACE_S after the deadline, whatever a record does. With a
-    `queue` what failed comes again after seconds; without, after the queue's visibility time-out of minutes.
+    `queue` failed records are delivered again after seconds; without, after the visibility time-out of minutes.
     """
     groups: dict[str, list[Record]] = {}
     records = [_read(raw) for raw in event.get("Records", [])]
@@ -98,9 +98,9 @@ async def handle_batch(
         groups.setdefault(key, []).append(record)
     failed = await _run_groups(list(groups.values()), handle, deadline_s=deadline_s)
     if queue is not None and failed:
-        again = {one.receipt_handle: _pause_s(one) for one in records if one.message_id in set(failed)}
+        delays_s = {one.receipt_handle: _pause_s(one) for one in records if one.message_id in set(failed)}
         try:
-            await asyncio.to_thread(retry_soon, queue, again)
+            await asyncio.to_thread(schedule_retries, queue, delays_s)
         except (BotoCoreError, ClientError) as error:
             logger.warning("retry_not_hastened", error=type(error).__name__)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
@@ -133,7 +133,7 @@ async def _run_groups(groups: list[list[Record]], handle: Handle, *, deadline_s:
     failed: list[str] = []
     for task, group in tasks.items():
         if task in stuck:
-            # It does not heed its deadline. Which of its records are done is unknown, so all count as failed.
+            # The group ignored its deadline. It is unknown which of its records are done, so all count as failed.
             logger.error("group_stuck", group_id=group[0].group_id, records=len(group))
             task.cancel()
             failed.extend(record.message_id for record in group)
@@ -153,7 +153,7 @@ async def _run_group(group: list[Record], handle: Handle, *, deadline: float) ->
 
 
 async def _run_record(record: Record, handle: Handle, *, deadline: float) -> None:
-    # Past its deadline a record is not begun: `timeout_at` alone would let it run up to its first await.
+    # `timeout_at` alone would let a record begin after its deadline, and run up to its first await.
     if asyncio.get_running_loop().time() >= deadline:
         raise TimeoutError
     try:
@@ -163,7 +163,7 @@ async def _run_record(record: Record, handle: Handle, *, deadline: float) -> Non
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # Something the record waited for was cancelled, not the record: a failure like any other.
+        # Something that the record waited for was cancelled, not the record: this is an ordinary failure.
         raise HandlingCancelled from error
 
 
@@ -180,7 +180,7 @@ def _read(raw: Mapping[str, Any]) -> Record:
 
 
 def _log_failure(record: Record, error: Exception, *, left_waiting: int) -> None:
-    # Messages of foreign errors may quote requests, with keys and signatures: only our own are logged.
+    # Other errors' messages may quote requests, with keys and signatures: only ours are logged.
     logger.error(
         "record_failed",
         message_id=record.message_id,

@@ -25,7 +25,7 @@ from shared.errors import (
     RecordChanged,
 )
 from shared.exchange.futures import Stamp
-from shared.messages import ReconcileMessage, send_dead_man
+from shared.messages import ReconcileMessage, send_dead_man_messages
 from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.models.position_slot import PositionSlot
@@ -75,7 +75,7 @@ async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: Exit
 async def _with_dead_man(session: ExecutionSession, writing: Coroutine[Any, Any, None]) -> None:
     """Write an intent, and queue the message that brings another worker should this one crash; both, or an error."""
     message = ReconcileMessage(execution_id=session.execution.id)
-    queued = asyncio.to_thread(send_dead_man, [message])
+    queued = asyncio.to_thread(send_dead_man_messages, [message])
     for outcome in await asyncio.gather(writing, queued, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome

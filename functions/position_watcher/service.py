@@ -17,7 +17,7 @@ from shared.messages import (
     FanoutCheck,
     ReconcileMessage,
     TriggerMessage,
-    send_dead_man,
+    send_dead_man_messages,
     send_orders,
     send_trigger,
 )
@@ -121,7 +121,7 @@ async def check_fanout(trigger_id: str) -> None:
     now = utc_now()
     logger.warning("fanout_taken_over", trigger_id=trigger_id)
     if needs_dead_man(trigger.created_at, now, max_alert_age_s=settings().max_alert_age_s):
-        await asyncio.to_thread(send_dead_man, [FanoutCheck(trigger_id)])
+        await asyncio.to_thread(send_dead_man_messages, [FanoutCheck(trigger_id)])
     await asyncio.to_thread(_send_on, trigger, now)
 
 
@@ -164,7 +164,7 @@ def _renew_dead_man(execution: Execution, now: datetime) -> bool:
             condition=Execution.due_at == execution.due_at,
         )
     if write.applied:
-        send_dead_man([ReconcileMessage(execution.id)])
+        send_dead_man_messages([ReconcileMessage(execution.id)])
     return write.applied
 
 

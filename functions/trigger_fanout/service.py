@@ -19,7 +19,7 @@ from pynamodb.transactions import TransactWrite
 from functions.trigger_fanout.snapshot import concerns, read_references, snapshot
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged
-from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man, send_orders
+from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man_messages, send_orders
 from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, transact
 from shared.models.execution import Execution
 from shared.models.follower import Follower
@@ -127,7 +127,7 @@ def _write_and_send(executions: Sequence[Execution], *, delivery: str) -> int:
         waiting = _write(chunk)
         send_orders([execution.message(Command.OPEN) for execution in waiting], delivery=delivery)
         # After the orders, which must not wait: after a crash in between, the next delivery sends both.
-        send_dead_man([ReconcileMessage(execution.id) for execution in waiting])
+        send_dead_man_messages([ReconcileMessage(execution.id) for execution in waiting])
         sent += len(waiting)
     return sent
 

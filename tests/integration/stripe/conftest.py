@@ -154,7 +154,7 @@ def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPa
     """Return Stripe, with the queues of the test's AWS."""
     monkeypatch.setattr("functions.stripe_webhook.service.read_parameter", lambda _: WEBHOOK_SECRET)
     # A failed message is let go here: what it would do next is the worker's own business.
-    monkeypatch.setattr("shared.worker.retry_soon", lambda *_: None)
+    monkeypatch.setattr("shared.worker.schedule_retries", lambda *_: None)
     config.settings.cache_clear()
     messages._sqs.cache_clear()
     yield Billing(stripe_stand_in, aws)
