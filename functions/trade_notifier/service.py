@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from functions.trade_notifier import reasons
 from functions.trade_notifier.reasons import Refusal
@@ -57,23 +57,16 @@ def notify_of(event: Event) -> None:
 def _notify_opened(event: Event) -> None:
     execution = _execution(event)
     # A renewed stop has the same cause: the notice is sent when the position is first protected.
-    notify(
-        PositionOpened(
-            strategy_name=execution.strategy_name,
-            key_name=execution.key_name,
-            symbol=execution.symbol,
-            long=execution.side is Side.BUY,
-            amount=execution.filled_amount,
-            entry_price=execution.entry_price,
-            stop=execution.stop,
-            take_profits=tuple(execution.take_profits),
-            callback_rate_pct=execution.callback_rate,
-            at=event.at,
-        ),
-        to=to_user(execution.user_id),
-        cause=execution.id,
+    values = PositionOpened(
+        **_trade_of(execution),
+        amount=execution.filled_amount,
+        entry_price=execution.entry_price,
+        stop=execution.stop,
+        take_profits=tuple(execution.take_profits),
+        callback_rate_pct=execution.callback_rate,
         at=event.at,
     )
+    notify(values, to=to_user(execution.user_id), cause=execution.id, at=event.at)
 
 
 def _notify_closed(event: Event) -> None:
@@ -81,24 +74,17 @@ def _notify_closed(event: Event) -> None:
     if execution.filled_amount is None and execution.reason == CloseReason.ENTRY_UNKNOWN:
         _notify_refused(event, reasons.ENTRY_NOT_CONFIRMED)
         return
-    notify(
-        PositionClosed(
-            strategy_name=execution.strategy_name,
-            key_name=execution.key_name,
-            symbol=execution.symbol,
-            long=execution.side is Side.BUY,
-            amount=execution.filled_amount,
-            entry_price=execution.entry_price,
-            exit_price=execution.exit_price,
-            profit=execution.profit,
-            profit_pct=execution.profit_pct,
-            reason=reasons.CLOSE_TEXTS.get(execution.close_reason or "", reasons.CLOSE_REASON_UNKNOWN),
-            at=event.at,
-        ),
-        to=to_user(execution.user_id),
-        cause=execution.id,
+    values = PositionClosed(
+        **_trade_of(execution),
+        amount=execution.filled_amount,
+        entry_price=execution.entry_price,
+        exit_price=execution.exit_price,
+        profit=execution.profit,
+        profit_pct=execution.profit_pct,
+        reason=reasons.CLOSE_TEXTS.get(execution.close_reason or "", reasons.CLOSE_REASON_UNKNOWN),
         at=event.at,
     )
+    notify(values, to=to_user(execution.user_id), cause=execution.id, at=event.at)
 
 
 def _notify_refused(event: Event, refusal: Refusal | None) -> None:
@@ -108,19 +94,24 @@ def _notify_refused(event: Event, refusal: Refusal | None) -> None:
     cause = execution.id
     if refusal.persistent:
         cause = f"{execution.follower_id} {event.reason} {event.at.date().isoformat()}"
-    notify(
-        EntryRefused(
-            strategy_name=execution.strategy_name,
-            key_name=execution.key_name,
-            symbol=execution.symbol,
-            long=execution.side is Side.BUY,
-            reason=refusal.text,
-            at=event.at,
-        ),
-        to=to_user(execution.user_id),
-        cause=cause,
-        at=event.at,
-    )
+    values = EntryRefused(**_trade_of(execution), reason=refusal.text, at=event.at)
+    notify(values, to=to_user(execution.user_id), cause=cause, at=event.at)
+
+
+class _Trade(TypedDict):
+    strategy_name: str
+    key_name: str
+    symbol: str
+    long: bool
+
+
+def _trade_of(execution: Execution) -> _Trade:
+    return {
+        "strategy_name": execution.strategy_name,
+        "key_name": execution.key_name,
+        "symbol": execution.symbol,
+        "long": execution.side is Side.BUY,
+    }
 
 
 def _refusal(event: Event) -> Refusal | None:
