@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -16,15 +15,15 @@ from functions.notice_sender import service as notice_service
 from functions.report_sender import service
 from functions.report_sender.app import lambda_handler
 from functions.report_sender.periods import Period
-from shared.clock import to_iso, utc_now
+from shared.clock import utc_now
 from shared.messages import Report, ReportMessage
-from shared.models.base import created_key, transact
 from shared.models.notification_setting import NotificationSetting
-from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.notices.conftest import Letters
 from tests.lambda_context import FakeContext
+from tests.unit import records
+from tests.unit.functions.report_sender.days import a_trade
 
 WEEK = Period(Report.WEEKLY, date(2022, 9, 5), date(2022, 9, 11))
 
@@ -39,28 +38,9 @@ def _switched_on(aws: EmbeddedAws) -> Iterator[None]:
 
 
 def a_trader() -> User:
-    user_id, now = str(uuid4()), utc_now()
-    user = User(
-        user_id,
-        created_key=created_key(to_iso(now), user_id),
-        email=f"{user_id}@example.com",
-        email_verified=True,
-        created_at=now,
-        updated_at=now,
-    )
-    user.save()
-    transact(
-        lambda transaction: PerformanceDay.add(
-            transaction,
-            ledger=TradeLedger.STRATEGY,
-            user_id=user_id,
-            api_key_id=str(uuid4()),
-            closed_at=datetime(2022, 9, 7, tzinfo=UTC),
-            profit=Decimal("12.5"),
-            fee=Decimal(1),
-            balance=Decimal(1000),
-        )
-    )
+    user_id = str(uuid4())
+    user = records.a_user(user_id, email=f"{user_id}@example.com", email_verified=True)
+    a_trade("2022-09-07", "12.5", user_id=user_id, api_key_id=str(uuid4()), balance="1000")
     return user
 
 

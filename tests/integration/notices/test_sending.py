@@ -12,8 +12,7 @@ import pytest
 
 from functions.notice_sender import pacing, service
 from functions.notice_sender.app import lambda_handler
-from shared.clock import to_iso, utc_now
-from shared.models.base import created_key
+from shared.clock import utc_now
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.send_pace import SendPace
 from shared.models.user import User
@@ -23,6 +22,7 @@ from shared.notifications.recipients import to_user
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.notices.conftest import Letters, StandIn
 from tests.lambda_context import FakeContext
+from tests.unit import records
 
 LAPSED = PlanLapsed(plan_name="STANDARD")
 PNG = bytes.fromhex(
@@ -32,18 +32,8 @@ PNG = bytes.fromhex(
 
 
 def a_user(stand_in: StandIn | None) -> User:
-    user_id, now = str(uuid4()), utc_now()
-    user = User(
-        user_id,
-        created_key=created_key(to_iso(now), user_id),
-        email=f"{user_id}@example.com",
-        email_verified=True,
-        telegram_chat_id=stand_in.chat_id if stand_in is not None else None,
-        created_at=now,
-        updated_at=now,
-    )
-    user.save()
-    return user
+    user_id, chat_id = str(uuid4()), stand_in.chat_id if stand_in is not None else None
+    return records.a_user(user_id, email=f"{user_id}@example.com", email_verified=True, telegram_chat_id=chat_id)
 
 
 def queued(aws: EmbeddedAws) -> list[str]:

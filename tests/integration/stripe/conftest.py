@@ -21,12 +21,11 @@ from local.stack.places import clean_environment
 from local.stack.processes import Process
 from local.stripe import WEBHOOK_SECRET
 from shared import config, messages
-from shared.clock import to_iso, utc_now
-from shared.models.base import created_key
 from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.lambda_context import FakeContext
+from tests.unit import records
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,25 +94,11 @@ def record(records: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def a_plan(name: str, price_id: str) -> Plan:
-    now, plan_id = utc_now(), str(uuid4())
-    plan = Plan(
-        plan_id,
-        created_key=created_key(to_iso(now), plan_id),
-        name=name,
-        stripe_price_id=price_id,
-        max_balance_usd=15000,
-        max_api_key=5,
-        created_at=now,
-        updated_at=now,
-    )
-    plan.save()
-    return plan
+    return records.a_plan(str(uuid4()), name=name, stripe_price_id=price_id)
 
 
 def a_user(plan: Plan) -> str:
-    now, user_id = utc_now(), str(uuid4())
-    User(user_id, created_key=created_key(to_iso(now), user_id), plan_id=plan.id, created_at=now, updated_at=now).save()
-    return user_id
+    return records.a_user(str(uuid4()), plan_id=plan.id).id
 
 
 def plan_state(user_id: str) -> tuple[str | None, bool]:

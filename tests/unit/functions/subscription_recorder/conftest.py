@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from functions.subscription_recorder.app import lambda_handler
-from shared.clock import to_iso, utc_now
-from shared.models.base import created_key
+from shared.clock import utc_now
 from shared.models.notice import Notice
 from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
@@ -22,7 +21,7 @@ from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
 from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues
-from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
+from tests.unit.records import STARTED_AT, USER_ID, a_plan, a_user, id_of
 
 CUSTOMER = "cus_MmYKZgS50gQgsm"
 BASIC_PRICE, PRO_PRICE = "price_basic", "price_pro"
@@ -33,22 +32,6 @@ CREATED, UPDATED = EventType.SUBSCRIPTION_CREATED, EventType.SUBSCRIPTION_UPDATE
 DELETED, PAYMENT_FAILED = EventType.SUBSCRIPTION_DELETED, EventType.PAYMENT_FAILED
 
 _numbers = count(1)
-
-
-def a_plan(plan_id: str, name: str, price_id: str | None) -> Plan:
-    plan = Plan(
-        plan_id,
-        created_key=created_key(to_iso(STARTED_AT), plan_id),
-        name=name,
-        stripe_price_id=price_id,
-        monthly_price_usd=Decimal(40),
-        max_balance_usd=15000,
-        max_api_key=5,
-        created_at=STARTED_AT,
-        updated_at=STARTED_AT,
-    )
-    plan.save()
-    return plan
 
 
 def an_event(
@@ -126,6 +109,6 @@ def recorder(aws: Queues) -> Recorder:
     for model in (User, Plan, StripeEvent, StripeCustomer, StripeSubscription, Notice):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     for plan_id, name, price_id in ((DEFAULT, "DEFAULT", None), (BASIC, "BASIC", BASIC_PRICE), (PRO, "PRO", PRO_PRICE)):
-        a_plan(plan_id, name, price_id)
+        a_plan(plan_id, name=name, stripe_price_id=price_id, max_balance_usd=15000, max_api_key=5)
     a_user(plan_id=DEFAULT)
     return Recorder(aws)

@@ -28,10 +28,9 @@ from tests.unit.functions.subscription_recorder.conftest import (
     PRO,
     UPDATED,
     Recorder,
-    a_plan,
     an_event,
 )
-from tests.unit.records import USER_ID, a_user
+from tests.unit.records import USER_ID, a_plan, a_user
 
 TO_USER = f"user#{USER_ID}"
 
@@ -278,7 +277,7 @@ def test_event_with_an_unknown_price_waits_until_a_plan_has_it(recorder: Recorde
     assert outcome(event) == (Outcome.WAITING, False)
     assert recorder.plan_state() == (DEFAULT, False, None)
     assert "PriceUnknown" in log.getvalue()
-    a_plan("new", "NEW", "price_new")
+    a_plan("new", name="NEW", stripe_price_id="price_new")
     assert recorder.take(event) == []
     assert recorder.plan_state() == ("new", False, CUSTOMER)
 

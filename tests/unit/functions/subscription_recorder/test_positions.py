@@ -16,10 +16,19 @@ from tests.unit.functions.subscription_recorder.conftest import (
     PRO,
     PRO_PRICE,
     Recorder,
-    a_plan,
     an_event,
 )
-from tests.unit.records import USER_ID, a_follower, a_slot, a_strategy, a_trigger, a_user, an_exchange_key, an_execution
+from tests.unit.records import (
+    USER_ID,
+    a_follower,
+    a_plan,
+    a_slot,
+    a_strategy,
+    a_trigger,
+    a_user,
+    an_exchange_key,
+    an_execution,
+)
 
 WRITTEN = {"users", "stripe_events", "stripe_customers", "stripe_subscriptions", "notices"}
 
@@ -40,8 +49,8 @@ def everything_else() -> dict[str, list[dict[str, Any]]]:
     ids=["canceled", "unpaid", "a smaller plan"],
 )
 def test_open_positions_keep_their_protection(tables: Queues, change: dict[str, Any]) -> None:
-    a_plan(PRO, "PRO", PRO_PRICE)
-    a_plan("basic", "BASIC", BASIC_PRICE)
+    a_plan(PRO, name="PRO", stripe_price_id=PRO_PRICE)
+    a_plan("basic", name="BASIC", stripe_price_id=BASIC_PRICE)
     a_user(plan_id=PRO)
     a_strategy()
     follower = a_follower("one")
