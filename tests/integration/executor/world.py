@@ -17,29 +17,26 @@ import ccxt
 
 from functions.order_executor import app, service
 from local.paper_exchange import account_routes, order_routes
-from shared.clock import to_iso, utc_now
+from shared.clock import utc_now
 from shared.exchange import lanes
 from shared.exchange.server_clock import server_clock
 from shared.messages import Command
-from shared.models.base import created_key
 from shared.models.egress_lane import EgressLane
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
-from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.exchange_key import ExchangeKey
+from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.lane_refusal import LaneRefusal
-from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
-from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
-from shared.models.trigger import FanoutState, Trigger
+from shared.models.trigger import Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
 from shared.secrets import seal, unseal
-from shared.trading.execution import ExecutionState
-from shared.trading.ids import execution_id
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side
 from shared.worker import run_async
+from tests import builders
+from tests.builders import saved
 from tests.integration.conftest import EmbeddedAws, sqs_client
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.lambda_context import FakeContext
@@ -106,29 +103,8 @@ class World:
     def __init__(self, exchange: ExchangeProcess, aws: EmbeddedAws) -> None:
         self.exchange = exchange
         self.aws = aws
-        now = utc_now()
-        self.plan = Plan(
-            id=_new_id(),
-            created_key=_new_id(),
-            name="STANDARD",
-            max_balance_usd=50_000,
-            max_api_key=5,
-            created_at=now,
-            updated_at=now,
-        )
-        self.plan.save()
-        self.strategy = Strategy(
-            id=_new_id(),
-            created_key=_new_id(),
-            name="S",
-            exchange_id="BINANCE",
-            symbol="BTC/USDT",
-            report_api_key="report",
-            report_secret_ciphertext=b"-",
-            created_at=now,
-            updated_at=now,
-        )
-        self.strategy.save()
+        self.plan = saved(builders.plan())
+        self.strategy = saved(builders.strategy())
         self._seq = 0
 
     def tidy(self) -> None:
@@ -149,111 +125,45 @@ class World:
 
     def follower(self, *, balance: str = "10000", **account: Any) -> Person:
         """Add a follower with a funded account; `account` changes it at the exchange (hedge mode, permissions)."""
-        now = utc_now()
-        user = User(id=_new_id(), created_key=_new_id(), plan_id=self.plan.id, created_at=now, updated_at=now)
-        user.save()
+        user = saved(builders.user(plan_id=self.plan.id))
         secret = secrets.token_hex(32)
-        key_id, follower_id = _new_id(), _new_id()
-        key = ExchangeKey(
-            id=key_id,
-            user_id=user.id,
-            created_key=_new_id(),
-            trade_type=TradeType.FUTURES,
-            strategy_type=StrategyType.AUTOMATED,
-            api_key=secrets.token_hex(32),
-            secret_ciphertext=seal(secret, owner_id=key_id),
-            created_at=now,
-            updated_at=now,
+        key_id = str(uuid.uuid4())
+        key = saved(
+            builders.exchange_key(
+                key_id,
+                user_id=user.id,
+                api_key=secrets.token_hex(32),
+                secret_ciphertext=seal(secret, owner_id=key_id),
+            )
         )
-        key.save()
         self.exchange.control(
             "POST", "/paper/accounts", {"apiKey": key.api_key, "secret": secret, "balances": {"USDT": balance}}
         )
         if account:
             self.exchange.control("PUT", f"/paper/accounts/{key.api_key}", account)
-        record = Follower(
-            strategy_id=self.strategy.id,
-            created_key=created_key(to_iso(now), follower_id),
-            id=follower_id,
-            api_key_id=key.id,
-            symbol="BTC/USDT",
-            user_id=user.id,
-            risk_profile_id=_new_id(),
-            created_at=now,
-            updated_at=now,
-        )
-        record.save()
+        record = saved(builders.follower(strategy_id=self.strategy.id, api_key_id=key.id, user_id=user.id))
         return Person(user=user, key=key, record=record)
 
     def trigger(self, side: Side = Side.BUY, **changes: Any) -> Trigger:
-        """Store an alert that has been spread: BUY at 20000, stop 19800 (or SELL mirrored), three take-profits."""
+        """Store an alert that has been fanned out; `changes` are attributes of the trigger."""
         self._seq += 1
-        now = utc_now()
-        sign = side.sign
-        values: dict[str, Any] = {
-            "price": Decimal(20000),
-            "stop": Decimal(20000 - 200 * sign),
-            "stop_type": StopType.MARKET,
-            "take_profits": [Decimal(20000 + step * sign) for step in (200, 300, 400)],
-            "created_at": now,
-            "seq": self._seq,
-        } | changes
-        trigger = Trigger(
-            id=_new_id(),
-            strategy_id=self.strategy.id,
-            strategy_source=StrategySource.TRADINGVIEW,
-            exchange_id="BINANCE",
-            symbol="BTC/USDT",
-            side=side,
-            fanout_state=FanoutState.DONE,
-            pending=None,
-            updated_at=now,
-            **values,
-        )
-        trigger.save()
+        usual: dict[str, Any] = {"seq": self._seq, "strategy_id": self.strategy.id}
+        trigger = saved(builders.trigger(**({"side": side} | usual | changes)))
         latest = max(self._seq, trigger.seq)
         StrategyAlerts(strategy_id=self.strategy.id, last_seq=latest, latest_alert_seq=latest).save()
         return trigger
 
     def queued(self, person: Person, trigger: Trigger) -> Execution:
         """Store the execution of a trigger on a follower, as the fan-out leaves it."""
-        now = utc_now()
-        name = execution_id(trigger.id, person.record.id)
-        execution = Execution(
-            id=name,
-            state=ExecutionState.QUEUED,
-            trigger_id=trigger.id,
-            trigger_part=trigger_part(trigger.id, name),
-            seq=trigger.seq,
-            strategy_source=trigger.strategy_source,
-            strategy_id=self.strategy.id,
-            follower_id=person.record.id,
-            follower_key=person.record.created_key,
-            user_id=person.user.id,
-            api_key_id=person.key.id,
-            exchange_id="BINANCE",
-            symbol="BTC/USDT",
-            risk_profile_id=person.record.risk_profile_id,
-            risk_pct=Decimal("1.5"),
-            plan_id=self.plan.id,
-            max_balance_usd=self.plan.max_balance_usd,
-            side=trigger.side,
-            order_price=trigger.price,
-            stop=trigger.stop,
-            stop_type=trigger.stop_type,
-            take_profits=list(trigger.take_profits),
-            trailing_trigger=trigger.trailing_trigger,
-            callback_rate=trigger.callback_rate,
-            fired_at=trigger.fired_at,
-            received_at=trigger.created_at,
-            open_shard=open_shard_of(name),
-            due_at=now,
-            created_key=created_key(to_iso(now), name),
-            created_at=now,
-            updated_at=now,
+        execution = saved(
+            builders.execution(
+                trigger,
+                person.record,
+                strategy_name=self.strategy.name,
+                references=(person.user, person.key, self.plan),
+            )
         )
-        execution.save()
-        TriggerCount(trigger.id, shard_of(name)).update(actions=[TriggerCount.active.add(1)])
+        TriggerCount(trigger.id, shard_of(execution.id)).update(actions=[TriggerCount.active.add(1)])
         return execution
 
     def halt(self, *, on: bool) -> None:
@@ -373,10 +283,6 @@ class World:
             QueueUrl=getattr(self.aws, name), AttributeNames=[wanted]
         )
         return int(counts["Attributes"][wanted])
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
 
 
 def record_of(execution: Execution, command: Command) -> dict[str, Any]:

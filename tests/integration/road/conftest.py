@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from shared.acceptance import Acceptance, accept_alert
-from shared.clock import to_iso, utc_now
-from shared.models.base import created_key
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.clock import utc_now
+from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower
-from shared.models.plan import Plan
-from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
@@ -27,6 +23,8 @@ from shared.models.user import User
 from shared.trading.ids import execution_id
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
+from tests import builders
+from tests.builders import saved
 from tests.integration.conftest import EmbeddedAws
 
 SECRET = "a webhook secret"
@@ -65,86 +63,23 @@ class Following:
 def store_strategy(number_of_followers: int, *, created_at: datetime | None = None) -> Following:
     """Store a strategy with followers that each have a user and a key of their own."""
     at = created_at or utc_now() - timedelta(days=1)
-    record_id = str(uuid4())
-    strategy = Strategy(
-        id=record_id,
-        created_key=created_key(to_iso(at), record_id),
-        name=f"Strategy {record_id}",
-        exchange_id="BINANCE",
-        symbol="BTC/USDT",
-        report_api_key="key",
-        report_secret_ciphertext=b"sealed",
-        webhook_secret_hash=hashlib.sha256(SECRET.encode()).hexdigest(),
-        created_at=at,
-        updated_at=at,
-    )
-    strategy.save()
-    profile = RiskProfile(
-        id=str(uuid4()),
-        created_key=created_key(to_iso(at), record_id),
-        name="MODERATE",
-        percentage=Decimal("2.5"),
-        created_at=at,
-        updated_at=at,
-    )
-    profile.save()
-    plan = Plan(
-        id=str(uuid4()),
-        created_key=created_key(to_iso(at), record_id),
-        name="PRO",
-        max_balance_usd=15000,
-        max_api_key=20,
-        created_at=at,
-        updated_at=at,
-    )
-    plan.save()
+    strategy = saved(builders.strategy(at=at, webhook_secret_hash=hashlib.sha256(SECRET.encode()).hexdigest()))
+    profile = saved(builders.risk_profile(at=at))
+    plan = saved(builders.plan(at=at))
     followers: list[Follower] = []
     with User.batch_write() as users, ExchangeKey.batch_write() as keys, Follower.batch_write() as batch:
-        for number in range(number_of_followers):
-            user = User(
-                id=str(uuid4()),
-                created_key=created_key(to_iso(at), str(number)),
-                plan_id=plan.id,
-                created_at=at,
-                updated_at=at,
-            )
+        for _ in range(number_of_followers):
+            user = builders.user(at=at, plan_id=plan.id)
+            key = builders.exchange_key(at=at, user_id=user.id)
             users.save(user)
-            key = ExchangeKey(
-                id=str(uuid4()),
-                user_id=user.id,
-                created_key=created_key(to_iso(at), str(number)),
-                trade_type=TradeType.FUTURES,
-                strategy_type=StrategyType.AUTOMATED,
-                name=f"key {number}",
-                api_key=f"api-{number}",
-                secret_ciphertext=b"sealed",
-                created_at=at,
-                updated_at=at,
-            )
             keys.save(key)
-            followers.append(store_follower(strategy, user=user, key=key, profile=profile, at=at, batch=batch))
+            follower = builders.follower(
+                strategy_id=strategy.id, user_id=user.id, api_key_id=key.id, risk_profile_id=profile.id, at=at
+            )
+            batch.save(follower)
+            followers.append(follower)
     followers.sort(key=lambda follower: follower.created_key)
     return Following(strategy, followers)
-
-
-def store_follower(
-    strategy: Strategy, *, user: User, key: ExchangeKey, profile: RiskProfile, at: datetime, batch: object
-) -> Follower:
-    """Store one follower through a batch write."""
-    record_id = str(uuid4())
-    follower = Follower(
-        strategy_id=strategy.id,
-        created_key=created_key(to_iso(at), record_id),
-        id=record_id,
-        api_key_id=key.id,
-        symbol=strategy.symbol,
-        user_id=user.id,
-        risk_profile_id=profile.id,
-        created_at=at,
-        updated_at=at,
-    )
-    batch.save(follower)  # type: ignore[attr-defined]
-    return follower
 
 
 @pytest.fixture

@@ -8,51 +8,25 @@ from typing import Any
 
 import pytest
 
-from shared.clock import to_iso, utc_now
+from shared.clock import utc_now
 from shared.errors import LeaseLost, RecordChanged
-from shared.models.base import created_key
-from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.execution import Execution
 from shared.models.execution_event import ExecutionEvent
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.trading.execution import TRANSITIONS, DenialReason, ExecutionState
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.ids import execution_id
+from tests import builders
+from tests.builders import saved
 
-ID = "c21d890e-87b6-424d-b010-929612e17011"
 TRIGGER = "aa51c3f9-5b54-4927-98ef-d30ac182886c"
+FOLLOWER = "0e2d26a1-4d6c-41a7-a3b2-02d7e2c3d9f5"
+ID = execution_id(TRIGGER, FOLLOWER)
 
 
 @pytest.fixture
 def execution(tables: Any) -> Execution:
-    now = utc_now()
-    execution = Execution(
-        id=ID,
-        state=ExecutionState.QUEUED,
-        trigger_id=TRIGGER,
-        trigger_part=trigger_part(TRIGGER, ID),
-        seq=1,
-        strategy_source=StrategySource.TRADINGVIEW,
-        strategy_id="s",
-        follower_id="f",
-        follower_key="fk",
-        user_id="u",
-        api_key_id="k",
-        exchange_id="BINANCE",
-        symbol="BTC/USDT",
-        risk_profile_id="p",
-        risk_pct=Decimal("1.5"),
-        side=Side.BUY,
-        order_price=Decimal(20000),
-        stop=Decimal(19800),
-        stop_type=StopType.MARKET,
-        received_at=now,
-        open_shard=open_shard_of(ID),
-        due_at=now,
-        created_key=created_key(to_iso(now), ID),
-        created_at=now,
-        updated_at=now,
-    )
-    execution.save()
+    execution = saved(builders.execution(builders.trigger(TRIGGER), builders.follower(FOLLOWER)))
     TriggerCount(TRIGGER, shard_of(ID)).update(actions=[TriggerCount.active.add(1)])
     return execution
 

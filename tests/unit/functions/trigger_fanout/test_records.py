@@ -14,19 +14,18 @@ import pytest
 from functions.trigger_fanout import app
 from shared.clock import from_iso, to_iso
 from shared.models.base import created_key
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution, open_shard_of, trigger_part
 from shared.models.follower import Follower
-from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
-from shared.models.risk_profile import RiskProfile
-from shared.models.strategy import Strategy
-from shared.models.trigger import FanoutState, Trigger
+from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.models.trigger_count import TriggerCount
 from shared.models.user import User
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.ids import execution_id
 from shared.trading.sides import Side, StopType, StrategySource
+from tests import builders
+from tests.builders import saved
 from tests.lambda_context import FakeContext
 from tests.unit.conftest import Queues
 
@@ -48,31 +47,18 @@ class Fanout:
     ) -> Follower:
         """Store a follower of this age with a user and a key of its own."""
         at = FIRED_AT - age
-        User(id=f"user-{name}", created_key=to_iso(at), plan_id="plan", created_at=at, updated_at=at).save()
-        ExchangeKey(
-            id=f"key-{name}",
-            user_id=f"user-{name}",
-            created_key=to_iso(at),
-            trade_type=TradeType.FUTURES,
-            strategy_type=StrategyType.AUTOMATED,
-            name=f"{name}'s key",
-            api_key="api",
-            secret_ciphertext=b"sealed",
-            egress_lane="lane-7",
-            created_at=at,
-            updated_at=at,
-        ).save()
-        follower = Follower(
+        user = saved(builders.user(f"user-{name}", at=at, plan_id="plan"))
+        key = saved(
+            builders.exchange_key(f"key-{name}", at=at, user_id=user.id, name=f"{name}'s key", egress_lane="lane-7")
+        )
+        follower = builders.follower(
+            f"follower-{name}",
+            at=at,
             strategy_id=STRATEGY_ID,
-            created_key=created_key(to_iso(at), f"follower-{name}"),
-            id=f"follower-{name}",
-            api_key_id=f"key-{name}",
-            symbol="BTC/USDT",
-            user_id=f"user-{name}",
+            api_key_id=key.id,
+            user_id=user.id,
             risk_profile_id=profile_id,
             active=active,
-            created_at=at,
-            updated_at=at,
         )
         follower.save()
         self.followers.append(follower)
@@ -100,32 +86,21 @@ class Fanout:
 def fanout(tables: Queues) -> Fanout:
     """Return a strategy with a stored trigger, a plan and a profile."""
     at = FIRED_AT - timedelta(days=2)
-    times: Any = {"created_at": at, "updated_at": at}
-    Strategy(
-        id=STRATEGY_ID,
-        created_key=created_key(to_iso(at), STRATEGY_ID),
-        name="Momentum",
-        exchange_id="BINANCE",
-        symbol="BTC/USDT",
-        report_api_key="key",
-        report_secret_ciphertext=b"sealed",
-        **times,
-    ).save()
-    RiskProfile(id="profile", created_key="k", name="CONSERVATIVE", percentage=Decimal("1.5"), **times).save()
-    Plan(id="plan", created_key="k", name="PRO", max_balance_usd=15000, max_api_key=20, **times).save()
+    builders.strategy(STRATEGY_ID, at=at, name="Momentum").save()
+    builders.risk_profile("profile", at=at).save()
+    builders.plan("plan", at=at, name="PRO", max_balance_usd=15000).save()
     store_trigger()
     return Fanout(tables)
 
 
 def store_trigger(*, follower_ids: list[str] | None = None, at: datetime = FIRED_AT) -> None:
     """Store the trigger that the sample events speak of."""
-    Trigger(
-        id=TRIGGER_ID,
+    builders.trigger(
+        TRIGGER_ID,
+        at=at,
         strategy_id=STRATEGY_ID,
         seq=7,
         strategy_source=StrategySource.TRADINGVIEW if follower_ids is None else StrategySource.ADMIN,
-        exchange_id="BINANCE",
-        symbol="BTC/USDT",
         side=Side.SELL,
         price=Decimal("19286.5"),
         stop=Decimal("19299.9"),
@@ -135,8 +110,8 @@ def store_trigger(*, follower_ids: list[str] | None = None, at: datetime = FIRED
         callback_rate=Decimal(2),
         follower_ids=follower_ids,
         fired_at=at - timedelta(seconds=1),
-        created_at=at,
-        updated_at=at,
+        fanout_state=FanoutState.PENDING,
+        pending=PENDING,
     ).save()
 
 
