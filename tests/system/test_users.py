@@ -23,7 +23,7 @@ USERS = "/v1/admin/account/user"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account, as they see the stack."""
+    """A person with an account, and their requests."""
 
     stack: Stack
     id: str
@@ -48,7 +48,7 @@ class Person:
             AccessToken=token, SoftwareTokenMfaSettings={"Enabled": True, "PreferredMfa": True}
         )
 
-    def tell_recorder(self, source: str) -> None:
+    def send_to_recorder(self, source: str) -> None:
         """Send the event that Cognito would."""
         attributes = {
             "sub": self.id,
@@ -97,7 +97,7 @@ def test_a_confirmed_sign_up_is_listed_first_and_has_the_default_plan(stack: Sta
         "PostConfirmation_ConfirmSignUp",
         "PostAuthentication_Authentication",
     ):
-        person.tell_recorder(source)
+        person.send_to_recorder(source)
     first = stack.get(f"{USERS}/list?limit=1").json()
     (item,) = first["items"]
     assert (item["uid"], item["email"], item["firstName"], item["lastName"]) == (person.id, person.email, "Pat", "")
@@ -120,13 +120,13 @@ def test_pages_lead_through_all_users_once(stack: Stack) -> None:
     assert len(set(whole)) == len(whole) >= 5
 
 
-def test_a_user_whom_only_cognito_knows_is_shown_and_listed_from_then_on(stack: Stack, person: Person) -> None:
+def test_user_known_only_to_cognito_is_shown_and_then_listed(stack: Stack, person: Person) -> None:
     assert stack.get(f"{USERS}/overview/{person.id}").json()["email"] == person.email
     assert person.id in [item["uid"] for item in stack.get(f"{USERS}/list?limit=1000").json()["items"]]
 
 
 def test_a_disabled_user_cannot_sign_in_until_enabled(stack: Stack, person: Person) -> None:
-    person.tell_recorder("PostConfirmation_ConfirmSignUp")
+    person.send_to_recorder("PostConfirmation_ConfirmSignUp")
     for _ in range(2):
         answer = stack.api("PUT", f"{USERS}/action/disable/{person.id}")
         assert (answer.status, answer.json()["active"]) == (200, False)
@@ -139,8 +139,8 @@ def test_a_disabled_user_cannot_sign_in_until_enabled(stack: Stack, person: Pers
     assert stack.get(f"{USERS}/overview/{person.id}").json()["active"] is True
 
 
-def test_a_lost_authenticator_is_asked_for_no_more(stack: Stack, person: Person) -> None:
-    person.tell_recorder("PostConfirmation_ConfirmSignUp")
+def test_reset_authenticator_is_not_required_again(stack: Stack, person: Person) -> None:
+    person.send_to_recorder("PostConfirmation_ConfirmSignUp")
     person.set_up_totp()
     assert person.sign_in()["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
     for _ in range(2):
@@ -149,8 +149,8 @@ def test_a_lost_authenticator_is_asked_for_no_more(stack: Stack, person: Person)
     assert "AuthenticationResult" in person.sign_in()
 
 
-def test_a_telegram_chat_is_forgotten(stack: Stack, person: Person) -> None:
-    person.tell_recorder("PostConfirmation_ConfirmSignUp")
+def test_telegram_chat_is_removed(stack: Stack, person: Person) -> None:
+    person.send_to_recorder("PostConfirmation_ConfirmSignUp")
     dynamodb, key = client("dynamodb", stack.running.places), {"id": {"S": person.id}}
     dynamodb.update_item(
         TableName=f"{STACK_NAME}-users",
@@ -159,14 +159,14 @@ def test_a_telegram_chat_is_forgotten(stack: Stack, person: Person) -> None:
         ExpressionAttributeValues={":chat": {"S": "12345"}},
     )
     assert stack.api("PUT", f"{USERS}/action/reset/telegram/{person.id}").status == 200
-    kept = dynamodb.get_item(TableName=f"{STACK_NAME}-users", Key=key, ConsistentRead=True)["Item"]
-    assert "telegram_chat_id" not in kept
+    item = dynamodb.get_item(TableName=f"{STACK_NAME}-users", Key=key, ConsistentRead=True)["Item"]
+    assert "telegram_chat_id" not in item
 
 
 @pytest.mark.parametrize(
     "path", ["overview", "action/enable", "action/disable", "action/reset/mfa", "action/reset/telegram"]
 )
-def test_nobody_is_not_found(stack: Stack, path: str) -> None:
+def test_unknown_user_is_not_found(stack: Stack, path: str) -> None:
     for user_id in (str(uuid4()), "42"):
         answer = stack.api("GET" if path == "overview" else "PUT", f"{USERS}/{path}/{user_id}")
         assert (answer.status, answer.json()) == (404, {"message": "route not found"})

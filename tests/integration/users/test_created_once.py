@@ -1,4 +1,4 @@
-"""Calls about one user at the same moment: one record, made once, and nobody's change lost."""
+"""Calls about one user at the same moment: the record is created once, and no change is lost."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_eight_events_at_once_make_one_record(aws: EmbeddedAws) -> None:
     user_id = str(uuid4())
     barrier = Barrier(AT_ONCE)
 
-    def tell(number: int) -> None:
+    def send(number: int) -> None:
         told = event("signed_in" if number % 2 else "sign_up_confirmed", user_id)
         barrier.wait()
         lambda_handler(told, None)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(tell, range(AT_ONCE)))
+        list(pool.map(send, range(AT_ONCE)))
     listed = [found.created_key for found in User.by_created.query("ALL") if found.id == user_id]
     user = User.find(user_id)
     assert user is not None
