@@ -15,7 +15,7 @@ from tests.system.stack_client import Stack, wait_for
 
 
 def become_manual(stack: Stack, follower: dict[str, Any]) -> None:
-    """Let a follower's key be one that its owner trades with by hand."""
+    """Make a follower's key one that its owner trades with by hand."""
     client("dynamodb", stack.running.places).update_item(
         TableName=f"{STACK_NAME}-exchange_keys",
         Key={"id": {"S": follower["api_key_id"]}},

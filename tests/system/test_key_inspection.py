@@ -14,7 +14,7 @@ from shared.models.exchange_key import listed_shard_of
 from tests.system.stack_client import Stack, wait_for
 
 
-def verdict_on(stack: Stack, key_id: str) -> dict[str, Any] | None:
+def verdict_of(stack: Stack, key_id: str) -> dict[str, Any] | None:
     answer = client("dynamodb", stack.running.places).get_item(
         TableName=f"{STACK_NAME}-key_readiness", Key={"api_key_id": {"S": key_id}}, ConsistentRead=True
     )
@@ -22,8 +22,8 @@ def verdict_on(stack: Stack, key_id: str) -> dict[str, Any] | None:
     return None if item is None else {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
 
 
-def ask(stack: Stack, key_id: str) -> None:
-    """Queue a look at a key now; the schedule's messages are delayed by minutes."""
+def queue_inspection(stack: Stack, key_id: str) -> None:
+    """Queue an inspection of a key now; the schedule's messages are delayed by minutes."""
     client("sqs", stack.running.places).send_message(
         QueueUrl=stack.running.deployed.outputs["KeysQueueUrl"],
         MessageBody=json.dumps({"api_key_id": key_id, "asked_at": to_iso(utc_now())}),
@@ -37,12 +37,12 @@ def test_keys_are_queued_in_their_quarter_of_an_hour_and_judged(stack: Stack) ->
     at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)
 
     answer = stack.invoke("KeyInspector", {"source": "aws.events", "time": to_iso(at)})
-    ask(stack, good["api_key_id"])
-    ask(stack, withdrawing["api_key_id"])
+    queue_inspection(stack, good["api_key_id"])
+    queue_inspection(stack, withdrawing["api_key_id"])
 
     assert (answer["shard"], answer["keys"] >= 1) == (shard, True)
     verdicts = [
-        wait_for("a verdict", lambda key_id=one["api_key_id"]: verdict_on(stack, key_id))  # type: ignore[misc]
+        wait_for("a verdict", lambda key_id=one["api_key_id"]: verdict_of(stack, key_id))  # type: ignore[misc]
         for one in (good, withdrawing)
     ]
     assert [verdict["reasons"] for verdict in verdicts] == [[], ["WITHDRAWALS_ENABLED"]]

@@ -1,4 +1,4 @@
-"""Notices on the deployed stack: from a trade to the user's chat or mailbox, and what is written to the bot."""
+"""Notices on the deployed stack: from a trade to the user's chat or mailbox, and the bot's commands."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def strategy(stack: Stack) -> FollowedStrategy:
 
 
 def chat_says(strategy: FollowedStrategy, text: str) -> Callable[[], list[str]]:
-    def look() -> list[str]:
+    def read() -> list[str]:
         found = messages(strategy.stack.session["telegram"], strategy.chat_id)
         return [one["text"] for one in found if text in one["text"]]
 
-    return look
+    return read
 
 
 def letters(stack: Stack, address: str) -> list[dict[str, Any]]:
@@ -43,33 +43,33 @@ def user_of(strategy: FollowedStrategy) -> dict[str, Any]:
     return user
 
 
-def test_entry_and_close_are_told_in_the_chat_or_by_email_each_once(stack: Stack, strategy: FollowedStrategy) -> None:
+def test_entry_and_close_are_notified_once_in_the_chat_or_by_email(stack: Stack, strategy: FollowedStrategy) -> None:
     trigger_id = strategy.fire()
     strategy.wait_until_all(trigger_id, "PROTECTED")
-    (opened,) = wait_for("the entry told in the chat", chat_says(strategy, "long position opened"))
+    (opened,) = wait_for("the entry in the chat", chat_says(strategy, "long position opened"))
     assert "Amount: 0.536 BTC" in opened
     assert "Stop: 19700 USDT" in opened
-    (letter,) = wait_for("the entry told by e-mail", lambda: letters(stack, "told-2@example.com"))
+    (letter,) = wait_for("the entry by e-mail", lambda: letters(stack, "told-2@example.com"))
     assert letter["Subject"] == "Lockstep: BTC/USDT: long position opened"
     assert "0.764 BTC" in letter["BodyHtml"]
-    # Who has a chat got no letter but the one that says so.
+    # The user with a chat got only the e-mail about the link.
     subjects = [one["Subject"] for one in letters(stack, "told-1@example.com")]
     assert subjects == ["Lockstep: Telegram is linked to your account"]
 
     stack.move_price("BTCUSDT", "19650")
 
-    def booked() -> bool:
+    def closed_by_stop() -> bool:
         stack.watch()
         return {one["state"] for one in strategy.executions(trigger_id)} == {"CLOSED"}
 
-    wait_for("both positions booked", booked, timeout_s=120)
-    (closed,) = wait_for("the close told in the chat", chat_says(strategy, "long position closed"))
+    wait_for("both positions closed", closed_by_stop, timeout_s=120)
+    (closed,) = wait_for("the close in the chat", chat_says(strategy, "long position closed"))
     assert "The stop closed it." in closed
     assert "Result after fees: -" in closed
     stack.move_price("BTCUSDT", "20000")
 
 
-def test_the_same_message_again_sends_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
+def test_repeated_messages_send_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
     before = chat_says(strategy, "")()
     assert before
     notices = client("dynamodb", stack.running.places).query(
@@ -87,11 +87,11 @@ def test_the_same_message_again_sends_nothing(stack: Stack, strategy: FollowedSt
     assert chat_says(strategy, "")() == before
 
 
-def test_a_refusal_is_told_with_its_reason(stack: Stack, strategy: FollowedStrategy) -> None:
+def test_refusal_is_notified_with_its_reason(stack: Stack, strategy: FollowedStrategy) -> None:
     stack.move_price("BTCUSDT", "20900")
-    # Another stop: the same signal within 30 seconds would be the first alert again.
+    # Another stop: the same signal within 30 seconds would be a repeat of the first alert.
     strategy.wait_until_all(strategy.fire(stop="19600"), "DENIED")
-    (refused,) = wait_for("the refusal told in the chat", chat_says(strategy, "position not opened"))
+    (refused,) = wait_for("the refusal in the chat", chat_says(strategy, "position not opened"))
     assert "The market had moved too far from the alert's price." in refused
     stack.move_price("BTCUSDT", "20000")
 
@@ -107,7 +107,7 @@ def test_a_forged_secret_changes_nothing(stack: Stack, strategy: FollowedStrateg
     assert user_of(strategy)["telegram_chat_id"]["S"] == strategy.chat_id
 
 
-def test_a_made_up_link_token_links_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
+def test_invented_link_token_links_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
     stranger = str(int(strategy.chat_id) + 1)
     assert write(stack.session["telegram"], stranger, "/start " + "A" * 63) == 200
     wait_for("the refusal", lambda: messages(stack.session["telegram"], stranger))

@@ -11,7 +11,7 @@ from local.telegram.bot import messages
 from tests.system.stack_client import Stack, wait_for
 
 TRADER, IDLE = "demo-1@example.com", "demo-2@example.com"
-"""The demo's first follower begins with two months of made-up trading; the others begin with none."""
+"""The demo's first follower starts with two months of generated trades, the others with none."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +27,7 @@ def subjects(stack: Stack, address: str) -> list[str]:
     return [letter["Subject"] for letter in letters(stack.session["aws"], address)]
 
 
-def test_a_week_is_told_to_who_traded_by_both_ways(stack: Stack) -> None:
+def test_only_users_who_traded_get_the_weekly_report_on_both_channels(stack: Stack) -> None:
     period = stack.invoke("ReportSender", {"report": "WEEKLY"})["period"]
     assert len(period) == len("2022-09-05/2022-09-11")
     (letter,) = wait_for(
@@ -44,11 +44,11 @@ def test_a_week_is_told_to_who_traded_by_both_ways(stack: Stack) -> None:
     assert not any("Your week" in subject for subject in subjects(stack, IDLE))
 
 
-def test_the_same_schedule_again_tells_nobody_twice(stack: Stack) -> None:
+def test_repeated_schedule_sends_no_second_report(stack: Stack) -> None:
     stack.invoke("ReportSender", {"report": "WEEKLY"})
-    # The month's report comes by the same queues, later than what the week's could have brought.
+    # The monthly report uses the same queues, so a second weekly one would have arrived before it.
     stack.invoke("ReportSender", {"report": "MONTHLY"})
     wait_for("the monthly report", lambda: [one for one in subjects(stack, TRADER) if "Your month" in one])
-    told = subjects(stack, TRADER)
-    assert len([one for one in told if "Your week" in one]) == 1
-    assert len([one for one in told if "Your month" in one]) == 1
+    received = subjects(stack, TRADER)
+    assert len([one for one in received if "Your week" in one]) == 1
+    assert len([one for one in received if "Your month" in one]) == 1

@@ -48,7 +48,7 @@ def test_documented_prices_are_there(stand_in: StandIn, price_id: str) -> None:
     assert client(stand_in).v1.prices.retrieve(price_id).unit_amount == SEEDED_PRICES[price_id][1]
 
 
-def test_what_is_not_there_is_missing_in_stripes_words(stand_in: StandIn) -> None:
+def test_missing_resource_is_answered_as_stripe_does(stand_in: StandIn) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="No such price: 'price_none'") as caught:
         client(stand_in).v1.prices.retrieve("price_none")
     assert (caught.value.http_status, caught.value.code, caught.value.param) == (404, "resource_missing", "price")

@@ -83,7 +83,7 @@ def test_a_notice_that_was_sent_is_not_queued_again(tables: Queues) -> None:
 
 
 @pytest.mark.parametrize("switched", [None, False])
-def test_a_notice_whose_switch_is_off_is_recorded_as_skipped(tables: Queues, switched: bool | None) -> None:
+def test_notice_is_recorded_as_skipped_while_its_setting_is_off(tables: Queues, switched: bool | None) -> None:
     if switched is not None:
         NotificationSetting(
             notify_user_reach_near_max_balance=switched, notify_weekly_report=True, created_at=AT, updated_at=AT
@@ -97,7 +97,7 @@ def test_a_notice_whose_switch_is_off_is_recorded_as_skipped(tables: Queues, swi
     assert queued(tables) == []
 
 
-def test_a_notice_whose_switch_is_on_is_queued(tables: Queues) -> None:
+def test_notice_is_queued_while_its_setting_is_on(tables: Queues) -> None:
     NotificationSetting(notify_user_reach_near_max_balance=True, created_at=AT, updated_at=AT).save()
     assert queued(tables) == [] != [notify(NEAR, to=TO, cause="crossing-1", at=AT)]
     assert len(queued(tables)) == 1
