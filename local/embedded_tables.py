@@ -1,7 +1,7 @@
-"""DynamoDB in this process: the engine of the embedded AWS, without a server between. Keeps its tables in memory.
+"""DynamoDB in this process: the engine of the embedded AWS, called without a server. Keeps its tables in memory.
 
-For tests of one thread, and for simulated worlds: a request takes a fraction of a millisecond. What is called is the
-engine's one entry point, in the version that is pinned; the tests of the embedded AWS hold it to AWS's behaviour.
+For single-threaded tests and for simulated worlds: a request takes a fraction of a millisecond. Calls the engine's one
+entry point, in the pinned version; the tests of the embedded AWS compare its behaviour with AWS's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ministack.services import dynamodb
 
 
 class InProcessTables:
-    """What PynamoDB asks of botocore's client."""
+    """The part of botocore's client that PynamoDB uses."""
 
     _request_signer = None
 
@@ -24,7 +24,7 @@ class InProcessTables:
 
 
 def forget_tables() -> None:
-    """Forget every table and what is in it."""
+    """Delete every table."""
     dynamodb.reset()
 
 
@@ -38,8 +38,8 @@ def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     except StopIteration as done:
         status, _, raw = done.value
     else:
-        raise RuntimeError(f"{operation} waits for something")
-    # botocore makes bytes of binary values.
+        raise RuntimeError(f"{operation} waits for an event")
+    # botocore decodes binary values to bytes.
     answer: dict[str, Any] = json.loads(raw or b"{}", object_hook=_with_bytes if b'"B":' in raw else None)
     if status < 300:  # noqa: PLR2004 - HTTP's success
         return answer
@@ -58,6 +58,6 @@ def _base64(value: object) -> str:
 
 
 def error_of(operation: str, code: str, message: str = "", **more: Any) -> ClientError:
-    """Return the error that botocore raises for a code of DynamoDB's."""
+    """Return the error that botocore raises for DynamoDB's error code."""
     response: Any = {"Error": {"Code": code, "Message": message}, **more}
     return ClientError(response, operation)

@@ -1,6 +1,6 @@
-"""Made-up days of a demo account: its performance, reports and balance history show something. No trade is real.
+"""Writes made-up days of a demo account, for its performance, reports and balance history.
 
-The days are booked as the executor books positions; there is no execution behind them.
+The days are booked as the executor books positions, but have no executions.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from shared.models.base import in_chunks, transact
 from shared.models.performance_day import PerformanceDay, TradeLedger
 
 DAYS = 63
-"""Two months, whatever day of the month it is."""
+"""At least two months."""
 
 _WEEKS = (
     ("84.1", "41.6", "-37.9 -62.3", "", "-101.4 58.2", "133.7 12.8", "96.3"),
     ("-48.5", "71.2 -20.6", "118.4", "-66.8", "", "-39.7", "87.1 34.6"),
     ("102.3 -28.4", "", "-74.1 -15.3", "66.9", "91.8", "-52.6 47.5", "-18.2"),
 )
-"""What each day's trades came to after fees, Monday to Sunday. The first was last week, the second the one before."""
+"""The profit of each day's trades after fees, Monday to Sunday. The first row is last week, the next the one before."""
 
 _FEE = Decimal("4.2")
-_A_TRANSACTION = 50
+_PER_TRANSACTION = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _Trade:
     day: date
-    place: int
-    """Among the trades of its day."""
+    number: int
+    """Among the trades of its day, from 0."""
     profit: Decimal
 
 
@@ -44,11 +44,11 @@ def add_history(user_id: str, api_key_id: str, *, balance: Decimal, today: date)
     trades = list(_trades(today))
     before = balance - sum(trade.profit for trade in trades)
     _add_balance_days(api_key_id, trades, before=before, today=today)
-    holds = before
+    running_balance = before
     balances = {}
     for trade in trades:
-        holds += trade.profit
-        balances[trade] = holds
+        running_balance += trade.profit
+        balances[trade] = running_balance
 
     def book(transaction: TransactWrite, chunk: list[_Trade]) -> None:
         for trade in chunk:
@@ -57,15 +57,15 @@ def add_history(user_id: str, api_key_id: str, *, balance: Decimal, today: date)
                 ledger=TradeLedger.STRATEGY,
                 user_id=user_id,
                 api_key_id=api_key_id,
-                closed_at=datetime.combine(trade.day, time(12 + trade.place), tzinfo=UTC),
+                closed_at=datetime.combine(trade.day, time(12 + trade.number), tzinfo=UTC),
                 profit=trade.profit,
                 fee=_FEE,
                 balance=balances[trade],
             )
 
-    # A transaction may write a day once.
-    for place in (0, 1):
-        for chunk in in_chunks((trade for trade in trades if trade.place == place), _A_TRANSACTION):
+    # A transaction may write each item only once.
+    for number in (0, 1):
+        for chunk in in_chunks((trade for trade in trades if trade.number == number), _PER_TRANSACTION):
             transact(partial(book, chunk=chunk))
 
 

@@ -1,6 +1,6 @@
 """`make invoke`: calls one handler in this process with a sample event, and prints its answer.
 
-Works on the data of `make run` while that is up, else on an empty AWS in this process; never on a real one.
+Uses the data of `make run` while that is running, else an empty AWS in this process; never a real one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.queues import Queue
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What Lambda tells a handler about an invocation."""
+    """The context object that Lambda passes to a handler."""
 
     function_name: str
     memory_limit_in_mb: int = 512
@@ -32,7 +32,7 @@ class Context:
     aws_request_id: str = "00000000-0000-4000-8000-000000000000"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return as much time as a fresh invocation has."""
+        """Return the time that a new invocation has left."""
         return 29_000
 
 
@@ -47,7 +47,7 @@ def main() -> int:
     event = json.loads(path.read_text(encoding="utf-8"))
     _sign(event)
     with _aws():
-        # The samples' token is of a client that no pool knows; as far as this call goes, it is ours.
+        # The samples' token belongs to a client of no pool: accept it in this call.
         os.environ["USER_POOL_CLIENT_ID"] = _claims(event).get("aud", "")
         handler = importlib.import_module(f"functions.{function}.app").lambda_handler
         answer = handler(event, Context(function))
@@ -104,7 +104,7 @@ def _create_tables() -> None:
 
 
 def _sign(event: dict[str, Any]) -> None:
-    """Sign a sample of Stripe's as of now, if it has a signature: the one in the file is long too old."""
+    """Sign Stripe's sample event anew, if it has a signature: the one in the file is too old."""
     headers = event.get("headers") or {}
     if "stripe-signature" in headers:
         headers["stripe-signature"] = sign(event["body"].encode())

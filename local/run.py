@@ -1,4 +1,4 @@
-"""`make run`: brings the stack up, fires the demo alert, shows it, and serves until Ctrl-C."""
+"""`make run`: starts the stack, fires the demo alert, shows its results, and serves until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _MOST_FOLLOWERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user set on `make run`."""
+    """The options of `make run`."""
 
     places: Places
     demo: bool | None
-    """None fires the demo alert on fresh data only: on kept data the followers are in position already."""
+    """None fires the demo alert on new data only: with kept data the followers may be in position already."""
     followers: int
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
-        """Return the options in the environment; raise NotReady for one that cannot be."""
+        """Return the options in the environment; raise NotReady for an invalid one."""
         state = environment.get("STATE", "")
         demo = environment.get("DEMO", "")
         if demo not in {"", "0", "1"}:
             raise NotReady(f"DEMO={demo} is neither 0 nor 1")
         return cls(
             places=Places(
-                Ports(_whole(environment, "PORT", DEFAULT_PORT)),
+                Ports(_whole_number(environment, "PORT", DEFAULT_PORT)),
                 state=Path(state).expanduser().resolve() if state else None,
             ),
             demo=None if not demo else demo == "1",
-            followers=_whole(environment, "FOLLOWERS", 3, most=_MOST_FOLLOWERS),
+            followers=_whole_number(environment, "FOLLOWERS", 3, most=_MOST_FOLLOWERS),
         )
 
 
 class _Stopped(BaseException):
-    """SIGINT or SIGTERM came."""
+    """SIGINT or SIGTERM arrived."""
 
 
 def run(options: Options) -> None:
-    """Serve until a signal comes or a part of the stack ends."""
+    """Serve until a signal arrives or a process of the stack ends."""
     SESSION_FILE.unlink(missing_ok=True)
     if options.places.state:
         options.places.state.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def run(options: Options) -> None:
             _say(_ready(running, file, seconds=time.monotonic() - started))
             _serve(stack)
     finally:
-        # A second Ctrl-C must not leave half of it running.
+        # A second Ctrl-C must not leave processes running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         stack.stop()
@@ -106,12 +106,12 @@ ready ({seconds:.0f} s) - Ctrl-C stops everything"""
 
 
 def _serve(stack: LocalStack) -> None:
-    while (dead := stack.dead_process()) is None:
+    while (ended := stack.ended_process()) is None:
         time.sleep(0.5)
-    raise NotReady(f"{dead.name} has ended; its log ends with:\n{dead.tail()}")
+    raise NotReady(f"{ended.name} has ended; its log ends with:\n{ended.tail()}")
 
 
-def _whole(environment: Mapping[str, str], name: str, default: int, *, most: int | None = None) -> int:
+def _whole_number(environment: Mapping[str, str], name: str, default: int, *, most: int | None = None) -> int:
     text = environment.get(name, "") or str(default)
     if not text.isascii() or not text.isdigit() or not int(text) or (most is not None and int(text) > most):
         limit = f" of at most {most}" if most else ""
@@ -128,7 +128,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """Run, and tell in one line what to do when it cannot."""
+    """Run; on NotReady print one line that says what to do."""
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     try:

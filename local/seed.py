@@ -1,6 +1,6 @@
-"""Fills a fresh stack with a demo: users, plans, profiles, a strategy and its followers. Fires no alert.
+"""Fills a new stack with a demo: users, plans, profiles, a strategy and its followers. Fires no alert.
 
-Runs as `python -m local.seed` in the environment of the deployed functions, and writes what `make run` must know.
+Runs as `python -m local.seed` in the environment of the deployed functions, and writes a file that `make run` reads.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
 _CHATS = 10**10
-"""Telegram's ids of private chats are numbers of about this size."""
+"""Ids of private chats at Telegram have about this size."""
 
 _T = TypeVar("_T", Plan, RiskProfile)
 
@@ -73,27 +73,27 @@ class SeededFollower:
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What the demo and the session need to know of the data."""
+    """The part of the data that the demo and the session need."""
 
     admin_token: str
     user_token: str
     strategy_id: str
     webhook_secret: str
     chat_id: str
-    """The Telegram chat that the first follower's user has linked."""
+    """The Telegram chat that is linked to the first follower's user."""
     followers: list[SeededFollower]
 
 
 def seed(follower_count: int) -> Seeded:
-    """Write the demo's data; its records are a minute old, so that the followers are older than any alert."""
+    """Write the demo's data, dated a minute back so that the followers are older than any alert."""
     created_at = utc_now() - timedelta(minutes=1)
-    people = _People(created_at)
+    users = _Users(created_at)
     plan = _plans(created_at)
     _profiles(created_at)
     NotificationSetting(created_at=created_at, updated_at=created_at).save()
-    people.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
-    people.add(USER, "Uma", "User", plan=plan)
-    seeded = _followed_strategy("DEMO", SYMBOL, follower_count, people=people)
+    users.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
+    users.add(USER, "Uma", "User", plan=plan)
+    seeded = _followed_strategy("DEMO", SYMBOL, follower_count, users=users)
     first = seeded.followers[0]
     owner = ExchangeKey.get(first.api_key_id).user_id
     add_history(owner, first.api_key_id, balance=Decimal(first.balance), today=created_at.date())
@@ -101,27 +101,27 @@ def seed(follower_count: int) -> Seeded:
 
 
 def add_strategy(name: str, symbol: str, follower_count: int) -> Seeded:
-    """Write one more strategy with followers of its own into a stack that is seeded; for tests and measurements."""
-    return _followed_strategy(name, symbol, follower_count, people=_People(utc_now() - timedelta(minutes=1)))
+    """Write one more strategy with its own followers into a seeded stack, for tests and measurements."""
+    return _followed_strategy(name, symbol, follower_count, users=_Users(utc_now() - timedelta(minutes=1)))
 
 
 def add_strategies(name: str, symbol: str, follower_count: int, *, count: int) -> list[Seeded]:
-    """Write so many more strategies, `<name>-1` and on, each with followers of its own."""
+    """Write `count` more strategies, named `<name>-1` and so on, each with its own followers."""
     return [add_strategy(f"{name}-{number}", symbol, follower_count) for number in range(1, count + 1)]
 
 
-def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _People) -> Seeded:
+def _followed_strategy(name: str, symbol: str, follower_count: int, *, users: _Users) -> Seeded:
     plan = next(one for one in _listed(Plan) if one.strategy_automated)
     webhook_secret = secrets.token_urlsafe(32)
-    strategy = _strategy(name, symbol, webhook_secret=webhook_secret, created_at=people.created_at)
+    strategy = _strategy(name, symbol, webhook_secret=webhook_secret, created_at=users.created_at)
     followers = []
     for number, profile in enumerate(islice(cycle(_listed(RiskProfile)), follower_count), start=1):
-        user = people.add(f"{name.lower()}-{number}@example.com", "Follower", str(number), plan=plan)
-        moment = people.created_at + timedelta(milliseconds=number)
+        user = users.add(f"{name.lower()}-{number}@example.com", "Follower", str(number), plan=plan)
+        moment = users.created_at + timedelta(milliseconds=number)
         followers.append(_follower(number, user_id=user, strategy=strategy, profile=profile, created_at=moment))
     return Seeded(
-        admin_token=people.token(ADMIN),
-        user_token=people.token(USER),
+        admin_token=users.token(ADMIN),
+        user_token=users.token(USER),
         strategy_id=strategy.id,
         webhook_secret=webhook_secret,
         chat_id=_link_chat(followers[0]),
@@ -130,7 +130,7 @@ def _followed_strategy(name: str, symbol: str, follower_count: int, *, people: _
 
 
 def _link_chat(follower: SeededFollower) -> str:
-    """Open the user's link in a chat, as a person does: the bot's webhook ties the two."""
+    """Open the user's link in a chat, as a person does, so that the bot's webhook links the two."""
     key = ExchangeKey.get(follower.api_key_id)
     chat_id = str(secrets.randbelow(_CHATS) + 1)
     link = make_link(key.user_id, bot_name=BOT_NAME, at=utc_now())
@@ -147,7 +147,7 @@ def _listed(table: type[_T]) -> list[_T]:
     return [records[key] for key in keys]
 
 
-class _People:
+class _Users:
     """Users in Cognito and in our own table."""
 
     def __init__(self, created_at: datetime) -> None:
@@ -174,7 +174,7 @@ class _People:
             self._cognito.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName="admin")
         attributes = {one["Name"]: one["Value"] for one in created["User"]["Attributes"]}
         user_id = attributes["sub"]
-        # The embedded AWS does not call the Lambda of the user pool, which makes the record.
+        # The embedded AWS does not invoke the user pool's Lambda, which creates the record.
         record_user(
             {
                 "triggerSource": "PostConfirmation_ConfirmSignUp",
@@ -204,7 +204,7 @@ class _People:
 
 
 def _plans(created_at: datetime) -> Plan:
-    """Write DEFAULT, which forbids automation, STANDARD, which everybody has, and PRO; return the second."""
+    """Write DEFAULT, which forbids automation, STANDARD, which all users have, and PRO; return STANDARD."""
     default = Plan(
         str(uuid4()), name="DEFAULT", max_balance_usd=2000, max_api_key=3, default=True, strategy_automated=False
     )
@@ -212,7 +212,7 @@ def _plans(created_at: datetime) -> Plan:
         str(uuid4()), name="STANDARD", monthly_price_usd=Decimal(40), max_balance_usd=50_000, max_api_key=10
     )
     pro = Plan(str(uuid4()), name="PRO", monthly_price_usd=Decimal(123), max_balance_usd=250_000, max_api_key=20)
-    # Two of the prices that the stand-in for Stripe starts with.
+    # Prices that the stand-in for Stripe has from the start.
     standard.stripe_price_id = STANDARD_PRICE
     pro.stripe_price_id = PRO_PRICE
     for number, plan in enumerate((default, standard, pro)):
@@ -265,7 +265,7 @@ def _follower(
     number: int, *, user_id: str, strategy: Strategy, profile: RiskProfile, created_at: datetime
 ) -> SeededFollower:
     key_id, follower_id, api_secret = str(uuid4()), str(uuid4()), secrets.token_hex(32)
-    # Uneven balances, so that amounts show how they are rounded; all far below the plan's maximum.
+    # Uneven balances show how amounts are rounded; all are far below the plan's maximum.
     balance = Decimal(10_000) + Decimal("731.37") * (number % 13)
     api_key = _open_account(secrets.token_hex(32), api_secret, balance)
     ExchangeKey(
@@ -321,21 +321,21 @@ def _open_account(api_key: str, secret: str, balance: Decimal) -> str:
     try:
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
     except urllib.error.HTTPError as error:
-        if error.code != HTTPStatus.CONFLICT:  # there already, with its books, after a restart
+        if error.code != HTTPStatus.CONFLICT:  # it exists after a restart, with its books
             raise
     return api_key
 
 
 def restore(kept: Path) -> Seeded:
-    """Sign in again after a restart with kept data; accounts that the paper exchange lost in a crash open anew."""
+    """Sign in after a restart with kept data, and open accounts that the paper exchange lost in a crash."""
     known = json.loads(kept.read_text(encoding="utf-8"))
     followers = [SeededFollower(**follower) for follower in known["followers"]]
     for follower in followers:
         _open_account(follower.api_key, follower.api_secret, Decimal(follower.balance))
-    people = _People(utc_now())
+    users = _Users(utc_now())
     return Seeded(
-        admin_token=people.token(ADMIN),
-        user_token=people.token(USER),
+        admin_token=users.token(ADMIN),
+        user_token=users.token(USER),
         strategy_id=known["strategy_id"],
         webhook_secret=known["webhook_secret"],
         chat_id=known.get("chat_id", ""),
@@ -344,7 +344,7 @@ def restore(kept: Path) -> Seeded:
 
 
 def main() -> None:
-    """Write the data, and what there is to know of it to the file given."""
+    """Write the data, and the file about it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--followers", type=int, default=3)

@@ -1,1 +1,1 @@
-"""`make bench`: how close an alert's fan-out comes to the wire, beside a floor and a peer, in one run. Not a test."""
+"""`make bench`: times an alert's fan-out against a lower limit and against ccxt in a loop, in one run. Not a test."""

@@ -25,7 +25,7 @@ _DEADLINE_S = 120.0
 
 
 def main() -> int:
-    """Run everything once and print it; 0 when it ran."""
+    """Run every measurement once and print a table; return 0 if all of them ran."""
     stack = LocalStack(Places(Ports.reserve_free()), followers=FOLLOWERS, report=_say)
     try:
         _say(f"One alert, {FOLLOWERS} followers, an exchange that answers in {LATENCY_MS} ms\n")
@@ -41,8 +41,8 @@ def main() -> int:
 
 def _measure_all(running: Running) -> list[Measured]:
     exchange = Exchange(running.places.exchange_url)
-    # The request weight of 100 followers and three senders in one minute is more than an address has; what is
-    # measured here is the road, not the limit.
+    # 100 followers and three senders use more request weight in a minute than one address has, and the limit is not
+    # what is measured.
     exchange.control("POST", "/paper/settings", {"limits_enabled": False})
     lanes = f"{running.deployed.outputs['TablePrefix']}egress_lanes"
     lane = {"lane": {"S": "lane-1"}, "weight_limit": {"N": "1000000"}}
@@ -91,13 +91,13 @@ def _alert(running: Running, exchange: Exchange, keys: Sequence[str], *, name: s
         "takeProfit": "NaN",
         "takeProfitPrice1": "20300",
         "takeProfitPrice2": "20600",
-        "takeProfitPrice3": str(21000 + number),  # another alert, not the same one again
+        "takeProfitPrice3": str(21000 + number),  # so that it is no repeat
         "winRate": "NaN",
     }
     alert_at_ms = time.time() * 1000
     _request("POST", f"{running.places.webhook_url}/v1/webhook/strategy", body)
     _wait(lambda: all(_protected(book, alert_at_ms) for book in exchange.books(keys)), "all followers are protected")
-    # The take-profits are still on their way: what an account sends is counted when it is at rest.
+    # Take-profits are placed after the stop, and an account's requests are counted when all of them are sent.
     _wait(lambda: all(len(book["openOrders"]) == 1 + len(senders.TARGETS) for book in exchange.books(keys)), "targets")
     return exchange.measure(name, keys, alert_at_ms=alert_at_ms, requests_before=before)
 
@@ -128,7 +128,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise NotReady(f"gave up after {_DEADLINE_S:.0f} s waiting until {what}")
-        time.sleep(0.5)  # asking costs the machine that is measured
+        time.sleep(0.5)  # polling takes CPU from what is measured
 
 
 def _table(rows: Sequence[Measured]) -> str:

@@ -1,4 +1,4 @@
-"""What the paper exchange's own books say about a measurement: when each account entered, and was protected."""
+"""Reads a measurement from the paper exchange's own books: when each account entered, and was protected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One sender's way with one alert; times in milliseconds from the alert, by the exchange's clock."""
+    """How fast one sender handled an alert; times in milliseconds from the alert, by the exchange's clock."""
 
     name: str
     last_entry_ms: float
@@ -32,7 +32,7 @@ class Measured:
 
 
 class Exchange:
-    """The control interface."""
+    """The paper exchange's control interface."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -53,7 +53,7 @@ class Exchange:
         return accounts
 
     def books(self, api_keys: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the accounts' books."""
+        """Return each account's orders, fills, positions and request counts."""
         return [self.control("GET", f"/paper/accounts/{key}") for key in api_keys]
 
     def requests(self, api_keys: Sequence[str]) -> int:
@@ -61,7 +61,7 @@ class Exchange:
         return sum(sum(book["requests"].values()) for book in self.books(api_keys))
 
     def measure(self, name: str, api_keys: Sequence[str], *, alert_at_ms: float, requests_before: int) -> Measured:
-        """Return when the last account had entered and was protected; raise ValueError if one is not."""
+        """Return when the last account had entered and was protected; raise ValueError if one is not protected."""
         books = self.books(api_keys)
         entries, stops = [], []
         for book in books:

@@ -1,7 +1,7 @@
 """Counts what one page of each list costs, with little data and with a lot: it must be the same. Times nothing.
 
 Calls the functions' handlers in this process on an embedded AWS of its own. The embedded AWS searches its indexes item
-by item, so its times say nothing about DynamoDB's; what DynamoDB charges for is counted: requests and items read.
+by item, so its times say nothing about DynamoDB's. Counted are requests and items read, which DynamoDB charges for.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _READ_TIMEOUT_S: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much data there is."""
+    """An amount of data."""
 
     users: int
     keys: int
@@ -61,7 +61,7 @@ NOTHING: Final = Size(users=0, keys=0, executions=0)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one page cost."""
+    """The cost of one page."""
 
     requests: int
     items: int
@@ -73,8 +73,8 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class List:
-    """One list whose data grows."""
+class MeasuredList:
+    """A list endpoint whose data grows."""
 
     title: str
     function: str
@@ -83,20 +83,22 @@ class List:
 
 
 LISTS: Final = (
-    List("List Users", "admin_user", "account/user/list"),
-    List("List Exchange Keys", "admin_user", f"account/user/exchange/key/{rows.USER}/list"),
-    List("List Strategy Automated History", "admin_user", f"account/user/trade/strategy/{rows.USER}/history", None),
-    List("List Manual Trading History", "admin_user", f"account/user/trade/manual/{rows.USER}/history", None),
-    List("List Followers", "admin_strategy_follower", f"strategy/follower/{rows.STRATEGY}/list"),
-    List("List History", "admin_strategy", f"strategy/trigger/history/{rows.STRATEGY}", 1),
-    List("Show Timeline", "admin_strategy", f"strategy/trigger/{rows.TRIGGER}/timeline", 50),
-    List("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
-    List("List Subscription", "admin_subscription", "subscription/list"),
+    MeasuredList("List Users", "admin_user", "account/user/list"),
+    MeasuredList("List Exchange Keys", "admin_user", f"account/user/exchange/key/{rows.USER}/list"),
+    MeasuredList(
+        "List Strategy Automated History", "admin_user", f"account/user/trade/strategy/{rows.USER}/history", None
+    ),
+    MeasuredList("List Manual Trading History", "admin_user", f"account/user/trade/manual/{rows.USER}/history", None),
+    MeasuredList("List Followers", "admin_strategy_follower", f"strategy/follower/{rows.STRATEGY}/list"),
+    MeasuredList("List History", "admin_strategy", f"strategy/trigger/history/{rows.STRATEGY}", 1),
+    MeasuredList("Show Timeline", "admin_strategy", f"strategy/trigger/{rows.TRIGGER}/timeline", 50),
+    MeasuredList("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
+    MeasuredList("List Subscription", "admin_subscription", "subscription/list"),
 )
 
 
 def main() -> int:
-    """Measure both sizes and print them; 0 when it ran."""
+    """Measure both sizes and print a table; return 0 if the measurement ran."""
     places = Places(Ports.reserve_free())
     print("One page of each list: what it costs with little data and with a lot\n", flush=True)
     process = embedded_aws.start(places)
@@ -105,7 +107,7 @@ def main() -> int:
         os.environ.update(aws_environment(places))
         os.environ.update(environment(places.aws_url, kms=client("kms", places), ssm=client("ssm", places)))
         settings.cache_clear()
-        # Not DynamoDB's four seconds: the embedded AWS goes through a whole index for a page of it.
+        # Above the usual four seconds: the embedded AWS reads a whole index for one page.
         connection()._read_timeout_seconds = _READ_TIMEOUT_S
         logger.setLevel("ERROR")
         for table in Table.__subclasses__():
@@ -137,25 +139,25 @@ def _table(little: dict[str, Cost], much: dict[str, Cost]) -> str:
 
 
 def load(url: str, size: Size, *, after: Size = NOTHING) -> None:
-    """Write the records that a size has and `after` has not."""
-    wanted = chain(
+    """Write the records that `size` has in addition to `after`."""
+    records = chain(
         rows.users(range(after.users, size.users)),
         rows.keys(range(after.keys, size.keys)),
         rows.executions(range(after.executions, size.executions)),
     )
     with ThreadPoolExecutor(_SENDERS) as pool:
-        # Some at a time: a million prepared requests would not fit.
-        while chunk := list(islice(wanted, _CHUNK)):
+        # In chunks: a million prepared requests would not fit into memory.
+        while chunk := list(islice(records, _CHUNK)):
             list(pool.map(lambda batch: _write(url, *batch), _batches(chunk)))
 
 
 def measure() -> dict[str, Cost]:
-    """Return what a page of each list costs, by title."""
+    """Return the cost of a page of each list, by title."""
     return {one.title: _cost(one) for one in LISTS}
 
 
 def environment(places_url: str, *, kms: Any, ssm: Any) -> dict[str, str]:
-    """Return what the handlers must find in their environment beside AWS itself; make it in the AWS given."""
+    """Create the key and parameter that handlers need, and return the handlers' environment."""
     paging_key = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
     ssm.put_parameter(Name="/lists/maintenance", Type="String", Value="off", Overwrite=True)
     return {
@@ -176,7 +178,7 @@ def _batches(records: Iterable[tuple[type[Table], rows.Row]]) -> Iterator[tuple[
 
 
 def _write(url: str, table: str, batch: list[rows.Row]) -> None:
-    # By hand: botocore would take longer to prepare a request than the embedded AWS to carry it out.
+    # Without botocore, which takes longer to prepare a request than the embedded AWS to carry it out.
     body = json.dumps({"RequestItems": {table: [{"PutRequest": {"Item": row}} for row in batch]}}, default=_binary)
     server = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     headers = {
@@ -199,12 +201,12 @@ def _binary(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def _cost(one: List) -> Cost:
+def _cost(one: MeasuredList) -> Cost:
     handler = importlib.import_module(f"functions.{one.function}.app").lambda_handler
     path = f"/v1/admin/{one.path}"
     query = {} if one.limit is None else {"limit": str(one.limit)}
     if one.limit is None:
-        # Lists of days: all of them.
+        # Lists by day: every day.
         query = {"start": "2026-01-01", "limit": "1000"}
     claims = {"sub": "admin", "aud": CLIENT_ID, "token_use": "id", "cognito:groups": "admin"}
     event = {

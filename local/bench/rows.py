@@ -1,4 +1,4 @@
-"""Any number of records as DynamoDB takes them: made once by the models, then multiplied. Writes none."""
+"""Makes any number of DynamoDB items: one of each kind by its model, the others from it. Writes none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def id_of(kind: str, number: int) -> str:
-    """Return the id of a record: always the same."""
+    """Return the id of a record, which is the same in every run."""
     return str(uuid5(NAMESPACE_OID, f"{kind} {number}"))
 
 
@@ -37,24 +37,24 @@ _FIRST: Final = from_iso("2026-01-01T00:00:00Z")
 _KINDS: Final = ("user", "key", "strategy", "plan", "profile", "trigger")
 
 USER, KEY, STRATEGY, PLAN, PROFILE, TRIGGER = (id_of(kind, 0) for kind in _KINDS)
-"""Those that most records belong to, and whose lists are measured."""
+"""Most records belong to these, and their lists are measured."""
 
 TRIGGER_EXECUTIONS: Final = 100
 
-# More than a page of them from the start, later one for twenty executions.
+# The first executions have one each, so that little data fills a page; later one execution in twenty.
 _FIRST_FILLS: Final = 120
 _FILLS_APART: Final = 20
 
 
 def _created(kind: str, number: int) -> tuple[str, Row]:
-    """Return a record's id and the attributes that hang on its number."""
+    """Return a record's id and the attributes that depend on its number."""
     record_id, moment = id_of(kind, number), to_iso(_FIRST + timedelta(seconds=number))
     texts = {"id": record_id, "created_key": created_key(moment, record_id), "created_at": moment, "updated_at": moment}
     return record_id, {name: {"S": text} for name, text in texts.items()}
 
 
-def _some(number: int, count: int) -> int:
-    """Return whose the record is: six of ten are the first one's."""
+def _owner_of(number: int, count: int) -> int:
+    """Return the number of a record's owner: six of ten records belong to the first one."""
     return 0 if number % 10 < 6 else number % count  # noqa: PLR2004
 
 
@@ -64,39 +64,39 @@ def _template(make: Callable[[], Table]) -> Row:
     return row
 
 
-def _usual(**more: Any) -> dict[str, Any]:
+def _common(**more: Any) -> dict[str, Any]:
     return {"id": "", "created_key": "", "created_at": _FIRST, "updated_at": _FIRST} | more
 
 
-def _a_user() -> Table:
-    return User(**_usual(first_name="John", last_name="Doetwo", plan_id=PLAN))
+def _user() -> Table:
+    return User(**_common(first_name="John", last_name="Doetwo", plan_id=PLAN))
 
 
-def _a_key() -> Table:
+def _key() -> Table:
     types = {"trade_type": TradeType.FUTURES, "strategy_type": StrategyType.AUTOMATED}
-    return ExchangeKey(**_usual(user_id="", api_key="key", secret_ciphertext=b"sealed", **types))
+    return ExchangeKey(**_common(user_id="", api_key="key", secret_ciphertext=b"sealed", **types))
 
 
-def _a_balance() -> Table:
+def _balance() -> Table:
     return KeyBalance(api_key_id="", total_usd=Decimal("13371.62664883"), updated_at=_FIRST)
 
 
-def _a_follower() -> Table:
+def _follower() -> Table:
     owners = {"strategy_id": STRATEGY, "risk_profile_id": PROFILE, "user_id": "", "api_key_id": ""}
-    return Follower(**_usual(symbol="BTC/USDT", **owners))
+    return Follower(**_common(symbol="BTC/USDT", **owners))
 
 
-def _a_strategy() -> Table:
+def _strategy() -> Table:
     sealed = {"report_api_key": "key", "report_secret_ciphertext": b"sealed"}
-    return Strategy(**_usual(name="", exchange_id="BINANCE", symbol="BTC/USDT", **sealed))
+    return Strategy(**_common(name="", exchange_id="BINANCE", symbol="BTC/USDT", **sealed))
 
 
-def _a_plan() -> Table:
-    return Plan(**_usual(name="", max_balance_usd=5000, max_api_key=10))
+def _plan() -> Table:
+    return Plan(**_common(name="", max_balance_usd=5000, max_api_key=10))
 
 
-def _a_profile() -> Table:
-    return RiskProfile(**_usual(name="", percentage=Decimal("1.5")))
+def _profile() -> Table:
+    return RiskProfile(**_common(name="", percentage=Decimal("1.5")))
 
 
 _SIGNAL: Final[dict[str, Any]] = {
@@ -111,7 +111,7 @@ _SIGNAL: Final[dict[str, Any]] = {
 }
 
 
-def _a_trigger() -> Table:
+def _trigger() -> Table:
     return Trigger(
         id="",
         seq=0,
@@ -125,10 +125,10 @@ def _a_trigger() -> Table:
     )
 
 
-def _an_execution() -> Table:
+def _execution() -> Table:
     owners = {"user_id": "", "api_key_id": KEY, "follower_id": "", "follower_key": "", "risk_profile_id": PROFILE}
     return Execution(
-        **_usual(
+        **_common(
             state=ExecutionState.CLOSED,
             trigger_id="",
             trigger_part="",
@@ -142,7 +142,7 @@ def _an_execution() -> Table:
     )
 
 
-def _a_fill() -> Table:
+def _fill() -> Table:
     return ManualTrade(
         api_key_id=KEY,
         trade_key="",
@@ -164,43 +164,43 @@ def _a_fill() -> Table:
 def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
     """Return users, as many strategies and plans, and one risk profile."""
     for number in numbers:
-        yield User, _template(_a_user) | _created("user", number)[1]
+        yield User, _template(_user) | _created("user", number)[1]
         name = {"name": {"S": f"NAME {number}"}}
-        yield Strategy, _template(_a_strategy) | _created("strategy", number)[1] | name
-        yield Plan, _template(_a_plan) | _created("plan", number)[1] | name
+        yield Strategy, _template(_strategy) | _created("strategy", number)[1] | name
+        yield Plan, _template(_plan) | _created("plan", number)[1] | name
         if number == 0:
-            yield RiskProfile, _template(_a_profile) | _created("profile", number)[1] | name
+            yield RiskProfile, _template(_profile) | _created("profile", number)[1] | name
 
 
 def keys(numbers: range) -> Iterator[tuple[type[Table], Row]]:
     """Return keys, each with a balance and a follower."""
     for number in numbers:
         key_id, created = _created("key", number)
-        owner = {"user_id": {"S": id_of("user", _some(number, 10))}}
+        owner = {"user_id": {"S": id_of("user", _owner_of(number, 10))}}
         listed = {"listed_shard": {"S": listed_shard_of(key_id)}}
-        yield ExchangeKey, _template(_a_key) | created | owner | listed
-        yield KeyBalance, _template(_a_balance) | {"api_key_id": {"S": key_id}}
-        yield Follower, _template(_a_follower) | _created("follower", number)[1] | owner | {"api_key_id": {"S": key_id}}
+        yield ExchangeKey, _template(_key) | created | owner | listed
+        yield KeyBalance, _template(_balance) | {"api_key_id": {"S": key_id}}
+        yield Follower, _template(_follower) | _created("follower", number)[1] | owner | {"api_key_id": {"S": key_id}}
 
 
 def executions(numbers: range) -> Iterator[tuple[type[Table], Row]]:
-    """Return executions, a trigger for every hundred of them, and fills that the first user made by hand."""
+    """Return executions, a trigger for every hundred of them, and manual fills of the first user."""
     for number in numbers:
         trigger_id, trigger = _created("trigger", number // TRIGGER_EXECUTIONS)
         seq = {"seq": {"N": str(number // TRIGGER_EXECUTIONS + 1)}}
         if number % TRIGGER_EXECUTIONS == 0:
             del trigger["created_key"]
-            yield Trigger, _template(_a_trigger) | trigger | seq
+            yield Trigger, _template(_trigger) | trigger | seq
         execution_id, created = _created("execution", number)
         owners = {
-            "user_id": id_of("user", _some(number, 10)),
+            "user_id": id_of("user", _owner_of(number, 10)),
             "follower_id": id_of("follower", number % TRIGGER_EXECUTIONS),
             "trigger_id": trigger_id,
             "trigger_part": trigger_part(trigger_id, execution_id),
         }
-        yield Execution, _template(_an_execution) | created | seq | {name: {"S": one} for name, one in owners.items()}
+        yield Execution, _template(_execution) | created | seq | {name: {"S": one} for name, one in owners.items()}
         if number >= _FIRST_FILLS and number % _FILLS_APART:
             continue
         fill_id, filled = _created("fill", number)
         fill = {"id": {"S": fill_id}, "trade_key": filled["created_key"], "created_at": filled["created_at"]}
-        yield ManualTrade, _template(_a_fill) | fill
+        yield ManualTrade, _template(_fill) | fill

@@ -1,4 +1,4 @@
-"""The floor and the peer: the same orders, sent raw and at once, and sent as people write it with ccxt, in a loop."""
+"""The floor and the peer: the same orders, sent all at once without a library, and sent in a loop with ccxt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AMOUNT, STOP, TARGETS = "0.500", "19700", (("0.166", "20300"), ("0.166", "20600"
 
 
 async def send_raw(url: str, accounts: Sequence[Account]) -> None:
-    """The floor: what Lockstep asks and sends for a follower, by bare aiohttp and HMAC, all accounts at once."""
+    """Send Lockstep's requests for every account at once, with aiohttp and HMAC alone: the floor."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(*(_send_one(session, url, account) for account in accounts))
@@ -33,7 +33,7 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
         query = urllib.parse.urlencode(params | {"timestamp": str(int(time.time() * 1000)), "recvWindow": "5000"})
         signature = hmac.new(account.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         headers = {"X-MBX-APIKEY": account.api_key}
-        # `encoded`: quoted anew it would not be what was signed.
+        # `encoded`: quoting it again would change what was signed.
         address = yarl.URL(f"{url}{path}?{query}&signature={signature}", encoded=True)
         async with session.request(method, address, headers=headers) as answer:
             body = await answer.read()
@@ -70,7 +70,7 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
 
 
 def send_in_a_loop(url: str, accounts: Sequence[Account]) -> None:
-    """The peer: one follower after the other through synchronous ccxt, each order by its unified call."""
+    """Send one follower's orders after the other's with ccxt's unified, synchronous calls: the peer."""
     markets: Any = None
     for account in accounts:
         client = ccxt.binanceusdm(

@@ -1,1 +1,1 @@
-"""The alert that `make run` fires, and what the business around it does: read from a stack that is up."""
+"""The demo of `make run`: fires an alert on a running stack, and shows its results and the messages about them."""

@@ -1,4 +1,4 @@
-"""Fires the demo alert and shows what became of each follower, then what the business around it does; seeds nothing.
+"""Fires the demo alert and shows each follower's result, then messages, report, balance and plan. Seeds nothing.
 
 Runs as `python -m local.demo`.
 """
@@ -36,21 +36,21 @@ _ALERT = {
     "takeProfitPrice3": "21000",
     "winRate": "NaN",
 }
-_OF_ENTRIES = ("position opened", "position not opened")
+_ENTRY_TITLES = ("position opened", "position not opened")
 _TIMEOUT_S = 60
 _HEADINGS = ("follower", "profile", "equity", "amount", "entry", "stop", "take-profits", "ms to protected")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One follower's answer to the alert."""
+    """The result of the alert for one follower."""
 
     follower: dict[str, Any]
     execution: Execution
     open_orders: list[dict[str, Any]]
 
     def cells(self) -> tuple[str, ...]:
-        """Return the table's row, or the reason why there is no position."""
+        """Return the follower's row of the table, with the reason if there is no position."""
         execution = self.execution
         name, profile = self.follower["name"], f"{self.follower['profile']} {self.follower['percentage']} %"
         if execution.state is not ExecutionState.PROTECTED or execution.protected_at is None:
@@ -86,50 +86,50 @@ def fire(session: dict[str, str]) -> str:
 
 
 def wait_for_all(trigger_id: str, followers: list[dict[str, Any]]) -> list[Execution]:
-    """Return the followers' executions once each is protected or has ended; after a minute, as they are."""
+    """Return the followers' executions once each is protected or has ended; exit after a minute."""
     ids = [execution_id(trigger_id, follower["id"]) for follower in followers]
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         found = Execution.find_many(ids, consistent=True)
-        settled = [one for one in found.values() if one.state is ExecutionState.PROTECTED or not is_active(one.state)]
-        if len(settled) == len(ids):
+        finished = [one for one in found.values() if one.state is ExecutionState.PROTECTED or not is_active(one.state)]
+        if len(finished) == len(ids):
             return [found[one] for one in ids]
         if time.monotonic() > deadline:
-            sys.exit(f"only {len(settled)} of {len(ids)} followers had an answer after {_TIMEOUT_S} s")
+            sys.exit(f"only {len(finished)} of {len(ids)} followers had an answer after {_TIMEOUT_S} s")
         time.sleep(0.1)
 
 
 def wait_for_message(telegram: str, chat_id: str) -> list[str]:
-    """Return, on two lines, what a chat was told of its entry; after a minute, that it was told nothing."""
+    """Return the message about the entry in a chat, on two lines, or after a minute that none came."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         for message in messages(telegram, chat_id):
-            if any(words in message["text"] for words in _OF_ENTRIES):
+            if any(words in message["text"] for words in _ENTRY_TITLES):
                 title, *details = filter(None, message["text"].splitlines())
                 return [title, " · ".join(details)]
         time.sleep(0.2)
     return [f"nothing within {_TIMEOUT_S} s"]
 
 
-def business(session: dict[str, str], seed: dict[str, Any], execution: Execution, *, report_sender: str) -> str:
-    """Return what becomes of the first follower beside the trade, in lines; it is waited for side by side."""
+def after_the_trade(session: dict[str, str], seed: dict[str, Any], execution: Execution, *, report_sender: str) -> str:
+    """Return the lines about the first follower's message, report, balance and plan, read concurrently."""
     with ThreadPoolExecutor() as pool:
-        told = pool.submit(wait_for_message, session["telegram"], seed["chat_id"])
+        message = pool.submit(wait_for_message, session["telegram"], seed["chat_id"])
         letter = pool.submit(report, session, execution.user_id, function=report_sender)
         money = pool.submit(_balance_and_plan, session, execution)
     balance, plan = money.result()
-    parts = [("Telegram", told.result()), ("Report", [letter.result()]), ("Balance", balance), ("Stripe", [plan])]
+    parts = [("Telegram", message.result()), ("Report", [letter.result()]), ("Balance", balance), ("Stripe", [plan])]
     lines = [f"    {title if line is part[0] else '':10}{line}" for title, part in parts for line in part]
     return "\n".join([f"  {seed['followers'][0]['name']}, beside the trade:", *lines])
 
 
 def _balance_and_plan(session: dict[str, str], execution: Execution) -> tuple[list[str], str]:
-    # One after the other: another plan has another maximum.
+    # In this order: another plan has another maximum.
     return deposit(session, execution.api_key_id), change_plan(session, execution.user_id)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Return the rows under their headings, in columns."""
+    """Return the rows as aligned text under their headings."""
     widths = [max(len(cell) for cell in column) for column in zip(_HEADINGS, *rows, strict=True)]
     lines = [_HEADINGS, tuple("─" * width for width in widths), *rows]
     return "\n".join("  " + "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
@@ -140,7 +140,7 @@ def _plain(number: Decimal | None) -> str:
 
 
 def main() -> None:
-    """Fire, wait, show."""
+    """Fire the alert, wait for its results, and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("session", type=Path)
     parser.add_argument("seed", type=Path)
@@ -155,7 +155,7 @@ def main() -> None:
         account = json_http.get(f"{session['exchange']}/paper/accounts/{follower['api_key']}")
         outcomes.append(Outcome(follower, execution, account["openOrders"]))
     print(table([outcome.cells() for outcome in outcomes]))
-    print(f"\n{business(session, seed, executions[0], report_sender=arguments.report_sender)}")
+    print(f"\n{after_the_trade(session, seed, executions[0], report_sender=arguments.report_sender)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The demo's deposit up to near the plan's maximum: the balance is recorded, and who must know is warned."""
+"""The demo's deposit up to near the plan's maximum: the balance is recorded, the user and the admins are warned."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _KINDS = {NoticeKind.NEAR_MAXIMUM, NoticeKind.USER_NEAR_MAXIMUM}
 
 
 def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
-    """Let a key's owner deposit up to near the plan's maximum, and return what came of it, in lines.
+    """Deposit up to near the plan's maximum, and return lines about the recorded balance and the warnings.
 
-    The money goes back afterwards, and the switches are as they were.
+    The balance and the switches are restored afterwards.
     """
     key = ExchangeKey.get(api_key_id)
     account = f"{session['exchange']}/paper/accounts/{key.api_key}"
@@ -42,7 +42,7 @@ def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
     amount = Decimal(plan.max_balance_usd) * _DEPOSIT_PCT / 100
     with _switches_on():
         _set_wallet(account, amount)
-        warnings = _wait_for_warnings(key, since=_ask_for_record(key))
+        warnings = _wait_for_warnings(key, since=_request_record(key))
     days = [f"{day.date[5:]} {day.total_usd:,.0f}" for day in BalanceDay.query(key.id)]
     lines = [
         f"deposit up to {amount:,.0f} of the {plan.max_balance_usd:,} USD that the plan allows",
@@ -52,7 +52,7 @@ def deposit(session: Mapping[str, str], api_key_id: str) -> list[str]:
         who = "the admins are" if notice.recipient == ADMINS else "the user is"
         lines.append(f"{who} told: {text_of(from_json(NoticeKind(notice.kind), notice.content)).title}")
     _set_wallet(account, Decimal(wallet))
-    _ask_for_record(key)
+    _request_record(key)
     return lines
 
 
@@ -69,20 +69,20 @@ def _set_wallet(account: str, amount: Decimal) -> None:
     json_http.send("PUT", account, {"balances": {"USDT": str(amount)}})
 
 
-def _ask_for_record(key: ExchangeKey) -> datetime:
+def _request_record(key: ExchangeKey) -> datetime:
     asked_at = utc_now()
     send_keys([KeyMessage(api_key_id=key.id, asked_at=asked_at)], queue=Queue.BALANCES)
     return asked_at
 
 
 def _wait_for_warnings(key: ExchangeKey, *, since: datetime) -> list[Notice]:
-    """Return what the key's user and the admins were told of a balance near the maximum."""
+    """Return the notices of a balance near the maximum to the key's user and to the admins."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         found = (one.id for to in (to_user(key.user_id), ADMINS) for one in Notice.by_recipient.query(to))
-        told = [one for one in Notice.find_many(found, consistent=True).values() if one.kind in _KINDS]
-        # On kept data there are those of earlier runs.
-        warnings = [one for one in told if one.created_at >= since]
+        notices = [one for one in Notice.find_many(found, consistent=True).values() if one.kind in _KINDS]
+        # Kept data has those of earlier runs, too.
+        warnings = [one for one in notices if one.created_at >= since]
         if len(warnings) == len(_KINDS):
             return sorted(warnings, key=lambda one: one.recipient == ADMINS)
         time.sleep(0.05)

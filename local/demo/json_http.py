@@ -1,4 +1,4 @@
-"""Requests of JSON to the local stack's own servers, as the demo sends them."""
+"""Sends the demo's JSON requests to the local stack's own servers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 _TIMEOUT_S = 60
-"""Functions that start cold on a busy machine take their time."""
+"""Long, because functions start cold, perhaps on a busy machine."""
 
 
 def get(url: str) -> Any:
-    """Return what an address answers."""
+    """Return the JSON at an address."""
     return _answer(urllib.request.Request(url))  # noqa: S310 - our own server
 
 
 def send(method: str, url: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
-    """Send JSON and return what was answered."""
+    """Send JSON and return the answer."""
     return _answer(
         urllib.request.Request(  # noqa: S310 - our own server
             url,

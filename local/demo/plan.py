@@ -15,9 +15,9 @@ _TIMEOUT_S = 60
 
 
 def change_plan(session: Mapping[str, str], user_id: str) -> str:
-    """Let the stand-in for Stripe tell of a subscription to another plan, and return what became of the user's plan."""
+    """Create a subscription to another plan at the stand-in for Stripe, and return a line about the user's new plan."""
     before = _plan_of(user_id)
-    # On data of an earlier run it is the other way round.
+    # Kept data may have PRO already, from an earlier run.
     price = STANDARD_PRICE if before == "PRO" else PRO_PRICE
     body = {"price": price, "metadata": {"user_id": user_id}}
     event = json_http.send("POST", f"{session['stripe']}/stand-in/subscriptions", body)["event"]

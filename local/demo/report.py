@@ -1,4 +1,4 @@
-"""The demo's weekly report: switched on and sent as on AWS, then laid down as a file that a browser shows."""
+"""The demo's weekly report: switched on and sent as on AWS, then written to a file for a browser."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TIMEOUT_S = 60
 
 
 def report(session: Mapping[str, str], user_id: str, *, function: str) -> str:
-    """Let the week's reports be sent, and return what became of a user's, whose days are made up."""
+    """Send the weekly reports, and return a line about one user's, which is of made-up days."""
     return _wait_for_letter(session, user_id, _begin_reports(session, function))
 
 
 def _begin_reports(session: Mapping[str, str], function: str) -> str:
-    """Switch the weekly report on, as an admin does, and call the function as its schedule does; return the period."""
+    """Switch the weekly report on, as an admin does, invoke the function as scheduled, and return the period."""
     address = f"{session['api']}/v1/admin/setting/notification"
     json_http.send("PUT", address, {"notifyWeeklyReport": True}, {"Authorization": session["adminToken"]})
     client: Any = boto3.client("lambda", region_name=settings().aws_region)
@@ -41,7 +41,7 @@ def _begin_reports(session: Mapping[str, str], function: str) -> str:
 
 
 def _wait_for_letter(session: Mapping[str, str], user_id: str, period: str) -> str:
-    """Write the letter that the user got to FILE, and return where it lies, or that none came."""
+    """Write the user's letter to FILE, and return a line with its path, or that none came."""
     user = User.get(user_id)
     report_id = notice_id(NoticeKind.WEEKLY_REPORT, to_user(user.id), period)
     deadline = time.monotonic() + _TIMEOUT_S
@@ -52,7 +52,7 @@ def _wait_for_letter(session: Mapping[str, str], user_id: str, period: str) -> s
             images = [InlineImage(image.name, image.png) for image in notice.images]
             FILE.write_text(with_images(found[-1]["BodyHtml"], images), encoding="utf-8")
             return f"{found[-1]['Subject'].removeprefix('Lockstep: ')}, of made-up days; see {_short(FILE)}"
-        # On kept data: SES forgets its letters when the stack stops.
+        # With kept data: SES loses its letters when the stack stops.
         if notice is not None and not notice.is_due(Channel.EMAIL):
             return "sent in an earlier run, and not again"
         time.sleep(0.1)
@@ -66,7 +66,7 @@ def letters(aws_url: str, address: str) -> list[dict[str, Any]]:
 
 
 def with_images(html: str, images: Iterable[InlineImage]) -> str:
-    """Return a letter's page with its images inside: a browser has no letter around it that they could lie in."""
+    """Return a letter's HTML with its images embedded, since a browser cannot read a letter's attachments."""
     for image in images:
         data = base64.b64encode(image.png).decode()
         html = html.replace(f'"cid:{image.name}"', f'"data:image/png;base64,{data}"')

@@ -1,1 +1,1 @@
-"""The browsable page of the API, on the address of the local API itself. No part of the deployment."""
+"""The browsable page of the API, served on the local API's own address. Not deployed."""

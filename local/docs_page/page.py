@@ -1,7 +1,7 @@
 """Serves the page: its files, the checked-in document with local addresses, the demo's token. Forwards nothing.
 
-Same origin as the API, so that "try it" needs no CORS. Only who asks for this machine by name or address gets an
-answer: a foreign site whose name points here must not read the token.
+Same origin as the API, so that "try it" needs no CORS. Answers only requests whose host is this machine: a foreign site
+whose name resolves to it (DNS rebinding) must not read the token.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def add_page(application: web.Application, *, seed_file: Path, webhook: Handler)
         return web.json_response(local_document(_read(_DOCUMENT)), headers=_HEADERS)
 
     router = application.router
-    router.add_get("/docs", _only_here(_file(_HERE / "index.html")))
-    router.add_get("/docs/start.js", _only_here(_file(_HERE / "start.js")))
-    router.add_get("/docs/session.json", _only_here(session))
-    router.add_get("/openapi.json", _only_here(document))
-    router.add_post(f"{WEBHOOK_PREFIX}/{{path:.*}}", _only_here(webhook))
+    router.add_get("/docs", _local_only(_file(_HERE / "index.html")))
+    router.add_get("/docs/start.js", _local_only(_file(_HERE / "start.js")))
+    router.add_get("/docs/session.json", _local_only(session))
+    router.add_get("/openapi.json", _local_only(document))
+    router.add_post(f"{WEBHOOK_PREFIX}/{{path:.*}}", _local_only(webhook))
     router.add_static("/docs/assets", _browser_bundle())
 
 
@@ -60,12 +60,12 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _token(seed_file: Path) -> str:
-    """Return the demo's admin token; none before the seed is through."""
+    """Return the demo's admin token, or an empty text before the seed has written it."""
     return str(_read(seed_file)["admin_token"]) if seed_file.exists() else ""
 
 
 def _browser_bundle() -> Path:
-    # Its module would import Flask; only its files are wanted.
+    # Importing it would import Flask, and only its files are needed.
     found = importlib.util.find_spec("flask_swagger_ui")
     if found is None or not found.submodule_search_locations:
         raise LookupError("flask-swagger-ui is not installed")
@@ -79,7 +79,7 @@ def _file(path: Path) -> Handler:
     return handle
 
 
-def _only_here(handle: Handler) -> Handler:
+def _local_only(handle: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         if request.url.host not in {"127.0.0.1", "localhost"}:
             raise web.HTTPForbidden(text="this page answers on 127.0.0.1 only")

@@ -1,1 +1,1 @@
-"""The stack of `make run`: an embedded AWS, the deployed template, plain addresses. Knows nothing of trading."""
+"""The stack of `make run`: an embedded AWS, the deployed template, and a proxy. Knows nothing of trading."""

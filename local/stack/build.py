@@ -1,4 +1,4 @@
-"""Builds the template for the host's Python with `sam build`, and skips it when nothing has changed."""
+"""Builds the template for the host's Python with `sam build`, unless nothing has changed."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _STAMP = LOCAL / "build.sha256"
 
 
 def parameters(**values: str) -> list[str]:
-    """Return `--parameter-overrides` of the local stack, for `sam build` and `sam deploy` alike."""
+    """Return the `--parameter-overrides` of `sam build` and `sam deploy`."""
     chosen = {"PythonRuntime": f"python{python_version()}", "Architecture": architecture(), **values}
     return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in chosen.items())]
 
 
 def build() -> bool:
-    """Bring the build up to date; return False when it already was."""
+    """Update the build; return False if it was up to date."""
     LOCAL.mkdir(exist_ok=True)
-    with _one_at_a_time():
+    with _build_lock():
         wanted = fingerprint()
         if BUILT_TEMPLATE.exists() and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == wanted:
             return False
@@ -68,7 +68,7 @@ def _input_files() -> Iterator[Path]:
 
 
 def _build_environment() -> dict[str, str]:
-    # The layers' packages come through the user's own proxy and index settings; only AWS's are none of our business.
+    # The layers' packages need the user's proxy and index settings; the user's AWS settings must not be used.
     user = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return user | {
         "PATH": f"{TOOLS}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -81,7 +81,7 @@ def _build_environment() -> dict[str, str]:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _build_lock() -> Iterator[None]:
     with (LOCAL / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Deploys the built template into the embedded AWS with `sam deploy`, and mends what that leaves out."""
+"""Deploys the built template into the embedded AWS with `sam deploy`, and adds what the embedded AWS leaves out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SECRETS = {
     "TelegramSecretParameter": telegram.WEBHOOK_SECRET,
     "TelegramLinkKeyParameter": telegram.LINK_KEY,
 }
-"""What an operator puts into SSM: parameter of the template → value."""
+"""The values that an operator stores in SSM, by parameter of the template."""
 
 _SECRET_VARIABLES = {
     "STRIPE_WEBHOOK_SECRET_PARAMETER": "StripeWebhookSecretParameter",
@@ -62,7 +62,7 @@ class Deployed:
 
     @property
     def bases_beside_webhook(self) -> dict[str, str]:
-        """What else answers on the webhook's port: path → path of its Function URL in the embedded AWS."""
+        """The other webhooks on the same port: path → path of the Function URL in the embedded AWS."""
         return {
             STRIPE_WEBHOOK_PATH: _function_url_path(self.outputs["StripeWebhookUrl"]),
             TELEGRAM_WEBHOOK_PATH: _function_url_path(self.outputs["TelegramWebhookUrl"]),
@@ -73,7 +73,7 @@ class Deployed:
         return {variable_of(name): url for name, url in self.outputs.items() if name.endswith("QueueUrl")}
 
     def environment(self, places: Places) -> dict[str, str]:
-        """Return the environment in which `shared` works against this stack, as it does inside a function."""
+        """Return the environment that lets `shared` use this stack, as inside a function."""
         return aws_environment(
             places,
             TABLE_PREFIX=self.outputs["TablePrefix"],
@@ -98,13 +98,13 @@ def variable_of(output: str) -> str:
 
 @cache
 def client(service: str, places: Places) -> Any:
-    """Return a boto3 client of this stack, whatever the user's own AWS settings are."""
+    """Return a boto3 client of this stack, independent of the user's own AWS settings."""
     return boto3.session.Session().client(
         service,  # type: ignore[call-overload]
         endpoint_url=places.aws_url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the embedded AWS takes any
+        aws_secret_access_key="test",  # noqa: S106 - the embedded AWS accepts any
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
 
@@ -115,7 +115,7 @@ def _function_url_path(address: str) -> str:
 
 
 def webhook_address(places: Places) -> str:
-    """Return the webhook's address as users of the local stack see it."""
+    """Return the webhook's public address."""
     return f"{places.webhook_url}/v1/webhook/strategy"
 
 
@@ -129,11 +129,8 @@ def telegram_webhook_address(places: Places) -> str:
     return f"{places.webhook_url}{TELEGRAM_WEBHOOK_PATH}"
 
 
-def deploy(places: Places, **also: str) -> Deployed:
-    """Deploy and return the outputs; raise NotReady with the end of SAM's output when it fails.
-
-    `also` are more of the template's parameters.
-    """
+def deploy(places: Places, **overrides: str) -> Deployed:
+    """Deploy with these template parameters and return the outputs; raise NotReady with the end of SAM's output."""
     client("s3", places).create_bucket(Bucket=_ARTIFACTS)
     run_tool(
         "sam deploy",
@@ -152,7 +149,7 @@ def deploy(places: Places, **also: str) -> Deployed:
                 TelegramUrl=places.telegram_url,
                 SenderAddress=SENDER_ADDRESS,
                 PublicWebhookUrl=webhook_address(places),
-                **also,
+                **overrides,
             ),
         ],
         environment=aws_environment(
@@ -170,25 +167,25 @@ def deploy(places: Places, **also: str) -> Deployed:
 
 
 def put_secrets(ssm: Any) -> None:
-    """Put the stand-ins' secrets where the functions read them, as an operator does on AWS."""
+    """Store the stand-ins' secrets in SSM, as an operator does on AWS."""
     for parameter, value in _SECRETS.items():
         ssm.put_parameter(Name=parameter_name(parameter), Type="SecureString", Value=value, Overwrite=True)
 
 
 @cache
 def parameter_name(parameter: str) -> str:
-    """Return the name of the SSM parameter that a parameter of the template names."""
+    """Return the SSM name that is the default of a template parameter."""
     name: str = read_template()["Parameters"][parameter]["Default"]
     return name
 
 
 def secrets_environment() -> dict[str, str]:
-    """Return the variables that name the secrets of both webhooks and of the bot."""
+    """Return the variables that hold the SSM names of both webhooks' and the bot's secrets."""
     return {variable: parameter_name(parameter) for variable, parameter in _SECRET_VARIABLES.items()}
 
 
 def find(places: Places) -> Deployed | None:
-    """Return the stack that is deployed, or None: after a restart with kept state there is one."""
+    """Return the deployed stack, or None; a restart with kept state finds one."""
     cloudformation: CloudFormationClient = client("cloudformation", places)
     try:
         stacks = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
@@ -199,7 +196,7 @@ def find(places: Places) -> Deployed | None:
 
 
 def _put_gateway_responses(places: Places, deployed: Deployed) -> None:
-    # The embedded AWS reads none of them from the API's body, where SAM writes them.
+    # The embedded AWS ignores those in the API's body, where SAM writes them.
     gateway = client("apigateway", places)
     api_id = deployed.outputs["ApiId"]
     for kind, response in gateway_responses().items():
@@ -222,7 +219,7 @@ def gateway_responses() -> dict[str, Any]:
 
 
 def read_template() -> dict[str, Any]:
-    """Return template.yaml, with CloudFormation's short functions (`!Ref`) as their long forms."""
+    """Return template.yaml, with CloudFormation's short forms (`!Ref`) as long forms."""
     template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _TemplateLoader)  # noqa: S506
     return template
 

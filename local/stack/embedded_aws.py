@@ -16,7 +16,7 @@ _START_TIMEOUT_S = 30
 
 
 def bare_python() -> Path:
-    """Return a Python without any package, for MiniStack and for the functions that it runs."""
+    """Return a Python without packages, for MiniStack and the functions that it runs."""
     home = LOCAL / f"bare-python-{python_version()}"
     python = home / "bin" / "python"
     if not python.exists():
@@ -27,10 +27,10 @@ def bare_python() -> Path:
 
 
 def start(places: Places) -> Process:
-    """Start it; `wait` tells when it answers."""
+    """Start it; `wait` returns when it answers."""
     shutil.rmtree(places.temporary, ignore_errors=True)
     places.temporary.mkdir(parents=True)
-    # Functions inherit all of this: nothing of the user's environment may be in it.
+    # Functions inherit all of this, so it may have nothing of the user's environment.
     environment = clean_environment(
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=str(places.ports.aws),
@@ -41,7 +41,7 @@ def start(places: Places) -> Process:
         AUTH="true",
         TMPDIR=str(places.temporary),
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any will do
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any value works
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         **_persistence(places),
@@ -55,19 +55,19 @@ def start(places: Places) -> Process:
 
 
 def wait(process: Process, places: Places) -> None:
-    """Return once it answers."""
+    """Return when it answers."""
     process.wait_until_it_answers(f"{places.aws_url}/_ministack/health", timeout_s=_START_TIMEOUT_S)
 
 
 def signing_keys(places: Places) -> Path:
-    """Return where the keys lie that the embedded user pools sign with: `<pool>-id.pem`, `<pool>-access.pem`."""
+    """Return the directory of the embedded user pools' signing keys: `<pool>-id.pem`, `<pool>-access.pem`."""
     return Path(_persistence(places)["STATE_DIR"]) / "cognito-pool-keys"
 
 
 def _persistence(places: Places) -> dict[str, str]:
     state = places.state
     if state is None:
-        # By default its keys would lie in /tmp, shared with every other one.
+        # The default directory in /tmp is shared by every MiniStack.
         return {"STATE_DIR": str(places.temporary / "state")}
     return {
         "PERSIST_STATE": "1",

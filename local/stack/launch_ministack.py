@@ -1,10 +1,10 @@
 """Runs MiniStack, `python -m local.stack.launch_ministack <site-packages>`, on a Python without any package.
 
-Functions run on the same Python. What no layer ships they cannot import, as on AWS, and MiniStack's own packages are
-not within their reach.
+Functions run on the same Python, so they can import only what a layer ships, as on AWS, and none of MiniStack's own
+packages.
 
-Its own server, Hypercorn, parses HTTP in Python, which is half of the CPU that a request costs; Uvicorn leaves that to
-a parser in C, and the event loop too. Everything that a stack does goes through this one process.
+Its own server, Hypercorn, parses HTTP in Python, which takes half of a request's CPU time. Uvicorn uses a parser and an
+event loop in C. Everything that a stack does goes through this one process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from local.stack import ministack_patch
 
 _KEEP_ALIVE_S = 75
-"""As MiniStack has it: functions keep their connections between invocations."""
+"""MiniStack's own value: functions keep their connections between invocations."""
 
 
 def main() -> None:
@@ -26,10 +26,10 @@ def main() -> None:
     installed = version("ministack")
     if not ministack_patch.apply(installed):
         print(f"MiniStack {installed} runs as it is: the patches fit {ministack_patch.VERSION}", flush=True)
-    import uvicorn  # noqa: PLC0415 - found only now
-    from ministack.app import app  # noqa: PLC0415 - found only now
+    import uvicorn  # noqa: PLC0415 - importable only now
+    from ministack.app import app  # noqa: PLC0415 - importable only now
 
-    # Each worker has three pipes, and connections of its own.
+    # Each worker needs three pipes and its own connections.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvicorn.run(
@@ -38,7 +38,7 @@ def main() -> None:
         port=int(os.environ["GATEWAY_PORT"]),
         http="httptools",
         loop="uvloop",
-        # MiniStack writes its own Date, and takes a caller for who it is.
+        # MiniStack writes its own Date header, and needs the real client address.
         date_header=False,
         server_header=False,
         proxy_headers=False,

@@ -1,22 +1,22 @@
-"""What MiniStack 1.5.33 does too slowly or not as AWS does, mended from outside: ten things that this stack needs.
+"""Patches MiniStack 1.5.33 in ten places where it is too slow or differs from AWS.
 
-1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them side by side. Its queues
-   block a group while one of its messages is in flight (a test of ours holds it to that), so batches may overlap.
-2. Each worker unpacks its own copy of the layers. One copy serves them all, byte code included.
-3. With `AUTH=true` it asks for `sqs:SendMessageBatch` and `sqs:ChangeMessageVisibilityBatch`, which are no permissions;
-   AWS asks for those of the single actions.
-4. It does not know Cognito's AdminDeleteSoftwareToken, which is younger than it is.
-5. It keeps a queue's `MaximumConcurrency` as text, as CloudFormation wrote it, and fails when it compares it.
-6. With `AUTH=true` it asks who sends a letter by SES for rights on everything, AWS for rights on the sender's identity.
-7. While a function works on a batch of a table's stream, no queue is looked at. Streams get a thread of their own.
-8. With `AUTH=true` it parses the policies of who asks anew with each request, and gathers them anew for each item of a
-   transaction. They are parsed once for each text, and gathered once for each request.
-9. All functions share this machine's cores alike, where on AWS each has its own. Somebody waits for those that answer
-   HTTP; those that work off queues, streams and schedules leave the cores to them first.
-10. It holds back for 50 ms the answer of a function that logs nothing, and looks for lines every millisecond. What was
-   logged before the answer is in the pipe by then: an empty pipe is the end of it.
+1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them concurrently. Its queues
+   block a group while one of its messages is in flight (which a test of ours checks), so batches may overlap.
+2. Each worker unpacks its own copy of the layers. Here all share one copy, byte code included.
+3. With `AUTH=true` it requires `sqs:SendMessageBatch` and `sqs:ChangeMessageVisibilityBatch`, which do not exist; AWS
+   requires the permissions of the single actions.
+4. It lacks Cognito's AdminDeleteSoftwareToken, which is newer.
+5. It stores a queue's `MaximumConcurrency` as CloudFormation's text, and fails when it compares it with a number.
+6. With `AUTH=true` it requires rights on every resource to send by SES; AWS requires them on the sender's identity.
+7. It polls no queue while a function processes a batch of a table's stream. Here streams have a thread of their own.
+8. With `AUTH=true` it parses the caller's policies with each request, and collects them for each item of a transaction.
+   Here each text is parsed once, and each request collects them once.
+9. All functions share this machine's cores, where on AWS each has its own. Here functions behind queues, streams and
+   schedules run at a lower priority than those that answer HTTP, where a client waits.
+10. It delays the answer of a function that logs nothing by 50 ms, and polls for lines every millisecond. Lines logged
+   before the answer are in the pipe by then, so an empty pipe is the end of them.
 
-To be dropped, one by one, when a release does the same. Applied to no other version.
+Each patch goes when a release makes it needless. No other version is patched.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ VERSION = "1.5.33"
 _BATCHES = {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
 
 _FIFO_BATCHES = 4
-"""Batches of one FIFO queue at a time, of at most ten groups each: more would only wait for the CPU."""
+"""Concurrent batches of one FIFO queue, of at most ten groups each: more would only wait for the CPU."""
 
-_ANSWERING = ("Express", "Webhook")
-"""In the names of the functions that answer HTTP."""
-_LOGGED_WITHIN_S, _QUIET_S = 0.25, 0.005
-"""For how long an answer waits for what was logged before it, and for how long nothing more comes then."""
-_NICER, _NICEST = 10, 19
-"""By how much the others stand back behind this process, and how far that goes."""
+_HTTP_FUNCTIONS = ("Express", "Webhook")
+"""Parts of the names of functions that answer HTTP."""
+_LOG_TIMEOUT_S, _LOG_PAUSE_S = 0.25, 0.005
+"""How long an answer waits for the lines logged before it at most, and for each further line."""
+_NICENESS, _MAX_NICENESS = 10, 19
+"""The niceness of the other functions above this process's own, and the highest one."""
 
 
 def apply(version: str) -> bool:
@@ -62,14 +62,14 @@ def apply(version: str) -> bool:
     from ministack.services import cognito, lambda_svc  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
-    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _SharedLayerZip})
     iam_actions.extract_iam_action = _with_real_permissions(iam_actions.extract_iam_action)
     iam_actions._ses_v2_resource_arn = _with_sender_identities(iam_actions._ses_v2_resource_arn)
-    lambda_svc._poll_dynamodb_streams = _beside_the_queues(lambda_svc._poll_dynamodb_streams)
+    lambda_svc._poll_dynamodb_streams = _in_a_thread(lambda_svc._poll_dynamodb_streams)
     iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
-    iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal = _gathered_once(iam_evaluator)
-    lambda_runtime.Worker._drain_stderr_bounded = _what_was_logged
-    lambda_runtime.Worker._spawn = _behind_who_answers(lambda_runtime.Worker._spawn)
+    iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal = _collected_once(iam_evaluator)
+    lambda_runtime.Worker._drain_stderr_bounded = _read_log_lines
+    lambda_runtime.Worker._spawn = _with_lower_priority(lambda_runtime.Worker._spawn)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
@@ -85,7 +85,7 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
 
 
 def _parsed_once(original: Any) -> Any:
-    # What comes back is only read.
+    # The callers only read the result.
     of_text = lru_cache(maxsize=1000)(original)
 
     def parse(document: Any) -> Any:
@@ -94,18 +94,18 @@ def _parsed_once(original: Any) -> Any:
     return parse
 
 
-def _gathered_once(iam_evaluator: Any) -> tuple[Any, Any]:
-    """Return MiniStack's `pin_request_caller`, which begins a request, and its `resolve_principal`, once for each."""
+def _collected_once(iam_evaluator: Any) -> tuple[Any, Any]:
+    """Return `pin_request_caller`, which begins a request, and a `resolve_principal` that caches within a request."""
     pin, resolve = iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal
-    # Each request is served by a task, whose context is its own.
-    of_request: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("of_request", default=None)
+    # Each request is served by a task with its own context.
+    in_request: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("in_request", default=None)
 
     def pin_request_caller(*arguments: Any, **named: Any) -> None:
-        of_request.set({})
+        in_request.set({})
         pin(*arguments, **named)
 
     def resolve_principal(access_key_id: str, account_id: str, credential: Any = None) -> Any:
-        known = of_request.get()
+        known = in_request.get()
         if known is None:
             return resolve(access_key_id, account_id, credential)
         key = (access_key_id, account_id)
@@ -116,12 +116,12 @@ def _gathered_once(iam_evaluator: Any) -> tuple[Any, Any]:
     return pin_request_caller, resolve_principal
 
 
-def _what_was_logged(worker: Any) -> str:
+def _read_log_lines(worker: Any) -> str:
     lines = []
-    ends_at_s = time.monotonic() + _LOGGED_WITHIN_S
+    ends_at_s = time.monotonic() + _LOG_TIMEOUT_S
     while time.monotonic() < ends_at_s:
         try:
-            lines.append(worker._stderr_queue.get(timeout=_QUIET_S))
+            lines.append(worker._stderr_queue.get(timeout=_LOG_PAUSE_S))
         except queue.Empty:
             if not _is_logging(worker):
                 break
@@ -129,26 +129,26 @@ def _what_was_logged(worker: Any) -> str:
 
 
 def _is_logging(worker: Any) -> bool:
-    """Tell whether lines of a worker are still on their way into its queue."""
+    """Return whether lines of a worker are not in its queue yet."""
     if not worker._stderr_thread.is_alive():
         return False
     process = worker._proc
     if process is None:
-        return True  # it failed and was ended: its pipe is read to its end
+        return True  # it failed and was stopped: its pipe is read to the end
     held = array.array("i", [0])
     try:
         fcntl.ioctl(process.stderr, termios.FIONREAD, held)
     except (OSError, ValueError):
-        return False  # it is being ended
+        return False  # it is being stopped
     return held[0] > 0
 
 
-def _behind_who_answers(original: Any) -> Any:
+def _with_lower_priority(original: Any) -> Any:
     def spawn(worker: Any) -> None:
         original(worker)
-        if not any(word in worker.func_name for word in _ANSWERING):
+        if not any(word in worker.func_name for word in _HTTP_FUNCTIONS):
             mine = os.getpriority(os.PRIO_PROCESS, 0)
-            os.setpriority(os.PRIO_PROCESS, worker._proc.pid, min(mine + _NICER, _NICEST))
+            os.setpriority(os.PRIO_PROCESS, worker._proc.pid, min(mine + _NICENESS, _MAX_NICENESS))
 
     return spawn
 
@@ -163,7 +163,7 @@ def _with_sender_identities(original: Any) -> Any:
     return resource
 
 
-def _beside_the_queues(original: Any) -> Any:
+def _in_a_thread(original: Any) -> Any:
     busy = threading.Lock()
 
     def work() -> None:
@@ -206,13 +206,13 @@ def _with_software_tokens_deleted(cognito: Any, original: Any) -> Any:
     return dispatch
 
 
-class _UnpackedOnce(zipfile.ZipFile):
+class _SharedLayerZip(zipfile.ZipFile):
     """A zip file that unpacks layers (`…/layer_0`) into one directory per content, and links to it."""
 
     _unpacking = threading.Lock()
 
     def namelist(self) -> list[str]:
-        # Only layers are asked for their names, to look for entries that escape; ours are our own build's.
+        # Called for layers only, to check for entries outside the directory; ours come from our own build.
         return []
 
     def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where a local stack lives: its ports, its directories, the environment of what it starts. Starts nothing."""
+"""A local stack's ports, directories and environments. Starts nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AWS_PORT_OFFSET = 1566
 FIRST_PORT, LAST_PORT = 1024, 65535
 
 _SEARCHED, _BLOCK = (13_000, 31_000), 10
-"""Stacks beside others: their ports, the embedded AWS's too, lie below those that the system gives to clients."""
+"""Where stacks beside others have their ports: below those that the system gives to clients."""
 _RESERVATION = 9
-"""From the API's port to one that nothing serves: the process that has it bound owns the block of ports.
+"""The offset of a port that is never served: the process that has it bound owns the block of ports.
 
-A check alone would give two processes the same ports, for as long as the servers of neither listen.
+A check alone would give two processes the same ports until the servers of one listen.
 """
 _reservations: list[socket.socket] = []
-"""Kept until this process ends, however it ends."""
+"""Bound until this process ends."""
 
 REGION = "us-east-1"
 STACK_NAME = "lockstep"
@@ -36,7 +36,7 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM", "SSL_CERT_FIL
 
 
 class NotReady(Exception):
-    """The stack cannot run as things are; the message is one line that says what to do."""
+    """The stack cannot run; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Ports:
         return (self.api, self.webhook, self.exchange, self.stripe, self.telegram, self.aws)
 
     def check_free(self) -> None:
-        """Raise NotReady when something listens on one of them."""
+        """Raise NotReady if one of them is taken."""
         taken = [port for port in self.all if not _is_free(port)]
         if taken:
             ports = " and ".join(map(str, taken))
@@ -89,7 +89,7 @@ class Ports:
 
     @classmethod
     def reserve_free(cls) -> Ports:
-        """Return free ports for a stack beside others; no other process is given them while this one runs."""
+        """Return free ports, reserved for this process until it ends."""
         for api in range(*_SEARCHED, _BLOCK):
             ports = cls(api)
             reservation = _bind(api + _RESERVATION)
@@ -109,21 +109,21 @@ class Places:
 
     ports: Ports
     state: Path | None = None
-    """Where data outlives a restart; None means that it does not."""
+    """Where data is kept for the next start; None keeps none."""
 
     @property
     def work(self) -> Path:
-        """Logs and temporary files of this stack."""
+        """The directory of this stack's logs and temporary files."""
         return LOCAL / f"stack-{self.ports.api}"
 
     @property
     def logs(self) -> Path:
-        """One log for each process."""
+        """The directory of the processes' logs."""
         return self.work / "logs"
 
     @property
     def temporary(self) -> Path:
-        """What the embedded AWS unpacks; emptied at start and stop."""
+        """Where the embedded AWS unpacks functions; emptied at start and stop."""
         return self.work / "tmp"
 
     @property
@@ -163,7 +163,7 @@ def python_version() -> str:
 
 
 def architecture() -> str:
-    """Return the host's architecture in Lambda's words."""
+    """Return the host's architecture by Lambda's name."""
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
@@ -174,11 +174,11 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 def aws_environment(places: Places, **variables: str) -> dict[str, str]:
-    """Return a clean environment in which AWS clients talk to this stack and to nothing else."""
+    """Return a clean environment in which AWS clients use this stack alone."""
     return clean_environment(
         AWS_ENDPOINT_URL=places.aws_url,
         AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the embedded AWS takes any
+        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the embedded AWS accepts any
         AWS_DEFAULT_REGION=REGION,
         AWS_REGION=REGION,
         AWS_CONFIG_FILE=os.devnull,
@@ -199,7 +199,7 @@ def _is_free(port: int) -> bool:
 def _bind(port: int, *, reuse: bool = False) -> socket.socket | None:
     """Return a socket that holds the port, or None if it is taken."""
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if reuse:  # as the servers do, which may follow an earlier one at once
+    if reuse:  # as the servers do: an earlier server may have used the port just before
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))

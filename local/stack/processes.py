@@ -1,4 +1,4 @@
-"""The processes of a stack: started with a log of their own, waited for, stopped with all that they started."""
+"""Starts the processes of a stack, each with a log, waits for them, and stops them with their children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TAIL_LINES = 15
 
 
 class Process:
-    """One server of the stack, in a process group of its own so that Ctrl-C reaches it through us only."""
+    """One server of the stack, in its own process group: Ctrl-C does not reach it directly."""
 
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -37,16 +37,16 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id, which is the group's too."""
+        """The process id, which is also the group's."""
         return self._popen.pid
 
     @property
     def running(self) -> bool:
-        """False once it has ended."""
+        """Whether it has not ended."""
         return self._popen.poll() is None
 
     def wait_until_it_answers(self, url: str, *, timeout_s: float) -> None:
-        """Return when the URL answers, whatever it answers; raise NotReady if the process ends or takes too long."""
+        """Return when the URL answers with any status; raise NotReady if the process ends or takes too long."""
         deadline = time.monotonic() + timeout_s
         while not _answers(url):
             if not self.running:
@@ -56,11 +56,11 @@ class Process:
             time.sleep(0.03)
 
     def tail(self) -> str:
-        """Return the end of its log."""
+        """Return the last lines of its log."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:])
 
     def stop(self, *, grace_s: float = 8.0) -> None:
-        """Ask it to end, wait, then end its whole group: workers must not outlive their server."""
+        """Terminate it, wait, then kill its whole group: workers must not outlive their server."""
         if self.running:
             self._popen.terminate()
             try:
@@ -75,7 +75,7 @@ class Process:
 def run_tool(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, timeout_s: float = 600
 ) -> None:
-    """Run a command to its end; raise NotReady with the end of its output when it fails."""
+    """Run a command to its end; raise NotReady with the end of its output if it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         result = subprocess.run(  # noqa: S603 - our own tools

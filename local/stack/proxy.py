@@ -1,8 +1,7 @@
-"""Serves the REST API and the Function URLs at plain addresses: `python -m local.stack.proxy`. Changes no request.
+"""Serves the REST API and the Function URLs at short addresses: `python -m local.stack.proxy`. Changes no request.
 
-The first address has the API's browsable page as well.
-
-The embedded AWS has them under long paths; a client that was told `http://127.0.0.1:3000` must not know.
+The embedded AWS serves them under long paths, which clients of `http://127.0.0.1:3000` must not need. The API's port
+also serves the API's browsable page.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _MAX_BODY = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A port of ours, and where its requests go."""
+    """A local port, and the base address that its requests go to."""
 
     port: int
     base: str
@@ -51,7 +50,7 @@ class Route:
 
 
 def forward(session: ClientSession, base: str, *, prefix: str = "") -> Handler:
-    """Return what sends every request on to `base` + its path without `prefix`."""
+    """Return a handler that forwards every request to `base` and its path without `prefix`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
@@ -82,7 +81,7 @@ def application(
     beside: Mapping[str, Handler] | None = None,
     page: Callable[[web.Application], None] | None = None,
 ) -> web.Application:
-    """Return an application that answers everything but its page, and the paths in `beside`, with `handle`."""
+    """Return an application with `page`, the handlers of the paths in `beside`, and `handle` for every other path."""
     made = web.Application(client_max_size=_MAX_BODY)
     for path, other in (beside or {}).items():
         made.router.add_route("*", path, other)
@@ -97,7 +96,7 @@ async def serve(*, api: Route, webhook: Route, beside_webhook: Mapping[str, str]
     done = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, done.set)
-    # Compressed answers are passed on as they are: the client asked for them.
+    # Compressed answers are forwarded as they are, as the client requested them.
     connector = TCPConnector(limit=0, keepalive_timeout=30)
     async with ClientSession(connector=connector, auto_decompress=False, timeout=ClientTimeout(total=65)) as session:
         from_page = forward(session, webhook.base, prefix=WEBHOOK_PREFIX)

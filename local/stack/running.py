@@ -1,4 +1,4 @@
-"""One local stack from nothing to seeded: starts the parts in order, and stops them all. Fires no alert."""
+"""Starts a local stack part by part, seeds it, and stops it. Fires no alert."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from local.telegram.bot import set_webhook
 
 SESSION_FILE = LOCAL / "session.json"
 
-# Cold starts of the functions on an alert's road would otherwise be the first thing that the demo shows.
+# Without this the demo would show the cold starts of the functions that handle an alert.
 _WARMED = (
     *("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher"),
     *("TelegramWebhook", "TradeNotifier", "NoticeSender", "BalanceRecorder", "ReportSender"),
@@ -42,29 +42,29 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stack that is up: what was deployed, and what was seeded."""
+    """A running stack: what was deployed and seeded."""
 
     places: Places
     deployed: Deployed
     seed_file: Path
     restored: bool
-    """Whether the data is of an earlier run."""
+    """Whether the data is an earlier run's."""
     aws_pid: int
-    """The process of the embedded AWS, below which all workers run."""
+    """The process of the embedded AWS, the parent of all workers."""
 
     @property
     def seeded(self) -> dict[str, Any]:
-        """What `local.seed` wrote."""
+        """The output of `local.seed`."""
         seeded: dict[str, Any] = json.loads(self.seed_file.read_text(encoding="utf-8"))
         return seeded
 
     def add_strategy(self, name: str, symbol: str, followers: int) -> dict[str, Any]:
-        """Seed one more strategy with followers of its own; return what `local.seed` wrote of it."""
+        """Seed one more strategy with its own followers, and return it as `local.seed` writes it."""
         seeded: dict[str, Any] = self._add(name, symbol, followers)
         return seeded
 
     def add_strategies(self, name: str, symbol: str, followers: int, *, count: int) -> list[dict[str, Any]]:
-        """Seed so many more strategies, each with followers of its own."""
+        """Seed `count` more strategies, each with its own followers."""
         seeded: list[dict[str, Any]] = self._add(name, symbol, followers, "--count", str(count))
         return seeded
 
@@ -83,7 +83,7 @@ class Running:
         return json.loads(file.read_text(encoding="utf-8"))
 
     def session(self) -> dict[str, str]:
-        """Return what a user, a test or a script must know to use the stack."""
+        """Return the addresses and secrets that a user, a test or a script needs."""
         seeded = self.seeded
         return {
             "api": self.places.api_url,
@@ -115,7 +115,7 @@ class LocalStack:
         self._aws_pid = 0
 
     def start(self) -> Running:
-        """Bring everything up; raise NotReady with what to do when something stands in the way."""
+        """Start and seed everything; raise NotReady with what to do if that is not possible."""
         self._places.ports.check_free()
         with self._step("Building the functions and layers") as step:
             if not build():
@@ -137,12 +137,12 @@ class LocalStack:
                 one.result()
         return Running(self._places, deployed, seed_file, restored, self._aws_pid)
 
-    def dead_process(self) -> Process | None:
-        """Return a part that has ended by itself, or None."""
+    def ended_process(self) -> Process | None:
+        """Return a process that has ended by itself, or None."""
         return next((process for process in self._processes if not process.running), None)
 
     def stop(self) -> None:
-        """Stop every part, the last started first; data that is kept is saved now."""
+        """Stop every process, the last started first; kept data is saved now."""
         while self._processes:
             self._processes.pop().stop()
         shutil.rmtree(self._places.temporary, ignore_errors=True)
@@ -150,7 +150,14 @@ class LocalStack:
     def _start_servers(self) -> None:
         exchange = Process(
             "The paper exchange",
-            [sys.executable, "-m", "local.paper_exchange", "--port", str(self._places.ports.exchange), *self._kept()],
+            [
+                sys.executable,
+                "-m",
+                "local.paper_exchange",
+                "--port",
+                str(self._places.ports.exchange),
+                *self._state_options(),
+            ],
             environment=clean_environment(),
             log=self._places.logs / "exchange.log",
         )
@@ -180,8 +187,8 @@ class LocalStack:
         stripe.wait_until_it_answers(f"{self._places.stripe_url}/stand-in/requests", timeout_s=20)
         telegram.wait_until_it_answers(f"{self._places.telegram_url}/stand-in/messages", timeout_s=20)
 
-    def _kept(self) -> list[str]:
-        """Return what lets the paper exchange keep its books over a restart."""
+    def _state_options(self) -> list[str]:
+        """Return the options that make the paper exchange keep its books over a restart."""
         state = self._places.state
         return ["--state", str(state / "exchange.json")] if state is not None else []
 
@@ -252,7 +259,7 @@ class Step:
 
 @contextmanager
 def session_file(session: dict[str, str]) -> Iterator[Path]:
-    """Write `.local/session.json` for as long as the stack is ready; it holds tokens, so only the user may read it."""
+    """Write `.local/session.json` while the stack is ready; it holds tokens, so only the user may read it."""
     draft = SESSION_FILE.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

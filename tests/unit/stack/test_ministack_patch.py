@@ -1,4 +1,4 @@
-"""What is mended in the embedded AWS from outside, as far as one worker's process shows it."""
+"""The patch of the embedded AWS that reads a worker's log lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from ministack.core.lambda_runtime import Worker
 
-from local.stack.ministack_patch import _what_was_logged
+from local.stack.ministack_patch import _read_log_lines
 
 LINES = 3000
 LOGGING = f"""
@@ -28,16 +28,16 @@ for line in sys.stdin:
 
 
 def invoke(worker: Worker, word: str) -> list[str]:
-    """Let a worker answer, and return what it logged by then."""
+    """Let a worker answer, and return the lines that it logged before."""
     worker._proc.stdin.write(f"{word}\n")
     worker._proc.stdin.flush()
     assert worker._proc.stdout.readline() == "answer\n"
-    return _what_was_logged(worker).splitlines()
+    return _read_log_lines(worker).splitlines()
 
 
 @pytest.fixture
 def running() -> Iterator[Callable[[str], Worker]]:
-    """Return a function that makes a worker, as the embedded AWS has them, out of a piece of Python."""
+    """Return a function that starts a worker of the embedded AWS on a Python program."""
     made: list[tuple[Worker, subprocess.Popen[str]]] = []
 
     def run(code: str) -> Worker:
@@ -56,17 +56,17 @@ def running() -> Iterator[Callable[[str], Worker]]:
         worker._stderr_thread.join(timeout=10)
 
 
-def test_an_answer_has_all_that_was_logged_before_it_and_nothing_else(running: Callable[[str], Worker]) -> None:
+def test_every_line_logged_before_the_answer_is_read_and_no_other(running: Callable[[str], Worker]) -> None:
     worker = running(LOGGING)
     for word in ("first", "second"):
         assert invoke(worker, word) == [f"{word} {number}" for number in range(LINES)]
 
 
-def test_who_logs_nothing_has_an_answer_without_lines(running: Callable[[str], Worker]) -> None:
+def test_worker_that_logs_nothing_has_no_lines(running: Callable[[str], Worker]) -> None:
     assert invoke(running(SILENT), "first") == []
 
 
-def test_what_a_worker_logged_that_was_ended_is_told(running: Callable[[str], Worker]) -> None:
+def test_lines_of_a_stopped_worker_are_read(running: Callable[[str], Worker]) -> None:
     worker = running(LOGGING)
     process = worker._proc
     process.stdin.write("last\n")
@@ -75,13 +75,13 @@ def test_what_a_worker_logged_that_was_ended_is_told(running: Callable[[str], Wo
     process.kill()
     process.wait()
     worker._proc = None  # as after every failed invocation
-    assert _what_was_logged(worker).splitlines() == [f"last {number}" for number in range(LINES)]
+    assert _read_log_lines(worker).splitlines() == [f"last {number}" for number in range(LINES)]
 
 
-def test_a_worker_that_was_ended_with_its_pipe_closed_holds_nothing_up(running: Callable[[str], Worker]) -> None:
+def test_stopped_worker_with_a_closed_pipe_delays_nothing(running: Callable[[str], Worker]) -> None:
     worker = running(SILENT)
     worker._proc.kill()
     worker._proc.wait()
     worker._stderr_thread.join(timeout=10)
     worker._proc.stderr.close()
-    assert _what_was_logged(worker) == ""
+    assert _read_log_lines(worker) == ""
