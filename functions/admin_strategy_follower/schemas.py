@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal, TypedDict
 from pydantic import Field
 
 from shared.api.answers import Id, Time
-from shared.api.fields import OrderType, Price, SaysOfList, TradeSide, Uuid
+from shared.api.fields import ListFaultMessage, OrderType, Price, TradeSide, Uuid
 from shared.api.requests import Body
 from shared.trading.ids import TAKE_PROFIT_LEGS
 from shared.trading.signal import Content
@@ -112,12 +112,12 @@ class NewOrders(Body):
     take_profit_prices: Annotated[
         list[Price],
         Field(min_length=1, max_length=_MOST_TAKE_PROFITS),
-        SaysOfList(f"must include at least one takeProfit, at most {_MOST_TAKE_PROFITS}"),
+        ListFaultMessage(f"must include at least one takeProfit, at most {_MOST_TAKE_PROFITS}"),
     ]
     strategy_follow_ids: Annotated[
         list[Uuid],
         Field(max_length=_MOST_FOLLOWERS, default_factory=list),
-        SaysOfList(f"must be list of at most {_MOST_FOLLOWERS} strategy follower IDs"),
+        ListFaultMessage(f"must be list of at most {_MOST_FOLLOWERS} strategy follower IDs"),
     ]
 
     def content(self) -> dict[str, Content]:

@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 from shared.api.answers import Id, Time
 from shared.api.fields import (
     UNCHANGED,
+    FaultMessage,
     Flag,
     KeyCount,
     MonthlyPrice,
     Name,
-    Says,
     StripePriceId,
     WholeUsd,
 )
@@ -52,7 +52,7 @@ class NewSubscription(Body):
     answer: ClassVar[type] = SubscriptionItem
 
     name: Name
-    stripe_price_id: Annotated[StripePriceId | None, Says("price id does not exist")] = None
+    stripe_price_id: Annotated[StripePriceId | None, FaultMessage("price id does not exist")] = None
     monthly_price_usd: Annotated[
         Annotated[MonthlyPrice | None, BeforeValidator(_only_default_has_none)],
         Field(alias="monthlyPriceUSD", validate_default=True),
@@ -70,7 +70,7 @@ class SubscriptionChange(Body):
     answer: ClassVar[type] = SubscriptionItem
 
     name: Name = UNCHANGED
-    stripe_price_id: Annotated[StripePriceId | None, Says("price id does not exist")] = UNCHANGED
+    stripe_price_id: Annotated[StripePriceId | None, FaultMessage("price id does not exist")] = UNCHANGED
     max_balance_usd: Annotated[WholeUsd, Field(alias="maxBalanceUSD")] = UNCHANGED
     max_api_key: KeyCount = UNCHANGED
     private: Flag = UNCHANGED

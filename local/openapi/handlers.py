@@ -163,7 +163,7 @@ def _query_parameters(reads: Reads, components: Components) -> Iterator[Schema]:
     if reads.query is None:
         return
     schema = components.of_fields(reads.query)
-    for name in reads.query.says:
+    for name in reads.query.fault_messages:
         own = dict(schema["properties"][name])
         description = own.pop("description")
         yield {

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, WithJsonSchema
 from pydantic_core import core_schema
 
-from shared.api.fields import said_by
+from shared.api.fields import fault_message_of
 from shared.api.requests import Body, Fields
 
 REFERENCE = "#/components/schemas/{model}"
@@ -169,9 +169,9 @@ def _bounded(value: Any) -> Any:
 
 
 def _saying(schema: Schema, field: FieldInfo) -> Schema:
-    text = said_by(field).text
+    text = fault_message_of(field).text
     words = f"{text[:1].upper()}{text[1:]}." if text.startswith("must ") else f"Else: {text}."
-    secret = {"writeOnly": True} if said_by(field).secret else {}
+    secret = {"writeOnly": True} if fault_message_of(field).secret else {}
     return {**schema, "description": words, **secret}
 
 

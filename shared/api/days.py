@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from shared.api.fields import Limit, Says
+from shared.api.fields import FaultMessage, Limit
 from shared.api.paging import Page, Position
 from shared.api.requests import ListQuery, Query
 from shared.clock import from_iso, to_iso, utc_now
@@ -35,7 +35,7 @@ Start = Annotated[
     datetime,
     BeforeValidator(_moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
-    Says("must be date or datetime"),
+    FaultMessage("must be date or datetime"),
 ]
 """A date, or a datetime, which is UTC where it does not say."""
 
@@ -66,7 +66,7 @@ class DaysQuery(ListQuery):
 
     unbound: ClassVar[tuple[str, ...]] = ("nextToken",)
 
-    start_at: Annotated[Start | None, Says("must be date or datetime")] = Field(default=None, alias="start")
+    start_at: Annotated[Start | None, FaultMessage("must be date or datetime")] = Field(default=None, alias="start")
     limit: Limit = 30
 
     @property

@@ -1,4 +1,4 @@
-"""The field types of requests. What a fault says belongs to the type, never to a handler. Knows no endpoint."""
+"""The field types of requests, each with the message of its fault, so that handlers have none. Knows no endpoint."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ DOCUMENTED = "documented"
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
-    """What a fault of this field says; the same for a missing value as for a wrong one.
+class FaultMessage:
+    """The message of a field's fault, the same for a missing value as for a wrong one.
 
-    It must stand last in `Annotated`, so that it speaks for everything before it. A `secret` value is never echoed.
+    It covers what stands before it in `Annotated`. A `secret` value is never echoed.
     """
 
     text: str
@@ -44,19 +44,19 @@ class Says:
 
 
 @dataclass(frozen=True, slots=True)
-class SaysOfList(Says):
-    """What a fault of the list itself says; its items speak for themselves."""
+class ListFaultMessage(FaultMessage):
+    """The message of a list's own fault; its items keep the messages of their type."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Leave the items' faults as they are."""
         return handler(source)
 
 
-def said_by(field: FieldInfo) -> Says:
-    """Return what a field's type says, alone or as one choice of a union; raise TypeError for one that says nothing."""
+def fault_message_of(field: FieldInfo) -> FaultMessage:
+    """Return the message of a field's type, or of one choice of its union; raise TypeError where there is none."""
     parts = [*(part for choice in get_args(field.annotation) for part in _metadata(choice)), *field.metadata]
     for part in reversed(parts):
-        if isinstance(part, Says):
+        if isinstance(part, FaultMessage):
             return part
     raise TypeError("a request's field must say what it must be")
 
@@ -117,21 +117,21 @@ def _upper(value: Any) -> Any:
 
 
 def in_any_case(words: Iterable[str]) -> WithJsonSchema:
-    """Return what API documents say of a text that is one of the words, in upper, lower or mixed case."""
+    """Return the JSON schema of a text that is one of the words, in upper, lower or mixed case."""
     spelled = ("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
     return WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(spelled)})$"})
 
 
-Flag = Annotated[bool, Field(strict=True), Says("must be boolean")]
+Flag = Annotated[bool, Field(strict=True), FaultMessage("must be boolean")]
 
 Price = Annotated[
-    Decimal, BeforeValidator(_number), Field(gt=0), Says("must be greater than 0"), AfterValidator(_storable)
+    Decimal, BeforeValidator(_number), Field(gt=0), FaultMessage("must be greater than 0"), AfterValidator(_storable)
 ]
 
 MonthlyPrice = Annotated[Price, AfterValidator(_usd)]
 
 WholeUsd = Annotated[
-    int, BeforeValidator(_whole_usd), Field(gt=0, le=10**12), Says("must be integer from 1 to 1000000000000")
+    int, BeforeValidator(_whole_usd), Field(gt=0, le=10**12), FaultMessage("must be integer from 1 to 1000000000000")
 ]
 
 KeyCount = Annotated[
@@ -141,55 +141,63 @@ KeyCount = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1_000_000}, {"type": "string", "pattern": "^[0-9]+$"}]}
     ),
-    Says("must be integer from 1 to 1000000"),
+    FaultMessage("must be integer from 1 to 1000000"),
 ]
 
-StripePriceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), Says("price id does not exist")]
+StripePriceId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), FaultMessage("price id does not exist")
+]
 
 Uuid = Annotated[
     str,
     BeforeValidator(_lower),
     StringConstraints(pattern=f"^{grammar.UUID}$"),
     WithJsonSchema({"type": "string", "format": "uuid"}),
-    Says("must be UUID"),
+    FaultMessage("must be UUID"),
 ]
 
-TradeSide = Annotated[Side, BeforeValidator(_upper), in_any_case(Side), Says("must be supported trade side")]
+TradeSide = Annotated[Side, BeforeValidator(_upper), in_any_case(Side), FaultMessage("must be supported trade side")]
 
-OrderType = Annotated[StopType, BeforeValidator(_upper), in_any_case(StopType), Says("must be supported order type")]
+OrderType = Annotated[
+    StopType, BeforeValidator(_upper), in_any_case(StopType), FaultMessage("must be supported order type")
+]
 
-AlphabetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=100), Says("must be alphabet only")]
+AlphabetName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=100), FaultMessage("must be alphabet only")
+]
 
 Percentage = Annotated[
     Decimal,
     BeforeValidator(_number),
     Field(gt=0, le=100),
-    Says("must be greater than 0 and at most 100"),
+    FaultMessage("must be greater than 0 and at most 100"),
     AfterValidator(_storable),
 ]
 
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    Says("must be text of 1 to 100 characters"),
+    FaultMessage("must be text of 1 to 100 characters"),
 ]
 
 Description = Annotated[
-    str | None, StringConstraints(max_length=2000), Says("must be null or text of at most 2000 characters")
+    str | None, StringConstraints(max_length=2000), FaultMessage("must be null or text of at most 2000 characters")
 ]
 
-ExchangeId = Annotated[Literal["BINANCE"], Says("must be supported exchange")]
+ExchangeId = Annotated[Literal["BINANCE"], FaultMessage("must be supported exchange")]
 
 Symbol = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"), Says("must be format BASE/QUOTE")
+    str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"), FaultMessage("must be format BASE/QUOTE")
 ]
 
-ApiKeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$"), Says("must be API key")]
+ApiKeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$"), FaultMessage("must be API key")]
 
 ApiSecretText = Annotated[
-    str, StringConstraints(pattern=r"^[!-~]{1,256}$"), Says("must be API secret key", secret=True)
+    str, StringConstraints(pattern=r"^[!-~]{1,256}$"), FaultMessage("must be API secret key", secret=True)
 ]
 
-TradeTypeName = Annotated[Literal["SPOT", "FUTURES"], Says("must be supported trade type")]
+TradeTypeName = Annotated[Literal["SPOT", "FUTURES"], FaultMessage("must be supported trade type")]
 
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=1000), Says("must be integer from 1 to 1000")]
+Limit = Annotated[
+    int, BeforeValidator(_whole_number), Field(ge=1, le=1000), FaultMessage("must be integer from 1 to 1000")
+]

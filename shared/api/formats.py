@@ -10,10 +10,10 @@ from typing import Annotated, ClassVar, Literal
 from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 
 from shared.api.csv_text import TEXT_CSV
-from shared.api.fields import Says
+from shared.api.fields import FaultMessage
 from shared.api.requests import ListQuery
 
-FormatName = Annotated[Literal["json", "csv"], Says("must be json or csv")]
+FormatName = Annotated[Literal["json", "csv"], FaultMessage("must be json or csv")]
 
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)")
 

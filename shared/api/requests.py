@@ -1,4 +1,4 @@
-"""Reads bodies and queries into models, and turns what is wrong with them into the documented faults, all at once."""
+"""Parses bodies and queries into models, and reports every fault of a request at once, in the documented form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, Validat
 from pydantic.alias_generators import to_camel
 
 from shared.api.events import raw_body_of
-from shared.api.fields import DOCUMENTED, Limit, Says, said_by
+from shared.api.fields import DOCUMENTED, FaultMessage, Limit, fault_message_of
 from shared.api.json_text import read_json
 from shared.api.paging import Page, Position, open_token, seal_token
 from shared.errors import RequestInvalid, RequestUnprocessable
@@ -35,23 +35,23 @@ class Fields(BaseModel):
     unbound: ClassVar[tuple[str, ...]] = _PAGING
     """Parameters that may differ from page to page: a token is bound to all others."""
 
-    says: ClassVar[dict[str, Says]] = {}
-    """What the faults of each field say, by its documented name, in the documented order."""
+    fault_messages: ClassVar[dict[str, FaultMessage]] = {}
+    """The message of each field's fault, by its documented name, in the documented order."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Collect what the fields say; a field that says nothing is a mistake found at import."""
+        """Collect the fields' messages; a field without one is an error at import."""
         super().__pydantic_init_subclass__(**kwargs)
-        said = {field.alias or name: said_by(field) for name, field in cls.model_fields.items()}
-        # Paging stands in a base class, but after the endpoint's own parameters in the documentation.
-        cls.says = dict(sorted(said.items(), key=lambda entry: entry[0] in _PAGING))
+        messages = {field.alias or name: fault_message_of(field) for name, field in cls.model_fields.items()}
+        # The paging fields are inherited, but documented after the endpoint's own parameters.
+        cls.fault_messages = dict(sorted(messages.items(), key=lambda entry: entry[0] in _PAGING))
 
 
 class Body(Fields):
     """The body of a request. A field that is not documented is a fault.
 
-    `answer` is the TypedDict of what is answered: its fields that the body does not take are ignored, so that what was
-    read can be edited and sent back.
+    `answer` is the answer's TypedDict. Its fields that the body does not take are ignored, so that a client can edit an
+    answer and send it back.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,10 +59,10 @@ class Body(Fields):
     answer: ClassVar[type]
 
     other_names: ClassVar[dict[str, str]] = {}
-    """Names that a field is taken by as well, to its documented name, which wins."""
+    """Further names of a field → its documented name, which wins if a request has both."""
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields that the request named."""
+        """Return the fields that the request contains."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -70,7 +70,7 @@ class Query(Fields):
     """The query parameters of a request; others are ignored."""
 
 
-def _opened(token: Any, info: ValidationInfo) -> Position:
+def _open(token: Any, info: ValidationInfo) -> Position:
     return open_token(str(token), scope=info.context["scope"] if info.context else "")
 
 
@@ -79,7 +79,7 @@ class ListQuery(Query):
 
     limit: Limit = 100
     next_token: Annotated[
-        Any, AfterValidator(_opened), WithJsonSchema({"type": "string"}), Says("must be nextToken of this list")
+        Any, AfterValidator(_open), WithJsonSchema({"type": "string"}), FaultMessage("must be nextToken of this list")
     ] = None
 
     _scope: str = PrivateAttr(default="")
@@ -100,7 +100,7 @@ class ListQuery(Query):
 
 
 def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault:
-    """Return one documented fault; a value of None counts as absent."""
+    """Return one documented fault; without `value` if it is None."""
     found: Fault = {} if value is None else {"value": value}
     return found | {"msg": msg, "param": param, "location": location}
 
@@ -108,46 +108,46 @@ def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault
 def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Fault] = ()) -> T:
     """Return a request's body; raise RequestInvalid if it is no JSON object.
 
-    Raise RequestUnprocessable for its faults, after those given.
+    Raise RequestUnprocessable for the given `faults`, followed by the body's.
     """
     raw = _json_object(event)
-    given_as: dict[str, str] = {}
+    alias_used: dict[str, str] = {}
     for other, name in getattr(model, "other_names", {}).items():
         if other in raw:
             value = raw.pop(other)
             if name not in raw:
-                raw[name], given_as[name] = value, other
+                raw[name], alias_used[name] = value, other
     answer: type | None = getattr(model, "answer", None)
-    read_only = set(answer.__annotations__) - set(model.says) if answer is not None else set()
+    read_only = set(answer.__annotations__) - set(model.fault_messages) if answer is not None else set()
     taken = {name: value for name, value in raw.items() if name not in read_only}
-    return _validated(model, taken, location="body", faults=faults, given_as=given_as)
+    return _validate(model, taken, location="body", faults=faults, alias_used=alias_used)
 
 
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
-    """Return a request's query parameters; raise RequestUnprocessable for their faults, after those given."""
+    """Return a request's query parameters; raise RequestUnprocessable for the given `faults`, followed by theirs."""
     raw: dict[str, Any] = dict(event.get("queryStringParameters") or {})
-    bound = {name: raw[name] for name in model.says if name in raw and name not in model.unbound}
+    bound = {name: raw[name] for name in model.fault_messages if name in raw and name not in model.unbound}
     scope = f"{path.rstrip('/').lower()}?{json.dumps(bound, sort_keys=True)}"
-    query = _validated(model, raw, location="query", scope=scope, faults=faults)
+    query = _validate(model, raw, location="query", scope=scope, faults=faults)
     if isinstance(query, ListQuery):
         query._scope = scope
     return query
 
 
-def _validated(
+def _validate(
     model: type[T],
     raw: Mapping[str, Any],
     *,
     location: str,
     scope: str = "",
     faults: Sequence[Fault] = (),
-    given_as: Mapping[str, str] = MappingProxyType({}),
+    alias_used: Mapping[str, str] = MappingProxyType({}),
 ) -> T:
     try:
         read = model.model_validate(raw, context={"scope": scope, "raw": raw})
     except ValidationError as error:
         found = _faults_of(model, error, raw=raw, location=location)
-        named = [one | {"param": given_as.get(str(one["param"]), one["param"])} for one in found]
+        named = [one | {"param": alias_used.get(str(one["param"]), one["param"])} for one in found]
         raise RequestUnprocessable([*faults, *named]) from error
     if faults:
         raise RequestUnprocessable(list(faults))
@@ -158,21 +158,21 @@ def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str,
     found: dict[str, Fault] = {}
     for entry in error.errors(include_url=False, include_context=False):
         name = str(entry["loc"][0])
-        # A default that is at fault is named as the code names it.
+        # pydantic reports a faulty default under the field's Python name.
         if name in model.model_fields:
             name = model.model_fields[name].alias or name
         param = name + "".join(f"[{part}]" for part in entry["loc"][1:])
         if entry["type"] == "extra_forbidden":
-            # Nobody knows what it is; a misspelt secret must not come back either.
+            # An unknown field may be a misspelt secret, which must not be echoed.
             hidden = any(word in name.lower() for word in _SECRET_NAMES)
             one = fault("unknown field", param=param, location=location)
             found[param] = one if hidden else {"value": entry["input"]} | one
             continue
-        documented = model.says[name]
+        documented = model.fault_messages[name]
         one = fault(entry["msg"] if entry["type"] == DOCUMENTED else documented.text, param=param, location=location)
         given = name in raw and not documented.secret
         found.setdefault(param, {"value": entry["input"]} | one if given else one)
-    order = {name: place for place, name in enumerate(model.says)}
+    order = {name: place for place, name in enumerate(model.fault_messages)}
     return sorted(found.values(), key=lambda one: order.get(str(one["param"]).partition("[")[0], len(order)))
 
 
