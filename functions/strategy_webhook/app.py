@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.strategy_webhook.body import read_body, write_json
+from functions.strategy_webhook.alert_json import parse_alert_json, write_alert_json
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
 from shared.api.events import raw_body_of, route_of
@@ -38,7 +38,7 @@ if settings().in_lambda:
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one HTTP request."""
-    return answer_request(event, context, _answer, failure="alert_failed", write=write_json)
+    return answer_request(event, context, _answer, failure="alert_failed", write=write_alert_json)
 
 
 def _answer(event: Mapping[str, Any]) -> Answer:
@@ -50,7 +50,7 @@ def _answer(event: Mapping[str, Any]) -> Answer:
     started = time.monotonic()
     try:
         refuse_during_maintenance()
-        acceptance = fire_strategy(read_body(raw_body_of(event, max_bytes=MAX_BYTES)), received_at=received_at)
+        acceptance = fire_strategy(parse_alert_json(raw_body_of(event, max_bytes=MAX_BYTES)), received_at=received_at)
     except RequestInvalid as error:
         count_outcome("alert_refused", reason="invalid")
         logger.info("alert_refused", reason=str(error))

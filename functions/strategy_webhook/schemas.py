@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from functions.strategy_webhook.body import Json, NumberText
+from functions.strategy_webhook.alert_json import Json, NumberText
 from shared.api import grammar
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
@@ -51,7 +51,7 @@ class Alert:
     fired_at: datetime | None
 
 
-def read_alert(fields: Mapping[str, Json]) -> Alert:
+def parse_alert(fields: Mapping[str, Json]) -> Alert:
     """Return the alert; raise RequestUnprocessable with every fault of single fields, else those of take profits."""
     reader = _Reader(fields)
     strategy_id = reader.read("strategy", _uuid)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from functions.strategy_webhook.body import Json
-from functions.strategy_webhook.schemas import Alert, fault, read_alert
+from functions.strategy_webhook.alert_json import Json
+from functions.strategy_webhook.schemas import Alert, fault, parse_alert
 from shared.acceptance import Acceptance, AlertIdTaken, accept_alert
 from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.strategy import Strategy
@@ -25,7 +25,7 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
 
     Raise RequestUnprocessable, AccessDenied; anything else is a fault of ours, and the alert may be sent again.
     """
-    alert = read_alert(fields)
+    alert = parse_alert(fields)
     strategy, alerts = _authenticate(alert)
     if not strategy.active:
         raise RequestUnprocessable([fault(fields, "strategy", "must be active")])

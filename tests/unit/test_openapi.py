@@ -186,14 +186,14 @@ def test_a_declared_field_of_an_alert_is_read_and_its_faults_are_declared(field:
     wrong = sample_body("alert") | {field: [], "trailingTrigger": "1", "callbackRate": "1"} | {field: []}
     assert not validator(body_of("POST", "/v1/webhook/strategy")).is_valid(wrong)
     with pytest.raises(RequestUnprocessable) as caught:
-        alerts.read_alert(wrong)
+        alerts.parse_alert(wrong)
     assert field in {fault["param"] for fault in caught.value.faults}
     validator(CHECKED_IN["components"]["schemas"]["AlertFaults"]).validate({"errors": caught.value.faults})
 
 
 def test_the_faults_of_missing_take_profits_are_declared() -> None:
     with pytest.raises(RequestUnprocessable) as caught:
-        alerts.read_alert(sample_body("without_take_profit"))
+        alerts.parse_alert(sample_body("without_take_profit"))
     validator(CHECKED_IN["components"]["schemas"]["AlertFaults"]).validate({"errors": caught.value.faults})
 
 

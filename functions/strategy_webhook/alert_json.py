@@ -19,7 +19,7 @@ class NumberText(str):
     __slots__ = ()
 
 
-def read_body(raw: bytes) -> dict[str, Json]:
+def parse_alert_json(raw: bytes) -> dict[str, Json]:
     """Return the fields of a body; raise RequestInvalid if it is not one JSON object.
 
     TradingView writes an unquoted NaN where an indicator has no value: it is read as the text "NaN".
@@ -41,15 +41,15 @@ def read_body(raw: bytes) -> dict[str, Json]:
     return found
 
 
-def write_json(value: Any) -> str:
+def write_alert_json(value: Any) -> str:
     """Return a value as JSON text, numbers of a body as they were written."""
     match value:
         case NumberText():
             return str.__str__(value)
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key)}: {write_json(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{json.dumps(key)}: {write_alert_json(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(write_json, value)) + "]"
+            return "[" + ", ".join(map(write_alert_json, value)) + "]"
         case _:
             return json.dumps(value)
 
