@@ -1,4 +1,4 @@
-"""Looks through exchange keys for an admin. Trades nothing, and knows no HTTP."""
+"""Reads exchange keys' accounts and records for an admin. Trades nothing, and knows no HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from functions.admin_exchange.schemas import (
     follower_item,
 )
 from shared.api.days import PAGE_ITEMS, DaysListing
-from shared.api.exchange_access import look_through
+from shared.api.exchange_access import read_with_key
 from shared.api.paging import query_page
 from shared.api.requests import Fault, fault
 from shared.errors import NotFound, RequestUnprocessable
@@ -37,7 +37,7 @@ def find_key(api_key_id: str) -> ExchangeKey:
 
 
 def futures_faults(key: ExchangeKey) -> list[Fault]:
-    """Return the fault of asking a key for positions that it cannot have."""
+    """Return the fault of a request for the positions of a key that is not for futures."""
     if key.trade_type is TradeType.FUTURES:
         return []
     return [fault("must be API key of tradeType FUTURES", param="API_KEY_ID", location="params", value=key.id)]
@@ -45,33 +45,33 @@ def futures_faults(key: ExchangeKey) -> list[Fault]:
 
 def list_positions(key: ExchangeKey, symbol: str | None) -> list[PositionItem]:
     """Return the key's open positions, of one symbol if one is given."""
-    return cast("list[PositionItem]", _look(key, symbol, lambda: account_queries.positions(key, symbol)))
+    return cast("list[PositionItem]", _read(key, symbol, lambda: account_queries.positions(key, symbol)))
 
 
 def list_open_orders(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's open orders on a symbol, conditional ones included."""
-    return cast("list[OrderItem]", _look(key, symbol, lambda: account_queries.open_orders(key, symbol)))
+    return cast("list[OrderItem]", _read(key, symbol, lambda: account_queries.open_orders(key, symbol)))
 
 
 def list_order_history(key: ExchangeKey, symbol: str) -> list[OrderItem]:
     """Return the key's last orders on a symbol, conditional ones included."""
-    return cast("list[OrderItem]", _look(key, symbol, lambda: account_queries.order_history(key, symbol)))
+    return cast("list[OrderItem]", _read(key, symbol, lambda: account_queries.order_history(key, symbol)))
 
 
 def list_trade_history(key: ExchangeKey, symbol: str) -> list[TradeItem]:
     """Return the key's last fills on a symbol."""
-    return cast("list[TradeItem]", _look(key, symbol, lambda: account_queries.trade_history(key, symbol)))
+    return cast("list[TradeItem]", _read(key, symbol, lambda: account_queries.trade_history(key, symbol)))
 
 
 def get_balance(key: ExchangeKey) -> dict[str, AssetBalance]:
     """Return what the key holds of each asset."""
-    return cast("dict[str, AssetBalance]", look_through(key, lambda: account_queries.balance(key)))
+    return cast("dict[str, AssetBalance]", read_with_key(key, lambda: account_queries.balance(key)))
 
 
 def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysListing[BalanceDayItem]:
     """Return a page of the key's balances on record, newest day first."""
     since, until = query.span
-    # A day is one whole: it belongs to the span when any part of it does.
+    # A day belongs to the span when any part of it does.
     last = (until - timedelta(milliseconds=1)).date()
     page = query_page(
         BalanceDay.query,
@@ -86,7 +86,7 @@ def list_balance_history(key: ExchangeKey, query: BalanceHistoryQuery) -> DaysLi
 
 
 def get_follower(key: ExchangeKey, symbol: str) -> StrategyFollowItem:
-    """Return what follows a strategy on the symbol with the key: an active one first, then the newest."""
+    """Return the key's follower on a symbol: an active one rather than an inactive one, then the newest."""
     found = Follower.by_key.query(key.id, Follower.symbol == symbol)
     followers = Follower.find_many(((one.strategy_id, one.created_key) for one in found), consistent=True).values()
     if not followers:
@@ -94,9 +94,9 @@ def get_follower(key: ExchangeKey, symbol: str) -> StrategyFollowItem:
     return follower_item(max(followers, key=lambda one: (one.active, one.created_key)))
 
 
-def _look(key: ExchangeKey, symbol: str | None, read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _read(key: ExchangeKey, symbol: str | None, read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
     try:
-        return look_through(key, read)
+        return read_with_key(key, read)
     except NotFound as error:
         unknown = fault("must be supported symbol", param="symbol", location="query", value=symbol)
         raise RequestUnprocessable([unknown]) from error

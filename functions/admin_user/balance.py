@@ -1,4 +1,4 @@
-"""What a user's keys hold together, live, side by side. Trades nothing, and knows no HTTP."""
+"""The total balance of a user's keys, read live and side by side. Trades nothing, and knows no HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NotRequired, TypedDict
 
 from shared.api.answers import Id
-from shared.api.exchange_access import look_through
+from shared.api.exchange_access import read_with_key
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
 from shared.exchange.account_value import amounts_of, usd_value_of
@@ -18,7 +18,7 @@ from shared.observability import logger
 from shared.side_by_side import run_side_by_side
 from shared.trading.valuation import needs_prices
 
-_SHOWN = Decimal("1e-8")
+_ANSWER_STEP = Decimal("1e-8")
 
 Amounts = dict[str, Decimal]
 Prices = dict[str, Decimal]
@@ -34,7 +34,7 @@ class TotalBalance(TypedDict):
 def total_balance(user: User) -> TotalBalance:
     """Return the total over all keys of the user; a key that cannot be read counts with its last recorded balance."""
     keys = _keys_of(user)
-    held = _read(keys)
+    held = _read_balances(keys)
     prices = {
         trade_type: _prices(trade_type)
         for trade_type in TradeType
@@ -42,13 +42,13 @@ def total_balance(user: User) -> TotalBalance:
     }
     total, stale = Decimal(0), []
     for key in keys:
-        worth = _worth(key, held[key.id], prices)
-        if worth is None:
+        usd_value = _usd_value(key, held[key.id], prices)
+        if usd_value is None:
             stale.append(key.id)
         else:
-            total += worth
+            total += usd_value
     total += sum((record.total_usd for record in KeyBalance.find_many(stale).values()), Decimal(0))
-    answer: TotalBalance = {"USD": total.quantize(_SHOWN)}
+    answer: TotalBalance = {"USD": total.quantize(_ANSWER_STEP)}
     if stale:
         answer["stale"] = stale
     return answer
@@ -61,37 +61,37 @@ def _keys_of(user: User) -> list[ExchangeKey]:
     return [records[key_id] for key_id in ids if key_id in records]
 
 
-def _read(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
-    """Return what each key holds by asset, None for one that cannot be read; its status follows either way."""
+def _read_balances(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
+    """Return the amounts of each key by asset, None for a key that cannot be read; its status is updated either way."""
 
-    def keep(seen: tuple[ExchangeKey, dict[str, Any] | ExchangeError]) -> Amounts | None:
-        key, found = seen
+    def record(answer: tuple[ExchangeKey, dict[str, Any] | ExchangeError]) -> Amounts | None:
+        key, outcome = answer
         try:
-            balance = look_through(key, lambda: _or_raise(found))
+            balance = read_with_key(key, lambda: _return_or_raise(outcome))
         except (AccessDenied, ServiceUnavailable):
             return None
         return amounts_of(balance)
 
-    found = run_side_by_side(keep, zip(keys, account_queries.balances(keys), strict=True))
+    found = run_side_by_side(record, zip(keys, account_queries.balances(keys), strict=True))
     return {key.id: held for key, held in zip(keys, found, strict=True)}
 
 
-def _or_raise(found: dict[str, Any] | ExchangeError) -> dict[str, Any]:
-    if isinstance(found, ExchangeError):
-        raise found
-    return found
+def _return_or_raise(outcome: dict[str, Any] | ExchangeError) -> dict[str, Any]:
+    if isinstance(outcome, ExchangeError):
+        raise outcome
+    return outcome
 
 
 def _prices(trade_type: TradeType) -> Prices | None:
     try:
         return account_queries.prices(trade_type)
     except ExchangeError as error:
-        # No fault of a key's: its status stays as its own reading left it.
+        # Not the key's fault: its status stays as the read of its balance left it.
         logger.warning("prices_not_read", trade_type=trade_type.value, error=type(error).__name__)
         return None
 
 
-def _worth(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Prices | None]) -> Decimal | None:
+def _usd_value(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Prices | None]) -> Decimal | None:
     if held is None:
         return None
     known: Prices | None = prices.get(key.trade_type) if needs_prices(held) else {}

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from functions.balance_recorder import maximum
-from shared.api.exchange_access import look_through_async
+from shared.api.exchange_access import read_with_key_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
 from shared.exchange import account_queries
@@ -93,7 +93,7 @@ async def _read_and_save(key: ExchangeKey) -> KeyBalance:
 
 async def _read(key: ExchangeKey) -> dict[str, Decimal]:
     """Return the key's holdings. The one place where a recording's success or failure changes the key's status."""
-    return await look_through_async(key, _amounts(key))
+    return await read_with_key_async(key, _amounts(key))
 
 
 async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:

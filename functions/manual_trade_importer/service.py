@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.manual_trade_importer import storage
 from functions.manual_trade_importer.collection import LISTING_DELAY, CollectedFills, collect
-from shared.api.exchange_access import look_through_async
+from shared.api.exchange_access import read_with_key_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
@@ -74,7 +74,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
 
     async with pacer.turn() as add_weight:
         # The one place where an import's success or failure changes the key's status.
-        collected = await look_through_async(key, account_queries.read_through(key, read))
+        collected = await read_with_key_async(key, account_queries.read_through(key, read))
         add_weight(collected.weight)
     prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
     new = await asyncio.to_thread(storage.save_fills, key, collected, before=before, prices=prices)

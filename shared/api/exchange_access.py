@@ -1,4 +1,4 @@
-"""What a look through an exchange key comes to, for an admin or a worker, and that the key keeps how it went."""
+"""Reads from the exchange with a key, for an admin or a worker, and records on the key whether it worked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ UNREACHABLE = "exchange cannot be reached"
 T = TypeVar("T")
 
 
-def look_through(key: ExchangeKey, look: Callable[[], T]) -> T:
-    """Return what `look` reads with the key, and keep how it went; raise AccessDenied or ServiceUnavailable.
+def read_with_key(key: ExchangeKey, read: Callable[[], T]) -> T:
+    """Return what `read` returns, and record its outcome on the key; raise AccessDenied or ServiceUnavailable.
 
-    Inactive keys are tried too: a success brings back what a refusal took out of use.
+    Inactive keys are tried too: a success puts a key back to use that was refused before.
     """
     try:
-        seen = look()
+        found = read()
     except ExchangeAuthorizationFailed as error:
         key_status.record_refusal(key, error)
         raise AccessDenied(REFUSED, authenticated=True) from error
@@ -32,22 +32,22 @@ def look_through(key: ExchangeKey, look: Callable[[], T]) -> T:
         logger.warning("exchange_not_reached", api_key_id=key.id, error=type(error).__name__, code=error.code)
         raise ServiceUnavailable(UNREACHABLE) from error
     key_status.record_success(key)
-    return seen
+    return found
 
 
-async def look_through_async(key: ExchangeKey, look: Awaitable[T]) -> T:
-    """Do the same with what a worker waits for on its event loop."""
-    found: T | ExchangeError
+async def read_with_key_async(key: ExchangeKey, read: Awaitable[T]) -> T:
+    """Do the same as `read_with_key`, with a coroutine on a worker's event loop."""
+    outcome: T | ExchangeError
     try:
-        found = await look
+        outcome = await read
     except ExchangeError as error:
-        found = error
+        outcome = error
     finally:
         await lanes.flush()
 
-    def seen() -> T:
-        if isinstance(found, ExchangeError):
-            raise found
-        return found
+    def return_or_raise() -> T:
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
 
-    return await asyncio.to_thread(look_through, key, seen)
+    return await asyncio.to_thread(read_with_key, key, return_or_raise)

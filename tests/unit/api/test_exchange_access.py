@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.api.exchange_access import look_through
+from shared.api.exchange_access import read_with_key
 from shared.errors import (
     AccessDenied,
     ExchangeAuthorizationFailed,
@@ -24,24 +24,24 @@ def state_of_the_key() -> tuple[ApiKeyStatus, bool, bool]:
     return key.api_key_status, key.active, key.deactivated_by_refusal
 
 
-def look(key: ExchangeKey, error: Exception | None = None) -> str:
+def read_account(key: ExchangeKey, error: Exception | None = None) -> str:
     def read() -> str:
         if error is not None:
             raise error
-        return "seen"
+        return "found"
 
-    return look_through(key, read)
+    return read_with_key(key, read)
 
 
 def test_success_changes_nothing_on_an_authorized_key() -> None:
-    assert look(an_exchange_key()) == "seen"
+    assert read_account(an_exchange_key()) == "found"
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
     assert ExchangeKey.get(KEY_ID).updated_at == STARTED_AT
 
 
 def test_refusal_takes_the_key_out_of_use() -> None:
     with pytest.raises(AccessDenied, match="exchange API authorization failed") as raised:
-        look(an_exchange_key(), ExchangeAuthorizationFailed(code=-2015))
+        read_account(an_exchange_key(), ExchangeAuthorizationFailed(code=-2015))
     assert raised.value.authenticated
     assert state_of_the_key() == (ApiKeyStatus.UNAUTHORIZED, False, True)
     assert ExchangeKey.get(KEY_ID).updated_at > STARTED_AT
@@ -49,8 +49,8 @@ def test_refusal_takes_the_key_out_of_use() -> None:
 
 def test_success_after_a_refusal_brings_it_back() -> None:
     with pytest.raises(AccessDenied):
-        look(an_exchange_key(), ExchangeAuthorizationFailed())
-    look(ExchangeKey.get(KEY_ID))
+        read_account(an_exchange_key(), ExchangeAuthorizationFailed())
+    read_account(ExchangeKey.get(KEY_ID))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
@@ -58,16 +58,16 @@ def test_second_refusal_does_not_forget_that_the_first_one_cleared_it() -> None:
     an_exchange_key()
     for _ in range(2):
         with pytest.raises(AccessDenied):
-            look(ExchangeKey.get(KEY_ID), ExchangeAuthorizationFailed())
+            read_account(ExchangeKey.get(KEY_ID), ExchangeAuthorizationFailed())
     assert state_of_the_key() == (ApiKeyStatus.UNAUTHORIZED, False, True)
 
 
 def test_key_that_its_owner_switched_off_stays_off() -> None:
     key = an_exchange_key(active=False)
     with pytest.raises(AccessDenied):
-        look(key, ExchangeAuthorizationFailed())
+        read_account(key, ExchangeAuthorizationFailed())
     assert state_of_the_key() == (ApiKeyStatus.UNAUTHORIZED, False, False)
-    look(ExchangeKey.get(KEY_ID))
+    read_account(ExchangeKey.get(KEY_ID))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, False, False)
 
 
@@ -76,25 +76,25 @@ def test_key_that_its_owner_switched_off_stays_off() -> None:
 )
 def test_any_other_failure_leaves_the_key_in_use(error: ExchangeError) -> None:
     with pytest.raises(ServiceUnavailable, match="exchange cannot be reached"):
-        look(an_exchange_key(), error)
+        read_account(an_exchange_key(), error)
     assert state_of_the_key() == (ApiKeyStatus.FAILED, True, False)
-    look(ExchangeKey.get(KEY_ID))
+    read_account(ExchangeKey.get(KEY_ID))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
 def test_failure_after_a_refusal_keeps_the_memory_of_it() -> None:
     with pytest.raises(AccessDenied):
-        look(an_exchange_key(), ExchangeAuthorizationFailed())
+        read_account(an_exchange_key(), ExchangeAuthorizationFailed())
     with pytest.raises(ServiceUnavailable):
-        look(ExchangeKey.get(KEY_ID), ExchangeUnavailable())
+        read_account(ExchangeKey.get(KEY_ID), ExchangeUnavailable())
     assert state_of_the_key() == (ApiKeyStatus.FAILED, False, True)
-    look(ExchangeKey.get(KEY_ID))
+    read_account(ExchangeKey.get(KEY_ID))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
 def test_unknown_symbol_says_nothing_about_the_key() -> None:
     with pytest.raises(NotFound):
-        look(an_exchange_key(), NotFound("XYZ/USDT does not trade"))
+        read_account(an_exchange_key(), NotFound("XYZ/USDT does not trade"))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
@@ -102,7 +102,7 @@ def test_refusal_of_a_key_that_was_replaced_meanwhile_is_not_held_against_the_ne
     seen = an_exchange_key()
     an_exchange_key(api_key="the new one")
     with pytest.raises(AccessDenied):
-        look(seen, ExchangeAuthorizationFailed())
+        read_account(seen, ExchangeAuthorizationFailed())
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
@@ -110,7 +110,7 @@ def test_key_that_was_deleted_meanwhile_is_not_brought_back() -> None:
     seen = an_exchange_key()
     seen.delete()
     with pytest.raises(ServiceUnavailable):
-        look(seen, ExchangeUnavailable())
+        read_account(seen, ExchangeUnavailable())
     assert ExchangeKey.find(KEY_ID) is None
 
 
@@ -118,8 +118,8 @@ def test_refused_key_is_not_listed_until_it_is_good_again() -> None:
     key = an_exchange_key()
 
     with pytest.raises(AccessDenied):
-        look(key, ExchangeAuthorizationFailed("refused"))
+        read_account(key, ExchangeAuthorizationFailed("refused"))
     assert list(ExchangeKey.list_active()) == []
 
-    look(ExchangeKey.get(KEY_ID))
+    read_account(ExchangeKey.get(KEY_ID))
     assert [found.id for found in ExchangeKey.list_active()] == [KEY_ID]
