@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.admin_strategy_follower import closing, ordering, service
 from functions.admin_strategy_follower.schemas import ClosingItem, FollowerItem, NewOrders, QueuedItems
 from shared.api.admin_api import AdminApi
-from shared.api.idempotency import HEADER, Once, key_faults
+from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 
@@ -29,11 +29,11 @@ def place_orders(follower_id: str) -> QueuedItems:
     follower = ordering.find_follower(follower_id)
     key = app.header(HEADER)
     wanted = app.body(NewOrders, faults=key_faults(key))
-    once = None
+    repeatable = None
     if key is not None:
         path = f"/v1/admin/strategy/follower/{follower_id}"
-        once = Once.of(key, admin_id=app.admin_id, path=path, content=wanted.content())
-    return ordering.place_orders(follower, wanted, once=once)
+        repeatable = IdempotentRequest.of(key, admin_id=app.admin_id, path=path, content=wanted.content())
+    return ordering.place_orders(follower, wanted, repeatable=repeatable)
 
 
 @app.delete("/v1/admin/strategy/follower/<follower_id>")

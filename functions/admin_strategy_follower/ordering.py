@@ -1,6 +1,6 @@
-"""Places an admin's new orders on the road that alerts go: a trigger, stored and queued. Sizes and trades nothing.
+"""Turns an admin's new orders into a trigger, stored and queued like an alert's. Sizes and trades nothing.
 
-Whether each follower may trade is the order executor's decision, as with an alert; its record says so.
+Whether each follower may trade is the order executor's decision, as with an alert, and is recorded in the execution.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
 from functions.admin_strategy_follower.service import find_strategy
 from shared.acceptance import accept_admin_order, requeue_if_pending
 from shared.api.exchange_access import UNREACHABLE
-from shared.api.idempotency import Once
+from shared.api.idempotency import IdempotentRequest
 from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault, fault
 from shared.clock import utc_now
@@ -37,12 +37,12 @@ def find_follower(follower_id: str) -> Follower:
     return follower
 
 
-def place_orders(follower: Follower, wanted: NewOrders, *, once: Once | None) -> QueuedItems:
+def place_orders(follower: Follower, wanted: NewOrders, *, repeatable: IdempotentRequest | None) -> QueuedItems:
     """Queue the orders for the follower and for those listed, each once, or for nobody; raise the request's faults.
 
-    A repeat under the same key gets the first answer, even where the market has left the prices behind since.
+    A repeat under the same idempotency key gets the first answer, even if the market has passed the prices since.
     """
-    answered = _first_answer(once, at=utc_now())
+    answered = _first_answer(repeatable, at=utc_now())
     if answered is not None:
         return answered
     strategy = find_strategy(follower.strategy_id)
@@ -71,11 +71,13 @@ def place_orders(follower: Follower, wanted: NewOrders, *, once: Once | None) ->
             follower_ids=follower_ids,
             received_at=now,
             trigger_id=trigger_id,
-            also=None if once is None else once.keep(write_json({_TRIGGER_ID: trigger_id, **answer}), at=now),
+            also=None
+            if repeatable is None
+            else repeatable.save_answer(write_json({_TRIGGER_ID: trigger_id, **answer}), at=now),
         )
     except RecordChanged as error:
-        # The same request, sent at the same moment, was first.
-        answered = _first_answer(once, at=now)
+        # The same request, sent at the same moment, was stored first.
+        answered = _first_answer(repeatable, at=now)
         if answered is None:
             raise ServiceUnavailable(
                 "the strategy's orders are changing too fast, please repeat the request"
@@ -85,17 +87,17 @@ def place_orders(follower: Follower, wanted: NewOrders, *, once: Once | None) ->
     return answer
 
 
-def _first_answer(once: Once | None, *, at: datetime) -> QueuedItems | None:
-    kept = None if once is None else once.first_answer(at=at)
-    if kept is None:
+def _first_answer(repeatable: IdempotentRequest | None, *, at: datetime) -> QueuedItems | None:
+    stored = None if repeatable is None else repeatable.first_answer(at=at)
+    if stored is None:
         return None
-    answer = read_json(kept)
+    answer = read_json(stored)
     requeue_if_pending(answer[_TRIGGER_ID])
     return {"items": answer["items"]}
 
 
 def _market_price(strategy: Strategy) -> Decimal:
-    # Loads the exchange's client, which no other route of this function needs.
+    # The import loads the exchange's client, which no other route of this function needs.
     from shared.exchange import account_queries  # noqa: PLC0415
 
     try:

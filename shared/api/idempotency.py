@@ -1,6 +1,6 @@
 """The `Idempotency-Key` header: a repeat of a request gets the first answer, and nothing is done twice.
 
-Per admin and path. The answer is kept in the transaction that does what was asked for.
+A key is valid for one admin and path. The answer is stored in the transaction that carries the request out.
 """
 
 from __future__ import annotations
@@ -24,39 +24,41 @@ HEADER = "Idempotency-Key"
 _VALUE = r"[!-~]{1,255}"
 
 KeyText = Annotated[str, StringConstraints(pattern=f"^{_VALUE}$")]
-"""What the header may hold."""
+"""A value of the header."""
 
 
 def key_faults(value: str | None) -> list[Fault]:
-    """Return what is wrong with the header of a request; one without it is fine."""
+    """Return the faults of the header's value; there is none without the header."""
     if value is None or re.fullmatch(_VALUE, value):
         return []
     return [fault("must be text of 1 to 255 visible characters", param=HEADER, location="headers", value=value)]
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """One request that names its key, and the content that it stands for."""
+class IdempotentRequest:
+    """A request with an idempotency key, and the fingerprint of its content."""
 
-    given: str
+    header_value: str
     record_key: str
     content: str
 
     @classmethod
-    def of(cls, given: str, *, admin_id: str, path: str, content: Mapping[str, Content]) -> Once:
-        """Return it for the header's value; equal contents are the same request, however they are written."""
-        return cls(given, f"request#{admin_id}#{path}#{given}", fingerprint(content))
+    def of(cls, header_value: str, *, admin_id: str, path: str, content: Mapping[str, Content]) -> IdempotentRequest:
+        """Return the request of a header's value; equal contents are the same request, however they are written."""
+        return cls(header_value, f"request#{admin_id}#{path}#{header_value}", fingerprint(content))
 
     def first_answer(self, *, at: datetime) -> str | None:
-        """Return what was answered first; raise RequestUnprocessable if that was to another content."""
+        """Return the first answer under the key, or None; raise RequestUnprocessable if it was to another content."""
         known = IdempotencyKey.find_valid(self.record_key, at=at)
         if known is None:
             return None
         if known.fingerprint != self.content:
-            wrong = fault("must not be used with another body", param=HEADER, location="headers", value=self.given)
+            wrong = fault(
+                "must not be used with another body", param=HEADER, location="headers", value=self.header_value
+            )
             raise RequestUnprocessable([wrong])
         return known.response
 
-    def keep(self, answer: str, *, at: datetime) -> Callable[[TransactWrite], None]:
-        """Return the write that keeps the answer; it fails where one is kept already."""
+    def save_answer(self, answer: str, *, at: datetime) -> Callable[[TransactWrite], None]:
+        """Return the write that stores the answer; it fails if the key has an answer already."""
         return IdempotencyKey.claim(self.record_key, content=self.content, response=answer, at=at)

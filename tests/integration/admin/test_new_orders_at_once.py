@@ -8,7 +8,7 @@ import pytest
 
 from functions.admin_strategy_follower.ordering import place_orders
 from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
-from shared.api.idempotency import Once
+from shared.api.idempotency import IdempotentRequest
 from shared.exchange import account_queries
 from shared.trading.ids import execution_id
 from tests.integration.admin.conftest import Fault, all_at_once
@@ -39,8 +39,10 @@ def order_of(followed: Following, key: str | None = None, *, step: int = 0) -> C
                 "strategyFollowIds": [other.id],
             }
         )
-        once = Once.of(key, admin_id="admin", path=follower.id, content=wanted.content()) if key else None
-        return place_orders(follower, wanted, once=once)
+        if key is None:
+            return place_orders(follower, wanted, repeatable=None)
+        repeatable = IdempotentRequest.of(key, admin_id="admin", path=follower.id, content=wanted.content())
+        return place_orders(follower, wanted, repeatable=repeatable)
 
     return order
 
