@@ -1,4 +1,4 @@
-"""Pages through the executions of one trigger, whose index lies in shards. Shows none."""
+"""Pages through the executions of one trigger, whose index is sharded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def executions_of(trigger_id: str, *, start: Position | None, limit: int) -> Pag
     for part in parts[parts.index(start["part"]) if start else 0 :]:
         after = start["after_id"] if start and part == start["part"] else None
         condition = Execution.id > after if after else None
-        # One more than a page tells whether there is more.
+        # One more than a page shows whether there is another page.
         found = Execution.by_trigger.query(part, condition, limit=limit + 1 - len(keys))
         keys += [(part, key.id) for key in found]
         if len(keys) > limit:

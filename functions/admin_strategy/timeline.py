@@ -1,4 +1,4 @@
-"""What became of one trigger, follower by follower: shown to an admin in JSON or CSV. Knows no HTTP.
+"""The outcome of one trigger, follower by follower: shown to an admin in JSON or CSV. Knows no HTTP.
 
 The fields of `TimelineItem` are the columns of the CSV as well: a new one is added there and in `_item`.
 """
@@ -103,7 +103,7 @@ def show_timeline(trigger: Trigger, query: ListQuery) -> Timeline:
 
 
 def timeline_file(timeline: Timeline) -> CsvFile:
-    """Return the same page as a file of rows, each of which says by itself what it is about."""
+    """Return the same page as a file of rows, each of which repeats the trigger."""
     rows: list[TimelineRow] = [{"Trigger": timeline["Trigger"], **item} for item in timeline["items"]]
     return CsvFile(
         name=f"timeline-{timeline['Trigger']['id']}.csv",
@@ -129,9 +129,9 @@ def _trigger(trigger: Trigger) -> TimelineTrigger:
 
 def _item(execution: Execution) -> TimelineItem:
     times: dict[str, Time] = execution.state_times
-    # A fill that was flattened before it was written down has no time of its own: only when we learned of it.
-    learned = times.get(ExecutionState.UNPROTECTED)
-    filled_at = execution.entry_filled_at or (None if learned is None else from_iso(learned))
+    # A fill that was flattened before it was recorded has no time of its own, only that of the state after it.
+    unprotected_at = times.get(ExecutionState.UNPROTECTED)
+    filled_at = execution.entry_filled_at or (None if unprotected_at is None else from_iso(unprotected_at))
     slippage = slippage_of(
         side=execution.side,
         order_price=execution.order_price,
@@ -147,7 +147,7 @@ def _item(execution: Execution) -> TimelineItem:
         "reason": execution.reason,
         "detail": execution.detail,
         "closeReason": execution.close_reason,
-        # What was bought or sold, once it is known; what was meant before.
+        # The filled amount once it is known, the planned one before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
         "entryPrice": execution.entry_price,
         "slippage": None if slippage is None else slippage.price,

@@ -1,7 +1,7 @@
-"""Asks for followers' positions to be closed. Closes nothing itself: only the order executor writes to the exchange.
+"""Requests that followers' positions are closed. Closes nothing itself: only the order executor trades.
 
-First it is noted up to which trigger everything is to be closed: what a fan-out has yet to write opens nothing then.
-What is there already is told one by one.
+First it records up to which trigger everything is to be closed, so that an execution that a fan-out has yet to write
+opens nothing. Then it requests the close of each execution that exists.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from shared.trading.ids import execution_id
 
 _PAGE = 100
 _RECENT = 5
-_CLOCKS_APART_S = 30
+_CLOCK_SKEW_S = 30
 _CHANGE_ATTEMPTS = 5
 
 
 def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
-    """Ask for the close of everything that the strategy's followers hold or are about to hold.
+    """Request the close of every position that the strategy's followers hold or are about to open.
 
-    It may be repeated: what is closing already is asked for again, under the new `delivery`.
+    A repeat queues what is closing already once more, under the new `delivery`.
     """
     last_seq = _last_seq(strategy.id)
     if last_seq is not None:
-        _note_closed(StrategyAlerts(strategy.id), last_seq)
+        _record_closed_up_to(StrategyAlerts(strategy.id), last_seq)
     closing: list[Execution] = []
-    # What waits in the queue goes first: taken meanwhile, it is found in its slot below.
+    # Queued executions first: one that starts meanwhile has taken its slot, which is read below.
     for trigger_id in _fresh_triggers(strategy.id):
         for waiting in in_chunks(_execution_ids(trigger_id), _PAGE):
             closing += _close(waiting, delivery=delivery)
@@ -56,10 +56,10 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
 
 
 def close_one(follower: Follower, *, delivery: str) -> Listing[ClosingItem]:
-    """Ask for the close of everything that one follower holds or is about to hold; it may be repeated."""
+    """Request the close of every position that one follower holds or is about to open; may be repeated."""
     last_seq = _last_seq(follower.strategy_id)
     if last_seq is not None:
-        _note_closed(Follower(follower.strategy_id, follower.created_key), last_seq)
+        _record_closed_up_to(Follower(follower.strategy_id, follower.created_key), last_seq)
     waiting = [execution_id(trigger_id, follower.id) for trigger_id in _fresh_triggers(follower.strategy_id)]
     closing = _close(waiting, delivery=delivery)
     known = {execution.id for execution in closing}
@@ -74,8 +74,8 @@ def _last_seq(strategy_id: str) -> int | None:
     return alerts.last_seq if alerts is not None else None
 
 
-def _note_closed(record: StrategyAlerts | Follower, seq: int) -> None:
-    """Keep that everything up to `seq` is to be closed; a record that is gone, or says more already, is left alone."""
+def _record_closed_up_to(record: StrategyAlerts | Follower, seq: int) -> None:
+    """Record that everything up to `seq` is to be closed, unless the record is gone or has a later `seq`."""
     model = type(record)
     there = StrategyAlerts.strategy_id if isinstance(record, StrategyAlerts) else Follower.strategy_id
     older = model.closed_seq.does_not_exist() | (model.closed_seq < seq)
@@ -84,8 +84,8 @@ def _note_closed(record: StrategyAlerts | Follower, seq: int) -> None:
 
 
 def _fresh_triggers(strategy_id: str) -> list[str]:
-    """Return the triggers whose executions may still wait for their turn: older ones open nothing any more."""
-    oldest = utc_now() - timedelta(seconds=settings().max_alert_age_s + _CLOCKS_APART_S)
+    """Return the triggers whose executions may still be queued: executions of older ones open nothing."""
+    oldest = utc_now() - timedelta(seconds=settings().max_alert_age_s + _CLOCK_SKEW_S)
     fresh: list[str] = []
     for keys in in_chunks(Trigger.by_strategy.query(strategy_id, scan_index_forward=False, page_size=_RECENT), _RECENT):
         found = Trigger.find_many(key.id for key in keys).values()
@@ -102,7 +102,7 @@ def _execution_ids(trigger_id: str) -> Iterator[str]:
 
 
 def _held_by(followers: Sequence[Follower]) -> list[str]:
-    """Return the executions that hold the followers' positions, or are about to."""
+    """Return the executions that hold the followers' positions, or are about to open them."""
     slots = PositionSlot.find_many(((one.api_key_id, one.symbol) for one in followers), consistent=True)
     return [
         slot.execution_id
@@ -115,15 +115,15 @@ def _held_by(followers: Sequence[Follower]) -> list[str]:
 
 def _close(execution_ids: Sequence[str], *, delivery: str) -> list[Execution]:
     found = Execution.find_many(execution_ids, consistent=True)
-    wished = run_side_by_side(_want_closed, [found[one] for one in execution_ids if one in found])
-    closing = [execution for execution in wished if execution is not None]
-    # The wish is kept first: should the sending fail, whoever next looks at the execution sees it.
+    requested = run_side_by_side(_request_close, [found[one] for one in execution_ids if one in found])
+    closing = [execution for execution in requested if execution is not None]
+    # The desired state is stored first: should the sending fail, the next reconciliation of the execution applies it.
     send_orders([execution.message(Command.CLOSE) for execution in closing], delivery=delivery)
     return closing
 
 
-def _want_closed(execution: Execution) -> Execution | None:
-    """Keep the wish to close; return None when the execution has ended."""
+def _request_close(execution: Execution) -> Execution | None:
+    """Store that the execution is to be closed; return None when it has ended."""
     for _ in range(_CHANGE_ATTEMPTS):
         if not execution.active:
             return None

@@ -36,7 +36,7 @@ def find_strategy(strategy_id: str) -> Strategy:
 
 
 def list_followers(strategy: Strategy, query: ListQuery) -> Listing[FollowerItem]:
-    """Return a page of the strategy's followers with what stands around them, newest first."""
+    """Return a page of the strategy's followers with their related records, newest first."""
     page = query_page(
         Follower.query,
         strategy.id,
@@ -46,13 +46,13 @@ def list_followers(strategy: Strategy, query: ListQuery) -> Listing[FollowerItem
         newest_first=True,
         consistent=True,
     )
-    around = _Around.read(page.records)
-    return listing(map(around.item, page.records), token=query.token_of(page))
+    related = _RelatedRecords.read(page.records)
+    return listing(map(related.item, page.records), token=query.token_of(page))
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
-    """What stands around a page of followers, by id: read in batches, never follower by follower."""
+class _RelatedRecords:
+    """The records that a page of followers refers to, by id: read in batches, never follower by follower."""
 
     keys: dict[str, ExchangeKey]
     users: dict[str, User]
@@ -62,8 +62,8 @@ class _Around:
     performances: dict[str, FollowerPerformance]
 
     @classmethod
-    def read(cls, followers: Sequence[Follower]) -> _Around:
-        """Read it."""
+    def read(cls, followers: Sequence[Follower]) -> _RelatedRecords:
+        """Read the records of some followers."""
         key_ids = [follower.api_key_id for follower in followers]
         users = User.find_many(follower.user_id for follower in followers)
         return cls(

@@ -1,4 +1,4 @@
-"""What was traded for a user by strategies, and by the user's own hand. Reads pages of records. Knows no HTTP."""
+"""A user's history of trades by strategies, and of trades by hand. Reads pages of records. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class ManualHistoryItem(TypedDict):
 
 def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyHistoryItem]:
     """Return a page of the user's executions, newest first."""
-    # Keys are `<time>#<id>`: every one of the last moment lies behind the bare time, outside.
+    # Keys are `<time>#<id>` and sort after the bare time, so those of the end itself are left out.
     since, until = map(to_iso, query.span)
     page = query_page(
         Execution.by_user.query,
@@ -125,7 +125,7 @@ def _strategy_item(execution: Execution) -> StrategyHistoryItem:
         },
         "ExchangeKey": {"id": execution.api_key_id, "name": execution.key_name},
         "tradeSide": execution.side,
-        # What was bought or sold, once it is known; what was meant before.
+        # The filled amount once it is known, the planned one before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
         "entryPrice": execution.entry_price,
         "exitPrice": execution.exit_price,
