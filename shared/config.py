@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 
+from shared.process_state import process_cache
 from shared.queues import Queue
 
 
@@ -62,9 +62,9 @@ class Settings:
     """True in a Lambda's container, where clients are best created at import, before the first message."""
 
 
-@cache
+@process_cache
 def settings() -> Settings:
-    """Return the settings of this process; `settings.cache_clear()` reads them again."""
+    """Return the settings of this process; `process_state.reset()` reads them again."""
     env = os.environ
     return Settings(
         table_prefix=env.get("TABLE_PREFIX", "lockstep-"),

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +17,7 @@ from botocore.config import Config
 from shared.clock import from_iso, to_iso
 from shared.config import settings
 from shared.errors import LockstepError
+from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.scheduling import DEAD_MAN_DELAYS_S
 
@@ -334,7 +334,7 @@ def _fields(body: str, *names: str) -> dict[str, Any]:
     return {name: fields[name] for name in names}
 
 
-@cache
+@process_cache
 def _sqs() -> SQSClient:
     config = Config(
         connect_timeout=1, read_timeout=3, retries={"max_attempts": 4, "mode": "standard"}, max_pool_connections=50

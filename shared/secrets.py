@@ -6,13 +6,13 @@ Opened secrets are cached in memory for minutes.
 from __future__ import annotations
 
 import time
-from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 
 from shared.config import settings
+from shared.process_state import on_reset, process_cache
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -23,15 +23,17 @@ CACHE_TTL_S = 300.0
 
 _opened: dict[tuple[str, bytes], tuple[float, str]] = {}
 _parameters: dict[str, tuple[float, str]] = {}
+on_reset(_opened.clear)
+on_reset(_parameters.clear)
 
 
-@cache
+@process_cache
 def _kms() -> KMSClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
     return boto3.client("kms", region_name=settings().aws_region, config=config)
 
 
-@cache
+@process_cache
 def _ssm() -> SSMClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
     return boto3.client("ssm", region_name=settings().aws_region, config=config)

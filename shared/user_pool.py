@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypedDict
 
@@ -18,6 +17,7 @@ from shared.config import settings
 from shared.errors import NotFound, ServiceUnavailable
 from shared.models.user import ADMIN_GROUP, Account
 from shared.observability import logger
+from shared.process_state import process_cache
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -153,7 +153,7 @@ def _user_key(user_id: str) -> _UserKey:
     return {"UserPoolId": settings().user_pool_id, "Username": user_id}
 
 
-@cache
+@process_cache
 def _cognito() -> CognitoIdentityProviderClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
     return boto3.client("cognito-idp", region_name=settings().aws_region, config=config)

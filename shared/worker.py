@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.errors import LockstepError
 from shared.messages import schedule_retries
 from shared.observability import logger
+from shared.process_state import on_reset
 from shared.queues import Queue
 
 THREADS = 32
@@ -122,6 +123,15 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 _runner = asyncio.Runner(loop_factory=_new_loop)
+
+
+def _close_runner() -> None:
+    global _runner  # noqa: PLW0603 - one event loop per process is the point
+    _runner.close()
+    _runner = asyncio.Runner(loop_factory=_new_loop)
+
+
+on_reset(_close_runner, last=True)
 
 
 async def _run_groups(groups: list[list[Record]], handle: Handle, *, deadline_s: float) -> list[str]:

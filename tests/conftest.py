@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from xdist.scheduler import LoadGroupScheduling
 
 from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
+from tests.environment import environment
 from tests.system.stack_client import Stack
 
 _ON_THE_STACK = ("tests/contract/", "tests/system/")
@@ -57,6 +59,17 @@ def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
         return item.get_closest_marker(name) is not None
 
     return is_marked("system"), "tests/contract/" in item.path.as_posix(), is_marked("looks_back")
+
+
+@pytest.fixture
+def settings_from() -> Iterator[Callable[..., None]]:
+    """Return a function that sets environment variables, and makes this process read them as a new one would."""
+    with ExitStack() as environments:
+
+        def apply(**variables: str) -> None:
+            environments.enter_context(environment(**variables))
+
+        yield apply
 
 
 @pytest.fixture(scope="session")

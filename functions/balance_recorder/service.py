@@ -19,6 +19,7 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.observability import count_outcome, logger
 from shared.pacing import IntervalPacer
+from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.rounds import Round
 
@@ -32,7 +33,11 @@ WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
 _PRECISION = Decimal("1e-8")
 _WRITE_ATTEMPTS = 5
 
-pacer = IntervalPacer(interval_s=0.75)
+
+@process_cache
+def pacer() -> IntervalPacer:
+    """Return this container's pacer."""
+    return IntervalPacer(interval_s=0.75)
 
 
 def queue_round(at: datetime) -> dict[str, int]:
@@ -67,7 +72,7 @@ async def record_balance(message: KeyMessage, *, last_try: bool) -> None:
     if key is None or not key.active:
         return
     if known is None or known.updated_at < message.asked_at:
-        await pacer.wait()
+        await pacer().wait()
         try:
             known = await _read_and_save(key)
         except AccessDenied:

@@ -19,6 +19,7 @@ from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger
 from shared.pacing import IntervalPacer
+from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.rounds import DAY_MINUTES, Round
 from shared.secrets import unseal
@@ -28,7 +29,11 @@ ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
 """An unreachable exchange is retried four times, three minutes apart; the next day's inspection follows anyway."""
 
-pacer = IntervalPacer(interval_s=1.5)
+
+@process_cache
+def pacer() -> IntervalPacer:
+    """Return this container's pacer."""
+    return IntervalPacer(interval_s=1.5)
 
 
 def queue_inspections(at: datetime) -> dict[str, int]:
@@ -57,7 +62,7 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
         return
     if known is not None and known.checked_since(key, message.asked_at):
         return
-    await pacer.wait()
+    await pacer().wait()
     started_at = utc_now()
     try:
         await _inspect_account(key, started_at)

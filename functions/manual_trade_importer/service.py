@@ -20,6 +20,7 @@ from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
 from shared.observability import count_outcome, logger
 from shared.pacing import WeightPacer
+from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.rounds import Round
 from shared.trading.valuation import DOLLARS
@@ -28,8 +29,11 @@ ROUND = Round(60)
 MAX_TRIES = 5
 """An unreachable exchange is retried four times, three minutes apart; the next hour's import follows anyway."""
 
-pacer = WeightPacer(weight_per_minute=480)
-"""Per container; there are at most two, which use 40 % of a futures address's budget."""
+
+@process_cache
+def pacer() -> WeightPacer:
+    """Return this container's pacer: there are at most two, which use 40 % of a futures address's budget."""
+    return WeightPacer(weight_per_minute=480)
 
 
 def queue_round(at: datetime) -> dict[str, int]:
@@ -72,7 +76,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
     async def read(client: Any) -> CollectedFills:
         return await collect(client, key, before=before, cursors=cursors, now=now)
 
-    async with pacer.turn() as add_weight:
+    async with pacer().turn() as add_weight:
         # The one place where an import's success or failure changes the key's status.
         collected = await read_with_key_async(key, account_queries.read_through(key, read))
         add_weight(collected.weight)

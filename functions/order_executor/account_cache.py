@@ -9,10 +9,12 @@ from shared.exchange import transport
 from shared.exchange.futures import FuturesAccount
 from shared.models import base
 from shared.models.exchange_key import ExchangeKey
+from shared.process_state import on_reset
 
 _MAX_KEPT = 500
 
 _kept: dict[tuple[str, str], tuple[str, str, str, asyncio.AbstractEventLoop, FuturesAccount]] = {}
+on_reset(_kept.clear)
 
 
 async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:

@@ -28,7 +28,7 @@ from local.invoke import Context
 from local.stack import embedded_aws
 from local.stack.deploy import client
 from local.stack.places import NotReady, Places, Ports, aws_environment
-from shared.config import settings
+from shared import process_state
 from shared.models.base import Table, connection
 from shared.observability import logger
 
@@ -106,7 +106,7 @@ def main() -> int:
         embedded_aws.wait(process, places)
         os.environ.update(aws_environment(places))
         os.environ.update(environment(places.aws_url, kms=client("kms", places), ssm=client("ssm", places)))
-        settings.cache_clear()
+        process_state.reset()
         # Above the usual four seconds: the embedded AWS reads a whole index for one page.
         connection()._read_timeout_seconds = _READ_TIMEOUT_S
         logger.setLevel("ERROR")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.api.events import header_of
 from shared.config import settings
 from shared.errors import AccessDenied, ServiceUnavailable
 from shared.models.user import ADMIN_GROUP
+from shared.process_state import process_cache
 
 if TYPE_CHECKING:
     from jwt import PyJWKClient
@@ -80,7 +80,7 @@ def _verified_claims(token: str) -> Mapping[str, Any]:
     return claims
 
 
-@cache
+@process_cache
 def _keys_of_pool(pool: str) -> PyJWKClient:
     import jwt  # noqa: PLC0415 - see above
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
@@ -13,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.config import settings
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
+from shared.process_state import on_reset, process_cache
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -30,6 +30,7 @@ def refuse_during_maintenance() -> None:
         raise ServiceUnavailable("temporarily offline for maintenance")
 
 
+@on_reset
 def forget_reading() -> None:
     """Make the next request read the parameter again."""
     global _reading  # noqa: PLW0603 - one reading per process is the point
@@ -53,7 +54,7 @@ def _is_on() -> bool:
     return on
 
 
-@cache
+@process_cache
 def _ssm() -> SSMClient:
     config = Config(connect_timeout=1, read_timeout=1, retries={"max_attempts": 2, "mode": "standard"})
     return boto3.client("ssm", region_name=settings().aws_region, config=config)

@@ -8,7 +8,6 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from pynamodb.expressions.condition import Condition
@@ -16,6 +15,7 @@ from pynamodb.pagination import ResultIterator
 
 from shared.config import settings
 from shared.models.base import Table, in_chunks
+from shared.process_state import process_cache
 from shared.secrets import derive_key
 
 Position = dict[str, Any]
@@ -126,6 +126,6 @@ def _mac(text: bytes, scope: str) -> bytes:
     return hmac.new(_key(settings().paging_key_id), bound, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
-@cache
+@process_cache
 def _key(key_id: str) -> bytes:
     return derive_key("paging tokens", key_id=key_id)

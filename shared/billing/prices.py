@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.config import settings
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
+from shared.process_state import process_cache
 from shared.secrets import read_parameter
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _stripe() -> StripeClient:
     return _client(read_parameter(settings().stripe_key_parameter), settings().stripe_url)
 
 
-@cache
+@process_cache
 def _client(key: str, url: str) -> StripeClient:
     from stripe import RequestsClient, StripeClient  # noqa: PLC0415 - see above
 

@@ -38,6 +38,7 @@ from shared.exchange.documented_shapes import (
 from shared.exchange.futures import READ_TIMEOUT_S, FuturesAccount
 from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
+from shared.process_state import on_reset
 from shared.secrets import unseal
 
 MARKETS_FOR_S = 3600.0
@@ -54,6 +55,17 @@ _T = TypeVar("_T")
 _runner = asyncio.Runner()
 _markets: dict[type[Any], tuple[float, Any]] = {}
 _loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+on_reset(_markets.clear)
+on_reset(_loading.clear)
+
+
+def _close_runner() -> None:
+    global _runner  # noqa: PLW0603 - one event loop per process is the point
+    _runner.close()
+    _runner = asyncio.Runner()
+
+
+on_reset(_close_runner, last=True)
 
 
 def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:

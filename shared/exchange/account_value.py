@@ -10,6 +10,7 @@ from typing import Any
 from shared.exchange import account_queries
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.observability import logger
+from shared.process_state import on_reset
 from shared.trading.valuation import needs_prices, usd_value
 
 PRICES_FOR_S = 60.0
@@ -46,6 +47,7 @@ async def latest_prices(trade_type: TradeType) -> dict[str, Decimal]:
     return found
 
 
+@on_reset
 def forget_prices() -> None:
     """Read them again with the next key."""
     _prices.clear()

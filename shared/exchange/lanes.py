@@ -26,6 +26,7 @@ from shared.exchange import weights
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.observability import count_outcome, logger
+from shared.process_state import on_reset
 
 DEFAULT_LANE = "lane-1"
 """The lane of requests without a key."""
@@ -54,6 +55,7 @@ def limiter_of(lane: str, pool: str = FUTURES) -> LaneLimiter:
     return _limiters.setdefault(name, LaneLimiter(name))
 
 
+@on_reset
 def forget() -> None:
     """Forget everything that is known of every lane (tests)."""
     _limiters.clear()

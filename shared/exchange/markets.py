@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import NotFound
 from shared.exchange import responses, transport
+from shared.process_state import on_reset
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 
@@ -16,6 +17,16 @@ _filters: dict[str, SymbolFilters] = {}
 _trading: set[str] = set()
 _filters_until = 0.0
 _brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
+
+
+@on_reset
+def forget() -> None:
+    """Read filters and brackets again when they are needed."""
+    global _filters_until  # noqa: PLW0603 - one cache per process
+    _filters.clear()
+    _trading.clear()
+    _brackets.clear()
+    _filters_until = 0.0
 
 
 def venue_symbol(symbol: str) -> str:

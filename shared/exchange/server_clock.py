@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from shared.process_state import on_reset
+
 TRUSTED_ROUND_TRIP_MS = 1_000
 """The error of a measurement is up to half its round trip, and the exchange refuses timestamps a second ahead."""
 _SAME_ELAPSED_MS = 100
@@ -24,6 +26,11 @@ class ServerClock:
     """Number of attempts to measure it."""
     in_sync: bool = True
     """Whether the last attempt succeeded."""
+
+    def reset(self) -> None:
+        """Forget every measurement."""
+        self.offset_ms = self.measurements = 0
+        self.in_sync = True
 
     def now_ms(self) -> int:
         """Return the exchange's time, by the last measurement."""
@@ -52,3 +59,4 @@ class Moment:
 
 
 server_clock = ServerClock()
+on_reset(server_clock.reset)

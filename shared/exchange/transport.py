@@ -35,6 +35,7 @@ from shared.errors import (
 from shared.exchange import error_codes, lanes
 from shared.exchange.server_clock import Moment, server_clock
 from shared.observability import logger
+from shared.process_state import on_reset, process_cache
 
 IDLE_SOCKET_S = 10.0
 """A socket idle for longer is not reused: a POST on one that the peer has closed has an unknown outcome."""
@@ -46,6 +47,7 @@ _asked_at_ms: ContextVar[int] = ContextVar("asked_at_ms", default=0)
 _MEASURE_ATTEMPTS = 3
 _MEASURE_TIMEOUT_S = 2.0
 _resync_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+on_reset(_resync_locks.clear)
 
 _session: aiohttp.ClientSession | None = None
 _session_loop: asyncio.AbstractEventLoop | None = None
@@ -76,6 +78,14 @@ async def close_session() -> None:
     if _session is not None:
         await _session.close()
         _session = None
+
+
+@on_reset
+def _drop_session() -> None:
+    global _session, _session_loop  # noqa: PLW0603 - see above
+    if _session is not None and _session_loop is not None and not _session_loop.is_closed():
+        _session_loop.run_until_complete(_session.close())
+    _session = _session_loop = None
 
 
 class _LaneClient:
@@ -203,7 +213,7 @@ def prepare() -> None:
     _template(FuturesClient)
 
 
-@cache
+@process_cache
 def _template(client_class: Callable[..., Any]) -> Any:
     """Return the client that all others of its class are copied from, since building one takes 10 ms.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import DecimalAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class BalanceDay(Table):
     """The total of one key, in USD, as recorded on one day."""
 
     class Meta:
-        table_name = table_name("balance_days")
+        table_name = TableName("balance_days")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     date = UnicodeAttribute(range_key=True)

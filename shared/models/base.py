@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from pynamodb.transactions import TransactGet, TransactWrite
 from shared.config import settings
 from shared.errors import RecordChanged
 from shared.models.attributes import IntegerAttribute
+from shared.process_state import on_reset, process_cache
 
 __all__ = [
     "LISTED",
@@ -31,6 +31,7 @@ __all__ = [
     "IncludeProjection",
     "KeysOnlyProjection",
     "Table",
+    "TableName",
     "conditional_write",
     "connect",
     "connection",
@@ -38,7 +39,6 @@ __all__ = [
     "epoch_after",
     "in_chunks",
     "read_together",
-    "table_name",
     "transact",
 ]
 
@@ -63,9 +63,14 @@ _RETRYABLE = {
 }
 
 
-def table_name(noun: str) -> str:
-    """Return the deployed name of a table."""
-    return settings().table_prefix + noun
+class TableName:
+    """The deployed name of a table: a model's `Meta.table_name`, read from the environment when it is used."""
+
+    def __init__(self, noun: str) -> None:
+        self._noun = noun
+
+    def __get__(self, instance: object, owner: type | None = None) -> str:
+        return settings().table_prefix + self._noun
 
 
 def created_key(created_at: str, record_id: str) -> str:
@@ -85,7 +90,7 @@ def in_chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield chunk
 
 
-@cache
+@process_cache
 def connection() -> Connection:
     """Return the process's connection, whose client and pool of sockets all tables share.
 
@@ -162,6 +167,12 @@ class Table(Model):
             elif attribute.is_range_key:
                 names["range"] = name
         return names["hash"], names.get("range")
+
+
+@on_reset
+def _forget_connections() -> None:
+    for table in Table.__subclasses__():
+        table._connection = None
 
 
 @dataclass(slots=True)

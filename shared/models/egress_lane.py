@@ -10,14 +10,14 @@ from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 
 
 class EgressLane(Table):
     """One lane's used weight, pause and ban. The exchange counts per address, not per worker."""
 
     class Meta:
-        table_name = table_name("egress_lanes")
+        table_name = TableName("egress_lanes")
 
     lane = UnicodeAttribute(hash_key=True)
     """`lane-1`; the weight pools of the exchange's other APIs have their own records (`lane-1#sapi`)."""

@@ -11,7 +11,7 @@ from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttrib
 from pynamodb.expressions.update import Action
 
 from shared.models.attributes import EnumAttribute, TimeAttribute
-from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name
+from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName
 
 LISTED_SHARDS = 96
 """Partitions of the listing index: one for each quarter of an hour, in which its keys are inspected."""
@@ -74,7 +74,7 @@ class ExchangeKey(Table):
     """One API key of one user at one exchange."""
 
     class Meta:
-        table_name = table_name("exchange_keys")
+        table_name = TableName("exchange_keys")
 
     id = UnicodeAttribute(hash_key=True)
     user_id = UnicodeAttribute()

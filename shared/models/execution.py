@@ -22,7 +22,7 @@ from shared.models.attributes import (
     decimal_list,
     text_list,
 )
-from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, table_name, transact
+from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName, transact
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import AnyReason, Desired, ExecutionState, can_move, is_active
@@ -127,7 +127,7 @@ class Execution(Table):
     """
 
     class Meta:
-        table_name = table_name("executions")
+        table_name = TableName("executions")
 
     id = UnicodeAttribute(hash_key=True)
     """uuid5 of trigger and follower."""

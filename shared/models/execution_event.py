@@ -5,14 +5,14 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class ExecutionEvent(Table):
     """One change of state, written in the transaction that changed it."""
 
     class Meta:
-        table_name = table_name("execution_events")
+        table_name = TableName("execution_events")
 
     execution_id = UnicodeAttribute(hash_key=True)
     revision = IntegerAttribute(range_key=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
 class FollowersById(GlobalSecondaryIndex["Follower"]):
@@ -36,7 +36,7 @@ class Follower(Table):
     """
 
     class Meta:
-        table_name = table_name("followers")
+        table_name = TableName("followers")
 
     strategy_id = UnicodeAttribute(hash_key=True)
     created_key = UnicodeAttribute(range_key=True)

@@ -7,14 +7,14 @@ from decimal import Decimal
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class FollowerPerformance(Table):
     """Running totals, updated in the transaction that books an execution, so that each execution counts once."""
 
     class Meta:
-        table_name = table_name("follower_performance")
+        table_name = TableName("follower_performance")
 
     follower_id = UnicodeAttribute(hash_key=True)
     id = UnicodeAttribute()

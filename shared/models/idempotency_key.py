@@ -9,7 +9,7 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, epoch_after, table_name
+from shared.models.base import Table, TableName, epoch_after
 
 RETENTION = timedelta(hours=24)
 """How long a key keeps its response."""
@@ -19,7 +19,7 @@ class IdempotencyKey(Table):
     """One executed request, valid until `expires_at`. TTL deletes late, so conditions check the expiry too."""
 
     class Meta:
-        table_name = table_name("idempotency_keys")
+        table_name = TableName("idempotency_keys")
 
     key = UnicodeAttribute(hash_key=True)
     fingerprint = UnicodeAttribute()

@@ -7,14 +7,14 @@ from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 
 
 class ImportCursor(Table):
     """One symbol of one key: everything before `next_trade_id` is imported."""
 
     class Meta:
-        table_name = table_name("import_cursors")
+        table_name = TableName("import_cursors")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     symbol = UnicodeAttribute(range_key=True)

@@ -7,14 +7,14 @@ from typing import Any
 from pynamodb.attributes import BooleanAttribute, JSONAttribute, UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, conditional_write, table_name
+from shared.models.base import Table, TableName, conditional_write
 
 
 class ImportScan(Table):
     """The search for the symbols of one MANUAL key."""
 
     class Meta:
-        table_name = table_name("import_scans")
+        table_name = TableName("import_scans")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     scanned_until = TimeAttribute()

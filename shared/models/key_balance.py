@@ -9,14 +9,14 @@ from pynamodb.transactions import TransactWrite
 
 from shared.models.attributes import DecimalAttribute, TimeAttribute
 from shared.models.balance_day import BalanceDay
-from shared.models.base import SCHEMA_VERSION, Table, table_name, transact
+from shared.models.base import SCHEMA_VERSION, Table, TableName, transact
 
 
 class KeyBalance(Table):
     """The total of all assets of one key, in USD."""
 
     class Meta:
-        table_name = table_name("key_balances")
+        table_name = TableName("key_balances")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     total_usd = DecimalAttribute()

@@ -12,7 +12,7 @@ from typing import Any
 from pynamodb.attributes import JSONAttribute, UnicodeAttribute
 
 from shared.models.attributes import TimeAttribute, text_list
-from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 from shared.models.exchange_key import ExchangeKey
 from shared.observability import count_outcome, logger
 from shared.trading.readiness import Verdict, is_current
@@ -22,7 +22,7 @@ class KeyReadiness(Table):
     """The last verdict on one key, and whether a later inspection failed."""
 
     class Meta:
-        table_name = table_name("key_readiness")
+        table_name = TableName("key_readiness")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     api_key = UnicodeAttribute(null=True)

@@ -8,7 +8,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 from shared.clock import to_iso
 from shared.models.attributes import IntegerAttribute
-from shared.models.base import Table, epoch_after, table_name
+from shared.models.base import Table, TableName, epoch_after
 
 _RETENTION = timedelta(hours=1)
 
@@ -17,7 +17,7 @@ class LaneRefusal(Table):
     """One refusal of one key."""
 
     class Meta:
-        table_name = table_name("lane_refusals")
+        table_name = TableName("lane_refusals")
 
     lane = UnicodeAttribute(hash_key=True)
     at_key = UnicodeAttribute(range_key=True)

@@ -9,7 +9,7 @@ from pynamodb.attributes import UnicodeAttribute
 
 from shared.clock import to_iso
 from shared.models.attributes import DecimalAttribute, EnumAttribute, TimeAttribute
-from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, created_key, table_name
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName, created_key
 from shared.trading.sides import Side
 
 _NAMESPACE: UUID = uuid5(NAMESPACE_OID, "manual trade")
@@ -35,7 +35,7 @@ class ManualTrade(Table):
     """One fill. Prices and money in the quote asset, amounts in the base asset."""
 
     class Meta:
-        table_name = table_name("manual_trades")
+        table_name = TableName("manual_trades")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     trade_key = UnicodeAttribute(range_key=True)

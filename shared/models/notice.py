@@ -16,10 +16,10 @@ from shared.models.base import (
     GlobalSecondaryIndex,
     KeysOnlyProjection,
     Table,
+    TableName,
     conditional_write,
     created_key,
     epoch_after,
-    table_name,
 )
 
 RETENTION = timedelta(days=400)
@@ -118,7 +118,7 @@ class Notice(Table):
     """One notice to one recipient."""
 
     class Meta:
-        table_name = table_name("notices")
+        table_name = TableName("notices")
 
     id = UnicodeAttribute(hash_key=True)
     """uuid5 of kind, recipient and cause."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from shared.models.attributes import TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 SETTING_ID = "default"
 
@@ -14,7 +14,7 @@ class NotificationSetting(Table):
     """Which notices are sent."""
 
     class Meta:
-        table_name = table_name("notification_settings")
+        table_name = TableName("notification_settings")
 
     id = UnicodeAttribute(hash_key=True, default=SETTING_ID)
     notify_user_reach_near_max_balance = BooleanAttribute(default=False)

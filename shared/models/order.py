@@ -7,7 +7,7 @@ from enum import StrEnum
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 from shared.trading.ids import Leg
 from shared.trading.order_planning import OrderType
 from shared.trading.sides import Side
@@ -30,7 +30,7 @@ class Order(Table):
     """One order of one execution, under its client order id."""
 
     class Meta:
-        table_name = table_name("orders")
+        table_name = TableName("orders")
 
     execution_id = UnicodeAttribute(hash_key=True)
     client_order_id = UnicodeAttribute(range_key=True)

@@ -16,7 +16,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared.clock import utc_now
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName
 from shared.trading.performance import AccountDay
 
 _ZERO = Decimal(0)
@@ -37,7 +37,7 @@ class PerformanceDay(Table):
     """Running sums of the trades that one account closed on a day; money in the margin asset (USDT)."""
 
     class Meta:
-        table_name = table_name("performance_days")
+        table_name = TableName("performance_days")
 
     ledger = UnicodeAttribute(hash_key=True)
     """`STRATEGY#<user id>` or `MANUAL#<user id>`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
 class PlansByCreation(GlobalSecondaryIndex["Plan"]):
@@ -23,7 +23,7 @@ class Plan(Table):
     """One plan: its price at Stripe and its limits."""
 
     class Meta:
-        table_name = table_name("subscriptions")
+        table_name = TableName("subscriptions")
 
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)

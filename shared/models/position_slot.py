@@ -9,7 +9,7 @@ from pynamodb.attributes import UnicodeAttribute
 from shared.clock import utc_now
 from shared.errors import LeaseLost
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import Table, conditional_write, table_name
+from shared.models.base import Table, TableName, conditional_write
 
 NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -18,7 +18,7 @@ class PositionSlot(Table):
     """One account and symbol. The lease locks it; the `fence` rises with each lease, so an old holder's writes fail."""
 
     class Meta:
-        table_name = table_name("position_slots")
+        table_name = TableName("position_slots")
 
     api_key_id = UnicodeAttribute(hash_key=True)
     symbol = UnicodeAttribute(range_key=True)

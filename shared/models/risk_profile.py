@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import DecimalAttribute, TimeAttribute
-from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
 class RiskProfilesByCreation(GlobalSecondaryIndex["RiskProfile"]):
@@ -23,7 +23,7 @@ class RiskProfile(Table):
     """One risk profile."""
 
     class Meta:
-        table_name = table_name("risk_profiles")
+        table_name = TableName("risk_profiles")
 
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)

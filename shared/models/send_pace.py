@@ -9,7 +9,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from shared.models.attributes import IntegerAttribute
-from shared.models.base import SCHEMA_VERSION, Table, conditional_write, epoch_after, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write, epoch_after
 
 RETENTION = timedelta(days=1)
 """Long enough: a record has no effect once its moment has passed."""
@@ -21,7 +21,7 @@ class SendPace(Table):
     """The next free moment for sending; each reservation advances it."""
 
     class Meta:
-        table_name = table_name("send_paces")
+        table_name = TableName("send_paces")
 
     key = UnicodeAttribute(hash_key=True)
     free_at_ms = IntegerAttribute()

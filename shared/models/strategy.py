@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
 
 from shared.models.attributes import TimeAttribute
-from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
 class StrategiesByCreation(GlobalSecondaryIndex["Strategy"]):
@@ -23,7 +23,7 @@ class Strategy(Table):
     """One automated strategy on one symbol of one exchange."""
 
     class Meta:
-        table_name = table_name("strategies")
+        table_name = TableName("strategies")
 
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)

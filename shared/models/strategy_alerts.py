@@ -5,14 +5,14 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class StrategyAlerts(Table):
     """A strategy's sequence: each trigger gets the next `seq` in the write that stores it."""
 
     class Meta:
-        table_name = table_name("strategy_alerts")
+        table_name = TableName("strategy_alerts")
 
     strategy_id = UnicodeAttribute(hash_key=True)
     last_seq = IntegerAttribute(default=0)

@@ -8,14 +8,14 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
 from shared.models.attributes import TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class StripeCustomer(Table):
     """One customer at Stripe; a user may have several."""
 
     class Meta:
-        table_name = table_name("stripe_customers")
+        table_name = TableName("stripe_customers")
 
     customer_id = UnicodeAttribute(hash_key=True)
     user_id = UnicodeAttribute()

@@ -15,7 +15,7 @@ from pynamodb.transactions import TransactWrite
 
 from shared.clock import utc_now
 from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, TimeAttribute, text_list
-from shared.models.base import Table, conditional_write, epoch_after, table_name
+from shared.models.base import Table, TableName, conditional_write, epoch_after
 
 RETENTION: Final = timedelta(days=90)
 """How long an event is stored: Stripe repeats it for 3 days, and can send it again by hand for 30."""
@@ -46,7 +46,7 @@ class StripeEvent(Table):
     """One event."""
 
     class Meta:
-        table_name = table_name("stripe_events")
+        table_name = TableName("stripe_events")
 
     id = UnicodeAttribute(hash_key=True)
     type = EnumAttribute(EventType)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import EnumAttribute, TimeAttribute, text_list
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 from shared.models.stripe_event import EventType, StripeEvent
 
 _COPIED = (
@@ -26,7 +26,7 @@ class StripeSubscription(Table):
     """One subscription; it may hold the prices of several plans, and a user may have several subscriptions."""
 
     class Meta:
-        table_name = table_name("stripe_subscriptions")
+        table_name = TableName("stripe_subscriptions")
 
     user_id = UnicodeAttribute(hash_key=True)
     stripe_subscription_id = UnicodeAttribute(range_key=True)

@@ -8,14 +8,14 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class TelegramLink(Table):
     """A signed token without its signature, which only the link carries."""
 
     class Meta:
-        table_name = table_name("telegram_links")
+        table_name = TableName("telegram_links")
 
     code = UnicodeAttribute(hash_key=True)
     signed = UnicodeAttribute()

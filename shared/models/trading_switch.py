@@ -7,7 +7,7 @@ from pynamodb.expressions.update import Action
 
 from shared.clock import utc_now
 from shared.models.attributes import TimeAttribute
-from shared.models.base import SCHEMA_VERSION, Table, conditional_write, table_name
+from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 
 EVERYTHING = "ALL"
 
@@ -21,7 +21,7 @@ class TradingSwitch(Table):
     """A halt, read consistently before each entry; without a record nothing is halted."""
 
     class Meta:
-        table_name = table_name("trading_switches")
+        table_name = TableName("trading_switches")
 
     scope = UnicodeAttribute(hash_key=True)
     """`ALL`, `strategy#<id>` or `lane#<name>`."""

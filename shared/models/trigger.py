@@ -15,7 +15,7 @@ from shared.models.attributes import (
     decimal_list,
     text_list,
 )
-from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, table_name
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 from shared.models.trigger_count import TriggerCount
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
@@ -57,7 +57,7 @@ class Trigger(Table):
     """One instruction for a strategy's followers; `seq` is its place among the strategy's triggers."""
 
     class Meta:
-        table_name = table_name("triggers")
+        table_name = TableName("triggers")
 
     id = UnicodeAttribute(hash_key=True)
     strategy_id = UnicodeAttribute()

@@ -7,7 +7,7 @@ import zlib
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 SHARDS = 8
 
@@ -21,7 +21,7 @@ class TriggerCount(Table):
     """One shard's count, changed in the transactions that create and end executions."""
 
     class Meta:
-        table_name = table_name("trigger_counts")
+        table_name = TableName("trigger_counts")
 
     trigger_id = UnicodeAttribute(hash_key=True)
     shard = IntegerAttribute(range_key=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
-from shared.models.base import Table, table_name
+from shared.models.base import Table, TableName
 
 
 class NameKind(StrEnum):
@@ -24,7 +24,7 @@ class UniqueName(Table):
     """A claim on a name; its conditional write lets only one of two requests succeed."""
 
     class Meta:
-        table_name = table_name("unique_names")
+        table_name = TableName("unique_names")
 
     claim = UnicodeAttribute(hash_key=True)
     owner_id = UnicodeAttribute()

@@ -28,9 +28,9 @@ from shared.models.base import (
     GlobalSecondaryIndex,
     KeysOnlyProjection,
     Table,
+    TableName,
     conditional_write,
     created_key,
-    table_name,
 )
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
@@ -85,7 +85,7 @@ class User(Table):
     """One user; the module's docstring says who owns which field."""
 
     class Meta:
-        table_name = table_name("users")
+        table_name = TableName("users")
 
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)

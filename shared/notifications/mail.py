@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from shared.config import settings
 from shared.models.notice import InlineImage
 from shared.notifications.delivery import DeliveryMisconfigured, DeliveryPostponed, DeliveryRefused, DeliveryUnknown
 from shared.notifications.rendering import Mail
+from shared.process_state import process_cache
 
 _POSTPONED_CODES: Final = {
     "TooManyRequestsException",
@@ -82,7 +82,7 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
     return message
 
 
-@cache
+@process_cache
 def _ses() -> Any:
     # One attempt only: botocore would repeat a request whose answer is missing, and send it twice.
     config = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 1, "mode": "standard"})

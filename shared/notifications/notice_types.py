@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache  # noqa: TID251 - the classes are the same for every process
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 

@@ -6,7 +6,6 @@ Blocking. The bot's token is part of the address, so no address is ever logged.
 from __future__ import annotations
 
 import json
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from shared.notifications.delivery import (
     DeliveryRefused,
     DeliveryUnknown,
 )
+from shared.process_state import process_cache
 from shared.secrets import read_parameter
 
 LONGEST: Final = 4096
@@ -93,6 +93,6 @@ def _retry_after_s(content: dict[str, Any]) -> float:
     return float(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else float(_RETRY_AFTER_S)
 
 
-@cache
+@process_cache
 def _pool() -> urllib3.PoolManager:
     return urllib3.PoolManager(num_pools=2, maxsize=1)

@@ -12,13 +12,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from local.stack.deploy import client
-from shared import config, messages
+from shared import config
 from shared import secrets as sealing
 from shared.clock import to_iso, utc_now
-from shared.models.base import LISTED, connection, created_key
+from shared.models.base import LISTED, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
@@ -27,6 +25,7 @@ from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
+from tests.environment import environment
 from tests.integration.paper_exchange.trader import TranslatingFutures, redirect
 from tests.system.stack_client import Stack
 
@@ -43,20 +42,8 @@ class Key:
 @contextmanager
 def inside(stack: Stack) -> Iterator[None]:
     """Let the product's models and secrets work on the stack's tables, as they do in a function."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in stack.running.deployed.environment(stack.running.places).items():
-            patch.setenv(name, value)
-        _forget_clients()
+    with environment(**stack.running.deployed.environment(stack.running.places)):
         yield
-    _forget_clients()
-
-
-def _forget_clients() -> None:
-    config.settings.cache_clear()
-    connection.cache_clear()
-    messages._sqs.cache_clear()
-    sealing._kms.cache_clear()
-    sealing._opened.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,8 @@ import pytest
 
 import shared.models
 from local.stack.processes import Process
-from shared import config, messages, secrets, user_pool
-from shared.api import maintenance
-from shared.models.base import Table, connection
-from shared.notifications import mail
+from shared.models.base import Table
+from tests.environment import environment
 from tests.queues import QueueUrls, create_queues
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -105,10 +103,10 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
+def aws(ministack: str) -> Iterator[EmbeddedAws]:
     """Point every client of the product at the embedded AWS, with all tables and with queues of this test's own."""
     aws = EmbeddedAws(url=ministack, urls=create_queues(sqs_client(ministack), suffix=f"-{uuid4().hex[:8]}"))
-    for name, value in {
+    variables = {
         "AWS_ENDPOINT_URL": ministack,
         "AWS_REGION": _REGION,
         "AWS_ACCESS_KEY_ID": "test",
@@ -117,24 +115,12 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **aws.environment,
         "SECRETS_KEY_ID": kms_key(ministack),
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
-    _forget_clients()
-    for model in Table.__subclasses__():
-        if not model.exists():
-            model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
-    yield aws
-    monkeypatch.undo()
-    _forget_clients()
-
-
-def _forget_clients() -> None:
-    config.settings.cache_clear()
-    connection.cache_clear()
-    for client in (messages._sqs, secrets._kms, secrets._ssm, maintenance._ssm, user_pool._cognito, mail._ses):
-        client.cache_clear()
-    maintenance.forget_reading()
+    }
+    with environment(**variables, AWS_SESSION_TOKEN=None):
+        for model in Table.__subclasses__():
+            if not model.exists():
+                model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
+        yield aws
 
 
 def _free_port() -> int:

@@ -18,13 +18,14 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pynamodb.connection import Connection
 
 import shared.models
 from local import embedded_tables
-from shared import config, secrets, side_by_side
-from shared.api import maintenance
-from shared.models.base import Table, connection
+from shared import side_by_side
+from shared.models.base import Table
 from shared.observability import logger
+from tests.environment import environment
 from tests.lambda_context import FakeContext
 from tests.queues import QueueUrls, create_queues
 
@@ -61,24 +62,24 @@ class Queues(QueueUrls):
 
 
 @pytest.fixture(autouse=True)
-def _no_real_aws() -> Iterator[None]:
-    """Answer every AWS call in process, so that no test can reach the real one."""
-    with mock_aws():
+def _unit_environment() -> Iterator[None]:
+    with environment(
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+        AWS_SESSION_TOKEN="testing",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_REGION="us-east-1",
+        TABLE_PREFIX="unit-",
+    ):
         yield
 
 
-@pytest.fixture
-def settings_from(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Return a function that sets environment variables and makes the settings read them."""
-
-    def apply(**environment: str) -> None:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        config.settings.cache_clear()
-
-    yield apply
-    monkeypatch.undo()
-    config.settings.cache_clear()
+@pytest.fixture(autouse=True)
+def _no_real_aws() -> Iterator[None]:
+    """Answer every AWS call in process, so that no test can reach the real one."""
+    # The session keeps what it has read of AWS's services, which takes longer than most tests.
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
+        yield
 
 
 @pytest.fixture
@@ -91,19 +92,17 @@ def aws(settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> 
         SECRETS_KEY_ID=key,
         PUBLIC_WEBHOOK_URL="https://hooks.example.com/v1/webhook/strategy",
     )
-    # Opened secrets are remembered for minutes; a fresh key must not open what the last test sealed.
-    secrets._opened.clear()
-    secrets._parameters.clear()
+    # Tables are in the embedded AWS's engine, which is ten times faster than moto.
+    embedded_tables.forget_tables()
+    monkeypatch.setattr(Connection, "client", embedded_tables.InProcessTables())
     # moto keeps no order under threads.
     monkeypatch.setattr(side_by_side, "WORKERS", 1)
     return queues
 
 
 @pytest.fixture
-def tables(aws: Queues, monkeypatch: pytest.MonkeyPatch) -> Queues:
-    """Make every table, empty, on top of `aws`: in the embedded AWS's engine, which is ten times faster than moto."""
-    embedded_tables.forget_tables()
-    monkeypatch.setattr(connection(), "_client", embedded_tables.InProcessTables())
+def tables(aws: Queues) -> Queues:
+    """Make every table, empty, on top of `aws`."""
     for model in Table.__subclasses__():
         model.create_table(billing_mode="PAY_PER_REQUEST")
     return aws
@@ -122,7 +121,6 @@ def admin_api(tables: Queues, settings_from: Callable[..., None]) -> Queues:
         PAGING_KEY_ID=paging_key,
         MAINTENANCE_PARAMETER="/unit/maintenance",
     )
-    maintenance.forget_reading()
     return tables
 
 

@@ -17,7 +17,6 @@ def pool(settings_from: Callable[..., None]) -> str:
     ]["Id"]
     aws_client("cognito-idp").create_group(UserPoolId=pool_id, GroupName="admin")
     settings_from(USER_POOL_ID=pool_id)
-    user_pool._cognito.cache_clear()
     return pool_id
 
 

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import account_cache
 from functions.order_executor import service as executor
 from functions.position_watcher import app as watcher_app
 from functions.position_watcher import service as watcher
@@ -27,9 +26,8 @@ from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.tables import fresh_tables
 from local.faults.worlds.verdict import Verdict
 from local.faults.worlds.world import World
-from shared import config, messages, observability, secrets, side_by_side, worker
-from shared.exchange import lanes, markets, transport
-from shared.exchange.server_clock import server_clock
+from shared import messages, observability, process_state, secrets, side_by_side, worker
+from shared.exchange import transport
 from shared.messages import read_order_message, read_trigger_message
 from shared.models.execution import Execution
 from shared.queues import Queue
@@ -79,6 +77,7 @@ class Simulation:
         random.seed(self._world.seed + 2)
         with (
             mock.patch.dict(os.environ, ENVIRONMENT),
+            _as_new_process(),
             mock.patch.object(os, "urandom", chance.randbytes),
             mock.patch.object(messages, "_sqs", return_value=self._world.queues),
             mock.patch.object(secrets, "unseal", lambda ciphertext, **_: ciphertext.decode()),
@@ -88,19 +87,9 @@ class Simulation:
             _without_logs(),
             mock.patch.object(transport, "_session", ExchangeSession(self._world.exchange, self._world.chances)),
             mock.patch.object(transport, "_session_loop", loop),
+            fresh_tables(self._world.clock, self._world.chances, self._world.trace),
         ):
-            config.settings.cache_clear()
-            transport._template.cache_clear()
-            server_clock.offset_ms = server_clock.measurements = 0
-            server_clock.in_sync = True
-            lanes.forget()
-            markets._filters_until = 0.0
-            markets._brackets.clear()
-            account_cache._kept.clear()
-            with fresh_tables(self._world.clock, self._world.chances, self._world.trace):
-                yield
-        config.settings.cache_clear()
-        transport._template.cache_clear()
+            yield
 
     async def _run_scenario(self) -> Verdict:
         world = self._world
@@ -186,6 +175,15 @@ class Simulation:
             over = all(execution.state is ExecutionState.ENTRY_UNKNOWN for execution in self._world.active())
             if over and self._world.queues.at_rest:
                 return
+
+
+@contextmanager
+def _as_new_process() -> Iterator[None]:
+    process_state.reset()
+    try:
+        yield
+    finally:
+        process_state.reset()
 
 
 @contextmanager

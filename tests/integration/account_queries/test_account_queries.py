@@ -12,14 +12,14 @@ from typing import Any
 import ccxt
 import pytest
 
-from shared import config
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
-from shared.exchange import account_queries, lanes, transport
+from shared.exchange import account_queries, lanes
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.secrets import seal
+from tests.environment import environment
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.integration.paper_exchange.trader import Trader
 
@@ -35,17 +35,11 @@ def running() -> Iterator[ExchangeProcess]:
 
 
 @pytest.fixture
-def exchange(running: ExchangeProcess, aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExchangeProcess]:
-    monkeypatch.setenv("EXCHANGE_URL", running.url)
-    config.settings.cache_clear()
-    transport._template.cache_clear()
-    account_queries._markets.clear()
-    yield running
+def exchange(running: ExchangeProcess, aws: object) -> Iterator[ExchangeProcess]:
+    with environment(EXCHANGE_URL=running.url):
+        yield running
     running.control("DELETE", "/paper/faults")
     running.move_price("20000")
-    account_queries._run(transport.close_session())
-    transport._template.cache_clear()
-    account_queries._markets.clear()
 
 
 class Account:

@@ -16,8 +16,8 @@ import pytest
 from local.stack.places import clean_environment
 from local.stack.processes import Process
 from local.stripe import API_KEY
-from shared import config
 from shared.billing import prices
+from tests.environment import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,8 @@ def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def stand_in(stripe_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Point the client at the stand-in."""
-    monkeypatch.setenv("STRIPE_API_BASE", stripe_server)
-    monkeypatch.setenv("STRIPE_KEY_PARAMETER", "/test/stripe-api-key")
     monkeypatch.setattr(prices, "read_parameter", lambda _: API_KEY)
-    config.settings.cache_clear()
-    prices._client.cache_clear()
     stand_in = StandIn(stripe_server)
     stand_in.forget()
-    yield stand_in
-    monkeypatch.undo()
-    config.settings.cache_clear()
-    prices._client.cache_clear()
+    with environment(STRIPE_API_BASE=stripe_server, STRIPE_KEY_PARAMETER="/test/stripe-api-key"):
+        yield stand_in

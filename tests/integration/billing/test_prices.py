@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from shared import config
 from shared.billing import prices
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
+from tests.environment import environment
 from tests.integration.billing.conftest import StandIn
 
 
@@ -65,10 +65,8 @@ def test_error_of_stripe_is_service_unavailable(stand_in: StandIn, status: int) 
         make(str(uuid4()))
 
 
-def test_unreachable_server_is_service_unavailable(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
-    config.settings.cache_clear()
-    with pytest.raises(ServiceUnavailable):
+def test_unreachable_server_is_service_unavailable(stand_in: StandIn) -> None:
+    with environment(STRIPE_API_BASE="http://127.0.0.1:9"), pytest.raises(ServiceUnavailable):
         prices.price_exists("price_1LmHQlEaYDRKzLl0XIs6QIbc")
 
 

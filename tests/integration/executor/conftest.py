@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared import config
-from shared.exchange import transport
-from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -20,18 +17,13 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
     # What is tested here is the road, not the budget of one address.
     exchange.set(limits_enabled=False, refuse_late_past_recv_window=True)
     yield exchange
-    run_async(transport.close_session())
     exchange.stop()
 
 
 @pytest.fixture
-def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, settings_from: Callable[..., None]) -> Iterator[World]:
     """A strategy on BTC/USDT at 20000, no faults, nothing halted."""
-    monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setenv("LANE_WEIGHT_PER_MINUTE", "1000000")
-    config.settings.cache_clear()
-    transport._template.cache_clear()
+    settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="1000000")
     world = World(paper_exchange, aws)
     yield world
     world.tidy()
-    transport._template.cache_clear()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 
 from functions.position_watcher import app as watcher
-from shared import config
 from shared.clock import utc_now
 from shared.exchange import lanes, markets, weights
 from shared.messages import Command
@@ -27,20 +26,15 @@ LIMIT = 300
 
 
 @pytest.fixture
-def short_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def short_minute(world: World, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The exchange counts 300 in 8 s, and both sides know it."""
     monkeypatch.setattr(weights, "WINDOW_MS", WINDOW_MS)
-    limit(monkeypatch, LIMIT)
+    settings_from(LANE_WEIGHT_PER_MINUTE=str(LIMIT))
     world.exchange.set(limits_enabled=True, weight_window_ms=WINDOW_MS, weight_limit_per_minute=LIMIT)
     world.exchange.control("DELETE", "/paper/limits")
     yield world
     world.exchange.set(limits_enabled=False, weight_window_ms=60_000, weight_limit_per_minute=2400)
     world.exchange.control("DELETE", "/paper/limits")
-
-
-def limit(monkeypatch: pytest.MonkeyPatch, weight: int) -> None:
-    monkeypatch.setenv("LANE_WEIGHT_PER_MINUTE", str(weight))
-    config.settings.cache_clear()
 
 
 def run_until_all_ended_or_protected(world: World, executions: list[Execution]) -> None:
@@ -141,8 +135,8 @@ def test_look_at_a_protected_position_waits_while_the_lane_is_short(
     assert world.books(person).flat
 
 
-def test_entry_whose_alert_would_be_stale_by_then_is_denied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit(monkeypatch, weights.ENTRY)  # not even one entry fits
+def test_entry_whose_alert_would_be_stale_by_then_is_denied(world: World, settings_from: Callable[..., None]) -> None:
+    settings_from(LANE_WEIGHT_PER_MINUTE=str(weights.ENTRY))  # not even one entry fits
     person = world.follower()
 
     execution = world.opened(person, created_at=utc_now() - timedelta(seconds=57))

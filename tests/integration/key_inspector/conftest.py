@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from functions.key_inspector import service
-from shared import config
-from shared.exchange import transport
 from shared.pacing import IntervalPacer
-from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -21,19 +18,20 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
     exchange = ExchangeProcess().start()
     exchange.set(limits_enabled=False)
     yield exchange
-    run_async(transport.close_session())
     exchange.stop()
 
 
 @pytest.fixture
-def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    aws: EmbeddedAws,
+    paper_exchange: ExchangeProcess,
+    settings_from: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
     """A strategy and its followers-to-be; inspections run without a pause."""
-    monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
-    config.settings.cache_clear()
-    transport._template.cache_clear()
+    settings_from(EXCHANGE_URL=paper_exchange.url)
+    monkeypatch.setattr(service, "pacer", lambda: IntervalPacer(0.0))
     world = World(paper_exchange, aws)
     yield world
     world.tidy()
     paper_exchange.set(clock_offset_ms=0)
-    transport._template.cache_clear()

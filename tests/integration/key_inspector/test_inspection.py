@@ -215,7 +215,8 @@ def test_missing_key_is_skipped(world: World) -> None:
 
 
 def test_messages_at_once_are_inspected_one_after_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "pacer", IntervalPacer(0.3))
+    pacer = IntervalPacer(0.3)
+    monkeypatch.setattr(service, "pacer", lambda: pacer)
     people = [world.follower() for _ in range(4)]
     began_at = utc_now()
 

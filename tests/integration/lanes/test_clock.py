@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import config
 from shared.errors import ClockSkewed
 from shared.exchange import lanes, transport
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.server_clock import Moment, ServerClock, server_clock
+from tests.environment import environment
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 
 AHEAD_MS = 30_000
@@ -29,17 +29,11 @@ def running() -> Iterator[ExchangeProcess]:
 
 
 @pytest.fixture
-def exchange(running: ExchangeProcess, aws: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[ExchangeProcess]:
+def exchange(running: ExchangeProcess, aws: object) -> Iterator[ExchangeProcess]:
     """An exchange whose clock runs half a minute ahead of ours, which we do not know."""
-    monkeypatch.setenv("EXCHANGE_URL", running.url)
-    config.settings.cache_clear()
-    transport._template.cache_clear()
-    monkeypatch.setattr(server_clock, "offset_ms", 0)
-    monkeypatch.setattr(server_clock, "measurements", 0)
-    yield running
+    with environment(EXCHANGE_URL=running.url):
+        yield running
     running.control("DELETE", "/paper/faults")
-    transport._template.cache_clear()
-    lanes.forget()
 
 
 def read(exchange: ExchangeProcess, *, at_once: int = 1) -> list[object]:

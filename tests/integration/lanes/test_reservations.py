@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import pytest
 
-from shared import config
 from shared.clock import from_ms
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.exchange import lanes, weights
@@ -107,10 +106,11 @@ def reserve(limiter: LaneLimiter) -> Reservation:
     return asyncio.run(limiter.reserve(weights.ENTRY))
 
 
-def test_containers_gates_share_one_budget(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_containers_gates_share_one_budget(
+    lane: str, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
-    monkeypatch.setenv("LANE_WEIGHT_PER_MINUTE", "500")
-    config.settings.cache_clear()
+    settings_from(LANE_WEIGHT_PER_MINUTE="500")
 
     def container(_: int) -> int:
         limiter, granted = LaneLimiter(lane), 0

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from local.bench.lists import LISTS, Size, environment, load, measure
-from shared import config, secrets
-from shared.api import maintenance, paging
+from local.bench import lists
+from local.bench.lists import LISTS, Size, load, measure
+from tests.environment import environment
 from tests.integration.conftest import EmbeddedAws
 
 LITTLE = Size(users=10, keys=20, executions=200)
@@ -18,23 +18,12 @@ MORE = Size(users=300, keys=600, executions=600)
 
 
 @pytest.fixture
-def handlers(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
+def handlers(aws: EmbeddedAws) -> Iterator[EmbeddedAws]:
     """Prepare what the handlers find in their environment."""
     assert os.environ["AWS_ENDPOINT_URL"] == aws.url
     kms, ssm = (boto3.client(service, region_name="us-east-1") for service in ("kms", "ssm"))
-    for name, value in environment(aws.url, kms=kms, ssm=ssm).items():
-        monkeypatch.setenv(name, value)
-    _forget()
-    yield aws
-    monkeypatch.undo()
-    _forget()
-
-
-def _forget() -> None:
-    config.settings.cache_clear()
-    secrets._kms.cache_clear()
-    paging._key.cache_clear()
-    maintenance.forget_reading()
+    with environment(**lists.environment(aws.url, kms=kms, ssm=ssm)):
+        yield aws
 
 
 def test_a_page_costs_the_same_with_thirty_times_the_data(handlers: EmbeddedAws) -> None:

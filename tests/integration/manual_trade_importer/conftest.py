@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,10 @@ import ccxt
 import pytest
 
 from functions.manual_trade_importer import service
-from shared import config
 from shared.clock import utc_now
-from shared.exchange import account_queries, account_value, transport
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.pacing import WeightPacer
 from shared.secrets import seal
-from shared.worker import run_async
 from tests.integration.conftest import EmbeddedAws
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.integration.paper_exchange.trader import Trader
@@ -68,24 +65,20 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
     exchange = ExchangeProcess().start()
     exchange.set(limits_enabled=False)
     yield exchange
-    run_async(transport.close_session())
     exchange.stop()
 
 
 @pytest.fixture
-def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    aws: EmbeddedAws,
+    paper_exchange: ExchangeProcess,
+    settings_from: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
     """Owners-to-be; imports follow each other at once."""
-    monkeypatch.setenv("EXCHANGE_URL", paper_exchange.url)
-    monkeypatch.setattr(service, "pacer", WeightPacer(10**9))
-    _forget()
+    settings_from(EXCHANGE_URL=paper_exchange.url)
+    pacer = WeightPacer(10**9)
+    monkeypatch.setattr(service, "pacer", lambda: pacer)
     yield World(paper_exchange, aws)
     paper_exchange.control("DELETE", "/paper/faults")
     paper_exchange.move_price("20000")
-    _forget()
-
-
-def _forget() -> None:
-    config.settings.cache_clear()
-    transport._template.cache_clear()
-    account_queries._markets.clear()
-    account_value.forget_prices()

@@ -21,8 +21,8 @@ from local.stack.places import clean_environment
 from local.stack.processes import Process
 from local.telegram import BOT_TOKEN
 from local.telegram.bot import messages, post
-from shared import config
 from shared.notifications import telegram
+from tests.environment import environment
 from tests.integration.conftest import EmbeddedAws
 
 
@@ -69,25 +69,21 @@ def telegram_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def stand_in(telegram_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Point the bot at the stand-in."""
-    monkeypatch.setenv("TELEGRAM_URL", telegram_server)
     monkeypatch.setattr(telegram, "read_parameter", lambda _: BOT_TOKEN)
-    config.settings.cache_clear()
     post(f"{telegram_server}/stand-in/failures", {"times": 0})
-    yield StandIn(telegram_server, chat_id=str(uuid4().int % 10**12 + 1))
-    config.settings.cache_clear()
+    with environment(TELEGRAM_URL=telegram_server):
+        yield StandIn(telegram_server, chat_id=str(uuid4().int % 10**12 + 1))
 
 
 @pytest.fixture
-def letters(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Letters]:
+def letters(aws: EmbeddedAws) -> Iterator[Letters]:
     """Let letters be sent; SES in the embedded AWS keeps them."""
-    monkeypatch.setenv("SENDER_ADDRESS", "notices@example.com")
     # As an operator does: SES takes letters from verified identities only.
     ses = boto3.client("sesv2", endpoint_url=aws.url, region_name="us-east-1")
     with contextlib.suppress(ClientError):  # another test of this run did
         ses.create_email_identity(EmailIdentity="notices@example.com")
-    config.settings.cache_clear()
-    yield Letters(aws.url)
-    config.settings.cache_clear()
+    with environment(SENDER_ADDRESS="notices@example.com"):
+        yield Letters(aws.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared import config
 from shared.notifications import telegram
 from shared.notifications.delivery import (
     ChatGone,
@@ -86,10 +85,9 @@ def closed_port() -> Iterator[int]:
 
 
 def test_unreachable_telegram_postpones_the_message(
-    stand_in: StandIn, closed_port: int, monkeypatch: pytest.MonkeyPatch
+    stand_in: StandIn, closed_port: int, settings_from: Callable[..., None]
 ) -> None:
-    monkeypatch.setenv("TELEGRAM_URL", f"http://127.0.0.1:{closed_port}")
-    config.settings.cache_clear()
+    settings_from(TELEGRAM_URL=f"http://127.0.0.1:{closed_port}")
     with pytest.raises(DeliveryPostponed) as postponed:
         send_message(stand_in.chat_id, "hello")
     assert postponed.value.after_s is None

@@ -20,7 +20,6 @@ from functions.subscription_recorder import app as recorder
 from local.stack.places import clean_environment
 from local.stack.processes import Process
 from local.stripe import WEBHOOK_SECRET
-from shared import config, messages
 from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
@@ -135,14 +134,9 @@ def stripe_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Billing]:
+def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Billing:
     """Return Stripe, with the queues of the test's AWS."""
     monkeypatch.setattr("functions.stripe_webhook.service.read_parameter", lambda _: WEBHOOK_SECRET)
     # A failed message is let go here: what it would do next is the worker's own business.
     monkeypatch.setattr("shared.worker.schedule_retries", lambda *_: None)
-    config.settings.cache_clear()
-    messages._sqs.cache_clear()
-    yield Billing(stripe_stand_in, aws)
-    monkeypatch.undo()
-    config.settings.cache_clear()
-    messages._sqs.cache_clear()
+    return Billing(stripe_stand_in, aws)

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from shared.api import identity
 from shared.api.identity import admin_of, groups_of
 from shared.errors import AccessDenied, ServiceUnavailable
 
@@ -153,10 +152,8 @@ def jwks(settings_from: Callable[..., None]) -> Iterator[list[str]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER=f"http://127.0.0.1:{server.server_port}")
-        identity._keys_of_pool.cache_clear()
         yield asked
         server.shutdown()
-    identity._keys_of_pool.cache_clear()
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -282,7 +279,5 @@ def test_claims_of_the_authorizer_are_not_mended_by_a_token(jwks: list[str]) -> 
 
 def test_keys_that_cannot_be_fetched_are_no_fault_of_the_caller(settings_from: Callable[..., None]) -> None:
     settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER="http://127.0.0.1:9")
-    identity._keys_of_pool.cache_clear()
     with pytest.raises(ServiceUnavailable):
         admin_of(bearing(a_token()))
-    identity._keys_of_pool.cache_clear()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
+from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactGetError, TransactWriteError, UpdateError
 
 from shared.clock import utc_now
@@ -25,7 +26,7 @@ class CutOff:
 
 @pytest.fixture
 def cut_off(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base.connection(), "_client", CutOff())
+    monkeypatch.setattr(Connection, "client", CutOff())
 
 
 @pytest.mark.usefixtures("cut_off")

@@ -18,7 +18,7 @@ THREADS = 8
 
 @pytest.fixture
 def fresh_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget every connection, and make new ones slowly, so that the threads do meet."""
+    """Make connections slowly, so that the threads do meet."""
     usual = TableConnection.__init__
 
     def slow(self: TableConnection, *arguments: Any, **named: Any) -> None:
@@ -26,8 +26,6 @@ def fresh_container(monkeypatch: pytest.MonkeyPatch) -> None:
         usual(self, *arguments, **named)
 
     monkeypatch.setattr(TableConnection, "__init__", slow)
-    monkeypatch.setattr(PositionSlot, "_connection", None)
-    connection.cache_clear()
 
 
 def test_threads_that_use_a_table_for_the_first_time_at_once_share_one_connection(fresh_container: None) -> None:

@@ -122,5 +122,4 @@ def test_email_is_sent_to_its_address_only(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_botocore_makes_one_attempt() -> None:
-    mail._ses.cache_clear()
     assert mail._ses().meta.config.retries["total_max_attempts"] == 1

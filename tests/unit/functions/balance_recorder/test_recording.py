@@ -15,7 +15,7 @@ from functions.balance_recorder import app, maximum, service
 from shared import rounds
 from shared.clock import from_iso, to_iso
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ExchangeUnavailable
-from shared.exchange import account_queries, account_value
+from shared.exchange import account_queries
 from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType, listed_shard_of
 from shared.models.key_balance import KeyBalance
@@ -63,8 +63,7 @@ def exchange(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> Exchange:
     monkeypatch.setattr(account_queries, "read_balance", exchange.read_balance)
     monkeypatch.setattr(account_queries, "read_prices", exchange.read_prices)
     monkeypatch.setattr(service, "utc_now", lambda: exchange.now)
-    monkeypatch.setattr(service, "pacer", IntervalPacer(0.0))
-    account_value.forget_prices()
+    monkeypatch.setattr(service, "pacer", lambda: IntervalPacer(0.0))
     a_user(email="john@example.com")
     a_plan(max_balance_usd=1000)
     NotificationSetting(

@@ -43,7 +43,7 @@ def queues(aws: Queues) -> Iterator[Queues]:
     for model in (ExchangeKey, ImportCursor, ImportScan, ManualTrade, PerformanceDay):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     with ExitStack() as patched:
-        patched.enter_context(mock.patch.object(service, "pacer", WeightPacer(10**9)))
+        patched.enter_context(mock.patch.object(service, "pacer", return_value=WeightPacer(10**9)))
         patched.enter_context(mock.patch.object(account_fills, "PAGE", 3))
         patched.enter_context(mock.patch.object(collection, "PAGE", 3))
         patched.enter_context(mock.patch.object(collection, "FILLS_A_RUN", 5))

@@ -197,9 +197,9 @@ def test_user_that_changed_meanwhile_is_read_again(recorder: Recorder, monkeypat
             User(USER_ID).update(actions=[User.stripe_revision.set(7)])
         return user
 
-    monkeypatch.setattr(User, "find", classmethod(find_and_be_overtaken))
-    assert recorder.take(an_event(CREATED)) == []
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(User, "find", classmethod(find_and_be_overtaken))
+        assert recorder.take(an_event(CREATED)) == []
     assert recorder.plan_state() == (PRO, False, CUSTOMER)
     assert recorder.user().stripe_revision == 8
 
@@ -302,7 +302,7 @@ def test_failed_payment_is_notified_and_changes_no_plan(recorder: Recorder) -> N
     assert recorder.take(event) == []
     assert recorder.user().to_dynamodb_dict() == before
     assert recorder.notices()[1:] == [
-        (TO_USER, "PAYMENT_FAILED", {"plan_name": "PRO", "amount_usd": "40.00", "next_attempt_at": None})
+        (TO_USER, "PAYMENT_FAILED", {"plan_name": "PRO", "amount_usd": "40", "next_attempt_at": None})
     ]
     assert outcome(event) == (Outcome.APPLIED, True)
 
