@@ -64,7 +64,7 @@ class RequestUnprocessable(LockstepError):
 
 
 class AccessDenied(LockstepError):
-    """Nobody we know (`authenticated` false), or somebody who may not."""
+    """The caller is unknown (`authenticated` false), or not permitted."""
 
     def __init__(self, message: str, *, authenticated: bool) -> None:
         super().__init__(message)

@@ -39,9 +39,9 @@ async def read_usd_value(key: ExchangeKey, held: Mapping[str, Decimal]) -> Decim
 
 async def latest_prices(trade_type: TradeType) -> dict[str, Decimal]:
     """Return every price of a market, at most a minute old; raise ExchangeError."""
-    kept = _prices.get(trade_type)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
+    cached = _prices.get(trade_type)
+    if cached is not None and time.monotonic() < cached[0]:
+        return cached[1]
     found = await account_queries.read_prices(trade_type)
     _prices[trade_type] = (time.monotonic() + PRICES_FOR_S, found)
     return found

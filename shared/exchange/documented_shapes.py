@@ -192,8 +192,8 @@ def one_per_order(
     for placed in conditional:
         actual_id = str(placed["info"].get("actualOrderId") or "")
         if actual_id in orders:
-            kept = {name: placed[name] for name in _COPIED_FROM_CONDITIONAL if placed.get(name)}
-            orders[actual_id] = {**orders[actual_id], **kept}
+            copied = {name: placed[name] for name in _COPIED_FROM_CONDITIONAL if placed.get(name)}
+            orders[actual_id] = {**orders[actual_id], **copied}
         else:
             # Regular and conditional orders are numbered separately, so both may have this id.
             orders[f"conditional {placed['id']}"] = placed

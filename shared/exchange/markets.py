@@ -58,9 +58,9 @@ async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
 
 async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, ...]:
     """Return the symbol's leverage brackets."""
-    kept = _brackets.get(symbol)
-    if kept is not None and time.monotonic() < kept[0]:
-        return kept[1]
+    cached = _brackets.get(symbol)
+    if cached is not None and time.monotonic() < cached[0]:
+        return cached[1]
     name = venue_symbol(symbol)
     answer = await transport.call(client, "fapiPrivateGetLeverageBracket", {"symbol": name}, timeout_s=5.0)
     found = responses.brackets_of(answer if isinstance(answer, list) else [answer], symbol=name)

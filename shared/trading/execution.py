@@ -1,4 +1,4 @@
-"""The states of an execution, the moves between them, and the reasons in which it ends. Stores nothing."""
+"""The states of an execution, their transitions, and the reasons for its end. Stores nothing."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,17 +7,17 @@ from typing import NewType
 
 
 class ExecutionState(StrEnum):
-    """Where one trigger stands on one follower."""
+    """The state of one trigger on one follower."""
 
     QUEUED = "QUEUED"
     ENTERING = "ENTERING"
     """The intent to enter is written; the entry may be on its way. An end from here needs proof that it is not."""
     ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
-    """The entry's outcome could not be learnt, or it counts as absent and is watched for a late fill."""
+    """The entry's outcome is unknown, or it counts as absent and is watched for a late fill."""
     UNPROTECTED = "UNPROTECTED"
     PROTECTED = "PROTECTED"
     CLOSING = "CLOSING"
-    """A deliberate close is under way."""
+    """A close on purpose is under way."""
     FLATTENING = "FLATTENING"
     """The position must not stay open, and is being closed."""
     CLOSED = "CLOSED"
@@ -30,7 +30,7 @@ class ExecutionState(StrEnum):
 
 
 class Desired(StrEnum):
-    """What is wanted of an execution, whatever its state; OPEN turns to CLOSED once, never back."""
+    """The desired state of an execution, whatever its state; OPEN changes to CLOSED once, never back."""
 
     OPEN = "OPEN"
     CLOSED = "CLOSED"
@@ -65,17 +65,17 @@ HOLDS_QUANTITY = frozenset({_S.ENTRY_UNKNOWN, _S.UNPROTECTED, _S.PROTECTED, _S.C
 
 
 def can_move(current: ExecutionState, following: ExecutionState) -> bool:
-    """Tell whether an execution may go from one state straight to the other."""
+    """Return whether the transition is permitted."""
     return following in TRANSITIONS[current]
 
 
 def is_active(state: ExecutionState) -> bool:
-    """Tell whether an execution in this state has yet to end."""
+    """Return whether an execution in this state has not ended."""
     return state not in ENDED
 
 
 class DenialReason(StrEnum):
-    """Why we opened nothing."""
+    """Why we decided to open nothing."""
 
     # the follower, its user, plan and strategy
     FOLLOWER_INACTIVE = "FOLLOWER_INACTIVE"
@@ -104,9 +104,9 @@ class DenialReason(StrEnum):
     ALREADY_IN_POSITION = "ALREADY_IN_POSITION"
     FOREIGN_POSITION = "FOREIGN_POSITION"
     PREVIOUS_POSITION_OPEN = "PREVIOUS_POSITION_OPEN"
-    """The close half of an opposite alert has not left the account verified flat."""
+    """An opposite alert's close has not left the account flat, as far as verified."""
     CLOSE_REQUESTED = "CLOSE_REQUESTED"
-    """Closed by an admin or a later alert before it was entered."""
+    """An admin or a later alert requested a close before the entry."""
 
     # the size
     SYMBOL_NOT_TRADING = "SYMBOL_NOT_TRADING"
@@ -145,7 +145,7 @@ def exchange_reason(code: int | None) -> ExchangeReason:
 
 
 class CloseReason(StrEnum):
-    """What closed a position, or ended an execution that may have had one."""
+    """The cause of a position's close, or of the end of an execution that may have had one."""
 
     STOP = "STOP"
     TAKE_PROFIT = "TAKE_PROFIT"
@@ -157,9 +157,9 @@ class CloseReason(StrEnum):
     LIQUIDATION = "LIQUIDATION"
     AUTO_DELEVERAGED = "AUTO_DELEVERAGED"
     FLATTENED = "FLATTENED"
-    """We closed it at once, because its protection could not be placed."""
+    """We closed it, because its stop could not be placed."""
     ENTRY_UNKNOWN = "ENTRY_UNKNOWN"
-    """The entry never showed up while it was watched for."""
+    """The entry never appeared while it was watched for."""
 
 
 AnyReason = DenialReason | Reason | CloseReason | ExchangeReason
