@@ -274,6 +274,14 @@ def try_size(request: dict[str, object]) -> SizedOrder | None:
     return sized
 
 
+def conditions_of(request: dict[str, object]) -> tuple[Signal, AccountState, SymbolFilters]:
+    signal, account, filters = request["signal"], request["account"], request["filters"]
+    assert isinstance(signal, Signal)
+    assert isinstance(account, AccountState)
+    assert isinstance(filters, SymbolFilters)
+    return signal, account, filters
+
+
 class TestProperties:
     @settings(max_examples=300)
     @given(requests())
@@ -281,10 +289,7 @@ class TestProperties:
         sized = try_size(request)
         if sized is None:
             return
-        signal, account, filters = request["signal"], request["account"], request["filters"]
-        assert isinstance(signal, Signal)
-        assert isinstance(account, AccountState)
-        assert isinstance(filters, SymbolFilters)
+        signal, account, filters = conditions_of(request)
         equity = min(Fraction(account.wallet_balance), Fraction(account.margin_balance))
         allowed = equity * Fraction(str(request["risk_pct"])) / 100
         for stop in (signal.stop, stop_prices(signal, filters=filters).trigger):
@@ -300,9 +305,7 @@ class TestProperties:
         sized = try_size(request)
         if sized is None:
             return
-        account, filters = request["account"], request["filters"]
-        assert isinstance(account, AccountState)
-        assert isinstance(filters, SymbolFilters)
+        _, account, filters = conditions_of(request)
         market = Fraction(str(request["market_price"]))
         reference = Fraction(str(request["reference_price"]))
         amount = Fraction(sized.amount)
@@ -322,10 +325,7 @@ class TestProperties:
         sized = try_size(request)
         if sized is None:
             return
-        signal, account, filters = request["signal"], request["account"], request["filters"]
-        assert isinstance(signal, Signal)
-        assert isinstance(account, AccountState)
-        assert isinstance(filters, SymbolFilters)
+        signal, account, filters = conditions_of(request)
         amount, last_stop = Fraction(sized.amount), Fraction(stop_prices(signal, filters=filters).last)
         for entry in (Fraction(str(request["market_price"])), Fraction(signal.order_price)):
             collateral = min(
