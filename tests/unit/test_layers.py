@@ -25,7 +25,7 @@ unrelated==9 \\
 """
 
 
-def test_a_cut_has_what_the_roots_need_with_pins_markers_and_hashes() -> None:
+def test_an_extract_has_what_the_roots_need_with_pins_markers_and_hashes() -> None:
     assert extract(SMALL_LOCK, {"app"}) == (
         "app==1.0 \\\n    --hash=sha256:aa\n"
         "other==3.0 \\\n    --hash=sha256:cc\n"
@@ -33,7 +33,7 @@ def test_a_cut_has_what_the_roots_need_with_pins_markers_and_hashes() -> None:
     )
 
 
-def test_a_cut_leaves_out_what_is_given_or_named() -> None:
+def test_an_extract_leaves_out_given_and_excluded_packages() -> None:
     assert "other==" not in extract(SMALL_LOCK, {"app"}, given={"other"})
     assert "shared-part==" not in extract(SMALL_LOCK, {"app"}, given={"other"})
     assert "shared-part==" in extract(SMALL_LOCK, {"app"}, left_out={"other"})

@@ -25,7 +25,7 @@ def test_secure_parameter_is_opened() -> None:
     assert secrets.read_parameter(NAME) == "the key"
 
 
-def test_it_is_remembered_for_minutes_and_then_read_again() -> None:
+def test_parameter_is_cached_for_minutes_and_then_read_again() -> None:
     put("the key")
     secrets.read_parameter(NAME)
     until, _ = secrets._parameters[NAME]
@@ -36,7 +36,7 @@ def test_it_is_remembered_for_minutes_and_then_read_again() -> None:
     assert secrets.read_parameter(NAME) == "the next key"
 
 
-def test_parameter_that_is_not_there_is_not_remembered() -> None:
+def test_missing_parameter_is_not_cached() -> None:
     with pytest.raises(ClientError):
         secrets.read_parameter(NAME)
     put("the key")

@@ -1,4 +1,4 @@
-"""What template.yaml declares, held against the models, the documented routes, the settings and the handlers."""
+"""The declarations of template.yaml, compared with the models, the documented routes, the settings and the handlers."""
 
 from __future__ import annotations
 
@@ -226,11 +226,11 @@ def test_roles_are_of_one_function_and_name_what_they_allow(function: str) -> No
         assert all(isinstance(resource, dict) for resource in resources)
 
 
-def test_nobody_reads_a_whole_table() -> None:
+def test_no_role_may_scan_a_table() -> None:
     assert functions_that_may("dynamodb:Scan") == set()
 
 
-def test_secrets_are_opened_by_who_talks_to_the_exchange_and_by_nobody_else() -> None:
+def test_only_functions_that_use_the_exchange_open_secrets() -> None:
     with_ccxt = {name for name, one in FUNCTIONS.items() if {"Ref": "ExchangeLayer"} in one.get("Layers", [])}
     assert functions_that_may("kms:Decrypt") <= with_ccxt
     for function in FUNCTIONS:
@@ -242,7 +242,7 @@ def test_secrets_are_opened_by_who_talks_to_the_exchange_and_by_nobody_else() ->
                 ]
 
 
-def test_who_looks_through_a_key_may_keep_how_it_went_and_what_the_lane_bears() -> None:
+def test_functions_that_use_a_key_may_record_its_outcome_and_the_lanes_weight() -> None:
     needed = {
         ("dynamodb:UpdateItem", "ExchangeKeysTable"),
         *((action, "LaneRefusalsTable") for action in ("dynamodb:PutItem", "dynamodb:Query")),
@@ -316,7 +316,7 @@ def test_consumers_fail_record_by_record_and_well_within_the_visibility(function
     assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
 
 
-def test_what_happens_to_trades_is_told_and_what_cannot_be_told_is_kept() -> None:
+def test_changes_of_trades_reach_the_notifier_and_failed_ones_the_dead_letters() -> None:
     (stream,) = events("TradeNotifier", "DynamoDB")
     assert stream["Stream"] == {"Fn::GetAtt": ["ExecutionEventsTable", "StreamArn"]}
     assert TABLES["ExecutionEventsTable"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
@@ -329,7 +329,7 @@ def test_what_happens_to_trades_is_told_and_what_cannot_be_told_is_kept() -> Non
     assert set(states) == ENDED | {ExecutionState.PROTECTED}
 
 
-def test_letters_are_sent_by_one_function_from_one_address() -> None:
+def test_emails_are_sent_by_one_function_from_one_address() -> None:
     assert functions_that_may("ses:SendEmail") == {"NoticeSender"}
     assert functions_that_may("ses:SendRawEmail") == {"NoticeSender"}
 
@@ -348,7 +348,7 @@ def test_inspector_runs_once_inside_each_quarter_of_an_hour_that_has_a_shard_of_
     assert LISTED_SHARDS == 24 * 60 // 15
 
 
-def test_every_dead_letter_rings() -> None:
+def test_every_dead_letter_queue_has_an_alarm() -> None:
     watched = {
         dimension["Value"]["Fn::GetAtt"][0]
         for alarm in of_type("AWS::CloudWatch::Alarm").values()

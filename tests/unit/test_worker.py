@@ -1,4 +1,4 @@
-"""How a batch of records ends: order within a group, independence between groups, deadlines, one loop for all."""
+"""Handling of a batch: order within a group, independence between groups, deadlines, one event loop."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_nothing_failed_is_an_empty_list() -> None:
     assert run_batch({"Records": []}, handle, deadline_s=DEADLINE_S) == {"batchItemFailures": []}
 
 
-def test_a_record_carries_what_sqs_said_about_it() -> None:
+def test_a_record_has_the_attributes_of_its_message() -> None:
     seen: list[Record] = []
 
     async def handle(record: Record) -> None:
@@ -168,7 +168,7 @@ def test_a_record_that_blocks_past_the_deadline_keeps_the_next_from_beginning() 
     assert begun == ["a1"]
 
 
-def test_a_record_that_ignores_its_deadline_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_ignores_its_deadline_does_not_delay_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "GRACE_S", 0.1)
     let_go = asyncio.Event()
 
@@ -214,7 +214,7 @@ def test_all_invocations_share_one_event_loop_even_after_a_failure() -> None:
     assert not loops[0].is_closed()
 
 
-def test_what_is_left_in_the_background_goes_on_in_the_next_invocation() -> None:
+def test_background_work_goes_on_in_the_next_invocation() -> None:
     done: list[str] = []
     begun: list[asyncio.Task[None]] = []
 

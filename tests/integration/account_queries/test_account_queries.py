@@ -1,4 +1,4 @@
-"""Positions aside, everything that the admin API reads through a key, against the paper exchange."""
+"""The reads of the admin API through a key, except positions, against the paper exchange."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def exchange(running: ExchangeProcess, aws: object) -> Iterator[ExchangeProcess]
 
 
 class Account:
-    """An account, its key as we keep it, and its owner's hands."""
+    """An account, its stored key, and the owner's trader."""
 
     def __init__(self, exchange: ExchangeProcess, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> None:
         self.trader = Trader(exchange, secrets.token_hex(32), None).open_account(**also)
@@ -61,7 +61,7 @@ class Account:
         )
 
 
-def test_stop_that_was_hit_is_one_order_with_its_fill(exchange: ExchangeProcess) -> None:
+def test_triggered_stop_is_one_order_with_its_fill(exchange: ExchangeProcess) -> None:
     account = Account(exchange)
     account.trader.market("buy", 0.5)
     stop = account.trader.stop("sell", 19_500)
@@ -127,7 +127,7 @@ def test_spot_balance_names_assets_of_zero(exchange: ExchangeProcess) -> None:
     }
 
 
-def test_keys_are_read_side_by_side(exchange: ExchangeProcess) -> None:
+def test_keys_are_read_concurrently(exchange: ExchangeProcess) -> None:
     accounts = [Account(exchange, balance=str(1000 + number)) for number in range(5)]
     refused = Account(exchange, TradeType.SPOT)
     exchange.control("DELETE", f"/paper/accounts/{refused.trader.api_key}")
@@ -151,7 +151,7 @@ def test_prices_are_the_markets(exchange: ExchangeProcess, trade_type: TradeType
     assert all(isinstance(price, Decimal) for price in prices.values())
 
 
-def test_exchange_out_of_reach_is_an_error_of_ours(exchange: ExchangeProcess) -> None:
+def test_unreachable_exchange_raises_our_error(exchange: ExchangeProcess) -> None:
     account = Account(exchange)
     exchange.plan_fault("http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
     with pytest.raises(ExchangeError):
@@ -161,7 +161,7 @@ def test_exchange_out_of_reach_is_an_error_of_ours(exchange: ExchangeProcess) ->
         account_queries.prices(TradeType.FUTURES)
 
 
-def test_nothing_is_asked_while_the_lane_is_banned(exchange: ExchangeProcess) -> None:
+def test_no_request_is_sent_while_the_lane_is_banned(exchange: ExchangeProcess) -> None:
     account = Account(exchange)
     lane = EgressLane(lane=account.key.egress_lane, banned_until=utc_now() + timedelta(minutes=1))
     lane.save()
@@ -176,7 +176,7 @@ def test_nothing_is_asked_while_the_lane_is_banned(exchange: ExchangeProcess) ->
     assert exchange.control("GET", f"/paper/accounts/{account.key.api_key}")["requests"] == before
 
 
-def test_refused_timestamp_is_got_over(exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_timestamp_is_retried(exchange: ExchangeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     account = Account(exchange)
     monkeypatch.setattr(server_clock, "offset_ms", -60_000)
 

@@ -1,4 +1,4 @@
-"""The exchange's clock: measured when it refuses our timestamps, once for all requests, and only well."""
+"""The exchange's clock: measured once for concurrent requests whose timestamps are refused, and only if reliable."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def running() -> Iterator[ExchangeProcess]:
 
 @pytest.fixture
 def exchange(running: ExchangeProcess, aws: object) -> Iterator[ExchangeProcess]:
-    """An exchange whose clock runs half a minute ahead of ours, which we do not know."""
+    """An exchange whose clock is half a minute ahead of ours, which is not measured yet."""
     with environment(EXCHANGE_URL=running.url):
         yield running
     running.control("DELETE", "/paper/faults")
 
 
-def read(exchange: ExchangeProcess, *, at_once: int = 1) -> list[object]:
-    """Read the balance, several times side by side; return what came of each."""
+def read(exchange: ExchangeProcess, *, times: int = 1) -> list[object]:
+    """Read the balance several times concurrently; return each result or error."""
     key = {"apiKey": secrets.token_hex(32), "secret": secrets.token_hex(32)}
     exchange.control("POST", "/paper/accounts", {**key, "balances": {"USDT": "100"}})
 
-    async def ask() -> list[object]:
+    async def fetch() -> list[object]:
         try:
             account = await FuturesAccount.open(api_key=key["apiKey"], secret=key["secret"])
-            balances = (account.wallet_balance() for _ in range(at_once))
+            balances = (account.wallet_balance() for _ in range(times))
             return list(await asyncio.gather(*balances, return_exceptions=True))
         finally:
             await lanes.flush()
             await transport.close_session()
 
-    return asyncio.run(ask())
+    return asyncio.run(fetch())
 
 
 def is_right() -> bool:
@@ -58,19 +58,19 @@ def is_right() -> bool:
 
 
 def test_requests_that_are_refused_together_measure_once(exchange: ExchangeProcess) -> None:
-    assert read(exchange, at_once=20) == [100] * 20
+    assert read(exchange, times=20) == [100] * 20
     assert server_clock.measurements == 1
     assert is_right()
 
 
-def test_round_trip_that_took_long_is_not_believed(exchange: ExchangeProcess) -> None:
+def test_long_round_trip_is_not_trusted(exchange: ExchangeProcess) -> None:
     exchange.plan_fault("hang", TIME, "GET", delayMs=1_200)
 
     assert read(exchange) == [100]
     assert is_right()
 
 
-def test_clock_that_cannot_be_measured_well_stays_and_the_refusal_stands(exchange: ExchangeProcess) -> None:
+def test_clock_that_cannot_be_measured_is_unchanged_and_the_request_fails(exchange: ExchangeProcess) -> None:
     exchange.control("PUT", "/paper/latency", {"ms": 1_100})
     try:
         (outcome,) = read(exchange)
@@ -84,7 +84,7 @@ def test_clock_that_cannot_be_measured_well_stays_and_the_refusal_stands(exchang
 def test_requests_that_are_refused_together_give_up_together(exchange: ExchangeProcess) -> None:
     exchange.plan_fault("http", TIME, "GET", status=500, times=100)
 
-    outcomes = read(exchange, at_once=10)
+    outcomes = read(exchange, times=10)
 
     assert {type(one) for one in outcomes} == {ClockSkewed}
     assert server_clock.measurements == 1
@@ -99,7 +99,7 @@ def test_offset_is_one_of_wall_clocks_and_survives_a_freeze(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("wall_ms", "elapsed_ms", "believed"),
+    ("wall_ms", "elapsed_ms", "trusted"),
     [
         (80, 80, True),
         (80, 95, True),
@@ -109,9 +109,9 @@ def test_offset_is_one_of_wall_clocks_and_survives_a_freeze(monkeypatch: pytest.
         (-300, 40, False),
     ],
 )
-def test_measurement_is_believed_only_if_both_clocks_agree(wall_ms: int, elapsed_ms: int, *, believed: bool) -> None:
+def test_measurement_is_trusted_only_if_both_clocks_agree(wall_ms: int, elapsed_ms: int, *, trusted: bool) -> None:
     clock, asked = ServerClock(), Moment(1_000_000, 5_000)
     answered = Moment(asked.wall_ms + wall_ms, asked.monotonic_ms + elapsed_ms)
 
-    assert clock.update_from(server_time_ms=2_000_000, asked=asked, answered=answered) is believed
-    assert (clock.offset_ms != 0) is believed
+    assert clock.update_from(server_time_ms=2_000_000, asked=asked, answered=answered) is trusted
+    assert (clock.offset_ms != 0) is trusted

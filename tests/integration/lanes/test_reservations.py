@@ -1,4 +1,4 @@
-"""One lane's weight under many containers at once: never more reserved than there is, nothing forgotten."""
+"""One lane's weight with many concurrent containers: never more reserved than the budget, no reservation lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lane() -> str:
     return f"lane-{uuid4().hex[:8]}"
 
 
-def at_once(work: Callable[[int], _T]) -> list[_T]:
+def concurrently(work: Callable[[int], _T]) -> list[_T]:
     with ThreadPoolExecutor(CONTAINERS) as threads:
         return list(threads.map(work, range(CONTAINERS)))
 
@@ -43,29 +43,29 @@ def used(lane: str) -> int:
     return record.used_weight
 
 
-def test_containers_that_reserve_at_once_never_get_more_than_there_is(lane: str) -> None:
+def test_concurrent_reservations_never_exceed_the_budget(lane: str) -> None:
     def reserve_until_full(_: int) -> int:
         granted = 0
         while EgressLane.reserve(lane, minute=MINUTE, weight=25, cap=CAP, seen=0) is not None:
             granted += 1
         return granted
 
-    granted = at_once(reserve_until_full)
+    granted = concurrently(reserve_until_full)
 
     assert sum(granted) == CAP // 25
     assert used(lane) == CAP // 25 * 25
 
 
-def test_containers_that_begin_a_minute_at_once_lose_no_reservation(lane: str) -> None:
+def test_containers_that_begin_a_minute_concurrently_lose_no_reservation(lane: str) -> None:
     EgressLane.reserve(lane, minute=MINUTE, weight=1_000, cap=CAP, seen=0)
     following = MINUTE + timedelta(minutes=1)
 
-    at_once(lambda _: EgressLane.reserve(lane, minute=following, weight=10, cap=CAP, seen=0))
+    concurrently(lambda _: EgressLane.reserve(lane, minute=following, weight=10, cap=CAP, seen=0))
 
     assert used(lane) == CONTAINERS * 10
 
 
-def test_what_the_exchange_counted_leaves_so_much_less(lane: str) -> None:
+def test_weight_counted_by_the_exchange_reduces_the_budget(lane: str) -> None:
     EgressLane.reserve(lane, minute=MINUTE, weight=25, cap=CAP, seen=0)
 
     record = EgressLane.reserve(lane, minute=MINUTE, weight=25, cap=CAP, seen=1_000)
@@ -77,7 +77,7 @@ def test_what_the_exchange_counted_leaves_so_much_less(lane: str) -> None:
 
 
 def test_containers_that_saw_different_counts_keep_the_highest_and_every_reservation(lane: str) -> None:
-    at_once(lambda number: EgressLane.reserve(lane, minute=MINUTE, weight=10, cap=CAP, seen=number * 10))
+    concurrently(lambda number: EgressLane.reserve(lane, minute=MINUTE, weight=10, cap=CAP, seen=number * 10))
 
     assert (CONTAINERS - 1) * 10 + 10 <= used(lane) <= (CONTAINERS - 1) * 10 + CONTAINERS * 10
 
@@ -91,7 +91,7 @@ def test_old_minute_does_not_come_back(lane: str) -> None:
     assert used(lane) == 25
 
 
-def test_reservation_that_was_not_used_is_there_for_another(lane: str) -> None:
+def test_released_reservation_is_available_again(lane: str) -> None:
     EgressLane.reserve(lane, minute=MINUTE, weight=CAP, cap=CAP, seen=0)
 
     EgressLane.release(lane, minute=MINUTE, weight=CAP)
@@ -106,7 +106,7 @@ def reserve(limiter: LaneLimiter) -> Reservation:
     return asyncio.run(limiter.reserve(weights.ENTRY))
 
 
-def test_containers_gates_share_one_budget(
+def test_limiters_of_all_containers_share_one_budget(
     lane: str, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
@@ -121,10 +121,10 @@ def test_containers_gates_share_one_budget(
         except ExchangeThrottled:
             return granted
 
-    assert sum(at_once(container)) == 300 // weights.ENTRY
+    assert sum(concurrently(container)) == 300 // weights.ENTRY
 
 
-def test_lanes_own_limit_goes_before_the_usual_one(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lanes_own_limit_overrides_the_setting(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     EgressLane(lane=lane, weight_limit=40).save()
 
     with pytest.raises(ExchangeThrottled) as refused:
@@ -133,7 +133,7 @@ def test_lanes_own_limit_goes_before_the_usual_one(lane: str, monkeypatch: pytes
     assert 0 < refused.value.retry_after_s < 61
 
 
-def test_ban_of_one_container_stops_the_others_before_they_ask(lane: str) -> None:
+def test_ban_of_one_container_stops_the_requests_of_the_others(lane: str) -> None:
     banned, other = LaneLimiter(lane), LaneLimiter(lane)
 
     async def learn() -> None:
@@ -203,7 +203,7 @@ def test_what_the_exchange_counts_reaches_the_others_without_an_entry(
         reserve(LaneLimiter(lane))
 
 
-def test_count_of_the_minute_before_is_not_taken_for_this_ones(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_count_of_the_previous_minute_is_ignored(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     limiter, begun = LaneLimiter(lane), from_ms(server_clock.now_ms())
     turn_ms = server_clock.now_ms() + 1_000_000_000
     turn_ms -= turn_ms % weights.WINDOW_MS

@@ -148,7 +148,7 @@ DOCUMENTED_TRADE: dict[str, Any] = {
 
 @cache
 def futures() -> Any:
-    """Return today's ccxt for USD-M futures, its markets loaded from a body, not from a server."""
+    """Return the current ccxt's client for USD-M futures, with markets from a body instead of a server."""
     client = ccxt.binanceusdm()
     client.set_markets([client.parse_market(market) for market in json.loads(futures_info(0))["symbols"]])
     return client
@@ -175,12 +175,12 @@ def test_filled_order_reads_as_documented() -> None:
     assert list(found.items()) == list(DOCUMENTED_ENTRY.items())
 
 
-def test_stop_that_was_hit_reads_as_documented_and_once() -> None:
+def test_triggered_stop_reads_as_documented_and_once() -> None:
     (found,) = shown(orders(STOPPED), orders(STOP))
     assert list(found.items()) == list(DOCUMENTED_STOPPED.items())
 
 
-def test_stop_that_was_not_hit_keeps_its_own_type() -> None:
+def test_untriggered_stop_keeps_its_own_type() -> None:
     waiting = STOP | {"algoStatus": "NEW", "actualOrderId": "", "algoId": 2000002}
     cancelled = STOP | {"algoStatus": "CANCELED", "actualOrderId": "", "algoId": 2000003}
     found = shown(orders(ENTRY), orders(waiting, cancelled))
@@ -198,7 +198,7 @@ def test_conditional_order_with_the_number_of_a_regular_one_hides_nothing() -> N
     assert [order["type"] for order in shown(orders(ENTRY), orders(same_number))] == ["market", "stop_market"]
 
 
-def test_hit_stop_whose_order_is_older_than_the_history_is_shown_by_itself() -> None:
+def test_triggered_stop_whose_order_is_older_than_the_history_is_shown_by_itself() -> None:
     (found,) = shown([], orders(STOP))
     assert (found["id"], found["type"], found["status"]) == ("2000001", "stop_market", "closed")
 

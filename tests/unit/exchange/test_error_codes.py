@@ -1,4 +1,4 @@
-"""What an answer of the exchange lets a caller do next: the table of the exchange's codes and statuses."""
+"""The error class of each of the exchange's codes and HTTP statuses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_answer_becomes_the_class_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("body", ['{"orderId": 1}', '{"code": 200, "msg": "success"}', "[]", '{"code": "200"}'])
-def test_good_answer_is_no_error(body: str) -> None:
+def test_success_is_no_error(body: str) -> None:
     raise_for_answer(status=200, body=body)
 
 
@@ -78,7 +78,7 @@ def test_server_error_that_is_not_json_leaves_the_outcome_unknown(body: str) -> 
         raise_for_answer(status=502, body=body)
 
 
-def test_pause_that_the_exchange_asks_for_is_kept() -> None:
+def test_requested_pause_is_observed() -> None:
     with pytest.raises(ExchangeThrottled) as caught:
         raise_for_answer(status=429, body="{}", headers={"Retry-After": "17"})
 
@@ -97,14 +97,14 @@ def test_ban_lasts_as_long_as_its_header_or_its_text_says() -> None:
     assert waits == [pytest.approx(90, abs=1), pytest.approx(90, abs=1), 200]
 
 
-def test_ban_without_a_word_lasts_as_long_as_the_shortest() -> None:
+def test_ban_without_an_end_lasts_as_long_as_the_shortest() -> None:
     with pytest.raises(AddressBanned) as caught:
         raise_for_answer(status=418, body="")
 
     assert caught.value.retry_after_s == 120
 
 
-def test_throttling_without_a_word_lasts_until_the_exchange_counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_without_an_end_lasts_until_the_next_window(monkeypatch: pytest.MonkeyPatch) -> None:
     window_ms = 24 * 3600 * 1000
     monkeypatch.setattr(weights, "WINDOW_MS", window_ms)
     with pytest.raises(ExchangeThrottled) as caught:

@@ -1,4 +1,4 @@
-"""Histories are complete or an error: spans that join, and lists that show only the first or the last of a span."""
+"""Histories are complete or an error: contiguous spans, and lists that show only the first or last rows of a span."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_list_longer_than_a_page_loses_nothing(count: int, newest: bool) -> None
     assert found == list(range(count))
 
 
-def test_list_shorter_than_a_page_is_asked_for_once() -> None:
+def test_list_shorter_than_a_page_is_requested_once() -> None:
     assert read(range(PAGE - 1), newest=True)[1] == 1
 
 

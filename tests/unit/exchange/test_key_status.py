@@ -1,4 +1,4 @@
-"""Whether a refusal is held against the key or against our address."""
+"""Whether a refusal is attributed to the key or to our address."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_one_key_that_is_refused_again_and_again_is_one_key() -> None:
     assert halt_of() is None
 
 
-def test_key_that_was_refused_long_ago_and_is_still_looked_at_counts_no_more() -> None:
+def test_key_whose_refusal_is_known_does_not_count_again() -> None:
     refuse("a", "b")
     for refusal in LaneRefusal.query(LANE):
         refusal.delete()
@@ -88,7 +88,7 @@ def test_refusals_of_earlier_than_five_minutes_do_not_count() -> None:
     assert marked() == {"a"}
 
 
-def test_another_lane_is_not_concerned() -> None:
+def test_another_lane_is_not_affected() -> None:
     refuse("a", "b")
     refuse("c", lane="lane-2")
 
@@ -105,7 +105,7 @@ def test_operators_own_halt_keeps_its_reason() -> None:
     assert marked() == {"a", "b"}
 
 
-def test_lane_that_an_operator_let_go_on_is_not_halted_for_what_was() -> None:
+def test_refusals_before_an_operator_lifted_the_halt_do_not_count() -> None:
     refuse("a", "b", "c")
     TradingSwitch(scope=f"lane#{LANE}", halted=False, updated_at=utc_now() + timedelta(milliseconds=1)).save()
 

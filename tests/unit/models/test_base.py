@@ -1,4 +1,4 @@
-"""What the tables share, where the way to DynamoDB is cut: no answer is no refusal."""
+"""The base of the tables without a connection to DynamoDB: a lost response is no failed condition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container's first records come side by side: its threads meet at tables that none has used before."""
+"""Threads of a new container that use a table for the first time concurrently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THREADS = 8
 
 @pytest.fixture
 def fresh_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make connections slowly, so that the threads do meet."""
+    """Create connections slowly, so that the threads overlap."""
     usual = TableConnection.__init__
 
     def slow(self: TableConnection, *arguments: Any, **named: Any) -> None:

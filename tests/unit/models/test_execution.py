@@ -82,14 +82,14 @@ def test_detail_without_a_reason_is_for_the_event_only(execution: Execution) -> 
     ("current", "following"),
     [(a, b) for a in ExecutionState for b in ExecutionState if b not in TRANSITIONS[a] and a is not b],
 )
-def test_no_way_back(execution: Execution, current: ExecutionState, following: ExecutionState) -> None:
+def test_transition_back_is_refused(execution: Execution, current: ExecutionState, following: ExecutionState) -> None:
     execution.state = current
 
     with pytest.raises(ValueError, match="no way"):
         execution.change(state=following)
 
 
-def test_time_of_a_state_is_that_of_its_first_coming(execution: Execution) -> None:
+def test_time_of_a_state_is_when_it_was_first_reached(execution: Execution) -> None:
     for state in (ExecutionState.ENTERING, ExecutionState.UNPROTECTED, ExecutionState.PROTECTED):
         execution.change(state=state)
     first = dict(stored().state_times)

@@ -23,7 +23,7 @@ def record(key: ExchangeKey, verdict: Verdict, *, minute: int = 0) -> None:
 
 
 def counted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Return the metrics written since the last look."""
+    """Return the metrics written since the last call."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     return [line for line in lines if "_aws" in line]
 
@@ -52,7 +52,7 @@ def test_ready_key_has_no_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert outcomes(capsys) == [("key_ready", None)]
 
 
-def test_verdict_of_an_earlier_look_that_comes_late_changes_and_counts_nothing(
+def test_late_verdict_of_an_earlier_inspection_changes_and_counts_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     key = an_exchange_key()
@@ -66,7 +66,7 @@ def test_verdict_of_an_earlier_look_that_comes_late_changes_and_counts_nothing(
     assert outcomes(capsys) == []
 
 
-def test_verdict_on_a_replaced_api_key_does_not_stand_in_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verdict_on_a_replaced_api_key_is_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     key = an_exchange_key()
     record(key, REFUSED, minute=2)
     key.api_key = "another"
@@ -104,7 +104,7 @@ def test_failure_before_any_verdict_is_no_verdict() -> None:
     assert not KeyReadiness.get(KEY_ID).is_valid_for(key, now=STARTED_AT)
 
 
-def test_verdict_stops_counting_when_it_is_old() -> None:
+def test_old_verdict_is_invalid() -> None:
     key = an_exchange_key()
     record(key, READY)
 

@@ -74,14 +74,14 @@ def test_day_ends_at_midnight_utc() -> None:
     assert [(day.date.isoformat(), day.trades) for day in days()] == [("2022-09-13", 2), ("2022-09-14", 1)]
 
 
-def test_days_come_from_the_first_one_asked_for() -> None:
+def test_days_begin_with_the_first_requested_one() -> None:
     for day in ("2022-09-12", "2022-09-13", "2022-09-14"):
         add(from_iso(day), "1")
     assert [day.date.day for day in days(first_day="2022-09-13")] == [13, 14]
     assert [day.date.day for day in days()] == [12, 13, 14]
 
 
-def test_days_go_up_to_the_last_one_asked_for_with_all_its_accounts() -> None:
+def test_days_end_with_the_last_requested_one_with_all_its_accounts() -> None:
     for day in ("2022-09-12", "2022-09-13", "2022-09-14"):
         for name in ("one", "another"):
             add(from_iso(day), "1", api_key_id=id_of(name))

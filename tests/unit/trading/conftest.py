@@ -1,4 +1,4 @@
-"""Makes every property test draw the same examples each time: a red build can be run again and stays red."""
+"""Makes every property test draw the same examples in each run, so that a failure can be repeated."""
 
 from hypothesis import settings
 

@@ -122,7 +122,7 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 
 
 def filter_violations(order: PlannedOrder, filters: SymbolFilters) -> list[str]:
-    """Name everything for which the exchange would refuse the order, in arithmetic that never rounds."""
+    """Return every reason for which the exchange would refuse the order, in exact arithmetic."""
     faults = []
     for name in ("price", "trigger_price", "activation_price"):
         price: Decimal | None = getattr(order, name)

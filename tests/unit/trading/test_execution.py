@@ -27,7 +27,7 @@ def test_every_state_has_its_transitions() -> None:
     assert set(TRANSITIONS) == set(S)
 
 
-def test_ended_states_are_the_four_ends_and_have_no_way_out() -> None:
+def test_the_four_end_states_have_no_transition() -> None:
     assert {S.CLOSED, S.DENIED, S.REJECTED, S.FAILED} == ENDED
     assert all(reachable_from(state) == set() for state in ENDED)
     assert [state for state in S if not is_active(state)] == [S.CLOSED, S.DENIED, S.REJECTED, S.FAILED]
@@ -45,7 +45,7 @@ def test_state_that_may_hold_a_quantity_never_goes_to_an_end_that_opened_nothing
 
 
 @pytest.mark.parametrize("state", [S.UNPROTECTED, S.PROTECTED, S.CLOSING, S.FLATTENING])
-def test_position_that_is_known_only_ever_ends_as_closed(state: ExecutionState) -> None:
+def test_known_position_can_only_end_as_closed(state: ExecutionState) -> None:
     assert reachable_from(state) & ENDED == {S.CLOSED}
 
 
@@ -70,5 +70,5 @@ def test_whatever_may_be_open_can_be_flattened(state: ExecutionState) -> None:
         (S.CLOSED, S.QUEUED, False),
     ],
 )
-def test_moves(current: ExecutionState, following: ExecutionState, allowed: bool) -> None:
+def test_which_transitions_are_permitted(current: ExecutionState, following: ExecutionState, allowed: bool) -> None:
     assert can_move(current, following) is allowed

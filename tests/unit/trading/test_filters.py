@@ -23,7 +23,7 @@ def test_rounding_lands_on_the_two_multiples_around_a_value(value: Decimal, step
     assert Fraction(above) - Fraction(below) == (0 if is_multiple(value, step) else Fraction(step))
 
 
-def test_step_of_zero_sets_no_condition() -> None:
+def test_step_of_zero_changes_nothing() -> None:
     assert round_down(D("1.23"), D(0)) == round_up(D("1.23"), D(0)) == D("1.23")
 
 

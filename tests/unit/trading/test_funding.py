@@ -44,7 +44,7 @@ def test_only_a_position_that_was_open_on_a_whole_hour_can_have_funding(
     assert may_have_funding(at(opened_s), at(closed_s)) is expected
 
 
-def test_payments_are_looked_for_a_little_around_the_position() -> None:
+def test_payments_are_read_from_just_before_to_just_after_the_position() -> None:
     assert funding_span(at(0), at(10)) == (at(-15), at(70))
 
 
@@ -53,18 +53,18 @@ def test_payments_while_open_are_ours() -> None:
     assert own(("-1", -3600), ("-2", 0), ("0.5", 3600), ("-4", 7200), holdings=position) == D("-1.5")
 
 
-def test_payment_counts_at_what_was_ours_of_what_the_account_held() -> None:
+def test_payment_is_shared_in_proportion_to_our_part_of_the_position() -> None:
     position = held((-1800, "3", "3"), (-900, "3", "4"), (1800, "1", "2"), (5400, "0", "1"))
     assert own(("-4", 0), ("-3", 3600), ("-9", 7200), holdings=position) == D(-3) + D("-1.5")
 
 
-def test_payment_that_is_posted_just_after_the_close_is_that_of_the_hour() -> None:
+def test_payment_that_is_posted_just_after_the_close_counts_for_its_hour() -> None:
     position = held((-1800, "1", "1"), (3, "0", "0"))
     assert own(("-1", 8), holdings=position) == D(-1)
     assert own(("-1", 61), holdings=position) == D(0)
 
 
-def test_payment_of_the_hour_before_a_late_entry_is_ours_unless_something_else_was_held() -> None:
+def test_payment_of_the_hour_before_a_late_entry_is_ours_unless_the_account_held_something_else() -> None:
     position = held((5, "1", "1"), (600, "0", "0"))
     assert own(("-1", 0), holdings=position) == D(-1)
     assert own(("-1", 0), holdings=position, others=(2,)) == D(0)

@@ -23,7 +23,7 @@ def id_of(ref: OrderRef, prefix: str = PREFIX) -> str:
 
 
 class TestExecutionId:
-    def test_is_the_same_for_every_delivery_and_another_for_everything_else(self) -> None:
+    def test_is_the_same_for_every_delivery_and_differs_for_every_other_trigger_and_follower(self) -> None:
         trigger, other_trigger, follower, other_follower = (str(uuid4()) for _ in range(4))
         first = execution_id(trigger, follower)
         assert first == execution_id(trigger, follower) == execution_id(trigger.upper(), follower.upper())
@@ -46,7 +46,7 @@ class TestClientOrderId:
         assert re.fullmatch(r"[\.A-Z\:/a-z0-9_-]{1,36}", id_of(ref))
 
     @given(refs)
-    def test_is_read_back_as_what_it_was_made_of(self, ref: OrderRef) -> None:
+    def test_parses_back_to_its_parts(self, ref: OrderRef) -> None:
         assert parse_client_order_id(id_of(ref), prefix=PREFIX) == ref
 
     @given(st.lists(refs, max_size=20, unique=True))
@@ -89,10 +89,10 @@ class TestClientOrderId:
             client_order_id("x-TKT5PX2F", EXECUTION, Leg.STOP, 1),
         ],
     )
-    def test_of_others_is_not_read(self, foreign: str) -> None:
+    def test_foreign_id_is_not_parsed(self, foreign: str) -> None:
         assert parse_client_order_id(foreign, prefix=PREFIX) is None
 
     @given(st.text(max_size=40) | st.from_regex(r"x-cvBPrNm9[0-9A-Za-z]{20,26}", fullmatch=True))
-    def test_that_is_read_is_the_only_one_that_says_so(self, text: str) -> None:
+    def test_parsed_id_is_the_only_spelling_of_its_parts(self, text: str) -> None:
         ref = parse_client_order_id(text, prefix=PREFIX)
         assert ref is None or id_of(ref) == text

@@ -161,7 +161,7 @@ class TestTrailing:
         assert trailing is not None
         assert trailing.callback_rate == D(placed)
 
-    def test_trailing_stop_of_a_short_that_would_start_below_zero_is_omitted_and_costs_no_other_leg(self) -> None:
+    def test_trailing_stop_that_would_activate_below_zero_is_omitted_without_affecting_other_legs(self) -> None:
         signal = Signal(
             side=Side.SELL,
             order_price=D("50"),

@@ -1,4 +1,4 @@
-"""Performance figures: sums that add up by hand, and ratios that another library comes to as well."""
+"""Performance figures: sums calculated by hand, and ratios compared with another library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RETURNS = st.lists(
 def a_day(
     number: int, *profits: str, opening: str | None, moved: str = "0", account: str = "A", fee: str = "0"
 ) -> AccountDay:
-    """Return a day of an account with these trades; `moved` is what the owner moved in or out before it ended."""
+    """Return a day of an account with these trades; `moved` is the owner's transfer before the day's end."""
     results = [Decimal(profit) for profit in profits]
     total = sum(results, Decimal(0))
     return AccountDay(
@@ -110,7 +110,7 @@ def test_money_moved_between_trades_changes_no_figure(returns: list[int], moves:
     assert reported(moves) == reported([0] * 12)
 
 
-def test_nothing_happened() -> None:
+def test_performance_without_a_trade() -> None:
     found = performance_of([])
     assert (
         figures(found.total_profit, found.total_fee, found.trades, found.winning_trades, found.losing_trades) == [0] * 5
@@ -197,7 +197,7 @@ def test_unknown_balances_leave_the_sums_and_no_ratio_of_returns() -> None:
     assert (found.sharpe, found.sortino, found.calmar, found.max_drawdown_pct, found.closed_balance) == (None,) * 5
 
 
-def test_loss_of_everything_is_the_deepest_fall() -> None:
+def test_loss_of_everything_is_a_drawdown_of_all() -> None:
     found = performance_of([a_day(0, "-150", opening="100", moved="50")])
     assert found.max_drawdown_pct == 100
     assert found.max_drawdown == 150
@@ -208,5 +208,5 @@ def test_the_same_return_every_day_has_no_sharpe_ratio(profit: str) -> None:
     assert performance_of([a_day(number, profit, opening="700") for number in range(7)]).sharpe is None
 
 
-def test_year_that_no_number_holds_is_no_ratio() -> None:
+def test_annual_return_that_overflows_gives_no_ratio() -> None:
     assert calmar([Decimal(-1) / 2, Decimal(1000)]) is None

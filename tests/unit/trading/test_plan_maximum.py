@@ -17,7 +17,7 @@ MAXIMUM = Decimal(1000)
 
 
 def walk(*balances: str | Decimal) -> list[Crossings]:
-    """Return how each balance stands after the ones before, a minute apart."""
+    """Return the crossings after each balance, a minute apart."""
     found, now = [], Crossings()
     for number, balance in enumerate(balances):
         at = NOON + timedelta(minutes=number)
@@ -44,7 +44,7 @@ def test_crossing_keeps_its_time_while_it_lasts() -> None:
     assert walk("950", "920", "999")[-1] == Crossings(near_since=minute(0))
 
 
-def test_balance_that_wavers_about_a_limit_crosses_it_once() -> None:
+def test_balance_that_moves_around_a_limit_crosses_it_once() -> None:
     assert walk("900", "880", "905", "899", "901")[-1] == Crossings(near_since=minute(0))
     assert walk("1001", "980", "1001")[-1].above_since == minute(0)
 

@@ -106,7 +106,7 @@ def test_open_position_has_no_exit_price() -> None:
     assert (booking.exit_price, booking.gross_profit, booking.net_profit) == (None, D(0), D("-0.3"))
 
 
-def test_nothing_entered_is_nothing_booked() -> None:
+def test_without_an_entry_there_is_no_booking() -> None:
     fills = [fill(Leg.ENTRY, Side.BUY, "1", "100", execution_id=ANOTHER), fill("web_1", Side.BUY, "1", "100")]
     assert book_position(execution_id=EXECUTION, entry_side=Side.BUY, fills=fills, prefix=PREFIX) is None
 
@@ -158,7 +158,7 @@ def test_manual_close_of_more_than_ours_is_booked_up_to_our_amount_with_its_shar
     assert (booking.fee, booking.reported_pnl, booking.net_profit) == (D("0.2"), D(-10), D("-10.2"))
 
 
-def test_averages_that_do_not_end_fit_what_a_table_can_hold() -> None:
+def test_averages_with_endless_decimals_fit_into_a_table() -> None:
     booking = book(
         fill(Leg.ENTRY, Side.BUY, "1", "100"),
         fill(Leg.ENTRY, Side.BUY, "2", "101"),
@@ -184,7 +184,7 @@ def test_fee_in_an_asset_without_a_price_counts_nothing() -> None:
     assert (booking.fee, booking.net_profit) == (D(0), D(-1))
 
 
-def test_what_the_owner_sells_is_first_what_they_bought_beside_us() -> None:
+def test_owners_sale_reduces_their_own_amount_first() -> None:
     booking = book(
         fill(Leg.ENTRY, Side.BUY, "3", "100"),
         fill("web_1", Side.BUY, "1", "100", at_s=2),
@@ -193,7 +193,7 @@ def test_what_the_owner_sells_is_first_what_they_bought_beside_us() -> None:
     assert (booking.exited_amount, booking.open_amount, booking.gross_profit) == (D(1), D(2), D(10))
 
 
-def test_stop_of_the_whole_position_closes_what_the_owner_held_beside_us_too() -> None:
+def test_stop_of_the_whole_position_also_closes_the_owners_amount() -> None:
     booking = book(
         fill(Leg.ENTRY, Side.BUY, "3", "100"),
         fill("web_1", Side.BUY, "1", "100", at_s=2),
@@ -202,7 +202,7 @@ def test_stop_of_the_whole_position_closes_what_the_owner_held_beside_us_too() -
     assert (booking.open_amount, booking.gross_profit, booking.fee) == (D(0), D(-30), D(3))
 
 
-def test_what_the_owner_opens_the_other_way_and_buys_back_is_not_ours() -> None:
+def test_owners_opposite_position_and_its_close_are_not_ours() -> None:
     booking = book(
         fill(Leg.ENTRY, Side.BUY, "1", "100"),
         fill("web_1", Side.SELL, "3", "110", at_s=2),

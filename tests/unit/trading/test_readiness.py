@@ -33,7 +33,7 @@ ANY_WALLET = st.none() | st.decimals(-10, 10, places=2)
 ANY_OFFSET = st.none() | st.integers(-5000, 5000)
 
 
-def test_account_as_it_should_be_is_ready() -> None:
+def test_account_without_a_fault_is_ready() -> None:
     verdict = judge_account(GOOD, wallet_balance=Decimal("0.01"), clock_offset_ms=0)
 
     assert (verdict.ready, verdict.reasons, verdict.warnings) == (True, (), ())
@@ -88,7 +88,7 @@ def test_warnings_never_refuse(setup: AccountSetup, wallet: Decimal | None, offs
 
 
 @given(setup=ANY_SETUP, wallet=ANY_WALLET)
-def test_mending_one_fault_never_adds_a_reason(setup: AccountSetup, wallet: Decimal | None) -> None:
+def test_fixing_one_fault_never_adds_a_reason(setup: AccountSetup, wallet: Decimal | None) -> None:
     before = judge_account(setup, wallet_balance=wallet).reasons
     for name in AccountSetup.__slots__:
         after = judge_account(replace(setup, **{name: getattr(GOOD, name)}), wallet_balance=wallet).reasons
@@ -111,7 +111,7 @@ def test_clock_that_is_more_than_a_second_off_is_warned_about(offset_ms: int, no
     assert verdict.warnings == ((KeyWarning.CLOCK_OFF,) if noted else ())
 
 
-def test_verdict_counts_for_a_day_and_the_next_days_inspection() -> None:
+def test_verdict_is_valid_until_the_next_days_inspection() -> None:
     at = from_iso("2026-01-01T00:05:00Z")
 
     assert is_current(at, now=at + timedelta(days=1, minutes=30))

@@ -19,7 +19,7 @@ ALERT: dict[str, Content] = {
 
 
 class TestGeometry:
-    def test_right_sides_are_no_fault(self) -> None:
+    def test_prices_on_the_right_sides_are_no_fault(self) -> None:
         assert check_geometry(DOCUMENTED) == []
 
     @pytest.mark.parametrize("stop", ["19299.9", "19300"])
@@ -95,7 +95,7 @@ class TestFingerprint:
         assert fingerprint({"signal": trailing}) == fingerprint({"signal": same})
         assert fingerprint({"signal": trailing}) != fingerprint({"signal": DOCUMENTED})
 
-    def test_huge_exponent_costs_nothing_and_is_told_apart(self) -> None:
+    def test_huge_exponent_costs_nothing_and_makes_a_difference(self) -> None:
         assert fingerprint({"n": D("1E+999999")}) != fingerprint({"n": D("1E+999998")})
 
     @pytest.mark.parametrize("number", [D("NaN"), D("Infinity"), float("nan")])

@@ -119,16 +119,16 @@ class TestCaps:
         sized = size(SHORT, filters=replace(BITCOIN, market_max_amount=D("0.3")), risk_pct="1")
         assert (sized.amount, sized.caps) == (D("0.3"), (Cap.MAX_AMOUNT,))
 
-    def test_every_cap_that_bites_is_recorded_with_the_deciding_one_first(self) -> None:
+    def test_every_effective_cap_is_recorded_with_the_lowest_first(self) -> None:
         account = an_account(available="1000", leverage="5", bracket_cap="3000")
         sized = size(SHORT, account=account, risk_pct="1")
         assert (sized.amount, sized.caps) == (D("0.150"), (Cap.LEVERAGE_BRACKET, Cap.AVAILABLE_MARGIN))
 
-    def test_cap_that_is_met_exactly_did_not_bite(self) -> None:
+    def test_cap_that_is_met_exactly_is_not_recorded(self) -> None:
         sized = size(SHORT, account=an_account(bracket_cap="10000"), risk_pct="1")
         assert (sized.amount, sized.caps) == (D("0.500"), ())
 
-    def test_caps_count_with_the_market_where_it_is_dearer_than_the_reference(self) -> None:
+    def test_caps_use_the_market_price_if_it_is_higher_than_the_reference(self) -> None:
         tight = replace(DOCUMENTED, order_price=D("20000"), stop=D("19990"))
         sized = size(tight, risk_pct="1", market=D("20200"))
         assert sized.amount == D("4.950")  # 100,000 / 20,200
@@ -321,7 +321,7 @@ class TestProperties:
 
     @settings(max_examples=300)
     @given(requests())
-    def test_account_outlives_its_last_stop(self, request: dict[str, object]) -> None:
+    def test_last_stop_triggers_before_liquidation(self, request: dict[str, object]) -> None:
         sized = try_size(request)
         if sized is None:
             return

@@ -45,7 +45,7 @@ def test_slippage_is_positive_where_the_follower_is_worse_off(
     assert slipped(side, "20000", entry_price) == expected
 
 
-def test_what_was_not_entered_has_not_slipped() -> None:
+def test_without_an_entry_there_is_no_slippage() -> None:
     assert slippage_of(side=Side.BUY, order_price=Decimal(1), entry_price=None, amount=Decimal(1)) is None
 
 
@@ -56,7 +56,7 @@ def test_without_an_amount_only_the_cost_is_unknown() -> None:
 
 
 @given(side=SIDES, order_price=PRICES, entry_price=PRICES, amount=AMOUNTS)
-def test_the_price_paid_is_the_triggers_and_the_slippage(
+def test_entry_price_is_trigger_price_plus_slippage(
     side: Side, order_price: Decimal, entry_price: Decimal, amount: Decimal
 ) -> None:
     found = slippage_of(side=side, order_price=order_price, entry_price=entry_price, amount=amount)
@@ -68,7 +68,7 @@ def test_the_price_paid_is_the_triggers_and_the_slippage(
 
 
 @given(order_price=PRICES, entry_price=PRICES, amount=AMOUNTS)
-def test_what_a_buyer_loses_by_a_price_a_seller_wins(
+def test_same_price_is_worse_for_a_buyer_and_better_for_a_seller(
     order_price: Decimal, entry_price: Decimal, amount: Decimal
 ) -> None:
     bought, sold = (
@@ -80,7 +80,7 @@ def test_what_a_buyer_loses_by_a_price_a_seller_wins(
 
 
 @given(side=SIDES, order_price=PRICES, entry_price=PRICES, amount=AMOUNTS)
-def test_all_three_figures_have_one_sign_and_none_is_rounded_away(
+def test_all_three_figures_have_the_same_sign_and_none_is_rounded_to_zero(
     side: Side, order_price: Decimal, entry_price: Decimal, amount: Decimal
 ) -> None:
     found = slippage_of(side=side, order_price=order_price, entry_price=entry_price, amount=amount)
@@ -96,6 +96,6 @@ def test_durations_are_whole_milliseconds(milliseconds: int, rest: int) -> None:
     assert ms_until(moment, since=RECEIVED_AT) == milliseconds
 
 
-def test_what_was_not_reached_has_no_duration_and_what_another_clock_puts_before_took_none() -> None:
+def test_unreached_moment_has_no_duration_and_earlier_moment_has_zero() -> None:
     assert ms_until(None, since=RECEIVED_AT) is None
     assert ms_until(RECEIVED_AT - timedelta(milliseconds=3, microseconds=1), since=RECEIVED_AT) == 0

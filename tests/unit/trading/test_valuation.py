@@ -26,12 +26,12 @@ def test_assets_are_priced_directly_by_another_dollar_or_through_bitcoin() -> No
     assert usd_price("ETH", PRICES) == 1000
 
 
-def test_currency_that_others_are_quoted_in_is_priced_the_other_way_round() -> None:
+def test_quote_currency_is_priced_by_the_inverse() -> None:
     assert usd_price("EUR", PRICES) == Decimal("1.25")
     assert usd_price("TRY", PRICES) == Decimal("0.025")
 
 
-def test_asset_without_a_price_is_named_and_counts_nothing() -> None:
+def test_asset_without_a_price_is_named_and_counts_zero() -> None:
     amounts = {"BTC": Decimal("0.5"), "XYZ": Decimal(100), "DEAD": Decimal(1), "OLD": Decimal(0)}
     assert needs_prices(amounts)
     assert usd_value(amounts, PRICES) == (Decimal(10000), ["XYZ", "DEAD"])

@@ -40,7 +40,7 @@ def closed(day: str, profit: str, *, balance: str, ledger: TradeLedger = TradeLe
 
 
 @pytest.mark.parametrize("event", LEDGERS.values())
-def test_nothing_happened(event: str) -> None:
+def test_performance_without_a_trade(event: str) -> None:
     answer = send(lambda_handler, sample(event))
     assert answer.status == 200
     assert answer.text == (
