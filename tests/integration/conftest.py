@@ -6,7 +6,6 @@ import importlib
 import json
 import os
 import pkgutil
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import shared.models
 from local.stack.processes import Process
 from shared.models.base import Table
 from tests.environment import environment
+from tests.integration.services import free_port
 from tests.queues import QueueUrls, create_queues
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
@@ -78,7 +78,7 @@ def kms_key(url: str) -> str:
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start MiniStack on a free port, in a clean environment, and return its address."""
     home = tmp_path_factory.mktemp("ministack")
-    port = _free_port()
+    port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -121,9 +121,3 @@ def aws(ministack: str) -> Iterator[EmbeddedAws]:
             if not model.exists():
                 model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
         yield aws
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -28,10 +28,8 @@ BTC = "BTC/USDT"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ExchangeProcess]:
-    exchange = ExchangeProcess().start()
-    exchange.set(limits_enabled=False)
-    yield exchange
-    exchange.stop()
+    with ExchangeProcess.running(limits_enabled=False) as exchange:
+        yield exchange
 
 
 @pytest.fixture

@@ -15,10 +15,8 @@ from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 
 @pytest.fixture(scope="package")
 def paper_exchange() -> Iterator[ExchangeProcess]:
-    exchange = ExchangeProcess().start()
-    exchange.set(limits_enabled=False)
-    yield exchange
-    exchange.stop()
+    with ExchangeProcess.running(limits_enabled=False) as exchange:
+        yield exchange
 
 
 @pytest.fixture

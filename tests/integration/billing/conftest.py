@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.stack.places import clean_environment
-from local.stack.processes import Process
 from local.stripe import API_KEY
 from shared.billing import prices
 from tests.environment import environment
+from tests.integration.services import running_stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +47,10 @@ class StandIn:
 @pytest.fixture(scope="session")
 def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the stand-in and return its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    log: Path = tmp_path_factory.mktemp("stripe") / "stripe.log"
-    process = Process(
-        "The stand-in for Stripe",
-        [sys.executable, "-m", "local.stripe", "--port", str(port)],
-        environment=clean_environment(),
-        log=log,
-    )
-    try:
-        process.wait_until_it_answers(f"http://127.0.0.1:{port}/stand-in/requests", timeout_s=30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stop()
+    with running_stand_in(
+        "local.stripe", probe="/stand-in/requests", directory=tmp_path_factory.mktemp("stripe")
+    ) as url:
+        yield url
 
 
 @pytest.fixture

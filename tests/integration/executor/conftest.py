@@ -13,11 +13,9 @@ from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 
 @pytest.fixture(scope="package")
 def paper_exchange() -> Iterator[ExchangeProcess]:
-    exchange = ExchangeProcess().start()
     # What is tested here is the road, not the budget of one address.
-    exchange.set(limits_enabled=False, refuse_late_past_recv_window=True)
-    yield exchange
-    exchange.stop()
+    with ExchangeProcess.running(limits_enabled=False, refuse_late_past_recv_window=True) as exchange:
+        yield exchange
 
 
 @pytest.fixture

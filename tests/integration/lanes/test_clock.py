@@ -22,10 +22,8 @@ TIME = "/fapi/v1/time"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ExchangeProcess]:
-    exchange = ExchangeProcess().start()
-    exchange.set(clock_offset_ms=AHEAD_MS)
-    yield exchange
-    exchange.stop()
+    with ExchangeProcess.running(clock_offset_ms=AHEAD_MS) as exchange:
+        yield exchange
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
-import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,13 +14,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.stack.places import clean_environment
-from local.stack.processes import Process
 from local.telegram import BOT_TOKEN
 from local.telegram.bot import messages, post
 from shared.notifications import telegram
 from tests.environment import environment
 from tests.integration.conftest import EmbeddedAws
+from tests.integration.services import running_stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +45,10 @@ class StandIn:
 @pytest.fixture(scope="package")
 def telegram_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the stand-in and return its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    log: Path = tmp_path_factory.mktemp("telegram") / "telegram.log"
-    process = Process(
-        "The stand-in for Telegram",
-        [sys.executable, "-m", "local.telegram", "--port", str(port)],
-        environment=clean_environment(),
-        log=log,
-    )
-    try:
-        process.wait_until_it_answers(f"http://127.0.0.1:{port}/stand-in/messages", timeout_s=30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stop()
+    with running_stand_in(
+        "local.telegram", probe="/stand-in/messages", directory=tmp_path_factory.mktemp("telegram")
+    ) as url:
+        yield url
 
 
 @pytest.fixture

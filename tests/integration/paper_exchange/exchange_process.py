@@ -5,24 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.integration.services import free_port
+
 START_DEADLINE_S = 15.0
 _ROOT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ControlRefusedError(Exception):
@@ -42,6 +38,17 @@ class ExchangeProcess:
         self._state_file = state_file
         self._process: subprocess.Popen[bytes] | None = None
         self.last_stderr = ""
+
+    @classmethod
+    @contextmanager
+    def running(cls, **settings: Any) -> Iterator[ExchangeProcess]:
+        """Start an exchange with these settings, and stop it afterwards."""
+        exchange = cls().start()
+        try:
+            exchange.set(**settings)
+            yield exchange
+        finally:
+            exchange.stop()
 
     def start(self) -> ExchangeProcess:
         """Start it and wait until it answers."""

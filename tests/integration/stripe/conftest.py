@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -17,12 +15,11 @@ import pytest
 
 from functions.stripe_webhook import app as webhook
 from functions.subscription_recorder import app as recorder
-from local.stack.places import clean_environment
-from local.stack.processes import Process
 from local.stripe import WEBHOOK_SECRET
 from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.conftest import EmbeddedAws, sqs_client
+from tests.integration.services import running_stand_in
 from tests.lambda_context import FakeContext
 from tests.unit import records
 
@@ -112,23 +109,14 @@ def stripe_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start the stand-in, and the webhook that its events go to; return the stand-in's address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    process = Process(
-        "The stand-in for Stripe",
-        [
-            *(sys.executable, "-m", "local.stripe", "--port", str(port)),
-            *("--webhook", f"http://127.0.0.1:{server.server_port}/v1/webhook/stripe"),
-        ],
-        environment=clean_environment(),
-        log=tmp_path_factory.mktemp("stripe") / "stripe.log",
-    )
+    webhook_url = f"http://127.0.0.1:{server.server_port}/v1/webhook/stripe"
+    directory = tmp_path_factory.mktemp("stripe")
     try:
-        process.wait_until_it_answers(f"http://127.0.0.1:{port}/stand-in/requests", timeout_s=30)
-        yield f"http://127.0.0.1:{port}"
+        with running_stand_in(
+            "local.stripe", "--webhook", webhook_url, probe="/stand-in/requests", directory=directory
+        ) as url:
+            yield url
     finally:
-        process.stop()
         server.shutdown()
         server.server_close()
 
