@@ -20,6 +20,7 @@ from functions.admin_exchange.schemas import (
 from shared.api.days import PAGE_ITEMS, DaysListing
 from shared.api.exchange_access import read_with_key
 from shared.api.paging import query_page
+from shared.api.records import find_record
 from shared.api.requests import Fault, fault
 from shared.errors import NotFound, RequestUnprocessable
 from shared.exchange import account_queries
@@ -30,10 +31,7 @@ from shared.models.follower import Follower
 
 def find_key(api_key_id: str) -> ExchangeKey:
     """Return the key; raise NotFound."""
-    key = ExchangeKey.find(api_key_id)
-    if key is None:
-        raise NotFound(f"exchange key {api_key_id} does not exist")
-    return key
+    return find_record(ExchangeKey, api_key_id, noun="exchange key")
 
 
 def futures_faults(key: ExchangeKey) -> list[Fault]:

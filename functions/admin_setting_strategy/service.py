@@ -22,6 +22,7 @@ from shared import secrets
 from shared.api.exchange_access import UNREACHABLE
 from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.records import find_record
 from shared.api.requests import Fault, ListQuery, fault
 from shared.clock import to_iso, utc_now
 from shared.config import settings
@@ -89,10 +90,7 @@ def create_strategy(wanted: NewStrategy) -> StrategyItem:
 
 def find_strategy(strategy_id: str) -> Strategy:
     """Return the strategy; raise NotFound."""
-    strategy = Strategy.find(strategy_id)
-    if strategy is None:
-        raise NotFound(f"strategy {strategy_id} does not exist")
-    return strategy
+    return find_record(Strategy, strategy_id, noun="strategy")
 
 
 def update_strategy(strategy: Strategy, wanted: StrategyChange) -> StrategyItem:
@@ -121,10 +119,7 @@ def create_risk_profile(wanted: NewRiskProfile) -> RiskProfileItem:
 
 def find_risk_profile(profile_id: str) -> RiskProfile:
     """Return the risk profile; raise NotFound."""
-    profile = RiskProfile.find(profile_id)
-    if profile is None:
-        raise NotFound(f"risk profile {profile_id} does not exist")
-    return profile
+    return find_record(RiskProfile, profile_id, noun="risk profile")
 
 
 def update_risk_profile(profile: RiskProfile, wanted: RiskProfileChange) -> RiskProfileItem:

@@ -11,6 +11,7 @@ from functions.admin_strategy.schemas import (
     trigger_item,
 )
 from shared.api.paging import Listing, Position, by_id, listing, query_page
+from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import in_chunks
@@ -28,10 +29,7 @@ _CHUNK = 25
 
 def find_strategy(strategy_id: str) -> Strategy:
     """Return the strategy; raise NotFound."""
-    strategy = Strategy.find(strategy_id)
-    if strategy is None:
-        raise NotFound(f"strategy {strategy_id} does not exist")
-    return strategy
+    return find_record(Strategy, strategy_id, noun="strategy")
 
 
 def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:

@@ -11,9 +11,9 @@ from typing import NotRequired, TypedDict
 from functions.admin_strategy.executions import executions_of
 from shared.api.answers import Id, Time
 from shared.api.csv_text import CsvFile, write_csv
+from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.clock import from_iso, to_iso
-from shared.errors import NotFound
 from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
@@ -86,10 +86,7 @@ class Timeline(TimelineHead):
 
 def find_trigger(trigger_id: str) -> Trigger:
     """Return the trigger; raise NotFound."""
-    trigger = Trigger.find(trigger_id)
-    if trigger is None:
-        raise NotFound(f"trigger {trigger_id} does not exist")
-    return trigger
+    return find_record(Trigger, trigger_id, noun="trigger")
 
 
 def show_timeline(trigger: Trigger, query: ListQuery) -> Timeline:

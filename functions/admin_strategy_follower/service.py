@@ -14,9 +14,9 @@ from functions.admin_strategy_follower.schemas import (
     UserSubscription,
 )
 from shared.api.paging import Listing, listing, query_page
+from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
-from shared.errors import NotFound
 from shared.models.exchange_key import ExchangeKey
 from shared.models.follower import Follower
 from shared.models.follower_performance import FollowerPerformance
@@ -29,10 +29,7 @@ from shared.models.user import User
 
 def find_strategy(strategy_id: str) -> Strategy:
     """Return the strategy; raise NotFound."""
-    strategy = Strategy.find(strategy_id)
-    if strategy is None:
-        raise NotFound(f"strategy {strategy_id} does not exist")
-    return strategy
+    return find_record(Strategy, strategy_id, noun="strategy")
 
 
 def list_followers(strategy: Strategy, query: ListQuery) -> Listing[FollowerItem]:

@@ -14,10 +14,11 @@ from functions.admin_subscription.schemas import (
 )
 from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.records import find_record
 from shared.api.requests import Fault, ListQuery, fault
 from shared.billing import prices
 from shared.clock import to_iso, utc_now
-from shared.errors import NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
+from shared.errors import RecordChanged, RequestUnprocessable, ServiceUnavailable
 from shared.models.base import LISTED, conditional_write, created_key
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
@@ -80,10 +81,7 @@ def create_plan(wanted: NewSubscription) -> SubscriptionItem:
 
 def find_plan(plan_id: str) -> Plan:
     """Return the plan; raise NotFound."""
-    plan = Plan.find(plan_id)
-    if plan is None:
-        raise NotFound(f"subscription {plan_id} does not exist")
-    return plan
+    return find_record(Plan, plan_id, noun="subscription")
 
 
 def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from functions.admin_user.schemas import ExchangeKeyItem, ExchangeKeyQuery, exchange_key_item
 from shared.api.paging import Listing, by_id, listing, query_page
-from shared.errors import NotFound
+from shared.api.records import find_record
 from shared.models.exchange_key import ExchangeKey
 from shared.models.user import User
 
 
 def find_user(user_id: str) -> User:
     """Return the user; raise NotFound."""
-    user = User.find(user_id)
-    if user is None:
-        raise NotFound(f"user {user_id} does not exist")
-    return user
+    return find_record(User, user_id, noun="user")
 
 
 def list_exchange_keys(user: User, query: ExchangeKeyQuery) -> Listing[ExchangeKeyItem]:
