@@ -1,4 +1,4 @@
-"""AdminExchangeExpressJSv1: the routes of exchange keys. What they do stands in `service`."""
+"""AdminExchangeExpressJSv1: the routes of exchange keys. The use cases are in `service`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdminSettingNotificationExpressJSv1: the routes of the notices' switches. What they do stands in `service`."""
+"""AdminSettingNotificationExpressJSv1: the routes of the notices' switches. The use cases are in `service`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the notices' switches for an admin. Knows no HTTP, and sends no notice."""
+"""Reads and changes the notices' switches for an admin. Knows no HTTP, and sends no notice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def get_notification() -> NotificationItem:
 
 
 def update_notification(wanted: NotificationChange) -> NotificationItem:
-    """Set the switches that are named, and return all."""
+    """Set the switches in the request, and return all."""
     setting = _setting()
     changes = wanted.changes()
     if changes:
@@ -26,7 +26,7 @@ def update_notification(wanted: NotificationChange) -> NotificationItem:
 
 
 def _setting() -> NotificationSetting:
-    """Return the one record; it is there from the first look on, with every switch off."""
+    """Return the one record; the first read creates it, with every switch off."""
     found = NotificationSetting.find(SETTING_ID)
     if found is not None:
         return found

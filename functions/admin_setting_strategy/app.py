@@ -1,4 +1,4 @@
-"""AdminSettingStrategyExpressJSv1: the routes of strategies and risk profiles. What they do stands in `service`."""
+"""AdminSettingStrategyExpressJSv1: the routes of strategies and risk profiles. The use cases are in `service`."""
 
 from __future__ import annotations
 

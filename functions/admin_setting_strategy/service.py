@@ -1,4 +1,4 @@
-"""Keeps strategies and risk profiles for an admin. Knows no HTTP."""
+"""Creates, lists and changes strategies and risk profiles for an admin. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SECRET_BYTES = 32
 
 
 class ReportKeyRefused(LockstepError):
-    """The exchange refuses the key that a strategy's report would be made with."""
+    """The exchange refuses the key for a strategy's report."""
 
 
 def list_strategies(query: ListQuery) -> Listing[StrategyItem]:
@@ -62,7 +62,7 @@ def list_risk_profiles(query: ListQuery) -> Listing[RiskProfileItem]:
 
 
 def create_strategy(wanted: NewStrategy) -> StrategyItem:
-    """Keep a new strategy once the exchange takes its report key; raise ReportKeyRefused or the request's faults."""
+    """Store a new strategy if the exchange accepts its report key; raise ReportKeyRefused or the request's faults."""
     symbol_faults = _symbol_faults(wanted)
     if UniqueName.find(UniqueName.claim_key(NameKind.STRATEGY, wanted.name)) is not None:
         raise RequestUnprocessable([name_taken(wanted.name), *symbol_faults])
@@ -94,7 +94,7 @@ def find_strategy(strategy_id: str) -> Strategy:
 
 
 def update_strategy(strategy: Strategy, wanted: StrategyChange) -> StrategyItem:
-    """Change what the request names, and return the strategy; raise its fault for a name that is another's."""
+    """Change the fields in the request, and return the strategy; raise the fault of a name that is taken."""
     changes = wanted.changes()
     changed = change_named(NameKind.STRATEGY, strategy, changes, faults=[])
     logger.info("strategy_updated", strategy_id=strategy.id, fields=sorted(changes))
@@ -102,7 +102,7 @@ def update_strategy(strategy: Strategy, wanted: StrategyChange) -> StrategyItem:
 
 
 def create_risk_profile(wanted: NewRiskProfile) -> RiskProfileItem:
-    """Keep a new risk profile; raise the request's fault for a name that is another's."""
+    """Store a new risk profile; raise the fault of a name that is taken."""
     profile_id, now = str(uuid4()), utc_now()
     profile = RiskProfile(
         id=profile_id,
@@ -123,14 +123,14 @@ def find_risk_profile(profile_id: str) -> RiskProfile:
 
 
 def update_risk_profile(profile: RiskProfile, wanted: RiskProfileChange) -> RiskProfileItem:
-    """Change the percentage for every entry from now on; executions that exist keep what they were made with."""
+    """Change the percentage of every entry from now on; existing executions keep theirs."""
     changed = change_named(NameKind.RISK_PROFILE, profile, wanted.changes(), faults=[])
     logger.info("risk_profile_updated", risk_profile_id=profile.id, percentage=wanted.percentage)
     return risk_profile_item(changed)
 
 
 def renew_webhook(strategy_id: str) -> WebhookItem:
-    """Give a strategy a new webhook secret, of which only the hash is kept; raise NotFound."""
+    """Give a strategy a new webhook secret, and store only its hash; raise NotFound."""
     secret = random_secrets.token_urlsafe(_SECRET_BYTES)
     with conditional_write(otherwise=NotFound(f"strategy {strategy_id} does not exist")):
         Strategy(strategy_id).update(
@@ -149,8 +149,8 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
 
 
 def _symbol_faults(wanted: NewStrategy) -> list[Fault]:
-    """Ask the exchange about the report key and the symbol; raise ReportKeyRefused, return what the symbol lacks."""
-    # Loads the exchange's client, which no other route of this function needs.
+    """Verify the report key and the symbol at the exchange; return the symbol's fault, or raise ReportKeyRefused."""
+    # The import loads the exchange's client, which no other route of this function needs.
     from shared.exchange import account_queries  # noqa: PLC0415
 
     try:
@@ -170,7 +170,7 @@ def _symbol_faults(wanted: NewStrategy) -> list[Fault]:
 
 
 def _alert_message(strategy_id: str, secret: str) -> str:
-    """Return what to paste into a TradingView alert: TradingView fills in what stands in double braces.
+    """Return the text to paste into a TradingView alert: TradingView replaces what is in double braces.
 
     The stop and the take-profits are the script's first four plots.
     """

@@ -1,4 +1,4 @@
-"""AdminStrategyExpressJSv1: the routes of strategies' triggers. What they do stands in `service` and `timeline`."""
+"""AdminStrategyExpressJSv1: the routes of strategies' triggers. The use cases are in `service` and `timeline`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdminStrategyFollowerExpressJSv1: the routes of strategies' followers. What they do stands in `service`."""
+"""AdminStrategyFollowerExpressJSv1: the routes of strategies' followers. The use cases are in `service`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdminSubscriptionExpressJSv1: the routes of plans. What they do stands in `service`."""
+"""AdminSubscriptionExpressJSv1: the routes of plans. The use cases are in `service`."""
 
 from __future__ import annotations
 

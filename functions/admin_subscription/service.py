@@ -1,4 +1,4 @@
-"""Keeps the plans for an admin, with their prices at Stripe. Knows no HTTP; charges nobody."""
+"""Creates, lists and changes the plans for an admin, with their prices at Stripe. Knows no HTTP; charges nobody."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def list_plans(query: ListQuery) -> Listing[SubscriptionItem]:
 
 
 def create_plan(wanted: NewSubscription) -> SubscriptionItem:
-    """Keep a new plan, with a new price at Stripe unless it names one or is the default; raise the request's faults.
+    """Store a new plan, with a new price at Stripe unless it names one or is the default; raise the request's faults.
 
-    The plan's id is kept with its name before Stripe is asked: a repeat after a failure goes on under the same id, and
-    Stripe answers it with the price that the first request made.
+    The plan's id is stored with its name before the request to Stripe: a repeat after a failure continues with the same
+    id, and Stripe returns the price that the first request created.
     """
     claim = UniqueName.claim_key(NameKind.PLAN, wanted.name)
     holder = UniqueName.find(claim)
@@ -70,7 +70,7 @@ def create_plan(wanted: NewSubscription) -> SubscriptionItem:
     try:
         create_named(NameKind.PLAN, plan, also=claim_default)
     except RecordChanged as error:
-        # Another request was first: what it took is there now.
+        # Another request was first: the name or the default that it took can be read now.
         faults = _taken(wanted, UniqueName.find(claim))
         if not faults:
             raise ServiceUnavailable("the plans are changing too fast, please repeat the request") from error
@@ -85,11 +85,11 @@ def find_plan(plan_id: str) -> Plan:
 
 
 def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:
-    """Change what the request names, and return the plan; raise the request's faults."""
+    """Change the fields in the request, and return the plan; raise the request's faults."""
     changes = wanted.changes()
     faults: list[Fault] = []
     price_id = changes.get("stripe_price_id", plan.stripe_price_id)
-    # What was read and is sent back is not asked about again.
+    # A price that is sent back unchanged needs no look-up.
     if price_id != plan.stripe_price_id and (price_id is None or not prices.price_exists(price_id)):
         faults.append(_unknown_price(price_id))
     changed = change_named(NameKind.PLAN, plan, changes, faults=faults)
@@ -98,7 +98,7 @@ def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:
 
 
 def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
-    """Return everything that stands against a new plan, in the documented order."""
+    """Return every fault of a new plan, in the documented order."""
     faults = _taken(wanted, holder)
     if wanted.stripe_price_id is not None and not prices.price_exists(wanted.stripe_price_id):
         place = 1 if faults and faults[0]["param"] == "name" else 0
@@ -107,7 +107,7 @@ def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
 
 
 def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
-    """Return what other plans have already. A name whose plan was never stored is free."""
+    """Return the faults of a name or default that another plan has. A name whose plan was never stored is free."""
     faults: list[Fault] = []
     if holder is not None and Plan.find(holder.owner_id) is not None:
         faults.append(name_taken(wanted.name))
@@ -117,13 +117,13 @@ def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
 
 
 def _reserve(claim: str, plan_id: str) -> str:
-    """Keep the plan's id with its name, and return the id that is kept: a request at the same moment may be first."""
+    """Store the plan's id with its name, and return the id that is stored: a concurrent request may be first."""
     with conditional_write() as write:
         UniqueName(claim, owner_id=plan_id).save(
             condition=UniqueName.claim.does_not_exist() | (UniqueName.owner_id == plan_id)
         )
-    kept = None if write.applied else UniqueName.find(claim)
-    return kept.owner_id if kept is not None else plan_id
+    stored = None if write.applied else UniqueName.find(claim)
+    return stored.owner_id if stored is not None else plan_id
 
 
 def _unknown_price(price_id: str | None) -> Fault:

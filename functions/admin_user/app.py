@@ -1,4 +1,4 @@
-"""AdminUserExpressJSv1: the routes of the users' accounts. What they do stands in `service`."""
+"""AdminUserExpressJSv1: the routes of the users' accounts. The use cases are in `service`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_user import accounts, histories, service
+from functions.admin_user import histories, service, users
 from functions.admin_user.balance import TotalBalance, total_balance
 from functions.admin_user.histories import ManualHistoryItem, StrategyHistoryItem
 from functions.admin_user.performance import PerformanceAnswer, get_performance
@@ -30,37 +30,37 @@ app = AdminApi()
 @app.get("/v1/admin/account/user/list")
 def list_users() -> Listing[UserItem]:
     """List Users, newest first."""
-    return accounts.list_users(app.query(ListQuery))
+    return users.list_users(app.query(ListQuery))
 
 
 @app.get("/v1/admin/account/user/overview/<user_id>")
 def get_overview(user_id: str) -> UserOverview:
     """Get User Overview."""
-    return accounts.get_overview(user_id)
+    return users.get_overview(user_id)
 
 
 @app.put("/v1/admin/account/user/action/enable/<user_id>")
 def enable_user(user_id: str) -> UserSwitched:
     """Enable User."""
-    return accounts.enable_user(user_id)
+    return users.enable_user(user_id)
 
 
 @app.put("/v1/admin/account/user/action/disable/<user_id>")
 def disable_user(user_id: str) -> UserSwitched:
     """Disable User."""
-    return accounts.disable_user(user_id)
+    return users.disable_user(user_id)
 
 
 @app.put("/v1/admin/account/user/action/reset/mfa/<user_id>")
 def reset_mfa(user_id: str) -> UserChanged:
     """Reset MFA."""
-    return accounts.reset_mfa(user_id)
+    return users.reset_mfa(user_id)
 
 
 @app.put("/v1/admin/account/user/action/reset/telegram/<user_id>")
 def reset_telegram(user_id: str) -> UserChanged:
     """Reset Telegram Link."""
-    return accounts.reset_telegram(user_id)
+    return users.reset_telegram(user_id)
 
 
 @app.get("/v1/admin/account/user/exchange/key/<user_id>/list")

@@ -1,4 +1,4 @@
-"""Reads an alert's body as JSON with every number as it was written, and writes such values back. Knows no field."""
+"""Parses an alert's body as JSON with every number as it was written, and writes such values back. Knows no field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json: TypeAlias = "str | NumberText | bool | list[Json] | dict[str, Json] | None
 
 
 class NumberText(str):
-    """A JSON number, digit for digit: neither rounded to a float nor blown up by a huge exponent."""
+    """A JSON number, digit for digit: neither rounded to a float nor expanded by a huge exponent."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ def write_alert_json(value: Any) -> str:
 def _fields_once(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        # Which of two orders was meant is nobody's guess to make.
+        # Which of the two values was meant cannot be known.
         raise RequestInvalid("body must not name a field twice")
     return fields
 

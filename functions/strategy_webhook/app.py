@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 ROUTE = ("POST", "/v1/webhook/strategy")
 
 MAX_BYTES = 16 * 1024
-"""Far above any alert that is written for us."""
+"""Far more than any alert for us needs."""
 
 REFUSAL_S = 0.025
-"""Every 401 takes at least this long, longer than a look-up does: its time does not tell whether a strategy exists."""
+"""Every 401 takes at least this long, longer than a look-up: its time does not reveal whether a strategy exists."""
 
 
 if settings().in_lambda:
-    # While the container starts, time is cheap: TradingView gives up after three seconds.
+    # Connect while the container starts, where it costs no alert time: TradingView gives up after three seconds.
     base.connect()
     messages.connect()
 

@@ -1,6 +1,6 @@
-"""Turns the fields of an alert's body into an Alert, or into the documented faults. Checks no secret, stores nothing.
+"""Parses the fields of an alert's body into an Alert, or into the documented faults. Checks no secret, stores nothing.
 
-Plain code, not pydantic: the faults' words, their order and their two stages are the documentation's own.
+Plain code, not pydantic: the documentation defines the faults' messages, their order and their two stages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_WIN_RATE = 64
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
 
-# The table's name of each take profit first, then the example's.
+# The documentation's table and its example name the take-profits differently; the table's name comes first.
 _TAKE_PROFITS = (
     ("takeProfit",),
     ("takeProfit1", "takeProfitPrice1"),
@@ -41,7 +41,7 @@ _E = TypeVar("_E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """What an alert asks for; whether its sender may ask is not checked yet."""
+    """An alert, whose sender is not authenticated yet."""
 
     strategy_id: str
     secret: str | None = field(repr=False)
@@ -52,7 +52,7 @@ class Alert:
 
 
 def parse_alert(fields: Mapping[str, Json]) -> Alert:
-    """Return the alert; raise RequestUnprocessable with every fault of single fields, else those of take profits."""
+    """Return the alert; raise RequestUnprocessable with every fault of single fields, else with the take-profits'."""
     reader = _Reader(fields)
     strategy_id = reader.read("strategy", _uuid)
     order_price = reader.read("orderPrice", _number)
@@ -88,18 +88,18 @@ def fault(fields: Mapping[str, Json], param: str, message: str, *, given_as: str
 
 
 class _WrongValue(Exception):
-    """A field's value cannot stand; the message says what it must be."""
+    """A field's value is not allowed; the message says what it must be."""
 
 
 class _Reader:
-    """Reads field after field, and keeps what is wrong in that order."""
+    """Parses field after field, and collects their faults in that order."""
 
     def __init__(self, fields: Mapping[str, Json]) -> None:
         self.fields = fields
         self.faults: list[dict[str, object]] = []
 
     def read(self, name: str, parse: Callable[[Json], _T]) -> _T | None:
-        """Return the field's parsed value; note a fault and return None if it cannot be parsed."""
+        """Return the field's parsed value; add a fault and return None if it cannot be parsed."""
         try:
             return parse(self.fields.get(name))
         except _WrongValue as wrong:
@@ -107,7 +107,7 @@ class _Reader:
             return None
 
     def add_fault(self, name: str, message: str) -> None:
-        """Note a fault of a field."""
+        """Add a fault of a field."""
         self.faults.append(fault(self.fields, name, message))
 
 
@@ -124,7 +124,7 @@ def _read_trailing(reader: _Reader) -> Trailing | None:
 
 
 def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
-    """Return the signal with its take profits; raise RequestUnprocessable for what is wrong with the group."""
+    """Return the signal with its take-profits; raise RequestUnprocessable for the faults of the group."""
     prices: dict[str, Decimal] = {}
     wrong: dict[str, str] = {}
     for names in _TAKE_PROFITS:
@@ -141,7 +141,7 @@ def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
     signal = replace(signal, take_profits=tuple(prices.values()))
     given = list(prices)
     for path, message in check_geometry(signal):
-        # "take_profits.<index>"; the stop has been found right before.
+        # Only "take_profits.<index>": the stop has passed this check before.
         wrong[given[int(path.rpartition(".")[2])]] = message
     if wrong:
         in_order = [name for names in _TAKE_PROFITS for name in names if name in wrong]
@@ -155,7 +155,7 @@ def _no_take_profit(fields: Mapping[str, Json]) -> dict[str, object]:
 
 
 def _given_name(fields: Mapping[str, Json], names: tuple[str, ...]) -> str:
-    """Return under which name a price stands: the first one with a value, else the first one given, else the first."""
+    """Return the name that a price is given by: the first with a value, else the first given, else the first."""
     with_value = [name for name in names if not _is_absent(fields.get(name))]
     return [*with_value, *(name for name in names if name in fields), *names][0]
 
@@ -227,7 +227,7 @@ def _time(value: Json) -> datetime | None:
 
 
 def _win_rate(value: Json) -> str | None:
-    """Return the win rate as it was written: kept for the record, never a fault."""
+    """Return the win rate as it was written; it is only recorded, and never a fault."""
     if not isinstance(value, str) or not _is_storable(value):
         return None
     return str(value)[:_MAX_WIN_RATE] or None

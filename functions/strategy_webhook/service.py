@@ -1,4 +1,4 @@
-"""The use case of the webhook: who may fire a strategy, and the answer to an alert. Speaks no HTTP."""
+"""Authenticates an alert and accepts it. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.side_by_side import run_side_by_side
 
-# What a secret is compared with where there is no strategy: the comparison takes the same time and never succeeds.
+# Compared with the secret if there is no strategy: takes the same time and never matches.
 _NO_HASH = "-" * 64
 
 
 def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Acceptance:
     """Accept the alert that the body describes, once.
 
-    Raise RequestUnprocessable, AccessDenied; anything else is a fault of ours, and the alert may be sent again.
+    Raise RequestUnprocessable or AccessDenied; any other error is our fault, and the alert may be sent again.
     """
     alert = parse_alert(fields)
     strategy, alerts = _authenticate(alert)
@@ -44,13 +44,13 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
 
 
 def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
-    """Return the alert's strategy, and what is known of its alerts.
+    """Return the alert's strategy and the record of its alerts.
 
-    Raise AccessDenied alike, and after the same work, for each way not to be it.
+    Raise the same AccessDenied, after the same work, whether the strategy or the secret is wrong.
     """
     strategy, alerts = _read(alert.strategy_id)
     expected = strategy.webhook_secret_hash if strategy is not None else None
-    # A lone surrogate must not be what tells one refusal from another.
+    # A lone surrogate must not lead to another answer than any wrong secret does.
     given = hashlib.sha256((alert.secret or "").encode(errors="surrogatepass")).hexdigest()
     matches = hmac.compare_digest(given, expected or _NO_HASH)
     if strategy is None or alert.secret is None or not matches:
@@ -59,7 +59,7 @@ def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
 
 
 def _read(strategy_id: str) -> tuple[Strategy | None, StrategyAlerts | None]:
-    """Read both at once: TradingView waits."""
+    """Read both at once, because TradingView waits for three seconds only."""
     found: list[Any] = run_side_by_side(lambda table: table.find(strategy_id), (Strategy, StrategyAlerts))
     strategy, alerts = found
     return strategy, alerts

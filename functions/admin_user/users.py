@@ -1,7 +1,7 @@
 """Lists users, shows one, and switches them on and off, in our table and in Cognito. Knows no HTTP, and no exchange.
 
-Our record says who may trade, Cognito who may sign in. The record is the first to be switched off and the last to be
-switched on: whenever a request dies in between, nobody trades who should not, and a repeat completes it.
+Our record decides who may trade, Cognito who may sign in. The record is switched off first and switched on last: if a
+request crashes in between, nobody trades who should not, and a repeat completes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.observability import logger
 
 
 def list_users(query: ListQuery) -> Listing[UserItem]:
-    """Return a page of the users, newest first; of our table alone, Cognito is not asked."""
+    """Return a page of the users, newest first; reads our table alone, not Cognito."""
     page = query_page(
         User.by_created.query, LISTED, load=by_id(User), limit=query.limit, after=query.start, newest_first=True
     )
@@ -36,7 +36,7 @@ def list_users(query: ListQuery) -> Listing[UserItem]:
 
 def get_overview(user_id: str) -> UserOverview:
     """Return a user with the plan, after synchronising the record with Cognito; raise NotFound."""
-    user = _synced(User.find(user_id) or _made_now(user_id))
+    user = _sync(User.find(user_id) or _create_from_cognito(user_id))
     plan = Plan.find(user.plan_id, consistent=False) if user.plan_id else None
     return user_overview(user, plan)
 
@@ -53,14 +53,14 @@ def enable_user(user_id: str) -> UserSwitched:
 def disable_user(user_id: str) -> UserSwitched:
     """Let no follower of the user's enter a trade, and sign the user out everywhere; raise NotFound.
 
-    Open positions keep their stops: exits do not ask whether the user is active.
+    Open positions keep their stops: exits do not depend on whether the user is active.
     """
     user = _find(user_id)
     user.set_active(False)
     try:
         user_pool.disable_account(user.id)
     except NotFound as error:
-        # Nobody can sign in to an account that is gone: what was asked for is so.
+        # Nobody can sign in to an account that does not exist.
         logger.info("account_missing", user_id=user.id, why=str(error))
     logger.info("user_disabled", user_id=user.id)
     return user_switched(user)
@@ -84,11 +84,11 @@ def reset_telegram(user_id: str) -> UserChanged:
 
 
 def _find(user_id: str) -> User:
-    return User.find(user_id) or _made_now(user_id)
+    return User.find(user_id) or _create_from_cognito(user_id)
 
 
-def _made_now(user_id: str) -> User:
-    """Return the new record of a user whom only Cognito knows (made by an operator, or their trigger failed)."""
+def _create_from_cognito(user_id: str) -> User:
+    """Create the record of a user who has only an account (made by an operator, or UserRecorder failed)."""
     account = user_pool.find_account(user_id)
     if account is None:
         raise NotFound(f"user {user_id} does not exist")
@@ -97,11 +97,11 @@ def _made_now(user_id: str) -> User:
     return create_user(account)
 
 
-def _synced(user: User) -> User:
+def _sync(user: User) -> User:
     account = user_pool.find_account(user.id)
-    return sync_from_cognito(user, account if account is not None else _gone(user))
+    return sync_from_cognito(user, account if account is not None else _deleted_account(user))
 
 
-def _gone(user: User) -> Account:
-    """Return what there is to say of a user whom Cognito has no account of any more."""
+def _deleted_account(user: User) -> Account:
+    """Return what the record of a user shows once Cognito has no account any more."""
     return Account(id=user.id, status=UNKNOWN, email=user.email, email_verified=user.email_verified, enabled=False)
