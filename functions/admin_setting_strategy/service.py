@@ -21,7 +21,7 @@ from functions.admin_setting_strategy.schemas import (
 from shared import secrets
 from shared.api.exchange_access import UNREACHABLE
 from shared.api.names import change_named, create_named, name_taken
-from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.paging import Listing, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.api.requests import Fault, ListQuery, fault
 from shared.clock import to_iso, utc_now
@@ -49,14 +49,16 @@ class ReportKeyRefused(LockstepError):
 
 def list_strategies(query: ListQuery) -> Listing[StrategyItem]:
     """Return a page of the strategies, oldest first."""
-    page = query_page(Strategy.by_created.query, LISTED, load=by_id(Strategy), limit=query.limit, after=query.start)
+    page = query_page(
+        Strategy.by_created.query, LISTED, load=load_by_id(Strategy), limit=query.limit, after=query.start
+    )
     return listing(map(strategy_item, page.records), token=query.token_of(page))
 
 
 def list_risk_profiles(query: ListQuery) -> Listing[RiskProfileItem]:
     """Return a page of the risk profiles, oldest first."""
     page = query_page(
-        RiskProfile.by_created.query, LISTED, load=by_id(RiskProfile), limit=query.limit, after=query.start
+        RiskProfile.by_created.query, LISTED, load=load_by_id(RiskProfile), limit=query.limit, after=query.start
     )
     return listing(map(risk_profile_item, page.records), token=query.token_of(page))
 

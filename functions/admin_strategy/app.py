@@ -31,7 +31,7 @@ def show_timeline(trigger_id: str) -> Timeline | CsvFile:
     trigger = timeline.find_trigger(trigger_id)
     query = app.query(FormattedListQuery)
     shown = timeline.show_timeline(trigger, query)
-    return timeline.timeline_file(shown) if app.asks_for_csv(query) else shown
+    return timeline.timeline_file(shown) if app.wants_csv(query) else shown
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functions.admin_strategy.schemas import (
     strategy_history,
     trigger_item,
 )
-from shared.api.paging import Listing, Position, by_id, listing, query_page
+from shared.api.paging import Listing, Position, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
@@ -39,7 +39,7 @@ def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:
         return strategy_history(strategy, _rest_of_trigger(start, query))
     older = Trigger.seq < start["before_seq"] if start else None
     page = query_page(
-        Trigger.by_strategy.query, strategy.id, older, load=by_id(Trigger), limit=query.limit, newest_first=True
+        Trigger.by_strategy.query, strategy.id, older, load=load_by_id(Trigger), limit=query.limit, newest_first=True
     )
     items: list[TriggerItem] = []
     for chunk in in_chunks(page.records, _CHUNK):

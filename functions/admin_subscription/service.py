@@ -13,7 +13,7 @@ from functions.admin_subscription.schemas import (
     plan_item,
 )
 from shared.api.names import change_named, create_named, name_taken
-from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.paging import Listing, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.api.requests import Fault, ListQuery, fault
 from shared.billing import prices
@@ -30,7 +30,7 @@ _DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
 def list_plans(query: ListQuery) -> Listing[SubscriptionItem]:
     """Return a page of the plans, newest first."""
     page = query_page(
-        Plan.by_created.query, LISTED, load=by_id(Plan), limit=query.limit, after=query.start, newest_first=True
+        Plan.by_created.query, LISTED, load=load_by_id(Plan), limit=query.limit, after=query.start, newest_first=True
     )
     return listing(map(plan_item, page.records), token=query.token_of(page))
 

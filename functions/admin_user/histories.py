@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from shared.api.answers import Id, Time
 from shared.api.days import PAGE_ITEMS, DaysListing, DaysQuery
-from shared.api.paging import by_id, query_page
+from shared.api.paging import load_by_id, query_page
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
@@ -81,7 +81,7 @@ def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyH
         Execution.by_user.query,
         user.id,
         Execution.created_key.between(since, until),
-        load=by_id(Execution),
+        load=load_by_id(Execution),
         limit=PAGE_ITEMS,
         after=query.after,
         newest_first=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.admin_user.schemas import ExchangeKeyItem, ExchangeKeyQuery, exchange_key_item
-from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.paging import Listing, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.models.exchange_key import ExchangeKey
 from shared.models.user import User
@@ -19,7 +19,7 @@ def list_exchange_keys(user: User, query: ExchangeKeyQuery) -> Listing[ExchangeK
     page = query_page(
         ExchangeKey.by_user.query,
         user.id,
-        load=by_id(ExchangeKey, keep=lambda key: query.trade_type in {None, key.trade_type.value}),
+        load=load_by_id(ExchangeKey, include=lambda key: query.trade_type in {None, key.trade_type.value}),
         limit=query.limit,
         after=query.start,
         newest_first=True,

@@ -17,7 +17,7 @@ from functions.admin_user.schemas import (
     user_switched,
 )
 from shared import user_pool
-from shared.api.paging import Listing, by_id, listing, query_page
+from shared.api.paging import Listing, listing, load_by_id, query_page
 from shared.api.requests import ListQuery
 from shared.errors import NotFound
 from shared.models.base import LISTED
@@ -29,7 +29,7 @@ from shared.observability import logger
 def list_users(query: ListQuery) -> Listing[UserItem]:
     """Return a page of the users, newest first; reads our table alone, not Cognito."""
     page = query_page(
-        User.by_created.query, LISTED, load=by_id(User), limit=query.limit, after=query.start, newest_first=True
+        User.by_created.query, LISTED, load=load_by_id(User), limit=query.limit, after=query.start, newest_first=True
     )
     return listing(map(user_item, page.records), token=query.token_of(page))
 

@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.api.csv_text import TEXT_CSV, CsvFile
 from shared.api.events import header_of
-from shared.api.formats import FormattedListQuery, asks_for_csv
+from shared.api.formats import FormattedListQuery, wants_csv
 from shared.api.grammar import parse_uuid
 from shared.api.identity import admin_of
 from shared.api.json_text import write_json
@@ -37,31 +37,32 @@ Q = TypeVar("Q", bound=Query)
 
 
 class AdminApi(APIGatewayRestResolver):
-    """Routes that answer admins. A path variable is always an id; a handler returns the body of its 200, or a CsvFile.
+    """The routes of one admin function.
 
-    Handlers look a record up before they read query or body, because 404 goes before 400 and 422.
+    A path variable is always an id. A handler returns the body of its 200, or a CsvFile. Handlers find the record
+    before they read query or body, because 404 goes before 400 and 422.
     """
 
     def __init__(self) -> None:
-        # Preflights carry no token and reach no route; only what an admin's browser may read is said.
+        # Preflights carry no token and reach no route; they only return which headers a browser may read.
         readable = [REQUEST_ID_HEADER, NEXT_TOKEN_HEADER, FILE_NAME_HEADER]
         cors = CORSConfig(allow_headers=["Idempotency-Key"], expose_headers=readable)
         super().__init__(serializer=write_json, cors=cors)
-        self.use([_only_admins, _only_ids, _in_its_format])
+        self.use([_require_admin, _require_ids, _render_csv])
         self.not_found(_raise_not_found)
         for error_class, answer in _ANSWERS.items():
             self.exception_handler(error_class)(answer)
 
     def body(self, model: type[B], *, faults: Sequence[Fault] = ()) -> B:
-        """Return the request's body; raise its faults after those given (400, 422)."""
+        """Return the request's body; raise the given `faults`, followed by the body's (400, 422)."""
         return read_body(self.current_event.raw_event, model, faults=faults)
 
     def query(self, model: type[Q], *, faults: Sequence[Fault] = ()) -> Q:
-        """Return the request's query; raise its faults after those given (422)."""
+        """Return the request's query; raise the given `faults`, followed by the query's (422)."""
         return read_query(self.current_event.raw_event, model, path=self.current_event.path, faults=faults)
 
     def answers(self, error_class: type[E]) -> Callable[[Callable[[E], Response[Any]]], Callable[[E], Response[Any]]]:
-        """Let the decorated function answer an error that only this API's endpoints raise."""
+        """Register the decorated function as the handler of an error of this function's own."""
 
         def register(answer: Callable[[E], Response[Any]]) -> Callable[[E], Response[Any]]:
             self.exception_handler(error_class)(answer)
@@ -71,16 +72,16 @@ class AdminApi(APIGatewayRestResolver):
 
     @property
     def admin_id(self) -> str:
-        """The id of the admin who asks."""
+        """The id of the admin who sent the request."""
         return admin_of(self.current_event.raw_event)
 
     def header(self, name: str) -> str | None:
         """Return a header of the request, whatever its case, or None."""
         return header_of(self.current_event.raw_event, name)
 
-    def asks_for_csv(self, query: FormattedListQuery) -> bool:
-        """Tell whether the list is to be answered in CSV."""
-        return asks_for_csv(query.format, accept=self.header("accept"))
+    def wants_csv(self, query: FormattedListQuery) -> bool:
+        """Return whether to answer the list in CSV."""
+        return wants_csv(query.format, accept=self.header("accept"))
 
     @property
     def request_id(self) -> str:
@@ -91,7 +92,7 @@ class AdminApi(APIGatewayRestResolver):
         """Answer one API Gateway proxy event; the answer always carries the request's id."""
         started = time.perf_counter()
         request_id = _request_id(event, context)
-        # The logger outlives the request: the last one's admin must not sign this one's lines.
+        # The logger outlives a request: the lines of this one must not carry the last one's admin.
         logger.append_keys(request_id=request_id, admin_id=None)
         answer = super().resolve(event, context)
         answer["multiValueHeaders"][REQUEST_ID_HEADER] = [request_id]
@@ -110,7 +111,7 @@ def message(status_code: int, text: str) -> Response[Any]:
     return Response(status_code=status_code, content_type=APPLICATION_JSON, body={"message": text})
 
 
-def _only_admins(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+def _require_admin(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
     if app.current_event.http_method == "OPTIONS":
         return next_middleware(app)
     admin_id = admin_of(app.current_event.raw_event)
@@ -119,7 +120,7 @@ def _only_admins(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -
     return next_middleware(app)
 
 
-def _only_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+def _require_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
     variables: dict[str, str] = app.context["_route_args"]
     for name, value in variables.items():
         record_id = parse_uuid(value)
@@ -129,7 +130,7 @@ def _only_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> R
     return next_middleware(app)
 
 
-def _in_its_format(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+def _render_csv(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
     answer: Response[Any] = next_middleware(app)
     if isinstance(answer.body, CsvFile):
         file = answer.body
@@ -178,7 +179,7 @@ def _not_sent(error: MessageNotSent) -> Response[Any]:
 
 
 def _failed(error: Exception) -> Response[Any]:
-    # Where a request ends: whatever went wrong, the answer says no more than that.
+    # Whatever went wrong, the answer reveals no more than that.
     logger.error("request_failed", exc_info=error)
     return message(500, "internal server error")
 

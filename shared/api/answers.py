@@ -1,6 +1,6 @@
-"""What every endpoint may answer beside its 200, and the types of fields that answers share. Answers nothing itself.
+"""The answers beside 200 that endpoints share, and the field types of answers. Answers nothing itself.
 
-`TypedDict`s of answers say in their fields' types what a client may rely on: `Id`, `Time`, `Day`.
+The field types `Id`, `Time` and `Day` declare in the `TypedDict`s of answers what a client may rely on.
 """
 
 from __future__ import annotations

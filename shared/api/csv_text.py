@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it, with the fields of a list's JSON, and nothing in it that a spreadsheet would run.
+"""Writes lists as CSV (RFC 4180), with the fields of their JSON, and no cell that a spreadsheet would run.
 
 A list in CSV has a column for each field of its rows' `TypedDict`: objects are spread over `Object.field`, a `dict`
 with an enum's members for keys over all of them. So a field that is added to the answer is a column too.
@@ -18,8 +18,8 @@ from shared.api.json_text import write_json
 
 TEXT_CSV = "text/csv"
 
-# Spreadsheets run what begins like a formula, in full-width letters too. Not every spreadsheet splits at our comma: one
-# that splits at semicolons or tabs takes what follows those for the beginning of a cell, quotes and blanks or not.
+# Spreadsheets run a cell that begins like a formula, in full-width characters too. A spreadsheet that splits at
+# semicolons or tabs, not at our comma, begins a cell after each of those; quotes and blanks before it do not matter.
 _FORMULA = re.compile(r"(^|[;\t\r\n])((?:\"|[^\S\t\r\n])*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
@@ -28,10 +28,10 @@ class CsvFile:
     """A page of a list in CSV: a handler returns it in place of a body of JSON."""
 
     name: str
-    """What it is called where it is saved."""
+    """The name of the file."""
     text: str
     next_token: str | None
-    """What leads to the next page, None on the last one. It has a header, because a CSV has no room beside its rows."""
+    """The token of the next page, None on the last one. It is sent as a header, because a CSV has nothing but rows."""
 
 
 def write_csv(kind: Any, rows: Iterable[Mapping[str, Any]]) -> str:

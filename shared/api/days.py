@@ -1,4 +1,4 @@
-"""Lists of days: `start` and `limit` name a span of UTC days, `nextToken` turns its pages. Knows no table."""
+"""Lists of days: `start` and `limit` define a span of UTC days, which is answered in pages. Knows no table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.api.requests import ListQuery, Query
 from shared.clock import from_iso, to_iso, utc_now
 
 PAGE_ITEMS = 100
-"""What a page holds; `limit` counts days."""
+"""The size of a page; `limit` counts days."""
 
 FOREVER = datetime.max.replace(tzinfo=UTC, microsecond=0)
 _DAY = timedelta(days=1)
@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 T = TypeVar("T")
 
 
-def _moment(text: Any) -> datetime:
+def _parse_time(text: Any) -> datetime:
     if not isinstance(text, str):
         raise ValueError("not a text")  # noqa: TRY004 - pydantic takes a ValueError for a fault
     try:
@@ -33,11 +33,11 @@ def _moment(text: Any) -> datetime:
 
 Start = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(_parse_time),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
     FaultMessage("must be date or datetime"),
 ]
-"""A date, or a datetime, which is UTC where it does not say."""
+"""A date or a datetime, in UTC unless it has an offset."""
 
 
 class DaysListing(TypedDict, Generic[T]):
@@ -48,7 +48,7 @@ class DaysListing(TypedDict, Generic[T]):
 
 
 class SinceQuery(Query):
-    """A query that may say where it starts."""
+    """A query with an optional first day."""
 
     start: Start | None = None
 
@@ -71,11 +71,11 @@ class DaysQuery(ListQuery):
 
     @property
     def span(self) -> tuple[datetime, datetime]:
-        """Return when the span starts and ends; the end does not belong to it."""
+        """Return the span's start, and its end, which is exclusive."""
         position = self.next_token
         since = from_iso(position["since"]) if position else self.start_at
         if since is None:
-            # Said by the first page, so that a list which is read across midnight stays the same list.
+            # The first page puts it into the token, so that a list which is read across midnight stays the same.
             return _midnight(utc_now()) - (self.limit - 1) * _DAY, FOREVER
         if self.start_at is None:
             return since, FOREVER

@@ -1,4 +1,4 @@
-"""Reads a request out of the event that brings it, API Gateway's or a Function URL's. Knows no endpoint."""
+"""Reads a request from the event of API Gateway or of a Function URL. Knows no endpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def route_of(event: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def header_of(event: Mapping[str, Any], name: str) -> str | None:
-    """Return a header's value, whatever the case of its name, or None; several come as one, with commas between."""
+    """Return a header's value, whatever the case of its name, or None; several values are one, with commas between."""
     headers = event.get("headers") or {}
     same = (value for key, value in headers.items() if key.lower() == name.lower() and isinstance(value, str))
     return next(same, None)
@@ -28,12 +28,12 @@ def header_of(event: Mapping[str, Any], name: str) -> str | None:
 def raw_body_of(event: Mapping[str, Any], *, max_bytes: int, called: str = "body") -> bytes:
     """Return the body as it was sent; raise RequestInvalid for one that is too long or not the base64 it should be.
 
-    `called` is its name in what the sender is told.
+    `called` is its name in the error messages.
     """
     body = str(event.get("body") or "")
     encoded = bool(event.get("isBase64Encoded"))
     too_long = f"{called} must be at most {max_bytes // 1024} KiB"
-    # Base64 takes four characters for three bytes, and more characters are more bytes: a flood is not decoded first.
+    # Base64 takes four characters for three bytes: a body that is too long is refused before it is decoded.
     if len(body) > (max_bytes * 4 // 3 + 4 if encoded else max_bytes):
         raise RequestInvalid(too_long)
     try:

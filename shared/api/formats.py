@@ -1,4 +1,4 @@
-"""In which format a list is answered: JSON, unless the request asks for CSV. Writes neither."""
+"""The format of a list's answer: JSON, unless the request wants CSV. Writes neither."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class FormattedListQuery(ListQuery):
     format: FormatName | None = None
 
 
-def asks_for_csv(name: FormatName | None, *, accept: str | None) -> bool:
-    """Tell whether to answer in CSV: the query's `format` decides; without one, the header `Accept` does.
+def wants_csv(name: FormatName | None, *, accept: str | None) -> bool:
+    """Return whether to answer in CSV: the query's `format` decides; without one, the header `Accept` does.
 
-    `Accept` means CSV where it names `text/csv` and likes nothing that takes in JSON better, nor JSON by name as well.
+    `Accept` must name `text/csv`, with a higher quality than JSON if it names JSON, else no lower one than a wildcard.
     """
     if name is not None:
         return name == "csv"
-    liked = _qualities(accept or "")
-    csv = liked.get(TEXT_CSV, Decimal(0))
-    json = liked.get(APPLICATION_JSON)
+    qualities = _qualities(accept or "")
+    csv = qualities.get(TEXT_CSV, Decimal(0))
+    json = qualities.get(APPLICATION_JSON)
     if json is not None:
         return csv > json
-    return csv > 0 and csv >= liked.get("application/*", liked.get("*/*", Decimal(0)))
+    return csv > 0 and csv >= qualities.get("application/*", qualities.get("*/*", Decimal(0)))
 
 
 def _qualities(accept: str) -> Mapping[str, Decimal]:
-    """Return how much each media range is liked, 0 to 1; one whose quality cannot be read is not liked."""
+    """Return the quality of each media range, 0 to 1; 0 if it cannot be parsed."""
     found: dict[str, Decimal] = {}
     for part in accept.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))

@@ -1,4 +1,4 @@
-"""What the Lambdas behind a public Function URL have in common: a request in, an answer out, whatever is sent."""
+"""Answers requests to a public Function URL: every request has an answer, whatever is sent."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def answer_request(
     failure: str,
     write: Callable[[Any], str] = json.dumps,
 ) -> dict[str, Any]:
-    """Return the response that `answer` comes to (payload version 2); what it raises is a 500, counted as `failure`."""
+    """Return the response of `answer` (payload version 2); an error is a 500, counted as `failure`."""
     try:
         answered = answer(event)
     except Exception as error:  # noqa: BLE001 - a request ends here
-        # Only the kind: what a foreign error quotes may hold a secret.
+        # Only the class: the message of a foreign error may contain a secret.
         logger.error("request_failed", error=type(error).__name__, request_id=context.aws_request_id)
         count_outcome(failure)
         answered = Answer(500, {"message": "internal server error"})

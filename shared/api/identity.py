@@ -1,4 +1,4 @@
-"""Who asks: a Cognito id token of an admin, read by API Gateway's authorizer or verified here. Holds no session."""
+"""Identifies the admin by a Cognito id token, which API Gateway's authorizer or this module verifies. No sessions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _token(event: Mapping[str, Any]) -> str:
 
 
 def _verified_claims(token: str) -> Mapping[str, Any]:
-    # Only where no authorizer stands in front (`sam local start-api`), so deployed functions never pay for the import.
+    # Needed only without an authorizer (`sam local start-api`), so deployed functions never pay for the import.
     import jwt  # noqa: PLC0415
 
     pool = settings().user_pool_id

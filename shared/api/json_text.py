@@ -1,4 +1,4 @@
-"""JSON in and out with exact numbers: no float on the way, no text where the documentation shows a number."""
+"""Reads and writes JSON with exact numbers: never a float, and never a text where the documentation has a number."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PLAIN_EXPONENT = 40
 
 
 def read_json(text: str) -> Any:
-    """Return the value of a JSON text, numbers with a point as Decimal; raise ValueError if it is none."""
+    """Return the value of a JSON text, numbers with a point as Decimal; raise ValueError if it is no JSON."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except RecursionError as error:
@@ -28,7 +28,7 @@ def write_json(value: Any) -> str:
         case None | bool() | int() | str():
             return json.dumps(value)
         case Decimal() | float():
-            # A float's shortest spelling is the number that the exchange sent.
+            # The shortest text of a float is the number that the exchange sent.
             return _number(Decimal(str(value)))
         case datetime():
             return f'"{to_iso(value)}"'

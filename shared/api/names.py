@@ -1,4 +1,4 @@
-"""Names that are unique, also under requests at once: the claim is written with its owner, or neither is."""
+"""Names that stay unique under concurrent requests: claim and owner are written in one transaction."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def name_taken(name: str) -> Fault:
 
 
 def create_named(kind: NameKind, record: Any, *, also: Callable[[TransactWrite], None] | None = None) -> None:
-    """Store a new record with its name; raise RequestUnprocessable when the name is another's.
+    """Store a new record with its name; raise RequestUnprocessable when the name is taken.
 
-    `also(transaction)` adds writes that must happen with this one or not at all; raise RecordChanged when one of those
-    is refused, or the record is there already.
+    `also(transaction)` adds writes that succeed or fail together with this one; raise RecordChanged when one of those
+    is refused, or the record exists already.
     """
     claim = UniqueName.claim_key(kind, record.name)
 
@@ -47,10 +47,10 @@ def create_named(kind: NameKind, record: Any, *, also: Callable[[TransactWrite],
 
 
 def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, faults: list[Fault]) -> M:
-    """Write some fields of a record, its name perhaps among them, and return it as it is then.
+    """Write some fields of a record, the name among them or not, and return the new record.
 
-    Raise RequestUnprocessable for `faults`, after the name's where it is another's. Only the fields named are written:
-    what somebody else changes meanwhile stays.
+    Raise RequestUnprocessable for `faults`, preceded by that of a name that is taken. Only the fields in `changes` are
+    written, so that concurrent changes of others stay.
     """
     model: Any = type(record)
     name = changes.get("name")
@@ -58,7 +58,7 @@ def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, fault
         now: Any = record
         new = None if name is None else UniqueName.claim_key(kind, name)
         holder = None if new is None else UniqueName.find(new)
-        # A name may be kept for a record that was never stored.
+        # A name may be claimed for a record that was never stored.
         if holder is not None and holder.owner_id != now.id and model.find(holder.owner_id) is not None:
             raise RequestUnprocessable([name_taken(str(name)), *faults])
         if faults:
@@ -66,9 +66,9 @@ def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, fault
         if not changes:
             return record
         try:
-            transact(_writing(kind, record, {**changes, "updated_at": utc_now()}, new_claim=new, holder=holder))
+            transact(_write_changes(kind, record, {**changes, "updated_at": utc_now()}, new_claim=new, holder=holder))
         except RecordChanged:
-            # Renamed by somebody else at the same moment, or the name was taken: look again.
+            # Renamed by a concurrent request, or the name was taken: read again.
             pass
         else:
             record.refresh(consistent_read=True)
@@ -80,7 +80,7 @@ def change_named(kind: NameKind, record: M, changes: Mapping[str, Any], *, fault
     raise ServiceUnavailable("the record is changing too fast, please repeat the request")
 
 
-def _writing(
+def _write_changes(
     kind: NameKind, record: Any, changes: Mapping[str, Any], *, new_claim: str | None, holder: UniqueName | None
 ) -> Callable[[TransactWrite], None]:
     model = type(record)
@@ -88,11 +88,11 @@ def _writing(
         getattr(model, field).remove() if value is None else getattr(model, field).set(value)
         for field, value in changes.items()
     ]
-    # The name is compared only where it changes: it says which claim to let go.
-    unmoved = model.id.exists() if new_claim is None else model.name == record.name
+    # The old name is compared only if it changes, because its claim is released.
+    unchanged = model.id.exists() if new_claim is None else model.name == record.name
 
     def write(transaction: TransactWrite) -> None:
-        transaction.update(model(record.id), actions=actions, condition=unmoved)
+        transaction.update(model(record.id), actions=actions, condition=unchanged)
         if new_claim is not None:
             old = UniqueName.claim_key(kind, record.name)
             from_id = holder.owner_id if holder is not None else None

@@ -1,4 +1,4 @@
-"""Paging tokens, and pages of an index: opaque, tamper-evident, bound to their query. A page costs a page."""
+"""Pages of tables and indexes and opaque, signed tokens that are bound to their query."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ class Listing(TypedDict, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some records, and where to go on; None when there is nothing more."""
+    """Some records, and the position of the last one; None on the last page."""
 
     records: list[T]
     end: Position | None
 
 
 def seal_token(position: Position, *, scope: str) -> str:
-    """Return the token for a position, which opens for the same scope only."""
+    """Return a token for a position, which is valid for the same scope only."""
     text = json.dumps(position, separators=(",", ":"), sort_keys=True).encode()
     return base64.urlsafe_b64encode(_mac(text, scope) + text).decode().rstrip("=")
 
 
 def open_token(token: str, *, scope: str) -> Position:
-    """Return the position of a token of ours; raise ValueError for any other."""
+    """Return the position in a token; raise ValueError if it is not of this scope and signed by us."""
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
         raise ValueError("not a token of this query") from error
     mac, text = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-    # The last character has bits to spare: several spellings decode to the same bytes, and only one of them is ours.
+    # The last character has unused bits: several spellings decode to the same bytes, and only one of them is ours.
     as_given = base64.urlsafe_b64encode(sealed).decode().rstrip("=") == token
     if not as_given or not hmac.compare_digest(mac, _mac(text, scope)):
         raise ValueError("not a token of this query")
@@ -87,28 +87,30 @@ def query_page(
         page_size=limit + 1,  # one more shows whether there is another page
         last_evaluated_key=after,
     )
-    kept: list[tuple[T, Position | None]] = []
+    found: list[tuple[T, Position | None]] = []
     for chunk in in_chunks(_with_positions(results), limit + 1):
         records = load([result for result, _ in chunk])
-        kept += [(record, end) for record, (_, end) in zip(records, chunk, strict=True) if record is not None]
-        if len(kept) > limit:
-            return Page([record for record, _ in kept[:limit]], kept[limit - 1][1])
-    return Page([record for record, _ in kept], None)
+        found += [(record, end) for record, (_, end) in zip(records, chunk, strict=True) if record is not None]
+        if len(found) > limit:
+            return Page([record for record, _ in found[:limit]], found[limit - 1][1])
+    return Page([record for record, _ in found], None)
 
 
-def by_id(model: type[M], *, keep: Callable[[M], bool] = lambda _: True) -> Callable[[list[Any]], list[M | None]]:
+def load_by_id(
+    model: type[M], *, include: Callable[[M], bool] = lambda _: True
+) -> Callable[[list[Any]], list[M | None]]:
     """Return the `load` of an index that holds keys only: it reads the records themselves, in the index's order."""
 
     def load(keys: list[Any]) -> list[M | None]:
         found = model.find_many(key.id for key in keys)
         records = (found.get(key.id) for key in keys)
-        return [record if record is not None and keep(record) else None for record in records]
+        return [record if record is not None and include(record) else None for record in records]
 
     return load
 
 
 def listing(items: Iterable[T], *, token: str | None) -> Listing[T]:
-    """Return the documented list: `nextToken` only when there is more."""
+    """Return the documented list: with `nextToken` only if there is another page."""
     answer: Listing[T] = {"items": list(items)}
     if token is not None:
         answer["nextToken"] = token

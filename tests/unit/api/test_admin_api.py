@@ -59,7 +59,7 @@ def handler() -> Handler:
         query = app.query(FormattedListQuery)
         token = "the-next-page" if query.limit == 1 else None
         file = CsvFile(name="things.csv", text="name\r\nZo\u00eb\r\n", next_token=token)
-        return file if app.asks_for_csv(query) else {"items": []}
+        return file if app.wants_csv(query) else {"items": []}
 
     @app.get("/v1/admin/failure/bug")
     def fail() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.api.formats import asks_for_csv
+from shared.api.formats import wants_csv
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from shared.api.formats import asks_for_csv
     ],
 )
 def test_who_prefers_csv_gets_it(accept: str) -> None:
-    assert asks_for_csv(None, accept=accept)
+    assert wants_csv(None, accept=accept)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_who_prefers_csv_gets_it(accept: str) -> None:
     ],
 )
 def test_everybody_else_gets_json(accept: str | None) -> None:
-    assert not asks_for_csv(None, accept=accept)
+    assert not wants_csv(None, accept=accept)
 
 
 @pytest.mark.parametrize("accept", [None, "text/csv", "application/json", "*/*"])
 def test_the_query_goes_before_the_header(accept: str | None) -> None:
-    assert asks_for_csv("csv", accept=accept)
-    assert not asks_for_csv("json", accept=accept)
+    assert wants_csv("csv", accept=accept)
+    assert not wants_csv("json", accept=accept)

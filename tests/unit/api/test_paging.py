@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from shared.api.paging import by_id, open_token, query_page, seal_token
+from shared.api.paging import load_by_id, open_token, query_page, seal_token
 from shared.models.base import LISTED
 from shared.models.strategy import Strategy
 from tests.unit.conftest import Queues
@@ -59,7 +59,7 @@ def test_position_under_a_mac_of_another_key_is_refused() -> None:
 def test_page_knows_whether_there_is_more(count: int, limit: int, shown: int, more: bool) -> None:
     for number in range(count):
         a_strategy(id_of(f"strategy {number}"), at=after(number))
-    page = query_page(Strategy.by_created.query, LISTED, load=by_id(Strategy), limit=limit)
+    page = query_page(Strategy.by_created.query, LISTED, load=load_by_id(Strategy), limit=limit)
     assert len(page.records) == shown
     assert (page.end is not None) is more
 
@@ -70,7 +70,7 @@ def test_filtered_page_is_full_and_goes_on_where_it_ended() -> None:
     seen: list[str] = []
     start = None
     while True:
-        active = by_id(Strategy, keep=lambda strategy: strategy.active)
+        active = load_by_id(Strategy, include=lambda strategy: strategy.active)
         page = query_page(Strategy.by_created.query, LISTED, load=active, limit=2, after=start)
         seen += [strategy.id for strategy in page.records]
         if page.end is None:
@@ -92,6 +92,6 @@ def test_record_that_is_gone_leaves_no_gap(admin_api: Queues, monkeypatch: pytes
         return found
 
     monkeypatch.setattr(Strategy, "find_many", without_the_second)
-    page = query_page(Strategy.by_created.query, LISTED, load=by_id(Strategy), limit=2)
+    page = query_page(Strategy.by_created.query, LISTED, load=load_by_id(Strategy), limit=2)
     assert [strategy.id for strategy in page.records] == [id_of("strategy 0"), id_of("strategy 2")]
     assert page.end is not None
