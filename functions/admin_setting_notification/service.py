@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functions.admin_setting_notification.schemas import NotificationChange, NotificationItem, notification_item
 from shared.clock import utc_now
-from shared.models.base import conditional_write
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
 from shared.observability import logger
 
@@ -32,8 +31,5 @@ def _setting() -> NotificationSetting:
         return found
     now = utc_now()
     setting = NotificationSetting(SETTING_ID, created_at=now, updated_at=now)
-    with conditional_write() as write:
-        setting.save(condition=NotificationSetting.id.does_not_exist())
-    if not write.applied:
-        setting.refresh(consistent_read=True)
+    setting.save_if_new()
     return setting

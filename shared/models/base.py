@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 from botocore.exceptions import ClientError
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.exceptions import DoesNotExist, PynamoDBException, TableError, TransactGetError, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 from pynamodb.transactions import TransactGet, TransactWrite
@@ -157,6 +159,23 @@ class Table(Model):
             by_key = {(getattr(record, hash_name), getattr(record, range_name)): record for record in found}
         # PynamoDB makes a set of the keys and DynamoDB answers in any order.
         return {key: by_key[key] for key in distinct if key in by_key}
+
+    def save_if_new(self) -> bool:
+        """Save the record unless its key exists, and return whether it is new; an existing record replaces this one."""
+        hash_name, _ = self._key_names()
+        with conditional_write() as write:
+            self.save(condition=self.get_attributes()[hash_name].does_not_exist())
+        if not write.applied:
+            self.refresh(consistent_read=True)
+        return write.applied
+
+    def update_if(self, condition: Condition, actions: list[Action]) -> bool:
+        """Update if the condition holds, and return whether it did; either way this becomes the stored record."""
+        with conditional_write() as write:
+            self.update(actions=actions, condition=condition)
+        if not write.applied:
+            self.refresh(consistent_read=True)
+        return write.applied
 
     @classmethod
     def _key_names(cls) -> tuple[str, str | None]:

@@ -17,7 +17,6 @@ from shared.models.base import (
     KeysOnlyProjection,
     Table,
     TableName,
-    conditional_write,
     created_key,
     epoch_after,
 )
@@ -139,14 +138,6 @@ class Notice(Table):
 
     by_recipient = NoticesByRecipient()
 
-    def record(self) -> bool:
-        """Store the notice, and return whether it is new; a stored notice with this id replaces this one's values."""
-        with conditional_write() as write:
-            self.save(condition=Notice.id.does_not_exist())
-        if not write.applied:
-            self.refresh(consistent_read=True)
-        return write.applied
-
     def delivery(self, channel: Channel) -> Delivery:
         """Return the delivery on one channel."""
         return self.telegram if channel is Channel.TELEGRAM else self.email
@@ -174,11 +165,7 @@ class Notice(Table):
         unchanged: Condition = (stored.outcome == before.outcome) & (stored.attempts == before.attempts)
         if before.at is not None:
             unchanged &= stored.at == before.at
-        with conditional_write() as write:
-            self.update(actions=[stored.set(after)], condition=unchanged)
-        if not write.applied:
-            self.refresh(consistent_read=True)
-        return write.applied
+        return self.update_if(unchanged, [stored.set(after)])
 
 
 def new_notice(

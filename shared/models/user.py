@@ -29,7 +29,6 @@ from shared.models.base import (
     KeysOnlyProjection,
     Table,
     TableName,
-    conditional_write,
     created_key,
 )
 from shared.models.unique_name import NameKind, UniqueName
@@ -160,12 +159,7 @@ class User(Table):
         self._change(condition=User.id.exists())
 
     def _change(self, *actions: Action, condition: Condition) -> bool:
-        """Write if the condition holds, and return whether it did; either way this becomes the stored record."""
-        with conditional_write() as write:
-            self.update(actions=[*actions, User.updated_at.set(utc_now())], condition=condition)
-        if not write.applied:
-            self.refresh(consistent_read=True)
-        return write.applied
+        return self.update_if(condition, [*actions, User.updated_at.set(utc_now())])
 
 
 def upsert_user(account: Account) -> User:
@@ -196,12 +190,8 @@ def create_user(account: Account) -> User:
         created_at=created_at,
         updated_at=now,
     )
-    with conditional_write() as write:
-        user.save(condition=User.id.does_not_exist())
-    if not write.applied:
-        user.refresh(consistent_read=True)
-        return user
-    logger.info("user_created", user_id=user.id, subscription_id=plan_id)
+    if user.save_if_new():
+        logger.info("user_created", user_id=user.id, subscription_id=plan_id)
     return user
 
 

@@ -47,7 +47,7 @@ def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, ima
         notice.telegram = notice.email = _skipped(Reason.SWITCHED_OFF, at=at)
     elif rule.email is EmailPolicy.NEVER:
         notice.email = _skipped(Reason.CHANNEL_NOT_USED, at=at)
-    new = notice.record()
+    new = notice.save_if_new()
     if new:
         logger.info("notice_recorded", notice_id=notice.id, kind=values.kind, recipient=to, to_send=notice.open)
     # Also when it was stored before: the worker that recorded it may have crashed before it queued it.
