@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shared.api.paging import Page, Position
-from shared.models.execution import Execution, trigger_parts
+from shared.models.execution import Execution, trigger_partitions
 
 
 def executions_of(trigger_id: str, *, start: Position | None, limit: int) -> Page[Execution]:
     """Return up to `limit` of a trigger's executions, partition by partition."""
-    parts = trigger_parts(trigger_id)
+    parts = trigger_partitions(trigger_id)
     keys: list[tuple[str, str]] = []
     for part in parts[parts.index(start["part"]) if start else 0 :]:
         after = start["after_id"] if start and part == start["part"] else None

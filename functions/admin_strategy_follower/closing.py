@@ -16,7 +16,7 @@ from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
 from shared.messages import Command, send_orders
 from shared.models.base import conditional_write, in_chunks
-from shared.models.execution import Execution, trigger_parts
+from shared.models.execution import Execution, trigger_partitions
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
@@ -96,7 +96,7 @@ def _fresh_triggers(strategy_id: str) -> list[str]:
 
 
 def _execution_ids(trigger_id: str) -> Iterator[str]:
-    for part in trigger_parts(trigger_id):
+    for part in trigger_partitions(trigger_id):
         for key in Execution.by_trigger.query(part):
             yield key.id
 

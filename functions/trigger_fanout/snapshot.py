@@ -12,7 +12,7 @@ from typing import Any
 from shared.clock import to_iso
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey
-from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.execution import Execution, open_shard_of, trigger_partition
 from shared.models.follower import Follower
 from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
@@ -70,7 +70,7 @@ def snapshot(
         state=ExecutionState.QUEUED,
         state_times={ExecutionState.QUEUED.value: to_iso(now)},
         trigger_id=trigger.id,
-        trigger_part=trigger_part(trigger.id, identity),
+        trigger_part=trigger_partition(trigger.id, identity),
         seq=trigger.seq,
         strategy_source=trigger.strategy_source,
         strategy_id=trigger.strategy_id,

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 from shared.clock import from_iso, to_iso
 from shared.models.base import Table, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType, listed_shard_of
-from shared.models.execution import Execution, trigger_part
+from shared.models.execution import Execution, trigger_partition
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
 from shared.models.manual_trade import ManualTrade
@@ -196,7 +196,7 @@ def executions(numbers: range) -> Iterator[tuple[type[Table], Row]]:
             "user_id": id_of("user", _owner_of(number, 10)),
             "follower_id": id_of("follower", number % TRIGGER_EXECUTIONS),
             "trigger_id": trigger_id,
-            "trigger_part": trigger_part(trigger_id, execution_id),
+            "trigger_part": trigger_partition(trigger_id, execution_id),
         }
         yield Execution, _template(_execution) | created | seq | {name: {"S": one} for name, one in owners.items()}
         if number >= _FIRST_FILLS and number % _FILLS_APART:

@@ -42,12 +42,12 @@ def open_shard_of(execution_id: str) -> str:
     return open_shard(zlib.crc32(execution_id.encode()) % OPEN_SHARDS)
 
 
-def trigger_part(trigger_id: str, execution_id: str) -> str:
+def trigger_partition(trigger_id: str, execution_id: str) -> str:
     """Return the partition of the by-trigger index; it is sharded, since a trigger may have 10,000 executions."""
     return f"{trigger_id}#{shard_of(execution_id)}"
 
 
-def trigger_parts(trigger_id: str) -> list[str]:
+def trigger_partitions(trigger_id: str) -> list[str]:
     """Return all partitions of a trigger's executions."""
     return [f"{trigger_id}#{shard}" for shard in range(SHARDS)]
 

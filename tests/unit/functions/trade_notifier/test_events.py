@@ -13,7 +13,7 @@ import pytest
 from functions.trade_notifier import reasons, service
 from functions.trade_notifier.app import NoticesNotQueued, lambda_handler
 from functions.trade_notifier.service import Event, notify_of
-from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.execution import Execution, open_shard_of, trigger_partition
 from shared.models.notice import Notice
 from shared.notifications.notice_types import (
     EntryRefused,
@@ -39,7 +39,7 @@ def an_execution(state: ExecutionState = ExecutionState.PROTECTED, **values: Any
         "id": EXECUTION_ID,
         "state": state,
         "trigger_id": "trigger",
-        "trigger_part": trigger_part("trigger", EXECUTION_ID),
+        "trigger_part": trigger_partition("trigger", EXECUTION_ID),
         "seq": 1,
         "strategy_source": StrategySource.TRADINGVIEW,
         "strategy_id": "strategy",

@@ -15,7 +15,7 @@ from functions.trigger_fanout import app
 from shared.clock import from_iso, to_iso
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey
-from shared.models.execution import Execution, open_shard_of, trigger_part
+from shared.models.execution import Execution, open_shard_of, trigger_partition
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
 from shared.models.trigger import PENDING, FanoutState, Trigger
@@ -142,7 +142,7 @@ def test_an_execution_keeps_what_it_was_decided_by(fanout: Fanout) -> None:
         "strategy_id": STRATEGY_ID,
         "strategy_name": "Momentum",
         "trigger_id": TRIGGER_ID,
-        "trigger_part": trigger_part(TRIGGER_ID, execution.id),
+        "trigger_part": trigger_partition(TRIGGER_ID, execution.id),
         "follower_id": follower.id,
         "follower_key": follower.created_key,
         "user_id": follower.user_id,
