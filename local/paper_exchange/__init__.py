@@ -6,43 +6,43 @@ on it with nothing changed but the hosts in `urls['api']`. With --state, everyth
 `POST /paper/state`, and read back at the start.
 
 How it trades
-    Nobody else does: a symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark price
-    with it, unless `markPrice` is given). Market orders and limits that cross fill whole at the last price with
-    0.04 % fee, resting limits at their own price with 0.02 %. A price that jumps runs through everything it crosses,
-    nearest first; what a stop then sells, it sells at the new price. Margin is cross, whatever the margin type says;
-    an account below its maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
+    There is no other trader: a symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark
+    price with it, unless `markPrice` is given). Market orders and limits that cross fill whole at the last price with
+    0.04 % fee, resting limits at their own price with 0.02 %. A price that jumps fills and triggers everything it
+    crosses, nearest first; a triggered stop sells at the new price. Margin is cross, whatever the margin type says; an
+    account below its maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
     Spot and futures wallets are apart; `balances` of the control interface fill both, `spotBalances` only spot.
     The key's right to withdraw (`canWithdraw`, off at first) shows in apiRestrictions; `canWithdraw` of the account
     itself is always true, as it is for every ordinary account.
 
 Choices where reports about Binance differ
     * A `closePosition` stop gets the time in force GTE_GTC and expires with the position; setting
-      `expire_close_position_when_flat` to false leaves it standing, as older accounts of the exchange tell.
+      `expire_close_position_when_flat` to false leaves it standing, as reports of older accounts say.
     * Such a stop is accepted while flat; `refuse_close_position_when_flat` answers -4509 instead.
     * A reduce-only limit stays when the position goes, and expires when it is crossed with nothing to reduce;
       `expire_reduce_only_when_flat` ends it with the position.
     * Reducing orders may add up to more than the position; `refuse_overlapping_close` answers -4118 instead, and
       with `overlap_counts_conditional` it counts conditional reduce-only orders against a market close, too.
-    * A history of more than its limit shows the newest of its span; a span covers seven days at most.
+    * A history longer than its limit shows the newest rows of its span; a span covers seven days at most.
     * The regular order that an algo order becomes carries the algo order's client id.
     * A reducing order larger than the position is cut to it (market), or ends EXPIRED after filling it (limit).
 
 `POST /paper/settings` (`GET` shows them) sets any of
     the switches above;
-    `refuse_late_past_recv_window`: a request held up by the fault `late` is checked against its recvWindow when it is
-    carried out, too;
+    `refuse_late_past_recv_window`: a request delayed by the fault `late` is checked against its recvWindow again when
+    it is carried out;
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
     `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418, both with
-    a true Retry-After; `weight_window_ms`: a shorter minute for the weights;
+    the right Retry-After; `weight_window_ms`: a window shorter than a minute for the weights;
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 
 A fault of kind `http` or `code` takes `doneAfterMs` as well: the request is then carried out that long after the
-refusal was sent, as when a gateway gives up on an order that the exchange still takes; `retryAfterS` is the Retry-After
-of one that is a 429 or 418 (none without).
+refusal was sent, as when a gateway gives up on an order that the exchange still accepts; `retryAfterS` is the
+Retry-After of a 429 or 418, which has none without it.
 
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
-`GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (counts and
-bans start anew), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
+`GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets
+counts and bans), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
 `permissions` or, beside them, `canRead`, `enableFutures`, `enableSpotAndMarginTrading`,
 `enablePortfolioMarginTrading`, `ipRestrict`, and `positionMode` ("hedge" or "one-way"), `multiAssetsMargin`,
 `feeBurn` (fees are paid in BNB, a tenth cheaper, while there is some), `leverage` (a number, or numbers by symbol).

@@ -19,7 +19,7 @@ _SHUTDOWN_S = 1.0
 
 
 async def serve(exchange: PaperExchange, port: int) -> None:
-    """Serve until told to stop."""
+    """Serve until SIGINT or SIGTERM."""
     runner = web.ServerRunner(web.Server(exchange.handle, access_log=None), shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     stopped = asyncio.Event()

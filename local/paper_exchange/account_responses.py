@@ -1,4 +1,4 @@
-"""Accounts, balances and key permissions in Binance's own fields. Reads margin.py's figures, works out none."""
+"""Accounts, balances and key permissions in Binance's own fields. Formats margin.py's figures, computes none."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _config(account: Account) -> dict[str, Any]:
         "feeTier": 0,
         "canTrade": account.permissions.can_trade,
         "canDeposit": True,
-        # The account's ability to move assets out; whether the key may withdraw is apiRestrictions' matter.
+        # Whether the account can withdraw; apiRestrictions says whether the key may.
         "canWithdraw": True,
         "updateTime": 0,
         "multiAssetsMargin": account.is_multi_assets,

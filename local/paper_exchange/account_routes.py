@@ -100,7 +100,7 @@ def get_fee_burn(call: Call) -> dict[str, Any]:
 
 
 def set_fee_burn(call: Call) -> dict[str, Any]:
-    """POST /fapi/v1/feeBurn: fees in BNB, as long as there is some."""
+    """POST /fapi/v1/feeBurn: fees in BNB, while the balance lasts."""
     call.params.required("feeBurn")
     call.account.pays_fees_in_bnb = call.params.flag("feeBurn")
     return {"code": 200, "msg": "success"}
@@ -136,7 +136,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
 
 
 def set_margin_type(call: Call) -> dict[str, Any]:
-    """POST /fapi/v1/marginType. The type is kept and shown; margin is reckoned as cross either way."""
+    """POST /fapi/v1/marginType. The type is stored and shown; margin is always computed as cross."""
     symbol = filters.find_symbol(call.params.required("symbol"))
     wanted = call.params.required("marginType").upper()
     if wanted not in ("ISOLATED", "CROSSED"):

@@ -1,4 +1,4 @@
-"""One API key's account: balances, positions, orders, and how it is set. Places and fills nothing (see matching.py)."""
+"""One API key's account: balances, positions, orders, settings. Places and fills nothing (see matching.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_LEVERAGE = 20
 
 @dataclass(slots=True)
 class Permissions:
-    """What the key may do. `can_withdraw` is the key's own permission; the account's ability is always there."""
+    """The key's permissions. `can_withdraw` is the key's own; the account itself can always withdraw."""
 
     can_trade: bool = True
     can_read: bool = True
@@ -44,7 +44,7 @@ class SpotBalance:
 
 @dataclass(slots=True)
 class Account:
-    """Everything the exchange knows of one key."""
+    """All data of one key."""
 
     api_key: str
     secret: str
@@ -88,7 +88,7 @@ class Account:
         ]
 
     def closable(self, symbol: str, side: Side, position_side: PositionSide) -> Decimal:
-        """Return how much an order of this side could take off its position, 0 where it could only add."""
+        """Return the amount by which an order of this side could reduce its position, 0 if it could only add."""
         key = symbol if position_side is PositionSide.BOTH else f"{symbol}:{position_side}"
         position = self.positions.get(key)
         if position is None:
@@ -101,7 +101,7 @@ class Account:
         return [order for order in found if order.wallet is wallet and (symbol is None or order.symbol == symbol)]
 
     def open_algos(self, symbol: str | None = None) -> list[AlgoOrder]:
-        """Return the algo orders still waiting for their trigger, oldest first."""
+        """Return the algo orders that wait for their trigger, oldest first."""
         found = (self.algos[algo_id] for algo_id in self.open_algo_ids)
         return [algo for algo in found if symbol is None or algo.symbol == symbol]
 
@@ -125,13 +125,13 @@ class Account:
         return None
 
     def add_order(self, order: Order) -> None:
-        """Keep the order, and list it as open while it is."""
+        """Store the order, and list it while it is open."""
         self.orders[order.order_id] = order
         if order.status.is_open:
             self.open_order_ids[order.order_id] = None
 
     def add_algo(self, algo: AlgoOrder) -> None:
-        """Keep the algo order, and list it as open while it waits."""
+        """Store the algo order, and list it while it waits for its trigger."""
         self.algos[algo.algo_id] = algo
         if algo.status is AlgoStatus.NEW:
             self.open_algo_ids[algo.algo_id] = None

@@ -1,4 +1,4 @@
-"""Conditional ("algo") orders: places them, knows when they trigger, turns them into regular ones. Pure.
+"""Conditional ("algo") orders: places and triggers them, and turns them into regular orders. Pure.
 
 A triggered STOP_MARKET, TAKE_PROFIT_MARKET or TRAILING_STOP_MARKET fills at the price that triggered it, so a gap
 slips; a triggered STOP or TAKE_PROFIT becomes a limit order, which a gap can leave behind.
@@ -33,7 +33,7 @@ _MAY_CLOSE_POSITION = (OrderType.STOP_MARKET, OrderType.TAKE_PROFIT_MARKET)
 
 @dataclass(frozen=True)
 class NewAlgo:
-    """What a client asks for on `POST /fapi/v1/algoOrder`, parsed."""
+    """The parsed parameters of `POST /fapi/v1/algoOrder`."""
 
     symbol: str
     side: Side
@@ -54,7 +54,7 @@ class NewAlgo:
 
 
 def place_algo(venue: Venue, account: Account, wanted: NewAlgo, now_ms: int) -> AlgoOrder:
-    """Check the conditional order and let it wait. Margin and reduce-only are checked at the trigger, as there."""
+    """Check and store the conditional order. As at Binance, margin and reduce-only are checked at the trigger."""
     symbol = filters.find_symbol(wanted.symbol)
     matching.check_position_side(account, wanted.position_side, reduce_only=wanted.reduce_only)
     if not wanted.order_type.is_conditional:
@@ -67,7 +67,7 @@ def place_algo(venue: Venue, account: Account, wanted: NewAlgo, now_ms: int) -> 
     _check_size(symbol, wanted)
     _check_prices(symbol, wanted, quote)
     if wanted.close_position or wanted.time_in_force is TimeInForce.GTE_GTC:
-        _check_stands_for_position(venue, account, wanted)
+        _check_close_position(venue, account, wanted)
     if not wanted.close_position and not wanted.reduce_only and wanted.quantity is not None:
         filters.check_notional(symbol, wanted.quantity * (wanted.price or wanted.trigger_price or quote.mark))
     if len(account.open_algos(symbol.name)) >= MAX_OPEN_ALGO_ORDERS:
@@ -87,7 +87,7 @@ def place_algo(venue: Venue, account: Account, wanted: NewAlgo, now_ms: int) -> 
         callback_rate_pct=wanted.callback_rate_pct,
         working_type=wanted.working_type,
         close_position=wanted.close_position,
-        # What closes a position can only reduce it, and the exchange says so.
+        # The exchange shows a closing order as reduce-only.
         reduce_only=wanted.reduce_only or wanted.close_position,
         price_protect=wanted.price_protect,
         fills_part=wanted.fills_part,
@@ -126,7 +126,7 @@ def _check_prices(symbol: Symbol, wanted: NewAlgo, quote: Quote) -> None:
             raise Refusal(-2007, msg="Invalid callBack rate")
         if wanted.activate_price:
             filters.check_trigger_price(symbol, wanted.activate_price)
-            # A trailing stop is activated by a move in the position's favour, which must still lie ahead.
+            # A trailing stop is activated by a move in the position's favour, which must not have happened yet.
             ahead = (wanted.activate_price - watched) * -wanted.side.sign
             if ahead <= 0:
                 raise Refusal(-2021)
@@ -138,7 +138,7 @@ def _check_prices(symbol: Symbol, wanted: NewAlgo, quote: Quote) -> None:
         raise Refusal(-2021)
 
 
-def _check_stands_for_position(venue: Venue, account: Account, wanted: NewAlgo) -> None:
+def _check_close_position(venue: Venue, account: Account, wanted: NewAlgo) -> None:
     is_flat = not account.closable(wanted.symbol, wanted.side, wanted.position_side)
     explicit = wanted.time_in_force is TimeInForce.GTE_GTC
     if is_flat and (explicit or venue.settings.refuse_close_position_when_flat):
@@ -162,7 +162,7 @@ def _reached(order_type: OrderType, side: Side, trigger: Decimal, price: Decimal
 
 
 def follow_price(algo: AlgoOrder, quote: Quote) -> None:
-    """Activate a trailing stop whose activation price is reached, and keep its best price since then."""
+    """Activate a trailing stop whose activation price is reached, and update its best price since then."""
     if algo.order_type is not OrderType.TRAILING_STOP_MARKET:
         return
     price = _watched(algo.working_type, quote)
@@ -176,7 +176,7 @@ def follow_price(algo: AlgoOrder, quote: Quote) -> None:
 
 
 def trigger_level(algo: AlgoOrder) -> Decimal | None:
-    """Return the price at which the order goes off; None while a trailing stop is not active."""
+    """Return the price at which the order triggers; None while a trailing stop is not active."""
     if algo.order_type is not OrderType.TRAILING_STOP_MARKET:
         return algo.trigger_price
     if algo.extreme_price is None:
@@ -191,7 +191,7 @@ def is_triggered(algo: AlgoOrder, quote: Quote) -> bool:
 
 
 def trigger(venue: Venue, account: Account, algo: AlgoOrder, now_ms: int) -> None:
-    """Turn the algo order into a regular one and fill it as far as it goes; end it where nothing is left to reduce."""
+    """Turn the algo order into a regular one and fill what is possible; end it if nothing is left to reduce."""
     account.open_algo_ids.pop(algo.algo_id, None)
     algo.triggered_ms = algo.updated_ms = now_ms
     quantity = algo.quantity
@@ -238,7 +238,7 @@ def trigger(venue: Venue, account: Account, algo: AlgoOrder, now_ms: int) -> Non
 
 
 def cancel_algo(account: Account, algo: AlgoOrder | None, now_ms: int) -> AlgoOrder:
-    """Cancel a conditional order that still waits, or refuse."""
+    """Cancel a conditional order that has not triggered; refuse any other."""
     if algo is None or algo.status is not AlgoStatus.NEW:
         raise Refusal(-2011)
     algo.status = AlgoStatus.CANCELED

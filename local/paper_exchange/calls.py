@@ -1,4 +1,4 @@
-"""What a route is: a handler, who may call it, what it weighs. The routes themselves are in the *_routes modules."""
+"""Routes and their calls: a handler, its access and its weight. The routes themselves are in the *_routes modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Access(Enum):
 
 @dataclass(slots=True)
 class Call:
-    """One request, past its checks."""
+    """One checked request."""
 
     venue: Venue
     params: Params
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def account(self) -> Account:
-        """Return the caller's account; only routes that are not public may ask."""
+        """Return the caller's account, which public routes do not have."""
         if self.caller is None:
             raise LookupError("a public route has no account")
         return self.caller

@@ -44,7 +44,7 @@ _ACCOUNT_FIELDS = {
 
 
 class BadControlRequest(Exception):
-    """A control request that cannot be carried out."""
+    """An invalid control request."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         self.status = status
@@ -52,46 +52,46 @@ class BadControlRequest(Exception):
 
 
 class Controls:
-    """What /paper can change."""
+    """The actions of the control interface."""
 
     def __init__(self, venue: Venue, faults: Faults) -> None:
         self.venue = venue
         self.faults = faults
         self.latency_ms = 0.0
 
-    def create_account(self, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-        """Open an account; a taken key is a conflict."""
-        api_key, secret = asked.get("apiKey"), asked.get("secret")
+    def create_account(self, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Open an account; raise BadControlRequest if the key is taken."""
+        api_key, secret = body.get("apiKey"), body.get("secret")
         if not isinstance(api_key, str) or not api_key or not isinstance(secret, str) or not secret:
             raise BadControlRequest("apiKey and secret must be text")
         if api_key in self.venue.accounts:
             raise BadControlRequest("an account with this apiKey exists", 409)
         account = Account(api_key=api_key, secret=secret, created_ms=now_ms)
-        self._change(account, asked, now_ms)
+        self._change(account, body, now_ms)
         self.venue.accounts[api_key] = account
         return self.snapshot(account)
 
-    def change_account(self, api_key: str, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-        """Change what is named; leave the rest."""
+    def change_account(self, api_key: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Change the fields in `body` and no others."""
         account = self.find_account(api_key)
-        self._change(account, asked, now_ms)
+        self._change(account, body, now_ms)
         return self.snapshot(account)
 
     def delete_account(self, api_key: str) -> dict[str, Any]:
-        """Forget the account; its key is unknown from then on."""
+        """Delete the account; its key is unknown from then on."""
         self.find_account(api_key)
         del self.venue.accounts[api_key]
         return {}
 
     def find_account(self, api_key: str) -> Account:
-        """Return the account, or say that there is none."""
+        """Return the account; raise BadControlRequest if there is none."""
         account = self.venue.accounts.get(api_key)
         if account is None:
             raise BadControlRequest("no such account", 404)
         return account
 
     def snapshot(self, account: Account) -> dict[str, Any]:
-        """Return everything there is to see of an account."""
+        """Return an account's balances, positions, orders, fills and settings."""
         futures = account.open_orders()
         spot = account.open_orders(wallet=Wallet.SPOT)
         return {
@@ -121,37 +121,37 @@ class Controls:
             "requests": dict(account.requests),
         }
 
-    def _change(self, account: Account, asked: Mapping[str, Any], now_ms: int) -> None:
-        unknown = set(asked) - _ACCOUNT_FIELDS
+    def _change(self, account: Account, body: Mapping[str, Any], now_ms: int) -> None:
+        unknown = set(body) - _ACCOUNT_FIELDS
         if unknown:
             raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
-        balances = _amounts(asked.get("balances", {}))
+        balances = _amounts(body.get("balances", {}))
         for asset, amount in balances.items():
             change = amount - account.balances.get(asset, ZERO)
             matching.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
-        for asset, amount in _amounts(asked.get("spotBalances", balances)).items():
+        for asset, amount in _amounts(body.get("spotBalances", balances)).items():
             account.spot_balances.setdefault(asset, SpotBalance()).free = amount
-        permissions = {**asked.get("permissions", {}), **{name: asked[name] for name in _PERMISSIONS if name in asked}}
+        permissions = {**body.get("permissions", {}), **{name: body[name] for name in _PERMISSIONS if name in body}}
         for name, allowed in permissions.items():
             if name not in _PERMISSIONS:
                 raise BadControlRequest(f"unknown permission: {name}")
             setattr(account.permissions, _PERMISSIONS[name], bool(allowed))
-        self._change_modes(account, asked)
+        self._change_modes(account, body)
 
-    def _change_modes(self, account: Account, asked: Mapping[str, Any]) -> None:
-        hedge: bool | None = next((bool(asked[name]) for name in _HEDGE_NAMES if name in asked), None)
-        if "positionMode" in asked:
-            hedge = str(asked["positionMode"]).lower() in ("hedge", "dual", "true")
+    def _change_modes(self, account: Account, body: Mapping[str, Any]) -> None:
+        hedge: bool | None = next((bool(body[name]) for name in _HEDGE_NAMES if name in body), None)
+        if "positionMode" in body:
+            hedge = str(body["positionMode"]).lower() in ("hedge", "dual", "true")
         if hedge is not None and hedge != account.is_hedge_mode:
             if account.held_positions():
                 raise BadControlRequest("the position mode cannot change while a position is open", 409)
             account.is_hedge_mode = hedge
             account.positions.clear()
-        if "multiAssetsMargin" in asked:
-            account.is_multi_assets = bool(asked["multiAssetsMargin"])
-        if "feeBurn" in asked:
-            account.pays_fees_in_bnb = bool(asked["feeBurn"])
-        leverage = asked.get("leverage")
+        if "multiAssetsMargin" in body:
+            account.is_multi_assets = bool(body["multiAssetsMargin"])
+        if "feeBurn" in body:
+            account.pays_fees_in_bnb = bool(body["feeBurn"])
+        leverage = body.get("leverage")
         if isinstance(leverage, Mapping):
             for symbol, value in leverage.items():
                 account.leverages[_known_symbol(str(symbol))] = int(value)
@@ -159,10 +159,10 @@ class Controls:
             account.default_leverage = int(leverage)
             account.leverages.clear()
 
-    def set_price(self, name: str, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-        """Move last and mark price, and settle everything they cross; `markPrice` moves the mark by itself."""
-        price = _amount(asked.get("price"), "price")
-        mark = _amount(asked["markPrice"], "markPrice") if "markPrice" in asked else None
+    def set_price(self, name: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Move last and mark price, and fill or trigger what they cross; `markPrice` sets the mark price separately."""
+        price = _amount(body.get("price"), "price")
+        mark = _amount(body["markPrice"], "markPrice") if "markPrice" in body else None
         if price <= 0 or (mark is not None and mark <= 0):
             raise BadControlRequest("price must be greater than 0")
         price_moves.move_price(self.venue, _known_symbol(name), price, now_ms, mark=mark)
@@ -175,40 +175,40 @@ class Controls:
             for name, quote in self.venue.quotes.items()
         }
 
-    def book_funding(self, asked: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    def book_funding(self, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Book one funding payment on the symbol."""
         price_moves.book_funding(
-            self.venue, _known_symbol(str(asked.get("symbol"))), _amount(asked.get("rate"), "rate"), now_ms
+            self.venue, _known_symbol(str(body.get("symbol"))), _amount(body.get("rate"), "rate"), now_ms
         )
         return {}
 
-    def set_latency(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Let every answer of the exchange take this long."""
-        latency_ms = float(_amount(asked.get("ms"), "ms"))
+    def set_latency(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Set how long every answer of the exchange takes."""
+        latency_ms = float(_amount(body.get("ms"), "ms"))
         if latency_ms < 0:
             raise BadControlRequest("ms must not be negative")
         self.latency_ms = latency_ms
         return {"ms": latency_ms}
 
-    def plan_fault(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    def plan_fault(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Plan a fault."""
         try:
-            fault = parse_fault(dict(asked))
+            fault = parse_fault(dict(body))
         except (TypeError, ValueError) as error:
             raise BadControlRequest(str(error)) from error
         self.faults.plan(fault)
         return {"faults": self.faults.as_json()}
 
-    def change_settings(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Set the switches that are named; return all."""
+    def change_settings(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change the settings in `body`; return all of them."""
         settings = self.venue.settings
         kinds = {field.name: type(getattr(settings, field.name)) for field in dataclasses.fields(Settings)}
-        for name, value in asked.items():
+        for name, value in body.items():
             if name not in kinds:
                 raise BadControlRequest(f"unknown setting: {name}")
             if type(value) is not kinds[name]:
                 raise BadControlRequest(f"{name} must be {kinds[name].__name__}")
-        for name, value in asked.items():
+        for name, value in body.items():
             setattr(settings, name, value)
         return dataclasses.asdict(settings)
 

@@ -122,7 +122,7 @@ def _spot_symbol(symbol: Symbol) -> dict[str, Any]:
 
 
 def futures_info(now_ms: int) -> bytes:
-    """Return the body of `GET /fapi/v1/exchangeInfo`; its serverTime stays that of the start."""
+    """Return the body of `GET /fapi/v1/exchangeInfo`; its serverTime stays the time of the start."""
     info = {
         "timezone": "UTC",
         "serverTime": now_ms,

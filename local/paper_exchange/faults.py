@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: which of the next requests fails, and how. Carries no fault out (see server.py)."""
+"""Planned faults: which of the next requests fails, and how. Applies none (see server.py)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class FaultKind(StrEnum):
 
 @dataclass(slots=True)
 class Fault:
-    """One planned fault, for the next `times` requests that match; `retry_after_s` is what a 429 or 418 says.
+    """One planned fault, for the next `times` requests that match; `retry_after_s` is the header of a 429 or 418.
 
-    With `done_after_ms`, a request answered by `http` or `code` is carried out all the same, that long afterwards.
+    With `done_after_ms`, a request answered by `http` or `code` is carried out that long afterwards.
     """
 
     kind: FaultKind
@@ -45,7 +45,7 @@ class Fault:
     retry_after_s: int | None = None
 
     def matches(self, method: str, path: str, api_key: str | None) -> bool:
-        """Return whether the request is one of those."""
+        """Return whether the fault is for this request."""
         return (
             self.times > 0
             and (self.method is None or self.method == method)
@@ -54,7 +54,7 @@ class Fault:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fault as it is asked for."""
+        """Return the fault as it is body for."""
         return {
             "kind": self.kind,
             "method": self.method,
@@ -70,34 +70,34 @@ class Fault:
         }
 
 
-def parse_fault(asked: dict[str, Any]) -> Fault:
+def parse_fault(body: dict[str, Any]) -> Fault:
     """Read `POST /paper/faults`; raise ValueError with what is wrong. Without method or path every request matches."""
-    kind = FaultKind(str(asked.get("kind")))
-    times = int(asked.get("times", 1))
+    kind = FaultKind(str(body.get("kind")))
+    times = int(body.get("times", 1))
     if times < 1:
         raise ValueError("times must be at least 1")
-    path = asked.get("path")
+    path = body.get("path")
     if path is not None and not str(path).startswith("/"):
         raise ValueError("path must start with /")
-    code = int(asked.get("code", -1000))
+    code = int(body.get("code", -1000))
     default_status = STATUSES.get(code, 400) if kind is FaultKind.CODE else 503
     return Fault(
         kind=kind,
-        method=str(asked["method"]).upper() if asked.get("method") else None,
+        method=str(body["method"]).upper() if body.get("method") else None,
         path=str(path) if path is not None else None,
         times=times,
-        api_key=asked.get("apiKey"),
-        status=int(asked.get("status", default_status)),
+        api_key=body.get("apiKey"),
+        status=int(body.get("status", default_status)),
         code=code,
-        msg=str(asked.get("msg", MESSAGES.get(code, "Fault.") if kind is FaultKind.CODE else "Service Unavailable")),
-        delay_ms=int(asked.get("delayMs", DEFAULT_DELAY_MS)),
-        done_after_ms=int(asked["doneAfterMs"]) if "doneAfterMs" in asked else None,
-        retry_after_s=int(asked["retryAfterS"]) if "retryAfterS" in asked else None,
+        msg=str(body.get("msg", MESSAGES.get(code, "Fault.") if kind is FaultKind.CODE else "Service Unavailable")),
+        delay_ms=int(body.get("delayMs", DEFAULT_DELAY_MS)),
+        done_after_ms=int(body["doneAfterMs"]) if "doneAfterMs" in body else None,
+        retry_after_s=int(body["retryAfterS"]) if "retryAfterS" in body else None,
     )
 
 
 class Faults:
-    """The faults that are still to come, oldest first."""
+    """The faults that are still planned, oldest first."""
 
     def __init__(self) -> None:
         self._planned: list[Fault] = []
@@ -107,7 +107,7 @@ class Faults:
         self._planned.append(fault)
 
     def take(self, method: str, path: str, api_key: str | None) -> Fault | None:
-        """Return the oldest fault that matches, and use up one of its times."""
+        """Return the oldest fault that matches, and count its use."""
         for fault in self._planned:
             if fault.matches(method, path, api_key):
                 fault.times -= 1
@@ -117,9 +117,9 @@ class Faults:
         return None
 
     def clear(self) -> None:
-        """Forget all."""
+        """Delete every fault."""
         self._planned.clear()
 
     def as_json(self) -> list[dict[str, Any]]:
-        """List what is still to come."""
+        """Return the faults that are still planned."""
         return [fault.as_json() for fault in self._planned]

@@ -1,4 +1,4 @@
-"""The futures filters: what quantity, price and id an order may have. Knows no account's money (see margin.py)."""
+"""The futures filters on an order's quantity, price and client id. Checks no margin (see margin.py)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_client_id(client_id: str) -> None:
 
 
 def decimal_places(value: Decimal) -> int:
-    """Return how many digits after the point say something."""
+    """Return the number of decimal places without trailing zeros."""
     exponent = value.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
@@ -75,7 +75,7 @@ def check_quantity(symbol: Symbol, quantity: Decimal, *, is_market: bool) -> Non
 
 
 def check_percent_price(symbol: Symbol, side: Side, price: Decimal, quote: Quote) -> None:
-    """Refuse a limit price too far on the paying side of the mark price."""
+    """Refuse a limit price too far from the mark price on its worse side."""
     cap = (quote.mark * symbol.multiplier_up).quantize(symbol.tick)
     floor = (quote.mark * symbol.multiplier_down).quantize(symbol.tick)
     if side is Side.BUY and price > cap:
@@ -85,7 +85,7 @@ def check_percent_price(symbol: Symbol, side: Side, price: Decimal, quote: Quote
 
 
 def check_market_price(symbol: Symbol, side: Side, quote: Quote) -> None:
-    """Refuse a market order whose price has run away from the mark price."""
+    """Refuse a market order whose price is too far from the mark price."""
     if side is Side.BUY and quote.last > quote.mark * symbol.multiplier_up:
         raise Refusal(-4131)
     if side is Side.SELL and quote.last < quote.mark * symbol.multiplier_down:

@@ -1,4 +1,4 @@
-"""Cross margin in USDT: what positions and orders tie up, what is left, where liquidation lies. Changes nothing."""
+"""Cross margin in USDT: the margin of positions and orders, what is available, liquidation. Changes nothing."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class MarginSummary:
 
     @property
     def margin_balance(self) -> Decimal:
-        """Return the wallet with what the open positions would make of it."""
+        """Return the wallet balance plus the open positions' profit."""
         return self.wallet + self.unrealized
 
     @property
     def initial(self) -> Decimal:
-        """Return what positions and orders tie up together."""
+        """Return the initial margin of positions and orders."""
         return self.position_initial + self.order_initial
 
     @property
     def available(self) -> Decimal:
-        """Return what a new order may use."""
+        """Return the margin that is left for new orders."""
         return max(ZERO, self.margin_balance - self.initial)
 
 
 @dataclass(frozen=True)
 class Addition:
-    """An order that is not placed yet, as it would count towards margin."""
+    """A new order's contribution to the margin."""
 
     side: Side
     position_side: PositionSide
@@ -93,7 +93,7 @@ def _opens(order: Addition) -> bool:
 def symbol_initial(
     venue: Venue, account: Account, symbol: str, addition: Addition | None = None
 ) -> tuple[Decimal, Decimal]:
-    """Return the initial margin of the symbol's position, and what its orders need on top."""
+    """Return the initial margin of the symbol's position, and the further margin of its orders."""
     held, buys, sells = exposures(venue, account, symbol, addition)
     leverage = account.leverage(symbol)
     return held / leverage, (max(held, buys, sells) - held) / leverage
@@ -119,7 +119,7 @@ def summarise(venue: Venue, account: Account) -> MarginSummary:
 
 
 def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addition) -> None:
-    """Refuse what the margin (-2019) or the leverage's bracket (-2027) does not carry; let what reduces pass."""
+    """Refuse an order beyond the margin (-2019) or the leverage's bracket (-2027), unless it reduces."""
     before = sum(symbol_initial(venue, account, symbol))
     after = sum(symbol_initial(venue, account, symbol, addition))
     if after <= before:
@@ -127,14 +127,14 @@ def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addi
     exposure = max(exposures(venue, account, symbol, addition))
     if exposure > SYMBOLS[symbol].max_notional(account.leverage(symbol)):
         raise Refusal(-2027)
-    # As on the exchange, the fee of opening must be there too.
+    # As on the exchange, the margin must also cover the fee.
     fee = addition.notional_usdt * TAKER_FEE
     if after - before + fee > summarise(venue, account).available:
         raise Refusal(-2019)
 
 
 def liquidation_price(venue: Venue, account: Account, position: Position) -> Decimal:
-    """Return the mark price at which the account is liquidated if all else stands still; 0 where there is none."""
+    """Return the mark price at which the account is liquidated, other prices unchanged; 0 if there is none."""
     if not position.amount:
         return ZERO
     summary = summarise(venue, account)

@@ -1,4 +1,4 @@
-"""The public routes of both markets: time, symbols, prices. Candles and depth are flat: nobody else trades here."""
+"""The public routes of both markets: time, symbols, prices. Candles and depth are flat, as there is no other trader."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def routes(started_ms: int) -> Routes:
     table: Routes = {
         ("GET", "/fapi/v1/exchangeInfo"): Route(_constant(futures_info(started_ms)), public),
         ("GET", "/api/v3/exchangeInfo"): Route(_constant(spot_info(started_ms)), public, weight=20),
-        # An unchanged client asks for these as well when it loads its markets; none of them trade here.
+        # A ccxt client reads these when it loads its markets; none of them trade here.
         ("GET", "/dapi/v1/exchangeInfo"): Route(_no_symbols, public),
         ("GET", "/sapi/v1/system/status"): Route(_status, public),
         ("GET", "/sapi/v1/capital/config/getall"): Route(_nothing, weight=10),

@@ -36,7 +36,7 @@ BNB_FEE_SHARE = Decimal("0.9")
 
 @dataclass(frozen=True)
 class NewOrder:
-    """What a client asks for on `POST /fapi/v1/order`, parsed."""
+    """The parsed parameters of `POST /fapi/v1/order`."""
 
     symbol: str
     side: Side
@@ -51,7 +51,7 @@ class NewOrder:
 
 
 def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -> Order:
-    """Check the order against every rule, keep it, and fill what can be filled at once."""
+    """Check the order against every rule, store it, and fill what can be filled at once."""
     symbol = filters.find_symbol(wanted.symbol)
     check_position_side(account, wanted.position_side, reduce_only=wanted.reduce_only)
     if wanted.order_type.is_conditional:
@@ -139,12 +139,12 @@ def _check_reduces(venue: Venue, account: Account, wanted: NewOrder) -> None:
     if closable <= 0:
         raise Refusal(-2022)
     if venue.settings.refuse_overlapping_close:
-        standing = _standing_to_reduce(venue, account, wanted)
+        standing = _reducing_open_amount(venue, account, wanted)
         if standing and standing + wanted.quantity > closable:
             raise Refusal(-4118)
 
 
-def _standing_to_reduce(venue: Venue, account: Account, wanted: NewOrder) -> Decimal:
+def _reducing_open_amount(venue: Venue, account: Account, wanted: NewOrder) -> Decimal:
     amounts = [o.remaining for o in account.open_orders(wanted.symbol) if o.reduce_only and o.side is wanted.side]
     if venue.settings.overlap_counts_conditional and wanted.order_type is OrderType.MARKET:
         amounts += [
@@ -163,26 +163,26 @@ def _check_time_in_force(wanted: NewOrder, *, crosses: bool) -> None:
 
 
 def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
-    """Fill a fresh order as far as it goes at once, and end what may not rest."""
+    """Fill a new order as far as possible at once, and end what may not rest."""
     last = venue.quotes[order.symbol].last
     if order.order_type is OrderType.LIMIT and not crosses(order.side, order.price, last):
         if order.time_in_force is TimeInForce.IOC:
             end_order(account, order, OrderStatus.EXPIRED, now_ms)
         elif order.fills_part:
-            fill(venue, account, order, part_of(order), price=order.price, is_maker=True, now_ms=now_ms)
+            fill(venue, account, order, partial_quantity(order), price=order.price, is_maker=True, now_ms=now_ms)
         return
     if order.order_type is OrderType.MARKET and order.reduce_only:
-        # The exchange cuts a reducing market order down to the position.
+        # The exchange reduces such a market order to the position's size.
         order.quantity = min(order.quantity, account.closable(order.symbol, order.side, order.position_side))
-    quantity = part_of(order) if order.fills_part else order.remaining
+    quantity = partial_quantity(order) if order.fills_part else order.remaining
     fill(venue, account, order, quantity, price=last, is_maker=False, now_ms=now_ms)
     may_rest = order.order_type is OrderType.LIMIT and order.time_in_force is not TimeInForce.IOC
     if order.status.is_open and not may_rest:
         end_order(account, order, OrderStatus.EXPIRED, now_ms)
 
 
-def part_of(order: Order) -> Decimal:
-    """Return half of what remains, in whole steps, but at least one step; only one step fills whole."""
+def partial_quantity(order: Order) -> Decimal:
+    """Return half of the remaining quantity in whole steps, at least one."""
     step = filters.find_symbol(order.symbol).step
     return max(step, order.remaining / 2 // step * step)
 
@@ -233,7 +233,7 @@ def fill(
 
 
 def _fee(venue: Venue, account: Account, fee_usdt: Decimal) -> tuple[Decimal, str]:
-    """Return a fee and its asset: BNB where the account pays so and holds enough of it."""
+    """Return a fee and its asset: BNB if the account pays fees in it and holds enough."""
     if account.pays_fees_in_bnb:
         fee = (fee_usdt * BNB_FEE_SHARE / venue.quotes["BNBUSDT"].last).quantize(MONEY_STEP, ROUND_HALF_UP)
         if fee <= account.balances.get("BNB", ZERO):
@@ -258,7 +258,7 @@ def _apply(position: Position, change: Decimal, price: Decimal) -> Decimal:
 
 
 def _expire_with_position(venue: Venue, account: Account, position: Position, *, was_long: bool, now_ms: int) -> None:
-    """End what stood only for the position that is gone, as far as the switches say so."""
+    """End the orders of a closed position that the settings say end with it."""
     closing_side = Side.SELL if was_long else Side.BUY
     for algo in account.open_algos(position.symbol):
         if algo.side is not closing_side or algo.position_side is not position.position_side:
@@ -274,7 +274,7 @@ def _expire_with_position(venue: Venue, account: Account, position: Position, *,
 
 
 def end_order(account: Account, order: Order, status: OrderStatus, now_ms: int) -> None:
-    """Take the order off the open ones; the algo order it came from is finished with it."""
+    """End the order, and with it the algo order that it came from."""
     order.status = status
     order.updated_ms = now_ms
     account.open_order_ids.pop(order.order_id, None)
@@ -285,7 +285,7 @@ def end_order(account: Account, order: Order, status: OrderStatus, now_ms: int) 
 
 
 def cancel_order(account: Account, order: Order | None, now_ms: int) -> Order:
-    """Cancel an order that is still open, or refuse."""
+    """Cancel an open order; refuse any other."""
     if order is None or not order.status.is_open:
         raise Refusal(-2011)
     end_order(account, order, OrderStatus.CANCELED, now_ms)
@@ -303,7 +303,7 @@ def book_income(
     symbol: str = "",
     asset: str = margin.MARGIN_ASSET,
 ) -> None:
-    """Change the futures wallet, and say why."""
+    """Change the futures wallet, and record the income."""
     account.balances[asset] = account.balances.get(asset, ZERO) + amount
     account.incomes.append(
         Income(

@@ -88,7 +88,7 @@ def place_batch(call: Call) -> list[dict[str, Any]]:
     return answers
 
 
-def _asked_order(call: Call) -> Order | None:
+def _requested_order(call: Call) -> Order | None:
     symbol = filters.find_symbol(call.params.required("symbol"))
     order_id = call.params.integer("orderId")
     client_order_id = call.params.text("origClientOrderId")
@@ -102,7 +102,7 @@ def _asked_order(call: Call) -> Order | None:
 
 def get_order(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/order."""
-    order = _asked_order(call)
+    order = _requested_order(call)
     if order is None:
         raise Refusal(-2013)
     return order_json(order)
@@ -110,7 +110,7 @@ def get_order(call: Call) -> dict[str, Any]:
 
 def get_open_order(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/openOrder."""
-    order = _asked_order(call)
+    order = _requested_order(call)
     if order is None or not order.status.is_open:
         raise Refusal(-2013)
     return order_json(order)
@@ -118,7 +118,7 @@ def get_open_order(call: Call) -> dict[str, Any]:
 
 def cancel_order(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/order."""
-    order = matching.cancel_order(call.account, _asked_order(call), call.now_ms)
+    order = matching.cancel_order(call.account, _requested_order(call), call.now_ms)
     return placed_json(order, acknowledge_only=False)
 
 
@@ -226,7 +226,7 @@ def place_algo(call: Call) -> dict[str, Any]:
     return algo_json(algo)
 
 
-def _asked_algo(call: Call) -> AlgoOrder | None:
+def _requested_algo(call: Call) -> AlgoOrder | None:
     algo_id, client_algo_id = call.params.integer("algoId"), call.params.text("clientAlgoId")
     if algo_id is None and client_algo_id is None:
         raise Refusal(-1102, "algoId", msg="Param 'clientAlgoId' or 'algoId' must be sent, but both were empty/null!")
@@ -235,7 +235,7 @@ def _asked_algo(call: Call) -> AlgoOrder | None:
 
 def get_algo(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/algoOrder."""
-    algo = _asked_algo(call)
+    algo = _requested_algo(call)
     if algo is None:
         raise Refusal(-2013)
     return algo_row(call.account, algo)
@@ -243,7 +243,7 @@ def get_algo(call: Call) -> dict[str, Any]:
 
 def cancel_algo(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/algoOrder."""
-    algo = algos.cancel_algo(call.account, _asked_algo(call), call.now_ms)
+    algo = algos.cancel_algo(call.account, _requested_algo(call), call.now_ms)
     return {"algoId": algo.algo_id, "clientAlgoId": algo.client_algo_id, "code": "200", "msg": "success"}
 
 

@@ -1,4 +1,4 @@
-"""The records the engine keeps: orders, algo orders, fills, incomes, positions. Data only; matching.py moves them."""
+"""The engine's records: orders, algo orders, fills, incomes, positions. Data only; matching.py changes them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ ZERO = Decimal(0)
 
 
 class Side(StrEnum):
-    """Which way an order trades."""
+    """The side of an order."""
 
     BUY = "BUY"
     SELL = "SELL"
 
     @property
     def sign(self) -> int:
-        """Return +1 for what adds to a long position, -1 for what takes from it."""
+        """Return +1 for BUY, -1 for SELL."""
         return 1 if self is Side.BUY else -1
 
 
@@ -81,7 +81,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where a regular order stands."""
+    """The state of a regular order."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -96,7 +96,7 @@ class OrderStatus(StrEnum):
 
 
 class AlgoStatus(StrEnum):
-    """Where an algo order stands; TRIGGERED is a triggered one whose regular order still rests."""
+    """The state of an algo order; TRIGGERED is one whose regular order still rests."""
 
     NEW = "NEW"
     TRIGGERED = "TRIGGERED"
@@ -122,7 +122,7 @@ class Wallet(StrEnum):
 
 @dataclass(slots=True)
 class Position:
-    """What is held of one symbol; a negative amount is short."""
+    """A position in one symbol; a negative amount is short."""
 
     symbol: str
     position_side: PositionSide = PositionSide.BOTH
@@ -161,7 +161,7 @@ class Order:
 
     @property
     def remaining(self) -> Decimal:
-        """Return what has not filled yet."""
+        """Return the unfilled quantity."""
         return self.quantity - self.executed
 
     @property
@@ -172,7 +172,7 @@ class Order:
 
 @dataclass(slots=True)
 class AlgoOrder:
-    """A conditional order, waiting apart from the regular ones."""
+    """A conditional order, listed apart from the regular ones."""
 
     algo_id: int
     client_algo_id: str

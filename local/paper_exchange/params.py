@@ -1,4 +1,4 @@
-"""One request's parameters, read as the types they should have. Knows Binance's complaints, not its endpoints."""
+"""Reads one request's parameters by type, with Binance's error codes. Knows no endpoint."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Params:
     def week(self, now_ms: int, *, from_id: int | None) -> tuple[int | None, int | None]:
         """Return `startTime` and `endTime` of a history: seven days at most, the last seven where neither is sent.
 
-        From an id on there is no span; the two exclude each other.
+        With `from_id` there is no span; the two exclude each other.
         """
         start_ms, end_ms = self.integer("startTime"), self.integer("endTime")
         if from_id is not None:
@@ -97,6 +97,6 @@ class Params:
         return start_ms, end_ms if end_ms is not None else start_ms + _WEEK_MS
 
     def limit(self, *, default: int = 500, most: int = 1000) -> int:
-        """Return how many rows are asked for."""
+        """Return the requested number of rows."""
         limit = self.integer("limit")
         return default if limit is None else max(1, min(limit, most))

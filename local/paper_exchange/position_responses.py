@@ -1,4 +1,4 @@
-"""Positions in Binance's own fields. Reads margin.py's figures, works out none of its own."""
+"""Positions in Binance's own fields. Formats margin.py's figures, computes none."""
 
 from __future__ import annotations
 

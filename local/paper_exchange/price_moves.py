@@ -1,4 +1,4 @@
-"""Moves a price, and fills, triggers and liquidates what it crosses, in the order in which it is crossed. Pure."""
+"""Moves a price, and fills, triggers and liquidates what it crosses, nearest first. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from local.paper_exchange.venue import Quote, Venue
 
 
 def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Decimal | None = None) -> None:
-    """Set the symbol's prices (the mark follows the last unless given) and settle every account on it."""
+    """Set the symbol's prices (the mark follows the last unless given) and apply them to every account."""
     filters.find_symbol(name)
     before = venue.quotes[name]
     venue.quotes[name] = Quote(last, last if mark is None else mark)
@@ -32,7 +32,7 @@ def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Dec
 
 
 def _sweep(venue: Venue, account: Account, name: str, from_price: Decimal, now_ms: int) -> None:
-    """Run what was crossed, nearest to the old price first, until nothing is."""
+    """Fill and trigger what was crossed, nearest to the old price first."""
     quote = venue.quotes[name]
     for algo in account.open_algos(name):
         algos.follow_price(algo, quote)
@@ -42,7 +42,7 @@ def _sweep(venue: Venue, account: Account, name: str, from_price: Decimal, now_m
 
 
 def _crossed(venue: Venue, account: Account, name: str, now_ms: int) -> list[tuple[Decimal, Callable[[], None]]]:
-    """Return (level, what happens there) for each open order that the present price has reached."""
+    """Return (level, action) for each open order that the present price has reached."""
     quote = venue.quotes[name]
     events: list[tuple[Decimal, Callable[[], None]]] = [
         (order.price, partial(_fill_resting, venue, account, order, now_ms))
@@ -86,7 +86,7 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
         matching.fill(venue, account, order, order.quantity, price=mark, is_maker=False, now_ms=now_ms)
     shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
     if shortfall > 0:
-        # The insurance fund takes what the account cannot pay.
+        # The insurance fund covers what the account cannot pay.
         matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
 
 

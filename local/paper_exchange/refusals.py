@@ -1,4 +1,4 @@
-"""The exchange's answers of no, by Binance's code. Decides nothing: the rules live beside what they guard."""
+"""The exchange's errors by Binance's code. Decides nothing: each rule is in the module that it belongs to."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ STATUSES: dict[int, HTTPStatus] = {
 
 
 class Refusal(Exception):
-    """An answer of no: Binance's code, its message, the HTTP status it comes with, and how long to wait."""
+    """An error of the exchange: Binance's code and message, the HTTP status, and the seconds to wait."""
 
     def __init__(
         self,

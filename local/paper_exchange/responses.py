@@ -51,7 +51,7 @@ def order_json(order: Order) -> dict[str, Any]:
 
 
 def placed_json(order: Order, *, acknowledge_only: bool) -> dict[str, Any]:
-    """Return the answer to a new order: as it ended (RESULT), or as it was taken (ACK: nothing filled yet)."""
+    """Return the answer to a new order: its result (RESULT), or as accepted, before any fill (ACK)."""
     answer = order_json(order)
     del answer["time"]
     answer["cumQty"] = answer["executedQty"]
@@ -72,7 +72,7 @@ def placed_json(order: Order, *, acknowledge_only: bool) -> dict[str, Any]:
 
 
 def without_average(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer as it comes from an exchange that leaves the average price out of it."""
+    """Return the answer without its average price, which Binance may leave out."""
     return {**answer, "avgPrice": "0.00", "cumQuote": "0"} if "avgPrice" in answer else answer
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side: reads a request, checks who sends it, runs its route, carries faults out. Knows no trading rule."""
+"""The HTTP server: authenticates a request, runs its route, applies faults. Knows no trading rule."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from local.paper_exchange.weights import Pool, RequestLimits
 
 _JSON = "application/json;charset=UTF-8"
 _POOLS = {pool.value: pool for pool in Pool}
-_DONE_AT_ONCE = (FaultKind.HANG, FaultKind.DROP_AFTER, FaultKind.TRUNCATE, FaultKind.PARTIAL, FaultKind.NO_AVERAGE)
+_RUN_AT_ONCE = (FaultKind.HANG, FaultKind.DROP_AFTER, FaultKind.TRUNCATE, FaultKind.PARTIAL, FaultKind.NO_AVERAGE)
 
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back."""
+    """One response."""
 
     status: int
     body: bytes
@@ -40,8 +40,8 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Asked:
-    """One request as it came in."""
+class Request:
+    """One request as it arrived."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Asked:
 
 
 class PaperExchange:
-    """One exchange: its venue, its routes, and what goes wrong on it."""
+    """One exchange: its venue, its routes, and its planned faults."""
 
     def __init__(self, venue: Venue, state_file: Path | None = None) -> None:
         self.venue = venue
@@ -68,41 +68,43 @@ class PaperExchange:
         }
 
     def now_ms(self) -> int:
-        """Return the exchange's clock."""
+        """Return the exchange's time."""
         return int(time.time() * 1000) + self.venue.settings.clock_offset_ms
 
     def save(self) -> bool:
-        """Write the state file, where there is one."""
+        """Write the state file, if there is one; return whether there is."""
         if self._state_file is None:
             return False
         state.save(self.venue, self._state_file)
         return True
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, web_request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        raw_path, _, query = request.raw_path.partition("?")
-        body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
+        raw_path, _, query = web_request.raw_path.partition("?")
+        body = (await web_request.read()).decode("utf-8", "replace") if web_request.can_read_body else ""
         if raw_path.startswith("/paper"):
-            return self._control(request.method, raw_path, body)
-        asked = Asked(request.method, raw_path, query, body, request.headers.get("X-MBX-APIKEY"), request.remote or "")
-        answer, fault = await self.serve(asked)
+            return self._control(web_request.method, raw_path, body)
+        request = Request(
+            web_request.method, raw_path, query, body, web_request.headers.get("X-MBX-APIKEY"), web_request.remote or ""
+        )
+        answer, fault = await self.serve(request)
         if fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
-            return _cut(request)
+            return _cut(web_request)
         if fault is not None and fault.kind is FaultKind.TRUNCATE:
-            return await _send_half(request, answer)
+            return await _send_half(web_request, answer)
         return web.Response(
             status=answer.status, body=answer.body, headers={**answer.headers, "Content-Type": answer.content_type}
         )
 
-    async def serve(self, asked: Asked) -> tuple[Answer, Fault | None]:
-        """Do what a request asks for, with the fault that was planned for it; return when its answer is due.
+    async def serve(self, request: Request) -> tuple[Answer, Fault | None]:
+        """Run a request with its planned fault, and return the answer when it is due.
 
-        The answer of a request that is to be cut off is returned too: cutting is the caller's part.
+        Closing the connection, where the fault says so, is left to the caller.
         """
         arrived = time.monotonic()
-        self._count(asked)
-        fault = self.faults.take(asked.method, asked.path, asked.api_key)
-        answer = await self._answer(asked, fault)
+        self._count(request)
+        fault = self.faults.take(request.method, request.path, request.api_key)
+        answer = await self._answer(request, fault)
         if fault is not None and fault.kind is FaultKind.HANG:
             await asyncio.sleep(fault.delay_ms / 1000)
         wait_s = self.controls.latency_ms / 1000 - (time.monotonic() - arrived)
@@ -110,18 +112,18 @@ class PaperExchange:
             await asyncio.sleep(wait_s)
         return answer, fault
 
-    def _count(self, asked: Asked) -> None:
-        account = self.venue.accounts.get(asked.api_key or "")
+    def _count(self, request: Request) -> None:
+        account = self.venue.accounts.get(request.api_key or "")
         if account is not None:
-            name = f"{asked.method} {asked.path}"
+            name = f"{request.method} {request.path}"
             account.requests[name] = account.requests.get(name, 0) + 1
 
-    async def _answer(self, asked: Asked, fault: Fault | None) -> Answer:
-        """Do what the request asks for, unless the fault keeps it from being done."""
-        if fault is None or fault.kind in _DONE_AT_ONCE:
-            return self.run(asked, fault)
+    async def _answer(self, request: Request, fault: Fault | None) -> Answer:
+        """Run the request, unless the fault prevents it."""
+        if fault is None or fault.kind in _RUN_AT_ONCE:
+            return self.run(request, fault)
         if fault.done_after_ms is not None and fault.kind in (FaultKind.HTTP, FaultKind.CODE):
-            self._do_after_the_answer(asked, fault.done_after_ms / 1000)
+            self._run_after_answering(request, fault.done_after_ms / 1000)
         match fault.kind:
             case FaultKind.HTTP:
                 return Answer(fault.status, fault.msg.encode(), {}, "text/plain;charset=UTF-8")
@@ -129,37 +131,37 @@ class PaperExchange:
                 wait_s = fault.retry_after_s
                 return _refused(Refusal(fault.code, msg=fault.msg, status=fault.status, retry_after_s=wait_s), {})
             case FaultKind.LATE:
-                return await self._run_late(asked, fault)
+                return await self._run_late(request, fault)
             case _:
                 return Answer(HTTPStatus.OK, b"", {})
 
-    def _do_after_the_answer(self, asked: Asked, delay_s: float) -> None:
-        """Carry the request out later, whatever its sender was told."""
+    def _run_after_answering(self, request: Request, delay_s: float) -> None:
+        """Run the request later, though its sender got an error."""
         arrived_ms = self.now_ms()
-        asyncio.get_running_loop().call_later(delay_s, lambda: self.run(asked, checked_at_ms=arrived_ms))
+        asyncio.get_running_loop().call_later(delay_s, lambda: self.run(request, checked_at_ms=arrived_ms))
 
-    async def _run_late(self, asked: Asked, fault: Fault) -> Answer:
-        """Run the request after the delay. It was checked against its window when it came, as at a gateway."""
+    async def _run_late(self, request: Request, fault: Fault) -> Answer:
+        """Run the request after the delay; its window was checked when it arrived, as at a gateway."""
         arrived_ms = self.now_ms()
         await asyncio.sleep(fault.delay_ms / 1000)
         checked_at_ms = None if self.venue.settings.refuse_late_past_recv_window else arrived_ms
-        return self.run(asked, fault, checked_at_ms=checked_at_ms)
+        return self.run(request, fault, checked_at_ms=checked_at_ms)
 
-    def run(self, asked: Asked, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
+    def run(self, request: Request, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
         """Check the request and run its route."""
-        route = self._routes.get((asked.method, asked.path))
+        route = self._routes.get((request.method, request.path))
         if route is None:
             return _not_found()
         now_ms = self.now_ms()
         headers: dict[str, str] = {}
         try:
-            values = dict(parse_qsl(asked.query, keep_blank_values=True))
-            if asked.body:
-                values.update(parse_qsl(asked.body, keep_blank_values=True))
-            self._take_limits(asked, route, values, headers, now_ms)
+            values = dict(parse_qsl(request.query, keep_blank_values=True))
+            if request.body:
+                values.update(parse_qsl(request.body, keep_blank_values=True))
+            self._take_limits(request, route, values, headers, now_ms)
             call = Call(self.venue, Params(values), now_ms, None, fault is not None and fault.kind is FaultKind.PARTIAL)
             if route.access is not Access.PUBLIC:
-                call.caller = self._identify(asked, route, values, checked_at_ms or now_ms)
+                call.caller = self._identify(request, route, values, checked_at_ms or now_ms)
             result = route.handler(call)
         except Refusal as refusal:
             return _refused(refusal, headers)
@@ -169,23 +171,23 @@ class PaperExchange:
         return Answer(HTTPStatus.OK, body, headers)
 
     def _take_limits(
-        self, asked: Asked, route: Route, values: dict[str, str], headers: dict[str, str], now_ms: int
+        self, request: Request, route: Route, values: dict[str, str], headers: dict[str, str], now_ms: int
     ) -> None:
         has_symbol = route.weight_without_symbol is None or bool(values.get("symbol"))
         weight = route.weight if has_symbol else route.weight_without_symbol or 0
         settings = self.venue.settings
-        pool = _POOLS.get(asked.path[: asked.path.find("/", 1)], Pool.SPOT)
-        used = self._limits.take_weight(asked.address, pool, weight, settings=settings, now_ms=now_ms)
+        pool = _POOLS.get(request.path[: request.path.find("/", 1)], Pool.SPOT)
+        used = self._limits.take_weight(request.address, pool, weight, settings=settings, now_ms=now_ms)
         headers["X-SAPI-USED-IP-WEIGHT-1M" if pool is Pool.WALLET else "X-MBX-USED-WEIGHT-1M"] = str(used)
-        if route.orders and asked.api_key is not None:
-            headers.update(self._limits.take_orders(asked.api_key, route.orders, settings, now_ms))
+        if route.orders and request.api_key is not None:
+            headers.update(self._limits.take_orders(request.api_key, route.orders, settings, now_ms))
 
-    def _identify(self, asked: Asked, route: Route, values: dict[str, str], now_ms: int) -> Any:
-        account = signing.find_account(self.venue, asked.api_key)
+    def _identify(self, request: Request, route: Route, values: dict[str, str], now_ms: int) -> Any:
+        account = signing.find_account(self.venue, request.api_key)
         signing.check_time(values.get("timestamp"), values.get("recvWindow"), now_ms)
-        signing.check_signature(account, asked.query, asked.body, values.get("signature"))
+        signing.check_signature(account, request.query, request.body, values.get("signature"))
         permissions = account.permissions
-        is_futures = asked.path.startswith("/fapi")
+        is_futures = request.path.startswith("/fapi")
         if is_futures and not permissions.enable_futures:
             raise Refusal(-2015)
         trades = route.access in (Access.TRADE, Access.SPOT_TRADE)
@@ -194,7 +196,7 @@ class PaperExchange:
         return account
 
     def _control(self, method: str, raw_path: str, body: str) -> web.Response:
-        """Answer a control request: never delayed, never failed on purpose."""
+        """Answer a control request, which is never delayed and never gets a fault."""
         parts = [unquote(part) for part in raw_path.strip("/").split("/")[1:]]
         try:
             status, result = self._run_control(method, parts, _json_object(body))
@@ -204,28 +206,28 @@ class PaperExchange:
             status, result = HTTPStatus.BAD_REQUEST, {"error": f"bad request: {error}"}
         return web.Response(status=status, body=json.dumps(result).encode(), content_type="application/json")
 
-    def _run_control(self, method: str, parts: list[str], asked: dict[str, Any]) -> tuple[int, Any]:
+    def _run_control(self, method: str, parts: list[str], body: dict[str, Any]) -> tuple[int, Any]:
         controls, now_ms = self.controls, self.now_ms()
         actions: dict[tuple[str, str, int], Callable[[], Any]] = {
             ("GET", "accounts", 1): lambda: [controls.snapshot(a) for a in self.venue.accounts.values()],
             ("GET", "accounts", 2): lambda: controls.snapshot(controls.find_account(parts[1])),
-            ("PUT", "accounts", 2): lambda: controls.change_account(parts[1], asked, now_ms),
+            ("PUT", "accounts", 2): lambda: controls.change_account(parts[1], body, now_ms),
             ("DELETE", "accounts", 2): lambda: controls.delete_account(parts[1]),
             ("GET", "prices", 1): controls.prices,
-            ("PUT", "prices", 2): lambda: controls.set_price(parts[1], asked, now_ms),
-            ("PUT", "latency", 1): lambda: controls.set_latency(asked),
+            ("PUT", "prices", 2): lambda: controls.set_price(parts[1], body, now_ms),
+            ("PUT", "latency", 1): lambda: controls.set_latency(body),
             ("GET", "faults", 1): self.faults.as_json,
-            ("POST", "faults", 1): lambda: controls.plan_fault(asked),
+            ("POST", "faults", 1): lambda: controls.plan_fault(body),
             ("DELETE", "faults", 1): self.faults.clear,
             ("GET", "settings", 1): lambda: controls.change_settings({}),
-            ("POST", "settings", 1): lambda: controls.change_settings(asked),
-            ("POST", "funding", 1): lambda: controls.book_funding(asked, now_ms),
-            ("DELETE", "limits", 1): self._limits.forget,
+            ("POST", "settings", 1): lambda: controls.change_settings(body),
+            ("POST", "funding", 1): lambda: controls.book_funding(body, now_ms),
+            ("DELETE", "limits", 1): self._limits.reset,
             ("POST", "state", 1): lambda: {"saved": self.save()},
             ("GET", "health", 1): lambda: {"status": "ok"},
         }
         if (method, parts[0] if parts else "", len(parts)) == ("POST", "accounts", 1):
-            return HTTPStatus.CREATED, controls.create_account(asked, now_ms)
+            return HTTPStatus.CREATED, controls.create_account(body, now_ms)
         action = actions.get((method, parts[0] if parts else "", len(parts)))
         if action is None:
             raise BadControlRequest("no such control", HTTPStatus.NOT_FOUND)
@@ -234,10 +236,10 @@ class PaperExchange:
 
 
 def _json_object(body: str) -> dict[str, Any]:
-    asked = json.loads(body) if body.strip() else {}
-    if not isinstance(asked, dict):
+    parsed = json.loads(body) if body.strip() else {}
+    if not isinstance(parsed, dict):
         raise BadControlRequest("the body must be a JSON object")
-    return asked
+    return parsed
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
@@ -252,14 +254,14 @@ def _not_found() -> Answer:
 
 
 def _cut(request: web.BaseRequest) -> web.StreamResponse:
-    """Cut the connection without a byte of an answer."""
+    """Close the connection without any response."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
 async def _send_half(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    """Promise the whole body, send half of it, and cut the connection."""
+    """Announce the whole body, send half of it, and close the connection."""
     response = web.StreamResponse(
         status=answer.status,
         headers={**answer.headers, "Content-Type": answer.content_type, "Content-Length": str(len(answer.body))},

@@ -1,4 +1,4 @@
-"""Who sends a request: key, signature, timestamp. Looks at nothing that the request asks for."""
+"""Authenticates a request by key, signature and timestamp. Reads no other parameter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.paper_exchange.venue import Venue
 
 DEFAULT_RECV_WINDOW_MS = 5_000
 MAX_RECV_WINDOW_MS = 60_000
-# A client's clock may run this far ahead of the exchange's.
+# The most that a client's clock may be ahead of the exchange's.
 MAX_AHEAD_MS = 1_000
 _API_KEY = re.compile(r"^[A-Za-z0-9_.:-]{1,128}$")
 _SIGNATURE = re.compile(r"(^|&)signature=[^&]*")
@@ -29,7 +29,7 @@ def find_account(venue: Venue, api_key: str | None) -> Account:
 
 
 def check_signature(account: Account, query: str, body: str, signature: str | None) -> None:
-    """Refuse what is not signed with the account's secret over query and body as they were sent."""
+    """Refuse a request that is not signed with the account's secret over query and body as sent."""
     if not signature:
         raise Refusal(-1102, "signature")
     signed = _SIGNATURE.sub("", query) + _SIGNATURE.sub("", body)
@@ -39,7 +39,7 @@ def check_signature(account: Account, query: str, body: str, signature: str | No
 
 
 def check_time(timestamp: str | None, recv_window: str | None, now_ms: int) -> None:
-    """Refuse a request from outside its own window, or from the future."""
+    """Refuse a request that is past its window, or too far in the future."""
     if not timestamp or not timestamp.isdigit():
         raise Refusal(-1102, "timestamp")
     window_ms = DEFAULT_RECV_WINDOW_MS

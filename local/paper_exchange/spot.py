@@ -1,4 +1,4 @@
-"""The spot market: balances in two states, market and limit orders on them. Pure; prices are the futures' last ones."""
+"""The spot market: free and locked balances, market and limit orders. Pure; its prices are the futures' last prices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = (OrderType.MARKET, OrderType.LIMIT, OrderType.LIMIT_MAKER)
 
 @dataclass(frozen=True)
 class NewSpotOrder:
-    """What a client asks for on `POST /api/v3/order`, parsed; a market order has a quantity or a quote quantity."""
+    """The parsed parameters of `POST /api/v3/order`; a market order has a quantity or a quote quantity."""
 
     symbol: str
     side: Side
@@ -31,7 +31,7 @@ class NewSpotOrder:
 
 
 def place_order(venue: Venue, account: Account, wanted: NewSpotOrder, now_ms: int) -> Order:
-    """Check the order, reserve its funds, and fill it as far as it goes at once."""
+    """Check the order, reserve its funds, and fill what is possible at once."""
     symbol = filters.find_symbol(wanted.symbol)
     if wanted.order_type not in _TYPES:
         raise Refusal(-1116)
@@ -102,7 +102,7 @@ def _balance(account: Account, asset: str) -> SpotBalance:
 
 
 def _paid(order: Order, price: Decimal, quantity: Decimal) -> tuple[str, Decimal]:
-    """Return the asset that the order pays with, and how much of it this quantity costs."""
+    """Return the asset that the order pays with, and the cost of this quantity in it."""
     symbol = filters.find_symbol(order.symbol)
     return (symbol.quote, quantity * price) if order.side is Side.BUY else (symbol.base, quantity)
 
@@ -133,7 +133,7 @@ def _fill(
     is_maker: bool,
     now_ms: int,
 ) -> None:
-    """Trade the rest of the order; the fee is taken from what is received."""
+    """Fill the rest of the order; the fee is taken from the received asset."""
     symbol = filters.find_symbol(order.symbol)
     quantity = order.remaining
     if order.fills_part:
@@ -172,7 +172,7 @@ def _fill(
 
 
 def cancel_order(account: Account, order: Order | None, now_ms: int) -> Order:
-    """Cancel an order that is still open and give back what it reserved, or refuse."""
+    """Cancel an open order and release its reserved funds; refuse any other order."""
     matching.cancel_order(account, order, now_ms)
     assert order is not None  # noqa: S101 - cancel_order refused otherwise
     _release(account, order, order.price)

@@ -45,7 +45,7 @@ def place_order(call: Call) -> dict[str, Any]:
     return spot_placed_json(order, fills)
 
 
-def _asked_order(call: Call) -> Order | None:
+def _requested_order(call: Call) -> Order | None:
     symbol = filters.find_symbol(call.params.required("symbol"))
     order_id, client_order_id = call.params.integer("orderId"), call.params.text("origClientOrderId")
     if order_id is None and client_order_id is None:
@@ -58,7 +58,7 @@ def _asked_order(call: Call) -> Order | None:
 
 def get_order(call: Call) -> dict[str, Any]:
     """GET /api/v3/order."""
-    order = _asked_order(call)
+    order = _requested_order(call)
     if order is None:
         raise Refusal(-2013)
     return spot_order_json(order)
@@ -66,7 +66,7 @@ def get_order(call: Call) -> dict[str, Any]:
 
 def cancel_order(call: Call) -> dict[str, Any]:
     """DELETE /api/v3/order."""
-    order = spot.cancel_order(call.account, _asked_order(call), call.now_ms)
+    order = spot.cancel_order(call.account, _requested_order(call), call.now_ms)
     return {**spot_placed_json(order, []), "origClientOrderId": order.client_order_id}
 
 

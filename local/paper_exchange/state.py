@@ -17,7 +17,7 @@ _FORMAT = 1
 
 
 def save(venue: Venue, path: Path) -> None:
-    """Replace the file in one step, so that a crash leaves the old one."""
+    """Replace the file atomically, so that a crash leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_suffix(path.suffix + ".new")
     written.write_text(json.dumps({"format": _FORMAT, "venue": encode(venue)}))
@@ -35,7 +35,7 @@ def load(path: Path) -> Venue:
 
 
 def encode(value: Any) -> Any:  # noqa: PLR0911 - one return per kind of value
-    """Return the value as JSON can hold it; decimals as strings, so that none loses a digit."""
+    """Return the value in JSON types, with decimals as strings to keep every digit."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):

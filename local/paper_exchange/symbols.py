@@ -1,4 +1,4 @@
-"""What trades here: Binance's filters for a dozen symbols, and their start prices. Checks nothing (see filters.py)."""
+"""The symbols: Binance's filters for a dozen of them, and their start prices. Checks nothing (see filters.py)."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ class Symbol:
         return self.brackets[0].leverage
 
     def bracket_for(self, notional_usdt: Decimal) -> Bracket:
-        """Return the bracket that a position of this size falls into; the last one has no end."""
+        """Return the bracket of a position of this size; the last one has no cap."""
         for bracket in self.brackets:
             if notional_usdt <= bracket.cap_usdt:
                 return bracket
         return self.brackets[-1]
 
     def max_notional(self, leverage: int) -> Decimal:
-        """Return the largest position, in USDT, that this leverage may hold."""
+        """Return the largest position in USDT at this leverage."""
         return max(
             (bracket.cap_usdt for bracket in self.brackets if bracket.leverage >= leverage),
             default=Decimal(0),
@@ -93,7 +93,7 @@ class Symbol:
 
 
 def _brackets(*rows: tuple[int, int, str]) -> tuple[Bracket, ...]:
-    """Build the table from (leverage, cap, maintenance rate), working out the floors and the maintenance amounts."""
+    """Build the table from (leverage, cap, maintenance rate), computing the floors and the maintenance amounts."""
     brackets: list[Bracket] = []
     floor, cum, last_rate = Decimal(0), Decimal(0), None
     for leverage, cap, rate_text in rows:

@@ -19,7 +19,7 @@ class Quote:
 
 @dataclass(slots=True)
 class Settings:
-    """The switches of `POST /paper/settings`; the package docstring says what each one does."""
+    """The settings of `POST /paper/settings`, described in the package's docstring."""
 
     refuse_close_position_when_flat: bool = False
     refuse_overlapping_close: bool = False

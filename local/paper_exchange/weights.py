@@ -10,13 +10,13 @@ from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Settings
 
 _MINUTE_MS = 60_000
-"""The usual window of the weights too; `weight_window_ms` makes it shorter."""
+"""Also the default window of the weights, which `weight_window_ms` shortens."""
 _TEN_SECONDS_MS = 10_000
 
 
 @dataclass(slots=True)
 class _Window:
-    """A count that starts anew with each window of the clock."""
+    """A count that is reset with each window of the clock."""
 
     length_ms: int
     started: int = -1
@@ -30,7 +30,7 @@ class _Window:
         return self.used
 
     def left_s(self, now_ms: int) -> int:
-        """Return the whole seconds after which a new window has begun, at least 1."""
+        """Return the whole seconds until the next window, at least 1."""
         return -(-(self.length_ms - now_ms % self.length_ms) // 1000)
 
 
@@ -56,14 +56,14 @@ class _OrderCounts:
 
 
 class RequestLimits:
-    """Counts what every address and account used."""
+    """Counts the weight of each address and the orders of each account."""
 
     def __init__(self) -> None:
         self._addresses: dict[tuple[str, Pool], _Address] = {}
         self._orders: dict[str, _OrderCounts] = {}
 
     def take_weight(self, address: str, pool: Pool, weight: int, *, settings: Settings, now_ms: int) -> int:
-        """Add the weight; return what the minute has used. Refuse over the limit, ban who goes on (418)."""
+        """Add the weight; return the minute's total. Refuse above the limit (429), then ban the address (418)."""
         entry = self._addresses.get((address, pool))
         if entry is None:
             entry = self._addresses[address, pool] = _Address()
@@ -82,7 +82,7 @@ class RequestLimits:
         return used
 
     def take_orders(self, api_key: str, count: int, settings: Settings, now_ms: int) -> dict[str, str]:
-        """Count orders sent; return the headers that say so. Refuse over the account's limits."""
+        """Count orders; return the headers with the counts. Refuse above the account's limits."""
         counts = self._orders.get(api_key)
         if counts is None:
             counts = self._orders[api_key] = _OrderCounts()
@@ -97,8 +97,8 @@ class RequestLimits:
                 raise Refusal(-1015, limit, "1 MINUTE", retry_after_s=wait_s)
         return {"X-MBX-ORDER-COUNT-10S": str(in_ten_seconds), "X-MBX-ORDER-COUNT-1M": str(in_minute)}
 
-    def forget(self) -> None:
-        """Start all counts anew, bans included."""
+    def reset(self) -> None:
+        """Reset all counts and bans."""
         self._addresses.clear()
         self._orders.clear()
 

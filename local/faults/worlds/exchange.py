@@ -21,7 +21,7 @@ from local.faults.worlds.trace import Trace
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.faults import Fault, FaultKind, Faults, parse_fault
 from local.paper_exchange.orders import OrderType, Side
-from local.paper_exchange.server import Answer, Asked, PaperExchange
+from local.paper_exchange.server import Answer, PaperExchange, Request
 from local.paper_exchange.venue import Venue
 
 SYMBOL = "BTCUSDT"
@@ -171,16 +171,16 @@ class WatchedExchange(PaperExchange):
         self._positions: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
         self.without_stop_by_owner: set[str] = set()
 
-    def run(self, asked: Asked, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
+    def run(self, request: Request, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
         """Run a request as the exchange does, then check the account's stop."""
-        answer = super().run(asked, fault, checked_at_ms=checked_at_ms)
-        self._trace.record(self._clock.monotonic(), asked, fault, answer.status, answer.body)
-        if asked.method != "GET":
-            self.check_stop(asked.api_key)
+        answer = super().run(request, fault, checked_at_ms=checked_at_ms)
+        self._trace.record(self._clock.monotonic(), request, fault, answer.status, answer.body)
+        if request.method != "GET":
+            self.check_stop(request.api_key)
             return answer
-        lags = asked.path in _LAGGING or asked.path == "/fapi/v3/positionRisk"
+        lags = request.path in _LAGGING or request.path == "/fapi/v3/positionRisk"
         if lags and answer.status == 200 and self._chances.happens(self._chances.exchange_fault / 2, "exchange: lags"):  # noqa: PLR2004
-            return self._lagging(asked, answer)
+            return self._lagging(request, answer)
         return answer
 
     def move_price(self, price: Decimal) -> None:
@@ -209,13 +209,13 @@ class WatchedExchange(PaperExchange):
             del self._naked_now[account.api_key]
             self.without_stop_by_owner.discard(account.api_key)
 
-    def _lagging(self, asked: Asked, answer: Answer) -> Answer:
+    def _lagging(self, request: Request, answer: Answer) -> Answer:
         rows, now_ms = json.loads(answer.body), self.now_ms()
-        if asked.path in _LAGGING:
-            rows = [row for row in rows if row[_LAGGING[asked.path]] < now_ms - _LAG_MS]
+        if request.path in _LAGGING:
+            rows = [row for row in rows if row[_LAGGING[request.path]] < now_ms - _LAG_MS]
         else:
             horizon_ms = self._clock.time_ns() // 1_000_000 - _LAG_MS
-            before = [amount for at_ms, amount in self._positions[asked.api_key or ""] if at_ms < horizon_ms]
+            before = [amount for at_ms, amount in self._positions[request.api_key or ""] if at_ms < horizon_ms]
             was = before[-1] if before else Decimal(0)
             rows = [{**row, "positionAmt": str(was)} for row in rows] if was else []
         return Answer(answer.status, json.dumps(rows).encode(), answer.headers)
@@ -259,7 +259,7 @@ class ExchangeSession:
         """Mark it as closed."""
         self.closed = True
 
-    async def send(self, asked: Asked) -> _Response:
+    async def send(self, request: Request) -> _Response:
         """Deliver a request and return its answer, unless the connection breaks on the way."""
         dice = self.chances.dice
         await workers.take_step()
@@ -267,7 +267,7 @@ class ExchangeSession:
             raise aiohttp.ClientConnectorError(_ADDRESS, OSError(111, "refused"))  # type: ignore[arg-type]
         await asyncio.sleep(dice.uniform(*_ONE_WAY_S))
         # A request that has arrived is carried out, even when its sender no longer waits.
-        serving = asyncio.get_running_loop().create_task(self.exchange.serve(asked))
+        serving = asyncio.get_running_loop().create_task(self.exchange.serve(request))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
         answer, fault = await asyncio.shield(serving)
@@ -286,7 +286,7 @@ class _PendingResponse:
 
     def __init__(self, session: ExchangeSession, method: str, url: yarl.URL, sent: dict[str, Any]) -> None:
         self._session = session
-        self._asked = Asked(
+        self._request = Request(
             method,
             url.raw_path,
             url.raw_query_string,
@@ -296,7 +296,7 @@ class _PendingResponse:
         )
 
     async def __aenter__(self) -> _Response:
-        return await self._session.send(self._asked)
+        return await self._session.send(self._request)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
