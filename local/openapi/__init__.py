@@ -1,1 +1,1 @@
-"""Writes the API's OpenAPI document from what the handlers declare. No part of the deployment."""
+"""Writes the API's OpenAPI document from the handlers' declarations. Not deployed."""

@@ -1,6 +1,6 @@
-"""The one OpenAPI document of all functions that answer HTTP, merged from each one's own app. Writes no file.
+"""Builds the OpenAPI document of all functions that answer HTTP, from each one's app. Writes no file.
 
-Which functions there are, and the documented names of path variables, come from template.yaml.
+The list of functions and the documented names of path variables come from template.yaml.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class Function:
     logical_id: str
     package: str
     routes: tuple[tuple[str, str], ...]
-    """Method and path, as deployed."""
+    """Methods and paths, as deployed."""
 
     def path_of(self, method: str, rule: str) -> str:
-        """Return the deployed path of a handler's rule; raise LookupError for one that is not deployed."""
+        """Return the deployed path of a handler's rule; raise LookupError if it is not deployed."""
         for deployed_method, path in self.routes:
             if deployed_method == method and _shape(path) == _shape(rule):
                 return path
@@ -64,7 +64,7 @@ class Document:
         self._operation_ids: set[str] = set()
 
     def add(self, path: str, method: str, operation_id: str, found: Schema) -> None:
-        """Add an operation; raise Clash when the path has one already, or its id is another's."""
+        """Add an operation; raise Clash if its path and method, or its id, are taken."""
         item = self.paths.setdefault(path, {})
         if method.lower() in item:
             raise Clash(f"two handlers answer {method} {path}")
@@ -83,7 +83,7 @@ class Document:
             self.add(path, route.method, operation_id, {"tags": [function.logical_id]} | found)
 
     def as_json(self) -> Schema:
-        """Return the whole document; what has no order of its own is sorted."""
+        """Return the whole document, sorted where order has no meaning."""
         shared = {
             name_of(status): response(one, components=self.components) for status, one in sorted(REFUSALS.items())
         }
@@ -151,7 +151,7 @@ def functions() -> Iterator[Function]:
             for event in properties.get("Events", {}).values()
             if event["Type"] == "Api"
         )
-        # Other Function URLs are for vendors' own messages, which nobody writes by this document.
+        # Other Function URLs receive vendors' own messages, which need no document.
         if logical_id == ALERTS:
             routes += (WEBHOOK_ROUTE,)
         if routes:

@@ -1,7 +1,7 @@
-"""What one admin handler takes and may answer, read from its declarations and its own code. Merges nothing.
+"""Reads one admin handler's parameters and answers from its declarations and its code. Merges nothing.
 
-A handler says which model it reads with `app.query(Model)` and `app.body(Model)`, which header with
-`app.header(NAME)`, what it answers in its return annotation, and what else it may answer in its route's `responses`.
+A handler names the models that it reads with `app.query(Model)` and `app.body(Model)`, a header with
+`app.header(NAME)`, its answer in the return annotation, and other answers in its route's `responses`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FILE_HEADERS: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a handler's code reads of the request."""
+    """The parts of a request that a handler's code reads."""
 
     query: type[Query] | None
     body: type[Body] | None
@@ -47,12 +47,12 @@ class Reads:
 
 
 class UnclearHandler(Exception):
-    """A handler's code does not say plainly what it reads."""
+    """A handler's code does not show which models and headers it reads."""
 
 
 def routes_of(app: AdminApi) -> list[Route]:
     """Return every route of an app."""
-    # Powertools has no public name for them.
+    # Powertools has no public attribute for them.
     return [*app._static_routes, *app._dynamic_routes]
 
 
@@ -82,7 +82,7 @@ def operation(route: Route, app: AdminApi, *, variables: list[str], components: 
 
 
 def responses(answer: Any, refusals: dict[int, Refusal], *, components: Components) -> Schema:
-    """Return the responses of an operation: its 200, and its refusals."""
+    """Return the responses of an operation: 200 and its refusals."""
     declared = {200: Refusal(answer, "Success.")} | refusals
     return {
         str(status): (
@@ -110,13 +110,13 @@ def response(one: Refusal, *, components: Components) -> Schema:
 
 
 def name_of(status: int) -> str:
-    """Return under which name a refusal stands in the document."""
-    # Not the status's own words: Python's change from version to version.
+    """Return the document's name of a refusal."""
+    # Not the standard phrases: Python changes them between versions.
     return f"Refusal{status}"
 
 
 def reads_of(handler: Any, app: AdminApi) -> Reads:
-    """Return what the handler's code reads of the request; raise UnclearHandler when a name does not say it."""
+    """Return what the handler's code reads of the request; raise UnclearHandler if an argument is no module name."""
     found: dict[str, list[Any]] = {"query": [], "body": [], "header": []}
     for method, argument in _calls(handler, app):
         if not isinstance(argument, ast.Name) or argument.id not in handler.__globals__:
@@ -147,7 +147,7 @@ def _statuses(reads: Reads, *, has_variables: bool) -> list[int]:
 
 
 def _declared(route: Route) -> dict[int, Refusal]:
-    """Return what the route declares itself, in the words of Powertools."""
+    """Return the refusals that the route declares, in the format of Powertools."""
     found: dict[int, Any] = dict(route.responses or {})
     return {status: Refusal(one["content"][JSON]["model"], one["description"]) for status, one in found.items()}
 

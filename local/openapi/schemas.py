@@ -1,6 +1,6 @@
-"""From Python types to JSON Schema: the TypedDicts of answers, the pydantic models of requests. Knows no route.
+"""Makes JSON Schemas of Python types: TypedDicts of answers, pydantic models of requests. Knows no route.
 
-Every TypedDict becomes a component by its own name; two types under one name are a mistake, never silently one.
+Every TypedDict becomes a component by its own name; two types of one name are an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", 
 
 
 class Clash(Exception):
-    """Two things want the same name in the document."""
+    """Two parts of the document have the same name."""
 
 
 class Components:
@@ -41,7 +41,7 @@ class Components:
         return {name: schema for name, (_, schema) in sorted(self._known.items())}
 
     def of(self, kind: Any) -> Schema:
-        """Return the schema of what an answer or a part of it is declared as."""
+        """Return the schema of the declared type of an answer or of a part of it."""
         origin, arguments = get_origin(kind), get_args(kind)
         if is_typeddict(origin or kind):
             return self._reference(_name_of(kind), kind, lambda: self._typed_dict(kind))
@@ -54,22 +54,22 @@ class Components:
         if origin is dict:
             return self._mapping(*arguments)
         schema = TypeAdapter(kind).json_schema(schema_generator=_Exact)
-        # An enum's own words are for readers of the code.
+        # An enum's docstring is for readers of the code.
         return {name: value for name, value in schema.items() if name not in {"title", "description"}}
 
     def of_body(self, model: type[Body]) -> Schema:
-        """Return the schema of a request's body, with the names that are taken as well and what is ignored."""
+        """Return the schema of a request's body, with alternative names and ignored fields."""
         return self._reference(model.__name__, model, lambda: self._body(model))
 
     def of_fields(self, model: type[Fields]) -> Schema:
-        """Return the schema of a model's fields themselves, each saying what its faults say."""
+        """Return the schema of a model's fields, each with the message of its faults."""
         schema = model.model_json_schema(by_alias=True, schema_generator=_Exact, ref_template=REFERENCE)
         for name, definition in schema.pop("$defs", {}).items():
             plain = {key: value for key, value in definition.items() if key not in {"title", "description"}}
-            self._keep(name, (name, repr(plain)), plain)
+            self._store(name, (name, repr(plain)), plain)
         for field_name, field in model.model_fields.items():
             name = field.alias or field_name
-            schema["properties"][name] = _saying(_bounded(schema["properties"][name]), field)
+            schema["properties"][name] = _with_description(_bounded(schema["properties"][name]), field)
         del schema["title"]
         return schema
 
@@ -84,7 +84,7 @@ class Components:
     def _mapping(self, keys: Any, values: Any) -> Schema:
         found = self.of(values)
         if isinstance(keys, type) and issubclass(keys, Enum):
-            # Keyed by an enum means: a value for every member.
+            # An enum as key means a value for every member.
             names = [str(member.value) for member in keys]
             properties = dict.fromkeys(names, found)
             return {"type": "object", "properties": properties, "additionalProperties": False, "required": names}
@@ -122,18 +122,18 @@ class Components:
 
     def _reference(self, name: str, kind: Any, make: Any) -> Schema:
         if name not in self._known or self._known[name][0] != kind:
-            self._keep(name, kind, {})
+            self._store(name, kind, {})
             self._known[name] = (kind, make())
         return {"$ref": REFERENCE.format(model=name)}
 
-    def _keep(self, name: str, kind: Any, schema: Schema) -> None:
+    def _store(self, name: str, kind: Any, schema: Schema) -> None:
         known = self._known.setdefault(name, (kind, schema))
         if known[0] != kind:
             raise Clash(f"two schemas are called {name}: {known[0]} and {kind}")
 
 
 class _Exact(GenerateJsonSchema):
-    """Numbers are JSON numbers, whatever holds them inside; what may be left out shows no made-up default."""
+    """Makes every number a JSON number, and shows no default for optional fields."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """Return a number's schema."""
@@ -141,14 +141,14 @@ class _Exact(GenerateJsonSchema):
         return {"type": "number", **{name: _plain(bound) for name, bound in bounds.items() if bound is not None}}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Leave out `null`, which stands for "not given"."""
+        """Leave out a default of `null`, which means "not given"."""
         found = super().default_schema(schema)
         if found.get("default", ...) is None:
             del found["default"]
         return found
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Set none: a title would repeat the name."""
+        """Return False: a title would repeat the name."""
         del schema
         return False
 
@@ -158,7 +158,7 @@ def _plain(bound: Any) -> int | float:
 
 
 def _bounded(value: Any) -> Any:
-    """Return a schema with its bounds in JSON Schema's words; behind a function pydantic leaves its own."""
+    """Return a schema with bounds under JSON Schema's names; pydantic keeps its own names behind a function."""
     match value:
         case dict():
             return {_BOUNDS.get(name, name): _bounded(inner) for name, inner in value.items()}
@@ -168,7 +168,7 @@ def _bounded(value: Any) -> Any:
             return value
 
 
-def _saying(schema: Schema, field: FieldInfo) -> Schema:
+def _with_description(schema: Schema, field: FieldInfo) -> Schema:
     text = fault_message_of(field).text
     words = f"{text[:1].upper()}{text[1:]}." if text.startswith("must ") else f"Else: {text}."
     secret = {"writeOnly": True} if fault_message_of(field).secret else {}
@@ -183,12 +183,12 @@ def _name_of(kind: Any) -> str:
 
 
 def _required(hint: Any) -> Any:
-    # A `NotRequired` keeps standing in the hint on purpose: whether a name must be there is read from it as well.
+    # `NotRequired` stays in the hint on purpose: `_required_names` reads it.
     return get_args(hint)[0] if getattr(get_origin(hint), "_name", "") in {"NotRequired", "Required"} else hint
 
 
 def _required_names(kind: Any, hints: dict[str, Any]) -> set[str]:
-    # With postponed annotations `__required_keys__` does not see what is NotRequired.
+    # With postponed annotations `__required_keys__` ignores NotRequired.
     optional = {name for name, hint in hints.items() if getattr(get_origin(hint), "_name", "") == "NotRequired"}
     return set(kind.__required_keys__) - optional
 

@@ -1,4 +1,4 @@
-"""What the stand-in keeps: products, prices, and the answers that idempotency keys stand for. Speaks no HTTP."""
+"""The stand-in's products, prices and answers by idempotency key. Speaks no HTTP."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SEEDED_PRICES: Final = {
     STANDARD_PRICE: ("STANDARD", 4000),
     PRO_PRICE: ("CUSTOM 123", 12300),
 }
-"""Prices that are there from the start, in cents."""
+"""Prices that exist from the start, in cents."""
 
 _MOST_CENTS = 99_999_999
-_MOST_KEY = 255
+_MAX_KEY_LENGTH = 255
 _INTERVALS = ("day", "week", "month", "year")
 _PRODUCT_FIELDS = {"name", "description", "active", "metadata", "expand"}
 _PRICE_FIELDS = {"currency", "unit_amount", "product", "product_data", "recurring", "nickname", "metadata", "expand"}
@@ -27,7 +27,7 @@ Resource = dict[str, Any]
 
 
 class Refused(Exception):
-    """An answer of Stripe's that is an error."""
+    """An error answer of Stripe's."""
 
     def __init__(self, status: int, kind: str, message: str, **more: str) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _StoredAnswer:
     path: str
     form: dict[str, Any]
     status: int
@@ -45,11 +45,11 @@ class _Kept:
 
 @dataclass(slots=True)
 class Account:
-    """One account at Stripe."""
+    """An account at Stripe."""
 
     products: dict[str, Resource] = field(default_factory=dict)
     prices: dict[str, Resource] = field(default_factory=dict)
-    _answers: dict[str, _Kept] = field(default_factory=dict)
+    _answers: dict[str, _StoredAnswer] = field(default_factory=dict)
 
     @classmethod
     def seeded(cls) -> Account:
@@ -67,8 +67,8 @@ class Account:
         return account
 
     def create_product(self, form: dict[str, Any]) -> Resource:
-        """Make a product."""
-        _only(form, _PRODUCT_FIELDS)
+        """Create a product."""
+        _refuse_unknown(form, _PRODUCT_FIELDS)
         name = _required(form, "name")
         product = {
             "id": _new_id("prod"),
@@ -85,8 +85,8 @@ class Account:
         return product
 
     def create_price(self, form: dict[str, Any]) -> Resource:
-        """Make a price, and its product where the request describes one."""
-        _only(form, _PRICE_FIELDS)
+        """Create a price, and its product if the request describes one."""
+        _refuse_unknown(form, _PRICE_FIELDS)
         currency = _required(form, "currency")
         cents = _cents(_required(form, "unit_amount"))
         recurring = form.get("recurring")
@@ -96,7 +96,7 @@ class Account:
             )
         if ("product" in form) == ("product_data" in form):
             raise _invalid("You must specify either `product` or `product_data` when creating a price.", "product")
-        # Everything is checked before anything is made.
+        # Everything is checked before anything is created.
         product_data = form.get("product_data")
         if product_data is not None:
             _required(product_data, "name", within="product_data")
@@ -131,37 +131,37 @@ class Account:
         return _found(self.prices, price_id, "price")
 
     def expanded(self, resource: Resource, expand: list[str]) -> Resource:
-        """Return a resource with what it refers to in place of the id."""
+        """Return a resource with the resources of `expand` in place of their ids."""
         for name in expand:
             if name != "product" or "product" not in resource:
                 raise _invalid(f"This property cannot be expanded ({name}).", "expand")
             resource = resource | {"product": self.products[resource["product"]]}
         return resource
 
-    def once(
+    def idempotent(
         self, key: str | None, path: str, form: dict[str, Any], carry_out: Callable[[], Resource]
     ) -> tuple[Resource, bool]:
-        """Return what a request makes, or what its key stands for, and whether it is the latter; raise Refused.
+        """Run a request once for each idempotency key; return its answer and whether it is a replay, or raise Refused.
 
-        Requests that were refused for their form stand for nothing, as at Stripe.
+        As at Stripe, a key is not used up by a request that was refused for its form.
         """
         if key is None:
             return carry_out(), False
-        if not 0 < len(key) <= _MOST_KEY:
+        if not 0 < len(key) <= _MAX_KEY_LENGTH:
             raise _invalid("Idempotency keys must be 1 to 255 characters long.", "idempotency_key")
-        kept = self._answers.get(key)
-        if kept is None:
+        stored = self._answers.get(key)
+        if stored is None:
             body = carry_out()
-            self._answers[key] = _Kept(path, form, 200, body)
+            self._answers[key] = _StoredAnswer(path, form, 200, body)
             return body, False
-        if (kept.path, kept.form) != (path, form):
+        if (stored.path, stored.form) != (path, form):
             raise Refused(
                 400,
                 "idempotency_error",
                 "Keys for idempotent requests can only be used with the same parameters they were first used with. "
                 f"Try using a key other than '{key}' if you meant to execute a different request.",
             )
-        return kept.body, True
+        return stored.body, True
 
 
 def _new_id(prefix: str) -> str:
@@ -180,7 +180,7 @@ def _invalid(message: str, param: str, code: str | None = None) -> Refused:
     return Refused(400, "invalid_request_error", message, **more)
 
 
-def _only(form: dict[str, Any], known: set[str]) -> None:
+def _refuse_unknown(form: dict[str, Any], known: set[str]) -> None:
     for name in form:
         if name not in known:
             raise _invalid(f"Received unknown parameter: {name}", name, "parameter_unknown")

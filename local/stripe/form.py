@@ -1,4 +1,4 @@
-"""Reads the bodies that Stripe's library sends: forms whose names spell nested fields. Knows no resource."""
+"""Reads the bodies that Stripe's library sends: forms with nested field names. Knows no resource."""
 
 from __future__ import annotations
 

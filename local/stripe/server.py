@@ -1,4 +1,4 @@
-"""The HTTP side of the stand-in: who asks, what came in, what goes wrong on demand. Keeps no resource."""
+"""The stand-in's HTTP server: checks the key, records requests, fails on demand. Stores no resource."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from local.stripe.form import read_form
 from local.stripe.subscriptions import Subscriptions
 from local.stripe.webhooks import Event, Webhooks
 
-_MOST_KEPT: Final = 1000
+_MAX_STORED: Final = 1000
 _FAILED: Final[dict[str, Any]] = {"error": {"type": "api_error", "message": "Something went wrong on our end."}}
 
 
 class StripeStandIn:
-    """One server: its account, the requests that it received, and the failures that it was told to give.
+    """One server: its account, the requests that it received, and its planned failures.
 
-    Bodies of `/stand-in/subscriptions…` are JSON: what the subscription is to be, `at` (Stripe's clock), and under
-    `send` how its event goes out: false to keep it for later, or what `Webhooks.send` knows.
+    Bodies of `/stand-in/subscriptions…` are JSON: the fields of the subscription, `at` (Stripe's time), and `send`:
+    false to store the event for later, or the options of `Webhooks.send`.
     """
 
     def __init__(self, webhook_url: str = "") -> None:
@@ -41,7 +41,7 @@ class StripeStandIn:
         app.add_routes(
             [
                 web.get("/stand-in/requests", self._show_requests),
-                web.delete("/stand-in/requests", self._forget_requests),
+                web.delete("/stand-in/requests", self._clear_requests),
                 web.post("/stand-in/failures", self._fail_next),
                 web.post("/stand-in/subscriptions", self._change_subscription),
                 web.post("/stand-in/subscriptions/{id}", self._change_subscription),
@@ -58,7 +58,7 @@ class StripeStandIn:
     async def _show_requests(self, _: web.Request) -> web.Response:
         return web.json_response(self._requests)
 
-    async def _forget_requests(self, _: web.Request) -> web.Response:
+    async def _clear_requests(self, _: web.Request) -> web.Response:
         self._requests.clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
@@ -70,7 +70,7 @@ class StripeStandIn:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _change_subscription(self, request: web.Request) -> web.Response:
-        """Make, change or end a subscription, and send the event of it."""
+        """Create, change or cancel a subscription, and send its event."""
         wanted = await _json(request)
         subscription_id = request.match_info.get("id", "")
         try:
@@ -84,23 +84,23 @@ class StripeStandIn:
                 event = self._subscriptions.update(subscription_id, wanted)
         except Refused as refused:
             return web.json_response(refused.body, status=refused.status)
-        return await self._sent(event, wanted.get("send", {}))
+        return await self._send(event, wanted.get("send", {}))
 
     async def _send_any(self, request: web.Request) -> web.Response:
-        """Send an event of the caller's own making: `{"event": {…}, "send": {…}}`."""
+        """Send an event from the request: `{"event": {…}, "send": {…}}`."""
         wanted = await _json(request)
-        return await self._sent(wanted["event"], wanted.get("send", {}))
+        return await self._send(wanted["event"], wanted.get("send", {}))
 
     async def _send_again(self, request: web.Request) -> web.Response:
-        """Send an event that was made earlier: late, or once more."""
+        """Send a stored event, for the first time or again."""
         event = self._webhooks.events.get(request.match_info["id"])
         if event is None:
             return web.json_response({"error": {"message": "no such event"}}, status=HTTPStatus.NOT_FOUND)
-        return await self._sent(event, await _json(request))
+        return await self._send(event, await _json(request))
 
-    async def _sent(self, event: Event, how: Any) -> web.Response:
-        self._webhooks.keep(event)
-        deliveries = [] if how is False else await self._webhooks.send(event, how)
+    async def _send(self, event: Event, options: Any) -> web.Response:
+        self._webhooks.store(event)
+        deliveries = [] if options is False else await self._webhooks.send(event, options)
         return web.json_response({"event": event, "deliveries": deliveries})
 
     async def _show_deliveries(self, _: web.Request) -> web.Response:
@@ -116,13 +116,13 @@ class StripeStandIn:
         try:
             _check_key(request.headers.get("Authorization", ""))
             if failure is None or failure["after"]:
-                body, replayed = self._carry_out(request.method, request.path, form, key)
+                body, replayed = self._run(request.method, request.path, form, key)
                 status = int(HTTPStatus.OK)
             if failure is not None:
                 status, body = failure["status"], _FAILED
         except Refused as refused:
             status, body = refused.status, refused.body
-        self._requests = [*self._requests[1 - _MOST_KEPT :], {**shown, "status": status, "replayed": replayed}]
+        self._requests = [*self._requests[1 - _MAX_STORED :], {**shown, "status": status, "replayed": replayed}]
         headers = {"Request-Id": f"req_{secrets.token_hex(7)}"}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -130,14 +130,14 @@ class StripeStandIn:
             headers["Idempotent-Replayed"] = "true"
         return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)
 
-    def _carry_out(self, method: str, path: str, form: dict[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
+    def _run(self, method: str, path: str, form: dict[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
         account = self._account
         expand = form.get("expand", [])
         match [method, *path.strip("/").split("/")]:
             case ["POST", "v1", "products"]:
-                made, replayed = account.once(key, path, form, lambda: account.create_product(form))
+                made, replayed = account.idempotent(key, path, form, lambda: account.create_product(form))
             case ["POST", "v1", "prices"]:
-                made, replayed = account.once(key, path, form, lambda: account.create_price(form))
+                made, replayed = account.idempotent(key, path, form, lambda: account.create_price(form))
             case ["GET", "v1", "products", product_id]:
                 made, replayed = account.product(product_id), False
             case ["GET", "v1", "prices", price_id]:

@@ -1,4 +1,4 @@
-"""The stand-in's subscriptions, and the events that tell of them, in the shapes of Stripe's API. Sends nothing."""
+"""The stand-in's subscriptions and their events, in the shapes of Stripe's API. Sends nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Subscriptions:
     kept: dict[str, Resource] = field(default_factory=dict)
 
     def create(self, wanted: dict[str, Any]) -> Resource:
-        """Subscribe a customer to a price, and return the event; raise Refused."""
-        now = _moment(wanted)
+        """Create a customer's subscription to a price, and return the event; raise Refused."""
+        now = _stripe_time(wanted)
         subscription_id = _new_id("sub")
         subscription: Resource = {
             "id": subscription_id,
@@ -47,9 +47,9 @@ class Subscriptions:
         return _event("customer.subscription.created", subscription, now)
 
     def update(self, subscription_id: str, wanted: dict[str, Any]) -> Resource:
-        """Change price, status or metadata, and return the event, which says what was there before."""
+        """Change price, status or metadata, and return the event with the previous values."""
         subscription = self._find(subscription_id)
-        now = _moment(wanted)
+        now = _stripe_time(wanted)
         changes: Resource = {}
         if "status" in wanted:
             changes["status"] = _status(wanted["status"])
@@ -62,16 +62,16 @@ class Subscriptions:
         return _event("customer.subscription.updated", self.kept[subscription_id], now, before)
 
     def cancel(self, subscription_id: str, wanted: dict[str, Any]) -> Resource:
-        """End a subscription, and return the event."""
-        now = _moment(wanted)
+        """Cancel a subscription, and return the event."""
+        now = _stripe_time(wanted)
         ended = self._find(subscription_id) | {"status": "canceled", "canceled_at": now, "ended_at": now}
         self.kept[subscription_id] = ended
         return _event("customer.subscription.deleted", ended, now)
 
     def fail_payment(self, subscription_id: str, wanted: dict[str, Any]) -> Resource:
-        """Let the collection of an invoice fail, and return the event. The status is changed by `update`."""
+        """Fail the payment of an invoice, and return the event. `update` changes the status."""
         subscription = self._find(subscription_id)
-        now = _moment(wanted)
+        now = _stripe_time(wanted)
         price = subscription["items"]["data"][0]["price"]
         details = {"metadata": subscription["metadata"], "subscription": subscription_id}
         invoice = {
@@ -139,8 +139,8 @@ def _new_id(prefix: str) -> str:
     return f"{prefix}_1{secrets.token_hex(11)}"
 
 
-def _moment(wanted: dict[str, Any]) -> int:
-    """Return Stripe's clock: the request may say what time it is there."""
+def _stripe_time(wanted: dict[str, Any]) -> int:
+    """Return Stripe's time, which the request may set."""
     return int(wanted.get("at", time.time()))
 
 

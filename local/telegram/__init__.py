@@ -1,13 +1,13 @@
-"""A stand-in for Telegram: the Bot API's methods that the product uses, its limits, and a chat to write from.
+"""A stand-in for Telegram: the Bot API's methods that the product uses, its limits, and chats to write from.
 
-`server` speaks HTTP, `chats` keeps what was sent and judges it, `markup` reads Telegram's HTML. Beside the API it
-answers on `/stand-in/…`, where tests read what came in, make it fail, and send the bot what a person would.
+`server` is the HTTP server, `chats` checks and stores messages, `markup` reads Telegram's HTML. Beside the API it
+answers on `/stand-in/…`: tests read the received messages, make the next ones fail, and write to the bot as a person.
 """
 
 from typing import Final
 
-BOT_TOKEN: Final = "1234567890:local-stand-in"  # noqa: S105 - nobody's: it opens this stand-in only
-"""The one token that it takes."""
+BOT_TOKEN: Final = "1234567890:local-stand-in"  # noqa: S105 - valid for this stand-in only
+"""The only token that it accepts."""
 
 WEBHOOK_SECRET: Final = "local-webhook-secret"  # noqa: S105 - of the local stack, and of the sample events
 LINK_KEY: Final = "local-key-that-signs-links-to-a-chat"

@@ -1,4 +1,4 @@
-"""What an operator and a person do with the bot: set its webhook, link a chat. Talks to the stand-in only."""
+"""The actions of an operator and of a person: set the bot's webhook, write to it. Uses the stand-in only."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _TIMEOUT_S = 120
 
 
 def set_webhook(base: str, url: str) -> None:
-    """Tell the stand-in where updates go, as an operator tells Telegram."""
+    """Set the webhook that receives updates, as an operator does at Telegram."""
     post(f"{base}/bot{BOT_TOKEN}/setWebhook", {"url": url, "secret_token": WEBHOOK_SECRET})
 
 
 def write(base: str, chat_id: str, text: str) -> int:
-    """Write to the bot as a person does, and return how its webhook answered."""
+    """Write to the bot as a person, and return the status of its webhook."""
     status: int = post(f"{base}/stand-in/updates", {"chatId": chat_id, "text": text})["status"]
     return status
 
 
 def open_link(base: str, chat_id: str, link: str) -> int:
-    """Open a link to the bot in a chat, and return how its webhook answered."""
+    """Open a link to the bot in a chat, and return the status of its webhook."""
     name, _, token = link.rpartition("/")[2].partition("?start=")
     if name != BOT_NAME:
         raise ValueError(f"a link to {name}, not to {BOT_NAME}")
@@ -31,14 +31,14 @@ def open_link(base: str, chat_id: str, link: str) -> int:
 
 
 def messages(base: str, chat_id: str) -> list[dict[str, Any]]:
-    """Return what the bot wrote in a chat, oldest first."""
+    """Return the bot's messages in a chat, oldest first."""
     with urllib.request.urlopen(f"{base}/stand-in/messages?chatId={chat_id}", timeout=_TIMEOUT_S) as answer:  # noqa: S310 - our own server
         found: list[dict[str, Any]] = json.load(answer)
     return found
 
 
 def post(url: str, body: Any) -> Any:
-    """Send JSON to the stand-in and return what it answered."""
+    """Send JSON to the stand-in and return its answer."""
     request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
         text = answer.read()

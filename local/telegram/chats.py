@@ -1,4 +1,4 @@
-"""What the bot has sent, and whether Telegram would have taken it: blocked chats, limits, lengths. Knows no HTTP."""
+"""Checks and stores the bot's messages by Telegram's rules: blocked chats, limits, lengths. Knows no HTTP."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from local.telegram.markup import MarkupRefused, read_html
 LONGEST: Final = 4096
 PER_SECOND: Final = 30
 CHAT_PAUSE_S: Final = 0.9
-"""A chat takes a message a second; what the way here took is forgiven."""
+"""Just below Telegram's one message a second for a chat, to allow for the time of a request."""
 
-_MOST_KEPT: Final = 1000
+_MAX_STORED: Final = 1000
 
 
 class Refused(Exception):
-    """Telegram says no."""
+    """An error answer of Telegram's."""
 
     def __init__(self, status: int, description: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(description)
@@ -31,42 +31,42 @@ class Refused(Exception):
 
 @dataclass
 class Chats:
-    """Every chat with the bot."""
+    """The bot's chats."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
     blocked: set[str] = field(default_factory=set)
     _numbers: count[int] = field(default_factory=lambda: count(1))
-    _last_second: deque[float] = field(default_factory=deque)
-    _last_in: dict[str, float] = field(default_factory=dict)
+    _sent_in_last_second: deque[float] = field(default_factory=deque)
+    _last_sent: dict[str, float] = field(default_factory=dict)
 
     def send(self, form: dict[str, Any]) -> dict[str, Any]:
-        """Take a message and return it as Telegram does; raise Refused."""
+        """Store a message and return it as Telegram does; raise Refused."""
         chat_id, text = str(form.get("chat_id") or ""), str(form.get("text") or "")
         if not chat_id.lstrip("-").isdigit():
             raise Refused(HTTPStatus.BAD_REQUEST, "Bad Request: chat not found")
         if chat_id in self.blocked:
             raise Refused(HTTPStatus.FORBIDDEN, "Forbidden: bot was blocked by the user")
         shown = _shown(text, form.get("parse_mode"))
-        self._keep_limits(chat_id)
+        self._check_limits(chat_id)
         message = {
             "message_id": next(self._numbers),
             "date": int(time.time()),
             "chat": {"id": int(chat_id), "type": "private"},
             "text": shown,
         }
-        kept = {**message, "chatId": chat_id, "sent": text, "atMs": int(time.time() * 1000)}
-        self.messages = [*self.messages[1 - _MOST_KEPT :], kept]
+        stored = {**message, "chatId": chat_id, "sent": text, "atMs": int(time.time() * 1000)}
+        self.messages = [*self.messages[1 - _MAX_STORED :], stored]
         return message
 
-    def _keep_limits(self, chat_id: str) -> None:
+    def _check_limits(self, chat_id: str) -> None:
         now = time.monotonic()
-        while self._last_second and self._last_second[0] <= now - 1:
-            self._last_second.popleft()
-        too_soon = now - self._last_in.get(chat_id, now - 1) < CHAT_PAUSE_S
-        if too_soon or len(self._last_second) >= PER_SECOND:
+        while self._sent_in_last_second and self._sent_in_last_second[0] <= now - 1:
+            self._sent_in_last_second.popleft()
+        too_soon = now - self._last_sent.get(chat_id, now - 1) < CHAT_PAUSE_S
+        if too_soon or len(self._sent_in_last_second) >= PER_SECOND:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "Too Many Requests: retry after 1", retry_after_s=1)
-        self._last_second.append(now)
-        self._last_in[chat_id] = now
+        self._sent_in_last_second.append(now)
+        self._last_sent[chat_id] = now
 
 
 def _shown(text: str, parse_mode: object) -> str:

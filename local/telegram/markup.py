@@ -1,4 +1,4 @@
-"""Telegram's HTML: what a message shows, and what it refuses to show. A small part of it, read strictly."""
+"""Reads Telegram's HTML: a small part of it, strictly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _TAGS: Final = {"b", "strong", "i", "em", "u", "s", "code", "pre", "a", "blockqu
 
 
 class MarkupRefused(Exception):
-    """The message cannot be shown; the text is Telegram's way of saying so."""
+    """The message has invalid markup; the text is Telegram's error."""
 
 
 class _Reader(HTMLParser):
@@ -33,7 +33,7 @@ class _Reader(HTMLParser):
 
 
 def read_html(text: str) -> str:
-    """Return what a message in HTML shows; raise MarkupRefused."""
+    """Return the text that a message in HTML shows; raise MarkupRefused."""
     reader = _Reader()
     reader.feed(text)
     reader.close()

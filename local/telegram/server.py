@@ -1,4 +1,4 @@
-"""The HTTP side of the stand-in: the bot's methods, its webhook, and what tests turn. Judges no message."""
+"""The stand-in's HTTP server: the bot's methods, its webhook, and the tests' controls. Checks no message."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from local.telegram import BOT_NAME, BOT_TOKEN
 from local.telegram.chats import Chats, Refused
 
-_MOST_KEPT: Final = 1000
+_MAX_STORED: Final = 1000
 _DELIVERY_TIMEOUT_S: Final = 30
 _DELIVERIES: Final = 3
-"""An update that the webhook did not take is sent again, by Telegram for a day."""
+"""An update that the webhook did not accept is sent again; Telegram does so for a day."""
 
 _ME: Final = {"id": 1234567890, "is_bot": True, "first_name": "Lockstep", "username": BOT_NAME}
 
 
 class TelegramStandIn:
-    """One bot: its chats, its webhook, the requests that it made, and the failures that it is to meet."""
+    """One bot: its chats, its webhook, its requests, and the planned failures."""
 
     def __init__(self) -> None:
         self._chats = Chats()
@@ -37,7 +37,7 @@ class TelegramStandIn:
         app.add_routes(
             [
                 web.get("/stand-in/messages", self._show_messages),
-                web.delete("/stand-in/messages", self._forget_messages),
+                web.delete("/stand-in/messages", self._clear_messages),
                 web.get("/stand-in/requests", self._show_requests),
                 web.post("/stand-in/failures", self._fail_next),
                 web.post("/stand-in/blocked", self._block),
@@ -48,11 +48,11 @@ class TelegramStandIn:
         return app
 
     async def _show_messages(self, request: web.Request) -> web.Response:
-        """Show what the bot sent, oldest first; `?chatId=` one chat's."""
+        """Return the bot's messages, oldest first; `?chatId=` selects one chat's."""
         chat_id = request.query.get("chatId")
         return web.json_response([one for one in self._chats.messages if chat_id in {None, one["chatId"]}])
 
-    async def _forget_messages(self, _: web.Request) -> web.Response:
+    async def _clear_messages(self, _: web.Request) -> web.Response:
         self._chats.messages = []
         self._requests.clear()
         return web.Response(status=HTTPStatus.NO_CONTENT)
@@ -63,25 +63,25 @@ class TelegramStandIn:
     async def _fail_next(self, request: web.Request) -> web.Response:
         """Make the next messages fail: `{"status": 429, "retryAfter": 3, "times": 1}`.
 
-        With `"kind": "drop_before"` or `"drop_after"` the connection is cut instead, before or after the message was
-        taken. With `"chatId"` only that chat's messages fail.
+        With `"kind": "drop_before"` or `"drop_after"` the connection is closed instead, before or after the message is
+        stored. With `"chatId"` only that chat's messages fail.
         """
         wanted = await request.json()
         self._failures = [wanted] * int(wanted.get("times", 1))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _block(self, request: web.Request) -> web.Response:
-        """Let a person block the bot, or no longer: `{"chatId": "42", "blocked": true}`."""
+        """Block or unblock the bot in a chat: `{"chatId": "42", "blocked": true}`."""
         wanted = await request.json()
         change = self._chats.blocked.add if wanted.get("blocked", True) else self._chats.blocked.discard
         change(str(wanted["chatId"]))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _deliver_update(self, request: web.Request) -> web.Response:
-        """Send the webhook what a person wrote, `{"chatId": "42", "text": "/status"}`, or a whole `"update"`.
+        """Send the webhook a person's message, `{"chatId": "42", "text": "/status"}`, or a whole `"update"`.
 
-        `"secret"` replaces the header that was set with the webhook. The answer says what the webhook said
-        in the end, 0 for nothing.
+        `"secret"` replaces the header that was set with the webhook. The answer has the webhook's last status, 0 if it
+        did not answer.
         """
         wanted = await request.json()
         update = wanted.get("update") or self._update(str(wanted["chatId"]), str(wanted["text"]))
@@ -115,16 +115,16 @@ class TelegramStandIn:
             return _refusal(Refused(HTTPStatus.UNAUTHORIZED, "Unauthorized"))
         failure = self._next_failure(method, form)
         if failure.get("kind") == "drop_before":
-            self._note(method, form, 0)
+            self._record(method, form, 0)
             return _cut(request)
         try:
             if "status" in failure:
                 raise _refused(failure)
-            result = self._carry_out(method, form)
+            result = self._run(method, form)
         except Refused as refused:
-            self._note(method, form, refused.status)
+            self._record(method, form, refused.status)
             return _refusal(refused)
-        self._note(method, form, int(HTTPStatus.OK))
+        self._record(method, form, int(HTTPStatus.OK))
         if failure.get("kind") == "drop_after":
             return _cut(request)
         return web.json_response({"ok": True, "result": result})
@@ -136,7 +136,7 @@ class TelegramStandIn:
                 return self._failures.pop(0)
         return {}
 
-    def _carry_out(self, method: str, form: dict[str, Any]) -> Any:
+    def _run(self, method: str, form: dict[str, Any]) -> Any:
         match method:
             case "sendMessage":
                 return self._chats.send(form)
@@ -153,13 +153,13 @@ class TelegramStandIn:
             case _:
                 raise Refused(HTTPStatus.NOT_FOUND, "Not Found")
 
-    def _note(self, method: str, form: dict[str, Any], status: int) -> None:
+    def _record(self, method: str, form: dict[str, Any], status: int) -> None:
         shown = {name: value for name, value in form.items() if name != "secret_token"}
-        self._requests = [*self._requests[1 - _MOST_KEPT :], {"method": method, "form": shown, "status": status}]
+        self._requests = [*self._requests[1 - _MAX_STORED :], {"method": method, "form": shown, "status": status}]
 
 
 async def _deliver(url: str, update: Any, headers: dict[str, str]) -> int:
-    """Return how the webhook answered, 0 when it did not."""
+    """Return the webhook's status, 0 if it did not answer."""
     try:
         async with (
             ClientSession(timeout=ClientTimeout(_DELIVERY_TIMEOUT_S)) as session,
