@@ -27,7 +27,8 @@ def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Dec
     for account in venue.accounts.values():
         _sweep(venue, account, name, before.last, now_ms)
         spot.sweep(venue, account, name, now_ms)
-        if account.held_positions(name):
+        # A stop may have closed the position at a loss beyond the wallet.
+        if account.held_positions(name) or account.balances.get(margin.MARGIN_ASSET, ZERO) < 0:
             liquidate_if_due(venue, account, now_ms)
 
 

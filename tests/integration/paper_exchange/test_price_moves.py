@@ -1,4 +1,4 @@
-"""What a moving price does: fills in the order of the road, exits of a whole plan, liquidation, funding."""
+"""Effects of a moving price: fills in the order of their prices, a whole exit plan, liquidation, funding."""
 
 from __future__ import annotations
 
@@ -61,6 +61,15 @@ def test_liquidation_never_leaves_a_debt(new_trader: Callable[..., Trader]) -> N
     trader.exchange.move_price("10000")
     assert (trader.held(), trader.wallet()) == ("0", "0.00000000")
     assert trader.futures.fapiPrivateGetIncome({"incomeType": "INSURANCE_CLEAR"})[0]["income"] == "9004.00000000"
+
+
+def test_stop_that_a_gap_leaves_behind_leaves_no_debt_either(new_trader: Callable[..., Trader]) -> None:
+    trader = new_trader("1008")
+    trader.market("buy", 1)
+    trader.stop("sell", 19_500)
+    trader.exchange.move_price("10000")
+    assert (trader.held(), trader.wallet()) == ("0", "0.00000000")
+    assert len(trader.futures.fapiPrivateGetIncome({"incomeType": "INSURANCE_CLEAR"})) == 1
 
 
 def test_stop_saves_the_account_that_would_be_liquidated_later(new_trader: Callable[..., Trader]) -> None:
