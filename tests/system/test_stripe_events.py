@@ -61,7 +61,7 @@ def subscriber(stack: Stack) -> Subscriber:
         MessageAction="SUPPRESS",
     )
     subscriber = Subscriber(stack, made["User"]["Username"], f"cus_{uuid4().hex}")
-    # A look at the user makes the record.
+    # Reading the user creates the record.
     assert subscriber.has("DEFAULT")
     return subscriber
 

@@ -109,7 +109,7 @@ def test_readings_at_once_leave_the_latest_and_one_record_a_day(world: World) ->
 
 def test_readings_have_the_declared_weight(world: World) -> None:
     futures, spot = world.follower(), on_spot(world, {"USDT": "1"})
-    record(futures, spot)  # markets and prices are kept now
+    record(futures, spot)  # markets and prices are cached from here on
 
     assert weight_of_recording(world, futures, "/fapi/v1/ping") == service.WEIGHTS[TradeType.FUTURES]
     assert weight_of_recording(world, spot, "/api/v3/ping") == service.WEIGHTS[TradeType.SPOT]

@@ -59,7 +59,7 @@ def verdict_on(person: Person) -> KeyReadiness:
     return found
 
 
-def asked(world: World, person: Person) -> int:
+def requests_of(world: World, person: Person) -> int:
     """Return how many requests with its key reached the exchange."""
     return sum(world.books(person).requests.values())
 
@@ -174,12 +174,12 @@ def test_repeated_message_queries_the_exchange_once(world: World) -> None:
     person = world.follower()
     asked_at = utc_now()
     inspect(person, asked_at=asked_at)
-    before, requests = verdict_on(person).serialize(), asked(world, person)
+    before, requests = verdict_on(person).serialize(), requests_of(world, person)
     assert requests > 0
 
     assert inspect(person, asked_at=asked_at) == []
 
-    assert (verdict_on(person).serialize(), asked(world, person)) == (before, requests)
+    assert (verdict_on(person).serialize(), requests_of(world, person)) == (before, requests)
 
 
 def test_next_days_message_inspects_again(world: World) -> None:
@@ -204,7 +204,7 @@ def test_key_that_no_longer_trades_automatically_is_skipped(world: World, change
     assert inspect(person) == []
 
     assert KeyReadiness.find(person.key.id) is None
-    assert asked(world, person) == 0
+    assert requests_of(world, person) == 0
 
 
 def test_missing_key_is_skipped(world: World) -> None:
@@ -222,8 +222,8 @@ def test_messages_at_once_are_inspected_one_after_another(world: World, monkeypa
 
     assert inspect(*people) == []
 
-    looks = sorted(verdict_on(person).checked_at or began_at for person in people)
-    waited_s = [(look - began_at).total_seconds() for look in looks]
+    inspected_at = sorted(verdict_on(person).checked_at or began_at for person in people)
+    waited_s = [(moment - began_at).total_seconds() for moment in inspected_at]
     assert all(waited >= number * 0.29 for number, waited in enumerate(waited_s)), waited_s
 
 

@@ -31,7 +31,7 @@ SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
 ETH = "ETH/USDT:USDT"
 
 
-def bring_in(*owners: Owner) -> list[str]:
+def run_import(*owners: Owner) -> list[str]:
     """Give the importer one message for each key, as one batch; return the keys whose message failed."""
     asked_at = to_iso(utc_now() + timedelta(milliseconds=1))
     records = [
@@ -61,7 +61,7 @@ def test_fills_of_every_symbol_are_found(world: World) -> None:
     world.exchange.move_price("21000")
     owner.trader.market("sell", 0.1)
 
-    assert bring_in(owner) == []
+    assert run_import(owner) == []
 
     trades = trades_of(owner)
     assert [(one.symbol, one.side, one.amount, one.realized_pnl) for one in trades] == [
@@ -80,8 +80,8 @@ def test_each_import_adds_only_new_fills(world: World) -> None:
     owner = world.owner()
     for number in range(3):
         owner.trader.market("buy" if number % 2 else "sell", 0.01)
-        assert bring_in(owner) == []
-        assert bring_in(owner) == []
+        assert run_import(owner) == []
+        assert run_import(owner) == []
 
     assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
     (day,) = days_of(owner)
@@ -107,11 +107,11 @@ def test_imports_at_once_count_each_fill_once(world: World) -> None:
 
 def test_spot_fills_are_found_by_changed_amounts(world: World) -> None:
     owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
-    bring_in(owner)
+    run_import(owner)
     owner.spot.create_order("BTC/USDT", "market", "buy", 0.1)
     owner.spot.create_order("ETH/USDT", "market", "buy", 1)
 
-    assert bring_in(owner) == []
+    assert run_import(owner) == []
 
     trades = trades_of(owner)
     assert [(one.symbol, one.side, one.amount, one.cost, one.fee_currency) for one in trades] == [
@@ -119,23 +119,23 @@ def test_spot_fills_are_found_by_changed_amounts(world: World) -> None:
         ("ETH/USDT", Side.BUY, Decimal(1), Decimal(1500), "ETH"),
     ]
     assert {one.realized_pnl for one in trades} == {None}
-    assert days_of(owner) == [], "nobody knows what a spot trade has earned"
+    assert days_of(owner) == [], "the result of a spot trade is unknown"
 
 
 def test_spot_pair_without_a_trace_is_found_by_the_sweep(world: World) -> None:
     owner = world.owner(TradeType.SPOT, spotBalances={"USDT": "10000"})
-    bring_in(owner)
-    bring_in(owner)
+    run_import(owner)
+    run_import(owner)
     owner.spot.create_order("SOL/USDT", "market", "buy", 10)
     held = float(owner.spot.fetch_balance()["SOL"]["free"])
     world.exchange.control("PUT", f"/paper/accounts/{owner.trader.api_key}", {"spotBalances": {"SOL": "0"}})
     assert held > 0
 
-    looks = 0
+    runs = 0
     while not trades_of(owner):
-        assert looks < 3, "thirteen pairs, ten with each look"
-        assert bring_in(owner) == []
-        looks += 1
+        assert runs < 3, "thirteen pairs, ten with each run"
+        assert run_import(owner) == []
+        runs += 1
 
     assert [(one.symbol, one.amount) for one in trades_of(owner)] == [("SOL/USDT", Decimal(10))]
 
@@ -180,11 +180,11 @@ def test_bad_key_does_not_stop_the_others(world: World) -> None:
     for owner, what in ((refused, refusal), (unreachable, outage)):
         world.exchange.control("POST", "/paper/faults", fault | what | {"apiKey": owner.trader.api_key})
 
-    assert bring_in(refused, unreachable, good) == [unreachable.key.id]
+    assert run_import(refused, unreachable, good) == [unreachable.key.id]
 
     assert len(trades_of(good)) == 1
     assert ExchangeKey.get(refused.key.id).api_key_status is ApiKeyStatus.UNAUTHORIZED
-    assert bring_in(unreachable) == []
+    assert run_import(unreachable) == []
     assert len(trades_of(unreachable)) == 1
 
 
@@ -196,8 +196,8 @@ def test_exchange_that_fails_in_the_middle_leaves_no_gap(world: World) -> None:
     world.exchange.control("POST", "/paper/faults", body | {"apiKey": owner.trader.api_key})
 
     for _ in range(3):
-        assert bring_in(owner) == [owner.key.id]
-    assert bring_in(owner) == []
+        assert run_import(owner) == [owner.key.id]
+    assert run_import(owner) == []
 
     assert [one.exchange_trade_id for one in trades_of(owner)] == exchange_ids(owner)
 
@@ -207,26 +207,26 @@ def test_requests_have_the_weight_that_the_pacer_assumes(
     world: World, trade_type: TradeType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = world.owner(trade_type, spotBalances={"USDT": "10000"})
-    reckoned: list[int] = []
+    weights: list[int] = []
 
-    async def weigh(*asked: Any, **how: Any) -> Any:
-        collected = await collect(*asked, **how)
-        reckoned.append(collected.weight)
+    async def collect_and_weigh(*args: Any, **kwargs: Any) -> Any:
+        collected = await collect(*args, **kwargs)
+        weights.append(collected.weight)
         return collected
 
-    monkeypatch.setattr(service, "collect", weigh)
+    monkeypatch.setattr(service, "collect", collect_and_weigh)
     ping = "/fapi/v1/ping" if trade_type is TradeType.FUTURES else "/api/v3/ping"
-    bring_in(owner)  # markets are kept now
+    run_import(owner)  # the markets are cached from here on
     before = after = 0
     while after <= before:  # again, should the exchange's minute end in between
         if trade_type is TradeType.FUTURES:
             owner.trader.market("buy", 0.01)
         before = used_weight(world, ping)
-        assert bring_in(owner) == []
+        assert run_import(owner) == []
         after = used_weight(world, ping)
 
-    assert reckoned[-1] == after - before - 1
-    assert reckoned[-1] > 0
+    assert weights[-1] == after - before - 1
+    assert weights[-1] > 0
 
 
 def used_weight(world: World, ping: str) -> int:

@@ -94,8 +94,8 @@ def test_events_delivered_out_of_order_end_in_stripes_state(billing: Billing, pl
         assert statuses(billing.stripe("POST", f"events/{event['id']}/send")) == [200]
         assert billing.record() == []
     assert plan_state(user_id) == (plans["PRO"].id, False)
-    (kept,) = StripeSubscription.query(user_id)
-    assert kept.status == "past_due"
+    (stored,) = StripeSubscription.query(user_id)
+    assert stored.status == "past_due"
 
 
 def test_message_delivered_to_many_workers_at_once_is_applied_once(billing: Billing, plans: dict[str, Plan]) -> None:

@@ -28,9 +28,9 @@ def test_eight_events_at_once_make_one_record(aws: EmbeddedAws) -> None:
     barrier = Barrier(AT_ONCE)
 
     def send(number: int) -> None:
-        told = event("signed_in" if number % 2 else "sign_up_confirmed", user_id)
+        sent = event("signed_in" if number % 2 else "sign_up_confirmed", user_id)
         barrier.wait()
-        lambda_handler(told, None)
+        lambda_handler(sent, None)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(send, range(AT_ONCE)))

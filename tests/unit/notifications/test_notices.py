@@ -126,7 +126,7 @@ def test_only_one_of_two_workers_sets_an_outcome(tables: Queues) -> None:
     assert one.set_outcome(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
     assert not other.set_outcome(Channel.TELEGRAM, Outcome.SENDING, at=AT, attempt=True)
     assert other.telegram.outcome is Outcome.SENDING
-    # The other way is nobody's yet.
+    # No worker has the other channel yet.
     assert other.set_outcome(Channel.EMAIL, Outcome.SENDING, at=AT, attempt=True)
     assert stored(notice_id).telegram.attempts == 1
 

@@ -87,9 +87,9 @@ def test_both_channels_say_the_same_in_plain_words(values: NoticeValues) -> None
     notice = text_of(values)
     message, letter = telegram_text(notice), mail(notice)
     assert letter.subject == f"Lockstep: {notice.title}"
-    told = read(message).seen
+    shown = read(message).seen
     for line in letter.text.strip().splitlines():
-        assert line in told or not line
+        assert line in shown or not line
     page = read(letter.html).seen
     assert notice.title in page
     # No code of ours and no missing value is shown to a person.

@@ -169,8 +169,8 @@ def test_without_a_sender_no_email_is_sent(world: World, settings_from: Callable
 def test_notice_to_an_unknown_user_is_skipped(world: World) -> None:
     notice_id = world.notice(LAPSED)
     service.send(notice_id)
-    nobody = (Outcome.SKIPPED, Reason.NO_USER)
-    assert outcomes(notice_id) == {"telegram": nobody, "email": nobody}
+    skipped = (Outcome.SKIPPED, Reason.NO_USER)
+    assert outcomes(notice_id) == {"telegram": skipped, "email": skipped}
 
 
 def test_rate_limit_postpones_every_message_by_telegrams_pause(world: World) -> None:
@@ -234,8 +234,8 @@ def test_blocked_bot_unlinks_the_chat_notifies_the_user_and_sends_an_email(world
     service.send(notice_id)
     assert outcomes(notice_id) == {"telegram": (Outcome.FAILED, Reason.BLOCKED), "email": SENT}
     assert User.get(USER_ID).telegram_chat_id is None
-    told = [notice for notice in Notice.scan() if notice.kind == "TELEGRAM_UNLINKED"]
-    assert [(notice.recipient, "BLOCKED" in notice.content) for notice in told] == [(f"user#{USER_ID}", True)]
+    notices = [notice for notice in Notice.scan() if notice.kind == "TELEGRAM_UNLINKED"]
+    assert [(notice.recipient, "BLOCKED" in notice.content) for notice in notices] == [(f"user#{USER_ID}", True)]
 
 
 def test_chat_that_was_linked_meanwhile_stays_linked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,9 +333,9 @@ def test_notice_to_the_admins_becomes_one_per_admin(world: World, monkeypatch: p
     notice_id = notify(near, to=ADMINS, cause="crossing-1", at=AT)
     service.send(notice_id)
     service.send(notice_id)
-    told = {notice.recipient: notice for notice in Notice.scan() if notice.recipient != ADMINS}
-    assert set(told) == {f"user#{admin.id}" for admin in admins}
-    for notice in told.values():
+    notices = {notice.recipient: notice for notice in Notice.scan() if notice.recipient != ADMINS}
+    assert set(notices) == {f"user#{admin.id}" for admin in admins}
+    for notice in notices.values():
         service.send(notice.id)
     assert {address for address, _, _ in world.letters} == {"ada@example.com", "abe@example.com"}
     assert outcomes(notice_id)["email"] == (Outcome.SKIPPED, Reason.SENT_TO_EACH_ADMIN)

@@ -23,11 +23,11 @@ def shown(type_: EventType = UPDATED, **values: Any) -> StripeSubscription:
 
 
 def newest(events: tuple[StripeSubscription, ...]) -> StripeSubscription:
-    kept = events[0]
+    latest = events[0]
     for event in events[1:]:
-        if supersedes(event, kept):
-            kept = event
-    return kept
+        if supersedes(event, latest):
+            latest = event
+    return latest
 
 
 def received(seconds: int) -> datetime:

@@ -157,8 +157,8 @@ def test_order_of_delivery_does_not_change_the_result(recorder: Recorder) -> Non
         for place in order:
             assert recorder.take(events[place]) == []
         plan, lapsed, _ = recorder.plan_state(f"user-{number}")
-        (kept,) = StripeSubscription.query(f"user-{number}")
-        ends.add((plan, lapsed, kept.status))
+        (stored,) = StripeSubscription.query(f"user-{number}")
+        ends.add((plan, lapsed, stored.status))
     assert ends == {(PRO, False, "past_due")}
 
 
@@ -314,11 +314,11 @@ def test_each_payment_attempt_is_notified_once(recorder: Recorder) -> None:
     assert recorder.notice_kinds() == ["PLAN_CHANGED", "PAYMENT_FAILED", "PAYMENT_FAILED"]
 
 
-@pytest.mark.parametrize(("status", "told"), [("active", False), ("canceled", False), ("past_due", True)])
-def test_late_failed_payment_is_notified_only_while_it_is_due(recorder: Recorder, status: str, told: bool) -> None:
+@pytest.mark.parametrize(("status", "notified"), [("active", False), ("canceled", False), ("past_due", True)])
+def test_late_failed_payment_is_notified_only_while_it_is_due(recorder: Recorder, status: str, notified: bool) -> None:
     recorder.take(an_event(CREATED), an_event(seconds=9, status=status))
     recorder.take(an_event(PAYMENT_FAILED, seconds=5))
-    assert ("PAYMENT_FAILED" in recorder.notice_kinds()) is told
+    assert ("PAYMENT_FAILED" in recorder.notice_kinds()) is notified
 
 
 def test_failed_payment_before_its_subscription_is_notified(recorder: Recorder) -> None:

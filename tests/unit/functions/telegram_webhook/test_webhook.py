@@ -80,7 +80,7 @@ def replies(chat_id: int = CHAT) -> list[Reply]:
     return [one.reply for one in values if isinstance(one, TelegramReply)]
 
 
-def told(user_id: str = USER_ID) -> list[str]:
+def notice_kinds(user_id: str = USER_ID) -> list[str]:
     return [notice.kind for notice in Notice.scan() if notice.recipient == f"user#{user_id}"]
 
 
@@ -88,7 +88,7 @@ def test_start_with_a_valid_token_links_the_chat_and_notifies_the_user(tables: Q
     a_user()
     assert post(update(f"/start {start_token()}")) == 200
     assert chat_of() == str(CHAT)
-    assert told() == ["TELEGRAM_LINKED"]
+    assert notice_kinds() == ["TELEGRAM_LINKED"]
     assert replies() == []
     assert len(tables.sent_to(tables.notices)) == 1
 
@@ -125,7 +125,7 @@ def test_the_same_update_twice_links_once_and_answers_once() -> None:
     a_user()
     linking = update(f"/start {start_token()}")
     assert [post(linking), post(linking)] == [200, 200]
-    assert told() == ["TELEGRAM_LINKED"]
+    assert notice_kinds() == ["TELEGRAM_LINKED"]
     assert replies() == []
 
 
@@ -137,7 +137,7 @@ def test_repeat_of_an_update_queues_the_answer_that_was_lost(tables: Queues, mon
         assert post(linking) == 500
     assert chat_of() == str(CHAT)
     assert post(linking) == 200
-    assert told() == ["TELEGRAM_LINKED"]
+    assert notice_kinds() == ["TELEGRAM_LINKED"]
     assert len(tables.sent_to(tables.notices)) == 1
 
 
@@ -160,7 +160,7 @@ def test_stop_unlinks_every_user_of_the_chat_and_confirms() -> None:
     assert [post(stopping), post(stopping)] == [200, 200]
     assert [chat_of(), chat_of("another"), chat_of("elsewhere")] == [None, None, "1"]
     assert replies() == [Reply.STOPPED]
-    assert told() == told("another") == ["TELEGRAM_UNLINKED"]
+    assert notice_kinds() == notice_kinds("another") == ["TELEGRAM_UNLINKED"]
     (notice,) = [one for one in Notice.scan() if one.recipient == f"user#{USER_ID}"]
     assert from_json(NoticeKind(notice.kind), notice.content) == TelegramUnlinked(why=UnlinkCause.STOPPED)
 
