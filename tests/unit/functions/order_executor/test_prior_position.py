@@ -1,0 +1,123 @@
+"""An entry first closes an older position on the other side, and opens nothing beside one that stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from functions.order_executor import prior_position
+from shared.clock import utc_now
+from shared.errors import AddressBanned, ExchangeError, ExchangeRejected, ExchangeThrottled
+from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
+from shared.trading.ids import Leg
+from shared.trading.sides import Side
+from tests.builders import saved
+from tests.unit.functions.order_executor.harness import Harness
+
+
+def test_opposite_position_is_closed_and_its_trigger_followed(executor: Harness) -> None:
+    long = executor.open(Side.BUY)
+
+    short = executor.open(Side.SELL)
+
+    long = executor.now(long)
+    assert (long.state, long.close_reason) == (ExecutionState.CLOSED, CloseReason.OPPOSITE)
+    assert executor.account.book.position == -(short.filled_amount or 0)
+    assert {order.side for order in executor.account.standing()} == {Side.BUY}
+
+
+def test_position_on_the_same_side_is_kept_and_the_entry_denied(executor: Harness) -> None:
+    first = executor.open()
+
+    second = executor.handle(executor.queue())
+
+    assert (second.state, second.reason) == (ExecutionState.DENIED, DenialReason.ALREADY_IN_POSITION)
+    assert executor.now(first).state is ExecutionState.PROTECTED
+    assert executor.account.book.position == executor.now(first).filled_amount
+
+
+def test_position_on_the_same_side_that_has_ended_by_now_makes_room(executor: Harness) -> None:
+    first = executor.open()
+    executor.account.move_price(19800)
+
+    second = executor.open(price=Decimal(19800), stop=Decimal(19600), take_profits=[])
+
+    assert executor.now(first).close_reason == CloseReason.STOP
+    assert executor.account.book.position == second.filled_amount
+
+
+def test_position_of_another_strategy_on_the_same_key_is_foreign(executor: Harness) -> None:
+    held = executor.open()
+    other = saved(executor.another_follower())
+
+    denied = executor.handle(executor.queue(Side.SELL, follower=other))
+
+    assert (denied.state, denied.reason) == (ExecutionState.DENIED, DenialReason.FOREIGN_POSITION)
+    assert executor.now(held).state is ExecutionState.PROTECTED
+    assert executor.now(held).desired is Desired.OPEN
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("filters", ExchangeThrottled("too many requests", retry_after_s=5)),
+        ("open_orders", AddressBanned("banned", retry_after_s=5)),
+    ],
+)
+def test_throttled_lane_postpones_both_the_close_and_the_entry(
+    executor: Harness, method: str, error: ExchangeError
+) -> None:
+    long = executor.open(Side.BUY)
+    short = executor.queue(Side.SELL)
+    ledger = executor.ledger(short)
+    executor.account.fail(method, error)
+    executor.sent.bodies.clear()
+
+    with pytest.raises(ExchangeThrottled):
+        executor.run(prior_position.make_room(ledger, executor.account))
+
+    long = executor.now(long)
+    assert long.desired is Desired.CLOSED
+    assert long.due_at is not None
+    assert long.due_at >= utc_now() + timedelta(seconds=4)
+    # One should this worker crash, one when the exchange's pause is over.
+    assert len(executor.sent.take_delays_of(long)) == 2
+    assert executor.now(short).state is ExecutionState.QUEUED
+
+
+def test_entry_that_waited_for_its_lane_closes_the_prior_position_when_it_comes_again(executor: Harness) -> None:
+    long = executor.open(Side.BUY)
+    executor.account.fail("filters", ExchangeThrottled("too many requests", retry_after_s=5))
+    short = executor.handle(executor.queue(Side.SELL))
+    assert short.state is ExecutionState.QUEUED
+    executor.advance(10)
+
+    short = executor.handle(short)
+
+    assert executor.now(long).close_reason == CloseReason.OPPOSITE
+    assert short.state is ExecutionState.PROTECTED
+
+
+def test_entry_is_denied_while_the_opposite_position_cannot_be_closed(executor: Harness) -> None:
+    long = executor.open(Side.BUY)
+    executor.account.fail("place", ExchangeRejected("refused", code=-1111), leg=Leg.CLOSE, times=99)
+
+    short = executor.handle(executor.queue(Side.SELL))
+
+    assert (short.state, short.reason) == (ExecutionState.DENIED, DenialReason.PREVIOUS_POSITION_OPEN)
+    assert executor.now(long).state is ExecutionState.CLOSING
+    assert executor.account.book.position == executor.now(long).filled_amount
+    assert len(executor.account.standing(Leg.STOP)) == 1
+
+
+def test_entry_that_is_watched_for_a_late_fill_ends_before_the_next_one(executor: Harness) -> None:
+    absent = executor.crash("place", Leg.ENTRY, done=False)
+    executor.advance(120)
+    assert executor.reconcile(absent).state is ExecutionState.ENTRY_UNKNOWN
+
+    second = executor.open()
+
+    assert executor.now(absent).state is ExecutionState.CLOSED
+    assert executor.slot().execution_id == second.id
