@@ -18,6 +18,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared import messages
+from shared.concurrency import run_concurrently
 from shared.errors import LockstepError, RecordChanged
 from shared.messages import FanoutCheck, TriggerMessage, send_dead_man_messages, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
@@ -25,7 +26,6 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
-from shared.side_by_side import run_side_by_side
 from shared.trading.sides import StrategySource
 from shared.trading.signal import Signal, fingerprint
 
@@ -209,7 +209,7 @@ def _queue_with_check(trigger: Trigger) -> None:
     messages.connect()  # the two threads must not create the client at the same time
     # The sends are independent: if the trigger cannot be queued, the dead-man message queues it later.
     sends: tuple[Callable[[Trigger], None], ...] = (_send_fanout_check, _queue)
-    run_side_by_side(lambda send: send(trigger), sends)
+    run_concurrently(lambda send: send(trigger), sends)
 
 
 def _queue(trigger: Trigger) -> None:

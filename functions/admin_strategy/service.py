@@ -13,11 +13,11 @@ from functions.admin_strategy.schemas import (
 from shared.api.paging import Listing, Position, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.api.requests import ListQuery
+from shared.concurrency import run_concurrently
 from shared.errors import NotFound
 from shared.models.base import in_chunks
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
-from shared.side_by_side import run_side_by_side
 
 HISTORIES_PER_TRIGGER = 100
 
@@ -43,7 +43,7 @@ def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:
     )
     items: list[TriggerItem] = []
     for chunk in in_chunks(page.records, _CHUNK):
-        items += run_side_by_side(lambda trigger: _item(trigger, query, start=None), chunk)
+        items += run_concurrently(lambda trigger: _item(trigger, query, start=None), chunk)
         if sum(len(item["StrategyAutomatedHistories"]["items"]) for item in items) >= _ENOUGH_HISTORIES:
             break
     more = page.end is not None or len(items) < len(page.records)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
 from shared.clock import utc_now
+from shared.concurrency import run_concurrently
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
 from shared.messages import Command, send_orders
@@ -23,7 +24,6 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.observability import logger
-from shared.side_by_side import run_side_by_side
 from shared.trading.execution import Desired
 from shared.trading.ids import execution_id
 
@@ -115,7 +115,7 @@ def _held_by(followers: Sequence[Follower]) -> list[str]:
 
 def _close(execution_ids: Sequence[str], *, delivery: str) -> list[Execution]:
     found = Execution.find_many(execution_ids, consistent=True)
-    requested = run_side_by_side(_request_close, [found[one] for one in execution_ids if one in found])
+    requested = run_concurrently(_request_close, [found[one] for one in execution_ids if one in found])
     closing = [execution for execution in requested if execution is not None]
     # The desired state is stored first: should the sending fail, the next reconciliation of the execution applies it.
     send_orders([execution.message(Command.CLOSE) for execution in closing], delivery=delivery)

@@ -18,11 +18,11 @@ from shared.api.idempotency import IdempotentRequest
 from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault, fault
 from shared.clock import utc_now
+from shared.concurrency import run_concurrently
 from shared.errors import ExchangeError, NotFound, RecordChanged, RequestUnprocessable, ServiceUnavailable
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
 from shared.observability import logger
-from shared.side_by_side import run_side_by_side
 from shared.trading.ids import execution_id
 from shared.trading.signal import Signal, check_geometry
 
@@ -122,7 +122,7 @@ def _price_faults(signal: Signal, wanted: NewOrders) -> list[Fault]:
 
 def _follower_faults(strategy: Strategy, follower_ids: Sequence[str]) -> list[Fault]:
     """Return the listed followers that do not follow the strategy."""
-    found = run_side_by_side(Follower.find_by_id, dict.fromkeys(follower_ids))
+    found = run_concurrently(Follower.find_by_id, dict.fromkeys(follower_ids))
     known = {one.id for one in found if one is not None and one.strategy_id == strategy.id}
     return [
         fault("must be follower of the same strategy", param=f"strategyFollowIds[{index}]", location="body", value=one)

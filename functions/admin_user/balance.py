@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 
 from shared.api.answers import Id
 from shared.api.exchange_access import read_with_key
+from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
 from shared.exchange.account_value import amounts_of, usd_value_of
@@ -15,7 +16,6 @@ from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.user import User
 from shared.observability import logger
-from shared.side_by_side import run_side_by_side
 from shared.trading.valuation import needs_prices
 
 _ANSWER_STEP = Decimal("1e-8")
@@ -72,7 +72,7 @@ def _read_balances(keys: Sequence[ExchangeKey]) -> dict[str, Amounts | None]:
             return None
         return amounts_of(balance)
 
-    found = run_side_by_side(record, zip(keys, account_queries.balances(keys), strict=True))
+    found = run_concurrently(record, zip(keys, account_queries.balances(keys), strict=True))
     return {key.id: held for key, held in zip(keys, found, strict=True)}
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from functions.strategy_webhook.alert_json import Json
 from functions.strategy_webhook.schemas import Alert, fault, parse_alert
 from shared.acceptance import Acceptance, AlertIdTaken, accept_alert
+from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.side_by_side import run_side_by_side
 
 # Compared with the secret if there is no strategy: takes the same time and never matches.
 _NO_HASH = "-" * 64
@@ -60,6 +60,6 @@ def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
 
 def _read(strategy_id: str) -> tuple[Strategy | None, StrategyAlerts | None]:
     """Read both at once, because TradingView waits for three seconds only."""
-    found: list[Any] = run_side_by_side(lambda table: table.find(strategy_id), (Strategy, StrategyAlerts))
+    found: list[Any] = run_concurrently(lambda table: table.find(strategy_id), (Strategy, StrategyAlerts))
     strategy, alerts = found
     return strategy, alerts

@@ -22,7 +22,7 @@ from pynamodb.connection import Connection
 
 import shared.models
 from local import embedded_tables
-from shared import side_by_side
+from shared import concurrency
 from shared.models.base import Table
 from shared.observability import logger
 from tests.environment import environment
@@ -96,7 +96,7 @@ def aws(settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> 
     embedded_tables.forget_tables()
     monkeypatch.setattr(Connection, "client", embedded_tables.InProcessTables())
     # moto keeps no order under threads.
-    monkeypatch.setattr(side_by_side, "WORKERS", 1)
+    monkeypatch.setattr(concurrency, "MAX_THREADS", 1)
     return queues
 
 

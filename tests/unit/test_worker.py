@@ -93,7 +93,7 @@ def test_records_of_a_group_run_in_order_one_after_the_other() -> None:
     assert steps == ["a1 begins", "a1 ends", "a2 begins", "a2 ends", "a3 begins", "a3 ends"]
 
 
-def test_groups_run_side_by_side() -> None:
+def test_groups_run_concurrently() -> None:
     waiting = 0
     everybody_here = asyncio.Event()
 

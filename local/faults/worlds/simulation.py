@@ -26,7 +26,7 @@ from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.tables import fresh_tables
 from local.faults.worlds.verdict import Verdict
 from local.faults.worlds.world import World
-from shared import messages, observability, process_state, secrets, side_by_side, worker
+from shared import concurrency, messages, observability, process_state, secrets, worker
 from shared.exchange import transport
 from shared.messages import read_order_message, read_trigger_message
 from shared.models.execution import Execution
@@ -81,7 +81,7 @@ class Simulation:
             mock.patch.object(os, "urandom", chance.randbytes),
             mock.patch.object(messages, "_sqs", return_value=self._world.queues),
             mock.patch.object(secrets, "unseal", lambda ciphertext, **_: ciphertext.decode()),
-            mock.patch.object(side_by_side, "WORKERS", 1),
+            mock.patch.object(concurrency, "MAX_THREADS", 1),
             mock.patch.object(worker, "_log_failure", self._count_failure),
             mock.patch.object(observability, "single_metric", mock.MagicMock()),
             _without_logs(),

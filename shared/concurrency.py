@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-WORKERS = 16
+MAX_THREADS = 16
 
 A = TypeVar("A")
 R = TypeVar("R")
 
 
-def run_side_by_side(work: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
+def run_concurrently(work: Callable[[A], R], arguments: Iterable[A]) -> list[R]:
     """Return the results in the order of the arguments; raise the first error once all calls have ended."""
     waiting = list(arguments)
-    if len(waiting) <= 1 or WORKERS == 1:
+    if len(waiting) <= 1 or MAX_THREADS == 1:
         ended = [_end(work, argument) for argument in waiting]
     else:
-        with ThreadPoolExecutor(max_workers=min(WORKERS, len(waiting))) as pool:
+        with ThreadPoolExecutor(max_workers=min(MAX_THREADS, len(waiting))) as pool:
             ended = [pool.submit(work, argument) for argument in waiting]
     return [one.result() for one in ended]
 

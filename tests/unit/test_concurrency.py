@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from shared import side_by_side
-from shared.side_by_side import run_side_by_side
+from shared import concurrency
+from shared.concurrency import run_concurrently
 
 
 def test_results_come_in_the_order_of_their_arguments() -> None:
@@ -19,16 +19,16 @@ def test_results_come_in_the_order_of_their_arguments() -> None:
         return number * 10
 
     # The first ends only after another has: they do run side by side.
-    assert run_side_by_side(work, range(3)) == [0, 10, 20]
+    assert run_concurrently(work, range(3)) == [0, 10, 20]
 
 
 def test_nothing_to_do_is_no_result() -> None:
-    assert run_side_by_side(str, []) == []
+    assert run_concurrently(str, []) == []
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
 def test_first_error_comes_out_when_all_have_ended(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_by_side, "WORKERS", workers)
+    monkeypatch.setattr(concurrency, "MAX_THREADS", workers)
     ended: set[int] = set()
 
     def work(number: int) -> int:
@@ -38,5 +38,5 @@ def test_first_error_comes_out_when_all_have_ended(workers: int, monkeypatch: py
         return number
 
     with pytest.raises(KeyError, match="1"):
-        run_side_by_side(work, range(6))
+        run_concurrently(work, range(6))
     assert ended == set(range(6))
