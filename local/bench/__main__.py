@@ -57,7 +57,7 @@ def _measure_all(running: Running) -> list[Measured]:
         _close_all(running, exchange, keys)
     cold, *warm = alerts
     usual = Measured(
-        name=f"Lockstep, the road whole (median of {ALERTS})",
+        name=f"Lockstep, from alert to stop (median of {ALERTS})",
         last_entry_ms=statistics.median(one.last_entry_ms for one in warm),
         last_protected_ms=statistics.median(one.last_protected_ms for one in warm),
         requests=warm[0].requests,

@@ -47,7 +47,7 @@ def trades_of(owner: Owner) -> list[ManualTrade]:
 
 
 def exchange_ids(owner: Owner) -> list[str]:
-    return [str(trade["id"]) for trade in owner.trader.see()["trades"]]
+    return [str(trade["id"]) for trade in owner.trader.snapshot()["trades"]]
 
 
 def days_of(owner: Owner) -> list[AccountDay]:

@@ -1,1 +1,1 @@
-"""The paper exchange, tried by the clients that trade on it."""
+"""The paper exchange, tested through ccxt's clients."""

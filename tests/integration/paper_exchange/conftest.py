@@ -1,4 +1,4 @@
-"""One exchange for all tests of the folder; every test gets accounts of its own and undone switches."""
+"""One exchange for all tests of the folder; every test has its own accounts and the default settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def loaded_markets(running_exchange: ExchangeProcess) -> Any:
 
 @pytest.fixture
 def exchange(running_exchange: ExchangeProcess, first_settings: dict[str, Any]) -> Iterator[ExchangeProcess]:
-    """The exchange at its start prices, without faults, latency or changed switches."""
+    """The exchange at its start prices, without faults, latency or changed settings."""
     running_exchange.control("DELETE", "/paper/limits")
     yield running_exchange
     running_exchange.control("DELETE", "/paper/faults")

@@ -1,4 +1,4 @@
-"""Starts a paper exchange of its own for the tests, and speaks its control interface."""
+"""Starts a paper exchange for the tests, and calls its control interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 
 class ControlRefusedError(Exception):
-    """The control interface said no."""
+    """The control interface refused the request."""
 
     def __init__(self, status: int, body: str) -> None:
         self.status = status
@@ -70,7 +70,7 @@ class ExchangeProcess:
                 return self
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it as an operator would; return its exit code."""
+        """Stop it with a signal; return its exit code."""
         assert self._process is not None
         self._process.send_signal(with_signal)
         return self.exit_code()
@@ -101,5 +101,5 @@ class ExchangeProcess:
         self.control("POST", "/paper/faults", {"kind": kind, "method": method, "path": path, "times": 1, **also})
 
     def set(self, **settings: Any) -> None:
-        """Flip switches."""
+        """Change settings."""
         self.control("POST", "/paper/settings", settings)

@@ -1,4 +1,4 @@
-"""Who gets in: keys, signatures, clocks, permissions, limits."""
+"""Access control: keys, signatures, clocks, permissions, limits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_wrong_secret_is_refused_in_query_and_in_body(trader: Trader) -> None:
         trader.futures.fetch_balance()
     with refused(-1022, ccxt.AuthenticationError):
         trader.market("buy", 0.01)
-    assert trader.see()["orders"] == []
+    assert trader.snapshot()["orders"] == []
 
 
 def test_signature_covers_query_and_body_together(trader: Trader) -> None:

@@ -49,7 +49,7 @@ def test_flat_account_has_no_positions(trader: Trader) -> None:
     trader.market("buy", 0.1)
     trader.market("sell", 0.1)
     assert trader.futures.fetch_positions() == []
-    assert trader.see()["positions"] == []
+    assert trader.snapshot()["positions"] == []
 
 
 def test_leverage_is_twenty_until_set(trader: Trader) -> None:
@@ -113,7 +113,7 @@ def test_hedge_mode_holds_both_sides(new_trader: Callable[..., Trader]) -> None:
         trader.market("buy", 0.1)
     trader.market("buy", 0.2, positionSide="LONG")
     trader.market("sell", 0.1, positionSide="SHORT")
-    assert {(row["positionSide"], row["amount"]) for row in trader.see()["positions"]} == {
+    assert {(row["positionSide"], row["amount"]) for row in trader.snapshot()["positions"]} == {
         ("LONG", "0.2"),
         ("SHORT", "-0.1"),
     }
@@ -127,7 +127,7 @@ def test_hedge_mode_holds_both_sides(new_trader: Callable[..., Trader]) -> None:
         trader.market("sell", 0.3, positionSide="LONG")
     trader.stop("sell", 19_500, positionSide="LONG")
     trader.exchange.move_price("19500")
-    assert [(row["positionSide"], row["amount"]) for row in trader.see()["positions"]] == [("SHORT", "-0.1")]
+    assert [(row["positionSide"], row["amount"]) for row in trader.snapshot()["positions"]] == [("SHORT", "-0.1")]
 
 
 def test_multi_assets_mode_is_shown_and_set(trader: Trader) -> None:

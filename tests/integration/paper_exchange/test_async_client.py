@@ -61,7 +61,7 @@ def test_burst_of_followers_is_protected_each_in_its_own_account(
     traders = [new_trader() for _ in range(FOLLOWERS)]
     asyncio.run(protect_all(traders, loaded_markets))
     for trader in traders:
-        seen = trader.see()
+        seen = trader.snapshot()
         assert [row["amount"] for row in seen["positions"]] == ["0.3"]
         assert len(seen["openOrders"]) == 4
     traders[0].exchange.move_price("19000")

@@ -1,4 +1,4 @@
-"""Several orders in one request: each stands for itself."""
+"""Several orders in one request: each has its own answer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_batch_of_six_is_refused_whole(trader: Trader) -> None:
         trader.futures.create_orders(
             [{**take_profit(0.01, 20_500), "side": "buy", "price": 19_500, "params": {}} for _ in range(6)]
         )
-    assert trader.see()["orders"] == []
+    assert trader.snapshot()["orders"] == []
 
 
 @pytest.mark.parametrize("batch", ["nonsense", "[]", '{"symbol": "BTCUSDT"}', "[1]"])

@@ -19,7 +19,7 @@ def test_conditional_orders_live_apart_from_the_regular_ones(trader: Trader) -> 
     assert [order["id"] for order in trader.open_algos()] == [stop["id"]]
     with refused(-2013, ccxt.OrderNotFound):
         trader.futures.fetch_order(stop["id"], BTC)
-    shown = trader.see()["openOrders"]
+    shown = trader.snapshot()["openOrders"]
     assert [order["orderType"] for order in shown] == ["STOP_MARKET"]
 
 
@@ -44,7 +44,7 @@ def test_short_position_is_stopped_from_below(trader: Trader) -> None:
     trader.stop("buy", 20_500)
     trader.exchange.move_price("20500")
     assert trader.held() == "0"
-    assert trader.see()["trades"][-1]["price"] == "20500.00"
+    assert trader.snapshot()["trades"][-1]["price"] == "20500.00"
 
 
 def test_take_profit_market_closes_on_the_winning_side(trader: Trader) -> None:
@@ -151,13 +151,13 @@ def test_opening_stop_without_margin_is_rejected_at_its_trigger(trader: Trader) 
     stop = trader.stop("buy", 20_500, 100)
     trader.exchange.move_price("20500")
     assert trader.held() == "0"
-    assert (trader.algo(stop["id"])["status"], trader.see()["trades"]) == ("rejected", [])
+    assert (trader.algo(stop["id"])["status"], trader.snapshot()["trades"]) == ("rejected", [])
 
 
 def test_stop_that_opens_a_position_needs_no_reduce_only(trader: Trader) -> None:
     trader.stop("buy", 20_500, 0.1)
     trader.exchange.move_price("20600")
-    assert trader.see()["positions"][0] == {"symbol": "BTCUSDT", "amount": "0.1", "entryPrice": "20600"}
+    assert trader.snapshot()["positions"][0] == {"symbol": "BTCUSDT", "amount": "0.1", "entryPrice": "20600"}
 
 
 def test_closing_stop_expires_with_its_position(trader: Trader) -> None:
@@ -285,7 +285,7 @@ def test_conditional_order_is_refused_with_the_exchanges_code(
     request = {name: value for name, value in {**RAW_ALGO, **changed}.items() if value is not None}
     with refused(code):
         trader.futures.fapiPrivatePostAlgoOrder(request)
-    assert trader.see()["orders"] == []
+    assert trader.snapshot()["orders"] == []
 
 
 @pytest.mark.parametrize(

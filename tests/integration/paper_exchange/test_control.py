@@ -69,7 +69,7 @@ def test_requests_are_counted_by_method_and_path(trader: Trader) -> None:
     trader.market("buy", 0.1)
     trader.market("sell", 0.1)
     trader.stop("sell", 19_500)
-    assert trader.see()["requests"] == {
+    assert trader.snapshot()["requests"] == {
         "GET /fapi/v3/account": 1,
         "POST /fapi/v1/order": 2,
         "POST /fapi/v1/algoOrder": 1,
@@ -80,7 +80,7 @@ def test_orders_and_trades_are_shown_in_the_exchanges_fields(trader: Trader) -> 
     trader.market("buy", 0.1, newClientOrderId="entry")
     trader.limit("sell", 0.1, 20_500, reduceOnly=True, newClientOrderId="target")
     trader.stop("sell", 19_500, clientAlgoId="stop")
-    shown = trader.see()
+    shown = trader.snapshot()
     assert [order.get("clientOrderId", order.get("clientAlgoId")) for order in shown["orders"]] == [
         "entry",
         "target",
@@ -135,7 +135,7 @@ def test_key_restrictions_follow_the_control(trader: Trader) -> None:
 def test_latency_delays_the_exchange_but_not_its_control(trader: Trader) -> None:
     trader.exchange.control("PUT", "/paper/latency", {"ms": 800})
     started = time.monotonic()
-    trader.see()
+    trader.snapshot()
     assert time.monotonic() - started < 0.8
     started = time.monotonic()
     trader.futures.fetch_time()
@@ -176,7 +176,7 @@ def test_same_requests_get_the_same_ids(tmp_path: Path, loaded_markets: Any) -> 
         process = ExchangeProcess().start()
         trader = Trader(process, "key", loaded_markets).open_account()
         order, stop = trader.market("buy", 0.1), trader.stop("sell", 19_500)
-        seen.append((order["id"], stop["id"], trader.see()["trades"][0]["id"]))
+        seen.append((order["id"], stop["id"], trader.snapshot()["trades"][0]["id"]))
         assert process.stop() == 0
     assert seen[0] == seen[1]
 
@@ -195,11 +195,11 @@ def test_restart_with_a_state_file_keeps_money_orders_and_prices(
         "TRAILING_STOP_MARKET", "sell", 0.1, None, trailingPercent=1, activationPrice=20_400, reduceOnly=True
     )
     process.move_price("20500")
-    before = trader.see()
+    before = trader.snapshot()
     assert process.stop(with_signal) == 0
 
     process.start()
-    assert trader.see() == before
+    assert trader.snapshot() == before
     assert trader.futures.fetch_leverage(BTC)["longLeverage"] == 10
     assert process.control("GET", "/paper/prices")["BTCUSDT"]["price"] == "20500"
     process.move_price("20295")  # the trailing stop still knows its best price, 20500
@@ -240,7 +240,7 @@ def test_stop_does_not_wait_for_hanging_answers(tmp_path: Path, loaded_markets: 
     assert process.stop() == 0
 
 
-def test_taken_port_is_said_in_one_line(exchange: ExchangeProcess) -> None:
+def test_taken_port_is_reported_in_one_line(exchange: ExchangeProcess) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "local.paper_exchange", "--port", exchange.url.rpartition(":")[2]],
         capture_output=True,
@@ -253,7 +253,7 @@ def test_taken_port_is_said_in_one_line(exchange: ExchangeProcess) -> None:
     assert second.stderr.count("\n") == 1
 
 
-def test_bad_state_file_is_said_in_one_line(tmp_path: Path) -> None:
+def test_bad_state_file_is_reported_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "exchange.json"
     bad.write_text("{}")
     broken = ExchangeProcess(bad)

@@ -1,4 +1,4 @@
-"""What holds for the engine whatever is sent to it: money adds up, reduce-only reduces, open lists are true."""
+"""Invariants of the engine: money adds up, reduce-only orders reduce, lists of open orders are right."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Venue
 
 BTC = "BTCUSDT"
-# Little enough that the price moves below can liquidate.
+# Small enough for the price moves below to liquidate.
 DEPOSIT = Decimal(1_000)
 
 
@@ -119,7 +119,7 @@ def open_account(venue: Venue) -> Account:
 
 
 def act(venue: Venue, account: Account, action: Placing | Waiting | Moving | Cancelling, now_ms: int) -> None:
-    """Do it; what the exchange refuses is done with that."""
+    """Apply an action, and ignore its refusal."""
     try:
         match action:
             case Placing(order):
@@ -146,7 +146,7 @@ def assert_books_balance(account: Account) -> None:
     assert account.position(BTC).amount == held
 
 
-def assert_lists_are_true(account: Account) -> None:
+def assert_open_lists_are_right(account: Account) -> None:
     assert set(account.open_order_ids) == {o.order_id for o in account.orders.values() if o.status.is_open}
     assert set(account.open_algo_ids) == {a.algo_id for a in account.algos.values() if a.status is AlgoStatus.NEW}
     for order in account.orders.values():
@@ -175,7 +175,7 @@ def test_books_balance_whatever_happens(steps: list[Placing | Waiting | Moving |
     for now_ms, step in enumerate(steps, start=1):
         act(venue, account, step, now_ms)
         assert_books_balance(account)
-        assert_lists_are_true(account)
+        assert_open_lists_are_right(account)
         assert_reducers_only_reduced(account)
 
 
@@ -202,7 +202,7 @@ def test_profit_of_a_closed_account_is_what_its_fills_earned(
 
 @given(histories)
 @settings(max_examples=100, deadline=None)
-def test_open_account_never_stands_below_maintenance_after_a_price_move(
+def test_account_is_never_below_maintenance_after_a_price_move(
     steps: list[Placing | Waiting | Moving | Cancelling],
 ) -> None:
     venue = Venue()

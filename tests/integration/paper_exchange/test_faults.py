@@ -1,4 +1,4 @@
-"""Faults on purpose: what the client sees, and what was done all the same."""
+"""Injected faults: what the client sees, and what the exchange did."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_connection_dropped_before_the_order_is_placed(trader: Trader) -> None:
     trader.exchange.plan_fault("drop_before")
     with pytest.raises(ccxt.NetworkError):
         trader.market("buy", 0.1, newClientOrderId="lost")
-    assert trader.see()["orders"] == []
-    assert trader.see()["requests"]["POST /fapi/v1/order"] == 1
+    assert trader.snapshot()["orders"] == []
+    assert trader.snapshot()["requests"]["POST /fapi/v1/order"] == 1
     assert trader.market("buy", 0.1)["status"] == "closed"
 
 
@@ -83,7 +83,7 @@ def test_http_fault_answers_its_status_and_does_nothing(trader: Trader) -> None:
     trader.exchange.plan_fault("http", status=429, msg="slow down")
     with pytest.raises(ccxt.DDoSProtection, match="slow down"):
         trader.market("buy", 0.1)
-    assert trader.see()["orders"] == []
+    assert trader.snapshot()["orders"] == []
 
 
 def test_code_fault_answers_the_code_and_does_nothing(trader: Trader) -> None:
@@ -166,7 +166,7 @@ def test_partial_stop_leaves_a_part_of_the_position(trader: Trader) -> None:
 def test_answer_without_average_leaves_it_to_the_lookup(trader: Trader) -> None:
     trader.exchange.plan_fault("no_average")
     order = trader.market("buy", 0.1)
-    # The exchange sends 0 for "none", and so says the client.
+    # The exchange sends 0 for "none", which ccxt passes on.
     assert (order["status"], order["filled"], order["average"]) == ("closed", 0.1, 0)
     assert trader.futures.fetch_order(order["id"], BTC)["average"] == 20_000
 
@@ -189,7 +189,7 @@ def test_faults_are_used_in_the_order_they_were_planned(trader: Trader) -> None:
             trader.market("buy", 0.1)
 
 
-def test_cleared_faults_strike_no_more(trader: Trader) -> None:
+def test_cleared_faults_have_no_effect(trader: Trader) -> None:
     trader.exchange.plan_fault("drop_before", times=100)
     trader.exchange.control("DELETE", "/paper/faults")
     assert trader.market("buy", 0.1)["status"] == "closed"
@@ -203,7 +203,7 @@ def test_malformed_fault_is_refused(trader: Trader, wrong: dict[str, object]) ->
         trader.exchange.control("POST", "/paper/faults", {"kind": "hang", "method": "GET", "path": "/x", **wrong})
 
 
-def test_fault_strikes_a_batch_as_well(trader: Trader) -> None:
+def test_fault_applies_to_a_batch_as_well(trader: Trader) -> None:
     trader.market("buy", 0.1)
     trader.exchange.plan_fault("drop_after", path="/fapi/v1/batchOrders")
     legs = [

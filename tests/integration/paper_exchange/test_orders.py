@@ -14,7 +14,7 @@ from tests.integration.paper_exchange.trader import BTC, ETH, Trader, refused
 def test_market_order_fills_at_the_last_price_with_the_taker_fee(trader: Trader) -> None:
     order = trader.market("buy", 0.673)
     assert (order["status"], order["average"], order["filled"]) == ("closed", 20_000, 0.673)
-    assert trader.see()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.673", "entryPrice": "20000"}]
+    assert trader.snapshot()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.673", "entryPrice": "20000"}]
     assert trader.wallet() == "9994.61600000"  # 0.673 x 20000 x 0.04 %
     trade = trader.futures.fetch_my_trades(BTC)[0]
     assert (trade["takerOrMaker"], trade["fee"]["cost"], trade["order"]) == ("taker", 5.384, order["id"])
@@ -50,10 +50,10 @@ def test_positions_net_and_flip(trader: Trader) -> None:
     trader.market("buy", 0.1)
     trader.exchange.move_price("22000")
     trader.market("buy", 0.1)
-    assert trader.see()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.2", "entryPrice": "21000"}]
+    assert trader.snapshot()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.2", "entryPrice": "21000"}]
     trader.exchange.move_price("21500")
     trader.market("sell", 0.3)
-    assert trader.see()["positions"] == [{"symbol": "BTCUSDT", "amount": "-0.1", "entryPrice": "21500"}]
+    assert trader.snapshot()["positions"] == [{"symbol": "BTCUSDT", "amount": "-0.1", "entryPrice": "21500"}]
     incomes = trader.futures.fapiPrivateGetIncome({"incomeType": "REALIZED_PNL"})
     assert [entry["income"] for entry in incomes] == ["100.00000000"]  # 0.2 x (21500 - 21000)
 
@@ -140,7 +140,7 @@ def test_order_is_refused_with_the_exchanges_code(trader: Trader, changed: dict[
     request = {name: value for name, value in {**RAW_ORDER, **changed}.items() if value is not None}
     with refused(code):
         trader.futures.fapiPrivatePostOrder(request)
-    assert trader.see()["orders"] == []
+    assert trader.snapshot()["orders"] == []
     assert trader.wallet() == "10000.00000000"
 
 
@@ -311,7 +311,7 @@ def test_market_close_may_be_refused_over_conditional_orders_that_reduce_too(tra
     with refused(-4118):
         trader.market("sell", 0.1, reduceOnly=True)
     trader.futures.cancel_order(standing["id"], BTC, {"trigger": True})
-    # What closes the whole position is no part of the sum.
+    # Orders that close the whole position do not count.
     trader.market("sell", 0.1, reduceOnly=True)
     assert trader.held() == "0"
 
@@ -367,10 +367,10 @@ def test_fees_are_paid_in_bnb_while_there_is_some(trader: Trader) -> None:
     trader.exchange.control("PUT", f"/paper/accounts/{trader.api_key}", {"feeBurn": True, "balances": {"BNB": "0.03"}})
     trader.market("buy", 0.1)
     trader.market("buy", 1)
-    first, second = trader.see()["trades"]
+    first, second = trader.snapshot()["trades"]
     # 2,000 USDT x 0.04 % x 0.9 / 300; for the third fee there is not enough left.
     assert (first["commission"], first["commissionAsset"]) == ("0.00240000", "BNB")
     assert (second["commission"], second["commissionAsset"]) == ("0.02400000", "BNB")
     trader.market("buy", 1)
-    assert trader.see()["trades"][2]["commissionAsset"] == "USDT"
+    assert trader.snapshot()["trades"][2]["commissionAsset"] == "USDT"
     assert trader.futures.fapiPrivateGetFeeBurn()["feeBurn"] is True

@@ -17,8 +17,8 @@ def test_rise_through_all_take_profits_leaves_the_account_flat(trader: Trader) -
         trader.limit("sell", 0.2, price, reduceOnly=True)
     trader.exchange.move_price("21000")
     assert trader.held() == "0"
-    assert [trade["price"] for trade in trader.see()["trades"][1:]] == ["20500.00", "20600.00", "20700.00"]
-    assert trader.see()["openOrders"] == []
+    assert [trade["price"] for trade in trader.snapshot()["trades"][1:]] == ["20500.00", "20600.00", "20700.00"]
+    assert trader.snapshot()["openOrders"] == []
 
 
 def test_fall_through_stop_and_lower_entry_runs_the_nearer_first(trader: Trader) -> None:
@@ -27,8 +27,8 @@ def test_fall_through_stop_and_lower_entry_runs_the_nearer_first(trader: Trader)
     trader.limit("buy", 0.2, 19_500)
     trader.exchange.move_price("19000")
     # First the stop sells what was held, then the entry further down fills and stays.
-    assert [trade["qty"] for trade in trader.see()["trades"]] == ["0.100", "0.100", "0.200"]
-    assert trader.see()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.2", "entryPrice": "19500"}]
+    assert [trade["qty"] for trade in trader.snapshot()["trades"]] == ["0.100", "0.100", "0.200"]
+    assert trader.snapshot()["positions"] == [{"symbol": "BTCUSDT", "amount": "0.2", "entryPrice": "19500"}]
 
 
 def test_price_of_another_symbol_moves_nothing_here(trader: Trader) -> None:
@@ -48,10 +48,10 @@ def test_account_below_maintenance_is_liquidated_at_the_mark(new_trader: Callabl
     assert trader.held() == "1"
     trader.exchange.move_price("19050")
     assert trader.held() == "0"
-    closing = trader.see()["orders"][-1]
+    closing = trader.snapshot()["orders"][-1]
     assert closing["clientOrderId"].startswith("autoclose-")
     assert (closing["avgPrice"], closing["origType"]) == ("19050.00000", "LIQUIDATION")
-    assert trader.see()["openOrders"] == []
+    assert trader.snapshot()["openOrders"] == []
     assert trader.wallet() == "42.38000000"  # 1008 - 8 - 950 - 19050 x 0.04 %
 
 
@@ -78,7 +78,7 @@ def test_stop_saves_the_account_that_would_be_liquidated_later(new_trader: Calla
     trader.stop("sell", 19_500)
     trader.exchange.move_price("19400")
     assert trader.wallet() == "392.24000000"  # 1008 - 8 - 600 - 7.76
-    assert not any(order.get("clientOrderId", "").startswith("autoclose-") for order in trader.see()["orders"])
+    assert not any(order.get("clientOrderId", "").startswith("autoclose-") for order in trader.snapshot()["orders"])
 
 
 def test_funding_is_booked_on_both_sides(new_trader: Callable[..., Trader]) -> None:

@@ -1,4 +1,4 @@
-"""A user of the paper exchange: an account, and the ccxt clients that trade on it with only their hosts changed."""
+"""A user of the paper exchange: an account and its ccxt clients, in which only the hosts are changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def redirect(client: Any, url: str) -> Any:
 
 
 class TranslatingFutures(ccxt.binanceusdm):  # type: ignore[misc]
-    """On a host that is not Binance's, ccxt no longer knows which of its error tables holds; this says which."""
+    """Selects ccxt's table of futures errors, which ccxt itself selects by Binance's host names."""
 
     def get_exceptions_by_url(self, url: str, exact_or_broad: str) -> Any:
         market = "linear" if "/fapi/" in url else "spot"
@@ -29,7 +29,7 @@ class TranslatingFutures(ccxt.binanceusdm):  # type: ignore[misc]
 
 
 class Trader:
-    """An account of its own, and its clients."""
+    """One account and its clients."""
 
     def __init__(self, exchange: ExchangeProcess, api_key: str, markets_from: Any) -> None:
         self.exchange = exchange
@@ -58,8 +58,8 @@ class Trader:
         """Change the account through the control interface."""
         self.exchange.control("PUT", f"/paper/accounts/{self.api_key}", what)
 
-    def see(self) -> Any:
-        """Return what the control interface shows of the account."""
+    def snapshot(self) -> Any:
+        """Return the account as the control interface shows it."""
         return self.exchange.control("GET", f"/paper/accounts/{self.api_key}")
 
     def market(self, side: str, amount: float, symbol: str = BTC, **params: Any) -> Any:
@@ -71,7 +71,7 @@ class Trader:
         return self.futures.create_order(symbol, "limit", side, amount, price, params)
 
     def stop(self, side: str, trigger: float, amount: float | None = None, **params: Any) -> Any:
-        """Send a STOP_MARKET: of an amount, or of the whole position where none is given."""
+        """Send a STOP_MARKET of an amount, or of the whole position by default."""
         closes = {} if amount is not None else {"closePosition": True}
         params = {"triggerPrice": trigger, **closes, **params}
         return self.futures.create_order(BTC, "STOP_MARKET", side, amount, None, params)
@@ -93,14 +93,14 @@ class Trader:
         return self.futures.fetch_order(algo_id, BTC, {"trigger": True})
 
     def held(self, symbol: str = "BTCUSDT") -> str:
-        """Return the signed amount of a position, "0" where it is flat."""
-        return next((row["amount"] for row in self.see()["positions"] if row["symbol"] == symbol), "0")
+        """Return the signed amount of a position, "0" if it is flat."""
+        return next((row["amount"] for row in self.snapshot()["positions"] if row["symbol"] == symbol), "0")
 
     def wallet(self) -> str:
         """Return the futures wallet in USDT."""
-        return str(self.see()["walletBalance"])
+        return str(self.snapshot()["walletBalance"])
 
 
 def refused(code: int, kind: type[Exception] = ccxt.BaseError) -> Any:
-    """Expect an answer of no, with Binance's code in it."""
+    """Expect a refusal with Binance's code."""
     return pytest.raises(kind, match=rf'"code":{code},')

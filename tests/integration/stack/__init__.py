@@ -1,1 +1,1 @@
-"""The parts that the local stack is made of: the build's artefacts, and the embedded AWS."""
+"""The parts of the local stack: the build's artefacts, the embedded AWS, the API's page."""

@@ -1,4 +1,4 @@
-"""What `sam build` makes: importable alone, with nothing of the development environment in reach."""
+"""The artefacts of `sam build` are importable without the development environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def layers_of(function: str) -> list[str]:
 
 
 def run_alone(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
-    """Run code on a Python that finds its standard library and the given directories, and nothing else."""
+    """Run code on a Python that imports from its standard library and the given directories only."""
     start = f"import sys; sys.path[:0] = {[str(path) for path in paths]!r}\n"
     return subprocess.run(
         [str(bare_python()), "-I", "-S", "-B", "-c", start + code],

@@ -1,4 +1,4 @@
-"""The API's page beside the local API: what it serves, what it forwards, and to whom it shows the token."""
+"""The API's page on the local API's port: what it serves and forwards, and who may read the token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Use = Callable[[TestClient[web.Request, web.Application]], Awaitable[None]]
 
 
 def with_page(seed_file: Path, use: Use) -> None:
-    """Serve the page, with an API and a webhook that say what they were asked for, and use it."""
+    """Serve the page with an API and a webhook that echo their requests, and call `use` with a client."""
 
     def asked(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.StreamResponse:

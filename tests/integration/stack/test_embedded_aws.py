@@ -1,4 +1,4 @@
-"""The facts about the embedded AWS that the product and its tests rely on. A failure here is the emulator's."""
+"""The facts about the embedded AWS that the product and its tests rely on. A failure here is the embedded AWS's."""
 
 from __future__ import annotations
 
