@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
@@ -71,6 +73,25 @@ def test_while_a_secret_is_rolled_either_signature_is_accepted() -> None:
 def test_signature_of_another_scheme_is_ignored() -> None:
     assert not is_taken(signed().replace("v1=", "v0="))
     assert not is_taken(signed().replace("v1=", "v2="))
+
+
+@pytest.mark.parametrize("secrets", [(SECRET,), ("whsec_old", SECRET)])
+def test_each_secret_costs_one_hmac_however_many_signatures_are_listed(
+    secrets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+    new = hmac.new
+
+    def count(key: bytes, *rest: Any) -> hmac.HMAC:
+        made.append(key)
+        return new(key, *rest)
+
+    valid = signed().split(",")[1]
+    listed = "v1=0," * 390
+    monkeypatch.setattr(hmac, "new", count)
+    assert not is_taken(f"t={int(NOW.timestamp())},{listed}v1=1", secrets=secrets)
+    assert made == [secret.encode() for secret in secrets]
+    assert is_taken(f"t={int(NOW.timestamp())},{listed}{valid}", secrets=secrets)
 
 
 def test_header_with_two_times_is_refused() -> None:
