@@ -35,20 +35,20 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_open_then_settle_then_close(world: World) -> None:
+def test_open_then_reconcile_then_close(world: World) -> None:
     person = world.follower()
     execution = world.queued(person, world.trigger())
 
     assert failed(executor.lambda_handler(sample("order_executor/open", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.PROTECTED
-    assert failed(executor.lambda_handler(sample("order_executor/settle", execution), FakeContext())) == []
+    assert failed(executor.lambda_handler(sample("order_executor/reconcile", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.PROTECTED
     assert failed(executor.lambda_handler(sample("order_executor/close", execution), FakeContext())) == []
     assert world.now(execution).state is ExecutionState.CLOSED
     assert world.books(person).flat
 
 
-@pytest.mark.parametrize("name", ["open", "close", "settle"])
+@pytest.mark.parametrize("name", ["open", "close", "reconcile"])
 def test_message_about_nothing_fails_and_comes_again(world: World, name: str) -> None:
     event = sample(f"order_executor/{name}")
 
