@@ -10,6 +10,7 @@ import pytest
 
 from functions.order_executor import app as executor
 from functions.position_watcher import app as watcher
+from shared.clock import utc_now
 from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
@@ -29,6 +30,13 @@ def sample(name: str, execution: Execution | None = None) -> dict[str, Any]:
         text = text.replace(SAMPLE_EXECUTION, execution.id).replace(SAMPLE_KEY, execution.api_key_id)
     event: dict[str, Any] = json.loads(text)
     return event
+
+
+def due(world: World) -> Execution:
+    """Queue an execution whose dead-man message arrives now."""
+    execution = world.queued(world.follower(), world.trigger())
+    execution.update(actions=[Execution.due_at.set(utc_now())])
+    return execution
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
@@ -64,7 +72,7 @@ def test_malformed_messages_fail_one_by_one(world: World, worker: str) -> None:
 
 
 def test_dead_man_message_queues_a_takeover(world: World) -> None:
-    execution = world.queued(world.follower(), world.trigger())
+    execution = due(world)
 
     assert failed(watcher.lambda_handler(sample("position_watcher/dead_man", execution), FakeContext())) == []
 
@@ -74,7 +82,7 @@ def test_dead_man_message_queues_a_takeover(world: World) -> None:
 
 
 def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
-    world.queued(world.follower(), world.trigger())
+    due(world)
 
     answer = watcher.lambda_handler(sample("position_watcher/schedule"), FakeContext())
 
