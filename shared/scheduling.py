@@ -42,12 +42,12 @@ def due_by_next_run() -> datetime:
 
 
 def is_due(due_at: datetime | None, now: datetime) -> bool:
-    """Tell whether that time has come."""
+    """Return whether that time has come."""
     return due_at is not None and due_at <= now
 
 
 def is_due_for_dead_man(due_at: datetime | None, now: datetime) -> bool:
-    """Tell whether a dead-man message that arrives now is about this `due_at`.
+    """Return whether a dead-man message that arrives now is about this `due_at`.
 
     It may arrive a little early by another container's clock; dropped then, nothing would replace it.
     """
@@ -74,5 +74,5 @@ def back_off_s(since: datetime | None, *, least_s: float) -> float:
 
 
 def needs_dead_man(begun_at: datetime, now: datetime, *, max_alert_age_s: float) -> bool:
-    """Tell whether the alert is still fresh, so that the watcher's next run would come too late."""
+    """Return whether the alert is still fresh, so that the watcher's next run would come too late."""
     return now - begun_at <= timedelta(seconds=max_alert_age_s)

@@ -126,7 +126,7 @@ def _is_kept(session: ExecutionSession, view: OrderView, *, overlap: bool) -> bo
 
 
 def _overlaps(session: ExecutionSession, view: OrderView) -> bool:
-    """Tell whether the order is the owner's and reserves part of the position that a close needs."""
+    """Return whether the order is the owner's and reserves part of the position that a close needs."""
     closing_side = view.side is session.execution.side.opposite
     return closing_side and view.reduce_only and not view.close_position and not is_ours(session, view)
 

@@ -94,7 +94,7 @@ class Ledger:
         return order
 
     def may_have_been_sent(self, order: Order) -> bool:
-        """Tell whether an intended order may have reached the exchange: another worker's, or one that we sent."""
+        """Return whether an intended order may have reached the exchange: another worker's, or one that we sent."""
         return order.client_order_id not in self._made_here or order.sent_at is not None
 
     async def advance(

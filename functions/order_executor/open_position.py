@@ -131,7 +131,7 @@ def _needed(session: ExecutionSession, left: Decimal) -> tuple[PlannedOrder, ...
 def _fits(
     session: ExecutionSession, view: OrderView, planned: PlannedOrder, *, left: Decimal, beside: bool = False
 ) -> bool:
-    """Tell whether a standing stop is as planned: its side, its prices, and an amount that covers all of ours.
+    """Return whether a standing stop is as planned: its side, its prices, and an amount that covers all of ours.
 
     Where the owner holds something `beside` ours, it may not be for more. A missing price counts as right.
     """
@@ -151,7 +151,7 @@ def _fits(
 async def _stands_unlisted(
     session: ExecutionSession, planned: PlannedOrder, standing: Sequence[OrderView], *, left: Decimal
 ) -> bool:
-    """Tell whether a stop that the list of open orders lacks stands all the same: the list may be late."""
+    """Return whether a stop that the list of open orders lacks stands all the same: the list may be late."""
     known = session.ledger.of_leg(planned.leg)
     view = await session.look_up_twice(known[-1]) if known else None
     if view is None:

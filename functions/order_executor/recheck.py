@@ -25,7 +25,7 @@ async def schedule_recheck(ledger: Ledger, *, after_s: float | None = None) -> N
 
 
 def is_needed(ledger: Ledger) -> bool:
-    """Tell whether the execution must not wait for the watcher's next run as it stands."""
+    """Return whether the execution must not wait for the watcher's next run as it stands."""
     execution = ledger.execution
     if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
         return False
@@ -34,6 +34,6 @@ def is_needed(ledger: Ledger) -> bool:
 
 
 def is_proven_absent(ledger: Ledger) -> bool:
-    """Tell whether the last entry is proven never to have reached the exchange."""
+    """Return whether the last entry is proven never to have reached the exchange."""
     entries = ledger.of_leg(Leg.ENTRY)
     return bool(entries) and entries[-1].status is OrderStatus.ABSENT

@@ -26,7 +26,7 @@ def leg_of(session: ExecutionSession, view: OrderView) -> Leg | None:
 
 
 def is_ours(session: ExecutionSession, view: OrderView) -> bool:
-    """Tell whether a standing order is this execution's."""
+    """Return whether a standing order is this execution's."""
     return leg_of(session, view) is not None
 
 

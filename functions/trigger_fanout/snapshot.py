@@ -49,7 +49,7 @@ async def read_references(followers: Collection[Follower]) -> References:
 
 
 def concerns(trigger: Trigger, follower: Follower, references: References) -> bool:
-    """Tell whether a follower gets an execution: it is active, an admin named it, or it has something to close."""
+    """Return whether a follower gets an execution: it is active, an admin named it, or it has something to close."""
     if follower.active or trigger.follower_ids is not None:
         return True
     slot = references.slots.get((follower.api_key_id, follower.symbol))

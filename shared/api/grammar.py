@@ -30,7 +30,7 @@ def parse_number(text: str) -> Decimal | None:
 
 
 def is_absent(text: str) -> bool:
-    """Tell whether a text means that there is no number."""
+    """Return whether a text means that there is no number."""
     return _ABSENT.fullmatch(text) is not None
 
 

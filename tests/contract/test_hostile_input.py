@@ -74,7 +74,7 @@ def count(value: Any) -> bool:
 
 
 def maybe_price(value: Any) -> bool:
-    """Tell whether the webhook takes it: TradingView writes NaN for an indicator without a value."""
+    """Return whether the webhook takes it: TradingView writes NaN for an indicator without a value."""
     return value in (None, "", " ", "NaN") or number(value)
 
 
@@ -300,7 +300,7 @@ def is_fault(found: Any) -> bool:
 
 
 def names_field(answer: Answer, name: str) -> bool:
-    """Tell whether a fault is of this field, or of one of its parts; `percent` is `percentage` too."""
+    """Return whether a fault is of this field, or of one of its parts; `percent` is `percentage` too."""
     faults = [inner for one in answer.json()["errors"] for inner in one.get("nestedErrors", [one])]
     return any(str(one["param"]).partition("[")[0] in {name, name.replace("Price", "")} for one in faults)
 

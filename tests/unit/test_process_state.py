@@ -125,7 +125,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def is_constant(value: object) -> bool:
-    """Tell whether nothing can change the value."""
+    """Return whether nothing can change the value."""
     if isinstance(value, _CONSTANT) or callable(value):
         return True
     if isinstance(value, tuple | frozenset):

@@ -84,7 +84,7 @@ class Books:
 
     @property
     def flat(self) -> bool:
-        """Tell whether nothing is left: no position, no order."""
+        """Return whether nothing is left: no position, no order."""
         return not self.position and not self.open_orders
 
 

@@ -33,7 +33,7 @@ def code_spans(document: Path) -> list[str]:
 
 
 def is_module(name: str) -> bool:
-    """Tell whether the dotted name is a module or package, or a name within one."""
+    """Return whether the dotted name is a module or package, or a name within one."""
     path = ROOT / name.replace(".", "/")
     return path.is_dir() or path.with_suffix(".py").is_file() or f"{path.name}" in source_of(path.parent)
 

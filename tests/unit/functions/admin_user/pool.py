@@ -46,11 +46,11 @@ class Pool:
         return answer
 
     def may_sign_in(self, email: str = EMAIL) -> bool:
-        """Tell whether the user can sign in."""
+        """Return whether the user can sign in."""
         return _is_authorized(lambda: self.sign_in(email))
 
     def may_refresh(self, tokens: dict[str, Any]) -> bool:
-        """Tell whether a session goes on."""
+        """Return whether a session goes on."""
         return _is_authorized(
             lambda: aws_client("cognito-idp").initiate_auth(
                 ClientId=self.client_id,

@@ -451,7 +451,7 @@ class FakeAccount(FuturesAccount):
         return max(-self.book.position * side.sign, Decimal(0))
 
     def _has_crossed(self, side: Side, trigger_price: Decimal | None) -> bool:
-        """Tell whether the market is at or beyond the trigger of a stop."""
+        """Return whether the market is at or beyond the trigger of a stop."""
         return trigger_price is not None and (self.price - trigger_price) * side.sign >= 0
 
     def _is_marketable(self, side: Side, price: Decimal | None) -> bool:
