@@ -31,7 +31,6 @@ WEIGHTS = {TradeType.FUTURES: 5, TradeType.SPOT: 20}
 """The request weight of one reading, by kind of account; a test compares it with the exchange's headers."""
 
 _PRECISION = Decimal("1e-8")
-_WRITE_ATTEMPTS = 5
 
 
 @process_cache
@@ -107,7 +106,8 @@ async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:
 
 def _save(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:
     """Save a total unless a later reading is stored; return the stored record."""
-    for _ in range(_WRITE_ATTEMPTS):
+    # Ends by itself: each lost attempt means that a reading was stored which is later than the one before.
+    while True:
         before = KeyBalance.find(key.id)
         if before is not None and before.updated_at >= read_at:
             return before
@@ -124,4 +124,3 @@ def _save(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance
         except RecordChanged:
             continue
         return after
-    raise RecordChanged(f"the balance of {key.id} is written by others")

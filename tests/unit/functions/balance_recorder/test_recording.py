@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,25 @@ def test_late_reading_does_not_replace_a_newer_one(exchange: Exchange) -> None:
 
     assert stored.total_usd == 100
     assert days() == {"2026-01-01": Decimal(100)}
+
+
+def test_latest_of_many_readings_at_once_is_stored_however_many_are_stored_before_it(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = an_exchange_key()
+    earlier = iter([MORNING + timedelta(seconds=number) for number in range(8)])
+    replace = KeyBalance.replace
+
+    def lose_to_an_earlier_reading(self: KeyBalance, before: KeyBalance | None) -> None:
+        if (at := next(earlier, None)) is not None:
+            replace(KeyBalance(KEY_ID, total_usd=Decimal(1), updated_at=at), before)
+        replace(self, before)
+
+    monkeypatch.setattr(KeyBalance, "replace", lose_to_an_earlier_reading)
+    stored = service._save(key, Decimal(99), MORNING + timedelta(minutes=1))
+
+    assert stored.total_usd == balance().total_usd == 99
+    assert days() == {"2026-01-01": Decimal(99)}
 
 
 def test_repeated_message_reads_and_notifies_once(exchange: Exchange) -> None:
