@@ -18,9 +18,11 @@ _ON_THE_STACK = ("tests/contract/", "tests/system/")
 _WITH_THE_BUILD = "tests/integration/stack/"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what needs the stack together, and last of it what looks back at the whole run.
 
+    The rest keeps its random order, folder by folder, so that what a folder shares is started once.
     The contract's tests come after the other tests of the stack, because they leave a lot of data behind. Where tests
     run side by side, one process has the stack and begins with it; alone, the stack waits until the rest is done.
     """
@@ -33,7 +35,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("system") or _WITH_THE_BUILD in path:
             # There is one stack, and one place where functions are built.
             item.add_marker(pytest.mark.xdist_group("stack"))
-    items.sort(key=_place)
+    folders = {item.path.parent: number for number, item in reversed(list(enumerate(items)))}
+    items.sort(key=lambda item: (*_place(item), folders[item.path.parent]))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
