@@ -1,4 +1,4 @@
-"""A round comes to every shard once, whatever its length, and its load on an address is known before it runs."""
+"""A round takes every shard once, whatever its length, and its load on an address is known before it runs."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_one_strategy_renamed_twice_at_once_keeps_one_name_and_lets_the_others_g
     followed = store_strategy(0)
     names = [f"NAME {number} {uuid4()}" for number in range(2)]
     all_at_once(renaming([followed], lambda number: names[number]), times=2)
-    kept = Strategy.get(followed.strategy.id).name
-    assert kept in names
+    stored = Strategy.get(followed.strategy.id).name
+    assert stored in names
     held = {name: holder(NameKind.STRATEGY, name) for name in names}
-    assert held == {name: followed.strategy.id if name == kept else None for name in names}
+    assert held == {name: followed.strategy.id if name == stored else None for name in names}

@@ -22,9 +22,9 @@ def create(name: str, *, default: bool = False) -> SubscriptionItem:
 
 def test_of_many_defaults_at_once_one_is_made(aws: EmbeddedAws) -> None:
     claim = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
-    kept = UniqueName.find(claim)
-    if kept is not None:
-        kept.delete()
+    reservation = UniqueName.find(claim)
+    if reservation is not None:
+        reservation.delete()
     names = [f"DEFAULT {uuid4()}" for _ in range(AT_ONCE)]
     answers = all_at_once(lambda number: create(names[number], default=True), times=AT_ONCE)
     (made,) = [answer for answer in answers if isinstance(answer, dict)]
@@ -39,10 +39,10 @@ def test_of_many_defaults_at_once_one_is_made(aws: EmbeddedAws) -> None:
 def test_of_many_plans_of_one_name_at_once_one_is_made_with_one_price(
     aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: set[str] = set()
+    requested: set[str] = set()
 
     def create_monthly_price(*, plan_id: str, **_: object) -> str:
-        asked.add(plan_id)
+        requested.add(plan_id)
         return f"price_of_{plan_id}"
 
     monkeypatch.setattr(prices, "create_monthly_price", create_monthly_price)
@@ -51,5 +51,5 @@ def test_of_many_plans_of_one_name_at_once_one_is_made_with_one_price(
     (made,) = [answer for answer in answers if isinstance(answer, dict)]
     refused: list[Fault] = [("name", "name already exist")]
     assert answers.count(refused) == AT_ONCE - 1
-    assert asked == {made["id"]}
+    assert requested == {made["id"]}
     assert Plan.get(made["id"]).stripe_price_id == f"price_of_{made['id']}"

@@ -33,7 +33,7 @@ def test_a_page_costs_the_same_with_thirty_times_the_data(handlers: EmbeddedAws)
     assert measure() == little
     for one in LISTS:
         cost = little[one.title]
-        # Per item its key and its record, and what stands around it: never a table.
+        # Per item its key and its record, and its related records: never a table.
         assert cost.shown == (one.limit or 100)
         assert cost.requests <= 12
         assert cost.items <= 210

@@ -48,7 +48,7 @@ def sent(aws: EmbeddedAws) -> Counter[str]:
     return Counter(message["execution_id"] for message in aws.taken_from(aws.orders))
 
 
-def delayed_looks(aws: EmbeddedAws) -> int:
+def delayed_dead_man_messages(aws: EmbeddedAws) -> int:
     wanted = "ApproximateNumberOfMessagesDelayed"
     found = sqs_client(aws.url).get_queue_attributes(QueueUrl=aws.reconcile, AttributeNames=[wanted])
     return int(found["Attributes"][wanted])
@@ -101,9 +101,9 @@ def test_messages_go_in_the_group_of_the_exchange_key(aws: EmbeddedAws, followin
 def test_alert_and_each_execution_are_looked_after_from_the_beginning(aws: EmbeddedAws, following: Strategies) -> None:
     subject = following(12)
     trigger_id = fire(subject)
-    assert delayed_looks(aws) == len(DEAD_MAN_DELAYS_S)
+    assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S)
     deliver(subject, trigger_id)
-    assert delayed_looks(aws) == len(DEAD_MAN_DELAYS_S) * (1 + len(subject.followers))
+    assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S) * (1 + len(subject.followers))
     due_first = {execution.due_at - execution.created_at for execution in subject.executions(trigger_id)}
     assert due_first == {timedelta(seconds=DEAD_MAN_DELAYS_S[0])}
 
@@ -116,14 +116,14 @@ def test_killed_after_some_executions_were_written_and_before_they_were_sent(
     usual = messages.send_orders
     calls: list[int] = []
 
-    def send_or_die(orders: Any, **options: Any) -> None:
+    def send_or_crash(orders: Any, **options: Any) -> None:
         calls.append(len(orders))
         if len(calls) > 1:
             raise Killed
         usual(orders, **options)
 
-    with monkeypatch.context() as dying:
-        dying.setattr(service, "send_orders", send_or_die)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(service, "send_orders", send_or_crash)
         with pytest.raises(Killed):
             deliver(subject, trigger_id)
     wait_until(lambda: len(subject.executions(trigger_id)) == len(subject.followers))
@@ -145,14 +145,14 @@ def test_killed_between_two_parts_of_a_page(
     usual = base.transact
     calls: list[Any] = []
 
-    def write_or_die(build: Any) -> None:
+    def write_or_crash(build: Any) -> None:
         calls.append(build)
         if len(calls) == 2:
             raise Killed
         usual(build)
 
-    with monkeypatch.context() as dying:
-        dying.setattr(service, "transact", write_or_die)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(service, "transact", write_or_crash)
         with pytest.raises(Killed):
             deliver(subject, trigger_id)
     wait_until(lambda: 0 < TriggerCount.total_active(trigger_id) < len(subject.followers))
@@ -168,11 +168,11 @@ def test_killed_after_the_page_was_sent_and_before_its_checkpoint_was_saved(
     subject = following(40)
     trigger_id = fire(subject)
 
-    def die(*_: Any, **__: Any) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise Killed
 
-    with monkeypatch.context() as dying:
-        dying.setattr(service, "_save_checkpoint", die)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(service, "_save_checkpoint", crash)
         with pytest.raises(Killed):
             deliver(subject, trigger_id)
     executions = subject.executions(trigger_id)

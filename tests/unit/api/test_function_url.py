@@ -25,6 +25,6 @@ def test_what_goes_wrong_is_counted_and_says_nothing_of_itself(capsys: pytest.Ca
     response = answer_request({}, context, fail, failure="alert_failed")
     assert response["statusCode"] == 500
     assert json.loads(response["body"]) == {"message": "internal server error"}
-    told = capsys.readouterr()
-    assert "alert_failed" in told.out
-    assert "secret in it" not in told.out + told.err
+    output = capsys.readouterr()
+    assert "alert_failed" in output.out
+    assert "secret in it" not in output.out + output.err

@@ -36,8 +36,8 @@ def pool(settings_from: Callable[..., None]) -> None:
 
 def authorized(**claims: Any) -> dict[str, Any]:
     usual = {"sub": ADMIN_ID, "aud": CLIENT, "token_use": "id", "cognito:groups": "admin"}
-    kept = {name: value for name, value in (usual | claims).items() if value is not None}
-    return {"requestContext": {"authorizer": {"claims": kept}}}
+    present = {name: value for name, value in (usual | claims).items() if value is not None}
+    return {"requestContext": {"authorizer": {"claims": present}}}
 
 
 def test_admin_of_the_authorizer_gets_in() -> None:
@@ -106,7 +106,7 @@ def test_group_names_are_never_cut_inside_a_signed_list() -> None:
     assert groups_of({"cognito:groups": ["a,admin", "b admin", 7]}) == ["a,admin", "b admin"]
 
 
-# ------------------------------------------------------------------------- tokens, where no authorizer stands in front
+# ------------------------------------------------------------------------- tokens, without an authorizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +135,12 @@ STRANGER = a_signer("ours")
 
 @pytest.fixture
 def jwks(settings_from: Callable[..., None]) -> Iterator[list[str]]:
-    """Serve the pool's keys; yield the paths that were asked for."""
-    asked: list[str] = []
+    """Serve the pool's keys; yield the paths that were requested."""
+    requested: list[str] = []
 
     class Keys(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             found = self.path == f"/{POOL}/.well-known/jwks.json"
             self.send_response(200 if found else 404)
             self.end_headers()
@@ -152,7 +152,7 @@ def jwks(settings_from: Callable[..., None]) -> Iterator[list[str]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER=f"http://127.0.0.1:{server.server_port}")
-        yield asked
+        yield requested
         server.shutdown()
 
 

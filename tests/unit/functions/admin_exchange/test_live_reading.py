@@ -62,7 +62,7 @@ pytestmark = pytest.mark.usefixtures("admin_api")
 
 
 class Exchange:
-    """The exchange as the functions see it; raises what it is told to."""
+    """The exchange as the functions see it; raises what a test wants."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None

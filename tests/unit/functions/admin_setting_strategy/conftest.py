@@ -12,7 +12,7 @@ from shared.exchange import account_queries
 
 @dataclass
 class Exchange:
-    """Refuses what it is told to refuse."""
+    """Refuses the keys and symbols that a test names."""
 
     refused_keys: set[str] = field(default_factory=set)
     symbols: set[str] = field(default_factory=lambda: {"BTC/USDT", "ETH/USDT"})

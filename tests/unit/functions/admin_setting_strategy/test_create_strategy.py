@@ -34,7 +34,7 @@ def create(**changes: Any) -> Answer:
     return send(lambda_handler, with_body(event, DOCUMENTED | changes) if changes else event)
 
 
-def kept() -> list[str]:
+def stored() -> list[str]:
     return [key.id for key in Strategy.by_created.query(LISTED)]
 
 
@@ -112,7 +112,7 @@ def test_every_wrong_field_is_named_and_no_secret_is_echoed() -> None:
         fault("unknown field", "color", "body", value="red"),
     ]
     assert "two words" not in answer.text
-    assert kept() == []
+    assert stored() == []
 
 
 @pytest.mark.parametrize("body", ["", None, "{", "[]", '"text"'])
@@ -126,14 +126,14 @@ def test_refused_report_key_answers_433_as_documented(exchange: Exchange) -> Non
     exchange.refused_keys = {API_KEY}
     answer = create()
     assert (answer.status, answer.body) == (433, {"error": "exchange API authorization failed (1103)"})
-    assert kept() == []
+    assert stored() == []
 
 
 def test_symbol_that_does_not_trade_there_is_a_fault() -> None:
     answer = create(symbol="XYZ/USDT")
     assert answer.status == 422
     assert answer.body == {"errors": [fault("must be supported symbol", "symbol", "body", value="XYZ/USDT")]}
-    assert kept() == []
+    assert stored() == []
 
 
 @pytest.mark.parametrize("error", [ExchangeUnavailable(), OutcomeUnknown()], ids=repr)
@@ -141,7 +141,7 @@ def test_exchange_out_of_reach_answers_503(exchange: Exchange, error: Exception)
     exchange.error = error
     answer = create()
     assert (answer.status, answer.body) == (503, {"message": "exchange cannot be reached"})
-    assert kept() == []
+    assert stored() == []
 
 
 @pytest.mark.parametrize("name", ["STRATEGY #5", "strategy #5", "  Strategy #5 "])
@@ -150,7 +150,7 @@ def test_name_is_unique_but_for_case_and_blanks(name: str) -> None:
     answer = create(name=name, symbol="ETH/USDT")
     assert answer.status == 422
     assert answer.body == {"errors": [fault("name already exist", "name", "body", value=name.strip())]}
-    assert len(kept()) == 1
+    assert len(stored()) == 1
 
 
 def test_taken_name_and_unknown_symbol_are_named_together() -> None:
@@ -161,18 +161,18 @@ def test_taken_name_and_unknown_symbol_are_named_together() -> None:
 
 def test_of_two_requests_at_once_one_gets_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     create()
-    # Both have looked before either wrote.
+    # Both have read before either writes.
     monkeypatch.setattr(UniqueName, "find", lambda *_: None)
     answer = create()
     assert answer.status == 422
     assert answer.body == {"errors": [fault("name already exist", "name", "body", value="STRATEGY #5")]}
-    assert len(kept()) == 1
+    assert len(stored()) == 1
 
 
 def test_other_names_are_free() -> None:
     create()
     assert create(name="STRATEGY #6").status == 200
-    assert len(kept()) == 2
+    assert len(stored()) == 2
 
 
 def test_log_holds_no_secret(log: io.StringIO) -> None:

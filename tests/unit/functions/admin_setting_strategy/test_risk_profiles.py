@@ -47,7 +47,7 @@ def test_profile_is_created_as_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "kept"),
+    ("fields", "stored"),
     [
         ({"percentage": 2}, "2"),
         ({"percent": 100}, "100"),
@@ -56,9 +56,9 @@ def test_profile_is_created_as_documented() -> None:
     ],
     ids=str,
 )
-def test_both_names_of_the_percentage_are_taken_and_the_tables_wins(fields: dict[str, Any], kept: str) -> None:
+def test_both_names_of_the_percentage_are_taken_and_the_tables_wins(fields: dict[str, Any], stored: str) -> None:
     body = {"name": "MODERATE"} | {name: float(v) if isinstance(v, Decimal) else v for name, v in fields.items()}
-    assert create(body).body["percentage"] == Decimal(kept)
+    assert create(body).body["percentage"] == Decimal(stored)
 
 
 def test_name_of_other_characters_is_the_documented_fault() -> None:

@@ -57,8 +57,8 @@ def test_documented_request_gets_the_documented_answer() -> None:
 def test_only_what_is_named_changes(strategy: Strategy) -> None:
     strategy.update(actions=[Strategy.webhook_secret_hash.set("a hash"), Strategy.active.set(False)])
     assert update({"description": "Breakouts"}).body["description"] == "Breakouts"
-    kept = Strategy.get(STRATEGY_ID)
-    assert (kept.active, kept.webhook_secret_hash, kept.report_secret_ciphertext) == (
+    stored = Strategy.get(STRATEGY_ID)
+    assert (stored.active, stored.webhook_secret_hash, stored.report_secret_ciphertext) == (
         False,
         "a hash",
         strategy.report_secret_ciphertext,
@@ -95,12 +95,12 @@ def test_name_may_change_its_case_and_stays_claimed() -> None:
 
 def test_name_that_is_taken_at_the_same_moment_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     find = UniqueName.find
-    looked: list[str] = []
+    reads: list[str] = []
 
     def find_then_lose(claim: str, *rest: Any, **options: Any) -> UniqueName | None:
         found = find(claim, *rest, **options)
-        if not looked:
-            looked.append(claim)
+        if not reads:
+            reads.append(claim)
             claimed(id_of("other"), "WANTED")
         return found
 
@@ -113,12 +113,12 @@ def test_name_that_is_taken_at_the_same_moment_is_a_fault(monkeypatch: pytest.Mo
 
 def test_strategy_that_is_renamed_meanwhile_lets_the_right_name_go(monkeypatch: pytest.MonkeyPatch) -> None:
     find = UniqueName.find
-    looked: list[str] = []
+    reads: list[str] = []
 
     def find_then_rename(claim: str, *rest: Any, **options: Any) -> UniqueName | None:
         found = find(claim, *rest, **options)
-        if not looked:
-            looked.append(claim)
+        if not reads:
+            reads.append(claim)
             assert update({"name": "BETWEEN"}).status == 200
         return found
 

@@ -260,7 +260,7 @@ def test_every_follower_is_on_one_page_and_no_page_is_empty(limit: int, sizes: l
     assert set(shown) == expected
 
 
-def test_a_hundred_are_shown_where_nothing_is_said() -> None:
+def test_a_hundred_are_shown_by_default() -> None:
     with_followers(the_trigger(), 101)
     body = timeline().body
     assert len(body["items"]) == 100

@@ -36,10 +36,10 @@ class Market:
 
     price: Decimal = Decimal("19400.5")
     error: Exception | None = None
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def market_price(self, *, exchange_id: str, symbol: str) -> Decimal:
-        self.asked.append(symbol)
+        self.requested.append(symbol)
         if self.error is not None:
             raise self.error
         return self.price
@@ -91,7 +91,7 @@ def test_documented_request_is_queued_for_each_follower_once(followed: Queues, m
     assert (trigger.price, trigger.stop, trigger.seq) == (market.price, Decimal(19350), 1)
     assert trigger.take_profits == [19500, 19550, 19600, 19650]
     assert trigger.follower_ids == [FIRST, SECOND]
-    assert market.asked == ["BTC/USDT"]
+    assert market.requested == ["BTC/USDT"]
     (message,) = followed.taken_from(followed.triggers)
     assert message["Attributes"]["MessageDeduplicationId"] == trigger.id
     assert message["Attributes"]["MessageGroupId"] == STRATEGY_ID
@@ -222,7 +222,7 @@ def test_repeat_under_a_key_gets_the_first_answer(followed: Queues, market: Mark
     assert order(key="order-1", stopPrice=19350).text == first.text
 
 
-def test_repeat_queues_a_trigger_whose_first_request_died_before_it_did(
+def test_repeat_queues_a_trigger_whose_first_request_crashed_before_queueing_it(
     followed: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order(key="order-1")

@@ -29,11 +29,11 @@ class Stripe:
 
     down: bool = False
     made: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def price_exists(self, price_id: str) -> bool:
         self._check()
-        self.asked.append(price_id)
+        self.requested.append(price_id)
         return price_id == KNOWN
 
     def create_monthly_price(self, **wanted: Any) -> str:
@@ -113,7 +113,7 @@ def test_default_plan_needs_no_price_and_no_stripe(stripe: Stripe) -> None:
 
 def test_price_that_is_named_is_looked_up_and_kept(stripe: Stripe) -> None:
     assert create(DOCUMENTED | {"stripePriceId": KNOWN}).body["stripePriceId"] == KNOWN
-    assert (stripe.asked, stripe.made) == ([KNOWN], [])
+    assert (stripe.requested, stripe.made) == ([KNOWN], [])
 
 
 def test_unknown_price_is_the_documented_fault() -> None:

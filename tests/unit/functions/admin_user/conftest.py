@@ -1,4 +1,4 @@
-"""A user pool beside the tables, for the endpoints that ask Cognito."""
+"""A user pool beside the tables, for the endpoints that call Cognito."""
 
 from __future__ import annotations
 

@@ -83,9 +83,9 @@ class Pool:
         return found
 
 
-def _is_authorized(ask: Callable[[], Any]) -> bool:
+def _is_authorized(request: Callable[[], Any]) -> bool:
     try:
-        ask()
+        request()
     except ClientError as error:
         if error.response["Error"]["Code"] != "NotAuthorizedException":
             raise

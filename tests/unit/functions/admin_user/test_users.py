@@ -87,19 +87,19 @@ def test_names_never_given_are_empty_text() -> None:
 def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[str, float]] = []
-    ask = InProcessTables._make_api_call
+    requests: list[tuple[str, float]] = []
+    send = InProcessTables._make_api_call
 
-    def note(tables: InProcessTables, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        answer = ask(tables, operation, request)
+    def record_request(tables: InProcessTables, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = send(tables, operation, request)
         answers = answer.get("Responses") or {}
-        asked.append((operation, answer.get("Count", 0) + sum(len(items) for items in answers.values())))
+        requests.append((operation, answer.get("Count", 0) + sum(len(items) for items in answers.values())))
         return answer
 
     def cost() -> list[tuple[str, float]]:
-        asked.clear()
+        requests.clear()
         assert len(send(lambda_handler, sample(LIST, query={"limit": "20"})).body["items"]) == 20
-        return list(asked)
+        return list(requests)
 
     def add(numbers: range) -> None:
         with User.batch_write() as batch:
@@ -107,7 +107,7 @@ def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are(
                 user_id, at = id_of(f"user {number}"), after(number)
                 batch.save(User(user_id, created_key=f"{to_iso(at)}#{user_id}", created_at=at, updated_at=at))
 
-    monkeypatch.setattr(InProcessTables, "_make_api_call", note)
+    monkeypatch.setattr(InProcessTables, "_make_api_call", record_request)
     add(range(21))
     of_few = cost()
     add(range(21, 500))

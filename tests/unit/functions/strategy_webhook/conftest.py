@@ -103,7 +103,7 @@ class Webhook:
         return [message["trigger_id"] for message in self.queues.sent_to(self.queues.triggers)]
 
     def questions(self) -> int:
-        """Return how many dead man's questions are to be asked about triggers."""
+        """Return how many dead-man messages about triggers are delayed."""
         wanted = "ApproximateNumberOfMessagesDelayed"
         found = aws_client("sqs").get_queue_attributes(QueueUrl=self.queues.reconcile, AttributeNames=[wanted])
         return int(found["Attributes"][wanted])

@@ -235,13 +235,13 @@ def test_nan_without_quotes_means_absent_and_infinity_is_a_fault(webhook: Webhoo
 
 
 @pytest.mark.parametrize(("side", "expected"), [("buy", Side.BUY), ("Buy", Side.BUY), ("BUY", Side.BUY)])
-@pytest.mark.parametrize(("stop_type", "kept"), [("market", StopType.MARKET), ("LIMIT", StopType.LIMIT)])
+@pytest.mark.parametrize(("stop_type", "expected_type"), [("market", StopType.MARKET), ("LIMIT", StopType.LIMIT)])
 def test_side_and_stop_type_in_any_case(
-    webhook: Webhook, side: str, expected: Side, stop_type: str, kept: StopType
+    webhook: Webhook, side: str, expected: Side, stop_type: str, expected_type: StopType
 ) -> None:
     assert webhook.post(DOCUMENTED, type=side, stopType=stop_type).status == 200
     [trigger] = webhook.triggers()
-    assert (trigger.side, trigger.stop_type) == (expected, kept)
+    assert (trigger.side, trigger.stop_type) == (expected, expected_type)
 
 
 @pytest.mark.parametrize("absent", [None, "", "NaN", "nan"])

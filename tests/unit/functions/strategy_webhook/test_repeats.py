@@ -136,11 +136,11 @@ def test_a_refused_alert_takes_no_seq_and_uses_up_no_alert_id(webhook: Webhook) 
 def test_the_repeat_queues_what_its_first_delivery_stored_and_could_not_queue(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object, **__: object) -> None:
-        raise OSError("the worker died here")
+    def crash(*_: object, **__: object) -> None:
+        raise OSError("the worker crashed here")
 
-    with monkeypatch.context() as dying:
-        dying.setattr(acceptance, "send_trigger", die)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(acceptance, "send_trigger", crash)
         assert webhook.post(DOCUMENTED).status == 500
     [stored] = webhook.triggers()
     assert webhook.queued() == []
