@@ -57,7 +57,7 @@ def test_strategies_renamed_to_one_name_at_once_get_it_once(aws: EmbeddedAws) ->
     assert sum(Strategy.get(one.strategy.id).name == name for one in strategies) == 1
 
 
-def test_one_strategy_renamed_twice_at_once_keeps_one_name_and_lets_the_others_go(aws: EmbeddedAws) -> None:
+def test_one_strategy_renamed_many_times_at_once_keeps_one_name_and_releases_the_others(aws: EmbeddedAws) -> None:
     followed = store_strategy(0)
     names = [f"NAME {number} {uuid4()}" for number in range(2)]
     all_at_once(renaming([followed], lambda number: names[number]), times=2)

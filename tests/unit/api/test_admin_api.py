@@ -121,9 +121,7 @@ def test_a_file_is_answered_as_it_is_with_its_name_and_the_token_of_the_next_pag
 
 
 @pytest.mark.parametrize("accept_header", ["Accept", "accept"])
-def test_the_query_decides_about_the_format_and_the_header_where_it_says_nothing(
-    handler: Handler, accept_header: str
-) -> None:
+def test_the_query_decides_on_the_format_and_without_it_the_header(handler: Handler, accept_header: str) -> None:
     event = request("GET", "/v1/admin/thing/file")
     event["headers"] = {accept_header: "text/csv"}
     for query, kind in ((None, "text/csv; charset=utf-8"), ({"format": "json"}, "application/json")):
@@ -131,7 +129,7 @@ def test_the_query_decides_about_the_format_and_the_header_where_it_says_nothing
         assert (answer.status, answer.headers["content-type"]) == (200, kind)
 
 
-def test_who_wants_a_file_is_refused_in_json(handler: Handler) -> None:
+def test_a_request_for_a_file_is_refused_in_json(handler: Handler) -> None:
     event = request("GET", "/v1/admin/thing/file")
     event["headers"] = {"Accept": "text/csv"}
     answer = send(handler, event | {"queryStringParameters": {"format": "xml"}})
@@ -141,7 +139,7 @@ def test_who_wants_a_file_is_refused_in_json(handler: Handler) -> None:
     }
 
 
-def test_nobody_learns_more_than_unauthorized(handler: Handler) -> None:
+def test_every_refused_token_gets_the_same_answer(handler: Handler) -> None:
     for path in ("/v1/admin/thing/list", "/v1/admin/nothing", "/v1/admin/failure/bug"):
         assert message_of(send(handler, request("GET", path, claims={"token_use": "access"}))) == (401, "unauthorized")
 
@@ -187,7 +185,7 @@ def test_id_in_capitals_is_the_same_id(handler: Handler) -> None:
     assert (answer.status, answer.body) == (200, {"id": THING, "active": True})
 
 
-def test_bug_answers_500_and_says_nothing_of_it(handler: Handler, log: io.StringIO) -> None:
+def test_bug_answers_500_and_reveals_nothing(handler: Handler, log: io.StringIO) -> None:
     answer = send(handler, request("GET", "/v1/admin/failure/bug"))
     assert message_of(answer) == (500, "internal server error")
     assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
@@ -196,7 +194,7 @@ def test_bug_answers_500_and_says_nothing_of_it(handler: Handler, log: io.String
     assert logged[0]["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
 
-def test_what_we_stand_on_being_away_answers_503(handler: Handler) -> None:
+def test_unavailable_dependency_answers_503(handler: Handler) -> None:
     answer = send(handler, request("GET", "/v1/admin/failure/unavailable"))
     assert message_of(answer) == (503, "exchange cannot be reached")
     assert send(handler, request("GET", "/v1/admin/failure/unsent")).status == 503
@@ -237,7 +235,7 @@ def test_preflight_needs_no_token_and_reaches_no_route(handler: Handler) -> None
     assert "authorization" in answer.headers["access-control-allow-headers"].lower()
 
 
-def test_a_browser_may_read_what_leads_to_the_next_page_of_a_file(handler: Handler) -> None:
+def test_a_browser_may_read_the_next_token_of_a_file(handler: Handler) -> None:
     event = request("GET", "/v1/admin/thing/file")
     event["headers"]["Origin"] = "https://admin.example.com"
     event["multiValueHeaders"]["Origin"] = ["https://admin.example.com"]

@@ -53,13 +53,13 @@ def rows_of(text: str) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
-def test_every_field_is_a_column_objects_and_enums_are_spread() -> None:
+def test_every_field_is_a_column_objects_and_enums_have_several() -> None:
     assert write_csv(Thing, [thing()]) == (
         "Owner.id,Owner.name,price,count,active,seen.RED,seen.BLUE\r\n1,a,,1,true,,now\r\n"
     )
 
 
-def test_no_rows_still_have_their_names() -> None:
+def test_column_names_are_written_without_any_row() -> None:
     assert write_csv(Note, []) == "text\r\n"
 
 
@@ -68,7 +68,7 @@ def test_numbers_are_the_digits_that_json_shows_negative_ones_too() -> None:
     assert [row[2:4] for row in rows_of(text)[1:]] == [["-19299.9", "-3"], ["0.00000001", "1"]]
 
 
-def test_what_separates_cells_is_quoted() -> None:
+def test_separators_in_a_cell_are_quoted() -> None:
     assert write_csv(Note, [{"text": 'a "b", c\r\nd'}]) == 'text\r\n"a ""b"", c\r\nd"\r\n'
 
 
@@ -93,7 +93,7 @@ def test_what_separates_cells_is_quoted() -> None:
         "-2019: Margin is insufficient.",
     ],
 )
-def test_what_a_spreadsheet_would_run_becomes_a_text(text: str) -> None:
+def test_formulas_become_text(text: str) -> None:
     shown = cell(text)
     assert shown == re.sub(r"(?=[=+\-@\uff1d\uff0b\uff0d\uff20])", "'", text, count=1)
     assert shown.replace("'", "", 1) == text
@@ -117,7 +117,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("=+-@
 
 
 @given(texts=st.lists(TEXTS, max_size=5))
-def test_any_text_comes_back_whole_but_for_its_apostrophes(texts: list[str]) -> None:
+def test_any_text_is_read_back_unchanged_but_for_added_apostrophes(texts: list[str]) -> None:
     names, *rows = rows_of(write_csv(Note, [{"text": text} for text in texts]))
     assert names == ["text"]
     # A row of one empty cell is written as "".
@@ -130,6 +130,6 @@ def test_no_cell_begins_like_a_formula_wherever_it_is_split(text: str) -> None:
     assert not any(re.match(r"[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]", part) for part in re.split(r"[;\t\r\n]", shown))
 
 
-def test_a_field_that_has_no_cell_is_a_mistake() -> None:
+def test_a_value_without_a_cell_is_an_error() -> None:
     with pytest.raises(TypeError, match="list has no cell"):
         write_csv(Bag, [{"things": ["a"]}])

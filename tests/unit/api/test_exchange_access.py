@@ -54,7 +54,7 @@ def test_success_after_a_refusal_brings_it_back() -> None:
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
-def test_second_refusal_does_not_forget_that_the_first_one_cleared_it() -> None:
+def test_second_refusal_keeps_that_the_first_one_deactivated_the_key() -> None:
     an_exchange_key()
     for _ in range(2):
         with pytest.raises(AccessDenied):
@@ -82,7 +82,7 @@ def test_any_other_failure_leaves_the_key_in_use(error: ExchangeError) -> None:
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
-def test_failure_after_a_refusal_keeps_the_memory_of_it() -> None:
+def test_failure_after_a_refusal_keeps_that_it_deactivated_the_key() -> None:
     with pytest.raises(AccessDenied):
         read_account(an_exchange_key(), ExchangeAuthorizationFailed())
     with pytest.raises(ServiceUnavailable):
@@ -92,13 +92,13 @@ def test_failure_after_a_refusal_keeps_the_memory_of_it() -> None:
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
-def test_unknown_symbol_says_nothing_about_the_key() -> None:
+def test_unknown_symbol_does_not_change_the_key() -> None:
     with pytest.raises(NotFound):
         read_account(an_exchange_key(), NotFound("XYZ/USDT does not trade"))
     assert state_of_the_key() == (ApiKeyStatus.AUTHORIZED, True, False)
 
 
-def test_refusal_of_a_key_that_was_replaced_meanwhile_is_not_held_against_the_new_one() -> None:
+def test_refusal_of_a_replaced_key_does_not_change_the_new_one() -> None:
     seen = an_exchange_key()
     an_exchange_key(api_key="the new one")
     with pytest.raises(AccessDenied):
@@ -114,7 +114,7 @@ def test_key_that_was_deleted_meanwhile_is_not_brought_back() -> None:
     assert ExchangeKey.find(KEY_ID) is None
 
 
-def test_refused_key_is_not_listed_until_it_is_good_again() -> None:
+def test_refused_key_is_not_listed_until_it_succeeds() -> None:
     key = an_exchange_key()
 
     with pytest.raises(AccessDenied):

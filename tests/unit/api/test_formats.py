@@ -20,7 +20,7 @@ from shared.api.formats import wants_csv
         "text/html, text/csv",
     ],
 )
-def test_who_prefers_csv_gets_it(accept: str) -> None:
+def test_csv_is_answered_where_it_is_preferred(accept: str) -> None:
     assert wants_csv(None, accept=accept)
 
 
@@ -46,7 +46,7 @@ def test_who_prefers_csv_gets_it(accept: str) -> None:
         "text/csv;q=1e999999999",
     ],
 )
-def test_everybody_else_gets_json(accept: str | None) -> None:
+def test_every_other_request_gets_json(accept: str | None) -> None:
     assert not wants_csv(None, accept=accept)
 
 

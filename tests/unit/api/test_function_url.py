@@ -17,7 +17,7 @@ def test_answer_carries_its_request_id() -> None:
     assert json.loads(response["body"]) == {"id": "a"}
 
 
-def test_what_goes_wrong_is_counted_and_says_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_counted_and_not_revealed(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_: object) -> Answer:
         raise RuntimeError("secret in it")
 

@@ -72,7 +72,7 @@ def test_group_admin_is_found_in_every_spelling(groups: object) -> None:
         7,
     ],
 )
-def test_whoever_is_outside_the_group_is_forbidden(groups: object) -> None:
+def test_users_outside_the_group_are_forbidden(groups: object) -> None:
     with pytest.raises(AccessDenied) as raised:
         admin_of(authorized(**{"cognito:groups": groups}))
     assert raised.value.authenticated
@@ -96,7 +96,7 @@ def test_other_tokens_of_the_pool_are_unauthorized(claims: dict[str, Any]) -> No
     assert not raised.value.authenticated
 
 
-def test_nobody_gets_in_where_no_client_is_configured(settings_from: Callable[..., None]) -> None:
+def test_nobody_is_admitted_without_a_configured_client(settings_from: Callable[..., None]) -> None:
     settings_from(USER_POOL_CLIENT_ID="")
     with pytest.raises(AccessDenied):
         admin_of(authorized(aud=""))
@@ -273,11 +273,11 @@ def test_request_without_a_token_is_unauthorized(event: dict[str, Any]) -> None:
     assert_unauthorized(event)
 
 
-def test_claims_of_the_authorizer_are_not_mended_by_a_token(jwks: list[str]) -> None:
+def test_claims_of_the_authorizer_are_not_replaced_by_a_token(jwks: list[str]) -> None:
     assert_unauthorized(authorized(token_use="access") | {"headers": {"Authorization": a_token()}})
 
 
-def test_keys_that_cannot_be_fetched_are_no_fault_of_the_caller(settings_from: Callable[..., None]) -> None:
+def test_keys_that_cannot_be_fetched_answer_503(settings_from: Callable[..., None]) -> None:
     settings_from(AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER="http://127.0.0.1:9")
     with pytest.raises(ServiceUnavailable):
         admin_of(bearing(a_token()))

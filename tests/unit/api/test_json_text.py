@@ -47,7 +47,7 @@ def test_huge_exponent_stays_short() -> None:
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity"), float("nan"), float("-inf")])
-def test_what_json_has_no_number_for_is_refused(value: object) -> None:
+def test_values_without_a_json_number_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="no number"):
         write_json(value)
 

@@ -43,7 +43,7 @@ def test_everything_is_refused_while_it_is_on() -> None:
         refuse_during_maintenance()
 
 
-def test_flipped_switch_bites_within_five_seconds(clock: Clock) -> None:
+def test_flipped_switch_takes_effect_within_five_seconds(clock: Clock) -> None:
     refuse_during_maintenance()
     flip("on")
     clock.now += 5.0

@@ -16,7 +16,7 @@ POSITION = {"id": {"S": "927bacee"}, "n": 7}
 pytestmark = pytest.mark.usefixtures("admin_api")
 
 
-def test_token_opens_to_its_position() -> None:
+def test_token_holds_its_position() -> None:
     assert open_token(seal_token(POSITION, scope=SCOPE), scope=SCOPE) == POSITION
 
 
@@ -36,7 +36,7 @@ def test_no_character_of_a_token_may_be_changed() -> None:
 
 
 @pytest.mark.parametrize("forged", ["", "a", "=", "null", "\u00e9", " ", "AAAA", "A" * 5000, "{}"])
-def test_what_we_never_gave_is_refused(forged: str) -> None:
+def test_forged_token_is_refused(forged: str) -> None:
     with pytest.raises(ValueError, match="not a token"):
         open_token(forged, scope=SCOPE)
 

@@ -114,7 +114,7 @@ def test_token_of_another_span_is_a_fault() -> None:
         assert answer.body["errors"] == [fault("must be nextToken of this list", "nextToken", "query", value=token)]
 
 
-def test_every_fault_of_the_span_is_told_at_once() -> None:
+def test_every_fault_of_the_span_is_reported_at_once() -> None:
     an_exchange_key()
     answer = send(lambda_handler, sample(HISTORY, query={"nextToken": "x", "limit": "1001", "start": "yesterday"}))
     assert answer.status == 422

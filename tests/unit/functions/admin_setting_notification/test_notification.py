@@ -75,6 +75,6 @@ def test_faults_come_in_the_documented_order_and_change_nothing() -> None:
     assert NotificationSetting.find("default") is None
 
 
-def test_whoever_is_outside_the_group_is_forbidden() -> None:
+def test_users_outside_the_group_are_forbidden() -> None:
     answer = send(lambda_handler, sample("admin_setting_notification/get_notification_outside_group"))
     assert (answer.status, answer.body) == (403, {"message": "forbidden"})

@@ -59,7 +59,7 @@ def test_strategy_is_created_as_documented() -> None:
     assert listed == {"items": [body]}
 
 
-def test_secret_is_kept_sealed_under_the_strategys_id_and_never_returned() -> None:
+def test_secret_is_stored_sealed_under_the_strategys_id_and_never_returned() -> None:
     answer = create()
     strategy = Strategy.get(answer.body["id"])
     assert SECRET.encode() not in strategy.report_secret_ciphertext

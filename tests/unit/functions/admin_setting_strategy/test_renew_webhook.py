@@ -15,7 +15,7 @@ EVENT = "admin_setting_strategy/renew_webhook"
 pytestmark = pytest.mark.usefixtures("admin_api")
 
 
-def test_secret_is_shown_this_once_and_only_its_hash_is_kept() -> None:
+def test_secret_is_shown_once_and_only_its_hash_is_stored() -> None:
     a_strategy()
     answer = send(lambda_handler, sample(EVENT))
     assert answer.status == 200
@@ -40,7 +40,7 @@ def test_message_is_the_json_to_paste_into_an_alert() -> None:
     assert {"stop", "stopType", "takeProfit1"} <= set(message)
 
 
-def test_old_secret_dies_with_the_new_one() -> None:
+def test_old_secret_is_refused_once_there_is_a_new_one() -> None:
     a_strategy()
     first = send(lambda_handler, sample(EVENT)).body["secret"]
     second = send(lambda_handler, sample(EVENT)).body["secret"]
@@ -53,7 +53,7 @@ def test_body_is_ignored() -> None:
     assert send(lambda_handler, with_body(sample(EVENT), "{ no json")).status == 200
 
 
-def test_unknown_strategy_is_not_found_and_not_made() -> None:
+def test_unknown_strategy_is_not_found_and_not_created() -> None:
     answer = send(lambda_handler, sample(EVENT))
     assert (answer.status, answer.body) == (404, {"message": "route not found"})
     assert Strategy.find(STRATEGY_ID) is None

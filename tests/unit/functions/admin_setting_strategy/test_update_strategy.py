@@ -54,7 +54,7 @@ def test_documented_request_gets_the_documented_answer() -> None:
     assert Strategy.get(STRATEGY_ID).active is False
 
 
-def test_only_what_is_named_changes(strategy: Strategy) -> None:
+def test_only_given_fields_change(strategy: Strategy) -> None:
     strategy.update(actions=[Strategy.webhook_secret_hash.set("a hash"), Strategy.active.set(False)])
     assert update({"description": "Breakouts"}).body["description"] == "Breakouts"
     stored = Strategy.get(STRATEGY_ID)
@@ -78,7 +78,7 @@ def test_what_was_read_can_be_edited_and_sent_back() -> None:
     assert answer.body == read | {"active": False, "updatedAt": answer.body["updatedAt"]}
 
 
-def test_rename_lets_the_old_name_go_and_takes_the_new_one() -> None:
+def test_rename_releases_the_old_name_and_claims_the_new_one() -> None:
     assert update({"name": " RENAMED "}).body["name"] == "RENAMED"
     assert (holder("STRATEGY #5"), holder("renamed")) == (None, STRATEGY_ID)
     claimed(id_of("other"), "STRATEGY #5")
@@ -111,7 +111,7 @@ def test_name_that_is_taken_at_the_same_moment_is_a_fault(monkeypatch: pytest.Mo
     assert holder("STRATEGY #5") == STRATEGY_ID
 
 
-def test_strategy_that_is_renamed_meanwhile_lets_the_right_name_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strategy_that_is_renamed_meanwhile_releases_the_right_name(monkeypatch: pytest.MonkeyPatch) -> None:
     find = UniqueName.find
     reads: list[str] = []
 

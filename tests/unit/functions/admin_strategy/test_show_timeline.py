@@ -172,11 +172,11 @@ def test_a_seller_who_sold_higher_slipped_to_the_better() -> None:
     )
 
 
-def test_a_fill_whose_time_was_never_written_down_counts_from_when_it_was_learned() -> None:
+def test_a_fill_without_a_recorded_time_counts_from_the_state_after_it() -> None:
     assert item_of(stopped_out(the_trigger(), entry_filled_at=None))["msToFilled"] == 450
 
 
-def test_what_was_only_meant_is_the_amount_until_the_fill_is_known() -> None:
+def test_the_planned_amount_is_shown_until_the_fill_is_known() -> None:
     trigger = the_trigger()
     times = {"QUEUED": to_iso(at(40)), "ENTERING": to_iso(at(120))}
     values: dict[str, Any] = {"amount": Decimal("0.7"), "state_times": times}
@@ -190,7 +190,7 @@ def test_what_was_only_meant_is_the_amount_until_the_fill_is_known() -> None:
     )
 
 
-def test_a_trigger_that_was_not_spread_yet_has_no_followers() -> None:
+def test_a_trigger_before_its_fan_out_has_no_followers() -> None:
     the_trigger(active=True, fanout_state=FanoutState.PENDING, pending="PENDING")
     body = timeline().body
     assert body["items"] == []
@@ -222,7 +222,7 @@ def test_csv_has_the_same_values_in_a_row_for_each_follower() -> None:
     assert list(rows_of(answer)[0])[:3] == ["Trigger.id", "Trigger.strategyId", "Trigger.strategySource"]
 
 
-def test_accept_asks_for_csv_as_well_and_the_query_goes_before_it() -> None:
+def test_accept_may_request_csv_and_the_query_goes_before_it() -> None:
     stopped_out(the_trigger())
     event = sample(EVENT)
     event["headers"]["Accept"] = "text/csv"
@@ -267,7 +267,7 @@ def test_a_hundred_are_shown_by_default() -> None:
     assert len(timeline(nextToken=body["nextToken"]).body["items"]) == 1
 
 
-def test_the_token_of_csv_stands_in_a_header_and_leads_on_in_any_format() -> None:
+def test_the_token_of_csv_is_a_header_and_is_valid_in_any_format() -> None:
     expected = with_followers(the_trigger(), 5)
     first = timeline(CSV_EVENT, limit="2")
     token = first.headers["x-next-token"]
@@ -306,13 +306,13 @@ def test_every_fault_of_the_query_is_named_in_json() -> None:
 
 
 @pytest.mark.parametrize("trigger_id", ["history", "1", TRIGGER_ID[:-1], id_of("nothing")])
-def test_what_is_no_trigger_is_not_found_whatever_else_is_wrong(trigger_id: str) -> None:
+def test_unknown_trigger_is_not_found_whatever_else_is_wrong(trigger_id: str) -> None:
     for query in (None, {"format": "xlsx"}, {"format": "csv"}):
         answer = send(lambda_handler, sample(EVENT, path=(TRIGGER_ID, trigger_id), query=query))
         assert (answer.status, answer.body) == (404, {"message": "route not found"})
 
 
-def test_who_is_no_admin_learns_nothing() -> None:
+def test_users_outside_the_group_get_no_data() -> None:
     for claims, status in (({"token_use": "access"}, 401), ({"cognito:groups": "users"}, 403)):
         event = sample(EVENT, query={"format": "xlsx"})
         event["requestContext"]["authorizer"]["claims"] |= claims

@@ -39,7 +39,7 @@ def an_open_execution(trigger: Trigger, name: str, *, state: ExecutionState = Ex
 
 
 @pytest.mark.parametrize("state", OPEN)
-def test_what_is_open_is_wanted_closed_and_queued(admin_api: Queues, state: ExecutionState) -> None:
+def test_open_executions_are_set_to_close_and_queued(admin_api: Queues, state: ExecutionState) -> None:
     a_strategy()
     execution = an_open_execution(a_trigger("trigger", seq=1), "follower", state=state)
     answer = close_all()
@@ -57,7 +57,7 @@ def test_what_is_open_is_wanted_closed_and_queued(admin_api: Queues, state: Exec
     ]
 
 
-def test_closings_are_not_held_back_by_what_waits_in_the_group_of_their_key(admin_api: Queues) -> None:
+def test_closings_do_not_wait_in_the_group_of_their_key(admin_api: Queues) -> None:
     a_strategy()
     execution = an_open_execution(a_trigger("trigger", seq=1), "follower")
     close_all()
@@ -106,7 +106,7 @@ def test_every_follower_is_reached_whatever_their_number(admin_api: Queues, monk
     assert len(sent) == 11
 
 
-def test_repeat_asks_again_and_changes_nothing_more(admin_api: Queues) -> None:
+def test_repeat_queues_again_and_changes_nothing_more(admin_api: Queues) -> None:
     a_strategy()
     execution = an_open_execution(a_trigger("trigger", seq=1), "follower")
     first = close_all(requestId="request-1")
@@ -117,7 +117,7 @@ def test_repeat_asks_again_and_changes_nothing_more(admin_api: Queues) -> None:
     assert len(admin_api.sent_to(admin_api.orders)) == 2
 
 
-def test_execution_that_waits_in_the_queue_is_not_entered_any_more(admin_api: Queues) -> None:
+def test_queued_execution_opens_nothing_any_more(admin_api: Queues) -> None:
     a_strategy()
     now = utc_now()
     trigger = a_trigger("fresh", seq=2, at=now, active=True)
@@ -139,7 +139,7 @@ def test_execution_that_waits_in_the_queue_is_not_entered_any_more(admin_api: Qu
     assert Execution.get(stale.id).desired is Desired.OPEN
 
 
-def test_every_fresh_trigger_is_looked_at(admin_api: Queues) -> None:
+def test_every_fresh_trigger_is_included(admin_api: Queues) -> None:
     a_strategy()
     now = utc_now()
     waiting = {
@@ -153,9 +153,7 @@ def test_every_fresh_trigger_is_looked_at(admin_api: Queues) -> None:
     assert {item["id"] for item in close_all().body["items"]} == waiting
 
 
-def test_execution_that_moves_meanwhile_is_closed_all_the_same(
-    admin_api: Queues, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_execution_that_changes_meanwhile_is_closed_too(admin_api: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     a_strategy()
     execution = an_open_execution(a_trigger("trigger", seq=1), "follower", state=ExecutionState.UNPROTECTED)
     change = Execution.change
@@ -188,7 +186,7 @@ def test_execution_that_ends_meanwhile_is_left_out(admin_api: Queues, monkeypatc
     assert Execution.get(execution.id).desired is Desired.OPEN
 
 
-def test_execution_that_never_holds_still_answers_503(admin_api: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_execution_that_keeps_changing_answers_503(admin_api: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     a_strategy()
     an_open_execution(a_trigger("trigger", seq=1), "follower")
 

@@ -25,7 +25,7 @@ def close_all() -> Answer:
 
 
 @pytest.mark.parametrize("state", [ExecutionState.ENTERING, ExecutionState.PROTECTED, ExecutionState.CLOSING])
-def test_what_the_follower_holds_is_wanted_closed_and_queued(admin_api: Queues, state: ExecutionState) -> None:
+def test_the_followers_positions_are_set_to_close_and_queued(admin_api: Queues, state: ExecutionState) -> None:
     a_strategy()
     trigger = a_trigger("trigger", seq=1)
     mine = an_execution(trigger, a_follower("mine"), state=state)
@@ -40,7 +40,7 @@ def test_what_the_follower_holds_is_wanted_closed_and_queued(admin_api: Queues, 
     assert Execution.get(others.id).desired is Desired.OPEN
 
 
-def test_what_waits_in_the_queue_is_not_entered_any_more(admin_api: Queues) -> None:
+def test_queued_execution_opens_nothing_any_more(admin_api: Queues) -> None:
     a_strategy()
     follower = a_follower("follower")
     trigger = a_trigger("fresh", seq=1, at=utc_now(), active=True)
@@ -62,7 +62,7 @@ def test_unknown_follower_is_not_found(admin_api: Queues) -> None:
     assert (answer.status, answer.body) == (404, {"message": "route not found"})
 
 
-def test_close_reaches_what_a_fan_out_has_yet_to_write(admin_api: Queues) -> None:
+def test_close_includes_executions_that_a_fan_out_has_yet_to_write(admin_api: Queues) -> None:
     a_strategy()
     follower = a_follower("follower")
     a_trigger("pending", seq=7, at=utc_now(), active=True, fanout_state=FanoutState.PENDING, pending="PENDING")
@@ -74,7 +74,7 @@ def test_close_reaches_what_a_fan_out_has_yet_to_write(admin_api: Queues) -> Non
     assert StrategyAlerts.get(STRATEGY_ID).closed_seq == 7
 
 
-def test_later_note_stands_against_an_earlier_one(admin_api: Queues) -> None:
+def test_later_closed_seq_is_not_replaced_by_an_earlier_one(admin_api: Queues) -> None:
     a_strategy()
     follower = a_follower("follower", closed_seq=9)
     StrategyAlerts(STRATEGY_ID, last_seq=7).save()

@@ -111,7 +111,7 @@ def test_default_plan_needs_no_price_and_no_stripe(stripe: Stripe) -> None:
     assert (body["maxApiKey"], body["private"], body["strategyAutomated"]) == (3, False, False)
 
 
-def test_price_that_is_named_is_looked_up_and_kept(stripe: Stripe) -> None:
+def test_given_price_is_looked_up_and_stored(stripe: Stripe) -> None:
     assert create(DOCUMENTED | {"stripePriceId": KNOWN}).body["stripePriceId"] == KNOWN
     assert (stripe.requested, stripe.made) == ([KNOWN], [])
 
@@ -131,7 +131,7 @@ def test_second_default_is_the_documented_fault() -> None:
     assert len(listed()) == 1
 
 
-def test_everything_that_stands_against_a_plan_is_named_in_order() -> None:
+def test_every_fault_of_a_plan_is_reported_in_order() -> None:
     create(DEFAULT)
     answer = create(DEFAULT | {"name": "default", "stripePriceId": UNKNOWN})
     assert [(one["param"], one["msg"]) for one in answer.body["errors"]] == [
@@ -213,7 +213,7 @@ def test_stripe_out_of_reach_is_503_and_the_repeat_goes_on_where_it_stopped(
     assert create(DOCUMENTED).body == {"errors": [fault("name already exist", "name", "body", value="ENTERPRISE 500")]}
 
 
-def test_name_kept_for_a_plan_that_was_never_stored_may_be_given_to_another(stripe: Stripe) -> None:
+def test_name_reserved_for_a_plan_that_was_never_stored_is_free(stripe: Stripe) -> None:
     stripe.down = True
     create(DOCUMENTED)
     a_custom_plan()
@@ -262,7 +262,7 @@ def test_unknown_price_is_a_fault_of_an_update_too(price_id: str | None) -> None
     assert Plan.get(PLAN_ID).max_api_key == 10
 
 
-def test_another_known_price_is_kept() -> None:
+def test_another_known_price_is_stored() -> None:
     a_custom_plan(stripe_price_id="price_old")
     assert update({"stripePriceId": KNOWN}).body["stripePriceId"] == KNOWN
 

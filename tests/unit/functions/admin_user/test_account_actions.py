@@ -113,9 +113,7 @@ def test_mfa_that_cannot_be_cleared_is_no_success(pool: Pool, user_id: str, monk
     assert act("reset_mfa", user_id).status == 500
 
 
-def test_what_was_never_set_up_is_cleared_although_cognito_refuses(
-    pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mfa_that_was_never_set_up_counts_as_cleared(pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: str) -> None:
         raise ClientError({"Error": {"Code": "InvalidParameterException"}}, "AdminDeleteSoftwareToken")
 
@@ -123,7 +121,7 @@ def test_what_was_never_set_up_is_cleared_although_cognito_refuses(
     assert act("reset_mfa", user_id).status == 200
 
 
-def test_the_telegram_chat_is_forgotten(pool: Pool, user_id: str) -> None:
+def test_the_telegram_chat_is_unlinked(pool: Pool, user_id: str) -> None:
     User(user_id).update(actions=[User.telegram_chat_id.set("12345")])
     answer = act("reset_telegram", user_id)
     user = stored(user_id)
@@ -132,7 +130,7 @@ def test_the_telegram_chat_is_forgotten(pool: Pool, user_id: str) -> None:
     assert user.updated_at > user.created_at
 
 
-def test_disabling_stops_entries_before_cognito_is_asked_and_a_repeat_completes_it(
+def test_disabling_stops_entries_before_it_calls_cognito_and_a_repeat_completes_it(
     pool: Pool, user_id: str, breaks: Callable[[str], None]
 ) -> None:
     breaks("disable_account")
@@ -154,7 +152,7 @@ def test_enabling_lets_followers_trade_only_when_the_account_is_enabled(
 
 
 @pytest.mark.parametrize("user_id", [id_of("nobody"), "42"])
-def test_nobody_is_not_found(pool: Pool, user_id: str) -> None:
+def test_unknown_user_is_not_found(pool: Pool, user_id: str) -> None:
     for action in ACTIONS:
         answer = act(action, user_id)
         assert (answer.status, answer.body) == (404, {"message": "route not found"})
@@ -164,7 +162,7 @@ def test_nobody_is_not_found(pool: Pool, user_id: str) -> None:
     ("action", "status"),
     [("enable_user", 404), ("disable_user", 200), ("reset_mfa", 404), ("reset_telegram", 200)],
 )
-def test_without_an_account_only_what_is_ours_can_be_done(pool: Pool, action: str, status: int) -> None:
+def test_without_an_account_only_our_record_can_be_changed(pool: Pool, action: str, status: int) -> None:
     a_user(telegram_chat_id="7")
     assert act(action, USER_ID).status == status
     assert stored(USER_ID).active is (action != "disable_user")

@@ -109,7 +109,7 @@ def test_refused_key_that_is_read_again_is_in_use_again(exchange: Exchange) -> N
     assert ExchangeKey.get(name).active is True
 
 
-def test_keys_whose_assets_cannot_be_priced_are_stale_without_a_mark(exchange: Exchange) -> None:
+def test_keys_whose_assets_cannot_be_priced_are_stale_and_keep_their_status(exchange: Exchange) -> None:
     exchange.held = {key("bitcoin"): {"BTC": "1"}, key("dollars", minutes=1): {"USDT": "5"}}
     exchange.prices = ExchangeUnavailable()
     a_balance(id_of("bitcoin"), "19000", at=STARTED_AT)

@@ -136,7 +136,7 @@ def test_execution_without_a_position_shows_why() -> None:
     ] * 7
 
 
-def test_open_execution_shows_the_amount_that_was_meant_until_it_is_filled() -> None:
+def test_open_execution_shows_the_planned_amount_until_it_is_filled() -> None:
     executed("one", state=ExecutionState.ENTERING, amount=Decimal("0.7"))
     (item,) = send(lambda_handler, sample(STRATEGY)).body["items"]
     assert (item["active"], item["amount"]) == (True, Decimal("0.7"))
@@ -225,7 +225,7 @@ def test_last_full_page_has_no_token(event: str, write: Write) -> None:
 
 
 @pytest.mark.parametrize("event", [STRATEGY, MANUAL])
-def test_every_fault_is_told_at_once(event: str) -> None:
+def test_every_fault_is_reported_at_once(event: str) -> None:
     query = {"limit": "0", "start": "2022-06-31", "nextToken": "x"}
     answer = send(lambda_handler, sample(event, query=query))
     assert answer.status == 422

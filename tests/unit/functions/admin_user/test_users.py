@@ -167,7 +167,7 @@ def test_overview_is_as_documented(pool: Pool) -> None:
     }
 
 
-def test_a_user_on_a_free_plan_has_null_for_what_stripe_would_know(pool: Pool) -> None:
+def test_a_user_on_a_free_plan_has_null_for_the_fields_of_stripe(pool: Pool) -> None:
     user_id = pool.sign_up()
     a_plan()
     a_user(user_id)
@@ -182,7 +182,7 @@ def test_without_any_plan_the_subscription_is_null(pool: Pool) -> None:
     assert overview(user_id).body["UserSubscription"] is None
 
 
-def test_overview_mends_what_cognito_owns_and_leaves_the_rest(pool: Pool) -> None:
+def test_overview_updates_the_fields_that_cognito_owns_and_no_others(pool: Pool) -> None:
     user_id = pool.sign_up(email_verified="false", given_name="Other", family_name="Name")
     a_user(user_id, status="RESET_REQUIRED", email="old@example.com", email_verified=True, telegram_chat_id="7")
     body = overview(user_id).body
@@ -194,7 +194,7 @@ def test_overview_mends_what_cognito_owns_and_leaves_the_rest(pool: Pool) -> Non
     assert to_iso(user.updated_at) == body["updatedAt"] > to_iso(user.created_at)
 
 
-def test_overview_of_a_record_that_is_true_writes_nothing(pool: Pool) -> None:
+def test_overview_of_a_record_in_sync_writes_nothing(pool: Pool) -> None:
     user_id = pool.sign_up()
     a_user(user_id, email=EMAIL, email_verified=True)
     before = stored(user_id).to_dynamodb_dict()
@@ -235,7 +235,7 @@ def test_a_sign_up_that_nobody_confirmed_is_no_user(pool: Pool) -> None:
     assert User.find(made["UserSub"]) is None
 
 
-def test_a_user_whom_cognito_knows_no_more_is_shown_as_unknown_and_inactive(pool: Pool) -> None:
+def test_a_user_without_an_account_any_more_is_shown_as_unknown_and_inactive(pool: Pool) -> None:
     a_user(email=EMAIL)
     body = overview(USER_ID).body
     assert (body["status"], body["active"], body["email"]) == ("UNKNOWN", False, EMAIL)
@@ -243,7 +243,7 @@ def test_a_user_whom_cognito_knows_no_more_is_shown_as_unknown_and_inactive(pool
 
 
 @pytest.mark.parametrize("user_id", [id_of("nobody"), "42", "janedoe@example.com"])
-def test_nobody_is_not_found(pool: Pool, user_id: str) -> None:
+def test_unknown_user_is_not_found(pool: Pool, user_id: str) -> None:
     pool.sign_up()
     answer = overview(user_id)
     assert (answer.status, answer.body) == NOT_FOUND

@@ -207,7 +207,7 @@ def test_a_price_that_is_no_positive_number_is_a_fault(webhook: Webhook, value: 
         ("1." + "1" * 34, "must have at most 34 digits"),
     ],
 )
-def test_a_price_that_cannot_be_kept_exactly_is_a_fault(webhook: Webhook, value: str, message: str) -> None:
+def test_a_price_that_cannot_be_stored_exactly_is_a_fault(webhook: Webhook, value: str, message: str) -> None:
     assert [fault["msg"] for fault in faults(webhook, DOCUMENTED, orderPrice=value)] == [message]
 
 
@@ -355,7 +355,7 @@ def test_unknown_fields_are_ignored(webhook: Webhook) -> None:
     assert webhook.post(DOCUMENTED, note="x", nested={"a": [1]}).status == 200
 
 
-def test_when_it_fired_is_kept(webhook: Webhook) -> None:
+def test_the_firing_time_is_stored(webhook: Webhook) -> None:
     assert webhook.post(DOCUMENTED, firedAt="2022-09-09T01:57:35Z").status == 200
     fired_at = webhook.triggers()[0].fired_at
     assert fired_at is not None
@@ -365,14 +365,14 @@ def test_when_it_fired_is_kept(webhook: Webhook) -> None:
 @pytest.mark.parametrize(
     "value", ["{{timenow}}", "2022-09-09", "2022-13-09T01:57:35Z", "9999-12-31T23:59:59-14:00", 1662688655, True]
 )
-def test_a_firing_time_that_is_none_is_a_fault(webhook: Webhook, value: object) -> None:
+def test_a_malformed_firing_time_is_a_fault(webhook: Webhook, value: object) -> None:
     assert faults(webhook, DOCUMENTED, firedAt=value) == [
         {"value": value, "msg": "must be ISO 8601 time", "param": "firedAt", "location": "body"},
     ]
 
 
 @pytest.mark.parametrize("value", ["x" * 129, "\ud800", True, []])
-def test_an_alert_id_that_cannot_be_kept_is_a_fault(webhook: Webhook, value: object) -> None:
+def test_an_alert_id_that_cannot_be_stored_is_a_fault(webhook: Webhook, value: object) -> None:
     assert faults(webhook, DOCUMENTED, alertId=value) == [
         {"value": value, "msg": "must be text of at most 128 characters", "param": "alertId", "location": "body"},
     ]

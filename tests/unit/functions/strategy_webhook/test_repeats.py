@@ -118,7 +118,7 @@ def test_an_alert_id_first_seen_on_a_repeat_keeps_its_answer(webhook: Webhook) -
     assert sequence(webhook) == [1]
 
 
-def test_alert_ids_of_two_strategies_do_not_meet(webhook: Webhook) -> None:
+def test_alert_ids_of_two_strategies_are_independent(webhook: Webhook) -> None:
     other = "8f14e45f-ceea-467f-a0c1-7e9f0b1f2a33"
     save_strategy(other)
     first = accepted(webhook.post(DOCUMENTED, alertId="a-1"))
@@ -133,7 +133,7 @@ def test_a_refused_alert_takes_no_seq_and_uses_up_no_alert_id(webhook: Webhook) 
     assert sequence(webhook) == [1]
 
 
-def test_the_repeat_queues_what_its_first_delivery_stored_and_could_not_queue(
+def test_the_repeat_queues_a_trigger_that_the_first_delivery_could_not_queue(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:
@@ -150,7 +150,7 @@ def test_the_repeat_queues_what_its_first_delivery_stored_and_could_not_queue(
     assert webhook.queued() == [stored.id]
 
 
-def test_the_repeat_of_an_alert_already_spread_queues_nothing(webhook: Webhook) -> None:
+def test_the_repeat_of_an_alert_already_fanned_out_queues_nothing(webhook: Webhook) -> None:
     first = accepted(webhook.post(DOCUMENTED))
     assert webhook.queued() == [first]
     Trigger.get(first).update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])
@@ -216,7 +216,7 @@ def test_an_admins_trigger_takes_a_seq_and_leaves_the_latest_alert_alone(webhook
     assert accepted(webhook.post(DOCUMENTED)) == first
 
 
-def test_what_must_be_written_with_an_admins_trigger_is_written_with_it_or_nothing_is(webhook: Webhook) -> None:
+def test_further_writes_of_an_admins_trigger_succeed_or_fail_with_it(webhook: Webhook) -> None:
     first = accepted(webhook.post(DOCUMENTED))
 
     def claim(transaction: Any) -> None:
