@@ -1,4 +1,4 @@
-"""What the endpoints of exchange keys take and answer. What the exchange says is shaped where it is read."""
+"""Queries and answers of the endpoints of exchange keys, in the shapes that `shared.exchange` reads."""
 
 from __future__ import annotations
 

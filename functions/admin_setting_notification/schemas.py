@@ -1,4 +1,4 @@
-"""What the endpoints of the notices' switches take and answer, by their documented names."""
+"""Requests and answers of the endpoints of the notices' switches, by their documented names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the endpoints of strategies and risk profiles take and answer, by their documented names."""
+"""Requests and answers of the endpoints of strategies and risk profiles, by their documented names."""
 
 from __future__ import annotations
 

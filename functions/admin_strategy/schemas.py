@@ -1,4 +1,4 @@
-"""What the endpoint of strategies' triggers answers, by its documented names."""
+"""Answers of the endpoints of strategies' triggers, by their documented names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""AdminStrategyFollowerExpressJSv1: who follows a strategy, and what they hold."""
+"""AdminStrategyFollowerExpressJSv1: the followers of a strategy, and their positions."""

@@ -1,4 +1,4 @@
-"""What the endpoints of strategies' followers take and answer, by their documented names."""
+"""Requests and answers of the endpoints of strategies' followers, by their documented names."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class NewOrders(Body):
     ]
 
     def content(self) -> dict[str, Content]:
-        """Return what makes two bodies the same request."""
+        """Return the content that is the same for repeats of one request."""
         return {**self.model_dump()}
 
 

@@ -1,4 +1,4 @@
-"""What the endpoints of plans take and answer, by their documented names."""
+"""Requests and answers of the endpoints of plans, by their documented names."""
 
 from __future__ import annotations
 

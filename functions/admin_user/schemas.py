@@ -1,4 +1,4 @@
-"""What the endpoints of the users' accounts take and answer, by their documented names."""
+"""Requests and answers of the endpoints of the users' accounts, by their documented names."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ def user_overview(user: User, plan: Plan | None) -> UserOverview:
 
 
 def user_changed(user: User) -> UserChanged:
-    """Return what is answered to a change that the user's fields do not show."""
+    """Return the answer to a change that no field of the user shows."""
     return {"id": user.id, "updatedAt": to_iso(user.updated_at)}
 
 
 def user_switched(user: User) -> UserSwitched:
-    """Return what is answered to enabling and disabling."""
+    """Return the answer to enabling and disabling."""
     return {"id": user.id, "active": user.active, "updatedAt": to_iso(user.updated_at)}
 
 

@@ -1,1 +1,1 @@
-"""What every API function shares: who gets in, how requests are read, how answers are given. Knows no endpoint."""
+"""Shared by the API functions: authentication, parsing of requests, and answers. Knows no endpoint."""

@@ -35,7 +35,7 @@ def is_absent(text: str) -> bool:
 
 
 def storage_fault(number: Decimal) -> str | None:
-    """Return what is wrong with a positive number that cannot be stored exactly; None when it can."""
+    """Return the fault of a positive number that cannot be stored exactly; None for any other."""
     if number > LARGEST:
         return f"must be at most {LARGEST:f}"
     if number < SMALLEST:

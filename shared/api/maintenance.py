@@ -17,11 +17,11 @@ from shared.process_state import on_reset, process_cache
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-BELIEVED_FOR_S = 5.0
-"""How long a reading counts: a flipped switch bites within this time."""
+CACHED_FOR_S = 5.0
+"""How long the parameter's value is cached: a flipped switch takes effect within this time."""
 
-_reading: tuple[float, bool] | None = None
-"""When the parameter is due to be read again, and what it said."""
+_cached: tuple[float, bool] | None = None
+"""When the parameter is to be read again, and whether it was on."""
 
 
 def refuse_during_maintenance() -> None:
@@ -31,26 +31,26 @@ def refuse_during_maintenance() -> None:
 
 
 @on_reset
-def forget_reading() -> None:
+def forget_cached_switch() -> None:
     """Make the next request read the parameter again."""
-    global _reading  # noqa: PLW0603 - one reading per process is the point
-    _reading = None
+    global _cached  # noqa: PLW0603 - one cached value per process is the point
+    _cached = None
 
 
 def _is_on() -> bool:
-    global _reading  # noqa: PLW0603 - one reading per process is the point
+    global _cached  # noqa: PLW0603 - one cached value per process is the point
     now = time.monotonic()
-    if _reading is not None and _reading[0] > now:
-        return _reading[1]
-    last_known = _reading[1] if _reading is not None else False
+    if _cached is not None and _cached[0] > now:
+        return _cached[1]
+    last_known = _cached[1] if _cached is not None else False
     try:
         answer = _ssm().get_parameter(Name=settings().maintenance_parameter)
         on = answer["Parameter"]["Value"].strip().lower() == "on"
     except (BotoCoreError, ClientError) as error:
-        # A switch that cannot be read must not take the API down with it.
+        # If the switch cannot be read, the API must stay up.
         logger.warning("maintenance_parameter_unreadable", error=type(error).__name__, assumed=last_known)
         on = last_known
-    _reading = (now + BELIEVED_FOR_S, on)
+    _cached = (now + CACHED_FOR_S, on)
     return on
 
 

@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Table)
 
 
 def find_record(model: type[M], record_id: str, *, noun: str) -> M:
-    """Return the record; raise NotFound, which calls it `noun`."""
+    """Return the record; raise NotFound with `noun` as the record's name."""
     record = model.find(record_id)
     if record is None:
         raise NotFound(f"{noun} {record_id} does not exist")

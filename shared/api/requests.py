@@ -19,7 +19,7 @@ from shared.errors import RequestInvalid, RequestUnprocessable
 MAX_BODY_BYTES: Final = 64 * 1024
 
 Fault = dict[str, object]
-"""`{"value", "msg", "param", "location"}`, without `value` where the request had none."""
+"""`{"value", "msg", "param", "location"}`, without `value` if the request had none."""
 
 _PAGING = ("limit", "nextToken")
 _SECRET_NAMES = ("secret", "password", "token", "private")

@@ -244,7 +244,7 @@ def test_process_in_which_everything_was_used_is_as_new_after_a_reset(admin_api:
     assert loop.is_closed()
     assert run_async(transport.session()) is not session
     assert server_clock == ServerClock()
-    assert maintenance._reading is None
+    assert maintenance._cached is None
     assert Strategy._connection is None
     some_loop.close()
 

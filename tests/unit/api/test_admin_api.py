@@ -202,7 +202,7 @@ def test_unavailable_dependency_answers_503(handler: Handler) -> None:
 
 def test_maintenance_answers_503_to_admins_only(handler: Handler) -> None:
     aws_client("ssm").put_parameter(Name="/unit/maintenance", Type="String", Value="on", Overwrite=True)
-    maintenance.forget_reading()
+    maintenance.forget_cached_switch()
     assert send(handler, request("GET", "/v1/admin/thing/list")).status == 503
     assert send(handler, request("GET", "/v1/admin/nothing")).status == 503
     assert send(handler, request("GET", "/v1/admin/thing/list", claims={"token_use": "access"})).status == 401

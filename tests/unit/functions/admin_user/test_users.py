@@ -88,10 +88,10 @@ def test_a_page_costs_the_same_requests_and_items_however_many_users_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     requests: list[tuple[str, float]] = []
-    send = InProcessTables._make_api_call
+    call_table = InProcessTables._make_api_call
 
     def record_request(tables: InProcessTables, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        answer = send(tables, operation, request)
+        answer = call_table(tables, operation, request)
         answers = answer.get("Responses") or {}
         requests.append((operation, answer.get("Count", 0) + sum(len(items) for items in answers.values())))
         return answer

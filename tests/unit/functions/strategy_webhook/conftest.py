@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from functions.strategy_webhook import app
-from shared.api.maintenance import forget_reading
+from shared.api.maintenance import forget_cached_switch
 from shared.clock import from_iso, to_iso
 from shared.models.base import created_key
 from shared.models.idempotency_key import IdempotencyKey
@@ -134,7 +134,7 @@ def maintenance(settings_from: Callable[..., None]) -> Callable[[str], None]:
 
     def set_to(value: str) -> None:
         aws_client("ssm").put_parameter(Name="/lockstep/maintenance", Value=value, Type="String", Overwrite=True)
-        forget_reading()
+        forget_cached_switch()
 
     set_to("off")
     return set_to
