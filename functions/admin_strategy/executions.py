@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.api.paging import Page, Position
+from shared.api.paging import Cursor, Page
 from shared.models.execution import Execution, trigger_partitions
 
 
-def executions_of(trigger_id: str, *, start: Position | None, limit: int) -> Page[Execution]:
+def executions_of(trigger_id: str, *, start: Cursor | None, limit: int) -> Page[Execution]:
     """Return up to `limit` of a trigger's executions, partition by partition."""
     parts = trigger_partitions(trigger_id)
     keys: list[tuple[str, str]] = []
@@ -20,7 +20,7 @@ def executions_of(trigger_id: str, *, start: Position | None, limit: int) -> Pag
             break
     shown = keys[:limit]
     executions = Execution.find_many(execution_id for _, execution_id in shown)
-    end: Position | None = None
+    end: Cursor | None = None
     if len(keys) > len(shown):
         last_part, last_id = shown[-1]
         end = {"trigger_id": trigger_id, "part": last_part, "after_id": last_id}

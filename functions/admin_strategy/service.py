@@ -10,7 +10,7 @@ from functions.admin_strategy.schemas import (
     strategy_history,
     trigger_item,
 )
-from shared.api.paging import Listing, Position, listing, load_by_id, query_page
+from shared.api.paging import Cursor, Listing, listing, load_by_id, query_page
 from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.concurrency import run_concurrently
@@ -51,14 +51,14 @@ def list_history(strategy: Strategy, query: ListQuery) -> StrategyHistory:
     return strategy_history(strategy, listing(items, token=query.token_after(end)))
 
 
-def _rest_of_trigger(start: Position, query: ListQuery) -> Listing[TriggerItem]:
+def _rest_of_trigger(start: Cursor, query: ListQuery) -> Listing[TriggerItem]:
     trigger = Trigger.find(start["trigger_id"])
     if trigger is None:
         raise NotFound(f"trigger {start['trigger_id']} does not exist")
     return listing([_item(trigger, query, start=start)], token=None)
 
 
-def _item(trigger: Trigger, query: ListQuery, *, start: Position | None) -> TriggerItem:
+def _item(trigger: Trigger, query: ListQuery, *, start: Cursor | None) -> TriggerItem:
     page = executions_of(trigger.id, start=start, limit=HISTORIES_PER_TRIGGER)
     histories: list[HistoryItem] = [{"id": one.id, "active": one.active} for one in page.records]
     return trigger_item(trigger, listing(histories, token=query.token_of(page)))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypedDict, TypeVar
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from shared.api.fields import FaultMessage, Limit
-from shared.api.paging import Page, Position
+from shared.api.paging import Cursor, Page
 from shared.api.requests import ListQuery, Query
 from shared.clock import from_iso, to_iso, utc_now
 
@@ -72,8 +72,8 @@ class DaysQuery(ListQuery):
     @property
     def span(self) -> tuple[datetime, datetime]:
         """Return the span's start, and its end, which is exclusive."""
-        position = self.next_token
-        since = from_iso(position["since"]) if position else self.start_at
+        cursor = self.next_token
+        since = from_iso(cursor["since"]) if cursor else self.start_at
         if since is None:
             # The first page puts it into the token, so that a list which is read across midnight stays the same.
             return _midnight(utc_now()) - (self.limit - 1) * _DAY, FOREVER
@@ -85,15 +85,15 @@ class DaysQuery(ListQuery):
             return since, FOREVER
 
     @property
-    def after(self) -> Position | None:
+    def after(self) -> Cursor | None:
         """Where the page starts in the index; None for the first one."""
-        position: Position | None = self.next_token
-        return position["key"] if position else None
+        cursor: Cursor | None = self.next_token
+        return cursor["key"] if cursor else None
 
     def listing(self, items: Iterable[T], page: Page[Any]) -> DaysListing[T]:
         """Return the documented list."""
-        position = None if page.end is None else {"key": page.end, "since": to_iso(self.span[0])}
-        return {"items": list(items), "nextToken": self.token_after(position)}
+        cursor = None if page.end is None else {"key": page.end, "since": to_iso(self.span[0])}
+        return {"items": list(items), "nextToken": self.token_after(cursor)}
 
 
 def _midnight(moment: datetime) -> datetime:

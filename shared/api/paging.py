@@ -18,7 +18,7 @@ from shared.models.base import Table, in_chunks
 from shared.process_state import process_cache
 from shared.secrets import derive_key
 
-Position = dict[str, Any]
+Cursor = dict[str, Any]
 """Where a page ended, as JSON: for a table or an index, DynamoDB's last evaluated key."""
 
 _MAC_BYTES = 16
@@ -37,20 +37,20 @@ class Listing(TypedDict, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some records, and the position of the last one; None on the last page."""
+    """Some records, and the cursor of the last one; None on the last page."""
 
     records: list[T]
-    end: Position | None
+    end: Cursor | None
 
 
-def seal_token(position: Position, *, scope: str) -> str:
-    """Return a token for a position, which is valid for the same scope only."""
-    text = json.dumps(position, separators=(",", ":"), sort_keys=True).encode()
+def seal_token(cursor: Cursor, *, scope: str) -> str:
+    """Return a token for a cursor, which is valid for the same scope only."""
+    text = json.dumps(cursor, separators=(",", ":"), sort_keys=True).encode()
     return base64.urlsafe_b64encode(_mac(text, scope) + text).decode().rstrip("=")
 
 
-def open_token(token: str, *, scope: str) -> Position:
-    """Return the position in a token; raise ValueError if it is not of this scope and signed by us."""
+def open_token(token: str, *, scope: str) -> Cursor:
+    """Return the cursor in a token; raise ValueError if it is not of this scope and signed by us."""
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError as error:
@@ -60,8 +60,8 @@ def open_token(token: str, *, scope: str) -> Position:
     as_given = base64.urlsafe_b64encode(sealed).decode().rstrip("=") == token
     if not as_given or not hmac.compare_digest(mac, _mac(text, scope)):
         raise ValueError("not a token of this query")
-    position: Position = json.loads(text)
-    return position
+    cursor: Cursor = json.loads(text)
+    return cursor
 
 
 def query_page(
@@ -71,11 +71,11 @@ def query_page(
     *,
     load: Callable[[list[K]], Iterable[T | None]],
     limit: int,
-    after: Position | None = None,
+    after: Cursor | None = None,
     newest_first: bool = False,
     consistent: bool = False,
 ) -> Page[T]:
-    """Return up to `limit` records of a partition after a position; `query` is a table's or an index's method.
+    """Return up to `limit` records of a partition after a cursor; `query` is a table's or an index's method.
 
     `load` returns the record of each result, or None for a result that does not belong to the list.
     """
@@ -87,8 +87,8 @@ def query_page(
         page_size=limit + 1,  # one more shows whether there is another page
         last_evaluated_key=after,
     )
-    found: list[tuple[T, Position | None]] = []
-    for chunk in in_chunks(_with_positions(results), limit + 1):
+    found: list[tuple[T, Cursor | None]] = []
+    for chunk in in_chunks(_with_cursors(results), limit + 1):
         records = load([result for result, _ in chunk])
         found += [(record, end) for record, (_, end) in zip(records, chunk, strict=True) if record is not None]
         if len(found) > limit:
@@ -117,7 +117,7 @@ def listing(items: Iterable[T], *, token: str | None) -> Listing[T]:
     return answer
 
 
-def _with_positions(results: ResultIterator[K]) -> Iterator[tuple[K, Position | None]]:
+def _with_cursors(results: ResultIterator[K]) -> Iterator[tuple[K, Cursor | None]]:
     for result in results:
         yield result, results.last_evaluated_key
 

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from shared.api.events import raw_body_of
 from shared.api.fields import DOCUMENTED, FaultMessage, Limit, fault_message_of
 from shared.api.json_text import read_json
-from shared.api.paging import Page, Position, open_token, seal_token
+from shared.api.paging import Cursor, Page, open_token, seal_token
 from shared.errors import RequestInvalid, RequestUnprocessable
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -70,7 +70,7 @@ class Query(Fields):
     """The query parameters of a request; others are ignored."""
 
 
-def _open(token: Any, info: ValidationInfo) -> Position:
+def _open(token: Any, info: ValidationInfo) -> Cursor:
     return open_token(str(token), scope=info.context["scope"] if info.context else "")
 
 
@@ -85,12 +85,12 @@ class ListQuery(Query):
     _scope: str = PrivateAttr(default="")
 
     @property
-    def start(self) -> Position | None:
+    def start(self) -> Cursor | None:
         """Where the page starts; None for the first one."""
-        position: Position | None = self.next_token
-        return position
+        cursor: Cursor | None = self.next_token
+        return cursor
 
-    def token_after(self, end: Position | None) -> str | None:
+    def token_after(self, end: Cursor | None) -> str | None:
         """Return the token of the page after `end`, or None when there is none."""
         return None if end is None else seal_token(end, scope=self._scope)
 

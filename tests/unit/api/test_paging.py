@@ -11,23 +11,23 @@ from tests.unit.conftest import Queues
 from tests.unit.records import a_strategy, after, id_of
 
 SCOPE = "/v1/admin/setting/strategy/list?{}"
-POSITION = {"id": {"S": "927bacee"}, "n": 7}
+CURSOR = {"id": {"S": "927bacee"}, "n": 7}
 
 pytestmark = pytest.mark.usefixtures("admin_api")
 
 
-def test_token_holds_its_position() -> None:
-    assert open_token(seal_token(POSITION, scope=SCOPE), scope=SCOPE) == POSITION
+def test_token_holds_its_cursor() -> None:
+    assert open_token(seal_token(CURSOR, scope=SCOPE), scope=SCOPE) == CURSOR
 
 
 def test_token_is_bound_to_its_scope() -> None:
-    token = seal_token(POSITION, scope=SCOPE)
+    token = seal_token(CURSOR, scope=SCOPE)
     with pytest.raises(ValueError, match="not a token"):
         open_token(token, scope=SCOPE + " ")
 
 
 def test_no_character_of_a_token_may_be_changed() -> None:
-    token = seal_token(POSITION, scope=SCOPE)
+    token = seal_token(CURSOR, scope=SCOPE)
     for place, character in enumerate(token):
         for other in "Ax_-9":
             if other != character:
@@ -42,14 +42,14 @@ def test_forged_token_is_refused(forged: str) -> None:
 
 
 def test_cut_or_padded_token_is_refused() -> None:
-    token = seal_token(POSITION, scope=SCOPE)
+    token = seal_token(CURSOR, scope=SCOPE)
     for wrong in (token[:-1], token + "A", token + "=", token + "\n", " " + token):
         with pytest.raises(ValueError, match="not a token"):
             open_token(wrong, scope=SCOPE)
 
 
-def test_position_under_a_mac_of_another_key_is_refused() -> None:
-    text = base64.urlsafe_b64decode(seal_token(POSITION, scope=SCOPE) + "==")[16:]
+def test_cursor_under_a_mac_of_another_key_is_refused() -> None:
+    text = base64.urlsafe_b64decode(seal_token(CURSOR, scope=SCOPE) + "==")[16:]
     forged = base64.urlsafe_b64encode(b"\0" * 16 + text).decode().rstrip("=")
     with pytest.raises(ValueError, match="not a token"):
         open_token(forged, scope=SCOPE)
