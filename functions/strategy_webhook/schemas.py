@@ -80,7 +80,9 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     )
 
 
-def fault(fields: Mapping[str, Json], param: str, message: str, *, given_as: str | None = None) -> dict[str, object]:
+def field_fault(
+    fields: Mapping[str, Json], param: str, message: str, *, given_as: str | None = None
+) -> dict[str, object]:
     """Return a fault in the documented form, with the value only when the request had one."""
     name = given_as or param
     value = {"value": fields[name]} if name in fields else {}
@@ -108,7 +110,7 @@ class _Reader:
 
     def add_fault(self, name: str, message: str) -> None:
         """Add a fault of a field."""
-        self.faults.append(fault(self.fields, name, message))
+        self.faults.append(field_fault(self.fields, name, message))
 
 
 def _read_trailing(reader: _Reader) -> Trailing | None:
@@ -145,12 +147,12 @@ def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
         wrong[given[int(path.rpartition(".")[2])]] = message
     if wrong:
         in_order = [name for names in _TAKE_PROFITS for name in names if name in wrong]
-        raise RequestUnprocessable([fault(fields, name, wrong[name]) for name in in_order])
+        raise RequestUnprocessable([field_fault(fields, name, wrong[name]) for name in in_order])
     return signal
 
 
 def _no_take_profit(fields: Mapping[str, Json]) -> dict[str, object]:
-    nested = [fault(fields, names[0], _POSITIVE, given_as=_given_name(fields, names)) for names in _TAKE_PROFITS]
+    nested = [field_fault(fields, names[0], _POSITIVE, given_as=_given_name(fields, names)) for names in _TAKE_PROFITS]
     return {"msg": "must include at least one takeProfit", "param": "_error", "nestedErrors": nested}
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from functions.strategy_webhook.alert_json import Json
-from functions.strategy_webhook.schemas import Alert, fault, parse_alert
+from functions.strategy_webhook.schemas import Alert, field_fault, parse_alert
 from shared.acceptance import Acceptance, AlertIdTaken, accept_alert
 from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, RequestUnprocessable
@@ -28,7 +28,7 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
     alert = parse_alert(fields)
     strategy, alerts = _authenticate(alert)
     if not strategy.active:
-        raise RequestUnprocessable([fault(fields, "strategy", "must be active")])
+        raise RequestUnprocessable([field_fault(fields, "strategy", "must be active")])
     try:
         return accept_alert(
             strategy,
@@ -40,7 +40,7 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
             alert_id=alert.alert_id,
         )
     except AlertIdTaken as error:
-        raise RequestUnprocessable([fault(fields, "alertId", "must not be used with another content")]) from error
+        raise RequestUnprocessable([field_fault(fields, "alertId", "must not be used with another content")]) from error
 
 
 def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
