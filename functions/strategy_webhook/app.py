@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from functions.strategy_webhook.alert_json import parse_alert_json, write_alert_json
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
-from shared.api.events import raw_body_of, route_of
-from shared.api.function_url import NOT_FOUND, Answer, answer_request
+from shared.api.events import raw_body_of
+from shared.api.function_url import NOT_FOUND, Answer, answer_request, is_routed_to
 from shared.api.maintenance import refuse_during_maintenance
 from shared.clock import utc_now
 from shared.config import settings
@@ -43,9 +43,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str
 
 def _answer(event: Mapping[str, Any]) -> Answer:
     received_at = utc_now()
-    method, path = route_of(event)
-    if (method, path) != ROUTE:
-        logger.info("route_unknown", method=method, path=path)
+    if not is_routed_to(event, ROUTE):
         return NOT_FOUND
     started = time.monotonic()
     try:

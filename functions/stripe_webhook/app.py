@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.stripe_webhook.service import EventUnreadable, receive_event
 from shared import messages
-from shared.api.events import header_of, raw_body_of, route_of
-from shared.api.function_url import NOT_FOUND, Answer, answer_request
+from shared.api.events import header_of, raw_body_of
+from shared.api.function_url import NOT_FOUND, Answer, answer_request, is_routed_to
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import RequestInvalid, ServiceUnavailable
@@ -42,9 +42,7 @@ def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str
 
 def _answer(event: Mapping[str, Any]) -> Answer:
     received_at = utc_now()
-    method, path = route_of(event)
-    if (method, path) != ROUTE:
-        logger.info("route_unknown", method=method, path=path)
+    if not is_routed_to(event, ROUTE):
         return NOT_FOUND
     try:
         body = raw_body_of(event, max_bytes=MAX_BYTES)

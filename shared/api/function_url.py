@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.api.events import route_of
 from shared.observability import count_outcome, logger
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ class Answer:
 
 
 NOT_FOUND = Answer(404, {"message": "route not found"})
+
+
+def is_routed_to(event: Mapping[str, Any], route: tuple[str, str]) -> bool:
+    """Return whether a request has this method and path; log another route."""
+    method, path = route_of(event)
+    if (method, path) == route:
+        return True
+    logger.info("route_unknown", method=method, path=path)
+    return False
 
 
 def answer_request(
