@@ -20,10 +20,10 @@ AN_ID = "464f7da5-51cb-42e5-9e27-5f20e6abdea9"
 FOLLOWERS = 3
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def followed(world: World) -> Iterator[FollowedStrategy]:
     """Return a strategy whose followers are as many as the examples have, and flat."""
-    yield world.stack.add_strategy("DOCUMENTED", followers=FOLLOWERS)
+    yield world.stack.add_strategy(f"DOCUMENTED-{uuid4().hex[:8]}", followers=FOLLOWERS)
     world.stack.move_price("BTCUSDT", "20000")
 
 

@@ -50,6 +50,10 @@ class Person:
 
 @pytest.fixture(scope="module")
 def somebody(world: World) -> Person:
+    return add_person(world)
+
+
+def add_person(world: World) -> Person:
     user_id = world.add_user(f"{uuid4().hex}@example.com", "Some", "Body")
     key = world.add_key(user_id, strategy_type=StrategyType.MANUAL, balances={"USDT": "12345.12"})
     return Person(user_id, key)
@@ -100,13 +104,14 @@ def test_histories_of_somebody_who_never_traded(world: World, somebody: Person, 
     assert get(world, load(name).at(somebody.id)) == {"items": [], "nextToken": None}
 
 
-def test_list_manual_trading_history(world: World, somebody: Person) -> None:
+def test_list_manual_trading_history(world: World) -> None:
+    trader = add_person(world)
     moment = from_iso("2022-10-21T18:12:09.485Z")
     ManualTrade(
-        somebody.key.id,
+        trader.key.id,
         ManualTrade.key_of(moment, "244289655"),
         id=str(uuid4()),
-        user_id=somebody.id,
+        user_id=trader.id,
         exchange_trade_id="244289655",
         exchange_order_id="3240579942",
         symbol="BTC/USDT",
@@ -119,10 +124,10 @@ def test_list_manual_trading_history(world: World, somebody: Person) -> None:
         realized_pnl=Decimal(0),
         created_at=moment,
     ).save()
-    (item,) = get(world, load("list_manual_trading_history").at(somebody.id) + "?start=2022-10-21&limit=1")["items"]
+    (item,) = get(world, load("list_manual_trading_history").at(trader.id) + "?start=2022-10-21&limit=1")["items"]
     documented = {
         "id": "00000000-0000-0000-0000-000000000000",
-        "ExchangeKey": {"id": somebody.key.id, "name": "Default"},
+        "ExchangeKey": {"id": trader.key.id, "name": "Default"},
         "symbol": "BTC/USDT",
         "side": "BUY",
         "amount": 0.673,

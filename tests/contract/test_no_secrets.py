@@ -28,7 +28,8 @@ SHORTEST = 8
 
 @pytest.fixture(scope="module")
 def secrets(world: World) -> set[str]:
-    """Return every secret that the run has used."""
+    """Return every secret that the run has used, each kind once however few tests ran before."""
+    use_each_kind_of_secret(world.stack)
     session, known = world.stack.session, set(world.stack.heard.secrets)
     known |= {
         session["adminToken"],
@@ -45,7 +46,22 @@ def secrets(world: World) -> set[str]:
     for request, answer in world.stack.heard.answers:
         if request.endswith(RENEWAL) and answer.status == 200:
             known.add(answer.json()["secret"])
-    return {secret for secret in known if len(secret) >= SHORTEST}
+    known = {secret for secret in known if len(secret) >= SHORTEST}
+    assert len(known) > 8
+    return known
+
+
+def use_each_kind_of_secret(stack: Stack) -> None:
+    strategy: FollowedStrategy = stack.add_strategy("CONFIDENTIAL", followers=1)
+    assert stack.webhook(strategy.alert(stopType="none")).status == 422
+    assert stack.webhook(strategy.alert(secret=stack.session["webhookSecret"])).status == 401
+    wrong: Any = {"reportExchangeApiSecretKey": [strategy.webhook_secret], "webhookSecret": strategy.webhook_secret}
+    assert stack.api("POST", "/v1/admin/setting/strategy", body=wrong).status == 422
+    trigger_id = strategy.fire()
+    strategy.wait_until_all(trigger_id, "PROTECTED")
+    assert stack.api("POST", f"/v1/admin/setting/strategy/{strategy.strategy_id}/webhook").status == 200
+    plan = {"name": "CONFIDENTIAL", "monthlyPriceUSD": 1, "maxBalanceUSD": 1, "maxApiKey": 1}
+    assert stack.api("POST", "/v1/admin/subscription", body=plan).status == 200
 
 
 def found_in(texts: Iterator[tuple[str, str]], secrets: set[str]) -> list[str]:
@@ -73,23 +89,6 @@ def items(stack: Stack) -> Iterator[tuple[str, str]]:
         assert table.startswith(STACK_NAME)
         for item in dynamodb.get_paginator("scan").paginate(TableName=table).search("Items[]"):
             yield table, str(item)
-
-
-def test_a_run_with_secrets_is_what_is_looked_at(world: World, secrets: set[str]) -> None:
-    """Use each kind once, however few tests ran."""
-    stack = world.stack
-    strategy: FollowedStrategy = stack.add_strategy("CONFIDENTIAL", followers=1)
-    assert stack.webhook(strategy.alert(stopType="none")).status == 422
-    assert stack.webhook(strategy.alert(secret=stack.session["webhookSecret"])).status == 401
-    wrong: Any = {"reportExchangeApiSecretKey": [strategy.webhook_secret], "webhookSecret": strategy.webhook_secret}
-    assert stack.api("POST", "/v1/admin/setting/strategy", body=wrong).status == 422
-    trigger_id = strategy.fire()
-    strategy.wait_until_all(trigger_id, "PROTECTED")
-    assert stack.api("POST", f"/v1/admin/setting/strategy/{strategy.strategy_id}/webhook").status == 200
-    plan = {"name": "CONFIDENTIAL", "monthlyPriceUSD": 1, "maxBalanceUSD": 1, "maxApiKey": 1}
-    assert stack.api("POST", "/v1/admin/subscription", body=plan).status == 200
-    secrets |= {strategy.webhook_secret, *(follower["api_secret"] for follower in strategy.followers)}
-    assert len(secrets) > 8
 
 
 def test_no_answer_holds_a_secret(stack: Stack, secrets: set[str]) -> None:

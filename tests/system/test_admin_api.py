@@ -18,7 +18,7 @@ SYMBOL, MARKET = "ETH/USDT", "ETHUSDT"
 
 @dataclass(frozen=True, slots=True)
 class Traded:
-    """A strategy of two followers in position."""
+    """A strategy whose followers are in position."""
 
     strategy: FollowedStrategy
     trigger_id: str
@@ -40,8 +40,12 @@ ALERT = {
 
 @pytest.fixture(scope="module")
 def traded(stack: Stack) -> Traded:
+    return open_positions(stack, "ADMINAPI", followers=2)
+
+
+def open_positions(stack: Stack, name: str, *, followers: int) -> Traded:
     stack.move_price(MARKET, "2000")
-    strategy = stack.add_strategy("ADMINAPI", followers=2, symbol=SYMBOL)
+    strategy = stack.add_strategy(name, followers=followers, symbol=SYMBOL)
     traded = Traded(strategy, strategy.fire(**ALERT))
     strategy.wait_until_all(traded.trigger_id, "PROTECTED")
     return traded
@@ -155,24 +159,37 @@ def test_a_report_key_that_the_exchange_refuses_makes_no_strategy(stack: Stack) 
 
 
 def test_maintenance_stops_requests_and_nothing_else(stack: Stack) -> None:
-    switch = stack.maintenance
-    switch("on")
+    held = open_positions(stack, "MAINTENANCE", followers=1)
+
+    def statuses() -> tuple[int, int]:
+        listed = stack.get("/v1/admin/setting/strategy/profile/list")
+        alert = stack.webhook(held.strategy.alert(secret="wrong"))
+        return listed.status, alert.status
+
+    assert statuses() == (200, 401)
+    stack.maintenance("on")
     try:
-        wait_for(
-            "the API is in maintenance",
-            lambda: stack.get("/v1/admin/setting/strategy/profile/list").status == 503,
-            timeout_s=20,
-        )
+        wait_for("API and webhook are in maintenance", lambda: statuses() == (503, 503), timeout_s=20)
+        refused = stack.webhook(held.strategy.alert(**ALERT, type="sell"))
+        assert (refused.status, refused.json()) == (503, {"message": "temporarily offline for maintenance"})
+
+        stack.move_price(MARKET, "1960")
+
+        def closed_by_stop() -> bool:
+            stack.watch()
+            return {one["state"] for one in held.strategy.executions(held.trigger_id)} == {"CLOSED"}
+
+        wait_for("the stopped-out position is booked", closed_by_stop, timeout_s=120)
+        assert held.strategy.accounts()[0]["openOrders"] == []
+        assert statuses() == (503, 503)
     finally:
-        switch("off")
-    wait_for(
-        "the API is back",
-        lambda: stack.get("/v1/admin/setting/strategy/profile/list").status == 200,
-        timeout_s=20,
-    )
+        stack.maintenance("off")
+        stack.move_price(MARKET, "2000")
+    wait_for("API and webhook are back", lambda: statuses() == (200, 401), timeout_s=20)
 
 
-def test_closing_a_strategys_followers_leaves_them_flat(stack: Stack, traded: Traded) -> None:
+def test_closing_a_strategys_followers_leaves_them_flat(stack: Stack) -> None:
+    traded = open_positions(stack, "CLOSEDBYADMIN", followers=2)
     path = f"strategy/follower/{traded.strategy.strategy_id}/all"
     closing = answer(stack, "DELETE", path)["items"]
     assert {item["strategyFollowId"] for item in closing} == {one["id"] for one in traded.strategy.followers}

@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from shared.trading.ids import execution_id
 from tests.system.stack_client import Answer, FollowedStrategy, Stack, wait_for
 
@@ -32,8 +30,7 @@ def order(stack: Stack, follower_id: str, body: dict[str, Any], *, key: str) -> 
     return stack.request("POST", url, headers=headers, body=body)
 
 
-@pytest.fixture(scope="module")
-def ordered(stack: Stack) -> Ordered:
+def order_at_once(stack: Stack) -> Ordered:
     stack.move_price(MARKET, "2000")
     strategy = stack.add_strategy("ADMINORDERS", followers=3, symbol=SYMBOL)
     first, second, _ = strategy.followers
@@ -45,7 +42,14 @@ def ordered(stack: Stack) -> Ordered:
     return Ordered(strategy, trigger["id"], answers)
 
 
-def test_eight_orders_under_one_key_at_once_are_one_with_one_answer(ordered: Ordered) -> None:
+def test_eight_orders_under_one_key_at_once_open_one_position_for_each_named_follower(stack: Stack) -> None:
+    ordered = order_at_once(stack)
+    assert_one_answer(ordered)
+    assert_named_followers_alone_hold_protected_positions(ordered)
+    assert_closing_one_follower_leaves_the_other_in_position(stack, ordered)
+
+
+def assert_one_answer(ordered: Ordered) -> None:
     expected = [
         {"id": execution_id(ordered.trigger_id, one["id"]), "strategyFollowId": one["id"], "status": "QUEUED"}
         for one in ordered.strategy.followers[:2]
@@ -53,7 +57,7 @@ def test_eight_orders_under_one_key_at_once_are_one_with_one_answer(ordered: Ord
     assert [(answer.status, answer.json()) for answer in ordered.answers] == [(200, {"items": expected})] * 8
 
 
-def test_the_named_followers_hold_positions_with_their_stops_and_nobody_else(ordered: Ordered) -> None:
+def assert_named_followers_alone_hold_protected_positions(ordered: Ordered) -> None:
     def protected() -> bool:
         found = ordered.strategy.executions(ordered.trigger_id)
         return [one["state"] for one in found] == ["PROTECTED"] * 2
@@ -68,15 +72,7 @@ def test_the_named_followers_hold_positions_with_their_stops_and_nobody_else(ord
     assert (trigger["strategySource"], trigger["price"]) == ("ADMIN", 2000)
 
 
-def test_wrong_side_of_the_market_is_refused(stack: Stack, ordered: Ordered) -> None:
-    answer = order(stack, ordered.strategy.followers[2]["id"], ORDER | {"stopPrice": 2010}, key=str(uuid4()))
-    assert answer.status == 422
-    assert answer.json() == {
-        "errors": [{"value": 2010, "msg": "must be less than market price", "param": "stopPrice", "location": "body"}]
-    }
-
-
-def test_closing_one_follower_leaves_it_flat_and_the_other_in_position(stack: Stack, ordered: Ordered) -> None:
+def assert_closing_one_follower_leaves_the_other_in_position(stack: Stack, ordered: Ordered) -> None:
     first = ordered.strategy.followers[0]
     closed = stack.api("DELETE", f"/v1/admin/strategy/follower/{first['id']}")
     assert closed.json() == {
@@ -96,9 +92,20 @@ def test_closing_one_follower_leaves_it_flat_and_the_other_in_position(stack: St
     assert [item["strategyFollowId"] for item in rest.json()["items"]] == [ordered.strategy.followers[1]["id"]]
 
 
-def test_strategy_is_renamed_and_profile_changed(stack: Stack, ordered: Ordered) -> None:
+def test_wrong_side_of_the_market_is_refused(stack: Stack) -> None:
+    stack.move_price(MARKET, "2000")
+    (follower,) = stack.add_strategy("WRONGSIDE", followers=1, symbol=SYMBOL).followers
+    answer = order(stack, follower["id"], ORDER | {"stopPrice": 2010}, key=str(uuid4()))
+    assert answer.status == 422
+    assert answer.json() == {
+        "errors": [{"value": 2010, "msg": "must be less than market price", "param": "stopPrice", "location": "body"}]
+    }
+
+
+def test_strategy_is_renamed_and_profile_changed(stack: Stack) -> None:
     name = f"RENAMED {uuid4().hex[:8]}"
-    path = f"/v1/admin/setting/strategy/{ordered.strategy.strategy_id}"
+    strategy = stack.add_strategy("RENAMED", followers=1, symbol=SYMBOL)
+    path = f"/v1/admin/setting/strategy/{strategy.strategy_id}"
     changed = stack.api("PUT", path, body={"name": name, "active": False})
     assert (changed.status, changed.json()["name"], changed.json()["active"]) == (200, name, False)
     taken = stack.api("PUT", path, body={"name": "DEMO"})

@@ -18,13 +18,13 @@ STOP_DISTANCE = Decimal(300)
 
 @dataclass
 class Road:
-    """One alert on its way; the tests of this file follow it in order."""
+    """One alert on its way."""
 
     strategy: FollowedStrategy
     trigger_id: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def road(stack: Stack) -> Iterator[Road]:
     stack.move_price("BTCUSDT", "20000")
     strategy = stack.add_strategy("ROAD", followers=FOLLOWERS)
@@ -32,6 +32,14 @@ def road(stack: Stack) -> Iterator[Road]:
     strategy.wait_until_all(road.trigger_id, "PROTECTED")
     yield road
     stack.move_price("BTCUSDT", "20000")
+
+
+def test_alert_opens_protected_positions_once_and_a_fall_through_the_stop_books_them(road: Road) -> None:
+    assert_amounts_risk_the_profiles_share_of_equity(road)
+    assert_each_position_has_one_stop_and_take_profits_that_sum_to_it(road)
+    assert_each_follower_has_an_execution(road)
+    assert_repeated_alert_answers_the_same_and_trades_nothing(road)
+    assert_fall_through_the_stop_leaves_all_flat_and_booked(road)
 
 
 def stops(account: dict[str, Any]) -> list[dict[str, Any]]:
@@ -42,7 +50,7 @@ def limits(account: dict[str, Any]) -> list[dict[str, Any]]:
     return [order for order in account["openOrders"] if order.get("type") == "LIMIT"]
 
 
-def test_every_amount_is_the_profiles_share_of_equity_over_the_stop_distance(road: Road) -> None:
+def assert_amounts_risk_the_profiles_share_of_equity(road: Road) -> None:
     for follower, account in zip(road.strategy.followers, road.strategy.accounts(), strict=True):
         risked = Decimal(follower["balance"]) * Decimal(follower["percentage"]) / 100
         amount = (risked / STOP_DISTANCE).quantize(STEP, ROUND_DOWN)
@@ -51,7 +59,7 @@ def test_every_amount_is_the_profiles_share_of_equity_over_the_stop_distance(roa
         assert Decimal(position["amount"]) == amount > 0
 
 
-def test_every_position_has_one_stop_and_take_profits_that_sum_to_it(road: Road) -> None:
+def assert_each_position_has_one_stop_and_take_profits_that_sum_to_it(road: Road) -> None:
     for account in road.strategy.accounts():
         (position,) = account["positions"]
         (stop,) = stops(account)
@@ -65,7 +73,7 @@ def test_every_position_has_one_stop_and_take_profits_that_sum_to_it(road: Road)
         assert len(account["openOrders"]) == 4
 
 
-def test_every_follower_has_an_execution_of_the_trigger(road: Road) -> None:
+def assert_each_follower_has_an_execution(road: Road) -> None:
     trigger = road.strategy.trigger(road.trigger_id)
     histories = trigger["StrategyAutomatedHistories"]["items"]
     assert trigger["active"] is True
@@ -74,7 +82,7 @@ def test_every_follower_has_an_execution_of_the_trigger(road: Road) -> None:
     assert all(history["active"] for history in histories)
 
 
-def test_the_same_alert_again_answers_the_same_and_trades_nothing(road: Road) -> None:
+def assert_repeated_alert_answers_the_same_and_trades_nothing(road: Road) -> None:
     before = [len(account["orders"]) for account in road.strategy.accounts()]
     assert [road.strategy.fire() for _ in range(3)] == [road.trigger_id] * 3
     road.strategy.wait_until_all(road.trigger_id, "PROTECTED")
@@ -83,7 +91,7 @@ def test_the_same_alert_again_answers_the_same_and_trades_nothing(road: Road) ->
     assert [one["id"] for one in shown["StrategyAutomatedTriggers"]["items"]] == [road.trigger_id]
 
 
-def test_a_fall_through_the_stop_leaves_every_account_flat_and_every_execution_booked(road: Road) -> None:
+def assert_fall_through_the_stop_leaves_all_flat_and_booked(road: Road) -> None:
     stack, strategy = road.strategy.stack, road.strategy
     stack.move_price("BTCUSDT", "19600")
     assert [account["positions"] for account in strategy.accounts()] == [[]] * FOLLOWERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -14,10 +15,10 @@ from local.telegram.bot import messages, write
 from tests.system.stack_client import FollowedStrategy, Stack, wait_for
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def strategy(stack: Stack) -> FollowedStrategy:
     stack.move_price("BTCUSDT", "20000")
-    return stack.add_strategy("TOLD", followers=2)
+    return stack.add_strategy(f"NOTIFIED{uuid4().hex[:8]}", followers=2)
 
 
 def chat_says(strategy: FollowedStrategy, text: str) -> Callable[[], list[str]]:
@@ -28,14 +29,17 @@ def chat_says(strategy: FollowedStrategy, text: str) -> Callable[[], list[str]]:
     return read
 
 
-def letters(stack: Stack, address: str) -> list[dict[str, Any]]:
+def letters(strategy: FollowedStrategy, number: int) -> list[dict[str, Any]]:
+    """Return the e-mails to a follower's user."""
+    stack, address = strategy.stack, user_of(strategy, number)["email"]["S"]
     found = stack.request("GET", f"{stack.session['aws']}/_ministack/ses/messages", {}).json()["messages"]
     return [one for account in found.values() for one in account if address in one["To"]]
 
 
-def user_of(strategy: FollowedStrategy) -> dict[str, Any]:
+def user_of(strategy: FollowedStrategy, number: int = 0) -> dict[str, Any]:
+    """Return the stored user of a follower: the first one has a chat, the second has none."""
     dynamodb = client("dynamodb", strategy.stack.running.places)
-    key = {"id": {"S": strategy.followers[0]["api_key_id"]}}
+    key = {"id": {"S": strategy.followers[number]["api_key_id"]}}
     api_key = dynamodb.get_item(TableName=f"{STACK_NAME}-exchange_keys", Key=key)["Item"]
     user: dict[str, Any] = dynamodb.get_item(
         TableName=f"{STACK_NAME}-users", Key={"id": api_key["user_id"]}, ConsistentRead=True
@@ -43,17 +47,19 @@ def user_of(strategy: FollowedStrategy) -> dict[str, Any]:
     return user
 
 
-def test_entry_and_close_are_notified_once_in_the_chat_or_by_email(stack: Stack, strategy: FollowedStrategy) -> None:
+def test_entry_and_close_are_notified_in_the_chat_or_by_email_and_repeated_messages_send_nothing(
+    stack: Stack, strategy: FollowedStrategy
+) -> None:
     trigger_id = strategy.fire()
     strategy.wait_until_all(trigger_id, "PROTECTED")
     (opened,) = wait_for("the entry in the chat", chat_says(strategy, "long position opened"))
     assert "Amount: 0.536 BTC" in opened
     assert "Stop: 19700 USDT" in opened
-    (letter,) = wait_for("the entry by e-mail", lambda: letters(stack, "told-2@example.com"))
+    (letter,) = wait_for("the entry by e-mail", lambda: letters(strategy, 1))
     assert letter["Subject"] == "Lockstep: BTC/USDT: long position opened"
     assert "0.764 BTC" in letter["BodyHtml"]
     # The user with a chat got only the e-mail about the link.
-    subjects = [one["Subject"] for one in letters(stack, "told-1@example.com")]
+    subjects = [one["Subject"] for one in letters(strategy, 0)]
     assert subjects == ["Lockstep: Telegram is linked to your account"]
 
     stack.move_price("BTCUSDT", "19650")
@@ -68,8 +74,6 @@ def test_entry_and_close_are_notified_once_in_the_chat_or_by_email(stack: Stack,
     assert "Result after fees: -" in closed
     stack.move_price("BTCUSDT", "20000")
 
-
-def test_repeated_messages_send_nothing(stack: Stack, strategy: FollowedStrategy) -> None:
     before = chat_says(strategy, "")()
     assert before
     notices = client("dynamodb", stack.running.places).query(
@@ -89,8 +93,7 @@ def test_repeated_messages_send_nothing(stack: Stack, strategy: FollowedStrategy
 
 def test_refusal_is_notified_with_its_reason(stack: Stack, strategy: FollowedStrategy) -> None:
     stack.move_price("BTCUSDT", "20900")
-    # Another stop: the same signal within 30 seconds would be a repeat of the first alert.
-    strategy.wait_until_all(strategy.fire(stop="19600"), "DENIED")
+    strategy.wait_until_all(strategy.fire(), "DENIED")
     (refused,) = wait_for("the refusal in the chat", chat_says(strategy, "position not opened"))
     assert "The market had moved too far from the alert's price." in refused
     stack.move_price("BTCUSDT", "20000")
@@ -125,5 +128,5 @@ def test_status_and_stop_answer_in_the_chat(stack: Stack, strategy: FollowedStra
     assert "telegram_chat_id" not in user_of(strategy)
     wait_for(
         "the letter about it",
-        lambda: [one for one in letters(stack, "told-1@example.com") if "no longer" in one["Subject"]],
+        lambda: [one for one in letters(strategy, 0) if "no longer" in one["Subject"]],
     )

@@ -27,7 +27,9 @@ def subjects(stack: Stack, address: str) -> list[str]:
     return [letter["Subject"] for letter in letters(stack.session["aws"], address)]
 
 
-def test_only_users_who_traded_get_the_weekly_report_on_both_channels(stack: Stack) -> None:
+def test_users_who_traded_get_a_weekly_report_on_both_channels_and_a_repeated_schedule_sends_no_second_one(
+    stack: Stack,
+) -> None:
     period = stack.invoke("ReportSender", {"report": "WEEKLY"})["period"]
     assert len(period) == len("2022-09-05/2022-09-11")
     (letter,) = wait_for(
@@ -43,8 +45,6 @@ def test_only_users_who_traded_get_the_weekly_report_on_both_channels(stack: Sta
     )
     assert not any("Your week" in subject for subject in subjects(stack, IDLE))
 
-
-def test_repeated_schedule_sends_no_second_report(stack: Stack) -> None:
     stack.invoke("ReportSender", {"report": "WEEKLY"})
     # The monthly report uses the same queues, so a second weekly one would have arrived before it.
     stack.invoke("ReportSender", {"report": "MONTHLY"})
