@@ -1,4 +1,4 @@
-"""The updates of Telegram that the bot reads: a text in a private chat. Every other update is ignored."""
+"""The updates of Telegram that the bot reads: a person's message in a private chat. Every other update is ignored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,32 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 _MAX_ID: Final = 2**53
 """Telegram's ids have at most 52 significant bits."""
 
-_COMMAND: Final = re.compile(r"/(start|stop|status)(?:@\w{1,64})?(?:\s+(\S{1,128}))?\s*")
+# Telegram marks the same part of a text as a command: up to the first character that no name has.
+_COMMAND: Final = re.compile(r"/(start|stop|status)(?:@[a-z0-9_]+)?(?!\w)", re.IGNORECASE)
+
+_CONTENTS: Final = frozenset(
+    [
+        "text",
+        "animation",
+        "audio",
+        "contact",
+        "dice",
+        "document",
+        "game",
+        "live_photo",
+        "location",
+        "paid_media",
+        "photo",
+        "poll",
+        "sticker",
+        "story",
+        "venue",
+        "video",
+        "video_note",
+        "voice",
+    ]
+)
+"""The fields of a message that a person writes or chooses. A message without one reports a change of the chat."""
 
 
 class CommandName(StrEnum):
@@ -21,6 +46,8 @@ class CommandName(StrEnum):
     START = "start"
     STOP = "stop"
     STATUS = "status"
+    HELP = "help"
+    """Everything else that a person sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +58,7 @@ class Command:
     chat_id: str
     name: CommandName
     argument: str
-    """Empty when there was none."""
+    """The first word behind the command; empty when there was none."""
 
 
 class _Chat(BaseModel):
@@ -42,11 +69,19 @@ class _Chat(BaseModel):
     type: Literal["private"]
 
 
+class _Person(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    # Two bots that answer each other would never stop.
+    is_bot: Literal[False] = False
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(strict=True)
 
     chat: _Chat
-    text: Annotated[str, Field(max_length=4096)]
+    sender: _Person = Field(_Person(), alias="from")
+    text: Annotated[str, Field(max_length=4096)] = ""
 
 
 class _Update(BaseModel):
@@ -57,17 +92,19 @@ class _Update(BaseModel):
 
 
 def read_command(update: Any) -> Command | None:
-    """Return the command in an update, or None when there is none that the bot knows."""
+    """Return the command in an update, HELP for a message that has none, or None for any other update."""
     try:
         found = _Update.model_validate(update)
     except ValidationError:
         return None
-    command = _COMMAND.fullmatch(found.message.text)
-    if command is None:
+    if _CONTENTS.isdisjoint(update["message"]):
         return None
+    text = found.message.text.strip()
+    command = _COMMAND.match(text)
+    words = text[command.end() :].split() if command is not None else []
     return Command(
         update_id=found.update_id,
         chat_id=str(found.message.chat.id),
-        name=CommandName(command[1]),
-        argument=command[2] or "",
+        name=CommandName(command[1].casefold()) if command is not None else CommandName.HELP,
+        argument=words[0] if words else "",
     )

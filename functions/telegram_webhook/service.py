@@ -101,6 +101,8 @@ def _prepare(command: Command, *, at: datetime) -> tuple[CommandResult, Writes]:
             return _prepare_stop(command.chat_id, at=at)
         case CommandName.STATUS:
             return CommandResult(_status(command.chat_id)), _no_writes
+        case CommandName.HELP:
+            return CommandResult(Reply.HELP), _no_writes
         case _:
             assert_never(command.name)
 

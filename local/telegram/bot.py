@@ -13,16 +13,20 @@ _TIMEOUT_S = 120
 
 def set_webhook(base: str, url: str) -> None:
     """Set the webhook that receives updates, as an operator does at Telegram."""
-    post(f"{base}/bot{BOT_TOKEN}/setWebhook", {"url": url, "secret_token": WEBHOOK_SECRET})
+    wanted = {"url": url, "secret_token": WEBHOOK_SECRET, "allowed_updates": ["message"]}
+    post(f"{base}/bot{BOT_TOKEN}/setWebhook", wanted)
 
 
-def write(base: str, chat_id: str, text: str) -> int:
-    """Write to the bot as a person, and return the status of its webhook."""
-    status: int = post(f"{base}/stand-in/updates", {"chatId": chat_id, "text": text})["status"]
+def write(base: str, chat_id: str, text: str, **more: Any) -> int | None:
+    """Write to the bot as a person, and return the status of its webhook; None for an update that it does not get.
+
+    `more` are the options of the stand-in: `content`, `kind`, `bot`.
+    """
+    status: int | None = post(f"{base}/stand-in/updates", {"chatId": chat_id, "text": text, **more})["status"]
     return status
 
 
-def open_link(base: str, chat_id: str, link: str) -> int:
+def open_link(base: str, chat_id: str, link: str) -> int | None:
     """Open a link to the bot in a chat, and return the status of its webhook."""
     name, _, token = link.rpartition("/")[2].partition("?start=")
     if name != BOT_NAME:

@@ -29,6 +29,7 @@ class TelegramStandIn:
         self._requests: list[dict[str, Any]] = []
         self._failures: list[dict[str, Any]] = []
         self._webhook = {"url": "", "secret_token": ""}
+        self._allowed_updates: set[str] = set()
         self._updates = count(secrets.randbelow(10**8) + 1)
 
     def app(self) -> web.Application:
@@ -80,14 +81,17 @@ class TelegramStandIn:
     async def _deliver_update(self, request: web.Request) -> web.Response:
         """Send the webhook a person's message, `{"chatId": "42", "text": "/status"}`, or a whole `"update"`.
 
-        `"secret"` replaces the header that was set with the webhook. The answer has the webhook's last status, 0 if it
-        did not answer.
+        `"content"` replaces the text (`{"voice": {…}}`), `"kind"` is the update's (`"edited_message"`), and
+        `"bot": true` makes the sender another bot. `"secret"` replaces the header that was set with the webhook. The
+        answer has the webhook's last status: 0 if it did not answer, null if it does not subscribe to such updates.
         """
         wanted = await request.json()
-        update = wanted.get("update") or self._update(str(wanted["chatId"]), str(wanted["text"]))
+        update = wanted.get("update") or self._update(wanted)
         headers = {"X-Telegram-Bot-Api-Secret-Token": wanted.get("secret", self._webhook["secret_token"])}
         if not self._webhook["url"]:
             return web.json_response({"message": "no webhook is set"}, status=HTTPStatus.CONFLICT)
+        if self._allowed_updates and not update.keys() & self._allowed_updates:
+            return web.json_response({"status": None, "update": update})
         status = 0
         for _ in range(_DELIVERIES):
             status = await _deliver(self._webhook["url"], update, headers)
@@ -95,16 +99,16 @@ class TelegramStandIn:
                 break
         return web.json_response({"status": status, "update": update})
 
-    def _update(self, chat_id: str, text: str) -> dict[str, Any]:
-        person = {"id": int(chat_id), "first_name": "Somebody"}
+    def _update(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        person = {"id": int(wanted["chatId"]), "first_name": "Somebody"}
         return {
             "update_id": next(self._updates),
-            "message": {
+            str(wanted.get("kind", "message")): {
                 "message_id": 1,
                 "date": int(time.time()),
                 "chat": {**person, "type": "private"},
-                "from": {**person, "is_bot": False},
-                "text": text,
+                "from": {**person, "is_bot": bool(wanted.get("bot", False))},
+                **(wanted.get("content") or {"text": str(wanted["text"])}),
             },
         }
 
@@ -144,6 +148,7 @@ class TelegramStandIn:
                 return _ME
             case "setWebhook":
                 self._webhook = {name: str(form.get(name) or "") for name in self._webhook}
+                self._allowed_updates = set(form.get("allowed_updates") or ())
                 return True
             case "deleteWebhook":
                 self._webhook = dict.fromkeys(self._webhook, "")

@@ -238,6 +238,8 @@ class Reply(StrEnum):
     STATUS_PAUSED = "STATUS_PAUSED"
     """Linked, and new entries are stopped: disabled, or the plan has lapsed."""
     NOT_LINKED = "NOT_LINKED"
+    HELP = "HELP"
+    """To everything that is no command of the bot's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

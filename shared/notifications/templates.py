@@ -199,13 +199,19 @@ _REPLIES: Final[Mapping[Reply, NoticeText]] = MappingProxyType(
     {
         Reply.WELCOME: NoticeText("Welcome", (_NEW_LINK,)),
         Reply.LINK_REFUSED: NoticeText("This link is not good, or no longer", (_NEW_LINK,)),
-        Reply.STOPPED: NoticeText("Stopped", ("This chat is no longer linked to an account.", _NEW_LINK)),
+        Reply.STOPPED: NoticeText(
+            "Stopped",
+            ("This chat is no longer linked to an account. Trading goes on: only the messages here end.", _NEW_LINK),
+        ),
         Reply.STATUS_LINKED: NoticeText("Linked", ("This chat is told of entries, closes and refusals.",)),
         Reply.STATUS_PAUSED: NoticeText(
             "Linked, new positions are stopped",
             ("Your account or its plan is not active: nothing new is opened. Open positions keep their protection.",),
         ),
         Reply.NOT_LINKED: NoticeText("Not linked", ("This chat is not linked to an account.", _NEW_LINK)),
+        Reply.HELP: NoticeText(
+            "This bot knows /status (is this chat linked?), /stop (end the messages here) and /start (how to link).", ()
+        ),
     }
 )
 

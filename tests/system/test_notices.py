@@ -121,9 +121,15 @@ def test_invented_link_token_links_nothing(stack: Stack, strategy: FollowedStrat
 
 def test_status_and_stop_answer_in_the_chat(stack: Stack, strategy: FollowedStrategy) -> None:
     telegram = stack.session["telegram"]
-    assert write(telegram, strategy.chat_id, "/status") == 200
+    assert write(telegram, strategy.chat_id, "/Status please") == 200
     wait_for("the status", chat_says(strategy, "This chat is told of entries"))
-    assert write(telegram, strategy.chat_id, "/stop") == 200
+    # Neither a changed message nor another bot's stops anything; a voice message gets the help of any other.
+    assert write(telegram, strategy.chat_id, "/stop", kind="edited_message") is None
+    assert write(telegram, strategy.chat_id, "/stop", bot=True) == 200
+    assert write(telegram, strategy.chat_id, "", content={"voice": {"duration": 1}}) == 200
+    wait_for("the help", chat_says(strategy, "This bot knows /status"))
+    assert "telegram_chat_id" in user_of(strategy)
+    assert write(telegram, strategy.chat_id, "/STOP") == 200
     wait_for("the answer to /stop", chat_says(strategy, "Stopped"))
     assert "telegram_chat_id" not in user_of(strategy)
     wait_for(

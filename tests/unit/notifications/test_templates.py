@@ -126,6 +126,15 @@ def test_report_shows_its_curve_only_if_it_is_attached() -> None:
     assert "cid:" not in mail(notice).html
 
 
+def test_help_is_one_line_with_every_command_of_the_bot() -> None:
+    (line,) = read(telegram_text(text_of(TelegramReply(reply=Reply.HELP)))).seen.splitlines()
+    assert re.findall(r"/\w+", line) == ["/status", "/stop", "/start"]
+
+
+def test_stop_says_that_trading_goes_on() -> None:
+    assert "Trading goes on" in telegram_text(text_of(TelegramReply(reply=Reply.STOPPED)))
+
+
 @given(st.text(), st.text())
 def test_no_name_injects_markup_into_a_message(name: str, address: str) -> None:
     values = UserNearMaximum(

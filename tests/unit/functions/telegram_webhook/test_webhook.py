@@ -49,6 +49,14 @@ def update(text: str, *, chat_id: int = CHAT, update_id: int | None = None, **ch
     }
 
 
+def without_text(**content: Any) -> dict[str, Any]:
+    """Return a person's message with other content than a text."""
+    sent = update("")
+    del sent["message"]["text"]
+    sent["message"] |= content
+    return sent
+
+
 def post(body: Any, *, secret: str | None = SECRET, raw: bool = False, **event: Any) -> int:
     """Send a request and return the answer's status."""
     headers = {"content-type": "application/json"} | ({app.SECRET_HEADER: secret} if secret is not None else {})
@@ -185,6 +193,60 @@ def test_status_answers_linked_paused_or_not_linked(values: dict[str, Any], repl
     assert replies() == [reply]
 
 
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("/Stop", Reply.STOPPED),
+        ("/STOP", Reply.STOPPED),
+        ("/stop all my trades", Reply.STOPPED),
+        ("/stop!", Reply.STOPPED),
+        (" /stop ", Reply.STOPPED),
+        ("/stop\nplease", Reply.STOPPED),
+        ("/stop\N{NO-BREAK SPACE}please", Reply.STOPPED),
+        ("/Stop@Lockstep_Bot now", Reply.STOPPED),
+        ("/\N{LATIN SMALL LETTER LONG S}top", Reply.STOPPED),
+        ("/stop " + "x" * 4000, Reply.STOPPED),
+        ("/STATUS", Reply.STATUS_LINKED),
+        ("/Status@Lockstep_Bot", Reply.STATUS_LINKED),
+        ("/status of what is open", Reply.STATUS_LINKED),
+        ("/START", Reply.WELCOME),
+        ("/Start " + "A" * 63, Reply.LINK_REFUSED),
+        ("/start please", Reply.LINK_REFUSED),
+    ],
+)
+def test_command_is_read_in_any_case_and_with_words_behind_it(text: str, reply: Reply) -> None:
+    a_user(telegram_chat_id=str(CHAT))
+    assert post(update(text)) == 200
+    assert replies() == [reply]
+    assert (chat_of() is None) is (reply is Reply.STOPPED)
+
+
+def test_link_in_any_case_of_the_command_and_with_words_behind_it_links_the_chat() -> None:
+    a_user()
+    assert post(update(f"/Start {start_token()} please")) == 200
+    assert chat_of() == str(CHAT)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *map(
+            update,
+            ["/help", "stop", "hello", "/", "", "/stopp", "/stop_all", "/stop2", "/stop\N{CYRILLIC SMALL LETTER A}"],
+        ),
+        update("please /stop"),
+        *(without_text(**{content: {}}) for content in ("photo", "voice", "sticker", "document", "location")),
+        without_text(photo=[], caption="/stop"),
+    ],
+)
+def test_anything_else_gets_the_three_commands(sent: dict[str, Any], linked: bool) -> None:
+    a_user(telegram_chat_id=str(CHAT) if linked else None)
+    assert [post(sent), post(sent)] == [200, 200]
+    assert replies() == [Reply.HELP]
+    assert chat_of() == (str(CHAT) if linked else None)
+
+
 def test_chat_that_an_admin_removed_is_not_linked() -> None:
     user = a_user(telegram_chat_id=str(CHAT))
     user.unlink_telegram()
@@ -204,14 +266,17 @@ def test_chat_that_an_admin_removed_is_not_linked() -> None:
         {"update_id": 1, "callback_query": {}},
         {"update_id": True, "message": update("/stop")["message"]},
         {"update_id": 2**70, "message": update("/stop")["message"]},
-        update("hello"),
-        update("/stopp"),
         update("/stop", type="group"),
         update("/stop", chat_id=-100),
-        update("/stop " + "x" * 129),
+        update("/stop", type="supergroup", chat_id=-100),
+        {"update_id": 1, "message": update("/stop")["message"] | {"from": {"id": 7, "is_bot": True}}},
+        {"update_id": 1, "message": update("hello")["message"] | {"from": {"id": 7, "is_bot": True}}},
+        without_text(),
+        without_text(pinned_message={"message_id": 1}),
+        without_text(message_auto_delete_timer_changed={"message_auto_delete_time": 60}),
     ],
 )
-def test_updates_without_a_command_are_answered_and_ignored(ignored: Any) -> None:
+def test_updates_that_are_no_message_of_a_person_in_a_private_chat_are_ignored(ignored: Any) -> None:
     a_user(telegram_chat_id=str(CHAT))
     assert post(ignored) == 200
     assert chat_of() == str(CHAT)
@@ -280,7 +345,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-TEXTS = st.text() | st.sampled_from(["/start", "/stop", "/status"]) | st.text().map(lambda text: f"/start {text}")
+TEXTS = (
+    st.text()
+    | st.sampled_from(["/start", "/Stop", "/STATUS now", "/help"])
+    | st.text().map(lambda text: f"/start {text}")
+)
 UPDATES = st.fixed_dictionaries(
     {
         "update_id": st.integers() | JSON,
