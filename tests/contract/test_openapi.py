@@ -1,7 +1,6 @@
-"""docs/openapi.json holds on the deployed stack: whatever is sent, no 5xx, no undocumented status, header or body.
+"""The deployed stack agrees with docs/openapi.json: no 5xx, and no undocumented status, header or body.
 
-Requests are generated from the document, those that it allows and those that it does not, the same in every run. Half
-of them name records that exist.
+Valid and invalid requests are generated from the document, the same in every run. Half of them name existing records.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ OPERATIONS: list[Any] = [methods[method] for methods in DOCUMENT.values() for me
 
 @pytest.fixture(scope="module")
 def records(world: World) -> dict[str, str]:
-    """Return records of every kind that nothing else uses, by the name of their path variable."""
+    """Return a record of every kind for these tests alone, by the name of its path variable."""
     name = "".join(secrets.choice(ascii_lowercase) for _ in range(12))
     strategy: FollowedStrategy = world.stack.add_strategy(name, followers=2)
     profile = world.stack.api("POST", "/v1/admin/setting/strategy/profile", body={"name": name, "percent": 1})
@@ -63,14 +62,14 @@ def records(world: World) -> dict[str, str]:
 
 
 def record_for(operation: Any, variable: str) -> str:
-    """Return which record a path variable stands for: `ID` is the strategy's or the follower's."""
+    """Return the record of a path variable: `ID` is the strategy's or the follower's."""
     if variable != "ID":
         return variable
     return "STRATEGY_ID" if operation.path.endswith(("/list", "/all")) else "FOLLOWER_ID"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method.upper()} {one.path}")
-def test_answers_are_as_documented_whatever_is_sent(world: World, records: dict[str, str], operation: Any) -> None:
+def test_every_answer_is_documented(world: World, records: dict[str, str], operation: Any) -> None:
     session = world.stack.session
     base = session["webhook" if "webhook/strategy" in operation.path and "admin" not in operation.path else "api"]
     allowed = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)

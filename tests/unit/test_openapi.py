@@ -1,4 +1,4 @@
-"""The API's document: the checked-in one against the code, the template, the documented endpoints, and OpenAPI 3.1."""
+"""The OpenAPI document: the checked-in file agrees with the code, the template, the endpoints and OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def sample_body(name: str) -> Any:
     return json.loads(json.loads((ROOT / "events/strategy_webhook" / f"{name}.json").read_text("utf-8"))["body"])
 
 
-def test_the_checked_in_document_is_what_the_code_says() -> None:
+def test_the_checked_in_document_is_up_to_date() -> None:
     assert FILE.read_text(encoding="utf-8") == text(), "run `make openapi`"
 
 
@@ -78,12 +78,12 @@ def test_it_is_openapi_3_1() -> None:
     assert list(OpenAPIV31SpecValidator(local_document(json.loads(text()))).iter_errors()) == []
 
 
-def test_the_validator_refuses_what_is_not() -> None:
+def test_the_validator_refuses_an_invalid_document() -> None:
     without_title = CHECKED_IN | {"info": {"version": "1"}}
     assert list(OpenAPIV31SpecValidator(without_title).iter_errors())
 
 
-def test_it_has_the_documented_endpoints_each_in_its_function_and_those_marked_as_ours() -> None:
+def test_it_has_the_documented_endpoints_each_in_its_function_and_our_own() -> None:
     own = {route for route, found in operations() if found.get("x-lockstep-own") is True}
     assert own == OWN
     assert {route for route, _ in operations()} - own == DOCUMENTED
@@ -100,7 +100,7 @@ def test_every_admin_operation_takes_a_token_and_the_webhook_none() -> None:
     assert {route for route, found in operations() if found.get("security") == []} == {WEBHOOK}
 
 
-def test_every_operation_names_the_refusals_that_it_can_come_to() -> None:
+def test_every_operation_names_its_possible_refusals() -> None:
     for (_, _, path), found in operations():
         statuses = set(found["responses"])
         assert {"200", "401", "429", "500", "503"} <= statuses
@@ -111,7 +111,7 @@ def test_every_operation_names_the_refusals_that_it_can_come_to() -> None:
     assert "433" in operation("POST", "/v1/admin/setting/strategy")["responses"]
 
 
-def test_a_body_shows_what_it_takes_needs_and_ignores() -> None:
+def test_a_body_shows_accepted_required_and_ignored_fields() -> None:
     body = body_of("POST", "/v1/admin/setting/strategy/profile")
     answer = {"id": "x", "createdAt": "x", "updatedAt": "x"}
     for fine in ({"name": "A", "percentage": 2}, {"name": "A", "percent": 2}, {"name": "A", "percent": 2} | answer):
@@ -128,14 +128,14 @@ def test_a_body_shows_what_it_takes_needs_and_ignores() -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLE_BODIES)
-def test_a_sample_of_what_is_taken_is_what_is_documented(name: str) -> None:
+def test_an_accepted_sample_matches_the_document(name: str) -> None:
     event = json.loads((ROOT / "events" / name).read_text("utf-8"))
     method, path = event["httpMethod"], event["path"]
     found = next(one for one in CHECKED_IN["paths"] if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", one), path))
     validator(body_of(method, found)).validate(json.loads(event["body"]))
 
 
-def test_a_secret_is_taken_and_never_shown() -> None:
+def test_a_secret_is_write_only() -> None:
     assert body_of("POST", "/v1/admin/setting/strategy")["properties"]["reportExchangeApiSecretKey"]["writeOnly"]
     assert "reportExchangeApiSecretKey" not in CHECKED_IN["components"]["schemas"]["StrategyItem"]["properties"]
 
@@ -146,7 +146,7 @@ def test_a_list_shows_its_parameters_with_their_bounds_and_defaults() -> None:
     assert parameters[0]["schema"] == {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
 
 
-def test_a_list_that_comes_in_csv_too_shows_both_and_where_its_token_stands_then() -> None:
+def test_a_list_in_csv_too_shows_both_types_and_the_header_of_its_token() -> None:
     answer = operation("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline")["responses"]["200"]
     assert answer["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/Timeline"}},
@@ -172,12 +172,12 @@ def test_the_header_of_new_orders_is_shown() -> None:
         (exchange.AssetBalance, documented_shapes.BALANCE),
     ],
 )
-def test_what_the_exchange_says_is_declared_field_by_field(item: Any, fields: documented_shapes.Fields) -> None:
+def test_every_field_from_the_exchange_is_declared(item: Any, fields: documented_shapes.Fields) -> None:
     assert list(item.__annotations__) == list(fields)
 
 
 @pytest.mark.parametrize("name", ["alert", "wrong_secret", "without_take_profit"])
-def test_an_alert_is_declared_as_it_is_read(name: str) -> None:
+def test_an_alert_is_declared_as_it_is_validated(name: str) -> None:
     validator(body_of("POST", "/v1/webhook/strategy")).validate(sample_body(name))
 
 
@@ -197,7 +197,7 @@ def test_the_faults_of_missing_take_profits_are_declared() -> None:
     validator(CHECKED_IN["components"]["schemas"]["AlertFaults"]).validate({"errors": caught.value.faults})
 
 
-def test_the_page_of_the_local_stack_sends_everything_to_its_own_server() -> None:
+def test_the_local_page_sends_every_request_to_its_own_server() -> None:
     document = local_document(json.loads(text()))
     assert [one["url"] for one in document["servers"]] == ["/"]
     servers = [one["servers"] for item in document["paths"].values() for one in item.values() if "servers" in one]
@@ -213,8 +213,8 @@ class Thing(TypedDict):
     note: NotRequired[str]
 
 
-class Wanted(Body):
-    """A wish."""
+class ThingBody(Body):
+    """A body."""
 
     answer = Thing
     name: Name
@@ -238,7 +238,7 @@ def test_a_declared_answer_becomes_a_component() -> None:
     }
 
 
-def test_a_list_of_things_is_named_for_them() -> None:
+def test_a_list_is_named_after_its_items() -> None:
     components = Components()
     assert components.of(Listing[Thing]) == {"$ref": "#/components/schemas/ListingOfThing"}
     listing = components.schemas["ListingOfThing"]
@@ -246,7 +246,7 @@ def test_a_list_of_things_is_named_for_them() -> None:
     assert listing["required"] == ["items"]
 
 
-def test_a_value_for_every_member_of_an_enum_is_shown_as_an_object_with_all_of_them() -> None:
+def test_a_mapping_with_enum_keys_is_an_object_with_every_member() -> None:
     assert Components().of(dict[Side, int]) == {
         "type": "object",
         "properties": {"BUY": {"type": "integer"}, "SELL": {"type": "integer"}},
@@ -261,16 +261,16 @@ def test_two_schemas_under_one_name_are_refused() -> None:
     components.of(Thing)
     with pytest.raises(Clash, match="Thing"):
         components.of(TypedDict("Thing", {"id": str}))  # type: ignore[operator]
-    components.of_body(Wanted)
-    with pytest.raises(Clash, match="Wanted"):
-        components.of_body(create_model("Wanted", __base__=Body))
+    components.of_body(ThingBody)
+    with pytest.raises(Clash, match="ThingBody"):
+        components.of_body(create_model("ThingBody", __base__=Body))
 
 
 def app_with(*rules: str, method: str = "GET") -> AdminApi:
     app = AdminApi()
 
     def handler() -> Thing:
-        """Say something."""
+        """Return a thing."""
         raise NotImplementedError
 
     for rule in rules:
@@ -300,7 +300,7 @@ api = AdminApi()
 
 
 def reads_plainly() -> None:
-    api.body(Wanted)
+    api.body(ThingBody)
     api.query(ListQuery, faults=[])
 
 
@@ -308,11 +308,11 @@ def reads_unclearly() -> None:
     api.query(type("Query", (ListQuery,), {}))
 
 
-def test_what_a_handler_reads_is_read_from_its_code() -> None:
+def test_a_handlers_models_are_found_in_its_code() -> None:
     found = reads_of(reads_plainly, api)
-    assert (found.query, found.body, found.headers) == (ListQuery, Wanted, ())
+    assert (found.query, found.body, found.headers) == (ListQuery, ThingBody, ())
 
 
-def test_a_handler_that_does_not_say_plainly_what_it_reads_is_refused() -> None:
+def test_a_handler_whose_models_cannot_be_found_is_refused() -> None:
     with pytest.raises(UnclearHandler, match="reads_unclearly"):
         reads_of(reads_unclearly, api)
