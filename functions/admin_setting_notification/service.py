@@ -13,10 +13,10 @@ def get_notification() -> NotificationItem:
     return notification_item(_setting())
 
 
-def update_notification(wanted: NotificationChange) -> NotificationItem:
+def update_notification(body: NotificationChange) -> NotificationItem:
     """Set the switches in the request, and return all."""
     setting = _setting()
-    changes = wanted.changes()
+    changes = body.changes()
     if changes:
         actions = [getattr(NotificationSetting, name).set(value) for name, value in changes.items()]
         setting.update(actions=[*actions, NotificationSetting.updated_at.set(utc_now())])

@@ -63,11 +63,11 @@ def list_risk_profiles(query: ListQuery) -> Listing[RiskProfileItem]:
     return listing(map(risk_profile_item, page.records), token=query.token_of(page))
 
 
-def create_strategy(wanted: NewStrategy) -> StrategyItem:
+def create_strategy(body: NewStrategy) -> StrategyItem:
     """Store a new strategy if the exchange accepts its report key; raise ReportKeyRefused or the request's faults."""
-    symbol_faults = _symbol_faults(wanted)
-    if UniqueName.find(UniqueName.claim_key(NameKind.STRATEGY, wanted.name)) is not None:
-        raise RequestUnprocessable([name_taken(wanted.name), *symbol_faults])
+    symbol_faults = _symbol_faults(body)
+    if UniqueName.find(UniqueName.claim_key(NameKind.STRATEGY, body.name)) is not None:
+        raise RequestUnprocessable([name_taken(body.name), *symbol_faults])
     if symbol_faults:
         raise RequestUnprocessable(symbol_faults)
 
@@ -75,13 +75,13 @@ def create_strategy(wanted: NewStrategy) -> StrategyItem:
     strategy = Strategy(
         id=strategy_id,
         created_key=created_key(to_iso(now), strategy_id),
-        active=wanted.active,
-        name=wanted.name,
-        description=wanted.description,
-        exchange_id=wanted.exchange_id,
-        symbol=wanted.symbol,
-        report_api_key=wanted.report_exchange_api_key,
-        report_secret_ciphertext=secrets.seal(wanted.report_exchange_api_secret_key, owner_id=strategy_id),
+        active=body.active,
+        name=body.name,
+        description=body.description,
+        exchange_id=body.exchange_id,
+        symbol=body.symbol,
+        report_api_key=body.report_exchange_api_key,
+        report_secret_ciphertext=secrets.seal(body.report_exchange_api_secret_key, owner_id=strategy_id),
         created_at=now,
         updated_at=now,
     )
@@ -95,22 +95,22 @@ def find_strategy(strategy_id: str) -> Strategy:
     return find_record(Strategy, strategy_id, noun="strategy")
 
 
-def update_strategy(strategy: Strategy, wanted: StrategyChange) -> StrategyItem:
+def update_strategy(strategy: Strategy, body: StrategyChange) -> StrategyItem:
     """Change the fields in the request, and return the strategy; raise the fault of a name that is taken."""
-    changes = wanted.changes()
+    changes = body.changes()
     changed = change_named(NameKind.STRATEGY, strategy, changes, faults=[])
     logger.info("strategy_updated", strategy_id=strategy.id, fields=sorted(changes))
     return strategy_item(changed)
 
 
-def create_risk_profile(wanted: NewRiskProfile) -> RiskProfileItem:
+def create_risk_profile(body: NewRiskProfile) -> RiskProfileItem:
     """Store a new risk profile; raise the fault of a name that is taken."""
     profile_id, now = str(uuid4()), utc_now()
     profile = RiskProfile(
         id=profile_id,
         created_key=created_key(to_iso(now), profile_id),
-        name=wanted.name,
-        percentage=wanted.percentage,
+        name=body.name,
+        percentage=body.percentage,
         created_at=now,
         updated_at=now,
     )
@@ -124,10 +124,10 @@ def find_risk_profile(profile_id: str) -> RiskProfile:
     return find_record(RiskProfile, profile_id, noun="risk profile")
 
 
-def update_risk_profile(profile: RiskProfile, wanted: RiskProfileChange) -> RiskProfileItem:
+def update_risk_profile(profile: RiskProfile, body: RiskProfileChange) -> RiskProfileItem:
     """Change the percentage of every entry from now on; existing executions keep theirs."""
-    changed = change_named(NameKind.RISK_PROFILE, profile, wanted.changes(), faults=[])
-    logger.info("risk_profile_updated", risk_profile_id=profile.id, percentage=wanted.percentage)
+    changed = change_named(NameKind.RISK_PROFILE, profile, body.changes(), faults=[])
+    logger.info("risk_profile_updated", risk_profile_id=profile.id, percentage=body.percentage)
     return risk_profile_item(changed)
 
 
@@ -150,22 +150,22 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
     }
 
 
-def _symbol_faults(wanted: NewStrategy) -> list[Fault]:
+def _symbol_faults(body: NewStrategy) -> list[Fault]:
     """Verify the report key and the symbol at the exchange; return the symbol's fault, or raise ReportKeyRefused."""
     # The import loads the exchange's client, which no other route of this function needs.
     from shared.exchange import account_queries  # noqa: PLC0415
 
     try:
         account_queries.verify_key(
-            exchange_id=wanted.exchange_id,
-            api_key=wanted.report_exchange_api_key,
-            secret=wanted.report_exchange_api_secret_key,
-            symbol=wanted.symbol,
+            exchange_id=body.exchange_id,
+            api_key=body.report_exchange_api_key,
+            secret=body.report_exchange_api_secret_key,
+            symbol=body.symbol,
         )
     except ExchangeAuthorizationFailed as error:
         raise ReportKeyRefused("the exchange refuses the report key") from error
     except NotFound:
-        return [fault("must be supported symbol", param="symbol", location="body", value=wanted.symbol)]
+        return [fault("must be supported symbol", param="symbol", location="body", value=body.symbol)]
     except ExchangeError as error:
         raise ServiceUnavailable(UNREACHABLE) from error
     return []

@@ -28,12 +28,12 @@ def place_orders(follower_id: str) -> QueuedItems:
     """New Orders: answered at once, carried out by the order executor."""
     follower = ordering.find_follower(follower_id)
     key = app.header(HEADER)
-    wanted = app.body(NewOrders, faults=key_faults(key))
+    body = app.body(NewOrders, faults=key_faults(key))
     repeatable = None
     if key is not None:
         path = f"/v1/admin/strategy/follower/{follower_id}"
-        repeatable = IdempotentRequest.of(key, admin_id=app.admin_id, path=path, content=wanted.content())
-    return ordering.place_orders(follower, wanted, repeatable=repeatable)
+        repeatable = IdempotentRequest.of(key, admin_id=app.admin_id, path=path, content=body.content())
+    return ordering.place_orders(follower, body, repeatable=repeatable)
 
 
 @app.delete("/v1/admin/strategy/follower/<follower_id>")

@@ -37,7 +37,7 @@ def find_follower(follower_id: str) -> Follower:
     return follower
 
 
-def place_orders(follower: Follower, wanted: NewOrders, *, repeatable: IdempotentRequest | None) -> QueuedItems:
+def place_orders(follower: Follower, body: NewOrders, *, repeatable: IdempotentRequest | None) -> QueuedItems:
     """Queue the orders for the follower and for those listed, each once, or for nobody; raise the request's faults.
 
     A repeat under the same idempotency key gets the first answer, even if the market has passed the prices since.
@@ -48,17 +48,17 @@ def place_orders(follower: Follower, wanted: NewOrders, *, repeatable: Idempoten
     strategy = find_strategy(follower.strategy_id)
     market_price = _market_price(strategy)
     signal = Signal(
-        side=wanted.side,
+        side=body.side,
         order_price=market_price,
-        stop=wanted.stop_price,
-        stop_type=wanted.stop_type,
-        take_profits=tuple(wanted.take_profit_prices),
+        stop=body.stop_price,
+        stop_type=body.stop_type,
+        take_profits=tuple(body.take_profit_prices),
     )
-    faults = [*_price_faults(signal, wanted), *_follower_faults(strategy, wanted.strategy_follow_ids)]
+    faults = [*_price_faults(signal, body), *_follower_faults(strategy, body.strategy_follow_ids)]
     if faults:
         raise RequestUnprocessable(faults)
     now, trigger_id = utc_now(), str(uuid4())
-    follower_ids = list(dict.fromkeys([follower.id, *wanted.strategy_follow_ids]))
+    follower_ids = list(dict.fromkeys([follower.id, *body.strategy_follow_ids]))
     answer: QueuedItems = {
         "items": [
             {"id": execution_id(trigger_id, one), "strategyFollowId": one, "status": "QUEUED"} for one in follower_ids
@@ -107,15 +107,15 @@ def _market_price(strategy: Strategy) -> Decimal:
         raise ServiceUnavailable(UNREACHABLE) from error
 
 
-def _price_faults(signal: Signal, wanted: NewOrders) -> list[Fault]:
+def _price_faults(signal: Signal, body: NewOrders) -> list[Fault]:
     """Return the prices on the wrong side of the market."""
     faults = []
     for path, message in check_geometry(signal, price_name="market price"):
         if path == "stop":
-            faults.append(fault(message, param="stopPrice", location="body", value=wanted.stop_price))
+            faults.append(fault(message, param="stopPrice", location="body", value=body.stop_price))
         else:
             index = int(path.rpartition(".")[2])
-            value = wanted.take_profit_prices[index]
+            value = body.take_profit_prices[index]
             faults.append(fault(message, param=f"takeProfitPrices[{index}]", location="body", value=value))
     return faults
 

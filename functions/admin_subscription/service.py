@@ -35,23 +35,23 @@ def list_plans(query: ListQuery) -> Listing[SubscriptionItem]:
     return listing(map(plan_item, page.records), token=query.token_of(page))
 
 
-def create_plan(wanted: NewSubscription) -> SubscriptionItem:
+def create_plan(body: NewSubscription) -> SubscriptionItem:
     """Store a new plan, with a new price at Stripe unless it names one or is the default; raise the request's faults.
 
     The plan's id is stored with its name before the request to Stripe: a repeat after a failure continues with the same
     id, and Stripe returns the price that the first request created.
     """
-    claim = UniqueName.claim_key(NameKind.PLAN, wanted.name)
+    claim = UniqueName.claim_key(NameKind.PLAN, body.name)
     holder = UniqueName.find(claim)
-    faults = _faults(wanted, holder)
+    faults = _faults(body, holder)
     if faults:
         raise RequestUnprocessable(faults)
     plan_id = holder.owner_id if holder is not None else str(uuid4())
-    price_id = wanted.stripe_price_id
-    if price_id is None and wanted.monthly_price_usd is not None and not wanted.default:
+    price_id = body.stripe_price_id
+    if price_id is None and body.monthly_price_usd is not None and not body.default:
         plan_id = _reserve(claim, plan_id)
         price_id = prices.create_monthly_price(
-            plan_id=plan_id, name=wanted.name, monthly_price_usd=wanted.monthly_price_usd
+            plan_id=plan_id, name=body.name, monthly_price_usd=body.monthly_price_usd
         )
     now = utc_now()
     plan = Plan(
@@ -60,18 +60,18 @@ def create_plan(wanted: NewSubscription) -> SubscriptionItem:
         stripe_price_id=price_id,
         created_at=now,
         updated_at=now,
-        **wanted.model_dump(exclude={"stripe_price_id"}),
+        **body.model_dump(exclude={"stripe_price_id"}),
     )
 
     def claim_default(transaction: TransactWrite) -> None:
-        if wanted.default:
+        if body.default:
             UniqueName.take(transaction, _DEFAULT_CLAIM, owner_id=plan_id)
 
     try:
         create_named(NameKind.PLAN, plan, also=claim_default)
     except RecordChanged as error:
         # Another request was first: the name or the default that it took can be read now.
-        faults = _taken(wanted, UniqueName.find(claim))
+        faults = _taken(body, UniqueName.find(claim))
         if not faults:
             raise ServiceUnavailable("the plans are changing too fast, please repeat the request") from error
         raise RequestUnprocessable([*faults]) from error
@@ -84,9 +84,9 @@ def find_plan(plan_id: str) -> Plan:
     return find_record(Plan, plan_id, noun="subscription")
 
 
-def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:
+def update_plan(plan: Plan, body: SubscriptionChange) -> SubscriptionItem:
     """Change the fields in the request, and return the plan; raise the request's faults."""
-    changes = wanted.changes()
+    changes = body.changes()
     faults: list[Fault] = []
     price_id = changes.get("stripe_price_id", plan.stripe_price_id)
     # A price that is sent back unchanged needs no look-up.
@@ -97,21 +97,21 @@ def update_plan(plan: Plan, wanted: SubscriptionChange) -> SubscriptionItem:
     return plan_item(changed)
 
 
-def _faults(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
+def _faults(body: NewSubscription, holder: UniqueName | None) -> list[Fault]:
     """Return every fault of a new plan, in the documented order."""
-    faults = _taken(wanted, holder)
-    if wanted.stripe_price_id is not None and not prices.price_exists(wanted.stripe_price_id):
+    faults = _taken(body, holder)
+    if body.stripe_price_id is not None and not prices.price_exists(body.stripe_price_id):
         place = 1 if faults and faults[0]["param"] == "name" else 0
-        faults.insert(place, _unknown_price(wanted.stripe_price_id))
+        faults.insert(place, _unknown_price(body.stripe_price_id))
     return faults
 
 
-def _taken(wanted: NewSubscription, holder: UniqueName | None) -> list[Fault]:
+def _taken(body: NewSubscription, holder: UniqueName | None) -> list[Fault]:
     """Return the faults of a name or default that another plan has. A name whose plan was never stored is free."""
     faults: list[Fault] = []
     if holder is not None and Plan.find(holder.owner_id) is not None:
-        faults.append(name_taken(wanted.name))
-    if wanted.default and UniqueName.find(_DEFAULT_CLAIM) is not None:
+        faults.append(name_taken(body.name))
+    if body.default and UniqueName.find(_DEFAULT_CLAIM) is not None:
         faults.append(fault("default already exist", param="default", location="body", value=True))
     return faults
 
