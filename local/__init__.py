@@ -1,1 +1,1 @@
-"""What `make run` starts beside the product: stand-ins and the embedded stack. Never deployed."""
+"""Tools that run beside the product: stand-ins, the local stack, the demo, benchmarks, faults. Never deployed."""
