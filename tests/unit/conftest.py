@@ -1,21 +1,19 @@
-"""Fixtures of every unit test: no real AWS, a fresh in-process AWS (moto) per test, every table, queue and key in it.
+"""Fixtures of the unit tests: no network, and for those that ask a fresh AWS in this process.
 
-`aws` gives queues, the KMS key and the settings that point at them; `tables` adds every table of `shared.models`.
-moto keeps no order under threads: tests that need threads belong in `tests/integration`.
+`moto` answers AWS's calls; `aws` gives queues, the KMS key and the settings that point at them; `tables` adds every
+table of `shared.models`. moto keeps no order under threads: tests that need threads belong in `tests/integration`.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-import json
 import pkgutil
+import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from ipaddress import ip_address
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from pynamodb.connection import Connection
@@ -27,38 +25,11 @@ from shared.models.base import Table
 from shared.observability import logger
 from tests.environment import environment
 from tests.lambda_context import FakeContext
-from tests.queues import QueueUrls, create_queues
+from tests.queues import create_queues
+from tests.unit.in_process_aws import Queues, aws_client
 
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
-
-
-@cache
-def aws_client(service: str) -> Any:
-    """Return a client of the in-process AWS; made once, because making one takes longer than most tests."""
-    return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
-
-
-@dataclass(frozen=True)
-class Queues(QueueUrls):
-    """The queues of one test, and what was sent to them."""
-
-    def sent_to(self, queue_url: str) -> list[dict[str, Any]]:
-        """Take every message that a queue holds now, in order, as the parsed bodies."""
-        return [json.loads(message["Body"]) for message in self.taken_from(queue_url)]
-
-    def taken_from(self, queue_url: str) -> list[dict[str, Any]]:
-        """Take every message that a queue holds now, with its attributes (group, de-duplication id)."""
-        client = aws_client("sqs")
-        taken: list[dict[str, Any]] = []
-        while messages := client.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
-        ).get("Messages"):
-            for message in messages:
-                taken.append(dict(message))
-                # Deleted, so that FIFO gives the rest of the group.
-                client.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return taken
 
 
 @pytest.fixture(autouse=True)
@@ -75,15 +46,28 @@ def _unit_environment() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_real_aws() -> Iterator[None]:
-    """Answer every AWS call in process, so that no test can reach the real one."""
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to other machines."""
+    connect = socket.socket.connect
+
+    def connect_locally(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not ip_address(address[0]).is_loopback:
+            raise ConnectionRefusedError(f"a unit test connects to {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_locally)
+
+
+@pytest.fixture
+def moto() -> Iterator[None]:
+    """Answer every AWS call in process."""
     # The session keeps what it has read of AWS's services, which takes longer than most tests.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 
 @pytest.fixture
-def aws(settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
+def aws(moto: None, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
     """Create the queues and the KMS key of a fresh AWS, and point the settings at them."""
     queues = Queues(create_queues(aws_client("sqs")))
     key = aws_client("kms").create_key()["KeyMetadata"]["KeyId"]

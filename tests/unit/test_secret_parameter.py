@@ -6,14 +6,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from shared import secrets
-from tests.unit.conftest import aws_client
+from tests.unit.in_process_aws import aws_client
 
 NAME = "/test/vendor-key"
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "_parameters", {})
+pytestmark = pytest.mark.usefixtures("moto")
 
 
 def put(value: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from shared import user_pool
-from tests.unit.conftest import aws_client
+from tests.unit.in_process_aws import aws_client
 
 
 @pytest.fixture
-def pool(settings_from: Callable[..., None]) -> str:
+def pool(moto: None, settings_from: Callable[..., None]) -> str:
     pool_id: str = aws_client("cognito-idp").create_user_pool(PoolName="users", UsernameAttributes=["email"])[
         "UserPool"
     ]["Id"]

@@ -8,9 +8,9 @@ from functions.admin_setting_strategy.schemas import NewRiskProfile, RiskProfile
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
-from tests.integration.admin.conftest import Fault, all_at_once
-from tests.integration.conftest import EmbeddedAws
-from tests.integration.road.conftest import Following, store_strategy
+from tests.integration.admin.at_once import Fault, all_at_once
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.road.following import Following, store_strategy
 
 AT_ONCE = 8
 TAKEN: list[Fault] = [("name", "name already exist")]

@@ -11,9 +11,9 @@ from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
 from shared.api.idempotency import IdempotentRequest
 from shared.exchange import account_queries
 from shared.trading.ids import execution_id
-from tests.integration.admin.conftest import Fault, all_at_once
-from tests.integration.conftest import EmbeddedAws
-from tests.integration.road.conftest import Following, store_strategy
+from tests.integration.admin.at_once import Fault, all_at_once
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.road.following import Following, store_strategy
 
 AT_ONCE = 8
 ANOTHER_BODY: list[Fault] = [("Idempotency-Key", "must not be used with another body")]

@@ -9,8 +9,8 @@ from functions.admin_subscription.schemas import NewSubscription, SubscriptionIt
 from shared.billing import prices
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
-from tests.integration.admin.conftest import Fault, all_at_once
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.admin.at_once import Fault, all_at_once
+from tests.integration.embedded_aws import EmbeddedAws
 
 AT_ONCE = 8
 

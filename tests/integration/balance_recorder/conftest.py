@@ -8,7 +8,7 @@ import pytest
 
 from functions.balance_recorder import service
 from shared.pacing import IntervalPacer
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 

@@ -15,7 +15,7 @@ from shared.billing import prices
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
 from tests.environment import environment
-from tests.integration.billing.conftest import StandIn
+from tests.integration.billing.stand_in import StandIn
 
 
 def make(plan_id: str, *, name: str = "GOLD", usd: str = "19.99") -> str:

@@ -10,7 +10,7 @@ import stripe
 
 from local.stripe import API_KEY
 from local.stripe.account import SEEDED_PRICES
-from tests.integration.billing.conftest import StandIn
+from tests.integration.billing.stand_in import StandIn
 
 
 def client(stand_in: StandIn, key: str = API_KEY) -> stripe.StripeClient:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 

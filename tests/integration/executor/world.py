@@ -37,7 +37,7 @@ from shared.trading.sides import Side
 from shared.worker import run_async
 from tests import builders
 from tests.builders import saved
-from tests.integration.conftest import EmbeddedAws, sqs_client
+from tests.integration.embedded_aws import EmbeddedAws, sqs_client
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.lambda_context import FakeContext
 

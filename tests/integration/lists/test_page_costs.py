@@ -11,7 +11,7 @@ import pytest
 from local.bench import lists
 from local.bench.lists import LISTS, Size, load, measure
 from tests.environment import environment
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.embedded_aws import EmbeddedAws
 
 LITTLE = Size(users=10, keys=20, executions=200)
 MORE = Size(users=300, keys=600, executions=600)

@@ -23,7 +23,7 @@ from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.trading.performance import AccountDay
 from shared.trading.sides import Side
 from shared.worker import run_async
-from tests.integration.manual_trade_importer.conftest import Owner, World
+from tests.integration.manual_trade_importer.world import Owner, World
 from tests.lambda_context import FakeContext
 
 EVENTS = Path(__file__).resolve().parents[3] / "events" / "manual_trade_importer"

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -15,31 +11,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.telegram import BOT_TOKEN
-from local.telegram.bot import messages, post
+from local.telegram.bot import post
 from shared.notifications import telegram
 from tests.environment import environment
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.notices.stand_ins import Letters, StandIn
 from tests.integration.services import running_stand_in
-
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """The running stand-in, and a chat that no other test writes to."""
-
-    url: str
-    chat_id: str
-
-    def received(self) -> list[dict[str, Any]]:
-        """Return what came to the chat."""
-        return messages(self.url, self.chat_id)
-
-    def fail_next(self, **failure: Any) -> None:
-        """Make the chat's next messages fail."""
-        post(f"{self.url}/stand-in/failures", {"chatId": self.chat_id, **failure})
-
-    def block(self) -> None:
-        """Block the bot."""
-        post(f"{self.url}/stand-in/blocked", {"chatId": self.chat_id})
 
 
 @pytest.fixture(scope="package")
@@ -69,16 +46,3 @@ def letters(aws: EmbeddedAws) -> Iterator[Letters]:
         ses.create_email_identity(EmailIdentity="notices@example.com")
     with environment(SENDER_ADDRESS="notices@example.com"):
         yield Letters(aws.url)
-
-
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """What SES has sent."""
-
-    url: str
-
-    def to(self, address: str) -> list[dict[str, Any]]:
-        """Return the letters to an address."""
-        with urllib.request.urlopen(f"{self.url}/_ministack/ses/messages", timeout=10) as answer:  # noqa: S310
-            found = json.load(answer)
-        return [one for account in found["messages"].values() for one in account if address in one["To"]]

@@ -19,8 +19,8 @@ from shared.clock import utc_now
 from shared.messages import Report, ReportMessage
 from shared.models.notification_setting import NotificationSetting
 from shared.models.user import User
-from tests.integration.conftest import EmbeddedAws
-from tests.integration.notices.conftest import Letters
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.notices.stand_ins import Letters
 from tests.lambda_context import FakeContext
 from tests.unit import records
 from tests.unit.functions.report_sender.days import a_trade

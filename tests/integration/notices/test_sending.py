@@ -19,8 +19,8 @@ from shared.models.user import User
 from shared.notifications.notice_types import PlanLapsed
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
-from tests.integration.conftest import EmbeddedAws
-from tests.integration.notices.conftest import Letters, StandIn
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.notices.stand_ins import Letters, StandIn
 from tests.lambda_context import FakeContext
 from tests.unit import records
 

@@ -18,7 +18,7 @@ from shared.notifications.delivery import (
 from shared.notifications.rendering import telegram_text
 from shared.notifications.telegram import send_message
 from shared.notifications.templates import Fact, NoticeText, text_of
-from tests.integration.notices.conftest import StandIn
+from tests.integration.notices.stand_ins import StandIn
 from tests.unit.notifications.samples import OPENED
 
 

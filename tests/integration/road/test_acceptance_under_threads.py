@@ -13,8 +13,8 @@ from shared.acceptance import Acceptance, accept_admin_order
 from shared.clock import utc_now
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.signal import Signal
-from tests.integration.conftest import EmbeddedAws
-from tests.integration.road.conftest import BUY, Following
+from tests.integration.embedded_aws import EmbeddedAws
+from tests.integration.road.following import BUY, Following
 
 AT_ONCE = 8
 

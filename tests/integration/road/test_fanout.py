@@ -26,8 +26,8 @@ from shared.models.trigger_count import TriggerCount
 from shared.scheduling import DEAD_MAN_DELAYS_S
 from shared.trading.execution import DenialReason, ExecutionState
 from shared.worker import run_async
-from tests.integration.conftest import EmbeddedAws, sqs_client
-from tests.integration.road.conftest import BUY, Following
+from tests.integration.embedded_aws import EmbeddedAws, sqs_client
+from tests.integration.road.following import BUY, Following
 
 Strategies = Callable[[int], Following]
 

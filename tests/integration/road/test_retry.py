@@ -8,7 +8,7 @@ from typing import Any
 from shared.messages import Command, OrderMessage, send_orders
 from shared.queues import Queue
 from shared.worker import Record, run_batch
-from tests.integration.conftest import EmbeddedAws, sqs_client
+from tests.integration.embedded_aws import EmbeddedAws, sqs_client
 
 VISIBILITY_S = 180
 

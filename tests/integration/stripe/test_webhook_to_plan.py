@@ -15,7 +15,7 @@ from shared.models.plan import Plan
 from shared.models.stripe_event import StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
-from tests.integration.stripe.conftest import Billing, a_plan, a_user, plan_state, record
+from tests.integration.stripe.billing import Billing, a_plan, a_user, plan_state, record
 
 AT_ONCE = 6
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from functions.user_recorder.app import lambda_handler
 from shared.clock import utc_now
 from shared.models.user import Account, User, create_user, sync_from_cognito, upsert_user
-from tests.integration.conftest import EmbeddedAws
+from tests.integration.embedded_aws import EmbeddedAws
 
 AT_ONCE = 8
 

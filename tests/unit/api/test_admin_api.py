@@ -18,7 +18,7 @@ from shared.api.requests import Body, ListQuery
 from shared.errors import NotFound, RequestUnprocessable, ServiceUnavailable
 from shared.messages import MessageNotSent
 from tests.unit.admin_requests import Answer, Handler, sample, send, with_body
-from tests.unit.conftest import aws_client
+from tests.unit.in_process_aws import aws_client
 
 THING = "a12565e5-567b-432a-93b2-6349653010d9"
 

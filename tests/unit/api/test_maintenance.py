@@ -7,7 +7,7 @@ import pytest
 from shared.api import maintenance
 from shared.api.maintenance import refuse_during_maintenance
 from shared.errors import ServiceUnavailable
-from tests.unit.conftest import aws_client
+from tests.unit.in_process_aws import aws_client
 
 pytestmark = pytest.mark.usefixtures("admin_api")
 

@@ -7,7 +7,7 @@ import pytest
 from shared.api.paging import load_by_id, open_token, query_page, seal_token
 from shared.models.base import LISTED
 from shared.models.strategy import Strategy
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import a_strategy, after, id_of
 
 SCOPE = "/v1/admin/setting/strategy/list?{}"

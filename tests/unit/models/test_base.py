@@ -12,7 +12,7 @@ from pynamodb.exceptions import TransactGetError, TransactWriteError, UpdateErro
 from shared.clock import utc_now
 from shared.models import base
 from shared.models.position_slot import PositionSlot
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 
 
 class CutOff:

@@ -11,7 +11,7 @@ from shared.models.notification_setting import NotificationSetting
 from shared.notifications.notice_types import PlanLapsed, Reply, TelegramReply, from_json
 from shared.notifications.notices import IMAGES_BYTES, notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.notifications.samples import AT, NEAR, OPENED
 from tests.unit.records import USER_ID
 

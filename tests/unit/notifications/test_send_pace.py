@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.models.send_pace import SendPace
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 
 EVERY_MS, AHEAD_MS = 40, 200
 

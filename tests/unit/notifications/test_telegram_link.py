@@ -14,7 +14,7 @@ from shared.models.base import transact
 from shared.models.telegram_link import TelegramLink
 from shared.notifications import telegram_link
 from shared.notifications.telegram_link import LinkRefused, make_link, read_link
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import USER_ID
 
 KEY = "k" * 32

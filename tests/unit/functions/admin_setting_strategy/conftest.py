@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 
-from shared.errors import ExchangeAuthorizationFailed, NotFound
 from shared.exchange import account_queries
-
-
-@dataclass
-class Exchange:
-    """Refuses the keys and symbols that a test names."""
-
-    refused_keys: set[str] = field(default_factory=set)
-    symbols: set[str] = field(default_factory=lambda: {"BTC/USDT", "ETH/USDT"})
-    error: Exception | None = None
-
-    def verify_key(self, *, exchange_id: str, api_key: str, secret: str, symbol: str) -> None:
-        if self.error is not None:
-            raise self.error
-        if api_key in self.refused_keys:
-            raise ExchangeAuthorizationFailed(code=-2015)
-        if symbol not in self.symbols:
-            raise NotFound(f"{symbol} does not trade")
+from tests.unit.functions.admin_setting_strategy.exchange import Exchange
 
 
 @pytest.fixture(autouse=True)

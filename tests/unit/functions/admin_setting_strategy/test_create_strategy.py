@@ -13,7 +13,7 @@ from shared.models.base import LISTED
 from shared.models.strategy import Strategy
 from shared.models.unique_name import UniqueName
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
-from tests.unit.functions.admin_setting_strategy.conftest import Exchange
+from tests.unit.functions.admin_setting_strategy.exchange import Exchange
 
 API_KEY = "c4qZMdKgwVrhXEa5ADCavztHspKckYDAHpvTW8AqbA4QHJr5nWFbMBrydtMKd73H"
 SECRET = "DXnXuCLBWHZdbcSQb7f5aaSeMZfhuP4N7BGhBmSsDbM5ZzIw5qZe6MWzQINTjuND"

@@ -13,7 +13,7 @@ from shared.models.execution import Execution
 from shared.models.trigger import Trigger
 from shared.trading.execution import Desired, ExecutionState
 from tests.unit.admin_requests import Answer, sample, send
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import a_follower, a_slot, a_strategy, a_trigger, an_execution, id_of
 
 OPEN = [

@@ -10,7 +10,7 @@ from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState
 from shared.trading.execution import Desired, ExecutionState
 from tests.unit.admin_requests import Answer, sample, send
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import STRATEGY_ID, a_follower, a_slot, a_strategy, a_trigger, an_execution, id_of
 
 DOCUMENTED = "af42792c-b48e-4322-9716-07050cec48c8"

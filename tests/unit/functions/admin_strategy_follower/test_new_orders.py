@@ -17,7 +17,7 @@ from shared.models.trigger import FanoutState, Trigger
 from shared.trading.ids import execution_id
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import STRATEGY_ID, a_follower, a_strategy, id_of
 
 FIRST, SECOND = "af42792c-b48e-4322-9716-07050cec48c8", "9bfa5701-735f-4836-876d-f489630c0acc"

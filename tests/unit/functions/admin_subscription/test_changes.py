@@ -12,7 +12,7 @@ from shared.errors import ServiceUnavailable
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import a_plan, id_of
 
 PLAN_ID = "7528e753-baec-43f0-8dd2-16cd1381e6f4"

@@ -10,8 +10,8 @@ from moto.cognitoidp.models import cognitoidp_backends
 from moto.cognitoidp.responses import CognitoIdpResponse
 from moto.core.responses import ActionResult, EmptyResult
 
-from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.admin_user.pool import Pool
+from tests.unit.in_process_aws import Queues, aws_client
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.unit.conftest import aws_client
+from tests.unit.in_process_aws import aws_client
 
 PASSWORD = "Correct horse 1 battery"
 EMAIL = "janedoe@example.com"

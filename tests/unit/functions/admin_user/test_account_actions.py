@@ -12,8 +12,8 @@ from shared.clock import to_iso
 from shared.errors import ServiceUnavailable
 from shared.models.user import User
 from tests.unit.admin_requests import Answer, sample, send, with_body
-from tests.unit.conftest import aws_client
 from tests.unit.functions.admin_user.pool import EMAIL, Pool
+from tests.unit.in_process_aws import aws_client
 from tests.unit.records import USER_ID, a_user, id_of
 
 ACTIONS = ["enable_user", "disable_user", "reset_mfa", "reset_telegram"]

@@ -13,8 +13,8 @@ from shared.clock import from_iso, to_iso
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from tests.unit.admin_requests import Answer, pages, sample, send
-from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.admin_user.pool import EMAIL, Pool
+from tests.unit.in_process_aws import Queues, aws_client
 from tests.unit.records import PLAN_ID, USER_ID, a_plan, a_user, after, id_of
 
 LIST = "admin_user/list_users"

@@ -26,7 +26,7 @@ from shared.notifications.recipients import ADMINS, to_user
 from shared.pacing import IntervalPacer
 from tests.lambda_context import FakeContext
 from tests.unit.admin_requests import sample, send
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import KEY_ID, STARTED_AT, USER_ID, a_plan, a_user, an_exchange_key, id_of
 
 MORNING = from_iso("2026-01-01T00:05:00Z")

@@ -17,7 +17,7 @@ from shared.clock import from_iso, to_iso
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import LISTED_SHARDS, StrategyType, TradeType, listed_shard_of
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import KEY_ID, an_exchange_key, id_of
 
 MIDNIGHT = from_iso("2026-01-01T00:05:00Z")

@@ -27,8 +27,8 @@ from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.pacing import WeightPacer
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues, aws_client
 from tests.unit.functions.manual_trade_importer.exchange import OPENED_AT, FuturesExchange
+from tests.unit.in_process_aws import Queues, aws_client
 from tests.unit.records import an_exchange_key
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")

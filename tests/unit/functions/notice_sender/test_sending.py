@@ -31,7 +31,7 @@ from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
 from shared.notifications.rendering import Mail
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.notifications.samples import AT, OPENED, SAMPLES
 from tests.unit.records import USER_ID, a_user, id_of
 

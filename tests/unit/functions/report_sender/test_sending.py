@@ -19,8 +19,8 @@ from shared.models.performance_day import TradeLedger
 from shared.models.user import User
 from shared.notifications.notice_types import MonthlyReport, NoticeKind, WeeklyReport, from_json
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
 from tests.unit.functions.report_sender.days import a_trade
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import STARTED_AT, USER_ID, a_user, id_of
 
 WEEK = {"report": "WEEKLY", "first_day": "2022-09-05", "last_day": "2022-09-11"}

@@ -15,7 +15,7 @@ import pytest
 from functions.strategy_webhook import app, service
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
-from tests.unit.functions.strategy_webhook.conftest import DOCUMENTED, SELL, STRATEGY_ID, Webhook, save_strategy
+from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, STRATEGY_ID, Webhook, save_strategy
 
 FIVE_FAULTS = {
     "errors": [

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.strategy_webhook.alert_json import parse_alert_json, write_alert_json
-from tests.unit.functions.strategy_webhook.conftest import DOCUMENTED, SELL, Webhook
+from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, Webhook
 
 FIELDS = sorted({*DOCUMENTED, *SELL, "takeProfit1", "takeProfit2", "takeProfit3", "alertId", "firedAt", "other"})
 

@@ -13,7 +13,7 @@ from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger
 from shared.scheduling import DEAD_MAN_DELAYS_S
-from tests.unit.functions.strategy_webhook.conftest import (
+from tests.unit.functions.strategy_webhook.webhook import (
     DOCUMENTED,
     SELL,
     STRATEGY_ID,

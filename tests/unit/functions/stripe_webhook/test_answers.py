@@ -17,8 +17,8 @@ from local.stripe.webhooks import sign
 from shared import secrets
 from shared.clock import from_iso, utc_now
 from shared.models.stripe_event import RETENTION, EventType, Outcome, StripeEvent
-from tests.unit.conftest import aws_client
-from tests.unit.functions.stripe_webhook.conftest import PARAMETER, SECRET, Webhook, event_of, sample
+from tests.unit.functions.stripe_webhook.webhook import PARAMETER, SECRET, Webhook, event_of, sample
+from tests.unit.in_process_aws import aws_client
 
 CUSTOMER = "cus_MmYKZgS50gQgsm"
 USER_ID = "a12565e5-567b-432a-93b2-6349653010d9"

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.functions.stripe_webhook.conftest import Webhook, event_of, sample
+from tests.unit.functions.stripe_webhook.webhook import Webhook, event_of, sample
 
 many = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

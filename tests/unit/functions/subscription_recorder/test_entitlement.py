@@ -14,7 +14,7 @@ from functions.subscription_recorder.entitlement import entitlement_of, plans_of
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType
 from shared.models.stripe_subscription import StripeSubscription
-from tests.unit.functions.subscription_recorder.conftest import BEGAN, CREATED, DELETED, UPDATED, an_event
+from tests.unit.functions.subscription_recorder.recorder import BEGAN, CREATED, DELETED, UPDATED, an_event
 from tests.unit.records import USER_ID
 
 

@@ -17,7 +17,7 @@ from shared.models.stripe_event import Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
 from tests.lambda_context import FakeContext
-from tests.unit.functions.subscription_recorder.conftest import (
+from tests.unit.functions.subscription_recorder.recorder import (
     BASIC,
     BASIC_PRICE,
     CREATED,

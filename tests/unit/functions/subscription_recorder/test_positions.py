@@ -8,8 +8,7 @@ import pytest
 
 from shared.models.base import Table
 from shared.trading.execution import ExecutionState
-from tests.unit.conftest import Queues
-from tests.unit.functions.subscription_recorder.conftest import (
+from tests.unit.functions.subscription_recorder.recorder import (
     BASIC_PRICE,
     CREATED,
     DELETED,
@@ -18,6 +17,7 @@ from tests.unit.functions.subscription_recorder.conftest import (
     Recorder,
     an_event,
 )
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import (
     USER_ID,
     a_follower,

@@ -25,7 +25,7 @@ from shared.notifications import telegram_link
 from shared.notifications.notice_types import NoticeKind, Reply, TelegramReply, TelegramUnlinked, UnlinkCause, from_json
 from shared.notifications.telegram_link import make_link
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import USER_ID, a_user
 
 SECRET = "the-secret"

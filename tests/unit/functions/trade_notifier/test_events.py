@@ -26,7 +26,7 @@ from shared.notifications.notice_types import (
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.notifications.samples import AT
 from tests.unit.records import USER_ID
 

@@ -27,7 +27,7 @@ from shared.trading.sides import Side, StopType, StrategySource
 from tests import builders
 from tests.builders import saved
 from tests.lambda_context import FakeContext
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 
 EVENTS = Path("events/trigger_fanout")
 TRIGGER_ID = "5d1b6f5e-30b5-4b7b-9a2f-0f7f1d3c5a10"

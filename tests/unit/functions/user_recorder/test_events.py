@@ -13,7 +13,7 @@ from functions.user_recorder.app import lambda_handler
 from shared.clock import to_iso
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
-from tests.unit.conftest import Queues
+from tests.unit.in_process_aws import Queues
 from tests.unit.records import PLAN_ID, a_user
 
 USER_ID = "152a925f-bb73-4adf-bb45-e073b9e5820a"

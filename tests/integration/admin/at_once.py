@@ -1,7 +1,6 @@
 """The admin functions' use cases on the embedded AWS, side by side as Lambda's containers run them.
 
-Below the handlers: a container answers one request at a time, and so does its resolver.
-"""
+Below the handlers: a container answers one request at a time, and so does its resolver."""
 
 from __future__ import annotations
 
