@@ -35,14 +35,25 @@ class _UserKey(TypedDict):
     Username: str
 
 
-def find_account(user_id: str) -> Account | None:
-    """Return the user's account in Cognito, or None; raise ServiceUnavailable when Cognito cannot be reached."""
-    try:
-        with _translate_errors(user_id):
-            found = _cognito().admin_get_user(**_user_key(user_id))
-    except NotFound:
-        return None
-    return _account(user_id, found, found.get("UserAttributes", []))
+def find_account(user_id: str, *, username: str | None = None) -> Account | None:
+    """Return the user's account in Cognito, or None; raise ServiceUnavailable when Cognito cannot be reached.
+
+    `username` is the name in the pool, where it is known and not the id. An account of another `sub` is never returned:
+    a name is used again when its user signs up anew.
+    """
+    account = _account_by_name(username or user_id, user_id=user_id)
+    if account is not None and account.id == user_id:
+        return account
+    with _translate_errors(user_id):
+        pages = (
+            _cognito()
+            .get_paginator("list_users")
+            .paginate(UserPoolId=settings().user_pool_id, Filter=f'sub = "{user_id}"')
+        )
+        found = [
+            _account(user["Username"], user, user.get("Attributes", [])) for page in pages for user in page["Users"]
+        ]
+    return next((account for account in found if account.id == user_id), None)
 
 
 def list_admins() -> list[Account]:
@@ -59,50 +70,59 @@ def list_admins() -> list[Account]:
     return [account for account in found if account.enabled]
 
 
-def enable_account(user_id: str) -> None:
+def enable_account(account: Account) -> None:
     """Let the user sign in again; raise NotFound when there is no such account."""
-    with _translate_errors(user_id):
-        _cognito().admin_enable_user(**_user_key(user_id))
+    with _translate_errors(account.id):
+        _cognito().admin_enable_user(**_user_key(account))
 
 
-def disable_account(user_id: str) -> None:
+def disable_account(account: Account) -> None:
     """Stop the user from signing in, and sign them out everywhere; raise NotFound when there is no such account.
 
     An id token that was issued before stays valid until it expires, minutes later.
     """
-    with _translate_errors(user_id):
+    with _translate_errors(account.id):
         # In this order no new session can start in between.
-        _cognito().admin_disable_user(**_user_key(user_id))
-        _cognito().admin_user_global_sign_out(**_user_key(user_id))
+        _cognito().admin_disable_user(**_user_key(account))
+        _cognito().admin_user_global_sign_out(**_user_key(account))
 
 
-def clear_mfa(user_id: str) -> None:
+def clear_mfa(account: Account) -> None:
     """Remove the user's authenticator app and its preference; raise NotFound when there is no such account."""
     refusal: ClientError | None = None
-    with _translate_errors(user_id):
+    with _translate_errors(account.id):
         # Disabling the preference alone keeps the secret: the lost device could be required again later.
         for step in (_prefer_no_totp, _delete_totp):
             try:
-                step(user_id)
+                step(account)
             except ClientError as error:
                 if _code(error) not in _NOTHING_TO_CLEAR:
                     raise
                 # Cognito refuses to remove an app that was never set up, with errors that also mean other things.
                 refusal = error
-                logger.info("mfa_step_refused", user_id=user_id, step=step.__name__, code=_code(error))
-        if refusal is not None and _TOTP in _cognito().admin_get_user(**_user_key(user_id)).get(
-            "UserMFASettingList", []
-        ):
+                logger.info("mfa_step_refused", user_id=account.id, step=step.__name__, code=_code(error))
+        if refusal is not None and _has_totp(account):
             raise refusal
 
 
+def _account_by_name(name: str, *, user_id: str) -> Account | None:
+    try:
+        with _translate_errors(user_id):
+            found = _cognito().admin_get_user(UserPoolId=settings().user_pool_id, Username=name)
+    except NotFound:
+        return None
+    return _account(found["Username"], found, found.get("UserAttributes", []))
+
+
 def _account(
-    user_id: str, found: UserTypeTypeDef | AdminGetUserResponseTypeDef, attribute_list: list[AttributeTypeTypeDef]
+    username: str, found: UserTypeTypeDef | AdminGetUserResponseTypeDef, attribute_list: list[AttributeTypeTypeDef]
 ) -> Account:
     attributes = {one["Name"]: one.get("Value", "") for one in attribute_list}
+    user_id = attributes.get("sub", username)
     made_at = found["UserCreateDate"].astimezone(UTC)
     return Account(
         id=user_id,
+        username=username if username != user_id else "",
         status=found["UserStatus"],
         email=attributes.get("email", ""),
         email_verified=attributes.get("email_verified", "").lower() == "true",
@@ -113,18 +133,18 @@ def _account(
     )
 
 
-def _has_totp(user_id: str) -> bool:
-    return _TOTP in _cognito().admin_get_user(**_user_key(user_id)).get("UserMFASettingList", [])
+def _has_totp(account: Account) -> bool:
+    return _TOTP in _cognito().admin_get_user(**_user_key(account)).get("UserMFASettingList", [])
 
 
-def _prefer_no_totp(user_id: str) -> None:
+def _prefer_no_totp(account: Account) -> None:
     _cognito().admin_set_user_mfa_preference(
-        **_user_key(user_id), SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False}
+        **_user_key(account), SoftwareTokenMfaSettings={"Enabled": False, "PreferredMfa": False}
     )
 
 
-def _delete_totp(user_id: str) -> None:
-    _cognito().admin_delete_software_token(**_user_key(user_id))
+def _delete_totp(account: Account) -> None:
+    _cognito().admin_delete_software_token(**_user_key(account))
 
 
 @contextmanager
@@ -148,9 +168,8 @@ def _code(error: ClientError) -> str:
     return error.response["Error"]["Code"]
 
 
-def _user_key(user_id: str) -> _UserKey:
-    # Users sign in with their e-mail address; their name in the pool is their `sub`.
-    return {"UserPoolId": settings().user_pool_id, "Username": user_id}
+def _user_key(account: Account) -> _UserKey:
+    return {"UserPoolId": settings().user_pool_id, "Username": account.pool_name}
 
 
 @process_cache

@@ -44,7 +44,7 @@ def get_overview(user_id: str) -> UserOverview:
 def enable_user(user_id: str) -> UserSwitched:
     """Let the user sign in and their followers trade again; raise NotFound."""
     user = _find(user_id)
-    user_pool.enable_account(user.id)
+    user_pool.enable_account(_account_of(user))
     user.set_active(True)
     logger.info("user_enabled", user_id=user.id)
     return user_switched(user)
@@ -58,7 +58,7 @@ def disable_user(user_id: str) -> UserSwitched:
     user = _find(user_id)
     user.set_active(False)
     try:
-        user_pool.disable_account(user.id)
+        user_pool.disable_account(_account_of(user))
     except NotFound as error:
         # Nobody can sign in to an account that does not exist.
         logger.info("account_missing", user_id=user.id, why=str(error))
@@ -69,7 +69,7 @@ def disable_user(user_id: str) -> UserSwitched:
 def reset_mfa(user_id: str) -> UserChanged:
     """Let the user sign in without the authenticator app they lost; raise NotFound."""
     user = _find(user_id)
-    user_pool.clear_mfa(user.id)
+    user_pool.clear_mfa(_account_of(user))
     user.touch()
     logger.info("mfa_reset", user_id=user.id)
     return user_changed(user)
@@ -97,11 +97,21 @@ def _create_from_cognito(user_id: str) -> User:
     return create_user(account)
 
 
+def _account_of(user: User) -> Account:
+    """Return the user's account; raise NotFound."""
+    account = user_pool.find_account(user.id, username=user.username)
+    if account is None:
+        raise NotFound(f"user {user.id} has no account in the user pool")
+    return account
+
+
 def _sync(user: User) -> User:
-    account = user_pool.find_account(user.id)
-    return sync_from_cognito(user, account if account is not None else _deleted_account(user))
+    account = user_pool.find_account(user.id, username=user.username) or _missing_account(user)
+    if user.active and not account.enabled:
+        logger.warning("account_disabled_in_pool_only", user_id=user.id)
+    return sync_from_cognito(user, account)
 
 
-def _deleted_account(user: User) -> Account:
-    """Return what the record of a user shows once Cognito has no account any more."""
-    return Account(id=user.id, status=UNKNOWN, email=user.email, email_verified=user.email_verified, enabled=False)
+def _missing_account(user: User) -> Account:
+    """Return what the record of a user shows while Cognito shows no account."""
+    return Account(id=user.id, status=UNKNOWN, email=user.email, email_verified=user.email_verified)

@@ -23,7 +23,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         try:
             upsert_user(PoolEvent.model_validate(event).account)
         except Exception as error:  # noqa: BLE001 - where the event ends: a sign-in must not fail for our bookkeeping
-            logger.error("user_record_not_kept", error=type(error).__name__, user=event.get("userName"))
+            # The `sub`, because a user name may be an e-mail address.
+            user_id = event.get("request", {}).get("userAttributes", {}).get("sub")
+            logger.error("user_record_not_kept", error=type(error).__name__, user=user_id)
             count_outcome("user_record_not_kept")
     else:
         logger.warning("pool_event_ignored", trigger_source=source)

@@ -34,14 +34,18 @@ class PoolRequest(_Read):
 class PoolEvent(_Read):
     """An event after a confirmation or a sign-in."""
 
+    username: str = Field("", alias="userName")
+    """Of a user from another identity provider not the `sub`, but `Google_…`."""
     request: PoolRequest
 
     @property
     def account(self) -> Account:
         """The account in the event; a user who has just confirmed or signed in is enabled."""
         attributes = self.request.user_attributes
+        user_id = str(attributes.sub)
         return Account(
-            id=str(attributes.sub),
+            id=user_id,
+            username=self.username if self.username != user_id else "",
             status=attributes.status,
             email=attributes.email,
             email_verified=attributes.email_verified,

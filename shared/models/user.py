@@ -3,12 +3,12 @@
 Each field has one owner. Cognito owns what a sign-in needs: the record holds copies, and later values from Cognito
 (`Account`) replace them. Everything else is ours, and is never read from Cognito:
 
-- Cognito's: `id` (its `sub`), `status`, `email`, `email_verified`.
+- Cognito's: `id` (its `sub`), `username`, `status`, `email`, `email_verified`.
 - Ours: the names (a sign-up may bring the first ones), the Telegram chat, whether reports are wanted, the times.
 - Stripe's, once the user has subscribed there: the plan, whether it has lapsed, the customer. Until then the plan is
   the default one. Only `apply_subscriptions` writes these three.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
-  follows it. A change made in Cognito alone counts in the safe direction only: it clears `active`, and never sets it.
+  follows it, and a change made in Cognito alone does not change it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONFIRMED = "CONFIRMED"
 UNCONFIRMED = "UNCONFIRMED"
 """Signed up without having confirmed the e-mail address: not a user of ours yet."""
 UNKNOWN = "UNKNOWN"
-"""Cognito has no such account any more."""
+"""Cognito shows no such account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,8 @@ class Account:
     """A user's account in Cognito, as read at one moment."""
 
     id: str
+    username: str = ""
+    """The name in the pool, where it is not the id: of a user from Google, `Google_…`."""
     status: str = CONFIRMED
     email: str = ""
     email_verified: bool = False
@@ -57,6 +59,11 @@ class Account:
     last_name: str = ""
     created_at: datetime | None = None
     """None where Cognito's event does not say."""
+
+    @property
+    def pool_name(self) -> str:
+        """The name by which the pool's actions find the account."""
+        return self.username or self.id
 
 
 class UsersByCreation(GlobalSecondaryIndex["User"]):
@@ -89,6 +96,8 @@ class User(Table):
     id = UnicodeAttribute(hash_key=True)
     listed = UnicodeAttribute(default=LISTED)
     created_key = UnicodeAttribute()
+    username = UnicodeAttribute(null=True)
+    """The name in the pool, where it is not the id."""
     status = UnicodeAttribute(default=CONFIRMED)
     active = BooleanAttribute(default=True)
     """False while an admin has disabled the user: no follower of theirs enters a trade."""
@@ -179,6 +188,7 @@ def create_user(account: Account) -> User:
     user = User(
         account.id,
         created_key=created_key(to_iso(created_at), account.id),
+        username=account.username or None,
         status=account.status,
         active=account.enabled,
         email=account.email,
@@ -201,14 +211,14 @@ def sync_from_cognito(user: User, account: Account) -> User:
     Read the record before the account. A record that was written since it was read stays as it is.
     """
     actions: list[Action] = []
+    if account.username and user.username != account.username:
+        actions.append(User.username.set(account.username))
     if user.status != account.status:
         actions.append(User.status.set(account.status))
     if user.email != account.email:
         actions.append(User.email.set(account.email))
     if user.email_verified != account.email_verified:
         actions.append(User.email_verified.set(account.email_verified))
-    if user.active and not account.enabled:
-        actions.append(User.active.set(False))
     if user.plan_id is None and (plan_id := default_plan_id()) is not None:
         # Created while no plan was the default.
         actions += [User.plan_id.set(plan_id), User.plan_changed_at.set(utc_now())]

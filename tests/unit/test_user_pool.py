@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared import user_pool
+from tests.unit.functions.admin_user.pool import Pool
 from tests.unit.in_process_aws import aws_client
 
 
@@ -42,6 +43,12 @@ def test_admins_are_the_enabled_members_of_the_group(pool: str) -> None:
     aws_client("cognito-idp").admin_disable_user(UserPoolId=pool, Username=gone)
     found = {admin.id: (admin.email, admin.email_verified) for admin in user_pool.list_admins()}
     assert found == {ada: ("ada@example.com", True), abe: ("abe@example.com", False)}
+
+
+def test_admin_of_another_identity_provider_is_named_by_the_sub(pool: str) -> None:
+    ada = add(pool, "ada@example.com", admin=True)
+    Pool(pool, "").rename(ada, "Google_1")
+    assert [(admin.id, admin.username) for admin in user_pool.list_admins()] == [(ada, "Google_1")]
 
 
 def test_admins_of_every_page_are_listed(pool: str) -> None:

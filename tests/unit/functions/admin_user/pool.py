@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from moto.cognitoidp.models import cognitoidp_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tests.unit.in_process_aws import aws_client
 
 PASSWORD = "Correct horse 1 battery"
 EMAIL = "janedoe@example.com"
+GOOGLE_NAME = "Google_1234567890"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,18 @@ class Pool:
             UserPoolId=self.id, Username=email, Password=PASSWORD, Permanent=True
         )
         return user_id
+
+    def sign_in_from_google(self, username: str = GOOGLE_NAME, **attributes: str) -> str:
+        """Add a user of another identity provider, whose name in the pool is not the id, and return the id."""
+        user_id = self.sign_up(**attributes)
+        self.rename(user_id, username)
+        return user_id
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a user a name that is not the id, which no call of Cognito's does in a pool of e-mail addresses."""
+        users = cognitoidp_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].user_pools[self.id].users
+        users[new_name] = users.pop(name)
+        users[new_name].username = new_name
 
     def sign_in(self, email: str = EMAIL) -> dict[str, Any]:
         """Return what signing in answers: the tokens, or a challenge."""

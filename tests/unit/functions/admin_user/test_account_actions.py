@@ -10,9 +10,9 @@ from functions.admin_user.app import lambda_handler
 from shared import user_pool
 from shared.clock import to_iso
 from shared.errors import ServiceUnavailable
-from shared.models.user import User
+from shared.models.user import Account, User
 from tests.unit.admin_requests import Answer, sample, send, with_body
-from tests.unit.functions.admin_user.pool import EMAIL, Pool
+from tests.unit.functions.admin_user.pool import EMAIL, GOOGLE_NAME, Pool
 from tests.unit.in_process_aws import aws_client
 from tests.unit.records import USER_ID, a_user, id_of
 
@@ -104,7 +104,7 @@ def test_a_user_who_lost_their_authenticator_signs_in_without_it(pool: Pool, use
 
 
 def test_mfa_that_cannot_be_cleared_is_no_success(pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: str) -> None:
+    def refuse(_: Account) -> None:
         raise ClientError({"Error": {"Code": "InvalidParameterException"}}, "AdminSetUserMFAPreference")
 
     pool.set_up_totp()
@@ -114,7 +114,7 @@ def test_mfa_that_cannot_be_cleared_is_no_success(pool: Pool, user_id: str, monk
 
 
 def test_mfa_that_was_never_set_up_counts_as_cleared(pool: Pool, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: str) -> None:
+    def refuse(_: Account) -> None:
         raise ClientError({"Error": {"Code": "InvalidParameterException"}}, "AdminDeleteSoftwareToken")
 
     monkeypatch.setattr(user_pool, "_delete_totp", refuse)
@@ -173,6 +173,30 @@ def test_a_user_whom_only_cognito_knows_can_be_acted_on(pool: Pool, action: str)
     user_id = pool.sign_up()
     assert act(action, user_id).status == 200
     assert stored(user_id).active is (action != "disable_user")
+
+
+@pytest.mark.parametrize("recorded", ["", GOOGLE_NAME, "Google_wrong"])
+def test_actions_on_a_user_of_another_identity_provider_reach_the_account(pool: Pool, recorded: str) -> None:
+    user_id = pool.sign_in_from_google()
+    a_user(user_id, username=recorded or None)
+    assert act("disable_user", user_id).status == 200
+    assert (stored(user_id).active, pool.get(GOOGLE_NAME)["Enabled"]) == (False, False)
+    assert act("enable_user", user_id).status == 200
+    assert (stored(user_id).active, pool.get(GOOGLE_NAME)["Enabled"]) == (True, True)
+    pool.set_up_totp()
+    assert act("reset_mfa", user_id).status == 200
+    assert pool.get(GOOGLE_NAME)["UserMFASettingList"] == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_account_that_uses_the_name_again_is_never_acted_on(pool: Pool, action: str) -> None:
+    new_id = pool.sign_in_from_google()
+    pool.set_up_totp()
+    a_user(USER_ID, username=GOOGLE_NAME)
+    act(action, USER_ID)
+    shown = pool.get(GOOGLE_NAME)
+    assert (shown["Enabled"], shown["UserMFASettingList"]) == (True, ["SOFTWARE_TOKEN_MFA"])
+    assert User.find(new_id) is None
 
 
 @pytest.mark.parametrize("body", ["{", {"active": True}])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from functions.admin_user.app import lambda_handler
+from functions.user_recorder import app as user_recorder
 from local.embedded_tables import InProcessTables
 from shared import user_pool
 from shared.clock import from_iso, to_iso
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from tests.unit.admin_requests import Answer, pages, sample, send
-from tests.unit.functions.admin_user.pool import EMAIL, Pool
+from tests.unit.functions.admin_user.pool import EMAIL, GOOGLE_NAME, Pool
 from tests.unit.in_process_aws import Queues, aws_client
 from tests.unit.records import PLAN_ID, USER_ID, a_plan, a_user, after, id_of
 
@@ -202,12 +204,57 @@ def test_overview_of_a_record_in_sync_writes_nothing(pool: Pool) -> None:
     assert stored(user_id).to_dynamodb_dict() == before
 
 
-def test_a_user_disabled_in_cognito_alone_trades_no_more_once_seen(pool: Pool) -> None:
+def test_reading_a_user_who_is_disabled_in_cognito_alone_stops_no_trading(pool: Pool, log: io.StringIO) -> None:
     user_id = pool.sign_up()
     a_user(user_id)
     aws_client("cognito-idp").admin_disable_user(UserPoolId=pool.id, Username=user_id)
-    assert overview(user_id).body["active"] is False
-    assert stored(user_id).active is False
+    assert overview(user_id).body["active"] is True
+    assert stored(user_id).active is True
+    assert "account_disabled_in_pool_only" in log.getvalue()
+
+
+def test_user_of_another_identity_provider_is_found_by_sub(pool: Pool) -> None:
+    user_id = pool.sign_in_from_google(email="a.b+tag@example.com", email_verified="false")
+    a_user(user_id)
+    body = overview(user_id).body
+    assert (body["status"], body["active"], body["email"]) == ("CONFIRMED", True, "a.b+tag@example.com")
+    user = stored(user_id)
+    assert (user.active, user.username) == (True, GOOGLE_NAME)
+
+
+def test_user_of_another_identity_provider_without_a_record_gets_one(pool: Pool) -> None:
+    user_id = pool.sign_in_from_google()
+    assert overview(user_id).body["id"] == user_id
+    assert (stored(user_id).username, stored(user_id).active) == (GOOGLE_NAME, True)
+
+
+def test_confirmed_user_of_google_is_shown_and_trades_on(pool: Pool) -> None:
+    user_id = pool.sign_in_from_google(email="a.b+tag@example.com")
+    event = {
+        "triggerSource": "PostConfirmation_ConfirmSignUp",
+        "userName": GOOGLE_NAME,
+        "request": {
+            "userAttributes": {
+                "sub": user_id,
+                "cognito:user_status": "EXTERNAL_PROVIDER",
+                "email": "a.b+tag@example.com",
+                "email_verified": "false",
+                "identities": '[{"providerName":"Google","userId":"1234567890"}]',
+            }
+        },
+    }
+    user_recorder.lambda_handler(dict(event), None)
+    assert (stored(user_id).username, stored(user_id).status) == (GOOGLE_NAME, "EXTERNAL_PROVIDER")
+    assert overview(user_id).body["active"] is True
+    assert stored(user_id).active is True
+
+
+def test_name_that_a_new_account_uses_again_shows_nothing_of_that_account(pool: Pool) -> None:
+    old_id, new_id = USER_ID, pool.sign_in_from_google(email="new@example.com")
+    a_user(old_id, username=GOOGLE_NAME, email="old@example.com")
+    body = overview(old_id).body
+    assert (body["status"], body["email"]) == ("UNKNOWN", "old@example.com")
+    assert overview(new_id).body["email"] == "new@example.com"
 
 
 def test_a_user_disabled_here_stays_so_whatever_cognito_says(pool: Pool) -> None:
@@ -235,11 +282,12 @@ def test_a_sign_up_that_nobody_confirmed_is_no_user(pool: Pool) -> None:
     assert User.find(made["UserSub"]) is None
 
 
-def test_a_user_without_an_account_any_more_is_shown_as_unknown_and_inactive(pool: Pool) -> None:
-    a_user(email=EMAIL)
+@pytest.mark.parametrize("active", [True, False])
+def test_a_user_whom_cognito_does_not_show_is_unknown_and_trades_as_before(pool: Pool, active: bool) -> None:
+    a_user(email=EMAIL, active=active)
     body = overview(USER_ID).body
-    assert (body["status"], body["active"], body["email"]) == ("UNKNOWN", False, EMAIL)
-    assert stored(USER_ID).active is False
+    assert (body["status"], body["active"], body["email"]) == ("UNKNOWN", active, EMAIL)
+    assert stored(USER_ID).active is active
 
 
 @pytest.mark.parametrize("user_id", [id_of("nobody"), "42", "janedoe@example.com"])

@@ -123,6 +123,21 @@ def test_a_confirmed_password_reset_ends_the_reset() -> None:
     assert stored().status == "CONFIRMED"
 
 
+def test_sign_in_records_the_name_in_the_pool_where_it_is_not_the_id() -> None:
+    a_user(USER_ID)
+    lambda_handler(sample("signed_in") | {"userName": "Google_1234567890"}, None)
+    assert stored().username == "Google_1234567890"
+    send("signed_in")
+    assert stored().username == "Google_1234567890"
+
+
+def test_name_in_the_pool_is_not_logged(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
+    monkeypatch.setattr(User, "get", lambda *_, **__: 1 / 0)
+    lambda_handler(sample("signed_in") | {"userName": "jane@example.com"}, None)
+    assert USER_ID in log.getvalue()
+    assert "jane" not in log.getvalue()
+
+
 def test_malformed_confirmation_fails_without_personal_data() -> None:
     with pytest.raises(ValidationError) as caught:
         lambda_handler(sample("malformed"), None)
