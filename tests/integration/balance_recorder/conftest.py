@@ -31,4 +31,4 @@ def world(
     monkeypatch.setattr(service, "pacer", lambda: IntervalPacer(0.0))
     world = World(paper_exchange, aws)
     yield world
-    world.tidy()
+    world.reset()

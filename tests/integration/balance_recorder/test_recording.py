@@ -46,8 +46,8 @@ def on_spot(world: World, balances: dict[str, str]) -> Person:
 def test_bad_keys_do_not_stop_the_others(world: World) -> None:
     futures, refused, unreachable = world.follower(balance="1234.5"), world.follower(), world.follower()
     spot = on_spot(world, {"USDT": "10.25", "BTC": "0.5", "ETH": "2"})
-    world.fault(refused, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
-    world.fault(unreachable, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+    world.plan_fault(refused, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
+    world.plan_fault(unreachable, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
 
     assert record(futures, refused, unreachable, spot) == [unreachable.key.id]
 
@@ -69,7 +69,7 @@ def test_bad_keys_do_not_stop_the_others(world: World) -> None:
 
 def test_futures_account_counts_the_profit_of_its_open_position(world: World) -> None:
     person = world.follower()
-    world.trade_by_hand(person, "BUY", "0.1")
+    world.trade_as_owner(person, "BUY", "0.1")
     world.exchange.move_price("21000")
 
     assert record(person) == []
@@ -88,7 +88,7 @@ def test_deposit_across_the_plans_maximum_is_notified_once(world: World) -> None
 
     above_since = KeyBalance.get(person.key.id).above_since
     assert above_since is not None
-    notices = world.queue("notices")
+    notices = world.take_messages("notices")
     assert len({one["notice_id"] for one in notices}) == 1, "the other switches are off"
 
 

@@ -24,4 +24,4 @@ def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, settings_from: Call
     settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="1000000")
     world = World(paper_exchange, aws)
     yield world
-    world.tidy()
+    world.reset()

@@ -1,4 +1,4 @@
-"""Every follower has an answer: who may not enter is told why, and nothing is sent."""
+"""A follower that may not enter is denied with a reason, and no order is sent."""
 
 from __future__ import annotations
 
@@ -45,53 +45,53 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("reason", RECORDS)
 def test_our_own_records_deny_an_entry(world: World, reason: str) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
     RECORDS[reason](world, person)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, reason)
-    assert world.books(person).sent(ORDER) == 0
+    assert world.account(person).sent(ORDER) == 0
     assert not execution.active
 
 
 def test_key_for_manual_trading_is_denied(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
     _save(person.key, strategy_type=StrategyType.MANUAL)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "KEY_INACTIVE"
+    assert world.stored(execution).reason == "KEY_INACTIVE"
 
 
 @pytest.mark.parametrize("reason", ACCOUNTS)
 def test_accounts_that_we_do_not_trade_are_denied(world: World, reason: str) -> None:
     person = world.follower(**ACCOUNTS[reason])
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, reason)
-    assert world.books(person).sent(ORDER) == 0
+    assert world.account(person).sent(ORDER) == 0
 
 
 def test_balance_over_the_plans_maximum_is_denied(world: World) -> None:
     person = world.follower(balance="50001")
 
-    assert world.opened(person).reason == "BALANCE_OVER_PLAN_MAXIMUM"
+    assert world.open_position(person).reason == "BALANCE_OVER_PLAN_MAXIMUM"
 
 
 def test_amount_below_the_exchanges_minimum_is_denied(world: World) -> None:
     person = world.follower(balance="60")
 
-    assert world.opened(person).reason == "BELOW_MINIMUM"
+    assert world.open_position(person).reason == "BELOW_MINIMUM"
 
 
 def test_alert_older_than_a_minute_opens_nothing(world: World) -> None:
     person = world.follower()
 
-    execution = world.opened(person, created_at=utc_now() - timedelta(seconds=61))
+    execution = world.open_position(person, created_at=utc_now() - timedelta(seconds=61))
 
     assert execution.reason == "STALE"
 
@@ -100,58 +100,58 @@ def test_alert_older_than_the_latest_opens_nothing(world: World) -> None:
     person = world.follower()
     first = world.trigger()
     world.trigger()
-    execution = world.queued(person, first)
+    execution = world.queue_execution(person, first)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "SUPERSEDED"
+    assert world.stored(execution).reason == "SUPERSEDED"
 
 
 def test_market_that_has_moved_away_opens_nothing(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
     world.exchange.move_price("20250")
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "PRICE_MOVED"
+    assert world.stored(execution).reason == "PRICE_MOVED"
 
 
 def test_stop_that_the_market_has_crossed_opens_nothing(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger(stop=Decimal("19950")))
+    execution = world.queue_execution(person, world.trigger(stop=Decimal("19950")))
     world.exchange.move_price("19940")
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "STOP_CROSSED"
+    assert world.stored(execution).reason == "STOP_CROSSED"
 
 
 def test_position_that_is_not_ours_is_left_alone(world: World) -> None:
     person = world.follower()
-    world.trade_by_hand(person, "BUY", "0.1")
+    world.trade_as_owner(person, "BUY", "0.1")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, "FOREIGN_POSITION")
-    assert world.books(person).position == Decimal("0.1")
+    assert world.account(person).position == Decimal("0.1")
 
 
 def test_order_that_is_not_ours_is_left_alone(world: World) -> None:
     person = world.follower()
-    world.trade_by_hand(person, "BUY", "0.1", type="LIMIT", price="15000", timeInForce="GTC")
+    world.trade_as_owner(person, "BUY", "0.1", type="LIMIT", price="15000", timeInForce="GTC")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.reason == "FOREIGN_POSITION"
-    assert len(world.books(person).open_orders) == 1
+    assert len(world.account(person).open_orders) == 1
 
 
 def test_key_that_the_exchange_refuses_is_denied(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "code", "/fapi/v3/account", "GET", status=401, code=-2015, msg="Invalid API-key")
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "code", "/fapi/v3/account", "GET", status=401, code=-2015, msg="Invalid API-key")
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "KEY_UNAUTHORIZED"
+    assert world.stored(execution).reason == "KEY_UNAUTHORIZED"

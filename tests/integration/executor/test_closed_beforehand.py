@@ -18,21 +18,21 @@ def test_entry_of_a_trigger_accepted_before_the_close_is_denied(world: World, wh
     else:
         assert closing.close_one(person.record, delivery="request-1") == {"items": []}
     # Only now does the fan-out come to the follower.
-    execution = world.queued(person, trigger)
+    execution = world.queue_execution(person, trigger)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, "CLOSE_REQUESTED")
-    assert world.books(person).sent(ORDER) == 0
+    assert world.account(person).sent(ORDER) == 0
 
 
 def test_entry_of_a_trigger_accepted_after_the_close_goes_through(world: World) -> None:
     person = world.follower()
     world.trigger()
     closing.close_one(person.record, delivery="request-1")
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.stored(execution).state is ExecutionState.PROTECTED

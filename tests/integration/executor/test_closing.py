@@ -1,4 +1,4 @@
-"""A close is work that can be resumed: cancelled, closed reduce-only, verified, the stop kept to the end."""
+"""A close can be repeated at every step: cancelled, closed reduce-only, verified, the stop last."""
 
 from __future__ import annotations
 
@@ -34,53 +34,53 @@ def book(world: World, person: Person) -> FollowerPerformance:
 @pytest.mark.parametrize("stop_type", list(StopType))
 def test_close_that_standing_orders_make_the_exchange_refuse_succeeds(world: World, stop_type: StopType) -> None:
     person = world.follower()
-    execution = world.opened(person, stop_type=stop_type, **TRAILING)
+    execution = world.open_position(person, stop_type=stop_type, **TRAILING)
     world.exchange.set(refuse_overlapping_close=True, overlap_counts_conditional=True)
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_flattening_that_standing_orders_make_the_exchange_refuse_succeeds(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person, stop_type=StopType.LIMIT, **TRAILING)
+    execution = world.open_position(person, stop_type=StopType.LIMIT, **TRAILING)
     world.exchange.set(refuse_overlapping_close=True, overlap_counts_conditional=True)
-    world.cancel_stops(person)
+    world.cancel_stops_as_owner(person)
     # Neither stop can be put back any more: below the stop, above the backstop.
     world.exchange.move_price("19700")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_close_that_the_owners_orders_overlap_takes_the_rest_and_keeps_the_stop(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     own = {"type": "LIMIT", "price": "20800", "timeInForce": "GTC", "reduceOnly": "true"}
-    world.trade_by_hand(person, "SELL", "0.250", **own)
+    world.trade_as_owner(person, "SELL", "0.250", **own)
     world.exchange.set(refuse_overlapping_close=True)
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    books = world.books(person)
-    assert world.now(execution).state is ExecutionState.CLOSING
-    assert books.position == Decimal("0.250")
-    assert len(books.stops) == 1
-    assert [order["origQty"] for order in books.targets] == ["0.250"]
+    account = world.account(person)
+    assert world.stored(execution).state is ExecutionState.CLOSING
+    assert account.position == Decimal("0.250")
+    assert len(account.stops) == 1
+    assert [order["origQty"] for order in account.targets] == ["0.250"]
 
     world.exchange.set(refuse_overlapping_close=False)
-    world.work(execution, command=Command.RECONCILE)
-    assert world.now(execution).state is ExecutionState.CLOSED
+    world.deliver(execution, command=Command.RECONCILE)
+    assert world.stored(execution).state is ExecutionState.CLOSED
 
 
 class DiedError(Exception):
-    """What stands for a worker's death: nothing after it happens."""
+    """The worker crashes here: nothing after it happens."""
 
 
 Step = tuple[Any, str]
@@ -99,32 +99,32 @@ Step = tuple[Any, str]
     ],
     ids=lambda step: step[1],
 )
-def test_close_that_dies_at_any_step_is_resumed_and_counts_once(
+def test_close_whose_worker_crashes_at_any_step_is_finished_and_counts_once(
     world: World, monkeypatch: pytest.MonkeyPatch, step: Step, done_first: bool
 ) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     owner, name = step
     real = getattr(owner, name)
 
-    async def dies(*args: Any, **values: Any) -> None:
+    async def crash(*args: Any, **values: Any) -> None:
         if done_first:
             await real(*args, **values)
         raise DiedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, dies)
-        world.work(execution, command=Command.CLOSE)
-    assert world.books(person).position == 0 or len(world.books(person).stops) == 1
+        patch.setattr(owner, name, crash)
+        world.deliver(execution, command=Command.CLOSE)
+    assert world.account(person).position == 0 or len(world.account(person).stops) == 1
 
-    world.work(execution, command=Command.RECONCILE)
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
-    assert world.books(person).flat
+    assert world.account(person).flat
     assert (book(world, person).trades, book(world, person).total_profit) == (1, execution.profit)
-    assert len(world.books(person).market_fills) == 2
+    assert len(world.account(person).market_fills) == 2
     assert not [o for o in Order.query(execution.id) if o.status in {OrderStatus.INTENDED, OrderStatus.OPEN}]
 
 
@@ -140,29 +140,29 @@ def coarse_market_orders(world: World) -> Iterator[Callable[[], None]]:
     markets._filters.update(before)
 
 
-def test_what_no_market_order_can_close_is_left_to_its_stop_and_said_once(
+def test_rest_that_no_market_order_can_close_is_left_to_its_stop_and_reported_once(
     world: World, coarse_market_orders: Callable[[], None]
 ) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     coarse_market_orders()
-    looks = world.delayed_on("reconcile")
+    rechecks = world.count_delayed("reconcile")
 
-    world.work(execution, command=Command.CLOSE)
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.reason) == (ExecutionState.CLOSING, "DUST_LEFT")
-    assert len(world.books(person).stops) == 1
-    assert world.books(person).sent(ORDER) == 1
-    assert world.delayed_on("reconcile") == looks
+    assert len(world.account(person).stops) == 1
+    assert world.account(person).sent(ORDER) == 1
+    assert world.count_delayed("reconcile") == rechecks
     assert len([event for event in ExecutionEvent.query(execution.id) if event.reason == "DUST_LEFT"]) == 1
 
     world.exchange.move_price("19790")
-    world.work(execution, command=Command.RECONCILE)
-    execution = world.now(execution)
+    world.deliver(execution, command=Command.RECONCILE)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 @pytest.mark.parametrize(
@@ -174,16 +174,16 @@ def test_end_of_a_position_costs_little_of_the_addresss_weight(
     world: World, price: str | None, command: Command, at_most: int
 ) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    # Orders of a moment ago are asked for by their ids, because the lists may be late; these have stood for a while.
+    execution = world.open_position(person)
+    # Orders of a moment ago are looked up by their ids, because the lists may be late; these are older.
     for order in Order.query(execution.id):
         order.update(actions=[Order.sent_at.set(utc_now() - timedelta(minutes=1))])
     if price is not None:
         world.exchange.move_price(price)
-    before = world.books(person).weight
+    before = world.account(person).weight
 
-    world.work(execution, command=command)
+    world.deliver(execution, command=command)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
-    spent = world.books(person).weight - before
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    spent = world.account(person).weight - before
     assert spent <= at_most

@@ -18,14 +18,14 @@ AMOUNT = Decimal("0.75")  # 10,000 USDT × 1.5 % ÷ 200
 def test_position_is_sized_to_the_risk_with_stop_and_targets(world: World) -> None:
     person = world.follower()
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    books = world.books(person)
+    account = world.account(person)
     assert execution.state is ExecutionState.PROTECTED
-    assert books.position == AMOUNT
-    assert [stop["triggerPrice"] for stop in books.stops] == ["19800.00"]
-    assert [target["price"] for target in books.targets] == ["20200.00", "20300.00", "20400.00"]
-    assert sum(Decimal(target["origQty"]) for target in books.targets) == AMOUNT
+    assert account.position == AMOUNT
+    assert [stop["triggerPrice"] for stop in account.stops] == ["19800.00"]
+    assert [target["price"] for target in account.targets] == ["20200.00", "20300.00", "20400.00"]
+    assert sum(Decimal(target["origQty"]) for target in account.targets) == AMOUNT
     assert execution.entry_price == 20000
     assert execution.naked_ms is not None
 
@@ -33,19 +33,19 @@ def test_position_is_sized_to_the_risk_with_stop_and_targets(world: World) -> No
 def test_amount_is_rounded_down_to_the_step(world: World) -> None:
     person = world.follower(balance="13371.62")
 
-    execution = world.opened(person, stop=Decimal("19700.1"))
+    execution = world.open_position(person, stop=Decimal("19700.1"))
 
     assert execution.amount == Decimal("0.668")  # 200.5743 ÷ 299.9 = 0.66880
-    assert world.books(person).position == Decimal("0.668")
+    assert world.account(person).position == Decimal("0.668")
 
 
 def test_every_order_is_on_record_under_the_id_that_the_exchange_knows(world: World) -> None:
     person = world.follower()
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     recorded = {order.client_order_id: order for order in Order.query(execution.id)}
-    known = {order.get("clientOrderId") or order.get("clientAlgoId") for order in world.books(person).orders}
+    known = {order.get("clientOrderId") or order.get("clientAlgoId") for order in world.account(person).orders}
     assert set(recorded) == known
     assert {o.leg for o in recorded.values()} == {
         Leg.ENTRY,
@@ -59,169 +59,170 @@ def test_every_order_is_on_record_under_the_id_that_the_exchange_knows(world: Wo
 
 def test_second_delivery_places_nothing(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    assert world.work(execution) == []
+    assert world.deliver(execution) == []
 
-    books = world.books(person)
-    assert (books.position, books.sent(ORDER), books.sent(ALGO_ORDER), books.sent(BATCH_ORDERS)) == (AMOUNT, 1, 1, 1)
+    account = world.account(person)
+    assert account.position == AMOUNT
+    assert [account.sent(path) for path in (ORDER, ALGO_ORDER, BATCH_ORDERS)] == [1, 1, 1]
 
 
 def test_four_workers_with_the_same_message_open_one_position(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
-    world.work_at_once(execution, copies=4)
+    world.deliver_to_several_workers(execution, copies=4)
 
-    books = world.books(person)
-    assert (books.position, books.sent(ORDER), len(books.stops), len(books.targets)) == (AMOUNT, 1, 1, 3)
+    account = world.account(person)
+    assert (account.position, account.sent(ORDER), len(account.stops), len(account.targets)) == (AMOUNT, 1, 1, 3)
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "truncate"])
 def test_lost_answer_to_an_accepted_entry_leaves_one_position(world: World, kind: str) -> None:
     person = world.follower()
-    world.fault(person, kind, ORDER)
+    world.plan_fault(person, kind, ORDER)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    books = world.books(person)
+    account = world.account(person)
     assert execution.state is ExecutionState.PROTECTED
-    assert (books.position, books.sent(ORDER), len(books.stops)) == (AMOUNT, 1, 1)
+    assert (account.position, account.sent(ORDER), len(account.stops)) == (AMOUNT, 1, 1)
 
 
 def test_entry_accepted_after_our_time_out_is_found_not_repeated(world: World) -> None:
     person = world.follower()
-    world.fault(person, "late", ORDER, delayMs=2200)
+    world.plan_fault(person, "late", ORDER, delayMs=2200)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    books = world.books(person)
+    account = world.account(person)
     assert execution.state is ExecutionState.PROTECTED
-    assert (books.position, books.sent(ORDER), len(books.stops)) == (AMOUNT, 1, 1)
+    assert (account.position, account.sent(ORDER), len(account.stops)) == (AMOUNT, 1, 1)
 
 
 def test_entry_that_never_arrived_is_sent_once_more_under_a_new_id(world: World) -> None:
     person = world.follower()
-    world.fault(person, "drop_before", ORDER)
+    world.plan_fault(person, "drop_before", ORDER)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     entries = [order for order in Order.query(execution.id) if order.leg is Leg.ENTRY]
     assert execution.state is ExecutionState.PROTECTED
-    assert world.books(person).position == AMOUNT
+    assert world.account(person).position == AMOUNT
     assert [(o.attempt, o.status) for o in sorted(entries, key=lambda o: o.attempt)] == [
         (1, OrderStatus.ABSENT),
         (2, OrderStatus.FILLED),
     ]
 
 
-def test_entry_absent_twice_is_watched_and_gives_way_to_the_next_alert(world: World) -> None:
+def test_entry_absent_twice_is_watched_until_the_next_alert(world: World) -> None:
     person = world.follower()
-    world.fault(person, "drop_before", ORDER, times=2)
+    world.plan_fault(person, "drop_before", ORDER, times=2)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.ENTRY_UNKNOWN, "ENTRY_UNKNOWN")
     assert execution.active
-    assert world.books(person).flat
+    assert world.account(person).flat
 
-    following = world.opened(person)
+    following = world.open_position(person)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.reason) == (ExecutionState.CLOSED, "ENTRY_UNKNOWN")
     assert following.state is ExecutionState.PROTECTED
-    assert world.books(person).position == AMOUNT
+    assert world.account(person).position == AMOUNT
 
 
 def test_entry_that_fills_after_it_was_proven_absent_is_flattened(world: World) -> None:
     person = world.follower()
     world.exchange.set(refuse_late_past_recv_window=False)
     # Refused as "unknown", twice, and the second one carried out long after its window: the exchange breaks its word.
-    world.fault(person, "drop_before", ORDER)
-    world.fault(person, "http", ORDER, status=503, msg="Unknown error", doneAfterMs=6500)
-    execution = world.opened(person)
+    world.plan_fault(person, "drop_before", ORDER)
+    world.plan_fault(person, "http", ORDER, status=503, msg="Unknown error", doneAfterMs=6500)
+    execution = world.open_position(person)
     assert execution.state is ExecutionState.ENTRY_UNKNOWN
-    world.wait_until(lambda: world.books(person).position == AMOUNT)
+    world.wait_until(lambda: world.account(person).position == AMOUNT)
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_refused_entry_is_rejected_with_the_exchanges_code(world: World) -> None:
     person = world.follower()
-    world.fault(person, "code", ORDER, status=400, code=-2019, msg="Margin is insufficient.")
+    world.plan_fault(person, "code", ORDER, status=400, code=-2019, msg="Margin is insufficient.")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.REJECTED, "EXCHANGE_2019")
-    assert world.books(person).flat
+    assert world.account(person).flat
     assert world.slot(person).execution_id is None
 
 
 def test_certainly_unplaced_entry_is_sent_again(world: World) -> None:
     person = world.follower()
-    world.fault(person, "http", ORDER, status=503, msg="Service Unavailable.")
+    world.plan_fault(person, "http", ORDER, status=503, msg="Service Unavailable.")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert world.books(person).position == AMOUNT
+    assert world.account(person).position == AMOUNT
 
 
 def test_refused_timestamp_is_corrected_once(world: World) -> None:
     person = world.follower()
-    world.fault(person, "code", ORDER, status=400, code=-1021, msg="Timestamp for this request is outside.")
+    world.plan_fault(person, "code", ORDER, status=400, code=-1021, msg="Timestamp for this request is outside.")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert world.books(person).position == AMOUNT
+    assert world.account(person).position == AMOUNT
 
 
 def test_partial_fill_gets_exits_of_its_own_size(world: World) -> None:
     person = world.follower()
-    world.fault(person, "partial", ORDER)
+    world.plan_fault(person, "partial", ORDER)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    books = world.books(person)
+    account = world.account(person)
     assert execution.state is ExecutionState.PROTECTED
-    assert 0 < books.position < AMOUNT
-    assert execution.filled_amount == books.position
-    assert sum(Decimal(target["origQty"]) for target in books.targets) == books.position
+    assert 0 < account.position < AMOUNT
+    assert execution.filled_amount == account.position
+    assert sum(Decimal(target["origQty"]) for target in account.targets) == account.position
 
 
 def test_answer_without_average_price_is_completed(world: World) -> None:
     person = world.follower()
-    world.fault(person, "no_average", ORDER)
+    world.plan_fault(person, "no_average", ORDER)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.entry_price == 20000
-    assert len(world.books(person).targets) == 3
+    assert len(world.account(person).targets) == 3
 
 
 def test_entry_does_not_begin_without_time_for_its_stop(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
     world.handle(execution, seconds_left=5)
 
-    assert world.now(execution).state is ExecutionState.QUEUED
-    assert world.books(person).sent(ORDER) == 0
-    (again,) = world.queue("orders")
+    assert world.stored(execution).state is ExecutionState.QUEUED
+    assert world.account(person).sent(ORDER) == 0
+    (again,) = world.take_messages("orders")
     assert (again["command"], again["execution_id"]) == ("OPEN", execution.id)
 
 
-def test_failed_record_comes_again_soon(world: World) -> None:
+def test_failed_record_is_delivered_again_soon(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
 
-    assert world.work(execution) == [execution.id]
-    assert world.work(execution) == []
+    assert world.deliver(execution) == [execution.id]
+    assert world.deliver(execution) == []
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.stored(execution).state is ExecutionState.PROTECTED

@@ -1,4 +1,4 @@
-"""The verdict on a key is kept with its first trade; what decides an entry is the fresh read alone."""
+"""The verdict on a key is stored with its first trade; the fresh read alone decides an entry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_first_trade_leaves_a_verdict(world: World) -> None:
     person = world.follower()
     began_at = utc_now()
 
-    assert world.opened(person).state is ExecutionState.PROTECTED
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
     verdict = verdict_on(person)
     assert verdict.reasons == []
@@ -41,18 +41,18 @@ def test_first_trade_leaves_a_verdict(world: World) -> None:
 def test_denial_of_a_first_trade_leaves_every_reason(world: World) -> None:
     person = world.follower(canWithdraw=True, dualSidePosition=True)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.reason, execution.detail) == ("WITHDRAWALS_ENABLED", "HEDGE_MODE")
     assert verdict_on(person).reasons == ["WITHDRAWALS_ENABLED", "HEDGE_MODE"]
-    assert world.books(person).sent(ORDER) == 0
+    assert world.account(person).sent(ORDER) == 0
 
 
 def test_recent_verdict_is_not_written_again(world: World) -> None:
     person = world.follower()
     before = known(person, age=timedelta(hours=20))
 
-    assert world.opened(person).state is ExecutionState.PROTECTED
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
     assert verdict_on(person).checked_at == before.checked_at
 
@@ -61,7 +61,7 @@ def test_old_verdict_is_replaced(world: World) -> None:
     person = world.follower()
     before = known(person, age=VALID_FOR + timedelta(minutes=1))
 
-    assert world.opened(person).state is ExecutionState.PROTECTED
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
     after = verdict_on(person)
     assert after.checked_at is not None
@@ -72,7 +72,7 @@ def test_recorded_refusal_denies_nothing_that_the_fresh_read_allows(world: World
     person = world.follower()
     known(person, DenialReason.WITHDRAWALS_ENABLED, age=timedelta(hours=1))
 
-    assert world.opened(person).state is ExecutionState.PROTECTED
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
     assert verdict_on(person).reasons == []
 
@@ -81,7 +81,7 @@ def test_key_that_was_ready_is_denied_when_the_fresh_read_says_so(world: World) 
     person = world.follower(canWithdraw=True)
     known(person, age=timedelta(hours=1))
 
-    assert world.opened(person).reason == "WITHDRAWALS_ENABLED"
+    assert world.open_position(person).reason == "WITHDRAWALS_ENABLED"
 
     assert verdict_on(person).reasons == ["WITHDRAWALS_ENABLED"]
 
@@ -94,12 +94,12 @@ def test_verdict_that_cannot_be_written_costs_neither_entry_nor_stop(
 
     monkeypatch.setattr(KeyReadiness, "record", fail)
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
-    assert world.work(execution) == []
+    assert world.deliver(execution) == []
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert world.stored(execution).state is ExecutionState.PROTECTED
+    assert len(world.account(person).stops) == 1
 
 
 def test_stop_stands_before_the_verdict_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,13 +107,13 @@ def test_stop_stands_before_the_verdict_is_written(world: World, monkeypatch: py
     stops: list[int] = []
     record = KeyReadiness.record
 
-    def look_and_record(*values: object, **named: object) -> None:
-        stops.append(len(world.books(person).stops))
+    def check_and_record(*values: object, **named: object) -> None:
+        stops.append(len(world.account(person).stops))
         record(*values, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(KeyReadiness, "record", look_and_record)
+    monkeypatch.setattr(KeyReadiness, "record", check_and_record)
 
-    assert world.opened(person).state is ExecutionState.PROTECTED
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
     assert stops == [1]
     assert verdict_on(person).reasons == []

@@ -1,4 +1,4 @@
-"""The weight of an egress lane: what one minute cannot carry enters in the next, and the exchange never bans us."""
+"""The weight of an egress lane: entries beyond one minute's weight come in the next, and the exchange never bans us."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMIT = 300
 
 @pytest.fixture
 def short_minute(world: World, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The exchange counts 300 in 8 s, and both sides know it."""
+    """An exchange with a limit of 300 in 8 s, which our settings know."""
     monkeypatch.setattr(weights, "WINDOW_MS", WINDOW_MS)
     settings_from(LANE_WEIGHT_PER_MINUTE=str(LIMIT))
     world.exchange.set(limits_enabled=True, weight_window_ms=WINDOW_MS, weight_limit_per_minute=LIMIT)
@@ -38,10 +38,12 @@ def short_minute(world: World, settings_from: Callable[..., None], monkeypatch: 
 
 
 def run_until_all_ended_or_protected(world: World, executions: list[Execution]) -> None:
-    """Carry messages as the queues would, each at its time, until nothing waits any more."""
+    """Deliver messages as the queues would, each at its time, until no execution waits."""
 
     def waiting() -> list[Execution]:
-        return [one for one in map(world.now, executions) if one.active and one.state is not ExecutionState.PROTECTED]
+        return [
+            one for one in map(world.stored, executions) if one.active and one.state is not ExecutionState.PROTECTED
+        ]
 
     def nothing_waits() -> bool:
         due = [one for one in waiting() if one.due_at is not None and one.due_at <= utc_now()]
@@ -49,10 +51,10 @@ def run_until_all_ended_or_protected(world: World, executions: list[Execution]) 
             bodies = [json.dumps({"execution_id": one.id}) for one in due]
             records = [{"messageId": f"m{n}", "body": body, "attributes": {}} for n, body in enumerate(bodies)]
             assert watcher.lambda_handler({"Records": records}, FakeContext()) == {"batchItemFailures": []}
-            messages = world.queue("orders")
+            messages = world.take_messages("orders")
             assert {message["command"] for message in messages} <= {Command.RECONCILE.value}
             brought_back = {message["execution_id"] for message in messages}
-            assert world.work(*[one for one in due if one.id in brought_back], command=Command.RECONCILE) == []
+            assert world.deliver(*[one for one in due if one.id in brought_back], command=Command.RECONCILE) == []
         return not waiting()
 
     world.wait_until(nothing_waits)
@@ -62,17 +64,17 @@ def test_entries_that_one_minute_cannot_carry_enter_in_the_next(short_minute: Wo
     world = short_minute
     people = [world.follower() for _ in range(10)]
     trigger = world.trigger()
-    executions = [world.queued(person, trigger) for person in people]
+    executions = [world.queue_execution(person, trigger) for person in people]
     world.wait_until(lambda: 0.15 < utc_now().timestamp() % (WINDOW_MS / 1000) < 2)
 
-    assert world.work(*executions) == []
+    assert world.deliver(*executions) == []
 
-    states = [world.now(one).state for one in executions]
+    states = [world.stored(one).state for one in executions]
     assert set(states) == {ExecutionState.PROTECTED, ExecutionState.QUEUED}
     assert 1 <= states.count(ExecutionState.PROTECTED) <= LIMIT * weights.ENTRY_SHARE_PCT // 100 // weights.ENTRY
     run_until_all_ended_or_protected(world, executions)
-    assert [world.now(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
-    assert [world.books(person).sent(ORDER) for person in people] == [1] * len(people)
+    assert [world.stored(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
+    assert [world.account(person).sent(ORDER) for person in people] == [1] * len(people)
     lane = EgressLane.get("lane-1")
     assert lane.paused_until is None  # the exchange never had to say no
     assert lane.banned_until is None
@@ -85,24 +87,24 @@ def test_two_alerts_in_a_minute_end_in_one_position_each(short_minute: World) ->
         trigger = strategy.trigger()
         followers = [strategy.follower() for _ in range(6)]
         people += followers
-        executions += [strategy.queued(person, trigger) for person in followers]
+        executions += [strategy.queue_execution(person, trigger) for person in followers]
 
-    assert world.work(*executions) == []
+    assert world.deliver(*executions) == []
     run_until_all_ended_or_protected(world, executions)
 
-    assert [world.now(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
-    books = [world.books(person) for person in people]
-    assert [(len(one.market_fills), len(one.stops)) for one in books] == [(1, 1)] * len(executions)
+    assert [world.stored(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
+    accounts = [world.account(person) for person in people]
+    assert [(len(one.market_fills), len(one.stops)) for one in accounts] == [(1, 1)] * len(executions)
 
 
 def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World) -> None:
     world = short_minute
     world.exchange.set(weight_limit_per_minute=10_000, weight_window_ms=24 * 3600 * 1000)
-    world.opened(world.follower())  # the exchange's markets are read once an hour
+    world.open_position(world.follower())  # the exchange's markets are read once an hour
     markets._brackets.clear()
     before = used_weight(world)
 
-    assert world.opened(world.follower()).state is ExecutionState.PROTECTED
+    assert world.open_position(world.follower()).state is ExecutionState.PROTECTED
 
     # What an exchange that answers well leaves of the reservation is one look-up each of entry and stop.
     assert used_weight(world) - before - PING == weights.ENTRY - 2 * weights.LOOK_UP
@@ -113,33 +115,33 @@ def used_weight(world: World) -> int:
         return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
 
 
-def test_look_at_a_protected_position_waits_while_the_lane_is_short(
+def test_reconciliation_of_a_protected_position_waits_while_the_lane_is_short(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
     EgressLane(lane="lane-1", minute=today, used_weight=81, weight_limit=100).save()
     lanes.forget()
-    asked = world.books(person).requests
+    sent = world.account(person).requests
 
-    assert world.work(execution, command=Command.RECONCILE) == []
+    assert world.deliver(execution, command=Command.RECONCILE) == []
 
-    assert world.books(person).requests == asked
-    looked_at = world.now(execution)
+    assert world.account(person).requests == sent
+    looked_at = world.stored(execution)
     assert looked_at.state is ExecutionState.PROTECTED
     assert looked_at.due_at is not None
     assert looked_at.due_at > utc_now() + timedelta(seconds=1)
-    assert world.work(execution, command=Command.CLOSE) == []  # what closes never waits for weight
-    assert world.books(person).flat
+    assert world.deliver(execution, command=Command.CLOSE) == []  # what closes never waits for weight
+    assert world.account(person).flat
 
 
 def test_entry_whose_alert_would_be_stale_by_then_is_denied(world: World, settings_from: Callable[..., None]) -> None:
     settings_from(LANE_WEIGHT_PER_MINUTE=str(weights.ENTRY))  # not even one entry fits
     person = world.follower()
 
-    execution = world.opened(person, created_at=utc_now() - timedelta(seconds=57))
+    execution = world.open_position(person, created_at=utc_now() - timedelta(seconds=57))
 
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, "WEIGHT_EXHAUSTED")
-    assert world.books(person).requests == {}
+    assert world.account(person).requests == {}

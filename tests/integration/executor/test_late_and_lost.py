@@ -26,47 +26,47 @@ NAKED_AT_MOST_MS = 5_000
 
 def test_close_that_arrives_late_spares_the_next_position(world: World) -> None:
     person = world.follower()
-    bought = world.opened(person)
-    world.fault(person, "late", ORDER, delayMs=3500)
+    bought = world.open_position(person)
+    world.plan_fault(person, "late", ORDER, delayMs=3500)
 
-    sold = world.opened(person, side=Side.SELL)
+    sold = world.open_position(person, side=Side.SELL)
 
-    books = world.books(person)
-    assert world.now(bought).close_reason == "OPPOSITE"
+    account = world.account(person)
+    assert world.stored(bought).close_reason == "OPPOSITE"
     assert sold.state is ExecutionState.PROTECTED
-    # The account was kept until the lost request could not be carried out any more: the new position is whole.
-    assert books.position == -(sold.filled_amount or 0) < 0
-    assert len(books.stops) == 1
+    # The lease was held until the lost request could no longer be carried out, so the new position is whole.
+    assert account.position == -(sold.filled_amount or 0) < 0
+    assert len(account.stops) == 1
 
 
 def test_close_leaves_what_the_owner_bought_beside_us(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.trade_by_hand(person, "BUY", "0.250")
+    execution = world.open_position(person)
+    world.trade_as_owner(person, "BUY", "0.250")
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).position == Decimal("0.250")
-    assert world.books(person).open_orders == []
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).position == Decimal("0.250")
+    assert world.account(person).open_orders == []
 
 
 def test_fill_without_average_and_a_failing_look_up_still_gets_its_stop(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "no_average", ORDER)
-    world.fault(person, "http", ORDER, "GET", times=2, status=503, msg="Unknown error")
-    world.fault(person, "http", ALGO_ORDER, status=503, msg="Unknown error")
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "no_average", ORDER)
+    world.plan_fault(person, "http", ORDER, "GET", times=2, status=503, msg="Unknown error")
+    world.plan_fault(person, "http", ALGO_ORDER, status=503, msg="Unknown error")
 
-    assert world.work(execution) == []
+    assert world.deliver(execution) == []
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert world.stored(execution).state is ExecutionState.PROTECTED
+    assert len(world.account(person).stops) == 1
 
 
 def test_ledger_that_fails_after_the_fill_does_not_cost_the_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
     real, failures = Execution.change, iter([True])
 
     def fails_once(self: Execution, **values: object) -> None:
@@ -76,16 +76,16 @@ def test_ledger_that_fails_after_the_fill_does_not_cost_the_stop(world: World, m
 
     monkeypatch.setattr(Execution, "change", fails_once)
 
-    assert world.work(execution) == []
+    assert world.deliver(execution) == []
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert world.stored(execution).state is ExecutionState.PROTECTED
+    assert len(world.account(person).stops) == 1
 
 
 def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
     real = Execution.change
 
     def fails(self: Execution, **values: object) -> None:
@@ -99,31 +99,31 @@ def test_ledger_that_fails_does_not_keep_a_naked_position_open(world: World, mon
     with monkeypatch.context() as patch:
         patch.setattr(Execution, "change", fails)
         patch.setattr(Ledger, "save_orders", note_fails)
-        world.work(execution)
-        assert world.books(person).position == 0
+        world.deliver(execution)
+        assert world.account(person).position == 0
 
-    world.work(execution, command=Command.RECONCILE)
-    world.work(execution, command=Command.RECONCILE)
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).flat
+    world.deliver(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).flat
 
 
 def test_limit_stop_that_would_trigger_closes_the_position_though_its_backstop_stands(world: World) -> None:
     person = world.follower()
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
-    execution = world.opened(person, stop_type=StopType.LIMIT)
+    execution = world.open_position(person, stop_type=StopType.LIMIT)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
-def test_stop_request_that_never_answers_keeps_the_bound(world: World) -> None:
+def test_position_whose_stop_is_never_answered_is_closed_within_the_bound(world: World) -> None:
     person = world.follower()
-    world.fault(person, "late", ALGO_ORDER, times=100, delayMs=60_000)
-    world.fault(person, "hang", ALGO_ORDER, "GET", times=100, delayMs=60_000)
+    world.plan_fault(person, "late", ALGO_ORDER, times=100, delayMs=60_000)
+    world.plan_fault(person, "hang", ALGO_ORDER, "GET", times=100, delayMs=60_000)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
     assert execution.naked_ms is not None
@@ -132,69 +132,69 @@ def test_stop_request_that_never_answers_keeps_the_bound(world: World) -> None:
 
 def test_position_that_reads_flat_once_keeps_its_stop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     async def flat(self: ExecutionSession) -> Decimal:
         return Decimal(0)
 
     with monkeypatch.context() as patch:
         patch.setattr(ExecutionSession, "position", flat)
-        world.work(execution, command=Command.RECONCILE)
+        world.deliver(execution, command=Command.RECONCILE)
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
-    assert world.delayed_on("reconcile") >= 1
+    assert world.stored(execution).state is ExecutionState.PROTECTED
+    assert len(world.account(person).stops) == 1
+    assert world.count_delayed("reconcile") >= 1
 
 
-def test_flattening_does_not_believe_a_flat_reading(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flattening_does_not_trust_a_single_flat_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     person = world.follower()
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
     async def flat(self: ExecutionSession) -> Decimal:
         return Decimal(0)
 
     with monkeypatch.context() as patch:
         patch.setattr(ExecutionSession, "position", flat)
-        execution = world.opened(person)
+        execution = world.open_position(person)
 
     assert execution.state is ExecutionState.CLOSED
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_limit_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person, stop_type=StopType.LIMIT)
-    world.cancel_stops(person)
+    execution = world.open_position(person, stop_type=StopType.LIMIT)
+    world.cancel_stops_as_owner(person)
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    standing = {order["orderType"] for order in world.books(person).open_orders if order.get("algoType")}
+    standing = {order["orderType"] for order in world.account(person).open_orders if order.get("algoType")}
     assert standing == {"STOP", "STOP_MARKET"}
 
 
 def test_lease_is_not_given_back_while_a_write_may_still_be_carried_out(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "late", "/fapi/v1/batchOrders", times=2, delayMs=3000)
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "late", "/fapi/v1/batchOrders", times=2, delayMs=3000)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.stored(execution).state is ExecutionState.PROTECTED
     assert world.slot(person).lease_owner is not None
 
 
-def test_trigger_ends_though_its_last_worker_died_before_saying_so(
+def test_trigger_ends_although_its_last_worker_crashed_before_recording_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = world.follower(balance="60")
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
     monkeypatch.setattr(booking, "end_trigger_if_finished", lambda trigger_id: None)
-    world.work(execution)
+    world.deliver(execution)
     trigger = Trigger.find(execution.trigger_id)
     assert trigger is not None
     assert trigger.active
 
-    world.work(execution)
+    world.deliver(execution)
 
     trigger = Trigger.find(execution.trigger_id)
     assert trigger is not None
@@ -203,141 +203,145 @@ def test_trigger_ends_though_its_last_worker_died_before_saying_so(
 
 def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "drop_after", "/fapi/v1/batchOrders")
-    world.fault(person, "http", ORDER, "GET", times=3, status=503, msg="Unknown error")
-    world.work(execution)
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "drop_after", "/fapi/v1/batchOrders")
+    world.plan_fault(person, "http", ORDER, "GET", times=3, status=503, msg="Unknown error")
+    world.deliver(execution)
     world.exchange.move_price("20200")
-    sold = world.books(person).position
+    sold = world.account(person).position
     world.exchange.move_price("20100")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    books = world.books(person)
-    assert books.position == sold < Decimal("0.75")
-    assert [target["price"] for target in books.targets] == ["20300.00", "20400.00"]
+    account = world.account(person)
+    assert account.position == sold < Decimal("0.75")
+    assert [target["price"] for target in account.targets] == ["20300.00", "20400.00"]
 
 
 def test_admin_close_is_not_held_back_by_a_failed_message_of_the_key(world: World) -> None:
-    execution = world.opened(world.follower())
+    execution = world.open_position(world.follower())
     message = execution.message(Command.CLOSE)
 
     send_orders([message], delivery="request")
 
-    (sent,) = world.queue("orders")
+    (sent,) = world.take_messages("orders")
     assert sent["group"] != execution.api_key_id
 
 
-def test_what_the_owner_bought_after_our_stop_is_neither_sold_nor_adopted(world: World) -> None:
+def test_position_that_the_owner_bought_after_our_stop_is_neither_sold_nor_adopted(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.move_price("19790")
-    world.trade_by_hand(person, "BUY", "0.300")
+    world.trade_as_owner(person, "BUY", "0.300")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
-    assert world.books(person).position == Decimal("0.300")
-    assert world.books(person).open_orders == []
+    assert world.account(person).position == Decimal("0.300")
+    assert world.account(person).open_orders == []
 
 
-def test_flattening_that_is_taken_up_again_spares_what_the_owner_bought(
+def test_flattening_that_another_worker_finishes_spares_what_the_owner_bought(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = world.follower()
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
     async def no_end(session: ExecutionSession, **_: object) -> None:
         return None
 
     with monkeypatch.context() as patch:
         patch.setattr(position, "wait_for_end", no_end)
-        execution = world.opened(person)
+        execution = world.open_position(person)
     assert execution.state is ExecutionState.FLATTENING
-    world.trade_by_hand(person, "BUY", "0.300")
+    world.trade_as_owner(person, "BUY", "0.300")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).position == Decimal("0.300")
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).position == Decimal("0.300")
 
 
 @pytest.mark.parametrize("delay_ms", [1700, 2400])
 def test_close_whose_answer_is_late_is_not_sent_twice(world: World, delay_ms: int) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.trade_by_hand(person, "BUY", "0.900")
-    world.fault(person, "late", ORDER, delayMs=delay_ms)
+    execution = world.open_position(person)
+    world.trade_as_owner(person, "BUY", "0.900")
+    world.plan_fault(person, "late", ORDER, delayMs=delay_ms)
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).position == Decimal("0.900")
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).position == Decimal("0.900")
 
 
-def test_entry_is_not_sent_again_into_what_the_owner_opened_meanwhile(
+def test_entry_is_not_sent_again_beside_a_position_that_the_owner_opened_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
-    world.fault(person, "drop_before", ORDER)
+    execution = world.queue_execution(person, world.trigger())
+    world.plan_fault(person, "drop_before", ORDER)
     real = reconciling._may_resend
 
     async def after_the_owner_traded(session: ExecutionSession) -> bool:
-        await asyncio.to_thread(world.trade_by_hand, person, "SELL", "0.500")
+        await asyncio.to_thread(world.trade_as_owner, person, "SELL", "0.500")
         return await real(session)
 
     monkeypatch.setattr(reconciling, "_may_resend", after_the_owner_traded)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).state is ExecutionState.ENTRY_UNKNOWN
-    assert world.books(person).position == Decimal("-0.500")
+    assert world.stored(execution).state is ExecutionState.ENTRY_UNKNOWN
+    assert world.account(person).position == Decimal("-0.500")
 
 
-def test_admin_close_ends_the_watch_for_an_entry_that_never_showed(world: World) -> None:
+def test_admin_close_ends_an_entry_that_is_watched_for_a_late_fill(world: World) -> None:
     person = world.follower()
-    world.fault(person, "drop_before", ORDER, times=2)
-    execution = world.opened(person)
+    world.plan_fault(person, "drop_before", ORDER, times=2)
+    execution = world.open_position(person)
     assert execution.state is ExecutionState.ENTRY_UNKNOWN
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
+    assert world.stored(execution).state is ExecutionState.CLOSED
     assert world.slot(person).execution_id is None
 
 
 def test_position_that_cannot_be_closed_gets_its_stop_back(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.cancel_stops(person)
-    world.fault(person, "code", ORDER, times=1000, status=400, code=-4131, msg="no")
+    execution = world.open_position(person)
+    world.cancel_stops_as_owner(person)
+    world.plan_fault(person, "code", ORDER, times=1000, status=400, code=-4131, msg="no")
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    assert world.now(execution).state is ExecutionState.CLOSING
-    assert len(world.books(person).stops) == 1
+    assert world.stored(execution).state is ExecutionState.CLOSING
+    assert len(world.account(person).stops) == 1
 
 
-def test_one_lost_look_up_leaves_no_late_fill_without_a_stop(world: World) -> None:
+def test_late_fill_gets_its_stop_after_a_lost_look_up(world: World) -> None:
     person = world.follower()
-    world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
-    world.fault(person, "truncate", ORDER, "GET")
+    world.plan_fault(
+        person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400
+    )
+    world.plan_fault(person, "truncate", ORDER, "GET")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
     assert execution.naked_ms is not None
     assert execution.naked_ms < 5_000
-    assert len(world.books(person).market_fills) == 1
+    assert len(world.account(person).market_fills) == 1
 
 
-def test_ledger_that_fails_when_the_entry_is_unknown_leaves_no_late_fill_without_a_stop(
+def test_late_fill_gets_its_stop_after_a_failed_write_of_the_unknown_entry(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = world.follower()
-    world.fault(person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400)
+    world.plan_fault(
+        person, "http", ORDER, status=503, msg="Unknown error, please check your request.", doneAfterMs=400
+    )
     advance = Ledger.advance
 
     async def fail(ledger: Ledger, state: ExecutionState | None = None, **changes: Any) -> None:
@@ -347,28 +351,28 @@ def test_ledger_that_fails_when_the_entry_is_unknown_leaves_no_late_fill_without
 
     monkeypatch.setattr(Ledger, "advance", fail)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
     assert execution.naked_ms is not None
     assert execution.naked_ms < 5_000
 
 
-def test_stop_that_no_list_shows_yet_is_cancelled_with_its_position(
+def test_stop_that_the_lists_do_not_show_yet_is_cancelled_with_its_position(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = world.follower()
     # Of the two stops of a limit stop the second is refused for good, so the position is closed at once.
-    execution = world.queued(person, world.trigger(stop_type=StopType.LIMIT))
-    world.fault(person, "no_average", ALGO_ORDER)
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    execution = world.queue_execution(person, world.trigger(stop_type=StopType.LIMIT))
+    world.plan_fault(person, "no_average", ALGO_ORDER)
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
     async def show_nothing(_: FuturesAccount, __: str) -> tuple[OrderView, ...]:
         return ()
 
     monkeypatch.setattr(FuturesAccount, "open_orders", show_nothing)
 
-    world.work(execution)
+    world.deliver(execution)
 
-    assert world.now(execution).close_reason == "FLATTENED"
-    assert world.books(person).flat
+    assert world.stored(execution).close_reason == "FLATTENED"
+    assert world.account(person).flat

@@ -1,4 +1,4 @@
-"""What a closed position earned: fees in whatever asset, funding, and who closed it, from the exchange's own books."""
+"""The result of a closed position by the exchange's fills: fees in any asset, funding, and what closed it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.integration.executor.world import Person, World
 HOUR_MS = 3_600_000
 INCOME = "GET /fapi/v1/income"
 CENT_FRACTION = Decimal("0.0000001")
-"""The exchange books eight digits, we all of them."""
+"""The exchange rounds to eight digits, we keep all of them."""
 
 
 def set_clock(world: World, *, after_the_hour_s: float) -> None:
-    """Let the exchange's clock stand so long after its next whole hour (before it, when negative)."""
+    """Set the exchange's clock so long after its next whole hour (before it, when negative)."""
     now_ms = to_ms(utc_now())
     hour_ms = (now_ms // HOUR_MS + 1) * HOUR_MS
     world.exchange.set(clock_offset_ms=int(hour_ms + after_the_hour_s * 1000 - now_ms))
@@ -38,8 +38,8 @@ def pay_funding(world: World, rate: str) -> None:
 
 def stopped_out(world: World, execution: Execution) -> Execution:
     world.exchange.move_price("19790")
-    assert world.work(execution, command=Command.RECONCILE) == []
-    execution = world.now(execution)
+    assert world.deliver(execution, command=Command.RECONCILE) == []
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
     return execution
 
@@ -48,18 +48,18 @@ def stopped_out(world: World, execution: Execution) -> Execution:
 def test_funding_is_part_of_the_profit(world: World, side: Side, funding: str) -> None:
     person = world.follower()
     set_clock(world, after_the_hour_s=-30)
-    execution = world.opened(person, side=side)
+    execution = world.open_position(person, side=side)
     set_clock(world, after_the_hour_s=1)
     pay_funding(world, "0.001")
     world.exchange.move_price("19790" if side is Side.BUY else "20210")
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     performance = FollowerPerformance.find(person.record.id)
     assert execution.state is ExecutionState.CLOSED
     assert execution.funding == Decimal(funding)
     assert execution.profit is not None
-    assert abs(execution.profit - (world.books(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
     assert performance is not None
     assert (performance.total_funding, performance.total_profit) == (execution.funding, execution.profit)
     (day,) = PerformanceDay.query(f"{TradeLedger.STRATEGY.value}#{person.user.id}")
@@ -69,8 +69,8 @@ def test_funding_is_part_of_the_profit(world: World, side: Side, funding: str) -
 def test_funding_is_shared_with_what_the_owner_holds_beside_us(world: World) -> None:
     person = world.follower()
     set_clock(world, after_the_hour_s=-30)
-    execution = world.opened(person)
-    world.trade_by_hand(person, "BUY", "0.250")
+    execution = world.open_position(person)
+    world.trade_as_owner(person, "BUY", "0.250")
     set_clock(world, after_the_hour_s=1)
     pay_funding(world, "0.001")  # 20 for 1 BTC, of which 0.75 is ours
 
@@ -80,65 +80,65 @@ def test_funding_is_shared_with_what_the_owner_holds_beside_us(world: World) -> 
 def test_funding_of_hours_before_and_after_is_not_ours(world: World) -> None:
     person = world.follower()
     set_clock(world, after_the_hour_s=-300)
-    world.trade_by_hand(person, "BUY", "0.100")
+    world.trade_as_owner(person, "BUY", "0.100")
     pay_funding(world, "0.001")
-    world.trade_by_hand(person, "SELL", "0.100")
+    world.trade_as_owner(person, "SELL", "0.100")
     set_clock(world, after_the_hour_s=-30)
-    execution = world.opened(person)
+    execution = world.open_position(person)
     set_clock(world, after_the_hour_s=1)
     world.exchange.move_price("19790")
-    world.trade_by_hand(person, "BUY", "0.100")
+    world.trade_as_owner(person, "BUY", "0.100")
     set_clock(world, after_the_hour_s=120)
     pay_funding(world, "0.001")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    assert world.now(execution).funding == 0
+    assert world.stored(execution).funding == 0
 
 
-def test_position_that_saw_no_whole_hour_asks_for_no_funding(world: World) -> None:
+def test_position_that_was_open_at_no_whole_hour_requests_no_funding(world: World) -> None:
     person = world.follower()
     set_clock(world, after_the_hour_s=600)
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     execution = stopped_out(world, execution)
 
     assert execution.funding == 0
-    assert INCOME not in world.books(person).requests
+    assert INCOME not in world.account(person).requests
 
 
 def test_booking_waits_for_funding_that_cannot_be_read(world: World) -> None:
     person = world.follower()
     set_clock(world, after_the_hour_s=-30)
-    execution = world.opened(person)
+    execution = world.open_position(person)
     set_clock(world, after_the_hour_s=1)
     pay_funding(world, "0.001")
     world.exchange.move_price("19790")
-    world.fault(person, "http", "/fapi/v1/income", "GET", status=503, msg="Unknown error")
+    world.plan_fault(person, "http", "/fapi/v1/income", "GET", status=503, msg="Unknown error")
 
-    assert world.work(execution, command=Command.RECONCILE) == [execution.id]
-    assert world.now(execution).active
-    world.work(execution, command=Command.RECONCILE)
+    assert world.deliver(execution, command=Command.RECONCILE) == [execution.id]
+    assert world.stored(execution).active
+    world.deliver(execution, command=Command.RECONCILE)
 
-    assert world.now(execution).funding == Decimal(-15)
+    assert world.stored(execution).funding == Decimal(-15)
 
 
-def test_long_history_is_read_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_history_is_read_completely(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     # A page holds two here, not a thousand.
     monkeypatch.setattr(history, "PAGE", 2)
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     for price in ("20200", "20300"):
         world.exchange.move_price(price)
         time.sleep(0.005)  # fills of a time of their own
 
     world.exchange.move_price("19790")
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert execution.close_reason == "STOP"
     assert execution.profit is not None
-    assert abs(execution.profit - (world.books(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
 
 
 def pays_in_bnb(world: World) -> Person:
@@ -151,7 +151,7 @@ def pays_in_bnb(world: World) -> Person:
 
 def test_fees_paid_in_bnb_count_at_its_price(world: World) -> None:
     person = pays_in_bnb(world)
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     execution = stopped_out(world, execution)
 
@@ -160,9 +160,9 @@ def test_fees_paid_in_bnb_count_at_its_price(world: World) -> None:
     assert execution.profit == Decimal("-157.5") - execution.fee
 
 
-def test_fee_without_a_price_counts_nothing_and_is_said(world: World) -> None:
+def test_fee_without_a_price_counts_nothing_and_is_reported(world: World) -> None:
     person = pays_in_bnb(world)
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.control(
         "POST",
         "/paper/faults",
@@ -178,34 +178,34 @@ def test_fee_without_a_price_counts_nothing_and_is_said(world: World) -> None:
 
 def test_liquidation_is_booked_as_one(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.cancel_stops(person)
+    execution = world.open_position(person)
+    world.cancel_stops_as_owner(person)
     world.exchange.move_price("6000")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "LIQUIDATION")
-    assert world.books(person).open_orders == []
+    assert world.account(person).open_orders == []
 
 
 def test_close_by_hand_in_many_orders_is_booked_as_one_exit(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     for _ in range(5):
-        world.trade_by_hand(person, "SELL", "0.150")
+        world.trade_as_owner(person, "SELL", "0.150")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "MANUAL")
     assert execution.profit is not None
-    assert abs(execution.profit - (world.books(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
 
 
-def test_orders_say_how_they_ended_once_the_position_is_booked(world: World) -> None:
+def test_orders_record_how_they_ended_once_the_position_is_booked(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.move_price("20200")
     stopped_out(world, execution)
 

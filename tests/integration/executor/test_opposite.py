@@ -1,4 +1,4 @@
-"""An opposite alert is two halves: CLOSE always runs, OPEN only onto a flat account."""
+"""An opposite alert has two halves: the close always runs, the entry only on a flat account."""
 
 from __future__ import annotations
 
@@ -17,124 +17,124 @@ from tests.integration.executor.world import ORDER, World
 
 def test_opposite_alert_closes_and_opens_the_other_side(world: World) -> None:
     person = world.follower()
-    bought = world.opened(person)
+    bought = world.open_position(person)
 
-    sold = world.opened(person, side=Side.SELL)
+    sold = world.open_position(person, side=Side.SELL)
 
-    bought, books = world.now(bought), world.books(person)
+    bought, account = world.stored(bought), world.account(person)
     assert (bought.state, bought.close_reason) == (ExecutionState.CLOSED, "OPPOSITE")
     assert sold.state is ExecutionState.PROTECTED
-    assert books.position < 0
-    assert (len(books.stops), len(books.targets)) == (1, 3)
+    assert account.position < 0
+    assert (len(account.stops), len(account.targets)) == (1, 3)
 
 
 @pytest.mark.parametrize("reason", ["HALTED", "USER_DISABLED", "PLAN_LAPSED", "FOLLOWER_INACTIVE", "KEY_INACTIVE"])
-def test_close_half_runs_though_the_open_half_is_denied(world: World, reason: str) -> None:
+def test_close_half_runs_although_the_open_half_is_denied(world: World, reason: str) -> None:
     person = world.follower()
-    bought = world.opened(person)
-    sold = world.queued(person, world.trigger(Side.SELL))
+    bought = world.open_position(person)
+    sold = world.queue_execution(person, world.trigger(Side.SELL))
     RECORDS[reason](world, person)
 
-    world.work(sold)
+    world.deliver(sold)
 
-    assert world.now(bought).close_reason == "OPPOSITE"
-    assert world.now(sold).reason == reason
-    assert world.books(person).flat
+    assert world.stored(bought).close_reason == "OPPOSITE"
+    assert world.stored(sold).reason == reason
+    assert world.account(person).flat
 
 
 def test_stale_opposite_alert_still_closes(world: World) -> None:
     person = world.follower()
-    bought = world.opened(person)
+    bought = world.open_position(person)
 
-    sold = world.opened(person, side=Side.SELL, created_at=utc_now() - timedelta(seconds=90))
+    sold = world.open_position(person, side=Side.SELL, created_at=utc_now() - timedelta(seconds=90))
 
-    assert world.now(bought).close_reason == "OPPOSITE"
+    assert world.stored(bought).close_reason == "OPPOSITE"
     assert sold.reason == "STALE"
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_late_delivery_of_an_older_alert_closes_nothing(world: World) -> None:
     person = world.follower()
-    old = world.queued(person, world.trigger(Side.SELL))
-    bought = world.opened(person)
+    old = world.queue_execution(person, world.trigger(Side.SELL))
+    bought = world.open_position(person)
 
-    world.work(old)
+    world.deliver(old)
 
-    assert world.now(old).state is ExecutionState.DENIED
-    assert world.now(bought).state is ExecutionState.PROTECTED
-    assert world.books(person).position == Decimal("0.75")
+    assert world.stored(old).state is ExecutionState.DENIED
+    assert world.stored(bought).state is ExecutionState.PROTECTED
+    assert world.account(person).position == Decimal("0.75")
 
 
-def test_same_side_again_is_skipped(world: World) -> None:
+def test_alert_on_the_same_side_is_denied(world: World) -> None:
     person = world.follower()
-    world.opened(person)
+    world.open_position(person)
 
-    again = world.opened(person)
+    again = world.open_position(person)
 
     assert (again.state, again.reason) == (ExecutionState.DENIED, "ALREADY_IN_POSITION")
-    assert world.books(person).sent(ORDER) == 1
+    assert world.account(person).sent(ORDER) == 1
 
 
-def test_same_side_after_an_unbooked_exit_is_booked_then_opened(world: World) -> None:
+def test_alert_on_the_same_side_books_an_unbooked_exit_and_then_opens(world: World) -> None:
     person = world.follower()
-    first = world.opened(person)
+    first = world.open_position(person)
     world.exchange.move_price("19790")
     world.exchange.move_price("20000")
 
-    second = world.opened(person)
+    second = world.open_position(person)
 
-    assert world.now(first).close_reason == "STOP"
+    assert world.stored(first).close_reason == "STOP"
     assert second.state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert len(world.account(person).stops) == 1
 
 
 def test_account_that_cannot_be_closed_is_not_opened(world: World) -> None:
     person = world.follower()
-    bought = world.opened(person)
-    world.fault(person, "code", ORDER, times=1000, status=400, code=-1111, msg="no")
+    bought = world.open_position(person)
+    world.plan_fault(person, "code", ORDER, times=1000, status=400, code=-1111, msg="no")
 
-    sold = world.opened(person, side=Side.SELL)
+    sold = world.open_position(person, side=Side.SELL)
 
     assert (sold.state, sold.reason) == (ExecutionState.DENIED, "PREVIOUS_POSITION_OPEN")
-    assert world.now(bought).state is ExecutionState.CLOSING
-    assert len(world.books(person).stops) == 1, "the stop is kept until the position is gone"
+    assert world.stored(bought).state is ExecutionState.CLOSING
+    assert len(world.account(person).stops) == 1, "the stop stands until the position is gone"
 
     world.exchange.control("DELETE", "/paper/faults")
-    world.work(bought, command=Command.RECONCILE)
+    world.deliver(bought, command=Command.RECONCILE)
 
-    assert world.now(bought).state is ExecutionState.CLOSED
-    assert world.books(person).flat
+    assert world.stored(bought).state is ExecutionState.CLOSED
+    assert world.account(person).flat
 
 
 def test_admin_close_is_verified_flat(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
-def test_close_that_overtakes_the_entry_opens_nothing(world: World) -> None:
+def test_close_that_arrives_before_the_entry_opens_nothing(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
-    world.work(execution, command=Command.CLOSE)
-    world.work(execution)
+    world.deliver(execution, command=Command.CLOSE)
+    world.deliver(execution)
 
-    assert world.now(execution).reason == "CLOSE_REQUESTED"
-    assert world.books(person).sent(ORDER) == 0
+    assert world.stored(execution).reason == "CLOSE_REQUESTED"
+    assert world.account(person).sent(ORDER) == 0
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
-def test_lost_answer_to_a_close_never_turns_the_position(world: World, kind: str) -> None:
+def test_lost_answer_to_a_close_never_reverses_the_position(world: World, kind: str) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.fault(person, kind, ORDER)
+    execution = world.open_position(person)
+    world.plan_fault(person, kind, ORDER)
 
-    world.work(execution, command=Command.CLOSE)
+    world.deliver(execution, command=Command.CLOSE)
 
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).flat
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).flat

@@ -19,13 +19,13 @@ def booked(person: Person) -> list[AccountDay]:
 
 def test_booked_position_counts_once_in_its_day(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.RECONCILE)
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert execution.profit is not None
     (day,) = booked(person)
     assert day.account == person.key.id
@@ -39,9 +39,9 @@ def test_booked_position_counts_once_in_its_day(world: World) -> None:
 def test_position_that_never_opened_counts_in_no_day(world: World) -> None:
     person = world.follower()
     world.halt(on=True)
-    execution = world.queued(person, world.trigger())
-    world.work(execution)
-    assert world.now(execution).state is ExecutionState.DENIED
+    execution = world.queue_execution(person, world.trigger())
+    world.deliver(execution)
+    assert world.stored(execution).state is ExecutionState.DENIED
     assert booked(person) == []
 
 

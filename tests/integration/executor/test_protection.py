@@ -29,83 +29,83 @@ def test_position_whose_stop_is_refused_for_good_is_closed_within_the_bound(
     world: World, refusal: dict[str, object]
 ) -> None:
     person = world.follower()
-    world.fault(person, path=ALGO_ORDER, times=1000, **refusal)  # type: ignore[arg-type]
+    world.plan_fault(person, path=ALGO_ORDER, times=1000, **refusal)  # type: ignore[arg-type]
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
-    assert world.books(person).flat
+    assert world.account(person).flat
     assert execution.naked_ms is not None
     assert execution.naked_ms < NAKED_AT_MOST_MS
 
 
 def test_position_whose_stop_would_trigger_at_once_is_closed(world: World) -> None:
     person = world.follower()
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2021, msg="Order would immediately trigger.")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "FLATTENED")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
 def test_lost_answer_to_the_stop_leaves_one_stop(world: World, kind: str) -> None:
     person = world.follower()
-    world.fault(person, kind, ALGO_ORDER)
+    world.plan_fault(person, kind, ALGO_ORDER)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert len(world.account(person).stops) == 1
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
 def test_lost_answer_to_the_targets_leaves_each_once(world: World, kind: str) -> None:
     person = world.follower()
-    world.fault(person, kind, BATCH_ORDERS)
+    world.plan_fault(person, kind, BATCH_ORDERS)
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
-    books = world.books(person)
+    account = world.account(person)
     assert execution.state is ExecutionState.PROTECTED
-    assert [target["price"] for target in books.targets] == ["20200.00", "20300.00", "20400.00"]
+    assert [target["price"] for target in account.targets] == ["20200.00", "20300.00", "20400.00"]
 
 
-def test_targets_that_did_not_arrive_are_placed_by_the_next_look(world: World) -> None:
+def test_targets_that_did_not_arrive_are_placed_by_the_next_reconciliation(world: World) -> None:
     person = world.follower()
-    world.fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
-    execution = world.opened(person)
-    assert world.books(person).targets == []
+    world.plan_fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
+    execution = world.open_position(person)
+    assert world.account(person).targets == []
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    assert len(world.books(person).targets) == 3
+    assert len(world.account(person).targets) == 3
 
 
 def test_refused_trailing_stop_costs_only_itself(world: World) -> None:
     person = world.follower()
     # The stop is the first conditional order, the trailing stop the second.
     trigger = world.trigger(trailing_trigger=Decimal(95), callback_rate=Decimal("0.1"))
-    execution = world.queued(person, trigger)
-    world.fault(person, "no_average", ALGO_ORDER)
-    world.fault(person, "code", ALGO_ORDER, status=400, code=-2007, msg="Invalid callBack rate.")
+    execution = world.queue_execution(person, trigger)
+    world.plan_fault(person, "no_average", ALGO_ORDER)
+    world.plan_fault(person, "code", ALGO_ORDER, status=400, code=-2007, msg="Invalid callBack rate.")
 
-    world.work(execution)
+    world.deliver(execution)
 
-    execution, books = world.now(execution), world.books(person)
+    execution, account = world.stored(execution), world.account(person)
     trailing = [order for order in Order.query(execution.id) if order.leg is Leg.TRAILING]
     assert execution.state is ExecutionState.PROTECTED
-    assert (len(books.stops), len(books.targets)) == (1, 3)
+    assert (len(account.stops), len(account.targets)) == (1, 3)
     assert [order.error for order in trailing] == ["-2007"]
 
 
 def test_trailing_stop_covers_the_whole_amount(world: World) -> None:
     person = world.follower()
 
-    execution = world.opened(person, trailing_trigger=Decimal(95), callback_rate=Decimal(2))
+    execution = world.open_position(person, trailing_trigger=Decimal(95), callback_rate=Decimal(2))
 
-    trailing = [o for o in world.books(person).open_orders if o.get("orderType") == "TRAILING_STOP_MARKET"]
+    trailing = [o for o in world.account(person).open_orders if o.get("orderType") == "TRAILING_STOP_MARKET"]
     assert execution.state is ExecutionState.PROTECTED
     assert [(Decimal(o["quantity"]), o["callbackRate"], Decimal(o["activatePrice"])) for o in trailing] == [
         (Decimal("0.75"), trailing[0]["callbackRate"], Decimal(20095))
@@ -115,9 +115,9 @@ def test_trailing_stop_covers_the_whole_amount(world: World) -> None:
 def test_limit_stop_has_a_backstop_behind_it(world: World) -> None:
     person = world.follower()
 
-    execution = world.opened(person, stop_type=StopType.LIMIT)
+    execution = world.open_position(person, stop_type=StopType.LIMIT)
 
-    conditional = [o for o in world.books(person).open_orders if o.get("algoType")]
+    conditional = [o for o in world.account(person).open_orders if o.get("algoType")]
     assert execution.state is ExecutionState.PROTECTED
     assert {(o["orderType"], Decimal(o["triggerPrice"]), Decimal(o["price"] or 0)) for o in conditional} == {
         ("STOP", Decimal(19800), Decimal(19701)),
@@ -126,18 +126,18 @@ def test_limit_stop_has_a_backstop_behind_it(world: World) -> None:
 
 
 @pytest.mark.parametrize("stop_type", list(StopType))
-def test_stop_that_fills_is_booked_and_leaves_nothing(world: World, stop_type: StopType) -> None:
+def test_stop_that_fills_is_booked_and_leaves_no_order(world: World, stop_type: StopType) -> None:
     person = world.follower()
-    execution = world.opened(person, stop_type=stop_type)
+    execution = world.open_position(person, stop_type=stop_type)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     performance = FollowerPerformance.find(person.record.id)
     trigger = Trigger.find(execution.trigger_id)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
-    assert world.books(person).flat
+    assert world.account(person).flat
     assert execution.exit_price == 19790
     # (19790 - 20000) × 0.75, less 0.04 % of both sides
     assert execution.profit is not None
@@ -151,11 +151,11 @@ def test_stop_that_fills_is_booked_and_leaves_nothing(world: World, stop_type: S
 
 def test_booking_the_same_end_twice_counts_once(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.move_price("19790")
 
-    world.work(execution, command=Command.RECONCILE)
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
     performance = FollowerPerformance.find(person.record.id)
     assert performance is not None
@@ -164,23 +164,23 @@ def test_booking_the_same_end_twice_counts_once(world: World) -> None:
 
 def test_position_closed_by_its_take_profits_leaves_no_stop(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     world.exchange.move_price("20400")
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    execution = world.now(execution)
+    execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "TAKE_PROFIT")
-    assert world.books(person).flat
+    assert world.account(person).flat
 
 
 def test_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
-    world.cancel_stops(person)
-    assert world.books(person).stops == []
+    execution = world.open_position(person)
+    world.cancel_stops_as_owner(person)
+    assert world.account(person).stops == []
 
-    world.work(execution, command=Command.RECONCILE)
+    world.deliver(execution, command=Command.RECONCILE)
 
-    assert world.now(execution).state is ExecutionState.PROTECTED
-    assert len(world.books(person).stops) == 1
+    assert world.stored(execution).state is ExecutionState.PROTECTED
+    assert len(world.account(person).stops) == 1

@@ -1,4 +1,4 @@
-"""A key that the exchange refuses: taken out of use, unless it is our address; its positions are never let go."""
+"""A refused key is taken out of use, unless our address is refused; its positions are still closed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REFUSED = {"status": 401, "code": -2015, "msg": "Invalid API-key, IP, or permiss
 
 
 def refuse(world: World, person: Person, path: str, method: str) -> None:
-    world.fault(person, "code", path, method, **REFUSED)
+    world.plan_fault(person, "code", path, method, **REFUSED)
 
 
 def status_of(person: Person) -> tuple[ApiKeyStatus, bool]:
@@ -27,7 +27,7 @@ def test_refused_key_is_taken_out_of_use(world: World) -> None:
     person = world.follower()
     refuse(world, person, ACCOUNT, "GET")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, "KEY_UNAUTHORIZED")
     assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
@@ -38,40 +38,40 @@ def test_key_that_may_read_but_not_trade_is_taken_out_of_use(world: World) -> No
     person = world.follower()
     refuse(world, person, ORDER, "POST")
 
-    execution = world.opened(person)
+    execution = world.open_position(person)
 
     assert (execution.state, execution.reason) == (ExecutionState.REJECTED, "KEY_UNAUTHORIZED")
     assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
 
 
-def test_position_of_a_key_that_is_out_of_use_is_closed_as_soon_as_the_exchange_takes_it(world: World) -> None:
+def test_position_of_a_key_that_is_out_of_use_is_closed_as_soon_as_the_exchange_accepts_it(world: World) -> None:
     person = world.follower()
-    execution = world.opened(person)
+    execution = world.open_position(person)
     refuse(world, person, "/fapi/v3/positionRisk", "GET")
-    assert world.work(execution, command=Command.CLOSE) == []
+    assert world.deliver(execution, command=Command.CLOSE) == []
     assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
-    assert world.now(execution).active
+    assert world.stored(execution).active
 
     world.wait_until_due(execution)
-    assert world.work(execution, command=Command.RECONCILE) == []
+    assert world.deliver(execution, command=Command.RECONCILE) == []
 
-    assert world.now(execution).close_reason == "ADMIN"
-    assert world.books(person).flat
+    assert world.stored(execution).close_reason == "ADMIN"
+    assert world.account(person).flat
 
 
 def test_many_refusals_halt_the_lane_and_leave_the_keys_alone(world: World) -> None:
     people = [world.follower() for _ in range(5)]
-    holder = world.opened(people[4])
+    holder = world.open_position(people[4])
     trigger = world.trigger()
     for person in people[:3]:
         refuse(world, person, ACCOUNT, "GET")
-        assert world.work(world.queued(person, trigger)) == []
+        assert world.deliver(world.queue_execution(person, trigger)) == []
 
-    bystander = world.queued(people[3], trigger)
-    assert world.work(bystander) == []
+    bystander = world.queue_execution(people[3], trigger)
+    assert world.deliver(bystander) == []
 
     assert TradingSwitch.get("lane#lane-1").reason == "MASS_REFUSAL"
     assert [status_of(person)[1] for person in people] == [False, False, True, True, True]
-    assert world.now(bystander).reason == "HALTED"
-    assert world.work(holder, command=Command.CLOSE) == []  # exits never ask
-    assert world.books(people[4]).position == Decimal(0)
+    assert world.stored(bystander).reason == "HALTED"
+    assert world.deliver(holder, command=Command.CLOSE) == []  # exits ignore the switch
+    assert world.account(people[4]).position == Decimal(0)

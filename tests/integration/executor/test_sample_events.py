@@ -34,7 +34,7 @@ def sample(name: str, execution: Execution | None = None) -> dict[str, Any]:
 
 def due(world: World) -> Execution:
     """Queue an execution whose dead-man message arrives now."""
-    execution = world.queued(world.follower(), world.trigger())
+    execution = world.queue_execution(world.follower(), world.trigger())
     execution.update(actions=[Execution.due_at.set(utc_now())])
     return execution
 
@@ -45,19 +45,19 @@ def failed(answer: dict[str, Any]) -> list[str]:
 
 def test_open_then_reconcile_then_close(world: World) -> None:
     person = world.follower()
-    execution = world.queued(person, world.trigger())
+    execution = world.queue_execution(person, world.trigger())
 
     assert failed(executor.lambda_handler(sample("order_executor/open", execution), FakeContext())) == []
-    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.stored(execution).state is ExecutionState.PROTECTED
     assert failed(executor.lambda_handler(sample("order_executor/reconcile", execution), FakeContext())) == []
-    assert world.now(execution).state is ExecutionState.PROTECTED
+    assert world.stored(execution).state is ExecutionState.PROTECTED
     assert failed(executor.lambda_handler(sample("order_executor/close", execution), FakeContext())) == []
-    assert world.now(execution).state is ExecutionState.CLOSED
-    assert world.books(person).flat
+    assert world.stored(execution).state is ExecutionState.CLOSED
+    assert world.account(person).flat
 
 
 @pytest.mark.parametrize("name", ["open", "close", "reconcile"])
-def test_message_about_nothing_fails_and_comes_again(world: World, name: str) -> None:
+def test_message_about_an_unknown_execution_fails_and_is_delivered_again(world: World, name: str) -> None:
     event = sample(f"order_executor/{name}")
 
     assert failed(executor.lambda_handler(event, FakeContext())) == [event["Records"][0]["messageId"]]
@@ -71,17 +71,17 @@ def test_malformed_messages_fail_one_by_one(world: World, worker: str) -> None:
     assert sorted(failed(handler(event, FakeContext()))) == sorted(record["messageId"] for record in event["Records"])
 
 
-def test_dead_man_message_queues_a_takeover(world: World) -> None:
+def test_dead_man_message_queues_a_reconciliation(world: World) -> None:
     execution = due(world)
 
     assert failed(watcher.lambda_handler(sample("position_watcher/dead_man", execution), FakeContext())) == []
 
-    (message,) = world.queue("orders")
+    (message,) = world.take_messages("orders")
     assert (message["command"], message["execution_id"]) == ("SETTLE", execution.id)
     assert message["group"] != execution.api_key_id, "the killed worker's message still blocks the key's own group"
 
 
-def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
+def test_scheduled_run_returns_the_number_of_queued_messages(world: World) -> None:
     due(world)
 
     answer = watcher.lambda_handler(sample("position_watcher/schedule"), FakeContext())
@@ -89,12 +89,12 @@ def test_schedule_is_answered_with_what_was_queued(world: World) -> None:
     assert answer["executions"] >= 1
 
 
-def test_check_of_a_fan_out_that_is_due_sends_the_trigger_on(world: World) -> None:
+def test_check_of_a_fan_out_that_is_due_queues_the_trigger_again(world: World) -> None:
     trigger = world.trigger()
     trigger.update(actions=[Trigger.fanout_state.set(FanoutState.PENDING)])
     text = json.dumps(sample("position_watcher/fanout_check")).replace(SAMPLE_TRIGGER, trigger.id)
 
     assert failed(watcher.lambda_handler(json.loads(text), FakeContext())) == []
 
-    assert [message["trigger_id"] for message in world.queue("triggers")].count(trigger.id) == 1
+    assert [message["trigger_id"] for message in world.take_messages("triggers")].count(trigger.id) == 1
     trigger.update(actions=[Trigger.fanout_state.set(FanoutState.DONE)])

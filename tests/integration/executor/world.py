@@ -1,4 +1,4 @@
-"""What the executor's tests stand on: people, keys and alerts as records, and the paper exchange's own books."""
+"""Builds the executor's test data, as records and accounts of the paper exchange, and reads the results."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ FUTURES_ROUTES = account_routes.ROUTES | order_routes.ROUTES
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """One account as the exchange keeps it."""
+class VenueAccount:
+    """One account at the exchange."""
 
     position: Decimal
     wallet: Decimal
@@ -107,8 +107,8 @@ class World:
         self.strategy = saved(builders.strategy())
         self._seq = 0
 
-    def tidy(self) -> None:
-        """Undo what a test did to what all tests share."""
+    def reset(self) -> None:
+        """Reset the exchange, the switch and the lane, which all tests share."""
         self.exchange.control("DELETE", "/paper/faults")
         self.exchange.set(
             refuse_late_past_recv_window=True,
@@ -119,9 +119,9 @@ class World:
         server_clock.offset_ms = 0
         self.exchange.move_price("20000")
         self.halt(on=False)
-        self.free_lane()
+        self.reset_lane()
 
-    # -- what stands at the beginning ------------------------------------------------------------------------------
+    # -- test data -----------------------------------------------------------------------------------------------------
 
     def follower(self, *, balance: str = "10000", **account: Any) -> Person:
         """Add a follower with a funded account; `account` changes it at the exchange (hedge mode, permissions)."""
@@ -153,7 +153,7 @@ class World:
         StrategyAlerts(strategy_id=self.strategy.id, last_seq=latest, latest_alert_seq=latest).save()
         return trigger
 
-    def queued(self, person: Person, trigger: Trigger) -> Execution:
+    def queue_execution(self, person: Person, trigger: Trigger) -> Execution:
         """Store the execution of a trigger on a follower, as the fan-out leaves it."""
         execution = saved(
             builders.execution(
@@ -167,30 +167,30 @@ class World:
         return execution
 
     def halt(self, *, on: bool) -> None:
-        """Flip the switch against new entries."""
+        """Turn the halt of new entries on or off."""
         TradingSwitch(scope=EVERYTHING, halted=on, updated_at=utc_now()).save()
 
-    def free_lane(self) -> None:
-        """Let the lane begin anew: nothing used, no pause, no ban, no refusals, nothing remembered."""
+    def reset_lane(self) -> None:
+        """Delete the lane's usage, pauses, bans and refusals from the tables and from this process."""
         for record in (*EgressLane.scan(), *LaneRefusal.scan()):
             record.delete()
         TradingSwitch(lane_scope(lanes.DEFAULT_LANE)).delete()
         lanes.forget()
 
-    def fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
-        """Let the exchange misbehave towards one account."""
+    def plan_fault(self, person: Person, kind: str, path: str, method: str = "POST", **also: Any) -> None:
+        """Plan a fault of the exchange for one account's requests."""
         body = {"method": method, "path": path, "kind": kind, "times": 1, "apiKey": person.key.api_key} | also
         self.exchange.control("POST", "/paper/faults", body)
 
-    # -- what happens ----------------------------------------------------------------------------------------------
+    # -- actions -------------------------------------------------------------------------------------------------------
 
-    def work(self, *executions: Execution, command: Command = Command.OPEN) -> list[str]:
-        """Give the executor one message for each execution, as one batch; return the ids of those that failed."""
+    def deliver(self, *executions: Execution, command: Command = Command.OPEN) -> list[str]:
+        """Deliver one message for each execution, as one batch; return the ids of those that failed."""
         records = [record_of(execution, command) for execution in executions]
         answer = app.lambda_handler({"Records": records}, FakeContext())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
-    def work_at_once(self, execution: Execution, *, copies: int) -> None:
+    def deliver_to_several_workers(self, execution: Execution, *, copies: int) -> None:
         """Let several workers handle the same message at the same time."""
         message = execution.message(Command.OPEN)
 
@@ -212,31 +212,31 @@ class World:
             time.sleep(0.02)
 
     def wait_until_due(self, execution: Execution) -> None:
-        """Return when the execution's next look is due, as the queue's delay would have it."""
+        """Return when the execution is due, as the queue's delay would have it."""
 
         def due() -> bool:
-            due_at = self.now(execution).due_at
+            due_at = self.stored(execution).due_at
             return due_at is not None and due_at <= utc_now()
 
         self.wait_until(due)
 
-    def opened(self, person: Person, **trigger: Any) -> Execution:
-        """Bring a follower into a protected position."""
-        execution = self.queued(person, self.trigger(**trigger))
-        assert self.work(execution) == []
-        return self.now(execution)
+    def open_position(self, person: Person, **trigger: Any) -> Execution:
+        """Open a protected position for a follower; return its execution."""
+        execution = self.queue_execution(person, self.trigger(**trigger))
+        assert self.deliver(execution) == []
+        return self.stored(execution)
 
-    def trade_by_hand(self, person: Person, side: str, quantity: str, **also: str) -> None:
-        """Place an order as the account's owner would, past us."""
+    def trade_as_owner(self, person: Person, side: str, quantity: str, **also: str) -> None:
+        """Place an order as the account's owner."""
         order = {"symbol": "BTCUSDT", "side": side, "quantity": quantity, "type": "MARKET"} | also
         self.as_owner(person, lambda client: client.fapiPrivatePostOrder(order))
 
-    def cancel_stops(self, person: Person) -> None:
-        """Cancel the conditional orders as the account's owner would."""
+    def cancel_stops_as_owner(self, person: Person) -> None:
+        """Cancel the conditional orders as the account's owner."""
         self.as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": "BTCUSDT"}))
 
     def as_owner(self, person: Person, act: Callable[[Any], Any]) -> None:
-        """Do something at the exchange with the account's own key, past us."""
+        """Send a request to the exchange as the account's owner."""
         secret = unseal(person.key.secret_ciphertext, owner_id=person.key.id)
         client = ccxt.binanceusdm({"apiKey": person.key.api_key, "secret": secret, "enableRateLimit": False})
         client.urls["api"] = {
@@ -247,18 +247,18 @@ class World:
         client.load_time_difference()  # a test may have set the exchange's clock
         act(client)
 
-    # -- what came of it -------------------------------------------------------------------------------------------
+    # -- results -------------------------------------------------------------------------------------------------------
 
-    def now(self, execution: Execution) -> Execution:
+    def stored(self, execution: Execution) -> Execution:
         """Return the execution as it is stored now."""
         found = Execution.find(execution.id)
         assert found is not None
         return found
 
-    def books(self, person: Person) -> Books:
-        """Return the account as the exchange keeps it."""
+    def account(self, person: Person) -> VenueAccount:
+        """Return the follower's account at the exchange."""
         account = self.exchange.control("GET", f"/paper/accounts/{person.key.api_key}")
-        return Books(
+        return VenueAccount(
             position=sum((Decimal(p["amount"]) for p in account["positions"]), Decimal(0)),
             wallet=Decimal(account["walletBalance"]),
             open_orders=account["openOrders"],
@@ -267,17 +267,17 @@ class World:
         )
 
     def slot(self, person: Person) -> PositionSlot:
-        """Return who owns the account's position."""
+        """Return the slot of the follower's key."""
         found = PositionSlot.find(person.key.id, "BTC/USDT")
         assert found is not None
         return found
 
-    def queue(self, name: str) -> list[dict[str, Any]]:
-        """Take what a queue (`orders`, `triggers`, `reconcile`) holds now."""
+    def take_messages(self, name: str) -> list[dict[str, Any]]:
+        """Take the messages of a queue (`orders`, `triggers`, `reconcile`)."""
         return self.aws.taken_from(getattr(self.aws, name))
 
-    def delayed_on(self, name: str) -> int:
-        """Return how many messages a queue holds back for now."""
+    def count_delayed(self, name: str) -> int:
+        """Return how many delayed messages a queue holds."""
         wanted = "ApproximateNumberOfMessagesDelayed"
         counts = sqs_client(self.aws.url).get_queue_attributes(
             QueueUrl=getattr(self.aws, name), AttributeNames=[wanted]

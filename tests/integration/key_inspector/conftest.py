@@ -31,5 +31,5 @@ def world(
     monkeypatch.setattr(service, "pacer", lambda: IntervalPacer(0.0))
     world = World(paper_exchange, aws)
     yield world
-    world.tidy()
+    world.reset()
     paper_exchange.set(clock_offset_ms=0)

@@ -61,7 +61,7 @@ def verdict_on(person: Person) -> KeyReadiness:
 
 def requests_of(world: World, person: Person) -> int:
     """Return how many requests with its key reached the exchange."""
-    return sum(world.books(person).requests.values())
+    return sum(world.account(person).requests.values())
 
 
 @pytest.mark.parametrize("case", SETUPS)
@@ -121,7 +121,7 @@ def test_wallet_is_the_one_of_the_followed_quote_asset(world: World) -> None:
 
 def test_key_that_the_exchange_refuses_is_unauthorized(world: World) -> None:
     person = world.follower()
-    world.fault(person, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
+    world.plan_fault(person, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
 
     assert inspect(person) == []
 
@@ -135,8 +135,8 @@ def test_bad_key_does_not_stop_the_others(world: World) -> None:
         world.follower(),
         world.follower(dualSidePosition=True),
     )
-    world.fault(unreachable, "http", CONFIG, "GET", status=500, msg="Internal error")
-    world.fault(refused, "code", PERMISSIONS, "GET", status=401, code=-2015, msg="Invalid API-key")
+    world.plan_fault(unreachable, "http", CONFIG, "GET", status=500, msg="Internal error")
+    world.plan_fault(refused, "code", PERMISSIONS, "GET", status=401, code=-2015, msg="Invalid API-key")
 
     assert inspect(unreachable, refused, good, hedged) == [unreachable.key.id]
 
@@ -147,7 +147,7 @@ def test_bad_key_does_not_stop_the_others(world: World) -> None:
 
 def test_unreachable_exchange_is_retried_and_the_retry_decides(world: World) -> None:
     person = world.follower()
-    world.fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+    world.plan_fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
 
     assert inspect(person) == [person.key.id]
     assert inspect(person, delivery=2) == []
@@ -159,7 +159,7 @@ def test_exchange_that_stays_unreachable_keeps_the_old_verdict_and_is_recorded(w
     person = world.follower()
     inspect(person)
     before = verdict_on(person)
-    world.fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
+    world.plan_fault(person, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
 
     assert inspect(person, delivery=service.MAX_TRIES) == [], "the next day comes anyway"
 
@@ -253,7 +253,7 @@ def test_queued_message_is_readable_by_the_inspector(world: World, monkeypatch: 
 
     app.lambda_handler({"time": to_iso(at)}, FakeContext())
 
-    message = next(one for one in world.queue("keys") if one["api_key_id"] == person.key.id)
+    message = next(one for one in world.take_messages("keys") if one["api_key_id"] == person.key.id)
     body = json.dumps({"api_key_id": message["api_key_id"], "asked_at": message["asked_at"]})
     event = {"Records": [{"messageId": "1", "body": body}]}
     assert app.lambda_handler(event, FakeContext()) == {"batchItemFailures": []}

@@ -35,7 +35,7 @@ BUY = Signal(
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A strategy and those who follow it."""
+    """A strategy and its followers."""
 
     strategy: Strategy
     followers: list[Follower]

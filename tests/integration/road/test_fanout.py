@@ -33,7 +33,7 @@ Strategies = Callable[[int], Following]
 
 
 class Killed(BaseException):
-    """The worker is gone: nothing in the product may catch this."""
+    """The worker is killed here: nothing in the product may catch this."""
 
 
 def fire(subject: Following) -> str:
@@ -77,7 +77,7 @@ def test_every_follower_over_several_pages_gets_one_execution_and_one_message(
 
 
 @pytest.mark.parametrize("followers", [30, 31, 60])
-def test_pages_that_come_out_even_end_the_fan_out(
+def test_fan_out_ends_when_its_last_page_is_full(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch, followers: int
 ) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 30)
@@ -98,7 +98,9 @@ def test_messages_go_in_the_group_of_the_exchange_key(aws: EmbeddedAws, followin
     }
 
 
-def test_alert_and_each_execution_are_looked_after_from_the_beginning(aws: EmbeddedAws, following: Strategies) -> None:
+def test_trigger_and_each_execution_get_a_dead_man_message_before_any_work(
+    aws: EmbeddedAws, following: Strategies
+) -> None:
     subject = following(12)
     trigger_id = fire(subject)
     assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S)
@@ -108,7 +110,7 @@ def test_alert_and_each_execution_are_looked_after_from_the_beginning(aws: Embed
     assert due_first == {timedelta(seconds=DEAD_MAN_DELAYS_S[0])}
 
 
-def test_killed_after_some_executions_were_written_and_before_they_were_sent(
+def test_executions_that_a_killed_fan_out_wrote_and_did_not_send_are_sent_once(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = following(60)
@@ -189,7 +191,7 @@ def test_killed_after_the_page_was_sent_and_before_its_checkpoint_was_saved(
     ]
 
 
-def test_killed_between_pages_goes_on_from_the_checkpoint(
+def test_fan_out_killed_between_pages_continues_from_the_checkpoint(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 20)
@@ -215,7 +217,7 @@ def test_killed_between_pages_goes_on_from_the_checkpoint(
     assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
 
 
-def test_the_checkpoints_own_follower_may_be_gone(
+def test_fan_out_continues_although_the_checkpoints_follower_is_deleted(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "PAGE_SIZE", 20)
@@ -234,7 +236,7 @@ def test_the_checkpoints_own_follower_may_be_gone(
     assert sent(aws) == Counter([execution.id for execution in subject.executions(trigger_id)])
 
 
-def test_a_follower_deleted_before_the_second_delivery_costs_nobody_else_anything(
+def test_a_follower_deleted_before_the_second_delivery_affects_no_other(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = following(5)
@@ -263,7 +265,7 @@ def test_a_follower_deleted_before_the_second_delivery_costs_nobody_else_anythin
     assert not Trigger.get(trigger_id).active
 
 
-def test_a_twin_that_was_given_up_too_soon_does_nothing_twice(
+def test_a_first_worker_that_continues_beside_its_replacement_does_nothing_twice(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = following(40)
@@ -341,7 +343,7 @@ def test_a_hundred_followers_are_queued_within_a_second(aws: EmbeddedAws, follow
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
-    """Return once the condition holds; what a killed attempt left in threads ends on its own."""
+    """Return once the condition holds; a killed attempt's threads end by themselves."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "the condition never held"

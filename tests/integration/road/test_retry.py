@@ -1,4 +1,4 @@
-"""A record that failed comes again after seconds, not after the queue's visibility time-out."""
+"""A failed record is delivered again after seconds, not after the queue's visibility time-out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VISIBILITY_S = 180
 
 
 def delivered(aws: EmbeddedAws, *, within_s: float) -> dict[str, Any] | None:
-    """Return the next message as Lambda would deliver it, hidden for as long as the queue says."""
+    """Return the next message as Lambda would deliver it, with the queue's visibility time-out."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         answer = sqs_client(aws.url).receive_message(

@@ -1,4 +1,4 @@
-"""Fills get the client id of their order at the price of as few questions as will do."""
+"""Fills get the client ids of their orders with as few requests as possible."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def a_view(client_id: str, exchange_id: str, *, actual: str | None = None) -> Or
 
 @dataclass
 class Venue:
-    """An exchange that notes what it is asked."""
+    """An exchange that records its requests."""
 
     fills_by_number: dict[int, Fill]
     orders: list[OrderView] = field(default_factory=list)
     conditional: dict[str, OrderView] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     since: list[datetime] = field(default_factory=list)
 
     async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
@@ -85,20 +85,20 @@ class Venue:
         return {number: fill for number, fill in self.fills_by_number.items() if fill.at >= since}
 
     async def find_order(self, symbol: str, client_order_id: str, **_: Any) -> OrderView | None:
-        self.asked.append(f"client id {client_order_id}")
+        self.requests.append(f"client id {client_order_id}")
         return self.conditional.get(client_order_id)
 
     async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
-        self.asked.append(f"id {exchange_order_id}")
+        self.requests.append(f"id {exchange_order_id}")
         return next((o for o in self.orders if o.exchange_order_id == exchange_order_id), None)
 
     async def orders_since(self, symbol: str, since: datetime) -> list[OrderView]:
-        self.asked.append("list")
+        self.requests.append("list")
         return self.orders
 
 
 def names(venue: Venue, *orders: Order, times: int = 1) -> list[str]:
-    book = FillBook(venue, "BTC/USDT", since=BEGUN - timedelta(minutes=1))  # type: ignore[arg-type] # what it asks for
+    book = FillBook(venue, "BTC/USDT", since=BEGUN - timedelta(minutes=1))  # type: ignore[arg-type] # the requests that it sends
 
     async def read() -> list[str]:
         for _ in range(times - 1):
@@ -108,62 +108,62 @@ def names(venue: Venue, *orders: Order, times: int = 1) -> list[str]:
     return asyncio.run(read())
 
 
-def test_orders_in_the_ledger_are_named_without_a_question() -> None:
+def test_fills_of_orders_in_the_ledger_get_their_client_ids_without_a_request() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("8", at_s=1)})
     ledger = an_order("entry", leg=Leg.ENTRY, exchange_id="7"), an_order("target", exchange_id="8")
     assert names(venue, *ledger) == ["entry", "target"]
-    assert venue.asked == []
+    assert venue.requests == []
 
 
-def test_triggered_stop_is_asked_for_by_its_client_id_once() -> None:
+def test_triggered_stop_is_looked_up_by_its_client_id_once() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("9", at_s=1)}, conditional={"stop": a_view("stop", "70", actual="9")})
     ledger = an_order("entry", leg=Leg.ENTRY, exchange_id="7"), an_order("stop", leg=Leg.STOP, exchange_id="70")
     assert names(venue, *ledger, times=2) == ["entry", "stop"]
-    assert venue.asked == ["client id stop"]
+    assert venue.requests == ["client id stop"]
 
 
-def test_id_of_a_conditional_order_is_no_id_of_a_regular_one() -> None:
+def test_id_of_a_conditional_order_is_not_taken_for_a_regular_ones() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("70", at_s=1)}, orders=[a_view("web", "70")])
     ledger = an_order("entry", leg=Leg.ENTRY, exchange_id="7"), an_order("stop", leg=Leg.STOP, exchange_id="70")
     assert names(venue, *ledger) == ["entry", "web"]
 
 
-def test_orders_of_others_are_asked_for_one_by_one_while_they_are_few() -> None:
+def test_few_unknown_orders_are_looked_up_one_by_one() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("8", at_s=1)}, orders=[a_view("web", "8")])
     assert names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7"), times=2) == ["entry", "web"]
-    assert venue.asked == ["id 8"]
+    assert venue.requests == ["id 8"]
 
 
-def test_many_unknown_orders_are_asked_for_in_one_list() -> None:
+def test_many_unknown_orders_are_read_as_one_list() -> None:
     venue = Venue(
         {1: a_fill("7"), **{n: a_fill(str(n), at_s=n) for n in range(10, 16)}},
         orders=[a_view(f"web{n}", str(n)) for n in range(10, 16)],
     )
     found = names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7"))
     assert found == ["entry", *(f"web{n}" for n in range(10, 16))]
-    assert venue.asked == ["list"]
+    assert venue.requests == ["list"]
 
 
-def test_order_that_is_not_found_is_nobodys_for_now_and_asked_for_again() -> None:
+def test_order_that_is_not_found_has_no_client_id_and_is_looked_up_again() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("8", at_s=1)})
     assert names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7"), times=2) == ["entry", ""]
-    assert venue.asked == ["id 8", "id 8"]
+    assert venue.requests == ["id 8", "id 8"]
 
 
-def test_what_happened_before_the_only_entry_needs_no_name() -> None:
+def test_fills_before_the_only_entry_need_no_client_id() -> None:
     venue = Venue({1: a_fill("5", at_s=-9), 2: a_fill("7")}, orders=[a_view("before", "5")])
     entry = an_order("entry", leg=Leg.ENTRY, exchange_id="7")
     assert names(venue, entry) == ["", "entry"]
-    assert venue.asked == []
+    assert venue.requests == []
 
 
-def test_late_fill_of_a_first_entry_is_named_though_it_came_before_the_second_ones() -> None:
+def test_late_fill_of_a_first_entry_gets_its_client_id_although_it_precedes_the_second() -> None:
     venue = Venue({1: a_fill("5", at_s=-9), 2: a_fill("7")}, orders=[a_view("first", "5")])
     ledger = an_order("first", leg=Leg.ENTRY), an_order("second", leg=Leg.ENTRY, exchange_id="7")
     assert names(venue, *ledger) == ["first", "second"]
 
 
-def test_second_reading_asks_for_the_latest_only_and_keeps_the_rest() -> None:
+def test_second_read_requests_the_latest_fills_only_and_keeps_the_others() -> None:
     venue = Venue({1: a_fill("7")})
     assert names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7"), times=2) == ["entry"]
     assert venue.since[0] < BEGUN < venue.since[1]

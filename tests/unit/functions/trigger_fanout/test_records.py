@@ -1,4 +1,4 @@
-"""Whom a trigger reaches, what its executions keep, and how a batch of triggers ends."""
+"""The followers that a trigger reaches, the snapshot in its executions, and the result of a batch."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Fanout:
         return follower
 
     def deliver(self, event: str = "trigger") -> list[str]:
-        """Hand a sample event to the function; return the records that it wants again."""
+        """Deliver a sample event to the function; return the failed records."""
         answer = app.lambda_handler(json.loads((EVENTS / f"{event}.json").read_text()), FakeContext())
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -94,7 +94,7 @@ def fanout(tables: Queues) -> Fanout:
 
 
 def store_trigger(*, follower_ids: list[str] | None = None, at: datetime = FIRED_AT) -> None:
-    """Store the trigger that the sample events speak of."""
+    """Store the trigger of the sample events."""
     builders.trigger(
         TRIGGER_ID,
         at=at,
@@ -127,7 +127,7 @@ def trigger_now() -> Trigger:
     return Trigger.get(TRIGGER_ID, consistent_read=True)
 
 
-def test_an_execution_keeps_what_it_was_decided_by(fanout: Fanout) -> None:
+def test_an_execution_stores_a_snapshot_of_trigger_key_profile_and_plan(fanout: Fanout) -> None:
     follower = fanout.add_follower("ann")
     assert fanout.deliver() == []
     execution = fanout.execution(follower)
@@ -214,7 +214,7 @@ def test_an_inactive_follower_is_reached_only_while_its_slot_holds_an_execution_
     assert fanout.reached() == ["follower-in position"]
 
 
-def test_what_may_forbid_an_entry_is_left_to_the_executor(fanout: Fanout) -> None:
+def test_follower_that_may_be_denied_still_gets_an_execution(fanout: Fanout) -> None:
     follower = fanout.add_follower("ann")
     User.get(follower.user_id).update(actions=[User.active.set(False), User.plan_lapsed.set(True)])
     key = ExchangeKey.get(follower.api_key_id)
@@ -225,7 +225,7 @@ def test_what_may_forbid_an_entry_is_left_to_the_executor(fanout: Fanout) -> Non
     assert execution.state is ExecutionState.QUEUED
 
 
-def test_a_missing_key_user_or_plan_still_gives_an_answer(fanout: Fanout) -> None:
+def test_follower_without_key_user_or_plan_still_gets_an_execution(fanout: Fanout) -> None:
     follower = fanout.add_follower("ann")
     User.get(follower.user_id).delete()
     ExchangeKey.get(follower.api_key_id).delete()
@@ -236,7 +236,7 @@ def test_a_missing_key_user_or_plan_still_gives_an_answer(fanout: Fanout) -> Non
     assert execution.plan_id is None
 
 
-def test_a_missing_profile_fails_that_follower_and_holds_up_nobody(fanout: Fanout) -> None:
+def test_a_missing_profile_fails_that_follower_and_holds_back_no_other(fanout: Fanout) -> None:
     broken = fanout.add_follower("broken", profile_id="gone")
     fine = fanout.add_follower("fine")
     assert fanout.deliver() == []
@@ -262,7 +262,7 @@ def test_an_admins_trigger_reaches_the_followers_named_active_or_not(fanout: Fan
     assert fanout.reached() == ["follower-ben", "follower-cid"]
 
 
-def test_a_second_delivery_of_an_unfinished_fan_out_sends_again_under_another_id(fanout: Fanout) -> None:
+def test_a_second_delivery_of_an_unfinished_fan_out_sends_its_messages_again_under_another_id(fanout: Fanout) -> None:
     fanout.add_follower("ann")
     fanout.deliver()
     trigger_now().update(actions=[Trigger.fanout_state.set(FanoutState.PENDING), Trigger.fanout_checkpoint.remove()])
