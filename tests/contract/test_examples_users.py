@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from shared.clock import from_iso, to_iso, utc_now
-from shared.models.base import created_key
+from shared.clock import from_iso
 from shared.models.exchange_key import StrategyType
 from shared.models.manual_trade import ManualTrade
-from shared.models.plan import Plan
 from shared.trading.sides import Side
+from tests import builders
 from tests.contract.examples import assert_same, load
 from tests.contract.world import Key, World
 
@@ -76,18 +75,8 @@ def test_list_users(world: World) -> None:
 
 def test_get_user_overview(world: World) -> None:
     example = load("get_user_overview")
-    moment = utc_now()
-    plan = Plan(
-        str(uuid4()),
-        created_key=created_key(to_iso(moment), "PROFESSIONAL"),
-        listed="OF THE EXAMPLE",
-        name="PROFESSIONAL",
-        stripe_price_id=PRICE,
-        max_balance_usd=15000,
-        max_api_key=20,
-        private=False,
-        created_at=moment,
-        updated_at=moment,
+    plan = builders.plan(
+        listed="OF THE EXAMPLE", name="PROFESSIONAL", stripe_price_id=PRICE, max_balance_usd=15000, max_api_key=20
     )
     plan.save()
     user_id = world.add_user("janedoe@example.com", "jane", "doe", plan_id=plan.id, customer="cus_MmYKZgS50gQgsm")

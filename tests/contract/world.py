@@ -15,16 +15,16 @@ from uuid import uuid4
 from local.stack.deploy import client
 from shared import config
 from shared import secrets as sealing
-from shared.clock import to_iso, utc_now
-from shared.models.base import LISTED, created_key
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
-from shared.models.follower import Follower
+from shared.clock import utc_now
+from shared.models.base import LISTED
+from shared.models.exchange_key import StrategyType, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
+from tests import builders
 from tests.environment import environment
 from tests.integration.paper_exchange.trader import TranslatingFutures, redirect
 from tests.system.stack_client import Stack
@@ -106,17 +106,15 @@ class World:
         if account:
             self.open_account(api_key, secret, **account)
         key_id, moment = str(uuid4()), created_at or utc_now()
-        ExchangeKey(
+        builders.exchange_key(
             key_id,
+            at=moment,
             user_id=user_id,
-            created_key=created_key(to_iso(moment), key_id),
             trade_type=trade_type,
             strategy_type=strategy_type,
             name=name,
             api_key=api_key,
             secret_ciphertext=sealing.seal(secret, owner_id=key_id),
-            created_at=moment,
-            updated_at=moment,
         ).save()
         return Key(key_id, api_key, secret)
 
@@ -127,16 +125,14 @@ class World:
         follower_id, moment = str(uuid4()), utc_now()
         if balance is not None:
             KeyBalance(key.id, total_usd=Decimal(balance), updated_at=moment).save()
-        Follower(
-            strategy.id,
-            created_key(to_iso(moment), follower_id),
-            id=follower_id,
+        builders.follower(
+            follower_id,
+            at=moment,
+            strategy_id=strategy.id,
             api_key_id=key.id,
             symbol=strategy.symbol,
             user_id=user_id,
             risk_profile_id=self.profile(profile).id,
-            created_at=moment,
-            updated_at=moment,
         ).save()
         return follower_id
 

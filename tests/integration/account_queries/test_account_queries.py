@@ -17,8 +17,9 @@ from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeEr
 from shared.exchange import account_queries, lanes
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
-from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
+from shared.models.exchange_key import TradeType
 from shared.secrets import seal
+from tests import builders
 from tests.environment import environment
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.integration.paper_exchange.trader import Trader
@@ -46,16 +47,11 @@ class Account:
     def __init__(self, exchange: ExchangeProcess, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> None:
         self.trader = Trader(exchange, secrets.token_hex(32), None).open_account(**also)
         key_id = str(uuid.uuid4())
-        self.key = ExchangeKey(
-            id=key_id,
-            user_id=key_id,
-            created_key=key_id,
+        self.key = builders.exchange_key(
+            key_id,
             trade_type=trade_type,
-            strategy_type=StrategyType.AUTOMATED,
             api_key=self.trader.api_key,
             secret_ciphertext=seal(self.trader.secret, owner_id=key_id),
-            created_at=utc_now(),
-            updated_at=utc_now(),
         )
 
 

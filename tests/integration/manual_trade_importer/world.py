@@ -9,9 +9,10 @@ from typing import Any
 
 import ccxt
 
-from shared.clock import utc_now
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.secrets import seal
+from tests import builders
+from tests.builders import saved
 from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.integration.paper_exchange.trader import Trader
@@ -40,17 +41,15 @@ class World:
     def owner(self, trade_type: TradeType = TradeType.FUTURES, **also: Any) -> Owner:
         """Open an account and store its key as a MANUAL one."""
         trader = Trader(self.exchange, secrets.token_hex(32), None).open_account(**also)
-        key_id, now = str(uuid.uuid4()), utc_now()
-        key = ExchangeKey(
-            id=key_id,
-            user_id=str(uuid.uuid4()),
-            created_key=key_id,
-            trade_type=trade_type,
-            strategy_type=StrategyType.MANUAL,
-            api_key=trader.api_key,
-            secret_ciphertext=seal(trader.secret, owner_id=key_id),
-            created_at=now,
-            updated_at=now,
+        key_id = str(uuid.uuid4())
+        key = saved(
+            builders.exchange_key(
+                key_id,
+                user_id=str(uuid.uuid4()),
+                trade_type=trade_type,
+                strategy_type=StrategyType.MANUAL,
+                api_key=trader.api_key,
+                secret_ciphertext=seal(trader.secret, owner_id=key_id),
+            )
         )
-        key.save()
         return Owner(trader, key)

@@ -39,18 +39,8 @@ from shared.trading.position_accounting import Fill
 from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
+from tests.unit.trading.markets import BITCOIN
 
-BITCOIN = SymbolFilters(
-    symbol="BTC/USDT",
-    tick_size=Decimal("0.1"),
-    step_size=Decimal("0.001"),
-    min_amount=Decimal("0.001"),
-    max_amount=Decimal(1000),
-    market_step_size=Decimal("0.001"),
-    market_min_amount=Decimal("0.001"),
-    market_max_amount=Decimal(120),
-    min_notional=Decimal(100),
-)
 _LATENCY_S = 0.02
 _FEE_RATE = Decimal("0.0004")
 _SETUP = AccountSetup(

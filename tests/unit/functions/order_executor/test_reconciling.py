@@ -16,8 +16,8 @@ from shared.trading.execution import CloseReason, Desired, ExecutionState, Reaso
 from shared.trading.ids import Leg
 from shared.trading.order_planning import plan_entry
 from shared.trading.sides import Side
-from tests.unit.functions.order_executor.fake_account import BITCOIN
 from tests.unit.functions.order_executor.harness import Crash, Harness
+from tests.unit.trading.markets import BITCOIN
 
 WHOLE = Decimal("0.750")
 """What an entry of 1.5 % of 10,000 USDT buys with its stop 200 USDT away."""

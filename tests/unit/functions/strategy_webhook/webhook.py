@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from functions.strategy_webhook import app
-from shared.clock import from_iso, to_iso
-from shared.models.base import created_key
+from shared.clock import from_iso
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
+from tests import builders
 from tests.lambda_context import FakeContext
 from tests.unit.in_process_aws import Queues, aws_client
 
@@ -106,18 +106,12 @@ class Webhook:
 
 def save_strategy(strategy_id: str = STRATEGY_ID, *, active: bool = True, secret: str | None = SECRET) -> Strategy:
     """Store a strategy."""
-    strategy = Strategy(
-        id=strategy_id,
-        created_key=created_key(to_iso(STARTED_AT), strategy_id),
+    strategy = builders.strategy(
+        strategy_id,
+        at=STARTED_AT,
         active=active,
         name="Momentum",
-        exchange_id="BINANCE",
-        symbol="BTC/USDT",
-        report_api_key="key",
-        report_secret_ciphertext=b"sealed",
         webhook_secret_hash=None if secret is None else hashlib.sha256(secret.encode()).hexdigest(),
-        created_at=STARTED_AT,
-        updated_at=STARTED_AT,
     )
     strategy.save()
     return strategy
