@@ -106,7 +106,7 @@ def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World
 
     assert world.open_position(world.follower()).state is ExecutionState.PROTECTED
 
-    # What an exchange that answers well leaves of the reservation is one look-up each of entry and stop.
+    # While the exchange answers in time, one look-up each of entry and stop remains of the reservation.
     assert used_weight(world) - before - PING == weights.ENTRY - 2 * weights.LOOK_UP
 
 

@@ -1,1 +1,1 @@
-"""Behaviour of functions/order_executor that needs no engine."""
+"""Behaviour of functions/order_executor on a fake account, with tables in this process and simulated time."""

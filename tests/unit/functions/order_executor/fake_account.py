@@ -149,6 +149,10 @@ class FakeAccount(FuturesAccount):
         """Answer the next reads of a list as it is at this moment, whatever happens meanwhile."""
         self._lagging[method] = (reads, self.book.copy())
 
+    def clear_faults(self) -> None:
+        """Forget the faults that have not happened yet."""
+        self._faults.clear()
+
     # -- the market and the account's owner ------------------------------------------------------------------------
 
     def move_price(self, price: int) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, OutcomeUnknown
 from shared.messages import Command
 from shared.models.order import OrderStatus
 from shared.scheduling import RECHECK_S
@@ -94,6 +94,31 @@ def test_absent_entry_whose_close_is_requested_ends_at_once(executor: Harness) -
 
     assert (execution.state, execution.reason) == (ExecutionState.CLOSED, CloseReason.ENTRY_UNKNOWN)
     assert executor.account.count("place ENTRY") == 1
+
+
+def test_entry_whose_answer_is_lost_is_found_and_protected(executor: Harness) -> None:
+    executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=1.0)
+
+    executor.open()
+
+    assert executor.account.count("place ENTRY") == 1
+    assert executor.account.book.position == WHOLE
+
+
+def test_entry_that_no_look_up_could_find_is_protected_by_a_later_reconciliation(executor: Harness) -> None:
+    executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=1.0)
+    executor.account.fail("find_order", OutcomeUnknown("no answer"), leg=Leg.ENTRY, times=99)
+    execution = executor.queue()
+    with pytest.raises(OutcomeUnknown):
+        executor.handle(execution)
+    assert executor.now(execution).state is ExecutionState.ENTRY_UNKNOWN
+    executor.account.clear_faults()
+
+    execution = executor.reconcile(execution)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert executor.account.count("place ENTRY") == 1
+    assert executor.account.book.position == WHOLE
 
 
 def test_late_fill_of_an_entry_that_was_proven_absent_is_flattened(executor: Harness) -> None:
