@@ -1,22 +1,20 @@
-"""An exchange account in memory, with a tiny order book: market orders fill, stops and limit orders rest.
+"""An exchange account in memory, with the methods of `FuturesAccount` that the executor uses.
 
-Tests script its faults: an error, a lost or late answer, lists that lag. Everything else is as at the exchange.
+Tests script its faults: an error, a lost or late answer, lists that lag. Its orders are in `fake_book.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from shared.clock import utc_now
 from shared.errors import (
     ClockSkewed,
     ExchangeAuthorizationFailed,
@@ -24,25 +22,22 @@ from shared.errors import (
     LockstepError,
     NotFound,
     OutcomeUnknown,
-    StopWouldTrigger,
 )
-from shared.exchange import error_codes
-from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp, is_conditional
+from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
 from shared.exchange.lanes import DEFAULT_LANE
-from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
+from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
-from shared.trading.order_planning import OrderType, PlannedOrder
+from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
 from shared.trading.readiness import AccountSetup
-from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
+from tests.unit.functions.order_executor.fake_book import FakeBook
 from tests.unit.trading.markets import BITCOIN
 
 _LATENCY_S = 0.02
-_FEE_RATE = Decimal("0.0004")
 _SETUP = AccountSetup(
     can_trade=True,
     futures_enabled=True,
@@ -59,23 +54,6 @@ _BRACKETS = (
 )
 
 _T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class Book:
-    """Position, orders and fills of the account."""
-
-    position: Decimal = Decimal(0)
-    orders: dict[str, OrderView] = field(default_factory=dict)
-    """Every order by the exchange's id."""
-    fills: dict[int, Fill] = field(default_factory=dict)
-
-    @property
-    def open_orders(self) -> tuple[OrderView, ...]:
-        return tuple(order for order in self.orders.values() if order.status.is_open)
-
-    def copy(self) -> Book:
-        return Book(self.position, dict(self.orders), dict(self.fills))
 
 
 @dataclass(slots=True)
@@ -96,23 +74,18 @@ class _Fault:
 
 
 class FakeAccount(FuturesAccount):
-    """A funded account without a position; BTC/USDT trades at 20000."""
+    """A funded account without a position."""
 
     def __init__(self) -> None:
         super().__init__(client=None)
-        self.book = Book()
-        self.price = Decimal(20000)
+        self.book = FakeBook()
         self.wallet = Decimal(10_000)
         self.symbol_filters: SymbolFilters | None = BITCOIN
         """None when the symbol is no longer listed."""
         self.requests: list[str] = []
         """Every request so far: its method, and the leg of a write."""
-        self.next_fill: Decimal | None = None
-        """How much of the next market order fills; the rest expires."""
         self._faults: list[_Fault] = []
-        self._lagging: dict[str, tuple[int, Book]] = {}
-        self._ids = itertools.count(101)
-        self._legs: dict[str, Leg] = {}
+        self._lagging: dict[str, tuple[int, FakeBook]] = {}
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
@@ -153,45 +126,6 @@ class FakeAccount(FuturesAccount):
         """Forget the faults that have not happened yet."""
         self._faults.clear()
 
-    # -- the market and the account's owner ------------------------------------------------------------------------
-
-    def move_price(self, price: int) -> None:
-        """Move the market: stops trigger, limit orders fill."""
-        self.price = Decimal(price)
-        for order in self.book.open_orders:
-            if order.conditional and self._has_crossed(order.side, order.trigger_price):
-                self._trigger(order)
-        for order in self.book.open_orders:
-            if order.type == OrderType.LIMIT and self._is_marketable(order.side, order.price):
-                self._fill(order, min(order.remaining, self._reducible(order.side)), at=order.price)
-
-    def trade_as_owner(self, side: Side, amount: str) -> None:
-        """Let the account's owner trade at the market."""
-        planned = PlannedOrder(leg=Leg.ENTRY, type=OrderType.MARKET, side=side, amount=Decimal(amount))
-        self._carry_out(planned, f"web_{next(self._ids)}")
-
-    def place_stop_as_owner(self, side: Side, trigger_price: int) -> None:
-        """Let the account's owner place a stop that closes the whole position."""
-        price = Decimal(trigger_price)
-        stop = PlannedOrder(
-            leg=Leg.STOP, type=OrderType.STOP_MARKET, side=side, trigger_price=price, close_position=True
-        )
-        self._carry_out(stop, f"web_{next(self._ids)}")
-
-    def cancel_as_owner(self, client_order_id: str) -> None:
-        """Let the account's owner cancel a standing order."""
-        for order in self.book.open_orders:
-            if order.client_order_id == client_order_id:
-                self._replace(order, status=VenueStatus.CANCELLED)
-
-    def fill_late(self, planned: PlannedOrder, client_order_id: str) -> None:
-        """Carry an order out although its window has passed, as an exchange must not."""
-        self._carry_out(planned, client_order_id)
-
-    def standing(self, *legs: Leg) -> list[OrderView]:
-        """Return the open orders of some legs; without any, all open orders."""
-        return [order for order in self.book.open_orders if not legs or self._legs.get(order.client_order_id) in legs]
-
     def count(self, request: str) -> int:
         """Return how often a request was made."""
         return Counter(self.requests)[request]
@@ -216,7 +150,7 @@ class FakeAccount(FuturesAccount):
                 leverage=Decimal(20),
                 margin_mode=MarginMode.CROSS,
                 brackets=_BRACKETS,
-                market_price=self.price,
+                market_price=self.book.price,
                 setup=_SETUP,
             )
 
@@ -234,7 +168,7 @@ class FakeAccount(FuturesAccount):
         return await self._request("is_trading", lambda: self.symbol_filters is not None)
 
     async def market_price(self, symbol: str) -> Decimal:
-        return await self._request("market_price", lambda: self.price)
+        return await self._request("market_price", lambda: self.book.price)
 
     async def position_amount(self, symbol: str) -> Decimal:
         return await self._request("position_amount", lambda: self._read("position_amount").position)
@@ -253,7 +187,7 @@ class FakeAccount(FuturesAccount):
             known = [o for o in orders if o.client_order_id == client_order_id and o.conditional is conditional]
             return known[-1] if known else None
 
-        return await self._request("find_order", answer, leg=self._legs.get(client_order_id), timeout_s=timeout_s)
+        return await self._request("find_order", answer, leg=self.book.legs.get(client_order_id), timeout_s=timeout_s)
 
     async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
         return await self._request("find_by_exchange_id", lambda: self.book.orders.get(exchange_order_id))
@@ -293,7 +227,7 @@ class FakeAccount(FuturesAccount):
     ) -> OrderView:
         def answer() -> OrderView:
             _check(stamp)
-            return self._carry_out(order, client_order_id)
+            return self.book.carry_out(order, client_order_id)
 
         return await self._request("place", answer, leg=order.leg, timeout_s=timeout_s)
 
@@ -309,15 +243,12 @@ class FakeAccount(FuturesAccount):
     async def cancel(self, symbol: str, order: OrderView, *, stamp: Stamp) -> bool:
         def answer() -> bool:
             _check(stamp)
-            present = self.book.orders[order.exchange_order_id]
-            if present.status.is_open:
-                self._replace(present, status=VenueStatus.CANCELLED)
-            return present.status.is_open
+            return self.book.cancel(order.exchange_order_id)
 
-        leg = self._legs.get(order.client_order_id)
+        leg = self.book.legs.get(order.client_order_id)
         return await self._request("cancel", answer, leg=leg, timeout_s=ORDER_TIMEOUT_S)
 
-    # -- the book --------------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
     async def _request(
         self, method: str, answer: Callable[[], _T], *, leg: Leg | None = None, timeout_s: float | None = None
@@ -340,116 +271,18 @@ class FakeAccount(FuturesAccount):
             asyncio.get_running_loop().call_later(fault.done_after_s, _unanswered, answer)
         raise fault.error
 
-    def _read(self, method: str) -> Book:
+    def _read(self, method: str) -> FakeBook:
         reads, stale = self._lagging.get(method, (0, self.book))
         if not reads:
             return self.book
         self._lagging[method] = (reads - 1, stale)
         return stale
 
-    def _carry_out(self, planned: PlannedOrder, client_order_id: str) -> OrderView:
-        known = [order for order in self.book.open_orders if order.client_order_id == client_order_id]
-        if known:
-            return known[0]
-        self._refuse(planned)
-        if not client_order_id.startswith("web_"):
-            self._legs[client_order_id] = planned.leg
-        order = OrderView(
-            client_order_id=client_order_id,
-            exchange_order_id=str(next(self._ids)),
-            conditional=is_conditional(planned.type),
-            status=VenueStatus.OPEN,
-            type=planned.type.value,
-            side=planned.side,
-            amount=planned.amount or Decimal(0),
-            filled=Decimal(0),
-            average=None,
-            price=planned.price,
-            trigger_price=planned.trigger_price,
-            reduce_only=planned.reduce_only,
-            close_position=planned.close_position,
-            actual_order_id=None,
-            updated_at=utc_now(),
-        )
-        self.book.orders[order.exchange_order_id] = order
-        if planned.type is OrderType.MARKET:
-            return self._fill_at_market(order)
-        return order
-
-    def _refuse(self, planned: PlannedOrder) -> None:
-        if planned.close_position and any(
-            order.close_position and order.side is planned.side for order in self.book.open_orders
-        ):
-            raise ExchangeRejected("a closePosition stop stands", code=error_codes.CLOSE_POSITION_EXISTS)
-        if is_conditional(planned.type) and self._has_crossed(planned.side, planned.trigger_price):
-            raise StopWouldTrigger("would trigger at once", code=-2021)
-        if planned.reduce_only and not is_conditional(planned.type) and not self._reducible(planned.side):
-            raise ExchangeRejected("nothing to reduce", code=-2022)
-
     def _answer_of_batch(self, client_id: str, planned: PlannedOrder) -> BatchAnswer:
         try:
-            return BatchAnswer(client_order_id=client_id, order=self._carry_out(planned, client_id))
+            return BatchAnswer(client_order_id=client_id, order=self.book.carry_out(planned, client_id))
         except ExchangeRejected as error:
             return BatchAnswer(client_order_id=client_id, order=None, code=error.code)
-
-    def _fill_at_market(self, order: OrderView) -> OrderView:
-        amount = min(order.amount, self._reducible(order.side)) if order.reduce_only else order.amount
-        if self.next_fill is not None:
-            amount, self.next_fill = min(amount, self.next_fill), None
-        return self._fill(order, amount, at=self.price)
-
-    def _fill(self, order: OrderView, amount: Decimal, *, at: Decimal | None) -> OrderView:
-        price = at or self.price
-        filled = order.filled + amount
-        rest = VenueStatus.OPEN if order.type == OrderType.LIMIT else VenueStatus.EXPIRED
-        if amount:
-            self.book.position += order.side.sign * amount
-            self.book.fills[next(self._ids)] = Fill(
-                order_id=order.exchange_order_id,
-                client_order_id="",
-                side=order.side,
-                price=price,
-                amount=amount,
-                fee=price * amount * _FEE_RATE,
-                fee_asset="USDT",
-                realized_pnl=Decimal(0),
-                at=utc_now(),
-            )
-        status = VenueStatus.FILLED if filled == order.amount else rest
-        return self._replace(order, filled=filled, average=price if filled else None, status=status)
-
-    def _trigger(self, order: OrderView) -> None:
-        """Turn a conditional order into a regular one."""
-        became = replace(
-            order,
-            exchange_order_id=str(next(self._ids)),
-            client_order_id=f"auto-{order.client_order_id}"[:36],
-            conditional=False,
-            type=OrderType.LIMIT.value if order.type == OrderType.STOP else OrderType.MARKET.value,
-            amount=self._reducible(order.side) if order.close_position else order.amount,
-            reduce_only=True,
-            close_position=False,
-            trigger_price=None,
-        )
-        self.book.orders[became.exchange_order_id] = became
-        self._replace(order, status=VenueStatus.TRIGGERED, actual_order_id=became.exchange_order_id)
-        if became.type == OrderType.MARKET:
-            self._fill_at_market(became)
-
-    def _replace(self, order: OrderView, **changes: object) -> OrderView:
-        changed = replace(order, updated_at=utc_now(), **changes)  # type: ignore[arg-type]
-        self.book.orders[order.exchange_order_id] = changed
-        return changed
-
-    def _reducible(self, side: Side) -> Decimal:
-        return max(-self.book.position * side.sign, Decimal(0))
-
-    def _has_crossed(self, side: Side, trigger_price: Decimal | None) -> bool:
-        """Return whether the market is at or beyond the trigger of a stop."""
-        return trigger_price is not None and (self.price - trigger_price) * side.sign >= 0
-
-    def _is_marketable(self, side: Side, price: Decimal | None) -> bool:
-        return price is not None and (price - self.price) * side.sign >= 0
 
 
 def _server_ms() -> int:

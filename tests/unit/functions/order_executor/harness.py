@@ -41,6 +41,7 @@ from shared.trading.sides import Side
 from tests import builders
 from tests.builders import saved
 from tests.unit.functions.order_executor.fake_account import FakeAccount
+from tests.unit.functions.order_executor.fake_book import FakeBook
 
 _T = TypeVar("_T")
 
@@ -98,6 +99,11 @@ class Harness:
         """Return a follower, not stored, of the same strategy with the same key."""
         usual = {"strategy_id": self.strategy.id, "api_key_id": self.key.id, "user_id": self.user.id}
         return builders.follower(**(usual | values))
+
+    @property
+    def book(self) -> FakeBook:
+        """The account's orders, fills and position at the exchange."""
+        return self.account.book
 
     # -- work ------------------------------------------------------------------------------------------------------
 

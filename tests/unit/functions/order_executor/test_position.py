@@ -24,22 +24,22 @@ def test_whole_position_is_left_while_its_fill_is_not_listed_yet(executor: Harne
 
 def test_filled_take_profits_reduce_what_is_left(executor: Harness) -> None:
     session = executor.session(executor.open())
-    executor.account.move_price(20300)
+    executor.book.move_price(20300)
 
     assert executor.run(position.left_of_ours(session)) == Decimal("0.250")
 
 
 def test_triggered_stop_leaves_nothing(executor: Harness) -> None:
     session = executor.session(executor.open())
-    executor.account.move_price(19800)
+    executor.book.move_price(19800)
 
     assert executor.run(position.left_of_ours(session)) == 0
 
 
 def test_owner_sells_what_they_bought_beside_ours_first(executor: Harness) -> None:
     session = executor.session(executor.open())
-    executor.account.trade_as_owner(Side.BUY, "0.2")
-    executor.account.trade_as_owner(Side.SELL, "0.3")
+    executor.book.trade_as_owner(Side.BUY, "0.2")
+    executor.book.trade_as_owner(Side.SELL, "0.3")
 
     assert executor.run(position.left_of_ours(session)) == Decimal("0.650")
 
@@ -62,7 +62,7 @@ def test_close_whose_fill_is_listed_counts_once(executor: Harness) -> None:
 def test_ended_position_shows_once_the_fills_do(executor: Harness) -> None:
     session = executor.session(executor.open())
     executor.account.lag("fills", reads=3)
-    executor.account.move_price(19800)
+    executor.book.move_price(19800)
 
     assert executor.run(position.wait_for_end(session, polls=2)) is None
     end = executor.run(position.wait_for_end(session))

@@ -24,8 +24,8 @@ def test_opposite_position_is_closed_and_its_trigger_followed(executor: Harness)
 
     long = executor.now(long)
     assert (long.state, long.close_reason) == (ExecutionState.CLOSED, CloseReason.OPPOSITE)
-    assert executor.account.book.position == -(short.filled_amount or 0)
-    assert {order.side for order in executor.account.standing()} == {Side.BUY}
+    assert executor.book.position == -(short.filled_amount or 0)
+    assert {order.side for order in executor.book.standing()} == {Side.BUY}
 
 
 def test_position_on_the_same_side_is_kept_and_the_entry_denied(executor: Harness) -> None:
@@ -35,17 +35,17 @@ def test_position_on_the_same_side_is_kept_and_the_entry_denied(executor: Harnes
 
     assert (second.state, second.reason) == (ExecutionState.DENIED, DenialReason.ALREADY_IN_POSITION)
     assert executor.now(first).state is ExecutionState.PROTECTED
-    assert executor.account.book.position == executor.now(first).filled_amount
+    assert executor.book.position == executor.now(first).filled_amount
 
 
 def test_position_on_the_same_side_that_has_ended_by_now_makes_room(executor: Harness) -> None:
     first = executor.open()
-    executor.account.move_price(19800)
+    executor.book.move_price(19800)
 
     second = executor.open(price=Decimal(19800), stop=Decimal(19600), take_profits=[])
 
     assert executor.now(first).close_reason == CloseReason.STOP
-    assert executor.account.book.position == second.filled_amount
+    assert executor.book.position == second.filled_amount
 
 
 def test_position_of_another_strategy_on_the_same_key_is_foreign(executor: Harness) -> None:
@@ -108,8 +108,8 @@ def test_entry_is_denied_while_the_opposite_position_cannot_be_closed(executor: 
 
     assert (short.state, short.reason) == (ExecutionState.DENIED, DenialReason.PREVIOUS_POSITION_OPEN)
     assert executor.now(long).state is ExecutionState.CLOSING
-    assert executor.account.book.position == executor.now(long).filled_amount
-    assert len(executor.account.standing(Leg.STOP)) == 1
+    assert executor.book.position == executor.now(long).filled_amount
+    assert len(executor.book.standing(Leg.STOP)) == 1
 
 
 def test_entry_that_is_watched_for_a_late_fill_ends_before_the_next_one(executor: Harness) -> None:

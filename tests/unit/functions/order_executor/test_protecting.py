@@ -25,8 +25,8 @@ def test_position_whose_stop_would_trigger_at_once_is_flattened(executor: Harnes
     execution = executor.handle(executor.queue())
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
-    assert executor.account.book.position == 0
-    assert executor.account.standing() == []
+    assert executor.book.position == 0
+    assert executor.book.standing() == []
     assert executor.orders(execution, Leg.STOP)[0].error == "EXCHANGE_2021"
 
 
@@ -35,7 +35,7 @@ def test_stop_that_is_refused_once_is_placed_under_the_same_id(executor: Harness
 
     execution = executor.open()
 
-    (stop,) = executor.account.standing(Leg.STOP)
+    (stop,) = executor.book.standing(Leg.STOP)
     assert [order.client_order_id for order in executor.orders(execution, Leg.STOP)] == [stop.client_order_id]
 
 
@@ -45,7 +45,7 @@ def test_position_whose_stop_is_refused_again_and_again_is_flattened_within_five
     execution = executor.handle(executor.queue())
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
     assert execution.naked_ms is not None
     assert 3_000 <= execution.naked_ms <= NAKED_AT_MOST_MS
 
@@ -56,9 +56,9 @@ def test_position_is_flattened_within_five_seconds_while_every_stop_goes_unanswe
 
     execution = executor.handle(executor.queue())
 
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
     assert execution.close_reason == CloseReason.FLATTENED
-    (flattening,) = [fill for fill in executor.account.book.fills.values() if fill.side is Side.SELL]
+    (flattening,) = [fill for fill in executor.book.fills.values() if fill.side is Side.SELL]
     assert execution.entry_filled_at is not None
     assert (flattening.at - execution.entry_filled_at).total_seconds() * 1000 <= NAKED_AT_MOST_MS
 
@@ -69,7 +69,7 @@ def test_stop_whose_answer_is_lost_is_found_and_not_placed_twice(executor: Harne
     executor.open()
 
     assert executor.account.count("place STOP") == 1
-    assert len(executor.account.standing(Leg.STOP)) == 1
+    assert len(executor.book.standing(Leg.STOP)) == 1
 
 
 def test_stop_that_is_answered_after_its_time_out_is_found(executor: Harness) -> None:
@@ -77,7 +77,7 @@ def test_stop_that_is_answered_after_its_time_out_is_found(executor: Harness) ->
 
     execution = executor.open()
 
-    assert len(executor.account.standing(Leg.STOP)) == 1
+    assert len(executor.book.standing(Leg.STOP)) == 1
     assert execution.naked_ms is not None
     assert execution.naked_ms < NAKED_AT_MOST_MS
 
@@ -87,16 +87,16 @@ def test_stop_that_never_arrived_is_placed_again_under_the_same_id(executor: Har
 
     execution = executor.open()
 
-    (stop,) = executor.account.standing(Leg.STOP)
+    (stop,) = executor.book.standing(Leg.STOP)
     assert [order.client_order_id for order in executor.orders(execution, Leg.STOP)] == [stop.client_order_id]
 
 
 def test_stop_is_placed_by_amount_beside_the_owners_that_closes_the_position(executor: Harness) -> None:
-    executor.account.meanwhile("place", lambda: executor.account.place_stop_as_owner(Side.SELL, 19000), leg=Leg.STOP)
+    executor.account.meanwhile("place", lambda: executor.book.place_stop_as_owner(Side.SELL, 19000), leg=Leg.STOP)
 
     execution = executor.open()
 
-    (stop,) = executor.account.standing(Leg.STOP)
+    (stop,) = executor.book.standing(Leg.STOP)
     assert (stop.close_position, stop.reduce_only) == (False, True)
     assert stop.amount == execution.filled_amount
     assert stop.trigger_price == execution.stop
@@ -113,13 +113,13 @@ def test_failing_write_of_the_fill_neither_delays_the_stop_nor_loses_the_fill(ex
 
     assert executor.failing_writes == 0
     assert executor.account.count("place STOP") == 1
-    assert execution.filled_amount == executor.account.book.position
-    assert len(executor.account.standing(*TAKE_PROFIT_LEGS)) == 3
+    assert execution.filled_amount == executor.book.position
+    assert len(executor.book.standing(*TAKE_PROFIT_LEGS)) == 3
 
 
 def test_position_is_flattened_although_none_of_it_can_be_recorded(executor: Harness) -> None:
     def fail_stop_and_writes() -> None:
-        executor.account.move_price(19700)
+        executor.book.move_price(19700)
         executor.failing_writes = 99
 
     executor.account.meanwhile("place", fail_stop_and_writes, leg=Leg.STOP)
@@ -127,7 +127,7 @@ def test_position_is_flattened_although_none_of_it_can_be_recorded(executor: Har
     with pytest.raises(PynamoDBException):
         executor.handle(execution)
 
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
 
     executor.failing_writes = 0
     executor.advance(15)
@@ -136,21 +136,21 @@ def test_position_is_flattened_although_none_of_it_can_be_recorded(executor: Har
 
 
 def test_exits_of_a_partial_fill_are_for_the_amount_that_filled(executor: Harness) -> None:
-    executor.account.next_fill = Decimal("0.5")
+    executor.book.next_fill = Decimal("0.5")
 
     execution = executor.open()
 
     assert execution.filled_amount == Decimal("0.5")
     assert executor.slot().quantity == Decimal("0.5")
-    targets = executor.account.standing(*TAKE_PROFIT_LEGS)
+    targets = executor.book.standing(*TAKE_PROFIT_LEGS)
     assert sum(target.amount for target in targets) == Decimal("0.5")
 
 
 def test_targets_that_fail_cost_nothing_else_and_are_placed_by_the_next_reconciliation(executor: Harness) -> None:
     executor.account.fail("place_batch", AddressBanned("banned", retry_after_s=5), times=2)
     execution = executor.open()
-    assert [order.type for order in executor.account.standing()] == [OrderType.STOP_MARKET]
+    assert [order.type for order in executor.book.standing()] == [OrderType.STOP_MARKET]
 
     executor.reconcile(execution)
 
-    assert len(executor.account.standing(*TAKE_PROFIT_LEGS)) == 3
+    assert len(executor.book.standing(*TAKE_PROFIT_LEGS)) == 3

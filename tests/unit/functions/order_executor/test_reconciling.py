@@ -8,143 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from shared.errors import LeaseLost, OutcomeUnknown
+from shared.errors import LeaseLost
 from shared.messages import Command
-from shared.models.order import OrderStatus
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
-from shared.trading.order_planning import plan_entry
 from shared.trading.sides import Side
 from tests.unit.functions.order_executor.harness import Crash, Harness
 from tests.unit.trading.markets import BITCOIN
 
 WHOLE = Decimal("0.750")
 """What an entry of 1.5 % of 10,000 USDT buys with its stop 200 USDT away."""
-
-# -- the entry's outcome -----------------------------------------------------------------------------------------------
-
-
-def test_entry_that_filled_before_the_worker_crashed_is_protected(executor: Harness) -> None:
-    execution = executor.crash("place", Leg.ENTRY, done=True)
-    assert execution.state is ExecutionState.ENTERING
-
-    execution = executor.reconcile(execution)
-
-    assert execution.state is ExecutionState.PROTECTED
-    assert executor.account.book.position == WHOLE
-    assert len(executor.account.standing(Leg.STOP)) == 1
-    assert executor.account.count("place ENTRY") == 1
-
-
-def test_entry_that_expired_unfilled_ends_as_rejected_and_frees_the_slot(executor: Harness) -> None:
-    executor.account.next_fill = Decimal(0)
-    execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=True))
-
-    assert (execution.state, execution.reason) == (ExecutionState.REJECTED, Reason.NOT_FILLED)
-    assert executor.slot().execution_id is None
-
-
-def test_entry_that_never_arrived_is_sent_once_more_while_its_alert_is_fresh(executor: Harness) -> None:
-    execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=False))
-
-    assert execution.state is ExecutionState.PROTECTED
-    assert executor.account.book.position == WHOLE
-    assert [order.status for order in executor.orders(execution, Leg.ENTRY)] == [
-        OrderStatus.ABSENT,
-        OrderStatus.FILLED,
-    ]
-
-
-def test_entry_that_never_arrived_is_not_sent_again_beside_a_position_of_the_owners(executor: Harness) -> None:
-    execution = executor.crash("place", Leg.ENTRY, done=False)
-    executor.advance(40)
-    executor.account.trade_as_owner(Side.BUY, "0.1")
-
-    execution = executor.reconcile(execution)
-
-    assert execution.state is ExecutionState.ENTRY_UNKNOWN
-    assert executor.account.book.position == Decimal("0.1")
-
-
-def test_entry_of_an_old_alert_that_never_arrived_is_watched_for_a_day(executor: Harness) -> None:
-    execution = executor.crash("place", Leg.ENTRY, done=False)
-    executor.advance(120)
-
-    execution = executor.reconcile(execution)
-    assert (execution.state, execution.reason) == (ExecutionState.ENTRY_UNKNOWN, CloseReason.ENTRY_UNKNOWN)
-    assert executor.slot().execution_id == execution.id
-
-    executor.advance(23 * 3600)
-    execution = executor.reconcile(execution)
-    assert execution.state is ExecutionState.ENTRY_UNKNOWN
-
-    executor.advance(2 * 3600)
-    execution = executor.reconcile(execution)
-    assert execution.state is ExecutionState.CLOSED
-    assert executor.slot().execution_id is None
-    assert executor.account.count("place ENTRY") == 1
-
-
-def test_absent_entry_whose_close_is_requested_ends_at_once(executor: Harness) -> None:
-    execution = executor.crash("place", Leg.ENTRY, done=False)
-    executor.request_close(execution)
-
-    execution = executor.reconcile(execution)
-
-    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, CloseReason.ENTRY_UNKNOWN)
-    assert executor.account.count("place ENTRY") == 1
-
-
-def test_entry_whose_answer_is_lost_is_found_and_protected(executor: Harness) -> None:
-    executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=1.0)
-
-    executor.open()
-
-    assert executor.account.count("place ENTRY") == 1
-    assert executor.account.book.position == WHOLE
-
-
-def test_entry_that_no_look_up_could_find_is_protected_by_a_later_reconciliation(executor: Harness) -> None:
-    executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=1.0)
-    executor.account.fail("find_order", OutcomeUnknown("no answer"), leg=Leg.ENTRY, times=99)
-    execution = executor.queue()
-    with pytest.raises(OutcomeUnknown):
-        executor.handle(execution)
-    assert executor.now(execution).state is ExecutionState.ENTRY_UNKNOWN
-    executor.account.clear_faults()
-
-    execution = executor.reconcile(execution)
-
-    assert execution.state is ExecutionState.PROTECTED
-    assert executor.account.count("place ENTRY") == 1
-    assert executor.account.book.position == WHOLE
-
-
-def test_late_fill_of_an_entry_that_was_proven_absent_is_flattened(executor: Harness) -> None:
-    execution = executor.crash("place", Leg.ENTRY, done=False)
-    executor.advance(120)
-    execution = executor.reconcile(execution)
-    entry = executor.orders(execution, Leg.ENTRY)[-1]
-    executor.account.fill_late(plan_entry(signal=execution.signal(), amount=WHOLE), entry.client_order_id)
-
-    execution = executor.reconcile(execution)
-
-    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
-    assert executor.account.book.position == 0
-    assert executor.account.standing() == []
-
-
-def test_late_fill_of_the_first_of_two_entries_is_flattened_and_the_second_kept(executor: Harness) -> None:
-    execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=False))
-    first = executor.orders(execution, Leg.ENTRY)[0]
-    executor.account.fill_late(plan_entry(signal=execution.signal(), amount=WHOLE), first.client_order_id)
-
-    execution = executor.reconcile(execution)
-
-    assert execution.state is ExecutionState.PROTECTED
-    assert executor.account.book.position == WHOLE
-
 
 # -- an open position --------------------------------------------------------------------------------------------------
 
@@ -161,30 +35,30 @@ def test_position_whose_worker_lost_its_lease_before_the_stop_gets_the_stop_unde
     execution = executor.reconcile(execution)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert len(executor.account.standing(Leg.STOP)) == 1
+    assert len(executor.book.standing(Leg.STOP)) == 1
     assert len(executor.orders(execution, Leg.STOP)) == 1
 
 
 def test_protected_position_in_order_is_left_as_it_is(executor: Harness) -> None:
     execution = executor.open()
-    before, requests = executor.account.book.copy(), len(executor.account.requests)
+    before, requests = executor.book.copy(), len(executor.account.requests)
     executor.advance(30)
 
     execution = executor.reconcile(execution)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert executor.account.book == before
+    assert executor.book == before
     assert not [request for request in executor.account.requests[requests:] if request.startswith(("place", "cancel"))]
 
 
 def test_stop_that_the_owner_cancelled_is_placed_again(executor: Harness) -> None:
     execution = executor.open()
-    (stop,) = executor.account.standing(Leg.STOP)
-    executor.account.cancel_as_owner(stop.client_order_id)
+    (stop,) = executor.book.standing(Leg.STOP)
+    executor.book.cancel_as_owner(stop.client_order_id)
 
     execution = executor.reconcile(execution)
 
-    (renewed,) = executor.account.standing(Leg.STOP)
+    (renewed,) = executor.book.standing(Leg.STOP)
     assert renewed.trigger_price == stop.trigger_price
     assert renewed.client_order_id != stop.client_order_id
     assert execution.state is ExecutionState.PROTECTED
@@ -192,14 +66,14 @@ def test_stop_that_the_owner_cancelled_is_placed_again(executor: Harness) -> Non
 
 def test_position_is_flattened_when_its_lost_stop_would_trigger_at_once(executor: Harness) -> None:
     execution = executor.open()
-    (stop,) = executor.account.standing(Leg.STOP)
-    executor.account.cancel_as_owner(stop.client_order_id)
-    executor.account.move_price(19700)
+    (stop,) = executor.book.standing(Leg.STOP)
+    executor.book.cancel_as_owner(stop.client_order_id)
+    executor.book.move_price(19700)
 
     execution = executor.reconcile(execution)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
 
 
 def test_protected_position_whose_close_is_requested_is_closed(executor: Harness) -> None:
@@ -209,8 +83,8 @@ def test_protected_position_whose_close_is_requested_is_closed(executor: Harness
     execution = executor.reconcile(execution)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.ADMIN)
-    assert executor.account.book.position == 0
-    assert executor.account.standing() == []
+    assert executor.book.position == 0
+    assert executor.book.standing() == []
 
 
 def test_close_that_a_crashed_worker_began_is_finished(executor: Harness) -> None:
@@ -223,18 +97,18 @@ def test_close_that_a_crashed_worker_began_is_finished(executor: Harness) -> Non
     execution = executor.reconcile(execution)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.ADMIN)
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
 
 
 def test_flattening_that_a_crashed_worker_began_is_finished(executor: Harness) -> None:
-    executor.account.meanwhile("place", lambda: executor.account.move_price(19700), leg=Leg.STOP)
+    executor.account.meanwhile("place", lambda: executor.book.move_price(19700), leg=Leg.STOP)
     execution = executor.crash("place", Leg.FLATTEN, done=False)
     assert execution.state is ExecutionState.FLATTENING
 
     execution = executor.reconcile(execution)
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
-    assert executor.account.book.position == 0
+    assert executor.book.position == 0
 
 
 @pytest.mark.parametrize(
@@ -264,7 +138,7 @@ def test_work_that_is_not_begun_or_has_ended_is_left_alone(executor: Harness, st
 def test_position_that_is_flat_before_its_fills_show_it_is_booked_when_they_do(executor: Harness) -> None:
     execution = executor.open()
     executor.account.lag("fills", reads=2)
-    executor.account.move_price(19800)
+    executor.book.move_price(19800)
     executor.sent.take_delays_of(execution)
 
     execution = executor.reconcile(execution)
@@ -275,12 +149,12 @@ def test_position_that_is_flat_before_its_fills_show_it_is_booked_when_they_do(e
     execution = executor.reconcile(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.STOP)
     assert execution.exit_price == Decimal(19800)
-    assert executor.account.standing() == []
+    assert executor.book.standing() == []
 
 
 def test_position_that_no_fill_explains_ends_after_ten_minutes(executor: Harness) -> None:
     execution = executor.open()
-    executor.account.book.position = Decimal(0)
+    executor.book.position = Decimal(0)
 
     execution = executor.reconcile(execution)
     executor.advance(9 * 60)
@@ -290,14 +164,14 @@ def test_position_that_no_fill_explains_ends_after_ten_minutes(executor: Harness
     executor.advance(2 * 60)
     execution = executor.reconcile(execution)
     assert (execution.state, execution.reason) == (ExecutionState.CLOSED, Reason.FILLS_UNKNOWN)
-    assert executor.account.standing() == []
+    assert executor.book.standing() == []
     assert executor.slot().execution_id is None
 
 
 def test_dust_is_left_to_the_stop_and_reported_once(executor: Harness, log: io.StringIO) -> None:
     executor.account.symbol_filters = replace(BITCOIN, market_min_amount=Decimal("0.01"))
     execution = executor.open()
-    executor.account.trade_as_owner(Side.SELL, "0.745")
+    executor.book.trade_as_owner(Side.SELL, "0.745")
     executor.request_close(execution)
 
     execution = executor.reconcile(execution)
@@ -306,8 +180,8 @@ def test_dust_is_left_to_the_stop_and_reported_once(executor: Harness, log: io.S
     execution = executor.reconcile(execution)
 
     assert (execution.state, execution.reason) == (ExecutionState.CLOSING, Reason.DUST_LEFT)
-    assert executor.account.book.position == Decimal("0.005")
-    assert len(executor.account.standing(Leg.STOP)) == 1
+    assert executor.book.position == Decimal("0.005")
+    assert len(executor.book.standing(Leg.STOP)) == 1
     assert log.getvalue().count('"message":"dust_left"') == 1
     assert due_first is not None
     assert execution.due_at is not None
@@ -316,7 +190,7 @@ def test_dust_is_left_to_the_stop_and_reported_once(executor: Harness, log: io.S
 
 def test_position_on_a_symbol_that_is_no_longer_listed_is_booked(executor: Harness) -> None:
     execution = executor.open()
-    executor.account.trade_as_owner(Side.SELL, str(WHOLE))
+    executor.book.trade_as_owner(Side.SELL, str(WHOLE))
     executor.account.symbol_filters = None
 
     execution = executor.reconcile(execution)
