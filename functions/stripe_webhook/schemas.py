@@ -5,39 +5,28 @@ Since then an invoice names its subscription under `parent`, not at its top leve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from functions.stripe_webhook.hints import TOKEN, id_of, prices_of, token_or_none
+from shared.billing.currencies import amount_of
 from shared.models.stripe_event import EventType, StripeEvent
 
 _LAST_SECOND = 253402300799
 """The last second of the year 9999."""
 
 
-def _id_of(value: Any) -> Any:
-    # Stripe sends an id, or the whole resource where it was requested expanded.
-    return value.get("id") if isinstance(value, Mapping) else value
-
-
-def _token_or_none(value: Any) -> Any:
-    # Metadata are free text: a value that cannot be an id is ignored.
-    return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
-
-
 def _fields_or_empty(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {}
 
 
-# The characters and length that both SQS (group and de-duplication ids) and our keys accept.
-_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
-_Token = Annotated[str, Field(pattern=rf"^{_TOKEN.pattern}$")]
-_OptionalToken = Annotated[str | None, BeforeValidator(_token_or_none)]
-_Id = Annotated[_Token, BeforeValidator(_id_of)]
+_Token = Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")]
+# Metadata are free text: a value that cannot be an id is ignored.
+_OptionalToken = Annotated[str | None, BeforeValidator(token_or_none)]
+_Id = Annotated[_Token, BeforeValidator(id_of)]
 _Seconds = Annotated[int, Field(ge=0, le=_LAST_SECOND, strict=True)]
 
 
@@ -93,9 +82,9 @@ class Invoice(_Read):
     id: _Token
     customer: _Id
     amount_due: Annotated[int, Field(ge=0, le=10**12, strict=True)]
-    """In cents."""
-    currency: Literal["usd"]
-    """Every price of ours is in dollars; some currencies have no cents."""
+    """In the currency's smallest unit."""
+    currency: Annotated[str, Field(pattern=r"^[a-z]{3,5}$")]
+    billing_reason: _OptionalToken = None
     attempt_count: Annotated[int, Field(ge=0, le=10_000)] = 0
     next_payment_attempt: _Seconds | None = None
     parent: _Parent | None = None
@@ -114,16 +103,20 @@ class Envelope(_Read):
     """The fields of every event."""
 
     id: _Token
-    type: _Token
+    type: EventType
     created: _Seconds
 
 
-def read_event(envelope: Envelope, fields: Mapping[str, Any], *, received_at: datetime) -> StripeEvent | None:
-    """Return the event, or None for a type that we do not subscribe to; raise pydantic's ValidationError."""
-    try:
-        kind = EventType(envelope.type)
-    except ValueError:
-        return None
+def is_subscribed(fields: Mapping[str, Any]) -> bool:
+    """Return whether an event may be of a type that we take. Others have shapes that we do not know."""
+    kind = fields.get("type")
+    return not isinstance(kind, str) or kind in set(EventType)
+
+
+def read_event(fields: Mapping[str, Any], *, received_at: datetime) -> StripeEvent:
+    """Return an event of a type that we take; raise pydantic's ValidationError."""
+    envelope = Envelope.model_validate(fields)
+    kind = envelope.type
     event = StripeEvent(
         envelope.id,
         type=kind,
@@ -135,6 +128,9 @@ def read_event(envelope: Envelope, fields: Mapping[str, Any], *, received_at: da
     content = data if isinstance(data, Mapping) else {}
     if kind is EventType.PAYMENT_FAILED:
         _copy_invoice(event, Invoice.model_validate(content.get("object")))
+        prices = prices_of(content["object"])
+        event.price_ids = [price.id for price in prices]
+        event.price_plan_ids = [price.plan_id for price in prices]
     else:
         _copy_subscription(
             event, Subscription.model_validate(content.get("object")), content.get("previous_attributes")
@@ -147,7 +143,9 @@ def _copy_invoice(event: StripeEvent, invoice: Invoice) -> None:
     event.customer_id = invoice.customer
     event.invoice_id = invoice.id
     event.attempt_count = invoice.attempt_count
-    event.amount_usd = Decimal(invoice.amount_due) / 100
+    event.billing_reason = invoice.billing_reason
+    event.currency = invoice.currency.upper()
+    event.amount = amount_of(invoice.amount_due, event.currency)
     event.next_attempt_at = _time(invoice.next_payment_attempt) if invoice.next_payment_attempt is not None else None
     event.stripe_subscription_id = details.subscription
     event.named_user_id = details.metadata.user_id

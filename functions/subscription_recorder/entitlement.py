@@ -6,6 +6,7 @@ Stripe's statuses mean:
 - `past_due`: the user still has it. A payment failed and Stripe tries again: its retry schedule is the grace period,
   which ends with `unpaid` or `canceled`.
 - `unpaid`, `canceled`, `paused`: the plan has lapsed, unless another subscription entitles to one.
+- A pause of the collection (`pause_collection`) leaves the status as it is, and so the plan.
 - `incomplete`, `incomplete_expired`: the subscription never began, so the plan does not change. The same goes for a
   status that is not listed here.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.models.plan import Plan
-from shared.models.stripe_event import EventType
+from shared.models.stripe_event import EventType, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 
 PAID: Final = frozenset({"active", "trialing"})
@@ -72,14 +73,14 @@ def entitlement_of(subscriptions: Iterable[StripeSubscription]) -> Entitlement:
     return Entitlement(lapsed=any(one.status in LAPSED for one in known))
 
 
-def plans_of(subscription: StripeSubscription, plans: Sequence[Plan]) -> list[Plan]:
-    """Return the plans that a subscription's prices belong to; exactly one is expected.
+def plans_of(priced: StripeSubscription | StripeEvent, plans: Sequence[Plan]) -> list[Plan]:
+    """Return the plans that the prices of a subscription or of an event belong to; exactly one is expected.
 
     A price belongs to the plan that names it. Where several plans name it, or none does because the plan's price has
     changed since, it belongs to the plan in the price's metadata.
     """
     found: dict[str, Plan] = {}
-    for price_id, made_for in zip(subscription.price_ids, subscription.price_plan_ids, strict=True):
+    for price_id, made_for in zip(priced.price_ids, priced.price_plan_ids, strict=True):
         naming = [plan for plan in plans if plan.stripe_price_id == price_id]
         if len(naming) != 1:
             naming = [plan for plan in naming or plans if plan.id == made_for] or naming

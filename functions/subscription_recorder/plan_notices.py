@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
+from shared.billing.currencies import with_every_digit
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType, StripeEvent
 from shared.notifications.notice_types import (
@@ -17,6 +19,9 @@ from shared.notifications.notice_types import (
 )
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
+
+_FIRST_INVOICE: Final = "subscription_create"
+"""Stripe's billing reason of a subscription's first invoice."""
 
 
 def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool) -> NoticeValues | None:
@@ -38,10 +43,13 @@ def plan_lapsed(plan: Plan | None) -> NoticeValues:
 
 
 def payment_failed(event: StripeEvent, plan: Plan | None) -> NoticeValues:
-    """Return the notice of a failed payment."""
+    """Return the notice of a failed payment for a plan; the plan is None where the event does not tell it."""
+    currency = event.currency or "USD"
     return PaymentFailed(
         plan_name=_name_of(plan),
-        amount_usd=event.amount_usd if event.amount_usd is not None else Decimal(0),
+        amount=with_every_digit(event.amount if event.amount is not None else Decimal(0), currency),
+        currency=currency,
+        begins=event.billing_reason == _FIRST_INVOICE,
         next_attempt_at=event.next_attempt_at,
     )
 

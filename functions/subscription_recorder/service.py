@@ -12,9 +12,10 @@ from pynamodb.transactions import TransactWrite
 
 from functions.subscription_recorder.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
 from functions.subscription_recorder.plan_notices import notify_user, payment_failed, plan_gained, plan_lapsed
+from shared.billing.ownership import find_payer, is_ours
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
-from shared.models.base import LISTED, transact
+from shared.models.base import transact
 from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
 from shared.models.stripe_event import EventType, Outcome, StripeEvent
@@ -86,6 +87,9 @@ def _apply(event: StripeEvent) -> StripeEvent:
 def _apply_to_plan(event: StripeEvent) -> None:
     """Store the subscription as the event shows it, and set the user's plan."""
     user = _user_of(event)
+    if user is None:
+        transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS))
+        return
     # Read after the user: an event that is applied meanwhile increments the user's revision, and this is repeated.
     known = {one.stripe_subscription_id: one for one in StripeSubscription.query(user.id, consistent_read=True)}
     shown = StripeSubscription.from_event(event, user_id=user.id)
@@ -107,21 +111,21 @@ def _apply_to_plan(event: StripeEvent) -> None:
     transact(write_all)
 
 
-def _user_of(event: StripeEvent) -> User:
-    """Return the event's user; raise CustomerUnknown rather than guess.
+def _user_of(event: StripeEvent) -> User | None:
+    """Return the event's user, or None for an event of others; raise CustomerUnknown rather than guess.
 
     A customer's first event links it to the user in the subscription's metadata; that link never changes.
     """
-    link = StripeCustomer.find(event.customer_id)
-    user_id = link.user_id if link is not None else event.named_user_id
-    if user_id is None:
+    payer = find_payer(customer_id=event.customer_id, named_user_id=event.named_user_id)
+    if not is_ours(payer, price_ids=event.price_ids, price_plan_ids=event.price_plan_ids):
+        return None
+    if payer.linked_user_id is None and event.named_user_id is None:
         raise CustomerUnknown(f"customer {event.customer_id} is tied to no user, and the subscription names none")
-    if event.named_user_id not in {None, user_id}:
+    if payer.linked_user_id is not None and event.named_user_id not in {None, payer.linked_user_id}:
         raise CustomerUnknown(f"customer {event.customer_id} is another user's than the subscription names")
-    user = User.find(user_id)
-    if user is None:
+    if payer.user is None:
         raise CustomerUnknown(f"customer {event.customer_id} is of a user that does not exist")
-    return user
+    return payer.user
 
 
 def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscription]) -> _Change:
@@ -136,7 +140,7 @@ def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscri
             customer_id=user.stripe_customer_id or event.customer_id,
             notice=plan_lapsed(current) if entitlement.lapsed and not user.plan_lapsed else None,
         )
-    plans = plans_of(entitlement.subscription, _all_plans())
+    plans = plans_of(entitlement.subscription, Plan.list_all())
     if len(plans) != 1:
         raise PriceUnknown(f"{len(plans)} plans have the price {', '.join(entitlement.subscription.price_ids)}")
     (plan,) = plans
@@ -154,22 +158,21 @@ def _apply_failed_payment(event: StripeEvent) -> None:
         transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS))
         return
     user = _user_of(event)
+    if user is None:
+        transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS))
+        return
     stored = StripeSubscription.find(user.id, event.stripe_subscription_id)
     if stored is not None and stored.as_of > event.created_at and stored.status in NO_PAYMENT_PENDING:
         transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    notice = _stored_notice(payment_failed(event, _plan(user.plan_id)))
+    # The plan of the event's subscription, whatever plan the user has.
+    plans = plans_of(stored if stored is not None else event, Plan.list_all())
+    notice = _stored_notice(payment_failed(event, plans[0] if len(plans) == 1 else None))
     transact(lambda write: event.record_outcome(write, Outcome.APPLIED, user_id=user.id, notice=notice))
 
 
 def _stored_notice(notice: NoticeValues | None) -> tuple[str, str] | None:
     return (notice.kind.value, to_json(notice)) if notice is not None else None
-
-
-def _all_plans() -> list[Plan]:
-    # A business has a handful of plans: the list is read in a request or two.
-    plans = Plan.find_many([found.id for found in Plan.by_created.query(LISTED)], consistent=True)
-    return list(plans.values())
 
 
 def _plan(plan_id: str | None) -> Plan | None:

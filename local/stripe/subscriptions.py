@@ -13,6 +13,7 @@ from local.stripe.account import Account, Refused, Resource
 API_VERSION: Final = "2026-10-28.dahlia"
 _MONTH_S: Final = 30 * 24 * 3600
 _STATUSES = {"incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused"}
+_PAUSES = {"keep_as_draft", "mark_uncollectible", "void"}
 
 
 @dataclass(slots=True)
@@ -33,13 +34,14 @@ class Subscriptions:
             "canceled_at": None,
             "collection_method": "charge_automatically",
             "created": now,
-            "currency": "usd",
+            "currency": self.account.price(str(wanted.get("price")))["currency"],
             "customer": wanted.get("customer") or _new_id("cus"),
             "ended_at": None,
             "items": self._items(subscription_id, str(wanted.get("price")), now),
             "latest_invoice": _new_id("in"),
             "livemode": False,
             "metadata": wanted.get("metadata", {}),
+            "pause_collection": None,
             "start_date": now,
             "status": _status(wanted.get("status", "active")),
         }
@@ -47,7 +49,7 @@ class Subscriptions:
         return _event("customer.subscription.created", subscription, now)
 
     def update(self, subscription_id: str, wanted: dict[str, Any]) -> Resource:
-        """Change price, status or metadata, and return the event with the previous values."""
+        """Change price, status, metadata or the pause of collection, and return the event with the previous values."""
         subscription = self._find(subscription_id)
         now = _stripe_time(wanted)
         changes: Resource = {}
@@ -55,6 +57,8 @@ class Subscriptions:
             changes["status"] = _status(wanted["status"])
         if "metadata" in wanted:
             changes["metadata"] = wanted["metadata"]
+        if "pause_collection" in wanted:
+            changes["pause_collection"] = _pause(wanted["pause_collection"])
         if "price" in wanted:
             changes["items"] = self._items(subscription_id, str(wanted["price"]), now)
         before = {name: subscription[name] for name, value in changes.items() if subscription[name] != value}
@@ -69,10 +73,25 @@ class Subscriptions:
         return _event("customer.subscription.deleted", ended, now)
 
     def fail_payment(self, subscription_id: str, wanted: dict[str, Any]) -> Resource:
-        """Fail the payment of an invoice, and return the event. `update` changes the status."""
+        """Fail the payment of an invoice, and return the event. `update` changes the status.
+
+        The invoice of an incomplete subscription is its first, whose payment Stripe does not try again.
+        """
         subscription = self._find(subscription_id)
         now = _stripe_time(wanted)
         price = subscription["items"]["data"][0]["price"]
+        first = subscription["status"] == "incomplete"
+        line = {
+            "id": _new_id("il"),
+            "object": "line_item",
+            "amount": price["unit_amount"],
+            "currency": price["currency"],
+            "pricing": {
+                "price_details": {"price": price["id"], "product": price["product"]},
+                "type": "price_details",
+                "unit_amount_decimal": price["unit_amount_decimal"],
+            },
+        }
         details = {"metadata": subscription["metadata"], "subscription": subscription_id}
         invoice = {
             "id": subscription["latest_invoice"],
@@ -80,13 +99,14 @@ class Subscriptions:
             "amount_due": price["unit_amount"],
             "attempt_count": int(wanted.get("attempt", 1)),
             "attempted": True,
-            "billing_reason": "subscription_cycle",
+            "billing_reason": "subscription_create" if first else "subscription_cycle",
             "collection_method": "charge_automatically",
             "created": now,
             "currency": price["currency"],
             "customer": subscription["customer"],
+            "lines": {"object": "list", "data": [line], "has_more": False, "total_count": 1},
             "livemode": False,
-            "next_payment_attempt": now + 3 * 24 * 3600,
+            "next_payment_attempt": None if first else now + 3 * 24 * 3600,
             "parent": {"quote_details": None, "subscription_details": details, "type": "subscription_details"},
             "status": "open",
         }
@@ -142,6 +162,12 @@ def _new_id(prefix: str) -> str:
 def _stripe_time(wanted: dict[str, Any]) -> int:
     """Return Stripe's time, which the request may set."""
     return int(wanted.get("at", time.time()))
+
+
+def _pause(pause: Any) -> Any:
+    if pause is not None and pause.get("behavior") not in _PAUSES:
+        raise Refused(400, "invalid_request_error", f"Invalid pause_collection[behavior]: {pause.get('behavior')}")
+    return pause
 
 
 def _status(status: Any) -> str:

@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     """A newer event was applied before this one."""
     NOT_OURS = "NOT_OURS"
-    """The event is about no subscription."""
+    """The event is about no subscription, or about somebody else's."""
 
 
 class StripeEvent(Table):
@@ -67,7 +67,11 @@ class StripeEvent(Table):
     previous_price_ids = text_list(null=True)
     invoice_id = UnicodeAttribute(null=True)
     attempt_count = IntegerAttribute(null=True)
-    amount_usd = DecimalAttribute(null=True)
+    billing_reason = UnicodeAttribute(null=True)
+    """Why Stripe made the invoice."""
+    amount = DecimalAttribute(attr_name="amount_usd", null=True)
+    currency = UnicodeAttribute(null=True)
+    """`EUR`; None in records from before it was stored, whose amounts are in dollars."""
     next_attempt_at = TimeAttribute(null=True)
     received_at = TimeAttribute()
     outcome = EnumAttribute(Outcome, default=Outcome.WAITING)

@@ -55,6 +55,11 @@ def money(value: Decimal, asset: str) -> str:
     return f"{_rounded(value):,.2f} {asset}"
 
 
+def exact_money(value: Decimal, currency: str) -> str:
+    """Return `12,345.60 EUR` or `12,346 JPY`: the digits that the value has."""
+    return f"{value:,f} {currency}"
+
+
 def signed_money(value: Decimal, asset: str) -> str:
     """Return `+12,345.60 USDT`."""
     return _with_sign(_rounded(value), f"{abs(_rounded(value)):,.2f} {asset}")

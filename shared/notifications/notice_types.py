@@ -12,9 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cache  # noqa: TID251 - the classes are the same for every process
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import AliasChoices, Field, TypeAdapter
 
 from shared.notifications.report_values import PeriodFigures
 
@@ -181,7 +181,12 @@ class PaymentFailed:
 
     kind: ClassVar[NoticeKind] = NoticeKind.PAYMENT_FAILED
     plan_name: str
-    amount_usd: Decimal
+    """Of the subscription that was to be paid, which need not be the user's plan; empty when it is not known."""
+    amount: Annotated[Decimal, Field(validation_alias=AliasChoices("amount", "amount_usd"))]
+    """With every digit of its currency. Stored notices from before there were other currencies name it otherwise."""
+    currency: str = "USD"
+    begins: bool = False
+    """True for the first payment: without it, the subscription does not begin."""
     next_attempt_at: datetime | None = None
     """None when there will be no further attempt."""
 

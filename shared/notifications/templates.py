@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from shared.notifications.formatting import (
     assets,
+    exact_money,
     number,
     short,
     side,
@@ -156,14 +157,18 @@ def _plan_restored(values: PlanRestored) -> NoticeText:
 
 
 def _payment_failed(values: PaymentFailed) -> NoticeText:
-    if values.next_attempt_at is None:
-        then = "There will be no further attempt: please renew the plan."
-    else:
+    if values.next_attempt_at is not None:
         then = f"The next attempt is on {time_text(values.next_attempt_at)}: please check your means of payment."
-    return NoticeText(
-        "A payment for your plan failed",
-        (then, Fact("Plan", values.plan_name), Fact("Amount", usd(values.amount_usd))),
-    )
+    elif values.begins:
+        then = "There will be no further attempt: to have the plan, please subscribe again."
+    else:
+        then = "There will be no further attempt: please renew the plan."
+    title, lines = "A payment for your plan failed", [then]
+    if values.begins:
+        title = "The first payment for a plan failed"
+        lines = ["The plan has not begun. A plan that you have already goes on as it is.", then]
+    plan = [Fact("Plan", values.plan_name)] if values.plan_name else []
+    return NoticeText(title, (*lines, *plan, Fact("Amount", exact_money(values.amount, values.currency))))
 
 
 def _weekly_report(values: WeeklyReport) -> NoticeText:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -11,8 +12,9 @@ from uuid import uuid4
 import pytest
 
 from local.stripe import PRO_PRICE, STANDARD_PRICE
+from shared.models.notice import Notice
 from shared.models.plan import Plan
-from shared.models.stripe_event import StripeEvent
+from shared.models.stripe_event import Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
 from tests.integration.stripe.billing import Billing, a_plan, a_user, plan_state, record
@@ -47,6 +49,54 @@ def test_subscription_is_created_changed_and_ended(billing: Billing, plans: dict
     billing.stripe("DELETE", f"subscriptions/{subscription_id}")
     assert billing.record() == []
     assert plan_state(user_id) == (plans["STANDARD"].id, True)
+
+
+def notices_to(user_id: str) -> list[tuple[str, dict[str, Any]]]:
+    found = [Notice.get(notice.id) for notice in Notice.by_recipient.query(f"user#{user_id}")]
+    return [(notice.kind, json.loads(notice.content)) for notice in found]
+
+
+def test_first_payment_that_fails_names_its_plan_and_leaves_the_present_one(
+    billing: Billing, plans: dict[str, Plan]
+) -> None:
+    user_id = a_user(plans["STANDARD"])
+    new = billing.subscribe(user_id, PRO_PRICE, status="incomplete")["event"]["data"]["object"]["id"]
+    assert statuses(billing.stripe("POST", f"subscriptions/{new}/payment-failed")) == [200]
+    assert billing.record() == []
+    assert plan_state(user_id) == (plans["STANDARD"].id, False)
+    ((kind, values),) = notices_to(user_id)
+    assert (kind, values["plan_name"], values["amount"], values["begins"]) == ("PAYMENT_FAILED", "PRO", "123.00", True)
+
+
+def test_paused_collection_keeps_the_plan_and_says_nothing(billing: Billing, plans: dict[str, Plan]) -> None:
+    user_id = a_user(plans["PRO"])
+    path = f"subscriptions/{billing.subscribe(user_id, PRO_PRICE)['event']['data']['object']['id']}"
+    for behavior in ("void", "keep_as_draft", "mark_uncollectible"):
+        billing.stripe("POST", path, {"pause_collection": {"behavior": behavior, "resumes_at": None}})
+        assert billing.record() == []
+        assert plan_state(user_id) == (plans["PRO"].id, False)
+    billing.stripe("POST", path, {"pause_collection": None})
+    assert billing.record() == []
+    assert notices_to(user_id) == []
+
+
+def test_invoice_of_somebody_elses_customer_in_euros_is_recorded_as_not_ours(billing: Billing) -> None:
+    event_id = f"evt_{uuid4().hex}"
+    invoice = {
+        "id": "in_case05",
+        "object": "invoice",
+        "customer": "cus_stranger",
+        "amount_due": 4900,
+        "currency": "eur",
+        "attempt_count": 1,
+        "billing_reason": "manual",
+        "parent": None,
+        "next_payment_attempt": None,
+    }
+    event = {"id": event_id, "type": "invoice.payment_failed", "created": 1_767_225_600, "data": {"object": invoice}}
+    assert statuses(billing.stripe("POST", "events", {"event": event})) == [200]
+    assert billing.record() == []
+    assert StripeEvent.get(event_id).outcome is Outcome.NOT_OURS
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
         ),
         PlanLapsed(plan_name="STANDARD"),
         PlanRestored(plan_name="STANDARD"),
-        PaymentFailed(plan_name="STANDARD", amount_usd=Decimal(40), next_attempt_at=AT),
+        PaymentFailed(plan_name="STANDARD", amount=Decimal("40.00"), next_attempt_at=AT),
         WeeklyReport(figures=FIGURES),
         MonthlyReport(figures=FIGURES),
         TelegramLinked(at=AT),

@@ -37,7 +37,9 @@ EVERY = [
     *SAMPLES.values(),
     *(TelegramReply(reply=reply) for reply in Reply),
     *(TelegramUnlinked(why=why) for why in UnlinkCause),
-    PaymentFailed(plan_name="STANDARD", amount_usd=Decimal(40)),
+    PaymentFailed(plan_name="STANDARD", amount=Decimal("40.00")),
+    PaymentFailed(plan_name="", amount=Decimal("40.00")),
+    PaymentFailed(plan_name="PRO", amount=Decimal("123.00"), begins=True),
     replace(CLOSED, amount=None, entry_price=None, exit_price=None, profit=None, profit_pct=None),
     replace(OPENED, callback_rate_pct=Decimal("0.5"), take_profits=()),
 ]
@@ -118,6 +120,30 @@ def test_refused_entry_shows_its_reason() -> None:
 
 def test_money_is_rounded_to_cents_and_grouped() -> None:
     assert "Balance: 4,600.50 USD" in mail(text_of(NEAR)).text
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [("1234.50", "USD", "1,234.50 USD"), ("49.00", "EUR", "49.00 EUR"), ("4900", "JPY", "4,900 JPY")],
+)
+def test_failed_payment_shows_its_amount_with_the_digits_of_its_currency(
+    amount: str, currency: str, shown: str
+) -> None:
+    values = PaymentFailed(plan_name="PRO", amount=Decimal(amount), currency=currency)
+    assert f"Amount: {shown}" in mail(text_of(values)).text
+
+
+def test_first_payment_that_failed_says_that_nothing_else_changes() -> None:
+    text = mail(text_of(PaymentFailed(plan_name="PRO", amount=Decimal("123.00"), begins=True))).text
+    assert "The first payment for a plan failed" in text
+    assert "A plan that you have already goes on as it is." in text
+    assert "Plan: PRO" in text
+    assert "renew" not in text
+
+
+def test_stored_notice_of_a_failed_payment_from_before_currencies_is_read() -> None:
+    text = '{"plan_name":"STANDARD","amount_usd":"40","next_attempt_at":null}'
+    assert from_json(NoticeKind.PAYMENT_FAILED, text) == PaymentFailed(plan_name="STANDARD", amount=Decimal(40))
 
 
 def test_report_shows_its_curve_only_if_it_is_attached() -> None:

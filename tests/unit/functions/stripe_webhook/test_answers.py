@@ -17,10 +17,10 @@ from local.stripe.webhooks import sign
 from shared import secrets
 from shared.clock import from_iso, utc_now
 from shared.models.stripe_event import RETENTION, EventType, Outcome, StripeEvent
-from tests.unit.functions.stripe_webhook.webhook import PARAMETER, SECRET, Webhook, event_of, sample
+from tests.unit.functions.stripe_webhook.webhook import CUSTOMER, PARAMETER, SECRET, Webhook, event_of, sample
 from tests.unit.in_process_aws import aws_client
+from tests.unit.records import PLAN_ID, a_plan, a_user
 
-CUSTOMER = "cus_MmYKZgS50gQgsm"
 USER_ID = "a12565e5-567b-432a-93b2-6349653010d9"
 STANDARD, CUSTOM = "price_1M1xdOEaYDRKzLl0mZCDLtut", "price_1L4SsSJfOKOw6aMrXZO4ZA96"
 
@@ -57,7 +57,8 @@ def test_each_subscribed_type_is_stored_and_queued(webhook: Webhook, name: str) 
 def test_failed_payment_has_invoice_amount_and_next_attempt(webhook: Webhook) -> None:
     webhook.send(event_of("payment_failed"))
     (event,) = webhook.stored()
-    assert (event.invoice_id, event.attempt_count, event.amount_usd) == ("in_1Q1demo", 1, Decimal(40))
+    assert (event.invoice_id, event.attempt_count) == ("in_1Q1demo", 1)
+    assert (event.amount, event.currency, event.billing_reason) == (Decimal(40), "USD", "subscription_cycle")
     assert event.next_attempt_at == from_iso("2026-02-04T00:00:00Z")
     assert (event.stripe_subscription_id, event.named_user_id) == ("sub_1Q0demo", USER_ID)
 
@@ -203,6 +204,108 @@ def test_unreadable_signed_event_is_refused_and_raises_the_alarm(
     assert webhook.changed_nothing()
     assert "stripe_event_not_taken" in capsys.readouterr().out
     assert CUSTOMER not in log.getvalue()
+
+
+THIN: dict[str, Any] = {
+    "id": "evt_thin",
+    "object": "v2.core.event",
+    "created": "2026-01-01T00:00:00.000Z",
+    "related_object": {"id": "sub_1", "type": "subscription", "url": "/v1/subscriptions/sub_1"},
+}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        THIN | {"type": "v1.customer.subscription.updated"},
+        THIN | {"type": "v2.core.account.updated"},
+        {"type": "charge.succeeded"},
+        {"id": "evt with blanks", "type": "customer.created", "created": "yesterday", "data": None},
+    ],
+)
+def test_event_of_a_type_that_we_do_not_take_may_have_any_shape(
+    webhook: Webhook, event: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert webhook.send(event).status == 200
+    assert webhook.changed_nothing()
+    assert "stripe_event_not_taken" not in capsys.readouterr().out
+
+
+def _invoice(**values: Any) -> dict[str, Any]:
+    payload = event_of("payment_failed")
+    payload["data"]["object"] |= {"parent": None, "billing_reason": "manual", "next_payment_attempt": None} | values
+    return payload
+
+
+@pytest.mark.parametrize("currency", ["eur", "usd", "jpy"])
+def test_invoice_in_another_currency_is_stored_whoever_it_is_of(webhook: Webhook, currency: str) -> None:
+    for number, customer in enumerate(("cus_stranger", CUSTOMER)):
+        payload = _invoice(customer=customer, amount_due=4900, currency=currency) | {"id": f"evt_{number}"}
+        assert webhook.send(payload).status == 200
+    amount = Decimal(4900 if currency == "jpy" else 49)
+    assert [(event.amount, event.currency) for event in webhook.stored()] == [(amount, currency.upper())] * 2
+
+
+@pytest.mark.parametrize(
+    "price", [{"price": {"id": STANDARD}}, {"pricing": {"price_details": {"price": STANDARD}}}], ids=["old", "new"]
+)
+def test_invoice_names_its_prices(webhook: Webhook, price: dict[str, Any]) -> None:
+    assert webhook.send(_invoice(lines={"data": [price, price, {}, 7]})).status == 200
+    (event,) = webhook.stored()
+    assert (event.price_ids, event.price_plan_ids) == ([STANDARD], [""])
+
+
+BROKEN: list[dict[str, Any]] = [
+    _invoice(customer="cus_stranger", amount_due=-1),
+    _invoice(customer="cus_stranger", currency="points"),
+    _invoice(customer=None),
+    _invoice(customer="cus_stranger", subscription_details={"metadata": {"user_id": "of-another-business"}}, id=None),
+    event_of("subscription_created")
+    | {"data": {"object": {"id": "sub_1", "customer": {"id": "cus_stranger"}, "items": {"data": []}}}},
+]
+
+
+@pytest.mark.parametrize("event", BROKEN)
+def test_unreadable_event_of_somebody_elses_customer_is_ignored(
+    webhook: Webhook, event: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = webhook.send(event)
+    assert (answer.status, answer.body) == (200, RECEIVED)
+    assert webhook.changed_nothing()
+    written = capsys.readouterr().out
+    assert "stripe_event_not_ours" in written
+    assert "stripe_event_not_taken" not in written
+
+
+@pytest.mark.parametrize("ours", ["linked customer", "known user", "price of a plan", "price made for a plan"])
+def test_unreadable_event_of_ours_is_refused_and_raises_the_alarm(
+    webhook: Webhook, ours: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_user()
+    a_plan(stripe_price_id=STANDARD)
+    price: dict[str, Any] = {"id": STANDARD if ours == "price of a plan" else "price_unknown"}
+    if ours == "price made for a plan":
+        price["metadata"] = {"subscription_id": PLAN_ID}
+    event = _invoice(
+        customer=CUSTOMER if ours == "linked customer" else "cus_new",
+        metadata={"user_id": USER_ID} if ours == "known user" else {},
+        lines={"data": [{"price": price}]},
+        amount_due=-1,
+    )
+    assert webhook.send(event).status == 400
+    assert webhook.changed_nothing()
+    assert "stripe_event_not_taken" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("behavior", ["void", "keep_as_draft", "mark_uncollectible"])
+def test_subscription_whose_collection_is_paused_keeps_its_status(webhook: Webhook, behavior: str) -> None:
+    payload = event_of("subscription_updated")
+    payload["data"]["object"]["pause_collection"] = {"behavior": behavior, "resumes_at": None}
+    payload["data"]["previous_attributes"] = {"pause_collection": None}
+    assert webhook.send(payload).status == 200
+    (event,) = webhook.stored()
+    assert event.status == "active"
+    assert event.previous_status is None
 
 
 def test_forged_event_raises_no_alarm(webhook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from tests.lambda_context import FakeContext
 from tests.unit.in_process_aws import Queues
 
 SECRET = "whsec_of_this_test"
+CUSTOMER = "cus_MmYKZgS50gQgsm"
+"""The customer in the sample events."""
 PARAMETER = "/unit/stripe-webhook-secret"
 
 

@@ -41,7 +41,7 @@ def an_event(
         "expires_at": StripeEvent.expiry(utc_now()),
     }
     if type_ is PAYMENT_FAILED:
-        usual |= {"invoice_id": "in_1", "attempt_count": 1, "amount_usd": Decimal("40.00")}
+        usual |= {"invoice_id": "in_1", "attempt_count": 1, "amount": Decimal("40.00"), "currency": "USD"}
     else:
         usual |= {
             "started_at": BEGAN,
@@ -50,8 +50,8 @@ def an_event(
             "price_plan_ids": [""],
         }
     made = usual | values
-    if "price_ids" in values and "price_plan_ids" not in values:
-        made["price_plan_ids"] = [""] * len(values["price_ids"])
+    if "price_ids" in made and "price_plan_ids" not in values:
+        made["price_plan_ids"] = [""] * len(made["price_ids"])
     return StripeEvent(
         event_id or f"evt_{next(_numbers):04}", type=type_, created_at=BEGAN + timedelta(seconds=seconds), **made
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from functions.subscription_recorder.app import lambda_handler
 from shared.clock import to_iso
 from shared.errors import RecordChanged
 from shared.models.stripe_customer import StripeCustomer
-from shared.models.stripe_event import Outcome, StripeEvent
+from shared.models.stripe_event import EventType, Outcome, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
 from tests.lambda_context import FakeContext
@@ -26,6 +27,7 @@ from tests.unit.functions.subscription_recorder.recorder import (
     DELETED,
     PAYMENT_FAILED,
     PRO,
+    PRO_PRICE,
     UPDATED,
     Recorder,
     an_event,
@@ -227,6 +229,19 @@ def test_event_of_an_unknown_customer_changes_nothing_and_waits(recorder: Record
     assert "CustomerUnknown" in log.getvalue()
 
 
+@pytest.mark.parametrize("named", [None, "user-of-another-business"])
+@pytest.mark.parametrize("type_", [CREATED, UPDATED, DELETED, PAYMENT_FAILED])
+def test_event_of_somebody_elses_customer_is_ignored(
+    recorder: Recorder, log: io.StringIO, type_: EventType, named: str | None
+) -> None:
+    event = an_event(type_, customer_id="cus_stranger", named_user_id=named, price_ids=["price_of_theirs"])
+    assert recorder.take(event) == []
+    assert outcome(event) == (Outcome.NOT_OURS, True)
+    assert (recorder.plan_state(), recorder.notices()) == ((DEFAULT, False, None), [])
+    assert StripeCustomer.find("cus_stranger") is None
+    assert '"level":"ERROR"' not in log.getvalue()
+
+
 def test_event_of_an_unknown_user_creates_none_and_waits(recorder: Recorder) -> None:
     event = an_event(CREATED, named_user_id="nobody")
     assert recorder.take(event) == [event.id]
@@ -302,7 +317,11 @@ def test_failed_payment_is_notified_and_changes_no_plan(recorder: Recorder) -> N
     assert recorder.take(event) == []
     assert recorder.user().to_dynamodb_dict() == before
     assert recorder.notices()[1:] == [
-        (TO_USER, "PAYMENT_FAILED", {"plan_name": "PRO", "amount_usd": "40", "next_attempt_at": None})
+        (
+            TO_USER,
+            "PAYMENT_FAILED",
+            {"plan_name": "PRO", "amount": "40.00", "currency": "USD", "begins": False, "next_attempt_at": None},
+        )
     ]
     assert outcome(event) == (Outcome.APPLIED, True)
 
@@ -324,6 +343,67 @@ def test_late_failed_payment_is_notified_only_while_it_is_due(recorder: Recorder
 def test_failed_payment_before_its_subscription_is_notified(recorder: Recorder) -> None:
     assert recorder.take(an_event(PAYMENT_FAILED)) == []
     assert [recipient for recipient, _, _ in recorder.notices()] == [TO_USER]
+
+
+def test_failed_payment_names_the_plan_of_its_subscription_and_not_the_users(recorder: Recorder) -> None:
+    recorder.take(
+        an_event(CREATED, price_ids=[BASIC_PRICE]),
+        an_event(CREATED, seconds=5, stripe_subscription_id="sub_2", status="past_due"),
+        an_event(PAYMENT_FAILED, seconds=6, stripe_subscription_id="sub_2"),
+    )
+    assert recorder.plan_state() == (BASIC, False, CUSTOMER)
+    assert recorder.notices()[-1][2]["plan_name"] == "PRO"
+
+
+@pytest.mark.parametrize("created_first", [True, False])
+def test_first_payment_of_a_subscription_that_never_began_leaves_the_present_plan(
+    recorder: Recorder, created_first: bool
+) -> None:
+    recorder.take(an_event(CREATED, price_ids=[BASIC_PRICE]))
+    new = {"stripe_subscription_id": "sub_case07", "customer_id": "cus_case07"}
+    events = [
+        an_event(CREATED, seconds=5, status="incomplete", **new),
+        an_event(
+            PAYMENT_FAILED,
+            seconds=5,
+            amount=Decimal("123.00"),
+            billing_reason="subscription_create",
+            price_ids=[PRO_PRICE],
+            **new,
+        ),
+    ]
+    assert recorder.take(*(events if created_first else reversed(events))) == []
+    assert recorder.plan_state() == (BASIC, False, CUSTOMER)
+    assert recorder.notices()[1:] == [
+        (
+            TO_USER,
+            "PAYMENT_FAILED",
+            {"plan_name": "PRO", "amount": "123.00", "currency": "USD", "begins": True, "next_attempt_at": None},
+        )
+    ]
+
+
+def test_failed_payment_of_an_unknown_price_names_no_plan(recorder: Recorder) -> None:
+    recorder.take(an_event(CREATED))
+    recorder.take(an_event(PAYMENT_FAILED, seconds=5, stripe_subscription_id="sub_2", price_ids=["price_unknown"]))
+    assert recorder.notices()[-1][2]["plan_name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "told"),
+    [("49", "EUR", ("49.00", "EUR")), ("4900", "JPY", ("4900", "JPY")), ("4.9", "KWD", ("4.900", "KWD"))],
+)
+def test_failed_payment_is_told_in_its_currency(
+    recorder: Recorder, amount: str, currency: str, told: tuple[str, str]
+) -> None:
+    recorder.take(an_event(CREATED), an_event(PAYMENT_FAILED, seconds=5, amount=Decimal(amount), currency=currency))
+    values = recorder.notices()[-1][2]
+    assert (values["amount"], values["currency"]) == told
+
+
+def test_failed_payment_that_was_stored_without_a_currency_is_in_dollars(recorder: Recorder) -> None:
+    recorder.take(an_event(CREATED), an_event(PAYMENT_FAILED, seconds=5, currency=None))
+    assert recorder.notices()[-1][2]["currency"] == "USD"
 
 
 def test_invoice_without_a_subscription_is_ignored(recorder: Recorder) -> None:
