@@ -40,10 +40,15 @@ A fault of kind `http` or `code` takes `doneAfterMs` as well: the request is the
 refusal was sent, as when a gateway gives up on an order that the exchange still accepts; `retryAfterS` is the
 Retry-After of a 429 or 418, which has none without it.
 
+`POST /paper/accounts/{apiKey}/keys {"apiKey", "secret"}` creates another key of an account, with permissions of its own
+(the fields of an account's). Every account has an `accountAlias`, the same through each of its keys.
+`PUT /paper/prices/{SYMBOL} {"markPrice"}` moves the mark price alone.
+
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets
 counts and bans), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
 `permissions` or, beside them, `canRead`, `enableFutures`, `enableSpotAndMarginTrading`,
 `enablePortfolioMarginTrading`, `ipRestrict`, and `positionMode` ("hedge" or "one-way"), `multiAssetsMargin`,
-`feeBurn` (fees are paid in BNB, a tenth cheaper, while there is some), `leverage` (a number, or numbers by symbol).
+`feeBurn` (fees are paid in BNB, a tenth cheaper, while there is some), `leverage` (a number, or numbers by symbol),
+`makerFee` and `takerFee` (rates).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.paper_exchange import margin
-from local.paper_exchange.accounts import Account
+from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.margin import MARGIN_ASSET, MarginSummary
 from local.paper_exchange.orders import ZERO
 from local.paper_exchange.position_responses import every_position, listed_positions, position_figures
@@ -142,7 +142,7 @@ def balance_json(venue: Venue, account: Account) -> list[dict[str, Any]]:
     rows = asset_rows(account, margin.summarise(venue, account))
     return [
         {
-            "accountAlias": "SgsR",
+            "accountAlias": account.alias,
             "asset": row["asset"],
             "balance": row["walletBalance"],
             "crossWalletBalance": row["crossWalletBalance"],
@@ -168,12 +168,12 @@ def symbol_config_json(account: Account, symbol: str) -> dict[str, Any]:
     }
 
 
-def api_restrictions_json(account: Account) -> dict[str, Any]:
+def api_restrictions_json(key: Account | FurtherKey) -> dict[str, Any]:
     """Return `GET /sapi/v1/account/apiRestrictions`: what the key may do."""
-    permissions = account.permissions
+    permissions = key.permissions
     return {
         "ipRestrict": permissions.ip_restricted,
-        "createTime": account.created_ms,
+        "createTime": key.created_ms,
         "enableReading": permissions.can_read,
         "enableWithdrawals": permissions.can_withdraw,
         "enableInternalTransfer": False,

@@ -11,7 +11,7 @@ from local.paper_exchange.exchange_info import leverage_brackets
 from local.paper_exchange.orders import Wallet
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.responses import income_json, trade_json
-from local.paper_exchange.symbols import MAKER_FEE, SYMBOLS, TAKER_FEE
+from local.paper_exchange.symbols import SYMBOLS
 
 
 def _optional_symbol(call: Call) -> str | None:
@@ -167,8 +167,8 @@ def commission_rate(call: Call) -> dict[str, Any]:
     symbol = filters.find_symbol(call.params.required("symbol"))
     return {
         "symbol": symbol.name,
-        "makerCommissionRate": str(MAKER_FEE),
-        "takerCommissionRate": str(TAKER_FEE),
+        "makerCommissionRate": f"{call.account.maker_fee:f}",
+        "takerCommissionRate": f"{call.account.taker_fee:f}",
         "rpiCommissionRate": "0.00005",
     }
 
@@ -213,7 +213,7 @@ def income(call: Call) -> list[dict[str, Any]]:
 
 def api_restrictions(call: Call) -> dict[str, Any]:
     """GET /sapi/v1/account/apiRestrictions."""
-    return account_responses.api_restrictions_json(call.account)
+    return account_responses.api_restrictions_json(call.key)
 
 
 def order_limits(_: Call) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
-"""One API key's account: balances, positions, orders, settings. Places and fills nothing (see matching.py)."""
+"""An account and its keys: balances, positions, orders, settings. Places and fills nothing (see matching.py)."""
 
 from __future__ import annotations
 
+import hashlib
+import string
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -17,6 +19,7 @@ from local.paper_exchange.orders import (
     Trade,
     Wallet,
 )
+from local.paper_exchange.symbols import MAKER_FEE, TAKER_FEE
 
 DEFAULT_LEVERAGE = 20
 
@@ -43,8 +46,20 @@ class SpotBalance:
 
 
 @dataclass(slots=True)
+class FurtherKey:
+    """Another key of an account that exists, with a secret and permissions of its own."""
+
+    api_key: str
+    secret: str
+    owner: str
+    """The first key of the account."""
+    created_ms: int
+    permissions: Permissions = field(default_factory=Permissions)
+
+
+@dataclass(slots=True)
 class Account:
-    """All data of one key."""
+    """All data of one account, and its first key."""
 
     api_key: str
     secret: str
@@ -66,6 +81,14 @@ class Account:
     trades: list[Trade] = field(default_factory=list)
     incomes: list[Income] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    maker_fee: Decimal = MAKER_FEE
+    taker_fee: Decimal = TAKER_FEE
+
+    @property
+    def alias(self) -> str:
+        """Return the name of the account in its balances, the same through each of its keys."""
+        letters = string.ascii_letters
+        return "".join(letters[byte % len(letters)] for byte in hashlib.sha256(self.api_key.encode()).digest()[:12])
 
     def leverage(self, symbol: str) -> int:
         """Return the leverage set for the symbol."""

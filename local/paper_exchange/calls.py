@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from local.paper_exchange.accounts import Account
+from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.params import Params
 from local.paper_exchange.venue import Venue
 
@@ -29,7 +29,13 @@ class Call:
     params: Params
     now_ms: int
     caller: Account | None
+    caller_key: Account | FurtherKey | None = None
     fills_part: bool = False
+
+    @property
+    def key(self) -> Account | FurtherKey:
+        """Return what holds the permissions of the key that signed the request."""
+        return self.account if self.caller_key is None else self.caller_key
 
     @property
     def account(self) -> Account:

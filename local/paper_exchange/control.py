@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from local.paper_exchange import matching, price_moves
-from local.paper_exchange.accounts import Account, SpotBalance
+from local.paper_exchange.accounts import Account, FurtherKey, SpotBalance
 from local.paper_exchange.faults import Faults, parse_fault
 from local.paper_exchange.order_routes import algo_row
 from local.paper_exchange.orders import ZERO, IncomeType, Order, PositionSide, Wallet
@@ -27,6 +27,7 @@ _PERMISSIONS = {
     "enablePortfolioMarginTrading": "enable_portfolio_margin",
     "ipRestrict": "ip_restricted",
 }
+_FEES = {"makerFee": "maker_fee", "takerFee": "taker_fee"}
 _HEDGE_NAMES = ("hedgeMode", "dualSidePosition")
 _ACCOUNT_FIELDS = {
     "apiKey",
@@ -38,6 +39,7 @@ _ACCOUNT_FIELDS = {
     "multiAssetsMargin",
     "feeBurn",
     "leverage",
+    *_FEES,
     *_HEDGE_NAMES,
     *_PERMISSIONS,
 }
@@ -64,28 +66,49 @@ class Controls:
         api_key, secret = body.get("apiKey"), body.get("secret")
         if not isinstance(api_key, str) or not api_key or not isinstance(secret, str) or not secret:
             raise BadControlRequest("apiKey and secret must be text")
-        if api_key in self.venue.accounts:
-            raise BadControlRequest("an account with this apiKey exists", 409)
+        self._refuse_taken(api_key)
         account = Account(api_key=api_key, secret=secret, created_ms=now_ms)
         self._change(account, body, now_ms)
         self.venue.accounts[api_key] = account
         return self.snapshot(account)
 
+    def _refuse_taken(self, api_key: str) -> None:
+        if self.venue.find_key(api_key) is not None:
+            raise BadControlRequest("an account with this apiKey exists", 409)
+
+    def create_further_key(self, owner: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+        """Create another key of an account, with permissions of its own."""
+        account = self.find_account(owner)
+        api_key, secret = body.get("apiKey"), body.get("secret")
+        if not isinstance(api_key, str) or not api_key or not isinstance(secret, str) or not secret:
+            raise BadControlRequest("apiKey and secret must be text")
+        self._refuse_taken(api_key)
+        unknown = set(body) - {"apiKey", "secret", "permissions", *_PERMISSIONS}
+        if unknown:
+            raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
+        key = FurtherKey(api_key, secret, account.api_key, now_ms)
+        _change_permissions(key, body)
+        self.venue.further_keys[api_key] = key
+        return {"apiKey": api_key, "accountAlias": account.alias}
+
     def change_account(self, api_key: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Change the fields in `body` and no others."""
         account = self.find_account(api_key)
-        self._change(account, body, now_ms)
+        self._change(account, body, now_ms, key=self.venue.further_keys.get(api_key))
         return self.snapshot(account)
 
     def delete_account(self, api_key: str) -> dict[str, Any]:
-        """Delete the account; its key is unknown from then on."""
+        """Delete the account with all of its keys, or one further key; a deleted key is unknown from then on."""
         self.find_account(api_key)
-        del self.venue.accounts[api_key]
+        if self.venue.further_keys.pop(api_key, None) is None:
+            del self.venue.accounts[api_key]
+            for key in [key for key in self.venue.further_keys.values() if key.owner == api_key]:
+                del self.venue.further_keys[key.api_key]
         return {}
 
     def find_account(self, api_key: str) -> Account:
         """Return the account; raise BadControlRequest if there is none."""
-        account = self.venue.accounts.get(api_key)
+        account = self.venue.find_account(api_key)
         if account is None:
             raise BadControlRequest("no such account", 404)
         return account
@@ -96,6 +119,7 @@ class Controls:
         spot = account.open_orders(wallet=Wallet.SPOT)
         return {
             "apiKey": account.api_key,
+            "accountAlias": account.alias,
             "walletBalance": money(account.balances.get("USDT", ZERO)),
             "positions": [
                 {
@@ -121,7 +145,7 @@ class Controls:
             "requests": dict(account.requests),
         }
 
-    def _change(self, account: Account, body: Mapping[str, Any], now_ms: int) -> None:
+    def _change(self, account: Account, body: Mapping[str, Any], now_ms: int, *, key: FurtherKey | None = None) -> None:
         unknown = set(body) - _ACCOUNT_FIELDS
         if unknown:
             raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
@@ -131,11 +155,9 @@ class Controls:
             matching.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
         for asset, amount in _amounts(body.get("spotBalances", balances)).items():
             account.spot_balances.setdefault(asset, SpotBalance()).free = amount
-        permissions = {**body.get("permissions", {}), **{name: body[name] for name in _PERMISSIONS if name in body}}
-        for name, allowed in permissions.items():
-            if name not in _PERMISSIONS:
-                raise BadControlRequest(f"unknown permission: {name}")
-            setattr(account.permissions, _PERMISSIONS[name], bool(allowed))
+        _change_permissions(account if key is None else key, body)
+        for name in _FEES.keys() & body.keys():
+            setattr(account, _FEES[name], _amount(body[name], name))
         self._change_modes(account, body)
 
     def _change_modes(self, account: Account, body: Mapping[str, Any]) -> None:
@@ -161,7 +183,8 @@ class Controls:
 
     def set_price(self, name: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Move last and mark price, and fill or trigger what they cross; `markPrice` sets the mark price separately."""
-        price = _amount(body.get("price"), "price")
+        keeps_last = "price" not in body and "markPrice" in body
+        price = self.venue.quotes[_known_symbol(name)].last if keeps_last else _amount(body.get("price"), "price")
         mark = _amount(body["markPrice"], "markPrice") if "markPrice" in body else None
         if price <= 0 or (mark is not None and mark <= 0):
             raise BadControlRequest("price must be greater than 0")
@@ -211,6 +234,14 @@ class Controls:
         for name, value in body.items():
             setattr(settings, name, value)
         return dataclasses.asdict(settings)
+
+
+def _change_permissions(key: Account | FurtherKey, body: Mapping[str, Any]) -> None:
+    permissions = {**body.get("permissions", {}), **{name: body[name] for name in _PERMISSIONS if name in body}}
+    for name, allowed in permissions.items():
+        if name not in _PERMISSIONS:
+            raise BadControlRequest(f"unknown permission: {name}")
+        setattr(key.permissions, _PERMISSIONS[name], bool(allowed))
 
 
 def _any_order_json(order: Order) -> dict[str, Any]:

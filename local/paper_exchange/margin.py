@@ -8,7 +8,7 @@ from decimal import Decimal
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import ZERO, Position, PositionSide, Side
 from local.paper_exchange.refusals import Refusal
-from local.paper_exchange.symbols import SYMBOLS, TAKER_FEE
+from local.paper_exchange.symbols import SYMBOLS
 from local.paper_exchange.venue import Venue
 
 MARGIN_ASSET = "USDT"
@@ -128,7 +128,7 @@ def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addi
     if exposure > SYMBOLS[symbol].max_notional(account.leverage(symbol)):
         raise Refusal(-2027)
     # As on the exchange, the margin must also cover the fee.
-    fee = addition.notional_usdt * TAKER_FEE
+    fee = addition.notional_usdt * account.taker_fee
     if after - before + fee > summarise(venue, account).available:
         raise Refusal(-2019)
 

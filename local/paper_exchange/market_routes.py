@@ -84,13 +84,8 @@ def _day_row(call: Call, name: str) -> dict[str, Any]:
         "priceChange": fixed(last - start, digits),
         "priceChangePercent": fixed((last - start) / start * 100, 3),
         "weightedAvgPrice": fixed(last, digits),
-        "prevClosePrice": fixed(start, digits),
         "lastPrice": fixed(last, digits),
         "lastQty": "0",
-        "bidPrice": fixed(last, digits),
-        "bidQty": str(_DEPTH_AMOUNT),
-        "askPrice": fixed(last, digits),
-        "askQty": str(_DEPTH_AMOUNT),
         "openPrice": fixed(start, digits),
         "highPrice": fixed(max(last, start), digits),
         "lowPrice": fixed(min(last, start), digits),
@@ -104,9 +99,25 @@ def _day_row(call: Call, name: str) -> dict[str, Any]:
     }
 
 
+def _spot_day_row(call: Call, name: str) -> dict[str, Any]:
+    """Return a row of the spot market, which has the best prices besides."""
+    price = _price(call, name)
+    best = {"bidPrice": price, "bidQty": str(_DEPTH_AMOUNT), "askPrice": price, "askQty": str(_DEPTH_AMOUNT)}
+    return {
+        **_day_row(call, name),
+        "prevClosePrice": fixed(SYMBOLS[name].start_price, SYMBOLS[name].price_digits),
+        **best,
+    }
+
+
 def ticker_day(call: Call) -> Any:
-    """GET ticker/24hr."""
+    """GET /fapi/v1/ticker/24hr."""
     return _for_each(call, _day_row)
+
+
+def spot_ticker_day(call: Call) -> Any:
+    """GET /api/v3/ticker/24hr."""
+    return _for_each(call, _spot_day_row)
 
 
 def premium_index(call: Call) -> Any:
@@ -183,13 +194,13 @@ def routes(started_ms: int) -> Routes:
         ("GET", "/fapi/v1/premiumIndex"): Route(premium_index, public, weight_without_symbol=10),
         ("GET", "/fapi/v2/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
     }
-    for base, day_weight in (("/fapi/v1", 40), ("/api/v3", 80)):
+    for base, day, day_weight in (("/fapi/v1", ticker_day, 40), ("/api/v3", spot_ticker_day, 80)):
         table |= {
             ("GET", f"{base}/ping"): Route(ping, public),
             ("GET", f"{base}/time"): Route(server_time, public),
             ("GET", f"{base}/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
             ("GET", f"{base}/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
-            ("GET", f"{base}/ticker/24hr"): Route(ticker_day, public, weight_without_symbol=day_weight),
+            ("GET", f"{base}/ticker/24hr"): Route(day, public, weight_without_symbol=day_weight),
             ("GET", f"{base}/depth"): Route(depth, public, weight=5),
             ("GET", f"{base}/klines"): Route(klines, public, weight=2),
         }

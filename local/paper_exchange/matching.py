@@ -26,10 +26,13 @@ from local.paper_exchange.orders import (
     Trade,
 )
 from local.paper_exchange.refusals import Refusal
-from local.paper_exchange.symbols import MAKER_FEE, MAX_OPEN_ORDERS, TAKER_FEE, Symbol
+from local.paper_exchange.symbols import MAX_OPEN_ORDERS, Symbol
 from local.paper_exchange.venue import Venue
 
 MONEY_STEP = Decimal("0.00000001")
+GOOD_TILL_AFTER_MS = 600_000
+"""A GTD order must live longer than this."""
+GOOD_TILL_BEFORE_MS = 253_402_300_799_000
 BNB_FEE_SHARE = Decimal("0.9")
 """Fees in BNB are a tenth cheaper."""
 
@@ -47,6 +50,7 @@ class NewOrder:
     position_side: PositionSide = PositionSide.BOTH
     reduce_only: bool = False
     client_order_id: str | None = None
+    good_till_ms: int | None = None
     fills_part: bool = False
 
 
@@ -63,6 +67,8 @@ def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -
     _check_reduces(venue, account, wanted)
     quote = venue.quotes[symbol.name]
     is_limit = wanted.order_type is OrderType.LIMIT
+    if wanted.time_in_force is TimeInForce.GTD:
+        _check_good_till(wanted, now_ms)
     if is_limit:
         _check_time_in_force(wanted, crosses=crosses(wanted.side, wanted.price, quote.last))
     if not wanted.reduce_only:
@@ -81,12 +87,16 @@ def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -
         quantity=wanted.quantity,
         price=wanted.price if is_limit else ZERO,
         reduce_only=wanted.reduce_only,
+        # The exchange keeps whole seconds.
+        good_till_ms=(wanted.good_till_ms or 0) // 1000 * 1000 if wanted.time_in_force is TimeInForce.GTD else 0,
         fills_part=wanted.fills_part,
         created_ms=now_ms,
         updated_ms=now_ms,
     )
     account.add_order(order)
     execute_new(venue, account, order, now_ms)
+    if order.good_till_ms and order.status.is_open:
+        venue.good_till[order.order_id] = account.api_key
     return order
 
 
@@ -162,6 +172,25 @@ def _check_time_in_force(wanted: NewOrder, *, crosses: bool) -> None:
         raise Refusal(-5021)
 
 
+def _check_good_till(wanted: NewOrder, now_ms: int) -> None:
+    if wanted.good_till_ms is None:
+        raise Refusal(-1102, "goodtilldate")
+    if not now_ms + GOOD_TILL_AFTER_MS < wanted.good_till_ms < GOOD_TILL_BEFORE_MS:
+        raise Refusal(-5040)
+
+
+def expire_good_till(venue: Venue, now_ms: int) -> None:
+    """End the open orders whose date has come."""
+    for order_id, api_key in list(venue.good_till.items()):
+        account = venue.accounts.get(api_key)
+        order = account.orders.get(order_id) if account is not None else None
+        if account is None or order is None or not order.status.is_open:
+            del venue.good_till[order_id]
+        elif order.good_till_ms <= now_ms:
+            end_order(account, order, OrderStatus.EXPIRED, now_ms)
+            del venue.good_till[order_id]
+
+
 def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
     """Fill a new order as far as possible at once, and end what may not rest."""
     last = venue.quotes[order.symbol].last
@@ -201,7 +230,7 @@ def fill(
     held_before = position.amount
     realized = _apply(position, order.side.sign * quantity, price).quantize(MONEY_STEP, ROUND_HALF_UP)
     position.updated_ms = now_ms
-    fee, fee_asset = _fee(venue, account, quantity * price * (MAKER_FEE if is_maker else TAKER_FEE))
+    fee, fee_asset = _fee(venue, account, quantity * price * (account.maker_fee if is_maker else account.taker_fee))
     trade = Trade(
         trade_id=venue.next_trade_id(),
         order_id=order.order_id,

@@ -41,8 +41,9 @@ def _place(call: Call, params: Params) -> dict[str, Any]:
     is_limit = order_type is OrderType.LIMIT
     if is_limit and not params.text("timeInForce"):
         raise Refusal(-1102, "timeinforce")
-    if not is_limit and params.text("price"):
-        raise Refusal(-1106, "price")
+    for name in ("price", "timeInForce"):
+        if not is_limit and params.text(name):
+            raise Refusal(-1106, name.lower())
     order = matching.place_order(
         call.venue,
         call.account,
@@ -56,6 +57,7 @@ def _place(call: Call, params: Params) -> dict[str, Any]:
             position_side=params.choice("positionSide", PositionSide, default=PositionSide.BOTH, code=-4060),
             reduce_only=params.flag("reduceOnly"),
             client_order_id=params.text("newClientOrderId"),
+            good_till_ms=params.integer("goodTillDate"),
             fills_part=call.fills_part,
         ),
         call.now_ms,

@@ -157,6 +157,7 @@ class Order:
     executed_quote: Decimal = ZERO
     quote_quantity: Decimal = ZERO
     algo_id: int | None = None
+    good_till_ms: int = 0
     fills_part: bool = False
 
     @property

@@ -82,6 +82,8 @@ MESSAGES: dict[int, str] = {
     "recorded in the order history.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will not "
     "be recorded in the order history.",
+    -5040: "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than "
+    "253402300799000 (UTC 9999-12-31 23:59:59)",
     -5028: "Timestamp for this request is outside of the ME recvWindow.",
 }
 

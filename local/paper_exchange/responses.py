@@ -44,7 +44,7 @@ def order_json(order: Order) -> dict[str, Any]:
         "origType": order.original_type,
         "priceMatch": "NONE",
         "selfTradePreventionMode": "EXPIRE_MAKER",
-        "goodTillDate": 0,
+        "goodTillDate": order.good_till_ms,
         "time": order.created_ms,
         "updateTime": order.updated_ms,
     }

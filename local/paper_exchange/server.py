@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from local.paper_exchange import account_routes, market_routes, order_routes, signing, spot_routes, state
+from local.paper_exchange import account_routes, market_routes, matching, order_routes, signing, spot_routes, state
+from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.calls import Access, Call, Route
 from local.paper_exchange.control import BadControlRequest, Controls
 from local.paper_exchange.faults import Fault, FaultKind, Faults
@@ -113,7 +114,7 @@ class PaperExchange:
         return answer, fault
 
     def _count(self, request: Request) -> None:
-        account = self.venue.accounts.get(request.api_key or "")
+        account = self.venue.find_account(request.api_key)
         if account is not None:
             name = f"{request.method} {request.path}"
             account.requests[name] = account.requests.get(name, 0) + 1
@@ -154,14 +155,17 @@ class PaperExchange:
             return _not_found()
         now_ms = self.now_ms()
         headers: dict[str, str] = {}
+        matching.expire_good_till(self.venue, now_ms)
         try:
             values = dict(parse_qsl(request.query, keep_blank_values=True))
             if request.body:
                 values.update(parse_qsl(request.body, keep_blank_values=True))
             self._take_limits(request, route, values, headers, now_ms)
-            call = Call(self.venue, Params(values), now_ms, None, fault is not None and fault.kind is FaultKind.PARTIAL)
+            fills_part = fault is not None and fault.kind is FaultKind.PARTIAL
+            call = Call(self.venue, Params(values), now_ms, None, fills_part=fills_part)
             if route.access is not Access.PUBLIC:
-                call.caller = self._identify(request, route, values, checked_at_ms or now_ms)
+                call.caller_key = self._identify(request, route, values, checked_at_ms or now_ms)
+                call.caller = self.venue.find_account(request.api_key)
             result = route.handler(call)
         except Refusal as refusal:
             return _refused(refusal, headers)
@@ -180,20 +184,23 @@ class PaperExchange:
         used = self._limits.take_weight(request.address, pool, weight, settings=settings, now_ms=now_ms)
         headers["X-SAPI-USED-IP-WEIGHT-1M" if pool is Pool.WALLET else "X-MBX-USED-WEIGHT-1M"] = str(used)
         if route.orders and request.api_key is not None:
-            headers.update(self._limits.take_orders(request.api_key, route.orders, settings, now_ms))
+            # Orders are counted by account, whichever of its keys they come through.
+            account = self.venue.find_account(request.api_key)
+            counted = account.api_key if account is not None else request.api_key
+            headers.update(self._limits.take_orders(counted, route.orders, settings, now_ms))
 
-    def _identify(self, request: Request, route: Route, values: dict[str, str], now_ms: int) -> Any:
-        account = signing.find_account(self.venue, request.api_key)
+    def _identify(self, request: Request, route: Route, values: dict[str, str], now_ms: int) -> Account | FurtherKey:
+        key = signing.find_key(self.venue, request.api_key)
         signing.check_time(values.get("timestamp"), values.get("recvWindow"), now_ms)
-        signing.check_signature(account, request.query, request.body, values.get("signature"))
-        permissions = account.permissions
+        signing.check_signature(key, request.query, request.body, values.get("signature"))
+        permissions = key.permissions
         is_futures = request.path.startswith("/fapi")
         if is_futures and not permissions.enable_futures:
             raise Refusal(-2015)
         trades = route.access in (Access.TRADE, Access.SPOT_TRADE)
         if trades and not (permissions.can_trade and (is_futures or permissions.enable_spot)):
             raise Refusal(-2015)
-        return account
+        return key
 
     def _control(self, method: str, raw_path: str, body: str) -> web.Response:
         """Answer a control request, which is never delayed and never gets a fault."""
@@ -208,6 +215,7 @@ class PaperExchange:
 
     def _run_control(self, method: str, parts: list[str], body: dict[str, Any]) -> tuple[int, Any]:
         controls, now_ms = self.controls, self.now_ms()
+        matching.expire_good_till(self.venue, now_ms)
         actions: dict[tuple[str, str, int], Callable[[], Any]] = {
             ("GET", "accounts", 1): lambda: [controls.snapshot(a) for a in self.venue.accounts.values()],
             ("GET", "accounts", 2): lambda: controls.snapshot(controls.find_account(parts[1])),
@@ -226,8 +234,10 @@ class PaperExchange:
             ("POST", "state", 1): lambda: {"saved": self.save()},
             ("GET", "health", 1): lambda: {"status": "ok"},
         }
-        if (method, parts[0] if parts else "", len(parts)) == ("POST", "accounts", 1):
+        if (method, parts[:1], len(parts)) == ("POST", ["accounts"], 1):
             return HTTPStatus.CREATED, controls.create_account(body, now_ms)
+        if (method, parts[:1], parts[2:]) == ("POST", ["accounts"], ["keys"]):
+            return HTTPStatus.CREATED, controls.create_further_key(parts[1], body, now_ms)
         action = actions.get((method, parts[0] if parts else "", len(parts)))
         if action is None:
             raise BadControlRequest("no such control", HTTPStatus.NOT_FOUND)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import re
 
-from local.paper_exchange.accounts import Account
+from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Venue
 
@@ -18,22 +18,22 @@ _API_KEY = re.compile(r"^[A-Za-z0-9_.:-]{1,128}$")
 _SIGNATURE = re.compile(r"(^|&)signature=[^&]*")
 
 
-def find_account(venue: Venue, api_key: str | None) -> Account:
-    """Return the key's account, or refuse a malformed (-2014) or unknown (-2015) key."""
+def find_key(venue: Venue, api_key: str | None) -> Account | FurtherKey:
+    """Return what holds the key's secret and permissions, or refuse a malformed (-2014) or unknown (-2015) key."""
     if api_key is None or not _API_KEY.match(api_key):
         raise Refusal(-2014)
-    account = venue.accounts.get(api_key)
-    if account is None or not account.permissions.can_read:
+    key = venue.find_key(api_key)
+    if key is None or not key.permissions.can_read:
         raise Refusal(-2015)
-    return account
+    return key
 
 
-def check_signature(account: Account, query: str, body: str, signature: str | None) -> None:
-    """Refuse a request that is not signed with the account's secret over query and body as sent."""
+def check_signature(key: Account | FurtherKey, query: str, body: str, signature: str | None) -> None:
+    """Refuse a request that is not signed with the key's secret over query and body as sent."""
     if not signature:
         raise Refusal(-1102, "signature")
     signed = _SIGNATURE.sub("", query) + _SIGNATURE.sub("", body)
-    expected = hmac.new(account.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    expected = hmac.new(key.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, signature.lower()):
         raise Refusal(-1022)
 

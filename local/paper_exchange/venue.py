@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from local.paper_exchange.accounts import Account
+from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.symbols import SYMBOLS
 
 
@@ -55,11 +55,23 @@ class Venue:
     """All accounts and all prices."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
+    further_keys: dict[str, FurtherKey] = field(default_factory=dict)
+    good_till: dict[int, str] = field(default_factory=dict)
+    """The accounts (by first key) of open orders that end at a date, by order id."""
     quotes: dict[str, Quote] = field(
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
     settings: Settings = field(default_factory=Settings)
     counters: Counters = field(default_factory=Counters)
+
+    def find_account(self, api_key: str | None) -> Account | None:
+        """Return the account that the key leads to, or None."""
+        further = self.further_keys.get(api_key or "")
+        return self.accounts.get(further.owner if further is not None else api_key or "")
+
+    def find_key(self, api_key: str | None) -> Account | FurtherKey | None:
+        """Return the holder of the key's secret and permissions: its account if it is the first, or None."""
+        return self.further_keys.get(api_key or "") or self.accounts.get(api_key or "")
 
     def next_order_id(self) -> int:
         """Take the next id of a regular order."""

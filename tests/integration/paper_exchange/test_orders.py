@@ -129,7 +129,8 @@ RAW_ORDER = {
         ({"timeInForce": "GTX", "price": "20000"}, -5022),
         ({"timeInForce": "FOK", "price": "19999"}, -5021),
         ({"type": "MARKET", "price": "20000"}, -1106),
-        ({"type": "MARKET", "price": None, "quantity": "120.001"}, -4005),
+        ({"type": "MARKET", "price": None}, -1106),
+        ({"type": "MARKET", "price": None, "timeInForce": None, "quantity": "120.001"}, -4005),
         *(
             ({"type": kind, "stopPrice": "21000"}, -4120)
             for kind in ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
