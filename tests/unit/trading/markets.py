@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shared.trading.filters import SymbolFilters
 from shared.trading.order_planning import ExitPlan, PlannedOrder
+from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 from shared.trading.sizing import AccountState, MarginMode
@@ -23,6 +24,16 @@ BITCOIN = SymbolFilters(
     market_min_amount=D("0.001"),
     market_max_amount=D("120"),
     min_notional=D("100"),
+)
+
+READY = AccountSetup(
+    can_trade=True,
+    futures_enabled=True,
+    withdrawals_enabled=False,
+    portfolio_margin=False,
+    hedge_mode=False,
+    multi_assets_margin=False,
+    ip_restricted=True,
 )
 
 # The documentation's own trade: 0.673 BTC bought at 19,299.9 with its stop at 19,000.

@@ -18,23 +18,15 @@ from shared.trading.readiness import (
     is_current,
     judge_account,
 )
+from tests.unit.trading.markets import READY
 
-GOOD = AccountSetup(
-    can_trade=True,
-    futures_enabled=True,
-    withdrawals_enabled=False,
-    portfolio_margin=False,
-    hedge_mode=False,
-    multi_assets_margin=False,
-    ip_restricted=True,
-)
 ANY_SETUP = st.builds(AccountSetup, **{name: st.booleans() for name in AccountSetup.__slots__})
 ANY_WALLET = st.none() | st.decimals(-10, 10, places=2)
 ANY_OFFSET = st.none() | st.integers(-5000, 5000)
 
 
 def test_account_without_a_fault_is_ready() -> None:
-    verdict = judge_account(GOOD, wallet_balance=Decimal("0.01"), clock_offset_ms=0)
+    verdict = judge_account(READY, wallet_balance=Decimal("0.01"), clock_offset_ms=0)
 
     assert (verdict.ready, verdict.reasons, verdict.warnings) == (True, (), ())
 
@@ -51,20 +43,20 @@ def test_account_without_a_fault_is_ready() -> None:
     ],
 )
 def test_each_fault_of_the_setup_refuses_by_itself(name: str, reason: DenialReason) -> None:
-    faulty = replace(GOOD, **{name: not getattr(GOOD, name)})
+    faulty = replace(READY, **{name: not getattr(READY, name)})
 
     assert judge_account(faulty, wallet_balance=Decimal(1)).reasons == (reason,)
 
 
 @pytest.mark.parametrize(("wallet", "ready"), [("0", False), ("-0.01", False), ("0.01", True)])
 def test_empty_wallet_refuses(wallet: str, ready: bool) -> None:
-    verdict = judge_account(GOOD, wallet_balance=Decimal(wallet))
+    verdict = judge_account(READY, wallet_balance=Decimal(wallet))
 
     assert verdict.reasons == (() if ready else (DenialReason.NO_EQUITY,))
 
 
 def test_wallet_that_was_not_read_is_not_judged() -> None:
-    assert judge_account(GOOD, wallet_balance=None).ready
+    assert judge_account(READY, wallet_balance=None).ready
 
 
 @given(setup=ANY_SETUP, wallet=ANY_WALLET, offset=ANY_OFFSET)
@@ -91,12 +83,12 @@ def test_warnings_never_refuse(setup: AccountSetup, wallet: Decimal | None, offs
 def test_fixing_one_fault_never_adds_a_reason(setup: AccountSetup, wallet: Decimal | None) -> None:
     before = judge_account(setup, wallet_balance=wallet).reasons
     for name in AccountSetup.__slots__:
-        after = judge_account(replace(setup, **{name: getattr(GOOD, name)}), wallet_balance=wallet).reasons
+        after = judge_account(replace(setup, **{name: getattr(READY, name)}), wallet_balance=wallet).reasons
         assert set(after) <= set(before)
 
 
 def test_key_for_any_address_is_warned_about() -> None:
-    verdict = judge_account(replace(GOOD, ip_restricted=False), wallet_balance=Decimal(1))
+    verdict = judge_account(replace(READY, ip_restricted=False), wallet_balance=Decimal(1))
 
     assert (verdict.ready, verdict.warnings) == (True, (KeyWarning.IP_UNRESTRICTED,))
 
@@ -106,7 +98,7 @@ def test_key_for_any_address_is_warned_about() -> None:
     [(MAX_CLOCK_OFFSET_MS, False), (MAX_CLOCK_OFFSET_MS + 1, True), (-1001, True), (-1000, False)],
 )
 def test_clock_that_is_more_than_a_second_off_is_warned_about(offset_ms: int, noted: bool) -> None:
-    verdict = judge_account(GOOD, wallet_balance=Decimal(1), clock_offset_ms=offset_ms)
+    verdict = judge_account(READY, wallet_balance=Decimal(1), clock_offset_ms=offset_ms)
 
     assert verdict.warnings == ((KeyWarning.CLOCK_OFF,) if noted else ())
 

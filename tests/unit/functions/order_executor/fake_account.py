@@ -32,21 +32,11 @@ from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
 from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
-from shared.trading.readiness import AccountSetup
 from shared.trading.sizing import MarginMode
 from tests.unit.functions.order_executor.fake_book import FakeBook
-from tests.unit.trading.markets import BITCOIN
+from tests.unit.trading.markets import BITCOIN, READY
 
 _LATENCY_S = 0.02
-_SETUP = AccountSetup(
-    can_trade=True,
-    futures_enabled=True,
-    withdrawals_enabled=False,
-    portfolio_margin=False,
-    hedge_mode=False,
-    multi_assets_margin=False,
-    ip_restricted=True,
-)
 _BRACKETS = (
     LeverageBracket(
         notional_cap=Decimal(10_000_000), max_leverage=Decimal(125), maintenance_margin_rate=Decimal("0.004")
@@ -151,7 +141,7 @@ class FakeAccount(FuturesAccount):
                 margin_mode=MarginMode.CROSS,
                 brackets=_BRACKETS,
                 market_price=self.book.price,
-                setup=_SETUP,
+                setup=READY,
             )
 
         return await self._request("read", answer)
