@@ -38,7 +38,9 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
             "Your balance is above your plan's maximum. A larger plan, or a smaller balance, lets you trade on.",
             persistent=True,
         ),
-        _R.KEY_INACTIVE: Refusal("Your exchange key is not active.", persistent=True),
+        _R.KEY_INACTIVE: Refusal(
+            "Your exchange key is not active: it was switched off, or the exchange has refused it.", persistent=True
+        ),
         _R.KEY_NOT_FUTURES: Refusal("Your exchange key is not for futures.", persistent=True),
         _R.KEY_UNAUTHORIZED: Refusal(
             "The exchange refuses your key. Check that it exists, may trade futures and is bound to our address.",
@@ -46,7 +48,10 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         ),
         _R.HEDGE_MODE: Refusal("Your account is in hedge mode. Switch it to one-way mode.", persistent=True),
         _R.MULTI_ASSETS_MARGIN: Refusal(
-            "Your account is in multi-assets mode. Switch it to single-asset mode.", persistent=True
+            "Your account is in multi-assets mode, which is not supported. Switch it to single-asset mode if the "
+            "exchange lets you. An account that trades with credits (BNFCR) cannot leave the mode: use another "
+            "account.",
+            persistent=True,
         ),
         _R.PORTFOLIO_MARGIN: Refusal("Your account uses portfolio margin, which is not supported.", persistent=True),
         _R.FUTURES_DISABLED: Refusal("Futures trading is not enabled for your exchange key.", persistent=True),
@@ -70,6 +75,26 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         # Not our denials: the outcome at the exchange.
         Reason.EXCHANGE_UNAVAILABLE: Refusal("The exchange could not be reached."),
         exchange_reason(-2019): Refusal("Your account has not enough margin."),
+        # Only the account's owner can change what led to these.
+        exchange_reason(-2027): Refusal(
+            "The exchange allows no position of this size at your leverage. Choose a lower leverage for this symbol at "
+            "the exchange.",
+            persistent=True,
+        ),
+        exchange_reason(-4192): Refusal(
+            "Trading is blocked on your account by a cooling-off period. It goes on when the exchange ends the period.",
+            persistent=True,
+        ),
+        exchange_reason(-4400): Refusal(
+            "The exchange finds its trading rules broken on your account, and lets it only close positions for now. "
+            "The exchange's futures page says why and until when.",
+            persistent=True,
+        ),
+        exchange_reason(-4411): Refusal(
+            "Your account may not trade this product before you sign the exchange's agreement for it. Open the symbol "
+            "on the exchange's page and sign there.",
+            persistent=True,
+        ),
         Reason.NOT_FILLED: Refusal("The exchange did not fill the order."),
     }
 )

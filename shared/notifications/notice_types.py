@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     POSITION_OPENED = "POSITION_OPENED"
     POSITION_CLOSED = "POSITION_CLOSED"
     ENTRY_REFUSED = "ENTRY_REFUSED"
+    KEY_REFUSED = "KEY_REFUSED"
     NEAR_MAXIMUM = "NEAR_MAXIMUM"
     USER_NEAR_MAXIMUM = "USER_NEAR_MAXIMUM"
     """The same, for the admins."""
@@ -110,6 +111,15 @@ class EntryRefused:
     long: bool
     reason: str
     """Why, and what the user may do about it, in plain words."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRefused:
+    """The exchange has begun to refuse the user's key."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.KEY_REFUSED
+    key_name: str
     at: datetime
 
 
@@ -259,6 +269,7 @@ NoticeValues: TypeAlias = (
     PositionOpened
     | PositionClosed
     | EntryRefused
+    | KeyRefused
     | NearMaximum
     | UserNearMaximum
     | AboveMaximum
@@ -277,6 +288,7 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     PositionOpened,
     PositionClosed,
     EntryRefused,
+    KeyRefused,
     NearMaximum,
     UserNearMaximum,
     AboveMaximum,
@@ -298,6 +310,7 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
         NoticeKind.POSITION_OPENED: DeliveryRule(EmailPolicy.FALLBACK),
         NoticeKind.POSITION_CLOSED: DeliveryRule(EmailPolicy.FALLBACK),
         NoticeKind.ENTRY_REFUSED: DeliveryRule(EmailPolicy.FALLBACK),
+        NoticeKind.KEY_REFUSED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.NEAR_MAXIMUM: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_user_reach_near_max_balance"),
         NoticeKind.USER_NEAR_MAXIMUM: DeliveryRule(
             EmailPolicy.ALWAYS, switch="notify_admin_user_reach_near_max_balance"

@@ -21,6 +21,7 @@ from shared.notifications.notice_text import Fact, NoticeText
 from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
+    KeyRefused,
     MonthlyReport,
     NearMaximum,
     NoticeKind,
@@ -88,6 +89,19 @@ def _entry_refused(values: EntryRefused) -> NoticeText:
     return NoticeText(
         f"{short(values.symbol)}: {side(long=values.long)} position not opened",
         (values.reason, *_where(values.strategy_name, values.key_name), Fact("Time", time_text(values.at))),
+    )
+
+
+def _key_refused(values: KeyRefused) -> NoticeText:
+    return NoticeText(
+        "The exchange refuses your key",
+        (
+            "No new positions are opened with it, and we cannot look after open ones: please watch them yourself.",
+            "Stops and take-profits that are at the exchange stay there.",
+            "Check at the exchange that the key exists, has not expired, may trade and is bound to our address.",
+            *_where("", values.key_name),
+            Fact("Time", time_text(values.at)),
+        ),
     )
 
 
@@ -234,6 +248,7 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.POSITION_OPENED: _position_opened,
         NoticeKind.POSITION_CLOSED: _position_closed,
         NoticeKind.ENTRY_REFUSED: _entry_refused,
+        NoticeKind.KEY_REFUSED: _key_refused,
         NoticeKind.NEAR_MAXIMUM: _near_maximum,
         NoticeKind.USER_NEAR_MAXIMUM: _user_near_maximum,
         NoticeKind.ABOVE_MAXIMUM: _above_maximum,

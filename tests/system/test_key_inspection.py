@@ -46,3 +46,16 @@ def test_keys_are_queued_in_their_quarter_of_an_hour_and_judged(stack: Stack) ->
         for one in (good, withdrawing)
     ]
     assert [verdict["reasons"] for verdict in verdicts] == [[], ["WITHDRAWALS_ENABLED"]]
+
+
+def test_user_of_a_key_that_the_exchange_refuses_is_told_at_once(stack: Stack) -> None:
+    (follower,) = stack.add_strategy("REFUSED", followers=1).followers
+    stack.paper("DELETE", f"accounts/{follower['api_key']}")
+    queue_inspection(stack, follower["api_key_id"])
+
+    def letters() -> list[str]:
+        found = stack.request("GET", f"{stack.session['aws']}/_ministack/ses/messages", {}).json()["messages"]
+        sent = [one for account in found.values() for one in account if "refused-1@example.com" in one["To"]]
+        return [one["Subject"] for one in sent if "refuses your key" in one["Subject"]]
+
+    assert wait_for("the letter", letters) == ["Lockstep: The exchange refuses your key"]

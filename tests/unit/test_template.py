@@ -14,7 +14,7 @@ import pytest
 from local.stack.deploy import gateway_responses, read_template, variable_of
 from local.stack.places import ROOT
 from shared.models.base import Table
-from shared.models.exchange_key import LISTED_SHARDS
+from shared.models.exchange_key import LISTED_SHARDS, ApiKeyStatus
 from shared.queues import Queue
 from shared.trading.execution import ENDED, ExecutionState
 from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
@@ -316,17 +316,24 @@ def test_consumers_fail_record_by_record_and_well_within_the_visibility(function
     assert QUEUES[queue]["VisibilityTimeout"] >= 6 * FUNCTIONS[function]["Timeout"]
 
 
-def test_changes_of_trades_reach_the_notifier_and_failed_ones_the_dead_letters() -> None:
-    (stream,) = events("TradeNotifier", "DynamoDB")
-    assert stream["Stream"] == {"Fn::GetAtt": ["ExecutionEventsTable", "StreamArn"]}
-    assert TABLES["ExecutionEventsTable"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-    assert stream["StartingPosition"] == "TRIM_HORIZON"
-    assert stream["BisectBatchOnFunctionError"] is True
-    assert stream["MaximumRetryAttempts"] == 8
-    assert stream["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["TradeEventsDeadLetters", "Arn"]}
-    (pattern,) = stream["FilterCriteria"]["Filters"]
+def test_changes_of_trades_and_keys_reach_the_notifier_and_failed_ones_the_dead_letters() -> None:
+    streams = {stream["Stream"]["Fn::GetAtt"][0]: stream for stream in events("TradeNotifier", "DynamoDB")}
+    views = {name: TABLES[name]["StreamSpecification"]["StreamViewType"] for name in streams}
+    assert views == {"ExecutionEventsTable": "NEW_IMAGE", "ExchangeKeysTable": "NEW_AND_OLD_IMAGES"}
+    for stream in streams.values():
+        assert stream["StartingPosition"] == "TRIM_HORIZON"
+        assert stream["BisectBatchOnFunctionError"] is True
+        assert stream["MaximumRetryAttempts"] == 8
+        dead_letters = stream["DestinationConfig"]["OnFailure"]["Destination"]
+        assert dead_letters == {"Fn::GetAtt": ["TradeEventsDeadLetters", "Arn"]}
+    (pattern,) = streams["ExecutionEventsTable"]["FilterCriteria"]["Filters"]
     states = json.loads(pattern["Pattern"])["dynamodb"]["NewImage"]["state"]["S"]
     assert set(states) == ENDED | {ExecutionState.PROTECTED}
+    (pattern,) = streams["ExchangeKeysTable"]["FilterCriteria"]["Filters"]
+    images = json.loads(pattern["Pattern"])["dynamodb"]
+    refused = {ApiKeyStatus.UNAUTHORIZED}
+    assert set(images["NewImage"]["api_key_status"]["S"]) == refused
+    assert set(images["OldImage"]["api_key_status"]["S"]) == set(ApiKeyStatus) - refused
 
 
 def test_emails_are_sent_by_one_function_from_one_address() -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import pytest
 
+from functions.trade_notifier.reasons import REFUSALS
 from local.stack.places import ROOT
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 
@@ -46,3 +47,8 @@ def test_no_cell_is_empty(section: str) -> None:
 )
 def test_states_and_reasons_are_those_of_the_code(heading: str, members: type[StrEnum]) -> None:
     assert first_cells(heading) == [member.value for member in members]
+
+
+def test_refusals_with_words_of_their_own_are_listed() -> None:
+    told = [reason for reason in REFUSALS if reason.startswith("EXCHANGE_") and reason not in set(Reason)]
+    assert first_cells("Refusals that the owner can mend") == told

@@ -9,6 +9,7 @@ from shared.clock import from_iso
 from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
+    KeyRefused,
     MonthlyReport,
     NearMaximum,
     NoticeKind,
@@ -101,6 +102,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
         OPENED,
         CLOSED,
         REFUSED,
+        KeyRefused(key_name="Default", at=AT),
         NEAR,
         UserNearMaximum(
             user_id="a12565e5-567b-432a-93b2-6349653010d9",

@@ -23,7 +23,7 @@ from shared.notifications.notice_types import (
     PositionOpened,
     from_json,
 )
-from shared.trading.execution import CloseReason, DenialReason, ExecutionState, is_active
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, exchange_reason, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.lambda_context import FakeContext
 from tests.unit.in_process_aws import Queues
@@ -187,6 +187,33 @@ def test_intermediate_states_are_not_notified(tables: Queues, state: ExecutionSt
     an_execution()
     happened(state)
     assert notices() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (-2019, "margin"),
+        (-2027, "lower leverage"),
+        (-4192, "cooling-off period"),
+        (-4400, "only close positions"),
+        (-4411, "agreement"),
+    ],
+)
+def test_refusal_that_only_the_owner_can_mend_says_what_to_do(tables: Queues, code: int, words: str) -> None:
+    an_execution(ExecutionState.REJECTED, reason=exchange_reason(code))
+    happened(ExecutionState.REJECTED, exchange_reason(code))
+    (refused,) = notices()
+    assert isinstance(refused, EntryRefused)
+    assert words in refused.reason
+
+
+def test_multi_assets_mode_is_told_with_advice_that_every_account_can_follow(tables: Queues) -> None:
+    an_execution(ExecutionState.DENIED, reason=DenialReason.MULTI_ASSETS_MARGIN)
+    happened(ExecutionState.DENIED, DenialReason.MULTI_ASSETS_MARGIN)
+    (refused,) = notices()
+    assert isinstance(refused, EntryRefused)
+    assert "if the exchange lets you" in refused.reason
+    assert "credits (BNFCR) cannot leave the mode: use another account" in refused.reason
 
 
 def test_every_denial_reason_has_an_entry() -> None:
