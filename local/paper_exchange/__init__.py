@@ -6,11 +6,15 @@ on it with nothing changed but the hosts in `urls['api']`. With --state, everyth
 `POST /paper/state`, and read back at the start.
 
 How it trades
-    There is no other trader: a symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark
-    price with it, unless `markPrice` is given). Market orders and limits that cross fill whole at the last price with
-    0.04 % fee, resting limits at their own price with 0.02 %. A price that jumps fills and triggers everything it
-    crosses, nearest first; a triggered stop sells at the new price. Margin is cross, whatever the margin type says; an
-    account below its maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
+    A symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark price with it, unless
+    `markPrice` is given). Market orders and limits that cross fill whole at the last price with 0.04 % fee, resting
+    limits at their own price with 0.02 %. A price that jumps fills and triggers everything it crosses, nearest first;
+    a triggered stop sells at the new price. Margin is cross, whatever the margin type says; an account below its
+    maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
+    `PUT /paper/books/{SYMBOL}` with `levels` (or `bids` and `asks`), each a pair of ticks from the last price and an
+    amount, makes a futures book thin. Orders then eat the best levels first, and a market order ends EXPIRED where
+    the book does. A level is full again `refillMs` after it was last eaten from, or when the price moves. An account's
+    resting orders fill by the orders of other accounts. DELETE makes the book endless again.
     Spot and futures wallets are apart; `balances` of the control interface fill both, `spotBalances` only spot.
     The key's right to withdraw (`canWithdraw`, off at first) shows in apiRestrictions; `canWithdraw` of the account
     itself is always true, as it is for every ordinary account.

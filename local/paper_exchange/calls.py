@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -50,13 +50,26 @@ Handler = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015."""
+    """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015.
+
+    `weights_by_limit` has pairs of a limit and the weight up to it, for routes whose weight follows `limit`.
+    """
 
     handler: Handler
     access: Access = Access.READ
     weight: int = 1
     weight_without_symbol: int | None = None
     orders: int = 0
+    weights_by_limit: tuple[tuple[int, int], ...] = ()
+    default_limit: int = 500
+
+    def weight_for(self, values: Mapping[str, str]) -> int:
+        """Return the weight of a request with these parameters."""
+        if not self.weights_by_limit:
+            return self.weight
+        sent = values.get("limit", "")
+        limit = int(sent) if sent.isdecimal() else self.default_limit
+        return next((weight for most, weight in self.weights_by_limit if limit <= most), self.weights_by_limit[-1][1])
 
 
 Routes = dict[tuple[str, str], Route]

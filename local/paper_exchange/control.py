@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from local.paper_exchange import matching, price_moves
 from local.paper_exchange.accounts import Account, FurtherKey, SpotBalance
+from local.paper_exchange.control_values import BadControlRequest, amount, amounts, known_symbol, plain
 from local.paper_exchange.faults import Faults, parse_fault
 from local.paper_exchange.order_routes import algo_row
 from local.paper_exchange.orders import ZERO, IncomeType, Order, PositionSide, Wallet
 from local.paper_exchange.responses import money, order_json, spot_order_json, spot_trade_json, trade_json
-from local.paper_exchange.symbols import SYMBOLS
 from local.paper_exchange.venue import Settings, Venue
 
 _PERMISSIONS = {
@@ -43,14 +42,6 @@ _ACCOUNT_FIELDS = {
     *_HEDGE_NAMES,
     *_PERMISSIONS,
 }
-
-
-class BadControlRequest(Exception):
-    """An invalid control request."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        self.status = status
-        super().__init__(message)
 
 
 class Controls:
@@ -124,8 +115,8 @@ class Controls:
             "positions": [
                 {
                     "symbol": position.symbol,
-                    "amount": _plain(position.amount),
-                    "entryPrice": _plain(position.entry_price),
+                    "amount": plain(position.amount),
+                    "entryPrice": plain(position.entry_price),
                     **({} if position.position_side is PositionSide.BOTH else {"positionSide": position.position_side}),
                 }
                 for position in account.held_positions()
@@ -149,15 +140,15 @@ class Controls:
         unknown = set(body) - _ACCOUNT_FIELDS
         if unknown:
             raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
-        balances = _amounts(body.get("balances", {}))
-        for asset, amount in balances.items():
-            change = amount - account.balances.get(asset, ZERO)
+        balances = amounts(body.get("balances", {}))
+        for asset, wanted in balances.items():
+            change = wanted - account.balances.get(asset, ZERO)
             matching.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
-        for asset, amount in _amounts(body.get("spotBalances", balances)).items():
-            account.spot_balances.setdefault(asset, SpotBalance()).free = amount
+        for asset, wanted in amounts(body.get("spotBalances", balances)).items():
+            account.spot_balances.setdefault(asset, SpotBalance()).free = wanted
         _change_permissions(account if key is None else key, body)
         for name in _FEES.keys() & body.keys():
-            setattr(account, _FEES[name], _amount(body[name], name))
+            setattr(account, _FEES[name], amount(body[name], name))
         self._change_modes(account, body)
 
     def _change_modes(self, account: Account, body: Mapping[str, Any]) -> None:
@@ -176,7 +167,7 @@ class Controls:
         leverage = body.get("leverage")
         if isinstance(leverage, Mapping):
             for symbol, value in leverage.items():
-                account.leverages[_known_symbol(str(symbol))] = int(value)
+                account.leverages[known_symbol(str(symbol))] = int(value)
         elif leverage is not None:
             account.default_leverage = int(leverage)
             account.leverages.clear()
@@ -184,30 +175,30 @@ class Controls:
     def set_price(self, name: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Move last and mark price, and fill or trigger what they cross; `markPrice` sets the mark price separately."""
         keeps_last = "price" not in body and "markPrice" in body
-        price = self.venue.quotes[_known_symbol(name)].last if keeps_last else _amount(body.get("price"), "price")
-        mark = _amount(body["markPrice"], "markPrice") if "markPrice" in body else None
+        price = self.venue.quotes[known_symbol(name)].last if keeps_last else amount(body.get("price"), "price")
+        mark = amount(body["markPrice"], "markPrice") if "markPrice" in body else None
         if price <= 0 or (mark is not None and mark <= 0):
             raise BadControlRequest("price must be greater than 0")
-        price_moves.move_price(self.venue, _known_symbol(name), price, now_ms, mark=mark)
+        price_moves.move_price(self.venue, known_symbol(name), price, now_ms, mark=mark)
         return self.prices()[name]
 
     def prices(self) -> dict[str, dict[str, str]]:
         """Return every symbol's prices."""
         return {
-            name: {"symbol": name, "price": _plain(quote.last), "markPrice": _plain(quote.mark)}
+            name: {"symbol": name, "price": plain(quote.last), "markPrice": plain(quote.mark)}
             for name, quote in self.venue.quotes.items()
         }
 
     def book_funding(self, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Book one funding payment on the symbol."""
         price_moves.book_funding(
-            self.venue, _known_symbol(str(body.get("symbol"))), _amount(body.get("rate"), "rate"), now_ms
+            self.venue, known_symbol(str(body.get("symbol"))), amount(body.get("rate"), "rate"), now_ms
         )
         return {}
 
     def set_latency(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Set how long every answer of the exchange takes."""
-        latency_ms = float(_amount(body.get("ms"), "ms"))
+        latency_ms = float(amount(body.get("ms"), "ms"))
         if latency_ms < 0:
             raise BadControlRequest("ms must not be negative")
         self.latency_ms = latency_ms
@@ -246,31 +237,3 @@ def _change_permissions(key: Account | FurtherKey, body: Mapping[str, Any]) -> N
 
 def _any_order_json(order: Order) -> dict[str, Any]:
     return order_json(order) if order.wallet is Wallet.FUTURES else spot_order_json(order)
-
-
-def _known_symbol(name: str) -> str:
-    if name not in SYMBOLS:
-        raise BadControlRequest("no such symbol", 404)
-    return name
-
-
-def _amount(value: Any, name: str) -> Decimal:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        raise BadControlRequest(f"{name} must be a number") from None
-    if not amount.is_finite():
-        raise BadControlRequest(f"{name} must be a number")
-    return amount
-
-
-def _amounts(values: Any) -> dict[str, Decimal]:
-    if not isinstance(values, Mapping):
-        raise BadControlRequest("balances must be an object")
-    return {str(asset): _amount(amount, str(asset)) for asset, amount in values.items()}
-
-
-def _plain(value: Decimal) -> str:
-    """Return the number without exponent or trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,11 +1,10 @@
-"""The public routes of both markets: time, symbols, prices. Candles and depth are flat, as there is no other trader."""
+"""The public routes of both markets: time, symbols, prices. Candles are flat; the spot market is endless."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
-from local.paper_exchange import filters
+from local.paper_exchange import books, filters
 from local.paper_exchange.calls import Access, Call, Handler, Route, Routes
 from local.paper_exchange.exchange_info import futures_info, spot_info
 from local.paper_exchange.orders import ZERO
@@ -31,7 +30,11 @@ _INTERVALS_MS = {
 }
 _DAY_MS = 86_400_000
 _FUNDING_MS = 28_800_000
-_DEPTH_AMOUNT = Decimal(1000)
+_DEPTH_AMOUNT = books.SHOWN_OF_ENDLESS
+_DEPTH_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
+_DEPTH_WEIGHTS = ((50, 2), (100, 5), (500, 10), (1000, 20))
+_SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
+_CANDLE_WEIGHTS = ((99, 1), (499, 2), (1000, 5), (1500, 10))
 
 
 def _price(call: Call, name: str) -> str:
@@ -62,7 +65,25 @@ def ticker_price(call: Call) -> Any:
 
 
 def book_ticker(call: Call) -> Any:
-    """GET ticker/bookTicker: both sides at the last price, which is where market orders fill."""
+    """GET /fapi/v1/ticker/bookTicker: the best price of each side, 0 for a side that is empty."""
+    return _for_each(call, _book_ticker_row)
+
+
+def _book_ticker_row(call: Call, name: str) -> dict[str, Any]:
+    depth, symbol, nothing = books.depth(call.venue, name, call.now_ms), SYMBOLS[name], (ZERO, ZERO)
+    bid, ask = (depth.bids or [nothing])[0], (depth.asks or [nothing])[0]
+    return {
+        "symbol": name,
+        "bidPrice": fixed(bid[0], symbol.price_digits),
+        "bidQty": fixed(bid[1], symbol.amount_digits),
+        "askPrice": fixed(ask[0], symbol.price_digits),
+        "askQty": fixed(ask[1], symbol.amount_digits),
+        "time": call.now_ms,
+    }
+
+
+def spot_book_ticker(call: Call) -> Any:
+    """GET /api/v3/ticker/bookTicker: both sides at the last price, which is where spot market orders fill."""
     return _for_each(
         call,
         lambda c, name: {
@@ -71,7 +92,6 @@ def book_ticker(call: Call) -> Any:
             "bidQty": str(_DEPTH_AMOUNT),
             "askPrice": _price(c, name),
             "askQty": str(_DEPTH_AMOUNT),
-            "time": c.now_ms,
         },
     )
 
@@ -138,10 +158,24 @@ def premium_index(call: Call) -> Any:
 
 
 def depth(call: Call) -> dict[str, Any]:
-    """GET depth."""
+    """GET /fapi/v1/depth."""
+    symbol = filters.find_symbol(call.params.required("symbol"))
+    limit = call.params.limit()
+    if limit not in _DEPTH_LIMITS:
+        raise Refusal(-4021, limit)
+    found = books.depth(call.venue, symbol.name, call.now_ms)
+    sides = {
+        side: [[fixed(price, symbol.price_digits), fixed(amount, symbol.amount_digits)] for price, amount in rows]
+        for side, rows in (("bids", found.bids[:limit]), ("asks", found.asks[:limit]))
+    }
+    return {"lastUpdateId": call.now_ms, "E": call.now_ms, "T": call.now_ms, **sides}
+
+
+def spot_depth(call: Call) -> dict[str, Any]:
+    """GET /api/v3/depth."""
     name = filters.find_symbol(call.params.required("symbol")).name
     level = [_price(call, name), str(_DEPTH_AMOUNT)]
-    return {"lastUpdateId": call.now_ms, "E": call.now_ms, "T": call.now_ms, "bids": [level], "asks": [level]}
+    return {"lastUpdateId": call.now_ms, "bids": [level], "asks": [level]}
 
 
 def klines(call: Call) -> list[list[Any]]:
@@ -185,6 +219,12 @@ def routes(started_ms: int) -> Routes:
     table: Routes = {
         ("GET", "/fapi/v1/exchangeInfo"): Route(_constant(futures_info(started_ms)), public),
         ("GET", "/api/v3/exchangeInfo"): Route(_constant(spot_info(started_ms)), public, weight=20),
+        ("GET", "/fapi/v1/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
+        ("GET", "/fapi/v1/depth"): Route(depth, public, weights_by_limit=_DEPTH_WEIGHTS),
+        ("GET", "/fapi/v1/klines"): Route(klines, public, weights_by_limit=_CANDLE_WEIGHTS),
+        ("GET", "/api/v3/ticker/bookTicker"): Route(spot_book_ticker, public, weight=2, weight_without_symbol=4),
+        ("GET", "/api/v3/depth"): Route(spot_depth, public, weights_by_limit=_SPOT_DEPTH_WEIGHTS, default_limit=100),
+        ("GET", "/api/v3/klines"): Route(klines, public, weight=2),
         # A ccxt client reads these when it loads its markets; none of them trade here.
         ("GET", "/dapi/v1/exchangeInfo"): Route(_no_symbols, public),
         ("GET", "/sapi/v1/system/status"): Route(_status, public),
@@ -199,9 +239,6 @@ def routes(started_ms: int) -> Routes:
             ("GET", f"{base}/ping"): Route(ping, public),
             ("GET", f"{base}/time"): Route(server_time, public),
             ("GET", f"{base}/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
-            ("GET", f"{base}/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
             ("GET", f"{base}/ticker/24hr"): Route(day, public, weight_without_symbol=day_weight),
-            ("GET", f"{base}/depth"): Route(depth, public, weight=5),
-            ("GET", f"{base}/klines"): Route(klines, public, weight=2),
         }
     return table

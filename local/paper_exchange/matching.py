@@ -1,7 +1,8 @@
 """Places, fills and cancels regular futures orders. Pure: no I/O, no clock, Decimal only.
 
-There is no book. A market order, and a limit order that crosses, fills whole at the last price as a taker; a limit
-order that rests fills whole at its own price, as a maker, when the last price reaches it (price_moves.py).
+A market order, and a limit order that crosses, fills as a taker with what the book offers (books.py): without a book
+whole at the last price. A limit order that rests fills whole at its own price, as a maker, when the last price reaches
+it (price_moves.py), and by parts when another order or a refilled level meets it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from local.paper_exchange import filters, margin
+from local.paper_exchange import books, filters, margin
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import (
     ZERO,
@@ -69,8 +70,6 @@ def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -
     is_limit = wanted.order_type is OrderType.LIMIT
     if wanted.time_in_force is TimeInForce.GTD:
         _check_good_till(wanted, now_ms)
-    if is_limit:
-        _check_time_in_force(wanted, crosses=crosses(wanted.side, wanted.price, quote.last))
     if not wanted.reduce_only:
         price = wanted.price if is_limit else quote.last
         addition = margin.Addition(wanted.side, wanted.position_side, wanted.quantity * price)
@@ -93,6 +92,8 @@ def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -
         created_ms=now_ms,
         updated_ms=now_ms,
     )
+    if is_limit:
+        _check_time_in_force(venue, account, order, now_ms)
     account.add_order(order)
     execute_new(venue, account, order, now_ms)
     if order.good_till_ms and order.status.is_open:
@@ -165,10 +166,11 @@ def _reducing_open_amount(venue: Venue, account: Account, wanted: NewOrder) -> D
     return sum(amounts, ZERO)
 
 
-def _check_time_in_force(wanted: NewOrder, *, crosses: bool) -> None:
-    if wanted.time_in_force is TimeInForce.GTX and crosses:
+def _check_time_in_force(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
+    offers = books.offers_to(venue, order, now_ms)
+    if order.time_in_force is TimeInForce.GTX and offers:
         raise Refusal(-5022)
-    if wanted.time_in_force is TimeInForce.FOK and not crosses:
+    if order.time_in_force is TimeInForce.FOK and books.amount_for(offers, account) < order.quantity:
         raise Refusal(-5021)
 
 
@@ -193,21 +195,57 @@ def expire_good_till(venue: Venue, now_ms: int) -> None:
 
 def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
     """Fill a new order as far as possible at once, and end what may not rest."""
-    last = venue.quotes[order.symbol].last
-    if order.order_type is OrderType.LIMIT and not crosses(order.side, order.price, last):
-        if order.time_in_force is TimeInForce.IOC:
-            end_order(account, order, OrderStatus.EXPIRED, now_ms)
-        elif order.fills_part:
-            fill(venue, account, order, partial_quantity(order), price=order.price, is_maker=True, now_ms=now_ms)
-        return
-    if order.order_type is OrderType.MARKET and order.reduce_only:
+    is_limit = order.order_type is OrderType.LIMIT
+    if not is_limit and order.reduce_only:
         # The exchange reduces such a market order to the position's size.
         order.quantity = min(order.quantity, account.closable(order.symbol, order.side, order.position_side))
-    quantity = partial_quantity(order) if order.fills_part else order.remaining
-    fill(venue, account, order, quantity, price=last, is_maker=False, now_ms=now_ms)
-    may_rest = order.order_type is OrderType.LIMIT and order.time_in_force is not TimeInForce.IOC
+    may_rest = is_limit and order.time_in_force is not TimeInForce.IOC
+    offers = books.offers_to(venue, order, now_ms)
+    if offers:
+        _take(venue, account, order, offers, now_ms)
+    elif may_rest and order.fills_part:
+        fill(venue, account, order, partial_quantity(order), price=order.price, is_maker=True, now_ms=now_ms)
     if order.status.is_open and not may_rest:
         end_order(account, order, OrderStatus.EXPIRED, now_ms)
+
+
+def _take(venue: Venue, account: Account, order: Order, offers: list[books.Offer], now_ms: int) -> None:
+    """Fill the order with the offers, one after the other."""
+    wanted = partial_quantity(order) if order.fills_part else order.remaining
+    for offer in offers:
+        if offer.maker is account and offer.maker_order is not None:
+            # Self-trade prevention EXPIRE_MAKER, the exchange's default.
+            end_order(account, offer.maker_order, OrderStatus.EXPIRED_IN_MATCH, now_ms)
+            continue
+        quantity = min(wanted, offer.amount)
+        if order.reduce_only:
+            quantity = min(quantity, account.closable(order.symbol, order.side, order.position_side))
+        if offer.maker is not None and offer.maker_order is not None:
+            before = offer.maker_order.executed
+            fill(venue, offer.maker, offer.maker_order, quantity, price=offer.price, is_maker=True, now_ms=now_ms)
+            quantity = offer.maker_order.executed - before
+            if not quantity:
+                continue
+        if offer.level is not None:
+            books.eat(offer.level, quantity, now_ms)
+        fill(venue, account, order, quantity, price=offer.price, is_maker=False, now_ms=now_ms)
+        wanted -= quantity
+        if wanted <= 0 or not order.status.is_open:
+            return
+
+
+def fill_refilled(venue: Venue, now_ms: int) -> None:
+    """Fill resting orders, each at its own price, by the levels that are there again within their limit."""
+    for name in venue.books:
+        for account in venue.accounts.values():
+            for order in account.open_orders(name):
+                for offer in books.levels_for(venue, order, now_ms):
+                    if offer.level is None or not order.status.is_open:
+                        continue
+                    before = order.executed
+                    quantity = min(order.remaining, offer.amount)
+                    fill(venue, account, order, quantity, price=order.price, is_maker=True, now_ms=now_ms)
+                    books.eat(offer.level, order.executed - before, now_ms)
 
 
 def partial_quantity(order: Order) -> Decimal:

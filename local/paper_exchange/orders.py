@@ -20,6 +20,11 @@ class Side(StrEnum):
         """Return +1 for BUY, -1 for SELL."""
         return 1 if self is Side.BUY else -1
 
+    @property
+    def other(self) -> Side:
+        """Return the opposite side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
 
 class PositionSide(StrEnum):
     """The position an order belongs to; BOTH is one-way mode."""
@@ -88,6 +93,7 @@ class OrderStatus(StrEnum):
     FILLED = "FILLED"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
 
     @property
     def is_open(self) -> bool:

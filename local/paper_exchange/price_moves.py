@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from local.paper_exchange import algos, filters, margin, matching, spot
+from local.paper_exchange import algos, books, filters, margin, matching, spot
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import (
     ZERO,
@@ -24,6 +24,8 @@ def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Dec
     filters.find_symbol(name)
     before = venue.quotes[name]
     venue.quotes[name] = Quote(last, last if mark is None else mark)
+    if last != before.last:
+        books.refill(venue, name)
     for account in venue.accounts.values():
         _sweep(venue, account, name, before.last, now_ms)
         spot.sweep(venue, account, name, now_ms)
@@ -37,18 +39,22 @@ def _sweep(venue: Venue, account: Account, name: str, from_price: Decimal, now_m
     quote = venue.quotes[name]
     for algo in account.open_algos(name):
         algos.follow_price(algo, quote)
-    while crossed := _crossed(venue, account, name, now_ms):
+    # In a book, an order between the best prices waits until the market trades there.
+    traded = name not in venue.books or quote.last != from_price
+    while crossed := _crossed(venue, account, name, now_ms, traded=traded):
         _, run = min(crossed, key=lambda event: abs(event[0] - from_price))
         run()
 
 
-def _crossed(venue: Venue, account: Account, name: str, now_ms: int) -> list[tuple[Decimal, Callable[[], None]]]:
+def _crossed(
+    venue: Venue, account: Account, name: str, now_ms: int, *, traded: bool
+) -> list[tuple[Decimal, Callable[[], None]]]:
     """Return (level, action) for each open order that the present price has reached."""
     quote = venue.quotes[name]
     events: list[tuple[Decimal, Callable[[], None]]] = [
         (order.price, partial(_fill_resting, venue, account, order, now_ms))
         for order in account.open_orders(name)
-        if matching.crosses(order.side, order.price, quote.last)
+        if traded and matching.crosses(order.side, order.price, quote.last)
     ]
     for algo in account.open_algos(name):
         level = algos.trigger_level(algo)

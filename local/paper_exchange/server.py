@@ -14,10 +14,20 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
-from local.paper_exchange import account_routes, market_routes, matching, order_routes, signing, spot_routes, state
+from local.paper_exchange import (
+    account_routes,
+    market_controls,
+    market_routes,
+    matching,
+    order_routes,
+    signing,
+    spot_routes,
+    state,
+)
 from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.calls import Access, Call, Route
-from local.paper_exchange.control import BadControlRequest, Controls
+from local.paper_exchange.control import Controls
+from local.paper_exchange.control_values import BadControlRequest
 from local.paper_exchange.faults import Fault, FaultKind, Faults
 from local.paper_exchange.params import Params
 from local.paper_exchange.refusals import Refusal
@@ -71,6 +81,11 @@ class PaperExchange:
     def now_ms(self) -> int:
         """Return the exchange's time."""
         return int(time.time() * 1000) + self.venue.settings.clock_offset_ms
+
+    def _follow_clock(self, now_ms: int) -> None:
+        """Carry out what the time alone brings about."""
+        matching.expire_good_till(self.venue, now_ms)
+        matching.fill_refilled(self.venue, now_ms)
 
     def save(self) -> bool:
         """Write the state file, if there is one; return whether there is."""
@@ -155,7 +170,7 @@ class PaperExchange:
             return _not_found()
         now_ms = self.now_ms()
         headers: dict[str, str] = {}
-        matching.expire_good_till(self.venue, now_ms)
+        self._follow_clock(now_ms)
         try:
             values = dict(parse_qsl(request.query, keep_blank_values=True))
             if request.body:
@@ -178,7 +193,7 @@ class PaperExchange:
         self, request: Request, route: Route, values: dict[str, str], headers: dict[str, str], now_ms: int
     ) -> None:
         has_symbol = route.weight_without_symbol is None or bool(values.get("symbol"))
-        weight = route.weight if has_symbol else route.weight_without_symbol or 0
+        weight = route.weight_for(values) if has_symbol else route.weight_without_symbol or 0
         settings = self.venue.settings
         pool = _POOLS.get(request.path[: request.path.find("/", 1)], Pool.SPOT)
         used = self._limits.take_weight(request.address, pool, weight, settings=settings, now_ms=now_ms)
@@ -215,12 +230,16 @@ class PaperExchange:
 
     def _run_control(self, method: str, parts: list[str], body: dict[str, Any]) -> tuple[int, Any]:
         controls, now_ms = self.controls, self.now_ms()
-        matching.expire_good_till(self.venue, now_ms)
+        self._follow_clock(now_ms)
         actions: dict[tuple[str, str, int], Callable[[], Any]] = {
             ("GET", "accounts", 1): lambda: [controls.snapshot(a) for a in self.venue.accounts.values()],
             ("GET", "accounts", 2): lambda: controls.snapshot(controls.find_account(parts[1])),
             ("PUT", "accounts", 2): lambda: controls.change_account(parts[1], body, now_ms),
             ("DELETE", "accounts", 2): lambda: controls.delete_account(parts[1]),
+            ("GET", "books", 1): lambda: market_controls.books_json(self.venue),
+            ("PUT", "books", 2): lambda: market_controls.set_book(self.venue, parts[1], body),
+            ("DELETE", "books", 2): lambda: market_controls.remove_book(self.venue, parts[1]),
+            ("DELETE", "books", 1): self.venue.books.clear,
             ("GET", "prices", 1): controls.prices,
             ("PUT", "prices", 2): lambda: controls.set_price(parts[1], body, now_ms),
             ("PUT", "latency", 1): lambda: controls.set_latency(body),

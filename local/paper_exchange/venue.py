@@ -18,6 +18,25 @@ class Quote:
 
 
 @dataclass(slots=True)
+class Level:
+    """One level of a book, some ticks from the last price, and what of it is eaten."""
+
+    ticks: int
+    amount: Decimal
+    eaten: Decimal = Decimal(0)
+    eaten_ms: int = 0
+
+
+@dataclass(slots=True)
+class Book:
+    """The levels of a symbol (see books.py); each is full again `refill_ms` after it was last eaten from."""
+
+    bids: list[Level] = field(default_factory=list)
+    asks: list[Level] = field(default_factory=list)
+    refill_ms: int = 1000
+
+
+@dataclass(slots=True)
 class Settings:
     """The settings of `POST /paper/settings`, described in the package's docstring."""
 
@@ -61,6 +80,7 @@ class Venue:
     quotes: dict[str, Quote] = field(
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
+    books: dict[str, Book] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     counters: Counters = field(default_factory=Counters)
 

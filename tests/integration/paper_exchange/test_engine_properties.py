@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from local.paper_exchange import algos, margin, matching, price_moves, state
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import AlgoStatus, IncomeType, OrderType, PositionSide, Side, TimeInForce, Wallet
 from local.paper_exchange.refusals import Refusal
-from local.paper_exchange.venue import Venue
+from local.paper_exchange.venue import Book, Level, Venue
 
 BTC = "BTCUSDT"
 # Small enough for the price moves below to liquidate.
@@ -235,3 +236,33 @@ def test_closing_stop_always_leaves_the_account_flat(entry: Decimal, fall: int) 
     price_moves.move_price(venue, BTC, Decimal(20_000 - fall), 3)
     assert account.closable(BTC, Side.SELL, PositionSide.BOTH) == 0
     assert account.open_orders(wallet=Wallet.FUTURES) == []
+
+
+@given(st.lists(st.tuples(st.booleans(), placings), min_size=1, max_size=25))
+@settings(max_examples=150, deadline=None)
+def test_what_accounts_hold_is_what_they_took_from_the_book(steps: list[tuple[bool, Placing]]) -> None:
+    venue = Venue()
+    sizes = [(1, "0.3"), (3, "1"), (500, "2")]
+    bids, asks = ([Level(ticks, Decimal(amount)) for ticks, amount in sizes] for _ in range(2))
+    book = venue.books[BTC] = Book(bids, asks, refill_ms=10**9)
+    accounts = [Account("first", "secret", 0), Account("second", "secret", 0)]
+    for account in accounts:
+        venue.accounts[account.api_key] = account
+        matching.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
+    for now_ms, (is_first, step) in enumerate(steps, start=1):
+        whole = dataclasses.replace(step.order, fills_part=False)
+        act(venue, accounts[not is_first], Placing(whole), now_ms)
+        bought = sum((level.eaten for level in book.asks), Decimal(0))
+        sold = sum((level.eaten for level in book.bids), Decimal(0))
+        # Whatever one account bought of the other, the other sold to it.
+        assert sum((account.position(BTC).amount for account in accounts), Decimal(0)) == bought - sold
+        assert all(level.eaten <= level.amount for level in (*book.bids, *book.asks))
+        for account in accounts:
+            assert_books_balance(account)
+            assert_open_lists_are_right(account)
+            for trade in account.trades:
+                order = account.orders[trade.order_id]
+                is_limit = order.order_type is OrderType.LIMIT
+                assert not is_limit or (order.price - trade.price) * trade.side.sign >= 0
+            at_once = [order for order in account.open_orders() if order.time_in_force is TimeInForce.IOC]
+            assert at_once == []
