@@ -1,8 +1,6 @@
-"""The tests. What the developer's shell has set for AWS and for the logs goes before anything is imported."""
+"""The tests. What the developer's shell has set for the logs is removed here, because it is read at import."""
 
 import os
 
-_FOREIGN = ("AWS_", "POWERTOOLS_", "LOG_LEVEL", "TABLE_PREFIX")
-
-for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+for _name in [name for name in os.environ if name.startswith(("POWERTOOLS_", "LOG_LEVEL"))]:
     del os.environ[_name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,11 +12,19 @@ from xdist.scheduler import LoadGroupScheduling
 
 from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
+from shared import process_state
 from tests.environment import environment
 from tests.system.stack_client import Stack
 
 _ON_THE_STACK = ("tests/contract/", "tests/system/")
 _WITH_THE_BUILD = "tests/integration/stack/"
+
+
+def pytest_configure() -> None:
+    """Remove what the developer's shell has set for AWS."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TABLE_PREFIX"))]:
+        del os.environ[name]
+    process_state.reset()
 
 
 @pytest.hookimpl(trylast=True)
