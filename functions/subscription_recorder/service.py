@@ -133,12 +133,13 @@ def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscri
     entitlement = entitlement_of(subscriptions)
     current = _plan(user.plan_id)
     if entitlement.subscription is None:
+        ended = _only(plans_of(event, Plan.list_all()))
         # The plan stays in the record: it names the plan that lapsed, and that a payment restores.
         return _Change(
             user.plan_id,
             lapsed=entitlement.lapsed or user.plan_lapsed,
             customer_id=user.stripe_customer_id or event.customer_id,
-            notice=plan_lapsed(current) if entitlement.lapsed and not user.plan_lapsed else None,
+            notice=plan_lapsed(ended or current) if entitlement.lapsed and not user.plan_lapsed else None,
         )
     plans = plans_of(entitlement.subscription, Plan.list_all())
     if len(plans) != 1:
@@ -165,14 +166,22 @@ def _apply_failed_payment(event: StripeEvent) -> None:
     if stored is not None and stored.as_of > event.created_at and stored.status in NO_PAYMENT_PENDING:
         transact(lambda write: event.record_outcome(write, Outcome.SUPERSEDED, user_id=user.id))
         return
-    # The plan of the event's subscription, whatever plan the user has.
+    # Not the user's plan, which another subscription may give.
     plans = plans_of(stored if stored is not None else event, Plan.list_all())
-    notice = _stored_notice(payment_failed(event, plans[0] if len(plans) == 1 else None))
+    if not plans and stored is None and event.named_user_id is None and event.price_ids:
+        # Our customer owes for something else.
+        transact(lambda write: event.record_outcome(write, Outcome.NOT_OURS, user_id=user.id))
+        return
+    notice = _stored_notice(payment_failed(event, _only(plans)))
     transact(lambda write: event.record_outcome(write, Outcome.APPLIED, user_id=user.id, notice=notice))
 
 
 def _stored_notice(notice: NoticeValues | None) -> tuple[str, str] | None:
     return (notice.kind.value, to_json(notice)) if notice is not None else None
+
+
+def _only(plans: list[Plan]) -> Plan | None:
+    return plans[0] if len(plans) == 1 else None
 
 
 def _plan(plan_id: str | None) -> Plan | None:

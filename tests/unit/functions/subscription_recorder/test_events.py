@@ -97,6 +97,12 @@ def test_end_of_a_subscription_lapses_the_plan_and_notifies_the_user(recorder: R
     assert recorder.notices()[1:] == [(TO_USER, "PLAN_LAPSED", {"plan_name": "PRO"})]
 
 
+def test_lapse_names_the_plan_of_the_subscription_that_ended(recorder: Recorder) -> None:
+    # The event that gave the plan comes later.
+    recorder.take(an_event(DELETED, seconds=9))
+    assert recorder.notices() == [(TO_USER, "PLAN_LAPSED", {"plan_name": "PRO"})]
+
+
 def test_past_due_keeps_the_plan_and_unpaid_lapses_it(recorder: Recorder) -> None:
     recorder.take(an_event(CREATED), an_event(seconds=5, status="past_due"))
     assert recorder.plan_state() == (PRO, False, CUSTOMER)
@@ -381,6 +387,30 @@ def test_first_payment_of_a_subscription_that_never_began_leaves_the_present_pla
             {"plan_name": "PRO", "amount": "123.00", "currency": "USD", "begins": True, "next_attempt_at": None},
         )
     ]
+
+
+def test_failed_payment_for_two_plans_at_once_is_told_without_a_name(recorder: Recorder) -> None:
+    recorder.take(an_event(CREATED))
+    both: dict[str, Any] = {
+        "stripe_subscription_id": "sub_2",
+        "price_ids": [BASIC_PRICE, PRO_PRICE],
+        "named_user_id": None,
+    }
+    recorder.take(an_event(PAYMENT_FAILED, seconds=5, **both))
+    assert (recorder.notice_kinds()[-1], recorder.notices()[-1][2]["plan_name"]) == ("PAYMENT_FAILED", "")
+
+
+def test_failed_payment_for_something_else_that_our_customer_buys_is_not_told(recorder: Recorder) -> None:
+    recorder.take(an_event(CREATED))
+    other: dict[str, Any] = {
+        "stripe_subscription_id": "sub_of_others",
+        "price_ids": ["price_of_others"],
+        "named_user_id": None,
+    }
+    event = an_event(PAYMENT_FAILED, seconds=5, **other)
+    assert recorder.take(event) == []
+    assert outcome(event) == (Outcome.NOT_OURS, True)
+    assert recorder.notice_kinds() == ["PLAN_CHANGED"]
 
 
 def test_failed_payment_of_an_unknown_price_names_no_plan(recorder: Recorder) -> None:
