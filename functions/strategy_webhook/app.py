@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.strategy_webhook.alert_json import parse_alert_json, write_alert_json
+from functions.strategy_webhook.alert_json import parse_alert_json
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
 from shared.api.events import raw_body_of
@@ -38,7 +38,7 @@ if settings().in_lambda:
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one HTTP request."""
-    return answer_request(event, context, _answer, failure="alert_failed", write=write_alert_json)
+    return answer_request(event, context, _answer, failure="alert_failed")
 
 
 def _answer(event: Mapping[str, Any]) -> Answer:

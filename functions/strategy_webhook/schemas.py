@@ -13,8 +13,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from functions.strategy_webhook.alert_json import Json, NumberText
+from functions.strategy_webhook.alert_json import Json
 from shared.api import grammar
+from shared.api.json_text import NumberText
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
 from shared.trading.sides import Side, StopType
@@ -203,7 +204,9 @@ def _stop_type(value: Json) -> StopType:
 
 
 def _member(enum: type[_E], value: Json, *, message: str) -> _E:
-    found = next((member for member in enum if isinstance(value, str) and member.value.lower() == value.lower()), None)
+    # Only ASCII has the same letters in both cases: "mar\u212aet".lower() is "market".
+    word = value.upper() if isinstance(value, str) and value.isascii() else None
+    found = next((member for member in enum if member.value == word), None)
     if found is None:
         raise _WrongValue(message)
     return found

@@ -113,7 +113,8 @@ def _lower(value: Any) -> Any:
 
 
 def _upper(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
+    # "\u017fell".upper() is "SELL".
+    return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
 def in_any_case(words: Iterable[str]) -> WithJsonSchema:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.api.events import route_of
+from shared.api.json_text import write_json
 from shared.observability import count_outcome, logger
 
 if TYPE_CHECKING:
@@ -40,18 +40,18 @@ def answer_request(
     answer: Callable[[Mapping[str, Any]], Answer],
     *,
     failure: str,
-    write: Callable[[Any], str] = json.dumps,
 ) -> dict[str, Any]:
     """Return the response of `answer` (payload version 2); an error is a 500, counted as `failure`."""
     try:
         answered = answer(event)
+        status, body = answered.status, write_json(answered.body)
     except Exception as error:  # noqa: BLE001 - a request ends here
         # Only the class: the message of a foreign error may contain a secret.
         logger.error("request_failed", error=type(error).__name__, request_id=context.aws_request_id)
         count_outcome(failure)
-        answered = Answer(500, {"message": "internal server error"})
+        status, body = 500, write_json({"message": "internal server error"})
     return {
-        "statusCode": answered.status,
+        "statusCode": status,
         "headers": {"content-type": "application/json", "x-request-id": context.aws_request_id},
-        "body": write(answered.body),
+        "body": body,
     }

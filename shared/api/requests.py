@@ -12,9 +12,9 @@ from pydantic.alias_generators import to_camel
 
 from shared.api.events import raw_body_of
 from shared.api.fields import DOCUMENTED, FaultMessage, Limit, fault_message_of
-from shared.api.json_text import read_json
+from shared.api.json_text import read_object
 from shared.api.paging import Cursor, Page, open_token, seal_token
-from shared.errors import RequestInvalid, RequestUnprocessable
+from shared.errors import RequestUnprocessable
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -22,7 +22,6 @@ Fault = dict[str, object]
 """`{"value", "msg", "param", "location"}`, without `value` if the request had none."""
 
 _PAGING = ("limit", "nextToken")
-_SECRET_NAMES = ("secret", "password", "token", "private")
 
 T = TypeVar("T", bound="Fields")
 
@@ -110,7 +109,7 @@ def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Faul
 
     Raise RequestUnprocessable for the given `faults`, followed by the body's.
     """
-    raw = _json_object(event)
+    raw = read_object(raw_body_of(event, max_bytes=MAX_BODY_BYTES, called="request body"), called="request body")
     alias_used: dict[str, str] = {}
     for other, name in getattr(model, "other_names", {}).items():
         if other in raw:
@@ -118,9 +117,14 @@ def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Faul
             if name not in raw:
                 raw[name], alias_used[name] = value, other
     answer: type | None = getattr(model, "answer", None)
-    read_only = set(answer.__annotations__) - set(model.fault_messages) if answer is not None else set()
-    taken = {name: value for name, value in raw.items() if name not in read_only}
-    return _validate(model, taken, location="body", faults=faults, alias_used=alias_used)
+    read_only = set(answer.__annotations__) if answer is not None else set()
+    # The values of unknown fields are not echoed: one may be a misspelt secret.
+    unknown = [
+        fault("unknown field", param=name, location="body")
+        for name in raw
+        if name not in model.fault_messages and name not in read_only
+    ]
+    return _validate(model, raw, location="body", faults=faults, alias_used=alias_used, unknown=unknown)
 
 
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
@@ -142,15 +146,18 @@ def _validate(
     scope: str = "",
     faults: Sequence[Fault] = (),
     alias_used: Mapping[str, str] = MappingProxyType({}),
+    unknown: Sequence[Fault] = (),
 ) -> T:
+    # Pydantic gets only names that it knows: there are texts that it cannot report as the place of a fault.
+    known = {name: value for name, value in raw.items() if name in model.fault_messages}
     try:
-        read = model.model_validate(raw, context={"scope": scope, "raw": raw})
+        read = model.model_validate(known, context={"scope": scope, "raw": raw})
     except ValidationError as error:
         found = _faults_of(model, error, raw=raw, location=location)
         named = [one | {"param": alias_used.get(str(one["param"]), one["param"])} for one in found]
-        raise RequestUnprocessable([*faults, *named]) from error
-    if faults:
-        raise RequestUnprocessable(list(faults))
+        raise RequestUnprocessable([*faults, *named, *unknown]) from error
+    if faults or unknown:
+        raise RequestUnprocessable([*faults, *unknown])
     return read
 
 
@@ -162,26 +169,9 @@ def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str,
         if name in model.model_fields:
             name = model.model_fields[name].alias or name
         param = name + "".join(f"[{part}]" for part in entry["loc"][1:])
-        if entry["type"] == "extra_forbidden":
-            # An unknown field may be a misspelt secret, which must not be echoed.
-            hidden = any(word in name.lower() for word in _SECRET_NAMES)
-            one = fault("unknown field", param=param, location=location)
-            found[param] = one if hidden else {"value": entry["input"]} | one
-            continue
         documented = model.fault_messages[name]
         one = fault(entry["msg"] if entry["type"] == DOCUMENTED else documented.text, param=param, location=location)
         given = name in raw and not documented.secret
         found.setdefault(param, {"value": entry["input"]} | one if given else one)
     order = {name: place for place, name in enumerate(model.fault_messages)}
     return sorted(found.values(), key=lambda one: order.get(str(one["param"]).partition("[")[0], len(order)))
-
-
-def _json_object(event: Mapping[str, Any]) -> dict[str, Any]:
-    raw = raw_body_of(event, max_bytes=MAX_BODY_BYTES, called="request body")
-    try:
-        found = read_json(raw.decode())
-    except ValueError as error:
-        raise RequestInvalid("request body must be JSON") from error
-    if not isinstance(found, dict):
-        raise RequestInvalid("request body must be a JSON object")
-    return found

@@ -34,7 +34,7 @@ class MadeUp(Exception):
 
 
 @pytest.fixture
-def handler() -> Handler:
+def handler() -> Handler:  # noqa: C901 - a list of routes
     app = AdminApi()
     failures: dict[str, Exception] = {
         "bug": ZeroDivisionError("secret detail"),
@@ -42,6 +42,9 @@ def handler() -> Handler:
         "unsent": MessageNotSent("1 message(s) not taken"),
         "made-up": MadeUp(),
     }
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
 
     @app.get("/v1/admin/thing/list")
     def list_things() -> dict[str, Any]:
@@ -64,6 +67,22 @@ def handler() -> Handler:
     @app.get("/v1/admin/failure/bug")
     def fail() -> None:
         raise failures["bug"]
+
+    @app.get("/v1/admin/failure/unwritable")
+    def answer_an_object() -> dict[str, Any]:
+        return {"at": object()}
+
+    @app.get("/v1/admin/failure/deep")
+    def answer_too_deep() -> dict[str, Any]:
+        return {"items": deep}
+
+    @app.delete("/v1/admin/thing/<thing_id>")
+    def delete_thing(thing_id: str) -> dict[str, Any]:
+        return {"id": thing_id}
+
+    @app.delete("/v1/admin/thing/<thing_id>/all")
+    def delete_all(thing_id: str) -> dict[str, Any]:
+        return {"all": thing_id}
 
     @app.get("/v1/admin/failure/unavailable")
     def be_unavailable() -> None:
@@ -90,7 +109,9 @@ def lines_of(log: io.StringIO, event: str) -> list[dict[str, Any]]:
 
 
 def request(method: str, path: str, body: Any = None, *, claims: dict[str, Any] | None = None) -> dict[str, Any]:
+    # Which route the gateway chose matters to one test, which says so.
     event = sample("admin_setting_notification/get_notification") | {"httpMethod": method, "path": path}
+    event["resource"] = path.rstrip("/")
     event["requestContext"]["authorizer"]["claims"] |= claims or {}
     return with_body(event, body)
 
@@ -192,6 +213,50 @@ def test_bug_answers_500_and_reveals_nothing(handler: Handler, log: io.StringIO)
     logged = lines_of(log, "request_failed")
     assert [line["exception_name"] for line in logged] == ["ZeroDivisionError"]
     assert logged[0]["request_id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/failure/unwritable", "/v1/admin/failure/deep"])
+def test_answer_that_cannot_be_written_is_a_500_like_any_other(handler: Handler, log: io.StringIO, path: str) -> None:
+    event = request("GET", path)
+    event["headers"]["Origin"] = "https://admin.example.com"
+    event["multiValueHeaders"]["Origin"] = ["https://admin.example.com"]
+    answer = send(handler, event)
+    assert message_of(answer) == (500, "internal server error")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert len(lines_of(log, "request_failed")) == 1
+    assert [line["status"] for line in lines_of(log, "request_answered")] == [500]
+
+
+LIST = "/v1/admin/thing/list"
+ALL = f"/v1/admin/thing/{THING}/all"
+
+
+@pytest.mark.parametrize(
+    "ending", ["\n", "/\n", "\r", "\r\n", "\x00", " ", "\u2028", "//", "///", "%0a", "\ufeff", ";x"]
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", LIST), ("DELETE", f"/v1/admin/thing/{THING}"), ("DELETE", ALL)])
+def test_path_with_more_behind_it_is_another_path(handler: Handler, method: str, path: str, ending: str) -> None:
+    assert message_of(send(handler, request(method, path + ending))) == (404, "route not found")
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", LIST), ("DELETE", f"/v1/admin/thing/{THING}")])
+def test_path_may_end_in_one_slash(handler: Handler, method: str, path: str) -> None:
+    assert send(handler, request(method, path + "/")).status == 200
+
+
+@pytest.mark.parametrize("path", ["/v1//admin/thing/list", "//v1/admin/thing/list", "/v1/admin/thing//list"])
+def test_path_with_two_slashes_is_another_path(handler: Handler, path: str) -> None:
+    assert send(handler, request("GET", path)).status == 404
+
+
+def test_path_whose_slash_was_escaped_is_not_the_longer_route(handler: Handler) -> None:
+    """API Gateway reads `<id>%2Fall` as an id, and hands it over decoded."""
+    escaped = request("DELETE", ALL) | {"resource": "/v1/admin/thing/{ID}"}
+    assert message_of(send(handler, escaped)) == (404, "route not found")
+    asked = request("DELETE", ALL) | {"resource": "/v1/admin/thing/{ID}/all"}
+    assert send(handler, asked).body == {"all": THING}
 
 
 def test_unavailable_dependency_answers_503(handler: Handler) -> None:

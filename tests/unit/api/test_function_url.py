@@ -28,3 +28,10 @@ def test_errors_are_counted_and_not_revealed(capsys: pytest.CaptureFixture[str])
     output = capsys.readouterr()
     assert "alert_failed" in output.out
     assert "secret in it" not in output.out + output.err
+
+
+def test_answer_that_cannot_be_written_is_our_failure() -> None:
+    context: Any = FakeContext()
+    response = answer_request({}, context, lambda _: Answer(200, {"id": object()}), failure="alert_failed")
+    assert (response["statusCode"], response["headers"]["x-request-id"]) == (500, context.aws_request_id)
+    assert json.loads(response["body"]) == {"message": "internal server error"}

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.api.json_text import read_json, write_json
+from shared.api.json_text import Dialect, NumberText, OutsizedNumber, exact_number, read_json, read_object, write_json
+from shared.errors import RequestInvalid
 from shared.models.exchange_key import TradeType
 from tests.unit.records import STARTED_AT
 
@@ -70,3 +71,30 @@ def test_text_that_is_no_json_is_a_value_error(text: str) -> None:
 
 def test_numbers_are_read_exactly() -> None:
     assert read_json('[0.1, 1e2, 7, "7"]') == [Decimal("0.1"), Decimal(100), 7, "7"]
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,60})(\.[0-9]{1,60})?([eE][+-]?[0-9]{1,30})?", fullmatch=True))
+def test_any_number_is_read_exactly_or_kept_as_it_was_written(text: str) -> None:
+    number = exact_number(text)
+    if isinstance(number, OutsizedNumber):
+        assert write_json(number) == text
+    else:
+        assert number == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 4001, "0." + "1" * 4000, "1e10000", "1E-10000", "-0e" + "9" * 5000])
+def test_number_that_python_cannot_hold_is_kept_as_it_was_written(text: str) -> None:
+    assert write_json(read_object(f'{{"a":{text}}}'.encode())) == f'{{"a":{text}}}'
+
+
+@pytest.mark.parametrize("text", ["9" * 4000, "1e9999", "1e+0000000000000009999", "1.5E-9999"])
+def test_number_that_python_can_hold_is_a_number(text: str) -> None:
+    assert exact_number(text) == Decimal(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": "x\ny"}', '{"a\tb": 1}', '{"a": "\x00"}', '{"a": NaN}', '{"a": -Infinity}'])
+def test_what_json_forbids_is_read_where_the_dialect_allows_it(text: str) -> None:
+    lenient = Dialect(number=NumberText, constant=str, raw_controls=True)
+    assert len(read_object(text.encode(), dialect=lenient)) == 1
+    with pytest.raises(RequestInvalid, match="body must be JSON"):
+        read_object(text.encode())

@@ -6,7 +6,8 @@ from typing import Any, ClassVar, TypedDict
 
 import pytest
 
-from shared.api.fields import UNCHANGED, ApiSecretText, Flag, Name, Symbol, TradeTypeName
+from shared.api.fields import UNCHANGED, ApiSecretText, Flag, Name, Percentage, Symbol, TradeTypeName
+from shared.api.json_text import write_json
 from shared.api.requests import Body, ListQuery, fault, read_body, read_query
 from shared.errors import RequestInvalid, RequestUnprocessable
 
@@ -25,6 +26,12 @@ class NewThing(Body):
     name: Name
     symbol: Symbol
     api_secret: ApiSecretText
+
+
+class NewShare(Body):
+    answer: ClassVar[type] = Thing
+
+    percentage: Percentage
 
 
 class ThingQuery(ListQuery):
@@ -58,7 +65,7 @@ def test_every_fault_comes_at_once_in_the_documented_order() -> None:
         {"msg": "must be text of 1 to 100 characters", "param": "name", "location": "body"},
         {"value": "BTCUSDT", "msg": "must be format BASE/QUOTE", "param": "symbol", "location": "body"},
         {"msg": "must be API secret key", "param": "apiSecret", "location": "body"},
-        {"value": 1, "msg": "unknown field", "param": "surprise", "location": "body"},
+        {"msg": "unknown field", "param": "surprise", "location": "body"},
     ]
 
 
@@ -68,9 +75,74 @@ def test_secret_is_never_echoed(secret: object) -> None:
     assert only == {"msg": "must be API secret key", "param": "apiSecret", "location": "body"}
 
 
-def test_misspelt_secret_is_not_echoed_either() -> None:
-    (only,) = body_faults(GOOD | {"APISecret": "s3cret"})
-    assert only == {"msg": "unknown field", "param": "APISecret", "location": "body"}
+@pytest.mark.parametrize("name", ["APISecret", "apikey", "key", "\ud800", "", "active.x", "\x00"])
+@pytest.mark.parametrize("value", ["s3cret", {"a": ["s3cret"]}, 7, None])
+def test_value_of_an_unknown_field_is_never_echoed(name: str, value: object) -> None:
+    (only,) = body_faults(GOOD | {name: value})
+    assert only == {"msg": "unknown field", "param": name, "location": "body"}
+
+
+def test_unknown_fields_follow_the_faults_of_the_known_ones_and_of_the_request() -> None:
+    first = fault("must be text", param="Idempotency-Key", location="headers", value="x")
+    with pytest.raises(RequestUnprocessable) as raised:
+        read_body({"body": json.dumps({"b": 1, "a": 1, **GOOD, "active": 0})}, NewThing, faults=[first])
+    assert [one["param"] for one in raised.value.faults] == ["Idempotency-Key", "active", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"name": "x", "symbol": "BTC/USDT", "apiSecret": "a", "apiSecret": "b"}',
+        '{"name": "x", "n\\u0061me": "y"}',
+        '{"name": {"a": 1, "a": 1}}',
+        '{"id": 1, "id": 1}',
+    ],
+)
+def test_field_that_stands_twice_is_invalid(body: str) -> None:
+    with pytest.raises(RequestInvalid, match="must not name a field twice"):
+        read_body({"body": body}, NewThing)
+
+
+@pytest.mark.parametrize("levels", [33, 200, 330])
+@pytest.mark.parametrize("name", ["active", "surprise", "id"])
+def test_body_with_too_many_levels_is_invalid(levels: int, name: str) -> None:
+    value = "[" * (levels - 1) + "]" * (levels - 1)
+    with pytest.raises(RequestInvalid, match="nested that deep"):
+        read_body({"body": f'{{"{name}": {value}}}'}, NewThing)
+
+
+def test_body_with_the_most_levels_is_read() -> None:
+    value = "[" * 31 + "]" * 31
+    with pytest.raises(RequestUnprocessable) as raised:
+        read_body({"body": f'{{"active": {value}}}'}, NewThing)
+    assert write_json(raised.value.faults[0]["value"]) == value
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_body_may_begin_with_a_byte_order_mark(encoded: bool) -> None:
+    text = "\ufeff" + json.dumps(GOOD)
+    body = base64.b64encode(text.encode()).decode() if encoded else text
+    assert read_body({"body": body, "isBase64Encoded": encoded}, NewThing).name == "x"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e1000000000000000000",
+        "-1E+1000000000000000000",
+        "0e999999999999999999999",
+        "1e-1000000000000000000",
+        "0." + "0" * 5000 + "1",
+        "9" * 5000,
+        "1e9999",
+    ],
+)
+def test_number_beyond_every_bound_is_a_fault_of_its_field(number: str) -> None:
+    with pytest.raises(RequestUnprocessable) as raised:
+        read_body({"body": f'{{"percentage": {number}}}'}, NewShare)
+    (only,) = raised.value.faults
+    assert only["msg"] == "must be greater than 0 and at most 100"
+    assert write_json(only["value"]).lower().replace("+", "") == number.lower().replace("+", "")
 
 
 def test_fields_of_the_answer_that_cannot_be_changed_are_ignored() -> None:

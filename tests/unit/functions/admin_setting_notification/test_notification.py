@@ -70,7 +70,7 @@ def test_faults_come_in_the_documented_order_and_change_nothing() -> None:
     assert answer.body["errors"] == [
         fault("must be boolean", "notifyUserReachNearMaxBalance", "body", value=1),
         fault("must be boolean", "notifyMonthlyReport", "body", value=None),
-        fault("unknown field", "else", "body", value=None),
+        fault("unknown field", "else", "body"),
     ]
     assert NotificationSetting.find("default") is None
 

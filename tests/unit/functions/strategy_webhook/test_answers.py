@@ -173,9 +173,9 @@ def test_a_given_value_is_echoed_as_it_was_written(webhook: Webhook) -> None:
     )
     event = {"rawPath": "/v1/webhook/strategy", "requestContext": {"http": {"method": "POST"}}, "body": body}
     raw = service_answer(webhook, event)
-    assert '"value": -1.50' in raw
-    assert '"value": 1e999999' in raw
-    assert '"value": {"a": 1.0, "b": [true]}' in raw
+    assert '"value":-1.50' in raw
+    assert '"value":1e999999' in raw
+    assert '"value":{"a":1.0,"b":[true]}' in raw
     values = [error.get("value", "none") for error in json.loads(raw)["errors"]]
     assert values[0] is None
     assert values[2] == ["buy"]
@@ -232,6 +232,13 @@ def test_nan_without_quotes_means_absent_and_infinity_is_a_fault(webhook: Webhoo
     assert webhook.send(body).status == 200
     assert webhook.triggers()[0].win_rate == "NaN"
     assert [error["value"] for error in faults(webhook, SELL, stop=float("inf"))] == ["Infinity"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("type", "\u017fell"), ("stopType", "mar\u212aet"), ("stopType", "l\u0131mit")]
+)
+def test_a_word_that_becomes_ascii_in_another_case_is_a_fault(webhook: Webhook, name: str, word: str) -> None:
+    assert [(error["param"], error["value"]) for error in faults(webhook, SELL, **{name: word})] == [(name, word)]
 
 
 @pytest.mark.parametrize(("side", "expected"), [("buy", Side.BUY), ("Buy", Side.BUY), ("BUY", Side.BUY)])

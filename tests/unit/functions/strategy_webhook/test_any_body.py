@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.strategy_webhook.alert_json import parse_alert_json, write_alert_json
+from functions.strategy_webhook.alert_json import parse_alert_json
+from shared.api.json_text import write_json
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, Webhook
 
 FIELDS = sorted({*DOCUMENTED, *SELL, "takeProfit1", "takeProfit2", "takeProfit3", "alertId", "firedAt", "other"})
@@ -92,11 +93,11 @@ def test_any_bytes(webhook: Webhook, body: bytes, encoded: bool) -> None:
 @settings(max_examples=300)
 @given(number=raw_numbers)
 def test_a_number_is_echoed_digit_for_digit(number: str) -> None:
-    assert write_alert_json(parse_alert_json(f'{{"a": [{number}]}}'.encode())) == f'{{"a": [{number}]}}'
+    assert write_json(parse_alert_json(f'{{"a": [{number}]}}'.encode())) == f'{{"a":[{number}]}}'
 
 
 @settings(max_examples=300)
 @given(fields=st.dictionaries(text, values, max_size=4))
 def test_any_value_is_echoed_as_json_of_the_same_value(fields: dict[str, Any]) -> None:
     body = json.dumps(fields)
-    assert json.loads(write_alert_json(parse_alert_json(body.encode()))) == json.loads(body, parse_constant=str)
+    assert json.loads(write_json(parse_alert_json(body.encode()))) == json.loads(body, parse_constant=str)
