@@ -48,6 +48,13 @@ Retry-After of a 429 or 418, which has none without it.
 (the fields of an account's). Every account has an `accountAlias`, the same through each of its keys.
 `PUT /paper/prices/{SYMBOL} {"markPrice"}` moves the mark price alone.
 
+`PUT /paper/listing {"full": true}` (or `--full-listing` at the start) lists some 600 symbols as the exchange does:
+dated contracts, TRADIFI_PERPETUAL (-4411 for accounts with `tradfiSigned` false), names that are not ASCII.
+`PUT /paper/symbols/{SYMBOL}` changes `tickSize`, `stepSize`, `minNotional` or `status` (PRE_SETTLE refuses what opens,
+every other status but TRADING refuses all orders); standing orders keep their old tick. `DELETE /paper/symbols` undoes
+all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, positions are closed at the mark price
+(client ids `settlement_autoclose-…`).
+
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets
 counts and bans), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes

@@ -40,10 +40,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="paper_exchange", description="An exchange on paper that speaks Binance.")
     parser.add_argument("--port", type=int, default=3002)
     parser.add_argument("--state", type=Path, default=None, help="file that keeps accounts and orders over restarts")
+    parser.add_argument("--full-listing", action="store_true", help="list some 600 symbols, as the exchange does")
     arguments = parser.parse_args()
     state_file: Path | None = arguments.state
     try:
         venue = state.load(state_file) if state_file is not None and state_file.exists() else Venue()
+        if arguments.full_listing:
+            venue.list_symbols(full=True)
         asyncio.run(serve(PaperExchange(venue, state_file), arguments.port))
     except OSError as error:
         print(f"paper exchange: cannot serve on port {arguments.port}: {error.strerror}", file=sys.stderr)

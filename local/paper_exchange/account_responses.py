@@ -6,11 +6,11 @@ from typing import Any
 
 from local.paper_exchange import margin
 from local.paper_exchange.accounts import Account, FurtherKey
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.margin import MARGIN_ASSET, MarginSummary
 from local.paper_exchange.orders import ZERO
 from local.paper_exchange.position_responses import every_position, listed_positions, position_figures
 from local.paper_exchange.responses import money
-from local.paper_exchange.symbols import SYMBOLS
 from local.paper_exchange.venue import Venue
 
 
@@ -104,7 +104,7 @@ def account_v2_json(venue: Venue, account: Account) -> dict[str, Any]:
     """Return `GET /fapi/v2/account`: with settings, and a row for every symbol."""
     summary = margin.summarise(venue, account)
     positions = []
-    for position in every_position(account):
+    for position in every_position(venue, account):
         figures = position_figures(venue, account, position)
         leverage = account.leverage(position.symbol)
         positions.append(
@@ -119,7 +119,7 @@ def account_v2_json(venue: Venue, account: Account) -> dict[str, Any]:
                 "isolated": position.symbol in account.isolated_symbols,
                 "entryPrice": figures["entryPrice"],
                 "breakEvenPrice": figures["breakEvenPrice"],
-                "maxNotional": str(SYMBOLS[position.symbol].max_notional(leverage)),
+                "maxNotional": str(EVERY_SYMBOL[position.symbol].max_notional(leverage)),
                 "positionSide": position.position_side,
                 "positionAmt": figures["positionAmt"],
                 "notional": figures["notional"],
@@ -164,7 +164,7 @@ def symbol_config_json(account: Account, symbol: str) -> dict[str, Any]:
         "marginType": "ISOLATED" if symbol in account.isolated_symbols else "CROSSED",
         "isAutoAddMargin": False,
         "leverage": leverage,
-        "maxNotionalValue": str(SYMBOLS[symbol].max_notional(leverage)),
+        "maxNotionalValue": str(EVERY_SYMBOL[symbol].max_notional(leverage)),
     }
 
 

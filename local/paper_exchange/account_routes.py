@@ -8,15 +8,15 @@ from local.paper_exchange import account_responses, filters, margin, position_re
 from local.paper_exchange.account_responses import account_config_json, account_v2_json, account_v3_json, balance_json
 from local.paper_exchange.calls import Access, Call, Route, Routes
 from local.paper_exchange.exchange_info import leverage_brackets
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import Wallet
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.responses import income_json, trade_json
-from local.paper_exchange.symbols import SYMBOLS
 
 
 def _optional_symbol(call: Call) -> str | None:
     name = call.params.text("symbol")
-    return None if name is None else filters.find_symbol(name).name
+    return None if name is None else filters.find_symbol(call.venue, name).name
 
 
 def account_v2(call: Call) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def symbol_config(call: Call) -> list[dict[str, Any]]:
     name = _optional_symbol(call)
     return [
         account_responses.symbol_config_json(call.account, symbol)
-        for symbol in ([name] if name is not None else SYMBOLS)
+        for symbol in ([name] if name is not None else call.venue.listed())
     ]
 
 
@@ -108,7 +108,7 @@ def set_fee_burn(call: Call) -> dict[str, Any]:
 
 def set_leverage(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/leverage: refused where the position would no longer be covered."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     leverage = call.params.integer("leverage")
     if leverage is None:
         raise Refusal(-1102, "leverage")
@@ -137,7 +137,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
 
 def set_margin_type(call: Call) -> dict[str, Any]:
     """POST /fapi/v1/marginType. The type is stored and shown; margin is always computed as cross."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     wanted = call.params.required("marginType").upper()
     if wanted not in ("ISOLATED", "CROSSED"):
         raise Refusal(-1130, "marginType")
@@ -158,13 +158,13 @@ def set_margin_type(call: Call) -> dict[str, Any]:
 def brackets(call: Call) -> Any:
     """GET /fapi/v1/leverageBracket: one symbol's entry in a list, or all of them."""
     name = _optional_symbol(call)
-    symbols = [SYMBOLS[name]] if name is not None else list(SYMBOLS.values())
+    symbols = [EVERY_SYMBOL[name]] if name is not None else list(call.venue.listed().values())
     return [leverage_brackets(symbol) for symbol in symbols]
 
 
 def commission_rate(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/commissionRate."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     return {
         "symbol": symbol.name,
         "makerCommissionRate": f"{call.account.maker_fee:f}",
@@ -176,7 +176,7 @@ def commission_rate(call: Call) -> dict[str, Any]:
 def user_trades(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/userTrades: the newest `limit`, oldest first; from a trade id on where one is given."""
     params = call.params
-    symbol = filters.find_symbol(params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, params.required("symbol"))
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
     start_ms, end_ms = params.week(call.now_ms, from_id=from_id)
     found = [

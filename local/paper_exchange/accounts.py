@@ -81,6 +81,7 @@ class Account:
     trades: list[Trade] = field(default_factory=list)
     incomes: list[Income] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    has_signed_tradfi: bool = True
     maker_fee: Decimal = MAKER_FEE
     taker_fee: Decimal = TAKER_FEE
 
@@ -101,6 +102,11 @@ class Account:
         if position is None:
             position = self.positions[key] = Position(symbol, position_side)
         return position
+
+    def held_or_flat(self, symbol: str, position_side: PositionSide) -> Position:
+        """Return the position, or a flat one that is not stored."""
+        key = symbol if position_side is PositionSide.BOTH else f"{symbol}:{position_side}"
+        return self.positions.get(key) or Position(symbol, position_side)
 
     def held_positions(self, symbol: str | None = None) -> list[Position]:
         """Return the positions that are not flat."""

@@ -55,7 +55,8 @@ class NewAlgo:
 
 def place_algo(venue: Venue, account: Account, wanted: NewAlgo, now_ms: int) -> AlgoOrder:
     """Check and store the conditional order. As at Binance, margin and reduce-only are checked at the trigger."""
-    symbol = filters.find_symbol(wanted.symbol)
+    symbol = filters.find_symbol(venue, wanted.symbol)
+    matching.check_symbol(account, symbol, opens=not (wanted.reduce_only or wanted.close_position))
     matching.check_position_side(account, wanted.position_side, reduce_only=wanted.reduce_only)
     if not wanted.order_type.is_conditional:
         raise Refusal(-1116)

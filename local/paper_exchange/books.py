@@ -105,7 +105,7 @@ def _side(venue: Venue, name: str, side: Side, now_ms: int) -> Iterator[Offer]:
 
 
 def _levels(venue: Venue, name: str, side: Side, now_ms: int) -> list[Offer]:
-    book, tick, last = venue.books[name], filters.find_symbol(name).tick, venue.quotes[name].last
+    book, tick, last = venue.books[name], filters.find_symbol(venue, name).tick, venue.quotes[name].last
     levels = book.bids if side is Side.BUY else book.asks
     found = [Offer(last - side.sign * level.ticks * tick, left(book, level, now_ms), level) for level in levels]
     return [offer for offer in found if offer.amount > 0 and offer.price > 0]

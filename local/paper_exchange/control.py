@@ -37,6 +37,7 @@ _ACCOUNT_FIELDS = {
     "positionMode",
     "multiAssetsMargin",
     "feeBurn",
+    "tradfiSigned",
     "leverage",
     *_FEES,
     *_HEDGE_NAMES,
@@ -162,12 +163,14 @@ class Controls:
             account.positions.clear()
         if "multiAssetsMargin" in body:
             account.is_multi_assets = bool(body["multiAssetsMargin"])
+        if "tradfiSigned" in body:
+            account.has_signed_tradfi = bool(body["tradfiSigned"])
         if "feeBurn" in body:
             account.pays_fees_in_bnb = bool(body["feeBurn"])
         leverage = body.get("leverage")
         if isinstance(leverage, Mapping):
             for symbol, value in leverage.items():
-                account.leverages[known_symbol(str(symbol))] = int(value)
+                account.leverages[known_symbol(self.venue, str(symbol))] = int(value)
         elif leverage is not None:
             account.default_leverage = int(leverage)
             account.leverages.clear()
@@ -175,11 +178,12 @@ class Controls:
     def set_price(self, name: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Move last and mark price, and fill or trigger what they cross; `markPrice` sets the mark price separately."""
         keeps_last = "price" not in body and "markPrice" in body
-        price = self.venue.quotes[known_symbol(name)].last if keeps_last else amount(body.get("price"), "price")
+        last = self.venue.quotes[known_symbol(self.venue, name)].last
+        price = last if keeps_last else amount(body.get("price"), "price")
         mark = amount(body["markPrice"], "markPrice") if "markPrice" in body else None
         if price <= 0 or (mark is not None and mark <= 0):
             raise BadControlRequest("price must be greater than 0")
-        price_moves.move_price(self.venue, known_symbol(name), price, now_ms, mark=mark)
+        price_moves.move_price(self.venue, known_symbol(self.venue, name), price, now_ms, mark=mark)
         return self.prices()[name]
 
     def prices(self) -> dict[str, dict[str, str]]:
@@ -187,12 +191,13 @@ class Controls:
         return {
             name: {"symbol": name, "price": plain(quote.last), "markPrice": plain(quote.mark)}
             for name, quote in self.venue.quotes.items()
+            if self.venue.symbol(name) is not None
         }
 
     def book_funding(self, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Book one funding payment on the symbol."""
         price_moves.book_funding(
-            self.venue, known_symbol(str(body.get("symbol"))), amount(body.get("rate"), "rate"), now_ms
+            self.venue, known_symbol(self.venue, str(body.get("symbol"))), amount(body.get("rate"), "rate"), now_ms
         )
         return {}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from local.paper_exchange.symbols import SYMBOLS
+from local.paper_exchange.venue import Venue
 
 
 class BadControlRequest(Exception):
@@ -17,9 +17,9 @@ class BadControlRequest(Exception):
         super().__init__(message)
 
 
-def known_symbol(name: str) -> str:
+def known_symbol(venue: Venue, name: str) -> str:
     """Return the name of a listed symbol; raise BadControlRequest for any other."""
-    if name not in SYMBOLS:
+    if venue.symbol(name) is None:
         raise BadControlRequest("no such symbol", 404)
     return name
 

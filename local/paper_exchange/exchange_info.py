@@ -1,25 +1,25 @@
-"""The exchangeInfo and leverageBracket bodies, built once: they never change while the exchange runs."""
+"""The exchangeInfo and leverageBracket bodies, each written once for a listing."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from local.paper_exchange.symbols import MAX_OPEN_ALGO_ORDERS, MAX_OPEN_ORDERS, SYMBOLS, Symbol
 
 _FUTURES_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
 _ONBOARDED_MS = 1_569_398_400_000
-_PERPETUAL_DELIVERY_MS = 4_133_404_800_000
 
 
 def _futures_symbol(symbol: Symbol) -> dict[str, Any]:
     return {
         "symbol": symbol.name,
-        "pair": symbol.name,
-        "contractType": "PERPETUAL",
-        "deliveryDate": _PERPETUAL_DELIVERY_MS,
+        "pair": symbol.pair or symbol.name,
+        "contractType": symbol.contract_type,
+        "deliveryDate": symbol.delivery_ms,
         "onboardDate": _ONBOARDED_MS,
-        "status": "TRADING",
+        "status": symbol.status,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": symbol.base,
@@ -29,7 +29,7 @@ def _futures_symbol(symbol: Symbol) -> dict[str, Any]:
         "quantityPrecision": symbol.amount_digits,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "underlyingType": "COIN",
+        "underlyingType": symbol.underlying_type,
         "underlyingSubType": ["Layer-1"],
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
@@ -121,7 +121,7 @@ def _spot_symbol(symbol: Symbol) -> dict[str, Any]:
     }
 
 
-def futures_info(now_ms: int) -> bytes:
+def futures_info(symbols: Iterable[Symbol], now_ms: int) -> bytes:
     """Return the body of `GET /fapi/v1/exchangeInfo`; its serverTime stays the time of the start."""
     info = {
         "timezone": "UTC",
@@ -137,7 +137,7 @@ def futures_info(now_ms: int) -> bytes:
             {"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"},
             {"asset": "BNB", "marginAvailable": True, "autoAssetExchange": "-10"},
         ],
-        "symbols": [_futures_symbol(symbol) for symbol in SYMBOLS.values()],
+        "symbols": [_futures_symbol(symbol) for symbol in symbols],
     }
     return json.dumps(info, separators=(",", ":")).encode()
 

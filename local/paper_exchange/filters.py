@@ -8,17 +8,33 @@ from decimal import Decimal
 from local.paper_exchange.orders import Side
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.symbols import SYMBOLS, Symbol
-from local.paper_exchange.venue import Quote
+from local.paper_exchange.venue import Quote, Venue
 
 CLIENT_ID = re.compile(r"^[\.A-Z\:/a-z0-9_-]{1,36}$")
 
 
-def find_symbol(name: str) -> Symbol:
-    """Return the symbol, or refuse an unknown one."""
+def find_symbol(venue: Venue, name: str) -> Symbol:
+    """Return the symbol with its present filters, or refuse one that is not listed."""
+    symbol = venue.symbol(name)
+    if symbol is None:
+        raise Refusal(-1121)
+    return symbol
+
+
+def find_spot_symbol(name: str) -> Symbol:
+    """Return the symbol of a spot pair, or refuse an unknown one."""
     symbol = SYMBOLS.get(name)
     if symbol is None:
         raise Refusal(-1121)
     return symbol
+
+
+def check_status(symbol: Symbol, *, opens: bool) -> None:
+    """Refuse an order while the symbol is not traded, or an opening one before it is settled."""
+    if symbol.status == "PRE_SETTLE" and opens:
+        raise Refusal(-4140)
+    if symbol.status not in ("TRADING", "PRE_SETTLE"):
+        raise Refusal(-4108)
 
 
 def check_client_id(client_id: str) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from local.paper_exchange.accounts import Account
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import ZERO, Position, PositionSide, Side
 from local.paper_exchange.refusals import Refusal
-from local.paper_exchange.symbols import SYMBOLS
 from local.paper_exchange.venue import Venue
 
 MARGIN_ASSET = "USDT"
@@ -57,7 +57,7 @@ def unrealized(venue: Venue, position: Position) -> Decimal:
 def maintenance(venue: Venue, position: Position) -> Decimal:
     """Return the margin below which the position is liquidated."""
     notional = abs(position.amount) * venue.quotes[position.symbol].mark
-    bracket = SYMBOLS[position.symbol].bracket_for(notional)
+    bracket = EVERY_SYMBOL[position.symbol].bracket_for(notional)
     return max(ZERO, notional * bracket.maintenance_rate - bracket.cum_usdt)
 
 
@@ -125,7 +125,7 @@ def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addi
     if after <= before:
         return
     exposure = max(exposures(venue, account, symbol, addition))
-    if exposure > SYMBOLS[symbol].max_notional(account.leverage(symbol)):
+    if exposure > EVERY_SYMBOL[symbol].max_notional(account.leverage(symbol)):
         raise Refusal(-2027)
     # As on the exchange, the margin must also cover the fee.
     fee = addition.notional_usdt * account.taker_fee
@@ -141,7 +141,7 @@ def liquidation_price(venue: Venue, account: Account, position: Position) -> Dec
     mark = venue.quotes[position.symbol].mark
     size = abs(position.amount)
     sign = 1 if position.amount > 0 else -1
-    bracket = SYMBOLS[position.symbol].bracket_for(size * mark)
+    bracket = EVERY_SYMBOL[position.symbol].bracket_for(size * mark)
     others = (summary.unrealized - unrealized(venue, position)) - (summary.maintenance - maintenance(venue, position))
     cushion = summary.wallet + others + bracket.cum_usdt
     price = (cushion - sign * size * position.entry_price) / (size * (bracket.maintenance_rate - sign))

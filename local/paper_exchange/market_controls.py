@@ -1,4 +1,4 @@
-"""The controls of markets: the levels of their books. Reads and applies them; books.py has the rules."""
+"""The controls of markets: the levels of their books, the listing, filters. Other modules have the rules."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from local.paper_exchange import filters
+from local.paper_exchange import filters, settlement
 from local.paper_exchange.control_values import BadControlRequest, amount, known_symbol, plain
-from local.paper_exchange.venue import Book, Level, Venue
+from local.paper_exchange.listing import EVERY_SYMBOL
+from local.paper_exchange.symbols import Symbol
+from local.paper_exchange.venue import Book, Level, SymbolChange, Venue
+
+_NUMBERS = {"tickSize": "tick", "stepSize": "step", "minNotional": "min_notional_usdt"}
+STATUSES = ("PENDING_TRADING", "TRADING", "PRE_SETTLE", "SETTLING", "CLOSE")
 
 
 def set_book(venue: Venue, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Give the symbol levels: pairs of ticks from the last price and amount, by side or (`levels`) for both sides."""
-    step = filters.find_symbol(known_symbol(name)).step
+    step = filters.find_symbol(venue, known_symbol(venue, name)).step
     unknown = set(body) - {"levels", "bids", "asks", "refillMs"}
     if unknown:
         raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
@@ -28,7 +33,7 @@ def set_book(venue: Venue, name: str, body: Mapping[str, Any]) -> dict[str, Any]
 
 def remove_book(venue: Venue, name: str) -> None:
     """Make the symbol's book endless at the last price again."""
-    venue.books.pop(known_symbol(name), None)
+    venue.books.pop(known_symbol(venue, name), None)
 
 
 def books_json(venue: Venue) -> dict[str, dict[str, Any]]:
@@ -40,6 +45,57 @@ def books_json(venue: Venue) -> dict[str, dict[str, Any]]:
             "refillMs": book.refill_ms,
         }
         for name, book in venue.books.items()
+    }
+
+
+def set_listing(venue: Venue, body: Mapping[str, Any]) -> dict[str, Any]:
+    """List every symbol (`full`), or the dozen that are listed at first."""
+    full = body.get("full")
+    if not isinstance(full, bool):
+        raise BadControlRequest("full must be true or false")
+    venue.list_symbols(full=full)
+    return {"full": full, "symbols": len(venue.listed())}
+
+
+def change_symbol(venue: Venue, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change filters or the status of a symbol; standing orders stay as they are."""
+    unknown = set(body) - {*_NUMBERS, "status"}
+    if unknown:
+        raise BadControlRequest(f"unknown fields: {', '.join(sorted(unknown))}")
+    symbol = EVERY_SYMBOL[known_symbol(venue, name)]
+    numbers = {field: amount(body[sent], sent) for sent, field in _NUMBERS.items() if sent in body}
+    if any(number <= 0 for number in numbers.values()):
+        raise BadControlRequest("a size must be greater than 0")
+    finest = {"tick": symbol.price_digits, "step": symbol.amount_digits}
+    if any(filters.decimal_places(numbers[size]) > digits for size, digits in finest.items() if size in numbers):
+        raise BadControlRequest("a size cannot be finer than the symbol's precision")
+    status = body.get("status")
+    if status is not None and status not in STATUSES:
+        raise BadControlRequest(f"status must be one of {', '.join(STATUSES)}")
+    before = venue.changes.get(name, SymbolChange())
+    venue.changes[name] = SymbolChange(
+        tick=numbers.get("tick", before.tick),
+        step=numbers.get("step", before.step),
+        min_notional_usdt=numbers.get("min_notional_usdt", before.min_notional_usdt),
+        status=before.status if status is None else status,
+    )
+    return symbol_json(filters.find_symbol(venue, name))
+
+
+def settle_symbol(venue: Venue, name: str, now_ms: int) -> dict[str, Any]:
+    """Delist or deliver the symbol: end its orders, and close its positions at the mark price."""
+    settlement.settle(venue, known_symbol(venue, name), now_ms)
+    return symbol_json(filters.find_symbol(venue, name))
+
+
+def symbol_json(symbol: Symbol) -> dict[str, str]:
+    """Return what can be changed of a symbol."""
+    return {
+        "symbol": symbol.name,
+        "tickSize": plain(symbol.tick),
+        "stepSize": plain(symbol.step),
+        "minNotional": plain(symbol.min_notional_usdt),
+        "status": symbol.status,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from local.paper_exchange import books, filters
 from local.paper_exchange.calls import Access, Call, Handler, Route, Routes
 from local.paper_exchange.exchange_info import futures_info, spot_info
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import ZERO
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.responses import fixed, money
@@ -38,14 +39,21 @@ _CANDLE_WEIGHTS = ((99, 1), (499, 2), (1000, 5), (1500, 10))
 
 
 def _price(call: Call, name: str) -> str:
-    return fixed(call.venue.quotes[name].last, SYMBOLS[name].price_digits)
+    return fixed(call.venue.quotes[name].last, EVERY_SYMBOL[name].price_digits)
 
 
 def _for_each(call: Call, row: Any) -> Any:
     """Return one symbol's row, or a list of all."""
     name = call.params.text("symbol")
     if name is not None:
-        return row(call, filters.find_symbol(name).name)
+        return row(call, filters.find_symbol(call.venue, name).name)
+    return [row(call, symbol) for symbol in call.venue.listed()]
+
+
+def _for_each_spot(call: Call, row: Any) -> Any:
+    name = call.params.text("symbol")
+    if name is not None:
+        return row(call, filters.find_spot_symbol(name).name)
     return [row(call, symbol) for symbol in SYMBOLS]
 
 
@@ -60,8 +68,13 @@ def server_time(call: Call) -> dict[str, Any]:
 
 
 def ticker_price(call: Call) -> Any:
-    """GET ticker/price."""
+    """GET /fapi/v1/ticker/price."""
     return _for_each(call, lambda c, name: {"symbol": name, "price": _price(c, name), "time": c.now_ms})
+
+
+def spot_ticker_price(call: Call) -> Any:
+    """GET /api/v3/ticker/price."""
+    return _for_each_spot(call, lambda c, name: {"symbol": name, "price": _price(c, name)})
 
 
 def book_ticker(call: Call) -> Any:
@@ -70,7 +83,7 @@ def book_ticker(call: Call) -> Any:
 
 
 def _book_ticker_row(call: Call, name: str) -> dict[str, Any]:
-    depth, symbol, nothing = books.depth(call.venue, name, call.now_ms), SYMBOLS[name], (ZERO, ZERO)
+    depth, symbol, nothing = books.depth(call.venue, name, call.now_ms), EVERY_SYMBOL[name], (ZERO, ZERO)
     bid, ask = (depth.bids or [nothing])[0], (depth.asks or [nothing])[0]
     return {
         "symbol": name,
@@ -84,7 +97,7 @@ def _book_ticker_row(call: Call, name: str) -> dict[str, Any]:
 
 def spot_book_ticker(call: Call) -> Any:
     """GET /api/v3/ticker/bookTicker: both sides at the last price, which is where spot market orders fill."""
-    return _for_each(
+    return _for_each_spot(
         call,
         lambda c, name: {
             "symbol": name,
@@ -97,8 +110,8 @@ def spot_book_ticker(call: Call) -> Any:
 
 
 def _day_row(call: Call, name: str) -> dict[str, Any]:
-    last, start = call.venue.quotes[name].last, SYMBOLS[name].start_price
-    digits = SYMBOLS[name].price_digits
+    last, start = call.venue.quotes[name].last, EVERY_SYMBOL[name].start_price
+    digits = EVERY_SYMBOL[name].price_digits
     return {
         "symbol": name,
         "priceChange": fixed(last - start, digits),
@@ -125,7 +138,7 @@ def _spot_day_row(call: Call, name: str) -> dict[str, Any]:
     best = {"bidPrice": price, "bidQty": str(_DEPTH_AMOUNT), "askPrice": price, "askQty": str(_DEPTH_AMOUNT)}
     return {
         **_day_row(call, name),
-        "prevClosePrice": fixed(SYMBOLS[name].start_price, SYMBOLS[name].price_digits),
+        "prevClosePrice": fixed(EVERY_SYMBOL[name].start_price, EVERY_SYMBOL[name].price_digits),
         **best,
     }
 
@@ -137,7 +150,7 @@ def ticker_day(call: Call) -> Any:
 
 def spot_ticker_day(call: Call) -> Any:
     """GET /api/v3/ticker/24hr."""
-    return _for_each(call, _spot_day_row)
+    return _for_each_spot(call, _spot_day_row)
 
 
 def premium_index(call: Call) -> Any:
@@ -159,7 +172,7 @@ def premium_index(call: Call) -> Any:
 
 def depth(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/depth."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     limit = call.params.limit()
     if limit not in _DEPTH_LIMITS:
         raise Refusal(-4021, limit)
@@ -173,14 +186,14 @@ def depth(call: Call) -> dict[str, Any]:
 
 def spot_depth(call: Call) -> dict[str, Any]:
     """GET /api/v3/depth."""
-    name = filters.find_symbol(call.params.required("symbol")).name
+    name = filters.find_spot_symbol(call.params.required("symbol")).name
     level = [_price(call, name), str(_DEPTH_AMOUNT)]
     return {"lastUpdateId": call.now_ms, "bids": [level], "asks": [level]}
 
 
 def klines(call: Call) -> list[list[Any]]:
     """GET klines: flat candles at the last price."""
-    name = filters.find_symbol(call.params.required("symbol")).name
+    name = filters.find_symbol(call.venue, call.params.required("symbol")).name
     length_ms = _INTERVALS_MS.get(call.params.required("interval"))
     if length_ms is None:
         raise Refusal(-1120)
@@ -209,6 +222,20 @@ def _status(_: Call) -> dict[str, Any]:
     return {"status": 0, "msg": "normal"}
 
 
+class _FuturesInfo:
+    """Answers exchangeInfo, whose body is written again only when the listing has changed."""
+
+    def __init__(self, started_ms: int) -> None:
+        self._started_ms = started_ms
+        self._written: tuple[Any, bytes] = (None, b"")
+
+    def __call__(self, call: Call) -> bytes:
+        listing = (call.venue.has_full_listing, tuple(call.venue.changes.items()))
+        if self._written[0] != listing:
+            self._written = listing, futures_info(call.venue.listed().values(), self._started_ms)
+        return self._written[1]
+
+
 def _constant(body: bytes) -> Handler:
     return lambda _: body
 
@@ -217,7 +244,7 @@ def routes(started_ms: int) -> Routes:
     """Return the public routes, with the large bodies already written."""
     public = Access.PUBLIC
     table: Routes = {
-        ("GET", "/fapi/v1/exchangeInfo"): Route(_constant(futures_info(started_ms)), public),
+        ("GET", "/fapi/v1/exchangeInfo"): Route(_FuturesInfo(started_ms), public),
         ("GET", "/api/v3/exchangeInfo"): Route(_constant(spot_info(started_ms)), public, weight=20),
         ("GET", "/fapi/v1/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
         ("GET", "/fapi/v1/depth"): Route(depth, public, weights_by_limit=_DEPTH_WEIGHTS),
@@ -234,11 +261,14 @@ def routes(started_ms: int) -> Routes:
         ("GET", "/fapi/v1/premiumIndex"): Route(premium_index, public, weight_without_symbol=10),
         ("GET", "/fapi/v2/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
     }
-    for base, day, day_weight in (("/fapi/v1", ticker_day, 40), ("/api/v3", spot_ticker_day, 80)):
+    for base, price, day, day_weight in (
+        ("/fapi/v1", ticker_price, ticker_day, 40),
+        ("/api/v3", spot_ticker_price, spot_ticker_day, 80),
+    ):
         table |= {
             ("GET", f"{base}/ping"): Route(ping, public),
             ("GET", f"{base}/time"): Route(server_time, public),
-            ("GET", f"{base}/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
+            ("GET", f"{base}/ticker/price"): Route(price, public, weight_without_symbol=2),
             ("GET", f"{base}/ticker/24hr"): Route(day, public, weight_without_symbol=day_weight),
         }
     return table

@@ -57,7 +57,8 @@ class NewOrder:
 
 def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -> Order:
     """Check the order against every rule, store it, and fill what can be filled at once."""
-    symbol = filters.find_symbol(wanted.symbol)
+    symbol = filters.find_symbol(venue, wanted.symbol)
+    check_symbol(account, symbol, opens=not wanted.reduce_only)
     check_position_side(account, wanted.position_side, reduce_only=wanted.reduce_only)
     if wanted.order_type.is_conditional:
         raise Refusal(-4120)
@@ -99,6 +100,13 @@ def place_order(venue: Venue, account: Account, wanted: NewOrder, now_ms: int) -
     if order.good_till_ms and order.status.is_open:
         venue.good_till[order.order_id] = account.api_key
     return order
+
+
+def check_symbol(account: Account, symbol: Symbol, *, opens: bool) -> None:
+    """Refuse an order for a symbol that does not trade now, or whose agreement the owner has not signed."""
+    filters.check_status(symbol, opens=opens)
+    if symbol.contract_type == "TRADIFI_PERPETUAL" and opens and not account.has_signed_tradfi:
+        raise Refusal(-4411)
 
 
 def check_position_side(account: Account, position_side: PositionSide, *, reduce_only: bool) -> None:
@@ -204,14 +212,14 @@ def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> No
     if offers:
         _take(venue, account, order, offers, now_ms)
     elif may_rest and order.fills_part:
-        fill(venue, account, order, partial_quantity(order), price=order.price, is_maker=True, now_ms=now_ms)
+        fill(venue, account, order, partial_quantity(venue, order), price=order.price, is_maker=True, now_ms=now_ms)
     if order.status.is_open and not may_rest:
         end_order(account, order, OrderStatus.EXPIRED, now_ms)
 
 
 def _take(venue: Venue, account: Account, order: Order, offers: list[books.Offer], now_ms: int) -> None:
     """Fill the order with the offers, one after the other."""
-    wanted = partial_quantity(order) if order.fills_part else order.remaining
+    wanted = partial_quantity(venue, order) if order.fills_part else order.remaining
     for offer in offers:
         if offer.maker is account and offer.maker_order is not None:
             # Self-trade prevention EXPIRE_MAKER, the exchange's default.
@@ -248,9 +256,9 @@ def fill_refilled(venue: Venue, now_ms: int) -> None:
                     books.eat(offer.level, order.executed - before, now_ms)
 
 
-def partial_quantity(order: Order) -> Decimal:
+def partial_quantity(venue: Venue, order: Order) -> Decimal:
     """Return half of the remaining quantity in whole steps, at least one."""
-    step = filters.find_symbol(order.symbol).step
+    step = filters.find_symbol(venue, order.symbol).step
     return max(step, order.remaining / 2 // step * step)
 
 

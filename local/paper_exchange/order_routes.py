@@ -28,7 +28,7 @@ _MAX_CANCEL_BATCH = 10
 
 
 def _place(call: Call, params: Params) -> dict[str, Any]:
-    symbol = filters.find_symbol(params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, params.required("symbol"))
     side = params.choice("side", Side, code=-1117)
     order_type = params.choice("type", OrderType, code=-1116)
     if order_type.is_conditional:
@@ -91,7 +91,7 @@ def place_batch(call: Call) -> list[dict[str, Any]]:
 
 
 def _requested_order(call: Call) -> Order | None:
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     order_id = call.params.integer("orderId")
     client_order_id = call.params.text("origClientOrderId")
     if order_id is None and client_order_id is None:
@@ -126,7 +126,7 @@ def cancel_order(call: Call) -> dict[str, Any]:
 
 def cancel_batch(call: Call) -> list[dict[str, Any]]:
     """DELETE /fapi/v1/batchOrders, by ids or by client ids, each with its own answer."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     ids = call.params.text("orderIdList") or call.params.text("orderidlist")
     client_ids = call.params.text("origClientOrderIdList") or call.params.text("origclientorderidlist")
     try:
@@ -153,7 +153,7 @@ def cancel_batch(call: Call) -> list[dict[str, Any]]:
 
 def cancel_all(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/allOpenOrders: regular orders only."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     for order in call.account.open_orders(symbol.name):
         matching.cancel_order(call.account, order, call.now_ms)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
@@ -166,7 +166,7 @@ def open_orders(call: Call) -> list[dict[str, Any]]:
 
 def all_orders(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allOrders: the newest `limit`, oldest first; from an order id on where one is given."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     from_id = call.params.integer("orderId")
     start_ms, end_ms = call.params.week(call.now_ms, from_id=from_id)
     found = [
@@ -184,7 +184,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
 
 def _optional_symbol(call: Call) -> str | None:
     name = call.params.text("symbol")
-    return None if name is None else filters.find_symbol(name).name
+    return None if name is None else filters.find_symbol(call.venue, name).name
 
 
 def algo_row(account: Account, algo: AlgoOrder) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def place_algo(call: Call) -> dict[str, Any]:
     params = call.params
     if params.required("algoType").upper() != "CONDITIONAL":
         raise Refusal(-1130, "algoType")
-    symbol = filters.find_symbol(params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, params.required("symbol"))
     side = params.choice("side", Side, code=-1117)
     order_type = params.choice("type", OrderType, code=-1116)
     is_trailing = order_type is OrderType.TRAILING_STOP_MARKET
@@ -251,7 +251,7 @@ def cancel_algo(call: Call) -> dict[str, Any]:
 
 def cancel_all_algos(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/algoOpenOrders."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     for algo in call.account.open_algos(symbol.name):
         algos.cancel_algo(call.account, algo, call.now_ms)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
@@ -266,7 +266,7 @@ def open_algos(call: Call) -> list[dict[str, Any]]:
 
 def all_algos(call: Call) -> list[dict[str, Any]]:
     """GET /fapi/v1/allAlgoOrders: the newest `limit`, oldest first."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     from_id = call.params.integer("algoId")
     start_ms, end_ms = call.params.week(call.now_ms, from_id=from_id)
     found = [

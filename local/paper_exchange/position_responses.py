@@ -7,16 +7,16 @@ from typing import Any
 
 from local.paper_exchange import margin
 from local.paper_exchange.accounts import Account
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.margin import MARGIN_ASSET
 from local.paper_exchange.orders import ZERO, Position, PositionSide
 from local.paper_exchange.responses import fixed, money
-from local.paper_exchange.symbols import SYMBOLS
 from local.paper_exchange.venue import Venue
 
 
 def position_figures(venue: Venue, account: Account, position: Position) -> dict[str, str]:
     """Return one position's figures, formatted, under the names that positionRisk uses."""
-    symbol = SYMBOLS[position.symbol]
+    symbol = EVERY_SYMBOL[position.symbol]
     mark = venue.quotes[position.symbol].mark
     notional = position.amount * mark
     position_initial, order_initial = margin.symbol_initial(venue, account, position.symbol)
@@ -66,7 +66,7 @@ def position_risk_v3_json(venue: Venue, account: Account, symbol: str | None) ->
 def position_risk_v2_json(venue: Venue, account: Account, symbol: str | None) -> list[dict[str, Any]]:
     """Return `GET /fapi/v2/positionRisk`: every symbol, flat ones too, with leverage and margin type."""
     rows = []
-    for position in every_position(account):
+    for position in every_position(venue, account):
         if symbol is not None and position.symbol != symbol:
             continue
         figures = position_figures(venue, account, position)
@@ -81,7 +81,7 @@ def position_risk_v2_json(venue: Venue, account: Account, symbol: str | None) ->
                 "unRealizedProfit": figures["unRealizedProfit"],
                 "liquidationPrice": figures["liquidationPrice"],
                 "leverage": str(leverage),
-                "maxNotionalValue": str(SYMBOLS[position.symbol].max_notional(leverage)),
+                "maxNotionalValue": str(EVERY_SYMBOL[position.symbol].max_notional(leverage)),
                 "marginType": "isolated" if position.symbol in account.isolated_symbols else "cross",
                 "isolatedMargin": "0.00000000",
                 "isAutoAddMargin": "false",
@@ -101,17 +101,20 @@ def position_sides(account: Account) -> tuple[PositionSide, ...]:
     return (PositionSide.LONG, PositionSide.SHORT) if account.is_hedge_mode else (PositionSide.BOTH,)
 
 
-def every_position(account: Account) -> list[Position]:
-    """Return a position for every symbol and leg, flat ones included."""
-    return [account.position(symbol, side) for symbol in SYMBOLS for side in position_sides(account)]
+def every_position(venue: Venue, account: Account) -> list[Position]:
+    """Return a position for every listed symbol and leg, flat ones included."""
+    return [account.held_or_flat(symbol, side) for symbol in venue.listed() for side in position_sides(account)]
 
 
 def listed_positions(account: Account) -> list[Position]:
     """Return the positions that v3 lists: held ones, and flat ones with an open order."""
+    shown = dict.fromkeys(position.symbol for position in account.held_positions())
+    shown.update(dict.fromkeys(order.symbol for order in account.open_orders()))
     with_orders = {order.symbol for order in account.open_orders()}
     return [
         position
-        for symbol in SYMBOLS
+        for symbol in EVERY_SYMBOL
+        if symbol in shown
         for side in position_sides(account)
-        if (position := account.position(symbol, side)).amount or symbol in with_orders
+        if (position := account.held_or_flat(symbol, side)).amount or symbol in with_orders
     ]

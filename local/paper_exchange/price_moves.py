@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from local.paper_exchange import algos, books, filters, margin, matching, spot
+from local.paper_exchange import algos, books, filters, margin, matching, settlement, spot
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import (
     ZERO,
@@ -14,14 +14,13 @@ from local.paper_exchange.orders import (
     Order,
     OrderStatus,
     OrderType,
-    Side,
 )
 from local.paper_exchange.venue import Quote, Venue
 
 
 def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Decimal | None = None) -> None:
     """Set the symbol's prices (the mark follows the last unless given) and apply them to every account."""
-    filters.find_symbol(name)
+    filters.find_symbol(venue, name)
     before = venue.quotes[name]
     venue.quotes[name] = Quote(last, last if mark is None else mark)
     if last != before.last:
@@ -75,22 +74,14 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
     for order in account.open_orders():
         matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     for position in account.held_positions():
-        order = Order(
-            order_id=venue.next_order_id(),
-            client_order_id=f"autoclose-{now_ms}{venue.next_client_id()[-6:]}",
-            symbol=position.symbol,
-            side=Side.SELL if position.amount > 0 else Side.BUY,
-            position_side=position.position_side,
-            order_type=OrderType.MARKET,
+        settlement.close_at_mark(
+            venue,
+            account,
+            position,
+            client_id=f"autoclose-{now_ms}{venue.next_client_id()[-6:]}",
+            now_ms=now_ms,
             original_type=OrderType.LIQUIDATION,
-            quantity=abs(position.amount),
-            reduce_only=True,
-            created_ms=now_ms,
-            updated_ms=now_ms,
         )
-        account.add_order(order)
-        mark = venue.quotes[position.symbol].mark
-        matching.fill(venue, account, order, order.quantity, price=mark, is_maker=False, now_ms=now_ms)
     shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
     if shortfall > 0:
         # The insurance fund covers what the account cannot pay.
@@ -99,7 +90,7 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
 
 def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int) -> None:
     """Book one funding payment on every position of the symbol: longs pay a positive rate, shorts receive it."""
-    filters.find_symbol(name)
+    filters.find_symbol(venue, name)
     mark = venue.quotes[name].mark
     for account in venue.accounts.values():
         for position in account.held_positions(name):

@@ -68,6 +68,7 @@ MESSAGES: dict[int, str] = {
     -4067: "Position side cannot be changed if there exists open orders.",
     -4068: "Position side cannot be changed if there exists position.",
     -4082: "Invalid number of batch place orders.",
+    -4108: "Symbol is on delivering or delivered or settling or closed or pre-trading.",
     -4116: "ClientOrderId is duplicated.",
     -4118: "ReduceOnly Order Failed. Please check your existing position and open orders.",
     -4120: "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
@@ -76,8 +77,10 @@ MESSAGES: dict[int, str] = {
     -4135: "Invalid activation price",
     -4136: "Target strategy invalid for orderType {}, closePosition true.",
     -4137: "Quantity must be zero with closePosition equals true",
+    -4140: "Invalid symbol status for opening position.",
     -4164: "Order's notional must be no smaller than {} (unless you choose reduce only).",
     -4171: "No need to change Multi-Assets Mode.",
+    -4411: "Please sign TradFi-Perps agreement contract.",
     -4509: "Time in Force (TIF) GTE can only be used with open positions. Please ensure that positions are available.",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not be "
     "recorded in the order history.",

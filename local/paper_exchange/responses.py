@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import AlgoOrder, Income, Order, OrderStatus, OrderType, Side, Trade
-from local.paper_exchange.symbols import SYMBOLS
 
 
 def fixed(value: Decimal, digits: int) -> str:
@@ -21,7 +21,7 @@ def money(value: Decimal) -> str:
 
 def order_json(order: Order) -> dict[str, Any]:
     """Return a regular futures order as a query shows it."""
-    symbol = SYMBOLS[order.symbol]
+    symbol = EVERY_SYMBOL[order.symbol]
     return {
         "orderId": order.order_id,
         "symbol": order.symbol,
@@ -60,7 +60,7 @@ def placed_json(order: Order, *, acknowledge_only: bool) -> dict[str, Any]:
         OrderStatus.PARTIALLY_FILLED,
         OrderStatus.EXPIRED,
     ):
-        symbol = SYMBOLS[order.symbol]
+        symbol = EVERY_SYMBOL[order.symbol]
         answer.update(
             status=OrderStatus.NEW,
             executedQty=fixed(Decimal(0), symbol.amount_digits),
@@ -78,7 +78,7 @@ def without_average(answer: dict[str, Any]) -> dict[str, Any]:
 
 def algo_json(algo: AlgoOrder, actual: Order | None = None) -> dict[str, Any]:
     """Return an algo order; `actual` is the regular order it turned into."""
-    symbol = SYMBOLS[algo.symbol]
+    symbol = EVERY_SYMBOL[algo.symbol]
     answer: dict[str, Any] = {
         "algoId": algo.algo_id,
         "clientAlgoId": algo.client_algo_id,
@@ -121,7 +121,7 @@ def algo_json(algo: AlgoOrder, actual: Order | None = None) -> dict[str, Any]:
 
 def trade_json(trade: Trade) -> dict[str, Any]:
     """Return a futures fill as `userTrades` shows it."""
-    symbol = SYMBOLS[trade.symbol]
+    symbol = EVERY_SYMBOL[trade.symbol]
     return {
         "symbol": trade.symbol,
         "id": trade.trade_id,

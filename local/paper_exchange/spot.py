@@ -32,7 +32,7 @@ class NewSpotOrder:
 
 def place_order(venue: Venue, account: Account, wanted: NewSpotOrder, now_ms: int) -> Order:
     """Check the order, reserve its funds, and fill what is possible at once."""
-    symbol = filters.find_symbol(wanted.symbol)
+    symbol = filters.find_spot_symbol(wanted.symbol)
     if wanted.order_type not in _TYPES:
         raise Refusal(-1116)
     if wanted.client_order_id is not None:
@@ -103,7 +103,7 @@ def _balance(account: Account, asset: str) -> SpotBalance:
 
 def _paid(order: Order, price: Decimal, quantity: Decimal) -> tuple[str, Decimal]:
     """Return the asset that the order pays with, and the cost of this quantity in it."""
-    symbol = filters.find_symbol(order.symbol)
+    symbol = filters.find_spot_symbol(order.symbol)
     return (symbol.quote, quantity * price) if order.side is Side.BUY else (symbol.base, quantity)
 
 
@@ -134,7 +134,7 @@ def _fill(
     now_ms: int,
 ) -> None:
     """Fill the rest of the order; the fee is taken from the received asset."""
-    symbol = filters.find_symbol(order.symbol)
+    symbol = filters.find_spot_symbol(order.symbol)
     quantity = order.remaining
     if order.fills_part:
         order.fills_part = False

@@ -20,7 +20,7 @@ def account(call: Call) -> dict[str, Any]:
 def place_order(call: Call) -> dict[str, Any]:
     """POST /api/v3/order."""
     params = call.params
-    symbol = filters.find_symbol(params.required("symbol"))
+    symbol = filters.find_spot_symbol(params.required("symbol"))
     order_type = params.choice("type", OrderType, code=-1116)
     is_market = order_type is OrderType.MARKET
     if order_type is OrderType.LIMIT and not params.text("timeInForce"):
@@ -46,7 +46,7 @@ def place_order(call: Call) -> dict[str, Any]:
 
 
 def _requested_order(call: Call) -> Order | None:
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_spot_symbol(call.params.required("symbol"))
     order_id, client_order_id = call.params.integer("orderId"), call.params.text("origClientOrderId")
     if order_id is None and client_order_id is None:
         raise Refusal(
@@ -72,7 +72,7 @@ def cancel_order(call: Call) -> dict[str, Any]:
 
 def cancel_all(call: Call) -> list[dict[str, Any]]:
     """DELETE /api/v3/openOrders."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_spot_symbol(call.params.required("symbol"))
     standing = call.account.open_orders(symbol.name, Wallet.SPOT)
     if not standing:
         raise Refusal(-2011)
@@ -88,13 +88,13 @@ def cancel_all(call: Call) -> list[dict[str, Any]]:
 def open_orders(call: Call) -> list[dict[str, Any]]:
     """GET /api/v3/openOrders."""
     name = call.params.text("symbol")
-    symbol = None if name is None else filters.find_symbol(name).name
+    symbol = None if name is None else filters.find_spot_symbol(name).name
     return [spot_order_json(order) for order in call.account.open_orders(symbol, Wallet.SPOT)]
 
 
 def all_orders(call: Call) -> list[dict[str, Any]]:
     """GET /api/v3/allOrders."""
-    symbol = filters.find_symbol(call.params.required("symbol"))
+    symbol = filters.find_spot_symbol(call.params.required("symbol"))
     from_id, start_ms = call.params.integer("orderId"), call.params.integer("startTime")
     found = [
         order
@@ -110,7 +110,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
 def my_trades(call: Call) -> list[dict[str, Any]]:
     """GET /api/v3/myTrades: the newest `limit`, oldest first; from a trade id on where one is given."""
     params = call.params
-    symbol = filters.find_symbol(params.required("symbol"))
+    symbol = filters.find_spot_symbol(params.required("symbol"))
     order_id, from_id, start_ms = params.integer("orderId"), params.integer("fromId"), params.integer("startTime")
     found = [
         trade

@@ -38,7 +38,7 @@ class SpotFilters:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A USD-M perpetual, and the spot pair of the same name."""
+    """A USD-M contract, and for a dozen perpetuals the spot pair of the same name."""
 
     name: str
     base: str
@@ -56,6 +56,11 @@ class Symbol:
     brackets: tuple[Bracket, ...]
     spot: SpotFilters
     quote: str = "USDT"
+    pair: str = ""
+    contract_type: str = "PERPETUAL"
+    underlying_type: str = "COIN"
+    delivery_ms: int = 4_133_404_800_000
+    status: str = "TRADING"
 
     @property
     def min_amount(self) -> Decimal:
@@ -119,7 +124,7 @@ _MAJOR = _brackets(
     (2, 1_200_000_000, "0.25"),
     (1, 1_800_000_000, "0.5"),
 )
-_ALT = _brackets(
+ALT_BRACKETS = _brackets(
     (75, 25_000, "0.0065"),
     (50, 250_000, "0.01"),
     (25, 1_000_000, "0.02"),
@@ -144,7 +149,7 @@ def _symbol(
     spot: tuple[str, str, int],
     band: str = "0.05",
     digits: tuple[int, int],
-    brackets: tuple[Bracket, ...] = _ALT,
+    brackets: tuple[Bracket, ...] = ALT_BRACKETS,
 ) -> Symbol:
     return Symbol(
         name=f"{base}USDT",

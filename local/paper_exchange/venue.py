@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from local.paper_exchange.accounts import Account, FurtherKey
-from local.paper_exchange.symbols import SYMBOLS
+from local.paper_exchange.listing import EVERY_SYMBOL
+from local.paper_exchange.symbols import SYMBOLS, Symbol
 
 
 @dataclass(slots=True)
@@ -34,6 +36,16 @@ class Book:
     bids: list[Level] = field(default_factory=list)
     asks: list[Level] = field(default_factory=list)
     refill_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolChange:
+    """What has changed of a symbol since the start; None is as listed."""
+
+    tick: Decimal | None = None
+    step: Decimal | None = None
+    min_notional_usdt: Decimal | None = None
+    status: str | None = None
 
 
 @dataclass(slots=True)
@@ -81,8 +93,32 @@ class Venue:
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
     books: dict[str, Book] = field(default_factory=dict)
+    has_full_listing: bool = False
+    changes: dict[str, SymbolChange] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     counters: Counters = field(default_factory=Counters)
+
+    def listed(self) -> dict[str, Symbol]:
+        """Return the listed symbols with their present filters."""
+        listed = EVERY_SYMBOL if self.has_full_listing else SYMBOLS
+        return {name: self._changed(symbol) for name, symbol in listed.items()} if self.changes else listed
+
+    def symbol(self, name: str) -> Symbol | None:
+        """Return a listed symbol with its present filters."""
+        symbol = (EVERY_SYMBOL if self.has_full_listing else SYMBOLS).get(name)
+        return None if symbol is None else self._changed(symbol)
+
+    def _changed(self, symbol: Symbol) -> Symbol:
+        change = self.changes.get(symbol.name)
+        if change is None:
+            return symbol
+        return dataclasses.replace(symbol, **{n: v for n, v in dataclasses.asdict(change).items() if v is not None})
+
+    def list_symbols(self, *, full: bool) -> None:
+        """List every symbol, or the dozen that are listed at first."""
+        self.has_full_listing = full
+        for name, symbol in self.listed().items():
+            self.quotes.setdefault(name, Quote(symbol.start_price, symbol.start_price))
 
     def find_account(self, api_key: str | None) -> Account | None:
         """Return the account that the key leads to, or None."""

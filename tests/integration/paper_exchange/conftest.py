@@ -42,6 +42,8 @@ def exchange(running_exchange: ExchangeProcess, first_settings: dict[str, Any]) 
     yield running_exchange
     running_exchange.control("DELETE", "/paper/faults")
     running_exchange.control("DELETE", "/paper/books")
+    running_exchange.control("DELETE", "/paper/symbols")
+    running_exchange.control("PUT", "/paper/listing", {"full": False})
     running_exchange.control("PUT", "/paper/latency", {"ms": 0})
     running_exchange.control("POST", "/paper/settings", first_settings)
     for account in running_exchange.control("GET", "/paper/accounts"):

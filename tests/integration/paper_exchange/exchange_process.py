@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ class ExchangeProcess:
     def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send one control request; return its answer, or raise what it refused with."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - 127.0.0.1
+        request = urllib.request.Request(self.url + urllib.parse.quote(path), data=data, method=method)  # noqa: S310 - 127.0.0.1
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - 127.0.0.1
                 return json.loads(answer.read())

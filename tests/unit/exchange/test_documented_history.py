@@ -11,6 +11,7 @@ from typing import Any
 import ccxt
 
 from local.paper_exchange.exchange_info import futures_info, spot_info
+from local.paper_exchange.symbols import SYMBOLS
 from shared.exchange.documented_shapes import BALANCE, ORDER, TRADE, one_per_order, to_documented
 
 ENTRY: dict[str, Any] = {
@@ -150,7 +151,9 @@ DOCUMENTED_TRADE: dict[str, Any] = {
 def futures() -> Any:
     """Return the current ccxt's client for USD-M futures, with markets from a body instead of a server."""
     client = ccxt.binanceusdm()
-    client.set_markets([client.parse_market(market) for market in json.loads(futures_info(0))["symbols"]])
+    client.set_markets(
+        [client.parse_market(market) for market in json.loads(futures_info(SYMBOLS.values(), 0))["symbols"]]
+    )
     return client
 
 
