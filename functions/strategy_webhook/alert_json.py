@@ -8,8 +8,11 @@ from shared.api.json_text import Dialect, NumberText, read_object
 
 Json: TypeAlias = "str | NumberText | bool | list[Json] | dict[str, Json] | None"
 
-_TRADINGVIEW: Final = Dialect(number=NumberText, constant=str)
-"""TradingView writes an unquoted NaN where an indicator has no value: it is read as the text "NaN"."""
+_TRADINGVIEW: Final = Dialect(number=NumberText, constant=str, raw_controls=True)
+"""TradingView writes an unquoted NaN where an indicator has no value: it is read as the text "NaN".
+
+It puts names and comments into the message as they are, with their line breaks and tabs.
+"""
 
 
 def parse_alert_json(raw: bytes) -> dict[str, Json]:

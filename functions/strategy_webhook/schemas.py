@@ -73,7 +73,7 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     secret = fields.get("secret")
     return Alert(
         strategy_id=strategy_id,
-        secret=secret if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
+        secret=secret.strip() if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
         signal=_with_take_profits(replace(signal, stop_type=stop_type, trailing=trailing), fields),
         win_rate=_win_rate(fields.get("winRate")),
         alert_id=alert_id,
@@ -189,7 +189,7 @@ def _callback_rate(value: Json) -> Decimal:
 
 
 def _uuid(value: Json) -> str:
-    found = grammar.parse_uuid(value) if isinstance(value, str) else None
+    found = grammar.parse_uuid(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise _WrongValue("must be UUID")
     return found
@@ -205,7 +205,7 @@ def _stop_type(value: Json) -> StopType:
 
 def _member(enum: type[_E], value: Json, *, message: str) -> _E:
     # Only ASCII has the same letters in both cases: "mar\u212aet".lower() is "market".
-    word = value.upper() if isinstance(value, str) and value.isascii() else None
+    word = value.strip().upper() if isinstance(value, str) and value.strip().isascii() else None
     found = next((member for member in enum if member.value == word), None)
     if found is None:
         raise _WrongValue(message)
@@ -213,19 +213,23 @@ def _member(enum: type[_E], value: Json, *, message: str) -> _E:
 
 
 def _alert_id(value: Json) -> str | None:
-    if value is None or value == "":
+    if value is None:
         return None
-    if not isinstance(value, str) or len(value) > _MAX_ALERT_ID or not _is_storable(value):
+    text = str(value).strip() if isinstance(value, str) else None
+    if text is None or len(text) > _MAX_ALERT_ID or not _is_storable(text):
         raise _WrongValue(f"must be text of at most {_MAX_ALERT_ID} characters")
-    return str(value)
+    return text or None
 
 
 def _time(value: Json) -> datetime | None:
-    if value is None or value == "":
+    if value is None:
+        return None
+    text = value.strip() if isinstance(value, str) else None
+    if text == "":
         return None
     try:
-        if isinstance(value, str) and _TIME.fullmatch(value):
-            return from_iso(value)
+        if text is not None and _TIME.fullmatch(text):
+            return from_iso(text)
     except (ValueError, OverflowError):
         pass
     raise _WrongValue("must be ISO 8601 time")
@@ -235,7 +239,7 @@ def _win_rate(value: Json) -> str | None:
     """Return the win rate as it was written; it is only recorded, and never a fault."""
     if not isinstance(value, str) or not _is_storable(value):
         return None
-    return str(value)[:_MAX_WIN_RATE] or None
+    return str(value).strip()[:_MAX_WIN_RATE] or None
 
 
 def _is_storable(text: str) -> bool:

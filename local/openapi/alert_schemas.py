@@ -35,7 +35,7 @@ PriceOrNone = Annotated[
         }
     ),
 ]
-"""A number, or its text; `null`, an empty text and `NaN` mean that there is none."""
+"""A number, or its text; `null`, an empty text, `NaN`, `na`, `N/A` and `null` as text mean that there is none."""
 
 _IN_ANY_CASE = "in upper, lower or mixed case"
 

@@ -108,7 +108,9 @@ class Components:
         properties, required = schema["properties"], schema.get("required", [])
         either: list[Schema] = []
         for other, name in model.other_names.items():
-            properties[other] = dict(properties[name]) | {"description": f"Another name of {name}, which wins."}
+            properties[other] = dict(properties[name]) | {
+                "description": f"Another name of {name}. If a body has both, they must be equal."
+            }
             if name in required:
                 required.remove(name)
                 either.append({"anyOf": [{"required": [name]}, {"required": [other]}]})

@@ -9,8 +9,12 @@ from typing import Final
 UNSIGNED_NUMBER: Final = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?"
 """A number as text, without its sign."""
 
-ABSENT: Final = r"\s*([nN][aA][nN])?\s*"
-"""A text that means that there is no number: TradingView writes NaN for an indicator without a value."""
+ABSENT: Final = r"\s*([nN][aA][nN]|[nN][aA]|[nN]/[aA]|[nN][uU][lL][lL])?\s*"
+"""A text that means that there is no number.
+
+TradingView writes NaN for an indicator without a value. Scripts that write the number themselves have `na` from Pine,
+`N/A`, or `null`.
+"""
 
 UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """A UUID in lower case."""

@@ -58,7 +58,7 @@ class Body(Fields):
     answer: ClassVar[type]
 
     other_names: ClassVar[dict[str, str]] = {}
-    """Further names of a field → its documented name, which wins if a request has both."""
+    """Further names of a field → its documented name. If a request has both, their values must be equal."""
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that the request contains."""
@@ -111,10 +111,13 @@ def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Faul
     """
     raw = read_object(raw_body_of(event, max_bytes=MAX_BODY_BYTES, called="request body"), called="request body")
     alias_used: dict[str, str] = {}
+    twin_faults: list[Fault] = []
     for other, name in getattr(model, "other_names", {}).items():
         if other in raw:
             value = raw.pop(other)
-            if name not in raw:
+            if name in raw:
+                twin_faults += _twin_faults(model, name, raw[name], other=other, value=value)
+            else:
                 raw[name], alias_used[name] = value, other
     answer: type | None = getattr(model, "answer", None)
     read_only = set(answer.__annotations__) if answer is not None else set()
@@ -124,7 +127,9 @@ def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Faul
         for name in raw
         if name not in model.fault_messages and name not in read_only
     ]
-    return _validate(model, raw, location="body", faults=faults, alias_used=alias_used, unknown=unknown)
+    return _validate(
+        model, raw, location="body", faults=faults, alias_used=alias_used, further=[*twin_faults, *unknown]
+    )
 
 
 def read_query(event: Mapping[str, Any], model: type[T], *, path: str, faults: Sequence[Fault] = ()) -> T:
@@ -146,7 +151,7 @@ def _validate(
     scope: str = "",
     faults: Sequence[Fault] = (),
     alias_used: Mapping[str, str] = MappingProxyType({}),
-    unknown: Sequence[Fault] = (),
+    further: Sequence[Fault] = (),
 ) -> T:
     # Pydantic gets only names that it knows: there are texts that it cannot report as the place of a fault.
     known = {name: value for name, value in raw.items() if name in model.fault_messages}
@@ -155,10 +160,30 @@ def _validate(
     except ValidationError as error:
         found = _faults_of(model, error, raw=raw, location=location)
         named = [one | {"param": alias_used.get(str(one["param"]), one["param"])} for one in found]
-        raise RequestUnprocessable([*faults, *named, *unknown]) from error
-    if faults or unknown:
-        raise RequestUnprocessable([*faults, *unknown])
+        raise RequestUnprocessable([*faults, *named, *further]) from error
+    if faults or further:
+        raise RequestUnprocessable([*faults, *further])
     return read
+
+
+def _twin_faults(model: type[Fields], name: str, given: Any, *, other: str, value: Any) -> list[Fault]:
+    """Return the faults of the value that a field has under its other name, beside `given` under its documented one."""
+    wrong = _faults_of_field(model, name, value)
+    if wrong:
+        return [one | {"param": other + str(one["param"]).removeprefix(name)} for one in wrong]
+    if value == given or _faults_of_field(model, name, given):
+        return []
+    return [fault(f"must agree with {name}", param=other, location="body", value=value)]
+
+
+def _faults_of_field(model: type[Fields], name: str, value: Any) -> list[Fault]:
+    raw = {name: value}
+    try:
+        model.model_validate(raw, context={"scope": "", "raw": raw})
+    except ValidationError as error:
+        found = _faults_of(model, error, raw=raw, location="body")
+        return [one for one in found if str(one["param"]).partition("[")[0] == name]
+    return []
 
 
 def _faults_of(model: type[Fields], error: ValidationError, *, raw: Mapping[str, Any], location: str) -> list[Fault]:

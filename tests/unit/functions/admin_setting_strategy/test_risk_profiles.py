@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -51,14 +52,38 @@ def test_profile_is_created_as_documented() -> None:
     [
         ({"percentage": 2}, "2"),
         ({"percent": 100}, "100"),
-        ({"percent": 5, "percentage": Decimal("0.25")}, "0.25"),
-        ({"percent": "nonsense", "percentage": 3}, "3"),
+        ({"percent": Decimal("0.25"), "percentage": Decimal("0.25")}, "0.25"),
+        ({"percentage": 3, "percent": Decimal("3.0")}, "3"),
     ],
     ids=str,
 )
-def test_both_names_of_the_percentage_are_taken_and_the_tables_wins(fields: dict[str, Any], stored: str) -> None:
+def test_both_names_of_the_percentage_are_taken(fields: dict[str, Any], stored: str) -> None:
     body = {"name": "MODERATE"} | {name: float(v) if isinstance(v, Decimal) else v for name, v in fields.items()}
     assert create(body).body["percentage"] == Decimal(stored)
+
+
+@pytest.mark.parametrize("change", [create, lambda body: update({"percentage": 50, "percent": body["percent"]})])
+def test_two_percentages_that_differ_contradict_each_other(change: Callable[[Any], Answer]) -> None:
+    a_risk_profile(PROFILE_ID)
+    before = listed()
+    answer = change({"name": "MODERATE", "percent": 2, "percentage": 50})
+    assert answer.status == 422
+    assert answer.body == {"errors": [fault("must agree with percentage", "percent", "body", value=2)]}
+    assert listed() == before
+
+
+@pytest.mark.parametrize("value", [0, 101, "2", None, True, [2], "nonsense"])
+def test_percent_is_validated_beside_percentage(value: Any) -> None:
+    answer = create({"name": "MODERATE", "percent": value, "percentage": 2})
+    assert answer.body == {"errors": [fault(MUST, "percent", "body", value=value)]}
+    answer = create({"name": "MODERATE", "percent": 2, "percentage": value})
+    assert answer.body == {"errors": [fault(MUST, "percentage", "body", value=value)]}
+    assert listed() == []
+
+
+def test_faults_of_both_percentages_stand_between_those_of_the_other_fields() -> None:
+    answer = create({"name": "", "percent": 0, "percentage": 0, "risk": 1})
+    assert [one["param"] for one in answer.body["errors"]] == ["name", "percentage", "percent", "risk"]
 
 
 def test_name_of_other_characters_is_the_documented_fault() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from functions.strategy_webhook import app, service
+from shared.clock import from_iso
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, STRATEGY_ID, Webhook, save_strategy
@@ -251,7 +252,10 @@ def test_side_and_stop_type_in_any_case(
     assert (trigger.side, trigger.stop_type) == (expected, expected_type)
 
 
-@pytest.mark.parametrize("absent", [None, "", "NaN", "nan"])
+@pytest.mark.parametrize(
+    "absent",
+    [None, "", " ", "NaN", "nan", " NAN\t", "na", "NA", " Na ", "N/A", "n/a", "\tN/a\n", "null", "NULL", " Null\r\n"],
+)
 def test_absent_optional_prices_are_no_fault(webhook: Webhook, absent: object) -> None:
     names = ("takeProfit1", "takeProfit2", "takeProfit3", "trailingTrigger", "callbackRate")
     assert webhook.post(SELL, **dict.fromkeys(names, absent)).status == 200
@@ -351,6 +355,56 @@ def test_every_fault_comes_at_once_in_the_order_of_the_table(webhook: Webhook) -
         "alertId",
         "firedAt",
     ]
+
+
+@pytest.mark.parametrize("absent", ["na", "N/A", "null", "NaN"])
+@pytest.mark.parametrize("name", ["orderPrice", "stop"])
+def test_a_price_that_every_alert_needs_must_not_be_absent(webhook: Webhook, name: str, absent: str) -> None:
+    assert faults(webhook, SELL, **{name: absent}) == [
+        {"value": absent, "msg": "must be greater than 0", "param": name, "location": "body"}
+    ]
+
+
+@pytest.mark.parametrize("almost", ["nana", "n a", "n//a", "nul", "nulll", "none", "-", "nan0", "NaN NaN", "#N/A"])
+def test_other_texts_do_not_mean_absent(webhook: Webhook, almost: str) -> None:
+    assert [error["param"] for error in faults(webhook, SELL, trailingTrigger=almost)] == ["trailingTrigger"]
+
+
+@pytest.mark.parametrize("blanks", [" {} ", "\t{}\r\n", "\n{}", "\u00a0{}\u2003"])
+def test_texts_are_stripped_as_numbers_are(webhook: Webhook, blanks: str) -> None:
+    texts = {
+        **SELL,
+        "orderPrice": "19286.5",
+        "stop": "19299.9",
+        "takeProfit": "19200",
+        "alertId": "alert 7",
+        "firedAt": "2022-09-09T01:57:35Z",
+        "winRate": "49.55",
+    }
+    answer = webhook.post({name: blanks.format(value) for name, value in texts.items()})
+    assert answer.status == 200
+    [trigger] = webhook.triggers()
+    assert (trigger.side, trigger.stop_type, trigger.price) == (Side.SELL, StopType.MARKET, Decimal("19286.5"))
+    assert (trigger.win_rate, trigger.fired_at) == ("49.55", from_iso("2022-09-09T01:57:35Z"))
+    assert webhook.post(texts).body == answer.body
+
+
+@pytest.mark.parametrize("control", ["\n", "\r\n", "\t", "\x00", "\x1f", "\x0b"])
+@pytest.mark.parametrize("name", ["comment", "winRate", "message\nof the script"])
+def test_a_control_character_in_a_text_that_is_not_used_costs_no_entry(
+    webhook: Webhook, name: str, control: str
+) -> None:
+    assert webhook.send(json.dumps(SELL)[:-1] + f', "{name}": "first{control}second"}}').status == 200
+    assert len(webhook.triggers()) == 1
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_byte_order_mark_costs_no_entry(webhook: Webhook, encoded: bool) -> None:
+    text = "\ufeff" + json.dumps(SELL)
+    body = base64.b64encode(text.encode()).decode() if encoded else text
+    http = {"method": "POST", "path": "/v1/webhook/strategy"}
+    event = {"rawPath": http["path"], "requestContext": {"http": http}, "body": body, "isBase64Encoded": encoded}
+    assert webhook.invoke(event).status == 200
 
 
 @pytest.mark.parametrize("value", ["NaN", None, True, [], {}, "", "x" * 1000, "\ud800", 49.55])
