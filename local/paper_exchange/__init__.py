@@ -38,6 +38,7 @@ Choices where reports about Binance differ
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
     `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418, both with
     the right Retry-After; `weight_window_ms`: a window shorter than a minute for the weights;
+    `refuse_orders_over_limit`: whether orders, which weigh nothing, are refused above the limit too (on at first);
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 
 A fault of kind `http` or `code` takes `doneAfterMs` as well: the request is then carried out that long after the
@@ -54,6 +55,9 @@ dated contracts, TRADIFI_PERPETUAL (-4411 for accounts with `tradfiSigned` false
 every other status but TRADING refuses all orders); standing orders keep their old tick. `DELETE /paper/symbols` undoes
 all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, positions are closed at the mark price
 (client ids `settlement_autoclose-…`).
+
+`PUT /paper/restrictions/{address}` has every request from that address answered with 451, until
+`DELETE /paper/restrictions`.
 
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets

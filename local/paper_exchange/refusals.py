@@ -5,6 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 MESSAGES: dict[int, str] = {
+    0: "Service unavailable from a restricted location according to 'b. Eligibility' in "
+    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this message in "
+    "error.",
     -1000: "An unknown error occurred while processing the request.",
     -1001: "Internal error; unable to process your request. Please try again.",
     -1003: "Too many requests; current limit is {} requests per minute. Please use the websocket for live updates to "
@@ -82,6 +85,7 @@ MESSAGES: dict[int, str] = {
     -4171: "No need to change Multi-Assets Mode.",
     -4411: "Please sign TradFi-Perps agreement contract.",
     -4509: "Time in Force (TIF) GTE can only be used with open positions. Please ensure that positions are available.",
+    -5000: "Path {}, Method {} is invalid",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected. The order will not be "
     "recorded in the order history.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will not "
@@ -92,10 +96,12 @@ MESSAGES: dict[int, str] = {
 }
 
 STATUSES: dict[int, HTTPStatus] = {
+    0: HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS,
     -1003: HTTPStatus.TOO_MANY_REQUESTS,
     -1007: HTTPStatus.REQUEST_TIMEOUT,
     -1008: HTTPStatus.SERVICE_UNAVAILABLE,
     -1015: HTTPStatus.TOO_MANY_REQUESTS,
+    -5000: HTTPStatus.NOT_FOUND,
     -2014: HTTPStatus.UNAUTHORIZED,
     -2015: HTTPStatus.UNAUTHORIZED,
 }

@@ -165,9 +165,11 @@ class PaperExchange:
 
     def run(self, request: Request, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
         """Check the request and run its route."""
+        if request.address in self.venue.restricted_addresses:
+            return _refused(Refusal(0), {})
         route = self._routes.get((request.method, request.path))
         if route is None:
-            return _not_found()
+            return _not_found(request)
         now_ms = self.now_ms()
         headers: dict[str, str] = {}
         self._follow_clock(now_ms)
@@ -240,6 +242,8 @@ class PaperExchange:
             ("PUT", "books", 2): lambda: market_controls.set_book(self.venue, parts[1], body),
             ("DELETE", "books", 2): lambda: market_controls.remove_book(self.venue, parts[1]),
             ("DELETE", "books", 1): self.venue.books.clear,
+            ("PUT", "restrictions", 2): lambda: self.venue.restricted_addresses.add(parts[1]),
+            ("DELETE", "restrictions", 1): self.venue.restricted_addresses.clear,
             ("PUT", "listing", 1): lambda: market_controls.set_listing(self.venue, body),
             ("PUT", "symbols", 2): lambda: market_controls.change_symbol(self.venue, parts[1], body),
             ("DELETE", "symbols", 1): self.venue.changes.clear,
@@ -282,8 +286,8 @@ def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
     return Answer(refusal.status, body, headers)
 
 
-def _not_found() -> Answer:
-    return Answer(HTTPStatus.NOT_FOUND, b"<html><body><h2>404 Not found</h2></body></html>", {}, "text/html")
+def _not_found(request: Request) -> Answer:
+    return _refused(Refusal(-5000, request.path, request.method), {})
 
 
 def _cut(request: web.BaseRequest) -> web.StreamResponse:

@@ -59,6 +59,7 @@ class Settings:
     expire_reduce_only_when_flat: bool = False
     refuse_late_past_recv_window: bool = False
     limits_enabled: bool = True
+    refuse_orders_over_limit: bool = True
     weight_window_ms: int = 60_000
     weight_limit_per_minute: int = 2400
     spot_weight_limit_per_minute: int = 6000
@@ -93,6 +94,7 @@ class Venue:
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
     books: dict[str, Book] = field(default_factory=dict)
+    restricted_addresses: set[str] = field(default_factory=set)
     has_full_listing: bool = False
     changes: dict[str, SymbolChange] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)

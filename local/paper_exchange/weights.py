@@ -74,7 +74,7 @@ class RequestLimits:
         if now_ms < entry.banned_until_ms:
             raise _banned(entry.banned_until_ms, now_ms)
         limit = _limit(pool, settings)
-        if used > limit:
+        if used > limit and (weight or settings.refuse_orders_over_limit):
             if entry.refusals.add(1, now_ms) > settings.ban_after_refusals:
                 entry.banned_until_ms = now_ms + settings.ban_s * 1000
                 raise _banned(entry.banned_until_ms, now_ms)

@@ -42,6 +42,7 @@ def exchange(running_exchange: ExchangeProcess, first_settings: dict[str, Any]) 
     yield running_exchange
     running_exchange.control("DELETE", "/paper/faults")
     running_exchange.control("DELETE", "/paper/books")
+    running_exchange.control("DELETE", "/paper/restrictions")
     running_exchange.control("DELETE", "/paper/symbols")
     running_exchange.control("PUT", "/paper/listing", {"full": False})
     running_exchange.control("PUT", "/paper/latency", {"ms": 0})
