@@ -11,10 +11,12 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.clock import from_iso, utc_now
 from shared.errors import LockstepError
 from shared.messages import schedule_retries
 from shared.observability import logger
@@ -34,6 +36,8 @@ GRACE_S = 1.0
 RESERVE_S = 3.0
 """Left for the answer at the end of an invocation: a function that is cut off fails the whole batch."""
 
+SCHEDULE_SOURCE = "aws.events"
+
 _LOGGED_IDS = ("trigger_id", "execution_id")
 _LOGGED_FRAMES = 8
 
@@ -44,12 +48,33 @@ class HandlingCancelled(LockstepError):
     """Another task cancelled something that a record waited for."""
 
 
+class UnknownEvent(LockstepError):
+    """A function was called with an event that it does not know; it has done nothing."""
+
+
 class Invocation(Protocol):
     """The part of Lambda's context that says how long an invocation may still take."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds that are left until the function's time-out."""
         ...
+
+
+def scheduled_at(event: Mapping[str, Any]) -> datetime:
+    """Return the time of a schedule's event, now if it has none; raise UnknownEvent for any other event.
+
+    Whoever calls a function by hand with a mistake must not run a part of a round without noticing.
+    """
+    if event.get("source") != SCHEDULE_SOURCE:
+        raise UnknownEvent(
+            f"nothing done: the event has no Records, and is no schedule's, whose source is {SCHEDULE_SOURCE}"
+        )
+    if "time" not in event:
+        return utc_now()
+    try:
+        return from_iso(event["time"])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UnknownEvent("nothing done: the event's time is no ISO 8601 time") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from functions.key_inspector import service
-from shared.clock import from_iso, utc_now
 from shared.messages import read_key_message
-from shared.worker import Invocation, Record, batch_deadline_s, run_batch
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch, scheduled_at
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
         # Failed records are delivered again after the queue's visibility time-out, which outlasts a short outage.
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     # The schedule's own time: a repeated event queues the same inspections.
-    return service.queue_inspections(from_iso(event["time"]) if "time" in event else utc_now())
+    return service.queue_inspections(scheduled_at(event))
 
 
 async def _handle(record: Record) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from functions.manual_trade_importer import service
-from shared.clock import from_iso, utc_now
+from shared.clock import utc_now
 from shared.messages import read_key_message
-from shared.worker import Invocation, Record, batch_deadline_s, run_batch
+from shared.worker import Invocation, Record, batch_deadline_s, run_batch, scheduled_at
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
         return service.queue_key(event["api_key_id"], at=utc_now())
-    return service.queue_round(from_iso(event["time"]) if "time" in event else utc_now())
+    return service.queue_round(scheduled_at(event))
 
 
 async def _handle(record: Record) -> None:

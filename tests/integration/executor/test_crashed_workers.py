@@ -116,7 +116,7 @@ def test_close_of_a_killed_worker_is_completed_once_by_the_watcher(world: World)
 
     execution.refresh()
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
-    watcher.lambda_handler({}, FakeContext())
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
     for message in world.take_messages("orders"):
         if message["execution_id"] == execution.id:
             world.deliver(execution, command=Command(message["command"]))
@@ -176,12 +176,12 @@ def test_rechecks_never_multiply(world: World) -> None:
     assert due_at is not None
     execution.update(actions=[Execution.due_at.set(due_at + timedelta(minutes=1))])
     reconcile(*[{"execution_id": execution.id}] * 3)
-    watcher.lambda_handler({}, FakeContext())
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
     assert [m for m in world.take_messages("orders") if m["execution_id"] == execution.id] == []
 
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
     reconcile(*[{"execution_id": execution.id}] * 3)
-    watcher.lambda_handler({}, FakeContext())
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
     assert len([m for m in world.take_messages("orders") if m["execution_id"] == execution.id]) == 1
     assert world.count_delayed("reconcile") == already + len(DEAD_MAN_DELAYS_S)
 
@@ -261,7 +261,7 @@ def test_reconciliation_of_a_crashed_worker_is_queued_again_at_doubling_interval
 
     def requeued(minutes: int) -> int:
         monkeypatch.setattr(service, "utc_now", lambda: due_at + timedelta(minutes=minutes, seconds=1))
-        watcher.lambda_handler({}, FakeContext())
+        watcher.lambda_handler({"source": "aws.events"}, FakeContext())
         return len([m for m in world.take_messages("orders") if m["execution_id"] == execution.id])
 
     assert [requeued(minutes) for minutes in (0, 0, 1, 2, 3, 4, 5, 6, 7)] == [1, 0, 1, 0, 1, 0, 0, 0, 1]
@@ -281,7 +281,7 @@ def test_failed_query_keeps_no_other_position_from_its_reconciliation(
 
     monkeypatch.setattr(service, "_find_due", fail_elsewhere)
     with pytest.raises(QueryError, match="throttled"):
-        watcher.lambda_handler({}, FakeContext())
+        watcher.lambda_handler({"source": "aws.events"}, FakeContext())
     assert len([m for m in world.take_messages("orders") if m["execution_id"] == execution.id]) == 1
 
 
@@ -291,7 +291,7 @@ def test_stop_that_filled_unseen_is_booked_by_the_watcher(world: World) -> None:
     execution.update(actions=[Execution.due_at.set(utc_now() - timedelta(seconds=1))])
     world.exchange.move_price("19700")
 
-    watcher.lambda_handler({}, FakeContext())
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
     for message in world.take_messages("orders"):
         if message["execution_id"] == execution.id:
             world.deliver(execution, command=Command(message["command"]))
@@ -324,7 +324,7 @@ def test_trigger_that_was_stored_but_never_queued_is_queued(world: World) -> Non
     fresh = world.trigger()
     fresh.update(actions=[Trigger.pending.set(PENDING), Trigger.fanout_state.set(FanoutState.PENDING)])
 
-    watcher.lambda_handler({}, FakeContext())
+    watcher.lambda_handler({"source": "aws.events"}, FakeContext())
 
     sent_on = [message["trigger_id"] for message in world.take_messages("triggers")]
     assert sent_on.count(waiting.id) == 1

@@ -251,7 +251,7 @@ def test_queued_message_is_readable_by_the_inspector(world: World, monkeypatch: 
     shard = int((person.key.listed_shard or "").split("#")[1])
     at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)
 
-    app.lambda_handler({"time": to_iso(at)}, FakeContext())
+    app.lambda_handler({"source": "aws.events", "time": to_iso(at)}, FakeContext())
 
     message = next(one for one in world.take_messages("keys") if one["api_key_id"] == person.key.id)
     body = json.dumps({"api_key_id": message["api_key_id"], "asked_at": message["asked_at"]})

@@ -162,7 +162,7 @@ def test_runs_of_an_hour_queue_every_manual_key_once(world: World, monkeypatch: 
     other.save()
 
     for minute in (5, 20, 35, 50):
-        app.lambda_handler({"time": to_iso(utc_now().replace(minute=minute))}, FakeContext())
+        app.lambda_handler({"source": "aws.events", "time": to_iso(utc_now().replace(minute=minute))}, FakeContext())
 
     queued = [one["api_key_id"] for one in world.aws.taken_from(world.aws.imports)]
     assert wanted <= set(queued)

@@ -307,7 +307,7 @@ def test_round_queues_every_active_key_once(tables: Queues, monkeypatch: pytest.
 
     for run in range(8):
         at = MORNING.replace(hour=run // 4, minute=run % 4 * 15 + 5)
-        app.lambda_handler({"time": to_iso(at)}, FakeContext())
+        app.lambda_handler({"source": "aws.events", "time": to_iso(at)}, FakeContext())
 
     assert sorted(one["api_key_id"] for one in tables.sent_to(tables.balances)) == sorted(wanted)
 
