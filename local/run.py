@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from local.stack.places import DEFAULT_PORT, ROOT, NotReady, Places, Ports
-from local.stack.running import SESSION_FILE, LocalStack, Running, session_file
+from local.stack.running import LocalStack, Running, session_file, write_session
 
 _MOST_FOLLOWERS = 1000
 
@@ -51,9 +50,6 @@ class _Stopped(BaseException):
 
 def run(options: Options) -> None:
     """Serve until a signal arrives or a process of the stack ends."""
-    SESSION_FILE.unlink(missing_ok=True)
-    if options.places.state:
-        options.places.state.mkdir(parents=True, exist_ok=True)
     stack = LocalStack(options.places, followers=options.followers, report=_say)
     started = time.monotonic()
     try:
@@ -61,7 +57,7 @@ def run(options: Options) -> None:
         running = stack.start()
         if options.demo or (options.demo is None and not running.restored):
             _show_demo(running)
-        with session_file(running.session()) as file:
+        with session_file(running) as file:
             _say(_ready(running, file, seconds=time.monotonic() - started))
             _serve(stack)
     finally:
@@ -73,9 +69,7 @@ def run(options: Options) -> None:
 
 def _show_demo(running: Running) -> None:
     _say("  An alert says: buy BTC/USDT at 20000, stop 19700, three take-profits.\n")
-    draft = running.places.work / "session.json"
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(running.session()), encoding="utf-8")
+    draft = write_session(running, running.places.work / "session.json")
     result = subprocess.run(  # noqa: S603 - our own module
         [
             *(sys.executable, "-m", "local.demo", str(draft), str(running.seed_file)),

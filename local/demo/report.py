@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from local.demo import json_http
-from local.stack.places import LOCAL
+from local.stack.places import ROOT, Places
 from shared.config import settings
 from shared.models.notice import Channel, InlineImage, Notice
 from shared.models.user import User
@@ -20,7 +20,7 @@ from shared.notifications.notice_types import NoticeKind
 from shared.notifications.notices import notice_id
 from shared.notifications.recipients import to_user
 
-FILE = LOCAL / "weekly-report.html"
+FILE = "weekly-report.html"
 
 _TIMEOUT_S = 60
 
@@ -41,8 +41,8 @@ def _begin_reports(session: Mapping[str, str], function: str) -> str:
 
 
 def _wait_for_letter(session: Mapping[str, str], user_id: str, period: str) -> str:
-    """Write the user's letter to FILE, and return a line with its path, or that none came."""
-    user = User.get(user_id)
+    """Write the user's letter to FILE in `.local`, and return a line with its path, or that none came."""
+    user, file = User.get(user_id), Places.of(session).output(FILE)
     report_id = notice_id(NoticeKind.WEEKLY_REPORT, to_user(user.id), period)
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
@@ -50,8 +50,8 @@ def _wait_for_letter(session: Mapping[str, str], user_id: str, period: str) -> s
         found = [one for one in letters(session["aws"], user.email) if "Your week" in one["Subject"]]
         if notice is not None and found:
             images = [InlineImage(image.name, image.png) for image in notice.images]
-            FILE.write_text(with_images(found[-1]["BodyHtml"], images), encoding="utf-8")
-            return f"{found[-1]['Subject'].removeprefix('Lockstep: ')}, of made-up days; see {_short(FILE)}"
+            file.write_text(with_images(found[-1]["BodyHtml"], images), encoding="utf-8")
+            return f"{found[-1]['Subject'].removeprefix('Lockstep: ')}, of made-up days; see {_short(file)}"
         # With kept data: SES loses its letters when the stack stops.
         if notice is not None and not notice.is_due(Channel.EMAIL):
             return "sent in an earlier run, and not again"
@@ -74,4 +74,4 @@ def with_images(html: str, images: Iterable[InlineImage]) -> str:
 
 
 def _short(path: Path) -> str:
-    return str(path.relative_to(LOCAL.parent))
+    return str(path.relative_to(ROOT))

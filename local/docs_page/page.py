@@ -1,18 +1,18 @@
 """Serves the page: its files, the checked-in document with local addresses, the demo's token. Forwards nothing.
 
-Same origin as the API, so that "try it" needs no CORS. Answers only requests whose host is this machine: a foreign site
-whose name resolves to it (DNS rebinding) must not read the token.
+Same origin as the API, so that "try it" needs no CORS. Answers this machine only: no foreign site may read the token.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from local.loopback.middleware import Handler, local_only
 
 WEBHOOK_PREFIX = "/docs/webhook"
 
@@ -22,8 +22,6 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Cache-Control": "no-store",
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_page(application: web.Application, *, seed_file: Path, webhook: Handler) -> None:
@@ -81,8 +79,6 @@ def _file(path: Path) -> Handler:
 
 def _local_only(handle: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
-        if request.url.host not in {"127.0.0.1", "localhost"}:
-            raise web.HTTPForbidden(text="this page answers on 127.0.0.1 only")
-        return await handle(request)
+        return await local_only(request, handle)
 
     return guarded

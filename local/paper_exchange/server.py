@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from local.loopback import REFUSAL, is_local
 from local.paper_exchange import (
     account_routes,
     market_controls,
@@ -96,6 +97,8 @@ class PaperExchange:
 
     async def handle(self, web_request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        if not is_local(host=web_request.headers.get("Host"), origin=web_request.headers.get("Origin")):
+            return web.Response(status=HTTPStatus.FORBIDDEN, text=REFUSAL)
         raw_path, _, query = web_request.raw_path.partition("?")
         body = (await web_request.read()).decode("utf-8", "replace") if web_request.can_read_body else ""
         if raw_path.startswith("/paper"):

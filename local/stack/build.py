@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.stack import private
 from local.stack.places import LOCAL, ROOT, TOOLS, architecture, python_version
 from local.stack.processes import run_tool
 
@@ -28,7 +29,7 @@ def parameters(**values: str) -> list[str]:
 
 def build() -> bool:
     """Update the build; return False if it was up to date."""
-    LOCAL.mkdir(exist_ok=True)
+    private.make_directory(LOCAL)
     with _build_lock():
         wanted = fingerprint()
         if BUILT_TEMPLATE.exists() and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == wanted:

@@ -103,8 +103,8 @@ def client(service: str, places: Places) -> Any:
         service,  # type: ignore[call-overload]
         endpoint_url=places.aws_url,
         region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the embedded AWS accepts any
+        aws_access_key_id=places.aws_key.id,
+        aws_secret_access_key=places.aws_key.secret,
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
 

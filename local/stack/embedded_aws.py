@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from local.stack import private
 from local.stack.places import LOCAL, REGION, NotReady, Places, clean_environment, python_version
 from local.stack.processes import Process
 
@@ -29,7 +30,7 @@ def bare_python() -> Path:
 def start(places: Places) -> Process:
     """Start it; `wait` returns when it answers."""
     shutil.rmtree(places.temporary, ignore_errors=True)
-    places.temporary.mkdir(parents=True)
+    private.make_directory(places.temporary)
     # Functions inherit all of this, so it may have nothing of the user's environment.
     environment = clean_environment(
         BIND_HOST="127.0.0.1",
@@ -40,8 +41,8 @@ def start(places: Places) -> Process:
         SFTP_ENABLED="0",
         AUTH="true",
         TMPDIR=str(places.temporary),
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - any value works
+        AWS_ACCESS_KEY_ID=places.aws_key.id,
+        AWS_SECRET_ACCESS_KEY=places.aws_key.secret,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         **_persistence(places),

@@ -15,6 +15,7 @@ import sys
 from importlib.metadata import version
 
 from local.stack import ministack_patch
+from local.stack.aws_guard import Access, guarded
 
 _KEEP_ALIVE_S = 75
 """MiniStack's own value: functions keep their connections between invocations."""
@@ -27,13 +28,13 @@ def main() -> None:
     if not ministack_patch.apply(installed):
         print(f"MiniStack {installed} runs as it is: the patches fit {ministack_patch.VERSION}", flush=True)
     import uvicorn  # noqa: PLC0415 - importable only now
-    from ministack.app import app  # noqa: PLC0415 - importable only now
+    from ministack.app import app  # noqa: PLC0415
 
     # Each worker needs three pipes and its own connections.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvicorn.run(
-        app,
+        guarded(app, _access()),
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
         http="httptools",
@@ -45,6 +46,19 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+
+
+def _access() -> Access:
+    from ministack.core.iam_actions import unsigned_operations  # noqa: PLC0415 - importable only now
+    from ministack.core.router import extract_access_key_id  # noqa: PLC0415
+    from ministack.services import sts  # noqa: PLC0415
+
+    own = os.environ["AWS_ACCESS_KEY_ID"]
+    return Access(
+        key_of=extract_access_key_id,
+        is_known=lambda key: key == own or key in sts._sessions,
+        is_unsigned=lambda operation: operation in unsigned_operations("cognito-idp"),
     )
 
 

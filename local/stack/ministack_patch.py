@@ -1,4 +1,4 @@
-"""Patches MiniStack 1.5.33 in ten places where it is too slow or differs from AWS.
+"""Patches MiniStack 1.5.33 in twelve places where it is too slow or differs from AWS.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them concurrently. Its queues
    block a group while one of its messages is in flight (which a test of ours checks), so batches may overlap.
@@ -15,6 +15,9 @@
    schedules run at a lower priority than those that answer HTTP, where a client waits.
 10. It delays the answer of a function that logs nothing by 50 ms, and polls for lines every millisecond. Lines logged
    before the answer are in the pipe by then, so an empty pipe is the end of them.
+11. It checks no signature of the owner's own access key. Here it does, as it does for the keys of roles.
+12. The keys of a function's role follow from the function's name, so anybody can work them out. Here they depend on the
+   run's secret too.
 
 Each patch goes when a release makes it needless. No other version is patched.
 """
@@ -24,6 +27,7 @@ from __future__ import annotations
 import array
 import fcntl
 import hashlib
+import hmac
 import json
 import os
 import queue
@@ -59,7 +63,7 @@ def apply(version: str) -> bool:
     if version != VERSION:
         return False
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
-    from ministack.services import cognito, lambda_svc  # noqa: PLC0415
+    from ministack.services import cognito, lambda_svc, sts  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _SharedLayerZip})
@@ -70,6 +74,8 @@ def apply(version: str) -> bool:
     iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal = _collected_once(iam_evaluator)
     lambda_runtime.Worker._drain_stderr_bounded = _read_log_lines
     lambda_runtime.Worker._spawn = _with_lower_priority(lambda_runtime.Worker._spawn)
+    iam_evaluator._is_root_key = _with_own_key_checked(iam_evaluator.is_root_access_key)
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = _with_secret_keys(sts)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
@@ -82,6 +88,38 @@ def _with_overlapping_fifo_batches(original: Any) -> Any:
         return int(original(esm, func_rec, config, queue))
 
     return concurrency
+
+
+def _with_own_key_checked(is_root: Any) -> Any:
+    """Return what tells whose signature is not checked; `is_root` still tells whose rights are not."""
+    own = os.environ["AWS_ACCESS_KEY_ID"]
+    return lambda access_key_id: access_key_id != own and is_root(access_key_id)
+
+
+def _with_secret_keys(sts: Any) -> Any:
+    secret = os.environ["AWS_SECRET_ACCESS_KEY"].encode()
+
+    def credentials(config: dict[str, Any]) -> dict[str, str]:
+        function, role = config["FunctionArn"], config.get("Role", "")
+
+        def derived(what: str) -> str:
+            return hmac.digest(secret, f"{what}:{function}:{role}".encode(), "sha256").hex()
+
+        key, role_name, name = f"ASIA{derived('key')[:16].upper()}", role.rsplit("/", 1)[-1], config["FunctionName"]
+        session = {
+            "Arn": f"arn:aws:sts::{function.split(':')[4]}:assumed-role/{role_name}/{name[:64]}",
+            "UserId": f"{role_name}:{name[:64]}",
+            "SecretAccessKey": derived("secret"),
+            "SessionToken": derived("token"),
+        }
+        sts.register_session(key, session)
+        return {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": session["SessionToken"],
+        }
+
+    return credentials
 
 
 def _parsed_once(original: Any) -> Any:

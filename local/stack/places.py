@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import socket
+import string
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +21,15 @@ AWS_PORT_OFFSET = 1566
 """From the API's port to the embedded AWS's: 3000 → 4566."""
 
 FIRST_PORT, LAST_PORT = 1024, 65535
+
+BLOCKED_BY_BROWSERS = {
+    *(1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566),
+    *(6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+}
+"""The "bad ports" of https://fetch.spec.whatwg.org/#port-blocking from FIRST_PORT on.
+
+The embedded AWS may have one: programs alone use it.
+"""
 
 _SEARCHED, _BLOCK = (13_000, 31_000), 10
 """Where stacks beside others have their ports: below those that the system gives to clients."""
@@ -49,6 +61,10 @@ class Ports:
         last = LAST_PORT - AWS_PORT_OFFSET
         if not FIRST_PORT <= self.api <= last:
             raise NotReady(f"PORT={self.api} does not work: choose one from {FIRST_PORT} to {last}")
+        blocked = [port for port in self.all if port in BLOCKED_BY_BROWSERS and port != self.aws]
+        if blocked:
+            ports = " and ".join(map(str, blocked))
+            raise NotReady(f"PORT={self.api} does not work: browsers refuse to open port {ports}; choose another")
 
     @property
     def webhook(self) -> int:
@@ -104,12 +120,33 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class AwsKey:
+    """The access key of the embedded AWS's owner."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> AwsKey:
+        """Return a key that nobody else knows."""
+        letters = string.ascii_uppercase + "234567"  # those of AWS's own
+        return cls("AKIA" + "".join(secrets.choice(letters) for _ in range(16)), secrets.token_urlsafe(30))
+
+
+@dataclass(frozen=True, slots=True)
 class Places:
-    """The directories of one stack and the addresses that it serves."""
+    """The directories of one stack, the addresses that it serves, and the key to its AWS."""
 
     ports: Ports
     state: Path | None = None
     """Where data is kept for the next start; None keeps none."""
+    aws_key: AwsKey = field(default_factory=AwsKey.random)
+
+    @classmethod
+    def of(cls, session: Mapping[str, str]) -> Places:
+        """Return the places of the running stack that wrote this session."""
+        key = AwsKey(session["awsAccessKeyId"], session["awsSecretAccessKey"])
+        return cls(Ports(int(session["api"].rsplit(":", 1)[1])), aws_key=key)
 
     @property
     def work(self) -> Path:
@@ -125,6 +162,16 @@ class Places:
     def temporary(self) -> Path:
         """Where the embedded AWS unpacks functions; emptied at start and stop."""
         return self.work / "tmp"
+
+    def output(self, name: str) -> Path:
+        """Return where this stack writes a file for its user: `session.json`, or `session-5000.json` for PORT=5000."""
+        path = LOCAL / name
+        return path if self.ports.api == DEFAULT_PORT else path.with_stem(f"{path.stem}-{self.ports.api}")
+
+    @property
+    def session_file(self) -> Path:
+        """The file of addresses, tokens and keys, which is there while the stack is ready."""
+        return self.output("session.json")
 
     @property
     def api_url(self) -> str:
@@ -177,8 +224,8 @@ def aws_environment(places: Places, **variables: str) -> dict[str, str]:
     """Return a clean environment in which AWS clients use this stack alone."""
     return clean_environment(
         AWS_ENDPOINT_URL=places.aws_url,
-        AWS_ACCESS_KEY_ID="test",
-        AWS_SECRET_ACCESS_KEY="test",  # noqa: S106 - the embedded AWS accepts any
+        AWS_ACCESS_KEY_ID=places.aws_key.id,
+        AWS_SECRET_ACCESS_KEY=places.aws_key.secret,
         AWS_DEFAULT_REGION=REGION,
         AWS_REGION=REGION,
         AWS_CONFIG_FILE=os.devnull,

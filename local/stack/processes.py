@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from local.stack import private
 from local.stack.places import ROOT, NotReady
 
 _TAIL_LINES = 15
@@ -21,10 +22,10 @@ class Process:
     """One server of the stack, in its own process group: Ctrl-C does not reach it directly."""
 
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
+        private.make_directory(log.parent)
         self.name = name
         self._log = log
-        with log.open("wb") as output:
+        with private.open_file(log) as output:
             self._popen = subprocess.Popen(  # noqa: S603 - our own servers
                 command,
                 cwd=ROOT,
@@ -33,6 +34,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=private.UMASK,
             )
 
     @property
@@ -76,8 +78,8 @@ def run_tool(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, timeout_s: float = 600
 ) -> None:
     """Run a command to its end; raise NotReady with the end of its output if it fails."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    private.make_directory(log.parent)
+    with private.open_file(log) as output:
         result = subprocess.run(  # noqa: S603 - our own tools
             command,
             cwd=ROOT,
@@ -87,6 +89,7 @@ def run_tool(
             stderr=subprocess.STDOUT,
             timeout=timeout_s,
             check=False,
+            umask=private.UMASK,
         )
     if result.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]

@@ -18,7 +18,8 @@ from typing import Self
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 from yarl import URL
 
-from local.docs_page.page import WEBHOOK_PREFIX, Handler, add_page
+from local.docs_page.page import WEBHOOK_PREFIX, add_page
+from local.loopback.middleware import Handler
 
 _HOP_BY_HOP = {
     "connection",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -12,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from local.stack import embedded_aws
+from local.stack import embedded_aws, private
 from local.stack.build import build, fingerprint
 from local.stack.deploy import (
     Deployed,
@@ -28,14 +27,15 @@ from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_enviro
 from local.stack.processes import Process, run_tool
 from local.telegram.bot import set_webhook
 
-SESSION_FILE = LOCAL / "session.json"
-
 # Without this the demo would show the cold starts of the functions that handle an alert.
 _WARMED = (
     *("StrategyWebhookExpressJSv1", "TriggerFanout", *["OrderExecutor"] * 3, "PositionWatcher"),
     *("TelegramWebhook", "TradeNotifier", "NoticeSender", "BalanceRecorder", "ReportSender"),
     *("StripeWebhook", "SubscriptionRecorder"),
 )
+
+_KEPT = ("aws", "s3", "exchange.json", "seed.json", "build.sha256")
+"""What is kept in STATE."""
 
 Report = Callable[[str], None]
 
@@ -94,6 +94,8 @@ class Running:
             "telegram": self.places.telegram_url,
             "telegramWebhook": telegram_webhook_address(self.places),
             "aws": self.places.aws_url,
+            "awsAccessKeyId": self.places.aws_key.id,
+            "awsSecretAccessKey": self.places.aws_key.secret,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
             "strategyId": seeded["strategy_id"],
@@ -113,10 +115,11 @@ class LocalStack:
         self._report = report
         self._processes: list[Process] = []
         self._aws_pid = 0
+        self._locks: list[IO[bytes]] = []
 
     def start(self) -> Running:
         """Start and seed everything; raise NotReady with what to do if that is not possible."""
-        self._places.ports.check_free()
+        self._claim()
         with self._step("Building the functions and layers") as step:
             if not build():
                 step.remark = "unchanged"
@@ -145,7 +148,46 @@ class LocalStack:
         """Stop every process, the last started first; kept data is saved now."""
         while self._processes:
             self._processes.pop().stop()
+        if not self._locks:
+            return  # what lies in the places is another stack's
         shutil.rmtree(self._places.temporary, ignore_errors=True)
+        self._release()
+
+    def _claim(self) -> None:
+        """Make ports, directories and data this stack's; raise NotReady, with nothing touched, if another has them."""
+        self._places.ports.check_free()
+        try:
+            self._lock_directories()
+        except OSError as error:
+            self._release()
+            raise NotReady(f"{error.filename} cannot be used: {error.strerror}") from error
+        except NotReady:
+            self._release()
+            raise
+        if self._places.state is not None:
+            for kept in _KEPT:
+                private.close_to_others(self._places.state / kept)
+        self._places.session_file.unlink(missing_ok=True)
+
+    def _lock_directories(self) -> None:
+        port, state = self._places.ports.api, self._places.state
+        for directory in (LOCAL, self._places.work):
+            private.make_directory(directory)
+        self._lock(self._places.work, f"a stack is running on port {port}: stop it, or choose another with PORT=n")
+        if state is not None:
+            if not state.exists():
+                private.make_directory(state)
+            self._lock(state, f"a running stack keeps its data in {state}: stop it, or choose another STATE=dir")
+
+    def _lock(self, directory: Path, reason: str) -> None:
+        held = private.lock(directory / "lock")
+        if held is None:
+            raise NotReady(reason)
+        self._locks.append(held)
+
+    def _release(self) -> None:
+        while self._locks:
+            self._locks.pop().close()
 
     def _start_servers(self) -> None:
         exchange = Process(
@@ -194,15 +236,17 @@ class LocalStack:
 
     def _deploy(self, step: Step) -> Deployed:
         stamp = self._places.state / "build.sha256" if self._places.state else None
+        wanted = fingerprint()  # before the deployment: a file may change while it goes on
         found = find(self._places) if stamp else None
-        if stamp and found and stamp.exists() and stamp.read_text(encoding="ascii") == fingerprint():
+        if stamp and found and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             step.remark = "kept"
             return found
         if found:
             step.remark = "kept, brought up to date"
         deployed = deploy(self._places, **self._parameters)
         if stamp:
-            stamp.write_text(fingerprint(), encoding="ascii")
+            with private.open_file(stamp) as file:
+                file.write(wanted.encode())
         return deployed
 
     def _start_proxy(self, deployed: Deployed, seed_file: Path) -> None:
@@ -258,14 +302,18 @@ class Step:
 
 
 @contextmanager
-def session_file(session: dict[str, str]) -> Iterator[Path]:
-    """Write `.local/session.json` while the stack is ready; it holds tokens, so only the user may read it."""
-    draft = SESSION_FILE.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(json.dumps(session, indent=2) + "\n")
-    draft.replace(SESSION_FILE)
+def session_file(running: Running) -> Iterator[Path]:
+    """Write the session's file while the stack is ready; it holds tokens and keys, so only the user may read it."""
+    path = running.places.session_file
+    write_session(running, path.with_suffix(".draft")).replace(path)
     try:
-        yield SESSION_FILE
+        yield path
     finally:
-        SESSION_FILE.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def write_session(running: Running, path: Path) -> Path:
+    """Write the session into a file that only the user may read, and return the file."""
+    with private.open_file(path) as file:
+        file.write(json.dumps(running.session(), indent=2).encode() + b"\n")
+    return path

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from local.loopback.middleware import local_only
 from local.stripe import API_KEY
 from local.stripe.account import Account, Refused
 from local.stripe.form import read_form
@@ -37,7 +38,7 @@ class StripeStandIn:
 
     def app(self) -> web.Application:
         """Return the routes."""
-        app = web.Application()
+        app = web.Application(middlewares=[local_only])
         app.add_routes(
             [
                 web.get("/stand-in/requests", self._show_requests),

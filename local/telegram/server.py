@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
+from local.loopback.middleware import local_only
 from local.telegram import BOT_NAME, BOT_TOKEN
 from local.telegram.chats import Chats, Refused
 
@@ -34,7 +35,7 @@ class TelegramStandIn:
 
     def app(self) -> web.Application:
         """Return the routes."""
-        app = web.Application()
+        app = web.Application(middlewares=[local_only])
         app.add_routes(
             [
                 web.get("/stand-in/messages", self._show_messages),
