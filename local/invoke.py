@@ -5,6 +5,8 @@ Uses the data of `make run` while that is running, else an empty AWS in this pro
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib
 import json
 import os
@@ -15,11 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import EndpointConnectionError
+
 from local.stack.deploy import find, put_secrets, secrets_environment
-from local.stack.places import REGION, ROOT, Places, Ports
-from local.stack.running import SESSION_FILE
+from local.stack.places import DEFAULT_PORT, REGION, ROOT, NotReady, Places, Ports
 from local.stripe.webhooks import sign
 from shared.queues import Queue
+
+_SAMPLE_STRATEGY, _SAMPLE_SECRET = "61b79e6d-7e22-4f91-b508-ef5be6a21419", "secret"
+"""What the sample alerts name and give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ def main() -> int:
         return 1
     event = json.loads(path.read_text(encoding="utf-8"))
     _sign(event)
-    with _aws():
+    with _aws() as session:
+        _name_strategy(event, session)
         # The samples' token belongs to a client of no pool: accept it in this call.
         os.environ["USER_POOL_CLIENT_ID"] = _claims(event).get("aud", "")
         handler = importlib.import_module(f"functions.{function}.app").lambda_handler
@@ -56,19 +63,31 @@ def main() -> int:
 
 
 @contextmanager
-def _aws() -> Iterator[None]:
+def _aws() -> Iterator[dict[str, str] | None]:
+    """Use the AWS of the running stack and yield its session, or an empty one in this process, and yield None."""
+    try:
+        places = Places(Ports(int(os.environ.get("PORT") or DEFAULT_PORT)))
+    except (NotReady, ValueError) as error:
+        raise SystemExit(f"make invoke: {error}") from error
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    if SESSION_FILE.exists():
-        session = json.loads(SESSION_FILE.read_text(encoding="utf-8"))
-        places = Places(Ports(int(session["api"].rsplit(":", 1)[1])))
-        if deployed := find(places):
-            os.environ.update(deployed.environment(places))
-            yield
-            return
-    print("No stack is running (make run), so every table is empty.", file=sys.stderr)
+    missing = f"No stack is running on port {places.ports.api} (make run)"
+    if places.session_file.exists():
+        session: dict[str, str] = json.loads(places.session_file.read_text(encoding="utf-8"))
+        running = Places.of(session)
+        try:
+            deployed = find(running)
+        except EndpointConnectionError:
+            missing += f"; {places.session_file.relative_to(ROOT)} is a killed one's"
+        else:
+            if deployed is not None:
+                os.environ.update(deployed.environment(running))
+                yield session
+                return
+            missing = f"The stack on port {places.ports.api} is not deployed yet"
+    print(f"{missing}, so every table is empty, but for the strategy that a sample alert names.", file=sys.stderr)
     with _empty_aws():
-        yield
+        yield None
 
 
 @contextmanager
@@ -101,6 +120,47 @@ def _create_tables() -> None:
         importlib.import_module(f"shared.models.{module.name}")
     for model in Table.__subclasses__():
         model.create_table(billing_mode="PAY_PER_REQUEST")
+
+
+def _name_strategy(event: dict[str, Any], session: dict[str, str] | None) -> None:
+    """Let the sample alerts reach a strategy: the running stack's, or one that is made in the empty tables."""
+    encoded = bool(event.get("isBase64Encoded"))
+    text = event.get("body") or ""
+    try:
+        alert = json.loads(base64.b64decode(text) if encoded else text)
+    except ValueError:
+        return
+    if not isinstance(alert, dict) or alert.get("strategy") != _SAMPLE_STRATEGY:
+        return
+    if session is None:
+        _create_strategy()
+        return
+    alert["strategy"] = session["strategyId"]
+    if alert.get("secret") == _SAMPLE_SECRET:
+        alert["secret"] = session["webhookSecret"]
+    text = json.dumps(alert)
+    event["body"] = base64.b64encode(text.encode()).decode() if encoded else text
+
+
+def _create_strategy() -> None:
+    from shared.clock import utc_now  # noqa: PLC0415 - as above
+    from shared.models.base import created_key  # noqa: PLC0415
+    from shared.models.strategy import Strategy  # noqa: PLC0415
+    from shared.secrets import seal  # noqa: PLC0415
+
+    now = utc_now()
+    Strategy(
+        _SAMPLE_STRATEGY,
+        created_key=created_key(now.isoformat(), _SAMPLE_STRATEGY),
+        name="SAMPLE",
+        exchange_id="BINANCE",
+        symbol="BTC/USDT",
+        report_api_key="none",
+        report_secret_ciphertext=seal("none", owner_id=_SAMPLE_STRATEGY),
+        webhook_secret_hash=hashlib.sha256(_SAMPLE_SECRET.encode()).hexdigest(),
+        created_at=now,
+        updated_at=now,
+    ).save()
 
 
 def _sign(event: dict[str, Any]) -> None:
