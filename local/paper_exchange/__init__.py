@@ -38,6 +38,7 @@ Choices where reports about Binance differ
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
     `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418, both with
     the right Retry-After; `weight_window_ms`: a window shorter than a minute for the weights;
+    `liquidation_fee_bps`: the fee of a liquidation (the exchange takes 125), income INSURANCE_CLEAR, in no fill;
     `refuse_orders_over_limit`: whether orders, which weigh nothing, are refused above the limit too (on at first);
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 
@@ -58,6 +59,10 @@ all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, position
 
 `PUT /paper/restrictions/{address}` has every request from that address answered with 451, until
 `DELETE /paper/restrictions`.
+
+`PUT /paper/funding/{SYMBOL} {"rate", "intervalHours": 8}` has funding booked by the clock, at whole hours of the day;
+`DELETE /paper/funding` ends it. `POST /paper/deleveraging/{apiKey} {"symbol"}` closes a position as automatic
+deleveraging does (client id `adl_autoclose`).
 
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
 `GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets

@@ -10,9 +10,10 @@ from local.paper_exchange import filters, settlement
 from local.paper_exchange.control_values import BadControlRequest, amount, known_symbol, plain
 from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.symbols import Symbol
-from local.paper_exchange.venue import Book, Level, SymbolChange, Venue
+from local.paper_exchange.venue import Book, Funding, Level, SymbolChange, Venue
 
 _NUMBERS = {"tickSize": "tick", "stepSize": "step", "minNotional": "min_notional_usdt"}
+FUNDING_HOURS = (1, 2, 4, 8)
 STATUSES = ("PENDING_TRADING", "TRADING", "PRE_SETTLE", "SETTLING", "CLOSE")
 
 
@@ -86,6 +87,27 @@ def settle_symbol(venue: Venue, name: str, now_ms: int) -> dict[str, Any]:
     """Delist or deliver the symbol: end its orders, and close its positions at the mark price."""
     settlement.settle(venue, known_symbol(venue, name), now_ms)
     return symbol_json(filters.find_symbol(venue, name))
+
+
+def set_funding(venue: Venue, name: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Have funding at this rate booked by the clock, every so many hours of the day."""
+    hours = body.get("intervalHours", 8)
+    if hours not in FUNDING_HOURS:
+        raise BadControlRequest(f"intervalHours must be one of {FUNDING_HOURS}")
+    interval_ms = hours * 3_600_000
+    next_ms = (now_ms // interval_ms + 1) * interval_ms
+    venue.funding[known_symbol(venue, name)] = Funding(amount(body.get("rate"), "rate"), interval_ms, next_ms)
+    return {"symbol": name, "nextFundingTime": next_ms}
+
+
+def deleverage(venue: Venue, api_key: str, body: Mapping[str, Any], now_ms: int) -> None:
+    """Close the account's position in a symbol at the mark price, as the exchange does to cover another's loss."""
+    account = venue.find_account(api_key)
+    held = account.held_positions(str(body.get("symbol"))) if account is not None else []
+    if account is None or not held:
+        raise BadControlRequest("no such position", 404)
+    for position in held:
+        settlement.close_at_mark(venue, account, position, client_id="adl_autoclose", now_ms=now_ms)
 
 
 def symbol_json(symbol: Symbol) -> dict[str, str]:

@@ -155,19 +155,22 @@ def spot_ticker_day(call: Call) -> Any:
 
 def premium_index(call: Call) -> Any:
     """GET /fapi/v1/premiumIndex."""
-    return _for_each(
-        call,
-        lambda c, name: {
-            "symbol": name,
-            "markPrice": money(c.venue.quotes[name].mark),
-            "indexPrice": money(c.venue.quotes[name].mark),
-            "estimatedSettlePrice": money(c.venue.quotes[name].mark),
-            "lastFundingRate": "0.00010000",
-            "interestRate": "0.00010000",
-            "nextFundingTime": (c.now_ms // _FUNDING_MS + 1) * _FUNDING_MS,
-            "time": c.now_ms,
-        },
-    )
+    return _for_each(call, _premium_index_row)
+
+
+def _premium_index_row(call: Call, name: str) -> dict[str, Any]:
+    mark, funding = money(call.venue.quotes[name].mark), call.venue.funding.get(name)
+    next_ms = (call.now_ms // _FUNDING_MS + 1) * _FUNDING_MS
+    return {
+        "symbol": name,
+        "markPrice": mark,
+        "indexPrice": mark,
+        "estimatedSettlePrice": mark,
+        "lastFundingRate": "0.00010000" if funding is None else money(funding.rate),
+        "interestRate": "0.00010000",
+        "nextFundingTime": next_ms if funding is None else funding.next_ms,
+        "time": call.now_ms,
+    }
 
 
 def depth(call: Call) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
     for order in account.open_orders():
         matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     for position in account.held_positions():
+        notional = abs(position.amount) * venue.quotes[position.symbol].mark
         settlement.close_at_mark(
             venue,
             account,
@@ -82,10 +83,27 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
             now_ms=now_ms,
             original_type=OrderType.LIQUIDATION,
         )
+        _book_liquidation_fee(venue, account, position.symbol, notional=notional, now_ms=now_ms)
     shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
     if shortfall > 0:
         # The insurance fund covers what the account cannot pay.
         matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
+
+
+def _book_liquidation_fee(venue: Venue, account: Account, name: str, *, notional: Decimal, now_ms: int) -> None:
+    """Pay the fee into the insurance fund, as far as the wallet goes; it is part of no fill."""
+    due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(matching.MONEY_STEP)
+    fee = min(due, max(ZERO, account.balances.get(margin.MARGIN_ASSET, ZERO)))
+    if fee:
+        matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=name)
+
+
+def book_due_funding(venue: Venue, now_ms: int) -> None:
+    """Book the funding payments whose hour has come, each at its own time."""
+    for name, funding in venue.funding.items():
+        while funding.next_ms <= now_ms:
+            book_funding(venue, name, funding.rate, funding.next_ms)
+            funding.next_ms += funding.interval_ms
 
 
 def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int) -> None:

@@ -21,6 +21,7 @@ from local.paper_exchange import (
     market_routes,
     matching,
     order_routes,
+    price_moves,
     signing,
     spot_routes,
     state,
@@ -87,6 +88,7 @@ class PaperExchange:
         """Carry out what the time alone brings about."""
         matching.expire_good_till(self.venue, now_ms)
         matching.fill_refilled(self.venue, now_ms)
+        price_moves.book_due_funding(self.venue, now_ms)
 
     def save(self) -> bool:
         """Write the state file, if there is one; return whether there is."""
@@ -245,6 +247,9 @@ class PaperExchange:
             ("PUT", "books", 2): lambda: market_controls.set_book(self.venue, parts[1], body),
             ("DELETE", "books", 2): lambda: market_controls.remove_book(self.venue, parts[1]),
             ("DELETE", "books", 1): self.venue.books.clear,
+            ("PUT", "funding", 2): lambda: market_controls.set_funding(self.venue, parts[1], body, now_ms),
+            ("DELETE", "funding", 1): self.venue.funding.clear,
+            ("POST", "deleveraging", 2): lambda: market_controls.deleverage(self.venue, parts[1], body, now_ms),
             ("PUT", "restrictions", 2): lambda: self.venue.restricted_addresses.add(parts[1]),
             ("DELETE", "restrictions", 1): self.venue.restricted_addresses.clear,
             ("PUT", "listing", 1): lambda: market_controls.set_listing(self.venue, body),

@@ -38,6 +38,15 @@ class Book:
     refill_ms: int = 1000
 
 
+@dataclass(slots=True)
+class Funding:
+    """The funding of a symbol that is booked by the clock, and the time of its next payment."""
+
+    rate: Decimal
+    interval_ms: int
+    next_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolChange:
     """What has changed of a symbol since the start; None is as listed."""
@@ -66,6 +75,7 @@ class Settings:
     wallet_weight_limit_per_minute: int = 12000
     order_limit_per_10s: int = 300
     order_limit_per_minute: int = 1200
+    liquidation_fee_bps: int = 0
     ban_after_refusals: int = 20
     ban_s: int = 120
     clock_offset_ms: int = 0
@@ -94,6 +104,7 @@ class Venue:
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
     books: dict[str, Book] = field(default_factory=dict)
+    funding: dict[str, Funding] = field(default_factory=dict)
     restricted_addresses: set[str] = field(default_factory=set)
     has_full_listing: bool = False
     changes: dict[str, SymbolChange] = field(default_factory=dict)
