@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -150,6 +151,32 @@ def test_a_parameter_changes_at_once(places: Places) -> None:
     for value in ("off", "on"):
         ssm.put_parameter(Name="/facts/switch", Value=value, Type="String", Overwrite=True)
         assert ssm.get_parameter(Name="/facts/switch")["Parameter"]["Value"] == value
+
+
+def test_data_is_kept_over_a_restart_with_another_key(tmp_path: Path) -> None:
+    ports = Ports.reserve_free()
+    for run in ("first", "second"):
+        places = Places(ports, state=tmp_path)
+        process = embedded_aws.start(places)
+        try:
+            embedded_aws.wait(process, places)
+            dynamodb, sqs = client("dynamodb", places), client("sqs", places)
+            if run == "first":
+                dynamodb.create_table(
+                    TableName="kept",
+                    BillingMode="PAY_PER_REQUEST",
+                    AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                    KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                )
+                dynamodb.put_item(TableName="kept", Item={"id": {"S": "a position"}})
+                queue = sqs.create_queue(QueueName="kept")["QueueUrl"]
+                sqs.send_message(QueueUrl=queue, MessageBody="on its way")
+            else:
+                found = dynamodb.get_item(TableName="kept", Key={"id": {"S": "a position"}}, ConsistentRead=True)
+                assert "Item" in found
+                assert receive(sqs, sqs.get_queue_url(QueueName="kept")["QueueUrl"]) == ["on its way"]
+        finally:
+            process.stop()
 
 
 def test_it_listens_on_this_machine_only(places: Places) -> None:

@@ -1,4 +1,4 @@
-"""The patch of the embedded AWS that reads a worker's log lines."""
+"""The patches of the embedded AWS: log lines of a worker, and whose keys and signatures count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from ministack.core.lambda_runtime import Worker
 
-from local.stack.ministack_patch import _read_log_lines
+from local.stack.ministack_patch import _read_log_lines, _with_own_key_checked, _with_secret_keys
 
 LINES = 3000
 LOGGING = f"""
@@ -85,3 +85,42 @@ def test_stopped_worker_with_a_closed_pipe_delays_nothing(running: Callable[[str
     worker._stderr_thread.join(timeout=10)
     worker._proc.stderr.close()
     assert _read_log_lines(worker) == ""
+
+
+FUNCTION = {
+    "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:one",
+    "FunctionName": "one",
+    "Role": "arn:aws:iam::000000000000:role/path/its-role",
+}
+
+
+class Sessions:
+    """Stands for the module that knows the keys of roles."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, str]] = {}
+
+    def register_session(self, key: str, session: dict[str, str]) -> None:
+        self.known[key] = session
+
+
+def test_keys_of_a_role_depend_on_the_runs_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for secret in ("one run's", "another run's"):
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+        sessions = Sessions()
+        credentials = _with_secret_keys(sessions)
+        given = credentials(FUNCTION)
+        assert credentials(FUNCTION) == given, "workers of a function share its keys"
+        session = sessions.known[given["AWS_ACCESS_KEY_ID"]]
+        assert session["Arn"] == "arn:aws:sts::000000000000:assumed-role/its-role/one"
+        assert session["SecretAccessKey"] == given["AWS_SECRET_ACCESS_KEY"]
+        assert session["SessionToken"] == given["AWS_SESSION_TOKEN"]
+        found.append(set(given.values()))
+    assert len(found[0] | found[1]) == 6
+
+
+def test_the_signature_of_the_runs_own_key_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
+    unchecked = _with_own_key_checked(lambda key: key in {"own", "", "test"})
+    assert [unchecked(key) for key in ("own", "", "test", "role's")] == [False, True, True, False]
