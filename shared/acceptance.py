@@ -1,5 +1,7 @@
 """Accepts triggers: gives each its strategy's next `seq`, stores it once, queues it. Validates no request.
 
+An alert that comes after a newer one is accepted as well, so that it has an answer, but marked as overtaken.
+
 A trigger is durable before the request is answered: it is stored in one transaction with its `seq`, then queued. A
 crash between the two leaves it PENDING, until the repeat of the alert, or the delayed check, queues it.
 """
@@ -10,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 from pynamodb.expressions.condition import Condition
@@ -18,25 +20,19 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared import messages
+from shared.alert_identity import AlertIdentity
 from shared.concurrency import run_concurrently
-from shared.errors import LockstepError, RecordChanged
+from shared.errors import RecordChanged
 from shared.messages import FanoutCheck, TriggerMessage, send_dead_man_messages, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
-from shared.models.idempotency_key import IdempotencyKey
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
+from shared.trading.place import PlaceInTime
 from shared.trading.sides import StrategySource
 from shared.trading.signal import Signal, fingerprint
 
-REPEAT_WINDOW = timedelta(seconds=30)
-"""An alert with the same content as the latest, received within this time, is a repeat of it."""
-
 _ATTEMPTS = 12
-
-
-class AlertIdTaken(LockstepError):
-    """The alert's id was used with another content within the last 24 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,30 +59,28 @@ def accept_alert(
     Raise AlertIdTaken when `alert_id` was used with other content, RecordChanged when the record changed during every
     attempt.
     """
-    content = fingerprint({"signal": signal})
-    alert_key = None if alert_id is None else f"alert#{strategy.id}#{alert_id}"
+    identity = AlertIdentity(
+        strategy_id=strategy.id, content=fingerprint({"signal": signal}), fired_at=fired_at, alert_id=alert_id
+    )
     for attempt in range(1, _ATTEMPTS + 1):
-        known = None if alert_key is None else IdempotencyKey.find_valid(alert_key, at=received_at)
-        if known is not None and known.fingerprint != content:
-            raise AlertIdTaken(f"alert id of trigger {known.response}")
-        if known is not None:
-            return _accept_repeat(known.response)
+        first = identity.find_first(alerts, received_at=received_at)
         try:
-            if alerts is not None and alerts.latest_trigger_id is not None and _repeats(alerts, content, received_at):
-                # This id has been answered now, so its answer stays the same for 24 hours.
-                if alert_key is not None:
-                    latest = alerts.latest_trigger_id
-                    transact(IdempotencyKey.claim(alert_key, content=content, response=latest, at=received_at))
-                return _accept_repeat(alerts.latest_trigger_id)
+            if first.trigger_id is not None:
+                # What this delivery is known by leads to the first one's answer for 24 hours.
+                claim = identity.claim(first, trigger_id=first.trigger_id, at=received_at)
+                if claim is not None:
+                    transact(claim)
+                return _accept_repeat(first.trigger_id)
             trigger = _new_trigger(
                 strategy, signal, source=StrategySource.TRADINGVIEW, seq=_next_seq(alerts), at=received_at
             )
             trigger.fired_at = fired_at
             trigger.win_rate = win_rate
-            claim = None
-            if alert_key is not None:
-                claim = IdempotencyKey.claim(alert_key, content=content, response=trigger.id, at=received_at)
-            _store(trigger, alerts, content=content, also=claim)
+            trigger.alert_id = alert_id
+            latest = _latest_place(alerts)
+            trigger.overtaken = latest is not None and trigger.place < latest
+            claim = identity.claim(first, trigger_id=trigger.id, at=received_at)
+            _store(trigger, alerts, content=identity.content, also=claim)
         except RecordChanged:
             # Another alert took the seq, or the same alert arrived twice at once: read again and decide again.
             _back_off(attempt)
@@ -132,10 +126,15 @@ def _next_seq(alerts: StrategyAlerts | None) -> int:
     return 1 if alerts is None else alerts.last_seq + 1
 
 
-def _repeats(alerts: StrategyAlerts, content: str, received_at: datetime) -> bool:
-    if alerts.latest_fingerprint != content or alerts.latest_received_at is None:
-        return False
-    return received_at - alerts.latest_received_at < REPEAT_WINDOW
+def _latest_place(alerts: StrategyAlerts | None) -> PlaceInTime | None:
+    """Return the place in time of the strategy's latest alert, or None before the first."""
+    if alerts is None:
+        return None
+    if alerts.latest_alert_place is not None or alerts.latest_trigger_id is None:
+        return alerts.latest_alert_place
+    # A record of an earlier version has no place, but it names the alert.
+    latest = Trigger.find(alerts.latest_trigger_id)
+    return None if latest is None else latest.place
 
 
 def requeue_if_pending(trigger_id: str) -> None:
@@ -185,8 +184,9 @@ def _store(
         StrategyAlerts.last_seq.set(trigger.seq),
         StrategyAlerts.schema_version.set(SCHEMA_VERSION),
     ]
-    if content is not None:
+    if content is not None and not trigger.overtaken:
         actions += [
+            StrategyAlerts.latest_alert_place.set(trigger.place),
             StrategyAlerts.latest_alert_seq.set(trigger.seq),
             StrategyAlerts.latest_trigger_id.set(trigger.id),
             StrategyAlerts.latest_fingerprint.set(content),

@@ -1,13 +1,17 @@
 """Requests that followers' positions are closed. Closes nothing itself: only the order executor trades.
 
-First it records up to which trigger everything is to be closed, so that an execution that a fan-out has yet to write
-opens nothing. Then it requests the close of each execution that exists.
+First it records the close's place in time, up to which nothing is opened any more: neither by an execution that a
+fan-out has yet to write, nor by an alert that fired earlier and comes late. Then it requests the close of each
+execution that exists.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from functions.admin_strategy_follower.schemas import ClosingItem
 from shared.api.paging import Listing, listing
@@ -26,6 +30,7 @@ from shared.models.trigger import Trigger
 from shared.observability import logger
 from shared.trading.execution import Desired
 from shared.trading.ids import execution_id
+from shared.trading.place import PlaceInTime
 
 _PAGE = 100
 _RECENT = 5
@@ -38,9 +43,7 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
 
     A repeat queues what is closing already once more, under the new `delivery`.
     """
-    last_seq = _last_seq(strategy.id)
-    if last_seq is not None:
-        _record_closed_up_to(StrategyAlerts(strategy.id), last_seq)
+    _record_place(StrategyAlerts(strategy.id))
     closing: list[Execution] = []
     # Queued executions first: one that starts meanwhile has taken its slot, which is read below.
     for trigger_id in _fresh_triggers(strategy.id):
@@ -57,9 +60,7 @@ def close_all(strategy: Strategy, *, delivery: str) -> Listing[ClosingItem]:
 
 def close_one(follower: Follower, *, delivery: str) -> Listing[ClosingItem]:
     """Request the close of every position that one follower holds or is about to open; may be repeated."""
-    last_seq = _last_seq(follower.strategy_id)
-    if last_seq is not None:
-        _record_closed_up_to(Follower(follower.strategy_id, follower.created_key), last_seq)
+    _record_place(Follower(follower.strategy_id, follower.created_key))
     waiting = [execution_id(trigger_id, follower.id) for trigger_id in _fresh_triggers(follower.strategy_id)]
     closing = _close(waiting, delivery=delivery)
     known = {execution.id for execution in closing}
@@ -68,19 +69,22 @@ def close_one(follower: Follower, *, delivery: str) -> Listing[ClosingItem]:
     return listing(map(_item, closing), token=None)
 
 
-def _last_seq(strategy_id: str) -> int | None:
-    """Return the sequence number of the strategy's latest trigger, or None before the first."""
-    alerts = StrategyAlerts.find(strategy_id)
-    return alerts.last_seq if alerts is not None else None
-
-
-def _record_closed_up_to(record: StrategyAlerts | Follower, seq: int) -> None:
-    """Record that everything up to `seq` is to be closed, unless the record is gone or has a later `seq`."""
+def _record_place(record: StrategyAlerts | Follower) -> None:
+    """Record the place in time of this close, unless the follower is gone or the record has a later one."""
+    received_at = utc_now()
+    alerts = StrategyAlerts.find(record.strategy_id)
+    last_seq, latest = (0, None) if alerts is None else (alerts.last_seq, alerts.latest_alert_place)
+    place = PlaceInTime.of_closing(received_at=received_at, seq=last_seq, latest=latest)
     model = type(record)
-    there = StrategyAlerts.strategy_id if isinstance(record, StrategyAlerts) else Follower.strategy_id
-    older = model.closed_seq.does_not_exist() | (model.closed_seq < seq)
+    actions: list[Action] = [model.closed_place.set(place)]
+    condition: Condition = model.closed_place.does_not_exist() | (model.closed_place < place)
+    if isinstance(record, StrategyAlerts):
+        # Before the strategy's first alert there is no record yet, and an alert that has fired may be on its way.
+        actions.append(StrategyAlerts.last_seq.set(StrategyAlerts.last_seq | 0))
+    else:
+        condition &= Follower.strategy_id.exists()
     with conditional_write():
-        record.update(actions=[model.closed_seq.set(seq)], condition=there.exists() & older)
+        record.update(actions=actions, condition=condition)
 
 
 def _fresh_triggers(strategy_id: str) -> list[str]:

@@ -45,9 +45,10 @@ class EntryContext:
     strategy: Strategy | None
     readiness: KeyReadiness | None
     """The last verdict on the key; the fresh read of the account decides."""
-    latest_alert_seq: int
-    closed_seq: int
-    """A close was requested for all triggers up to this one, of the whole strategy or of this follower."""
+    superseded: bool
+    """The strategy has an alert that is newer than the execution's trigger."""
+    closed: bool
+    """An admin has closed the strategy or the follower at a later place in time."""
     halted: list[str]
 
 
@@ -71,15 +72,32 @@ def read_context(execution: Execution) -> EntryContext:
         plan=plan,
         strategy=strategy,
         readiness=readiness,
-        latest_alert_seq=alerts.latest_alert_seq if alerts is not None else 0,
-        closed_seq=max(one.closed_seq or 0 if one is not None else 0 for one in (alerts, follower)),
+        # An admin's trigger is for some followers only, so it is superseded by alerts but supersedes none.
+        superseded=alerts is not None and alerts.supersedes(execution.place),
+        closed=_was_closed(alerts, execution) or _was_closed(follower, execution),
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
     )
 
 
+def _was_closed(record: StrategyAlerts | Follower | None, execution: Execution) -> bool:
+    """Return whether an admin's close that the record holds is of a later place in time than the execution."""
+    if record is None:
+        return False
+    if record.closed_place is not None and execution.place <= record.closed_place:
+        return True
+    return record.closed_seq is not None and execution.seq <= record.closed_seq
+
+
+def admit_order_of_arrival(execution: Execution) -> None:
+    """Raise OrderDenied for an execution of an alert that came after a newer one."""
+    # Not even its close is carried out: the newer alert has closed what was to be closed, and what it left stays.
+    if execution.overtaken:
+        raise OrderDenied(DenialReason.SUPERSEDED, "a newer alert had been accepted before it came")
+
+
 def admit_follower(context: EntryContext, execution: Execution) -> None:
     """Raise OrderDenied when the follower, its user, key, plan or strategy may not open anything now."""
-    if execution.desired is Desired.CLOSED or execution.seq <= context.closed_seq:
+    if execution.desired is Desired.CLOSED or context.closed:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED)
     if context.halted:
         raise OrderDenied(DenialReason.HALTED, ", ".join(context.halted))
@@ -113,8 +131,7 @@ def admit_age(
         fired_at=execution.fired_at,
         received_at=execution.received_at,
         now=now,
-        latest_accepted_seq=context.latest_alert_seq,
-        seq=execution.seq,
+        superseded=context.superseded,
         order_price=execution.order_price,
         market_price=market_price,
         max_age_s=settings().max_alert_age_s,

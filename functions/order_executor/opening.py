@@ -40,6 +40,7 @@ async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: flo
     """Close what an older trigger holds on the other side, then enter, or record why not."""
     finding = None
     try:
+        admission.admit_order_of_arrival(ledger.execution)
         await prior_position.make_room(ledger, account)
         context, session = await _admit_with_weight(ledger, account)
         checked_at = utc_now()

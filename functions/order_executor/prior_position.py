@@ -23,7 +23,8 @@ from shared.trading.execution import CloseReason, DenialReason, Desired, Executi
 async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     """Close an opposite position of the follower's, or reconcile one on the same side, which may have ended.
 
-    Raise OrderDenied while the account is not verified flat, and ExchangeThrottled when the lane has no weight for it.
+    Raise OrderDenied while the account is not verified flat, or if the position is of a newer trigger, and
+    ExchangeThrottled when the lane has no weight for the close.
     """
     execution = ledger.execution
     prior = await _find_prior(ledger)
@@ -31,6 +32,8 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
         return
     if prior.follower_id != execution.follower_id:
         raise OrderDenied(DenialReason.FOREIGN_POSITION, "held for another strategy")
+    if execution.place < prior.place:
+        raise OrderDenied(DenialReason.SUPERSEDED, f"{prior.id} holds the position of a newer trigger")
     prior_ledger = Ledger(execution=prior, lease=ledger.lease)
     await asyncio.gather(
         prior_ledger.load_orders(),
@@ -38,7 +41,7 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
         # Should this worker crash after it has ended the prior execution, this message ends its trigger.
         asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=RECHECK_S),
     )
-    opposite = prior.side is not execution.side and prior.seq < execution.seq
+    opposite = prior.side is not execution.side
     throttled: ExchangeThrottled | None = None
     try:
         if opposite:

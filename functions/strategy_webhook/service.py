@@ -10,7 +10,8 @@ from typing import Any
 
 from functions.strategy_webhook.alert_json import Json
 from functions.strategy_webhook.schemas import Alert, field_fault, parse_alert
-from shared.acceptance import Acceptance, AlertIdTaken, accept_alert
+from shared.acceptance import Acceptance, accept_alert
+from shared.alert_identity import AlertIdTaken
 from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.strategy import Strategy

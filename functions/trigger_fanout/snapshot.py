@@ -95,6 +95,7 @@ def snapshot(
         callback_rate=trigger.callback_rate,
         fired_at=trigger.fired_at,
         received_at=trigger.created_at,
+        overtaken=trigger.overtaken,
         open_shard=open_shard_of(identity),
         # Still QUEUED then, it is sent on: a crashed worker may hold its message for minutes more.
         due_at=due_by_dead_man(now),

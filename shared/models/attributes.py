@@ -11,6 +11,7 @@ from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER, STRING
 
 from shared.clock import from_iso, to_iso
+from shared.trading.place import PlaceInTime
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -57,6 +58,20 @@ class TimeAttribute(Attribute[datetime]):
     def deserialize(self, value: str) -> datetime:
         """Return the UTC-aware datetime."""
         return from_iso(value)
+
+
+class PlaceAttribute(Attribute[PlaceInTime]):
+    """A place in time as text, so that conditions compare places."""
+
+    attr_type = STRING
+
+    def serialize(self, value: PlaceInTime) -> str:
+        """Return `2022-09-09T01:57:36Z#1#000000000000007`."""
+        return value.to_text()
+
+    def deserialize(self, value: str) -> PlaceInTime:
+        """Return the place."""
+        return PlaceInTime.from_text(value)
 
 
 class EnumAttribute(Attribute[E]):

@@ -26,6 +26,7 @@ from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnly
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import AnyReason, Desired, ExecutionState, can_move, is_active
+from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
 
@@ -171,6 +172,8 @@ class Execution(Table):
     callback_rate = DecimalAttribute(null=True)
     fired_at = TimeAttribute(null=True)
     received_at = TimeAttribute()
+    overtaken = BooleanAttribute(default=False)
+    """True if a newer alert had been accepted before the trigger came."""
 
     # Sizing and result. Amounts in the base asset, prices and money in the quote asset.
     equity = DecimalAttribute(null=True)
@@ -214,6 +217,11 @@ class Execution(Table):
     by_user = ExecutionsByUser()
     by_follower = ExecutionsByFollower()
     by_due = OpenExecutions()
+
+    @property
+    def place(self) -> PlaceInTime:
+        """The trigger's place in time."""
+        return PlaceInTime.of_entry(fired_at=self.fired_at, received_at=self.received_at, seq=self.seq)
 
     @property
     def active(self) -> bool:

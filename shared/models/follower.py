@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import IntegerAttribute, TimeAttribute
+from shared.models.attributes import IntegerAttribute, PlaceAttribute, TimeAttribute
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
@@ -47,8 +47,10 @@ class Follower(Table):
     user_id = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
     active = BooleanAttribute(default=True)
+    closed_place = PlaceAttribute(null=True)
+    """Place in time of an admin's last close of this follower: triggers up to it open nothing."""
     closed_seq = IntegerAttribute(null=True)
-    """The strategy's `last_seq` when an admin last closed this follower: triggers up to it open nothing."""
+    """The same in records of an earlier version, which compared sequence numbers."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

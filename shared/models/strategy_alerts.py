@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
 
-from shared.models.attributes import IntegerAttribute, TimeAttribute
+from shared.models.attributes import IntegerAttribute, PlaceAttribute, TimeAttribute
 from shared.models.base import Table, TableName
+from shared.trading.place import PlaceInTime
 
 
 class StrategyAlerts(Table):
@@ -17,10 +18,20 @@ class StrategyAlerts(Table):
     strategy_id = UnicodeAttribute(hash_key=True)
     last_seq = IntegerAttribute(default=0)
     """Sequence number of the latest trigger, an admin's included."""
+    latest_alert_place = PlaceAttribute(null=True)
+    """Place in time of the latest alert, which need not be the last that came: older triggers are superseded."""
     latest_alert_seq = IntegerAttribute(default=0)
-    """Sequence number of the latest trigger that went to every follower: older ones are superseded."""
+    """Its sequence number; records of an earlier version have no place."""
+    closed_place = PlaceAttribute(null=True)
+    """Place in time of an admin's last close of the whole strategy: triggers up to it open nothing."""
     closed_seq = IntegerAttribute(null=True)
-    """`last_seq` when an admin last closed the whole strategy: triggers up to it open nothing."""
+    """The same in records of an earlier version, which compared sequence numbers."""
     latest_trigger_id = UnicodeAttribute(null=True)
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)
+
+    def supersedes(self, place: PlaceInTime) -> bool:
+        """Return whether the latest alert is newer than a trigger of this place."""
+        if self.latest_alert_place is None:
+            return place.seq < self.latest_alert_seq
+        return place < self.latest_alert_place

@@ -17,6 +17,7 @@ from shared.models.attributes import (
 )
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 from shared.models.trigger_count import TriggerCount
+from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
 
@@ -54,7 +55,7 @@ class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
 
 
 class Trigger(Table):
-    """One instruction for a strategy's followers; `seq` is its place among the strategy's triggers."""
+    """One instruction for a strategy's followers; `seq` is the order of acceptance, `place` the order in time."""
 
     class Meta:
         table_name = TableName("triggers")
@@ -78,6 +79,10 @@ class Trigger(Table):
     """The followers that an admin chose; None means every follower of the strategy."""
     fired_at = TimeAttribute(null=True)
     """When the alert fired, by TradingView's clock."""
+    alert_id = UnicodeAttribute(null=True)
+    """The alert's own id, which tells it from another alert with the same content."""
+    overtaken = BooleanAttribute(default=False)
+    """True if a newer alert had been accepted before: it opens nothing and closes nothing."""
     active = BooleanAttribute(default=True)
     """True until the fan-out is done and no execution is active."""
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
@@ -90,6 +95,11 @@ class Trigger(Table):
 
     by_strategy = TriggersByStrategy()
     by_pending = PendingTriggers()
+
+    @property
+    def place(self) -> PlaceInTime:
+        """The trigger's place in time."""
+        return PlaceInTime.of_entry(fired_at=self.fired_at, received_at=self.created_at, seq=self.seq)
 
     def signal(self) -> Signal:
         """Return the trigger's signal, for the trading core."""

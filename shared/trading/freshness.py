@@ -5,13 +5,12 @@ from decimal import Decimal
 
 from shared.trading.arithmetic import exact
 from shared.trading.execution import DenialReason
+from shared.trading.place import born_at
 
 
 def fresh_until(*, fired_at: datetime | None, received_at: datetime, max_age_s: float) -> datetime:
     """Return the time until which a trigger may open a position, by its age."""
-    # An alert that is dated in the future must not stay fresh for longer.
-    born_at = received_at if fired_at is None else min(fired_at, received_at)
-    return born_at + timedelta(seconds=max_age_s)
+    return born_at(fired_at=fired_at, received_at=received_at) + timedelta(seconds=max_age_s)
 
 
 def judge_freshness(
@@ -19,8 +18,7 @@ def judge_freshness(
     fired_at: datetime | None,
     received_at: datetime,
     now: datetime,
-    latest_accepted_seq: int,
-    seq: int,
+    superseded: bool,
     order_price: Decimal,
     market_price: Decimal | None,
     max_age_s: float,
@@ -28,13 +26,12 @@ def judge_freshness(
 ) -> DenialReason | None:
     """Return why a trigger must not open a position now, or None; without a market price, the distance is not judged.
 
-    `latest_accepted_seq` belongs to the strategy's latest accepted TradingView alert. An admin's trigger is for some
-    followers only, so it is superseded by later alerts but supersedes none. Its `order_price` is the market's price at
-    its acceptance, so the distance is how far the market has moved since.
+    `superseded`: the strategy has an alert of a later place in time. The `order_price` of an admin's trigger is the
+    market's price at its acceptance, so the distance is how far the market has moved since.
     """
     if now > fresh_until(fired_at=fired_at, received_at=received_at, max_age_s=max_age_s):
         return DenialReason.STALE
-    if seq < latest_accepted_seq:
+    if superseded:
         return DenialReason.SUPERSEDED
     if market_price is not None:
         with exact():

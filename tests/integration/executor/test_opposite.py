@@ -45,6 +45,7 @@ def test_close_half_runs_although_the_open_half_is_denied(world: World, reason: 
 def test_stale_opposite_alert_still_closes(world: World) -> None:
     person = world.follower()
     bought = world.open_position(person)
+    world.make_older(bought, seconds=120)
 
     sold = world.open_position(person, side=Side.SELL, created_at=utc_now() - timedelta(seconds=90))
 
@@ -63,6 +64,27 @@ def test_late_delivery_of_an_older_alert_closes_nothing(world: World) -> None:
     assert world.stored(old).state is ExecutionState.DENIED
     assert world.stored(bought).state is ExecutionState.PROTECTED
     assert world.account(person).position == Decimal("0.75")
+
+
+@pytest.mark.parametrize("accepted_first", [True, False])
+def test_alert_that_fired_before_the_one_that_holds_the_position_leaves_it_and_its_stop(
+    world: World, accepted_first: bool
+) -> None:
+    person = world.follower()
+    now = utc_now()
+    sold = world.open_position(person, side=Side.SELL, fired_at=now - timedelta(seconds=1))
+    standing = world.account(person)
+    trigger = world.trigger(Side.BUY, fired_at=now - timedelta(seconds=20), overtaken=not accepted_first)
+    bought = world.queue_execution(person, trigger)
+
+    world.deliver(bought)
+
+    bought, books = world.stored(bought), world.account(person)
+    assert (bought.state, bought.reason) == (ExecutionState.DENIED, "SUPERSEDED")
+    assert world.stored(sold).state is ExecutionState.PROTECTED
+    assert (books.position, books.open_orders) == (standing.position, standing.open_orders)
+    assert books.position < 0
+    assert books.sent(ORDER) == standing.sent(ORDER)
 
 
 def test_alert_on_the_same_side_is_denied(world: World) -> None:

@@ -134,6 +134,7 @@ def test_opposite_alert_in_a_ban_closes_and_enters_after_it(world: World) -> Non
 def test_opposite_alert_that_will_be_stale_after_the_ban_still_closes(world: World) -> None:
     person = world.follower()
     prior = world.open_position(person)
+    world.make_older(prior, seconds=120)
     execution = world.queue_execution(person, world.trigger(Side.SELL, created_at=utc_now() - timedelta(seconds=57)))
     refuse(world, person, POSITION, "GET", BANNED)
 

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -149,9 +150,21 @@ class World:
         self._seq += 1
         usual: dict[str, Any] = {"seq": self._seq, "strategy_id": self.strategy.id}
         trigger = saved(builders.trigger(**({"side": side} | usual | changes)))
-        latest = max(self._seq, trigger.seq)
-        StrategyAlerts(strategy_id=self.strategy.id, last_seq=latest, latest_alert_seq=latest).save()
+        alerts = StrategyAlerts.find(self.strategy.id) or StrategyAlerts(strategy_id=self.strategy.id)
+        alerts.last_seq = max(self._seq, trigger.seq)
+        if alerts.latest_alert_place is None or trigger.place > alerts.latest_alert_place:
+            alerts.latest_alert_seq, alerts.latest_alert_place = trigger.seq, trigger.place
+        alerts.save()
         return trigger
+
+    def make_older(self, execution: Execution, *, seconds: float) -> None:
+        """Set the alert of an execution, the latest of the strategy, to an earlier time."""
+        received_at = execution.received_at - timedelta(seconds=seconds)
+        trigger = Trigger.get(execution.trigger_id)
+        trigger.update(actions=[Trigger.created_at.set(received_at)])
+        execution.update(actions=[Execution.received_at.set(received_at)])
+        alerts = StrategyAlerts(self.strategy.id)
+        alerts.update(actions=[StrategyAlerts.latest_alert_place.set(trigger.place)])
 
     def queue_execution(self, person: Person, trigger: Trigger) -> Execution:
         """Store the execution of a trigger on a follower, as the fan-out leaves it."""

@@ -13,16 +13,14 @@ def judge(
     *,
     age_s: float = 1,
     fired_before_s: float | None = None,
-    seq: int = 7,
-    latest_accepted_seq: int = 7,
+    superseded: bool = False,
     market: str | None = "20000",
 ) -> DenialReason | None:
     return judge_freshness(
         fired_at=None if fired_before_s is None else RECEIVED - timedelta(seconds=fired_before_s),
         received_at=RECEIVED,
         now=RECEIVED + timedelta(seconds=age_s),
-        latest_accepted_seq=latest_accepted_seq,
-        seq=seq,
+        superseded=superseded,
         order_price=Decimal("20000"),
         market_price=None if market is None else Decimal(market),
         max_age_s=60,
@@ -52,9 +50,9 @@ def test_age_counts_from_firing_and_no_later_than_receipt(
     assert judge(fired_before_s=fired_before_s, age_s=age_s) is reason
 
 
-@pytest.mark.parametrize(("latest", "reason"), [(6, None), (7, None), (8, DenialReason.SUPERSEDED)])
-def test_later_alert_supersedes_an_earlier_one(latest: int, reason: DenialReason | None) -> None:
-    assert judge(latest_accepted_seq=latest) is reason
+@pytest.mark.parametrize(("market", "age_s"), [("20000", 1), ("20100.1", 60), (None, 0)])
+def test_superseded_alert_opens_nothing_however_fresh_it_is(market: str | None, age_s: float) -> None:
+    assert judge(superseded=True, market=market, age_s=age_s) is DenialReason.SUPERSEDED
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.trigger import Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
 from shared.trading.execution import Desired, ExecutionState
@@ -120,11 +121,19 @@ class Harness:
         self._seq += 1
         usual: dict[str, Any] = {"strategy_id": self.strategy.id, "seq": self._seq, "side": side}
         alert = saved(builders.trigger(**(usual | trigger)))
-        StrategyAlerts(strategy_id=self.strategy.id, last_seq=self._seq, latest_alert_seq=self._seq).save()
+        self._record_alert(alert)
         references = (self.user, self.key, self.plan)
         execution = saved(builders.execution(alert, follower or self.follower, references=references))
         TriggerCount(alert.id, shard_of(execution.id)).update(actions=[TriggerCount.active.add(1)])
         return execution
+
+    def _record_alert(self, alert: Trigger) -> None:
+        """Record the trigger as the strategy's latest alert if it is."""
+        alerts = StrategyAlerts.find(self.strategy.id) or StrategyAlerts(strategy_id=self.strategy.id)
+        alerts.last_seq = self._seq
+        if alerts.latest_alert_place is None or alert.place > alerts.latest_alert_place:
+            alerts.latest_alert_seq, alerts.latest_alert_place = alert.seq, alert.place
+        alerts.save()
 
     def handle(self, execution: Execution, command: Command = Command.OPEN) -> Execution:
         """Let a worker handle one message; return the execution as it is stored then."""
