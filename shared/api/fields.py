@@ -6,18 +6,22 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from shared.api import grammar
+from shared.readable_text import fold_name, is_hidden
 from shared.trading.sides import Side, StopType
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _MOST_USD = Decimal("999999.99")
 """What Stripe takes."""
+
+_NAME_LENGTH: Final = "must be text of 1 to 100 characters"
+_MOST_FOLDED: Final = 300
 
 UNCHANGED: Any = None
 """The default of a field that may be left out of a change; a `null` in the request is a fault all the same."""
@@ -117,6 +121,16 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
+def _readable(name: str) -> str:
+    folded = fold_name(name)
+    if not folded or any(map(is_hidden, name)):
+        raise PydanticCustomError(DOCUMENTED, "must be text of visible characters")
+    # One character may be eighteen in the form by which names are compared, which is a key of limited length.
+    if len(folded) > _MOST_FOLDED:
+        raise PydanticCustomError(DOCUMENTED, _NAME_LENGTH)
+    return name
+
+
 def in_any_case(words: Iterable[str]) -> WithJsonSchema:
     """Return the JSON schema of a text that is one of the words, in upper, lower or mixed case."""
     spelled = ("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
@@ -178,7 +192,8 @@ Percentage = Annotated[
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    FaultMessage("must be text of 1 to 100 characters"),
+    FaultMessage(_NAME_LENGTH),
+    AfterValidator(_readable),
 ]
 
 Description = Annotated[

@@ -94,8 +94,9 @@ def _write_changes(
     def write(transaction: TransactWrite) -> None:
         transaction.update(model(record.id), actions=actions, condition=unchanged)
         if new_claim is not None:
-            old = UniqueName.claim_key(kind, record.name)
             from_id = holder.owner_id if holder is not None else None
-            UniqueName.move(transaction, old=old, new=new_claim, owner_id=record.id, from_id=from_id)
+            UniqueName.rename(
+                transaction, kind, old=record.name, new=changes["name"], owner_id=record.id, from_id=from_id
+            )
 
     return write

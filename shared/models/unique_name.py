@@ -8,6 +8,7 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
 from shared.models.base import Table, TableName
+from shared.readable_text import fold_name
 
 
 class NameKind(StrEnum):
@@ -31,7 +32,15 @@ class UniqueName(Table):
 
     @classmethod
     def claim_key(cls, kind: NameKind, name: str = "") -> str:
-        """Return the key of a claim, which ignores a name's case and outer blanks."""
+        """Return the key of a claim, the same for all names that people read as one."""
+        return f"{kind.value}#{fold_name(name)}"
+
+    @classmethod
+    def former_claim_key(cls, kind: NameKind, name: str) -> str:
+        """Return the key that claims had at first, which ignores a name's case and outer blanks only.
+
+        Where both differ, no name has this key any more: a key is the folded form of itself.
+        """
         return f"{kind.value}#{name.strip().casefold()}"
 
     @classmethod
@@ -41,11 +50,21 @@ class UniqueName(Table):
         transaction.save(cls(claim, owner_id=owner_id), condition=free)
 
     @classmethod
-    def move(cls, transaction: TransactWrite, *, old: str, new: str, owner_id: str, from_id: str | None = None) -> None:
-        """Add the writes of a rename: take the new claim and release the old one, unless they are the same."""
-        if new == old:
-            return
-        cls.take(transaction, new, owner_id=owner_id, from_id=from_id)
-        # Records from before names were claimed have no claim to release.
-        mine = cls.claim.does_not_exist() | (cls.owner_id == owner_id)
-        transaction.delete(cls(old), condition=mine)
+    def rename(
+        cls,
+        transaction: TransactWrite,
+        kind: NameKind,
+        *,
+        old: str,
+        new: str,
+        owner_id: str,
+        from_id: str | None = None,
+    ) -> None:
+        """Add the writes of a rename: take the claim of the new name, and release those of the old one."""
+        claim = cls.claim_key(kind, new)
+        cls.take(transaction, claim, owner_id=owner_id, from_id=from_id)
+        # An old record may have either claim or none, and another record may have the claim of a name that reads alike.
+        for released in sorted({cls.claim_key(kind, old), cls.former_claim_key(kind, old)} - {claim}):
+            held = cls.find(released)
+            if held is not None and held.owner_id == owner_id:
+                transaction.delete(cls(released), condition=cls.owner_id == owner_id)

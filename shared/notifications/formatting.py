@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
+from shared.readable_text import without_hidden
+
 LONGEST_TEXT: Final = 300
 """Characters of a name or a reason before it is cut: a message stays far below Telegram's 4,096."""
 
@@ -13,8 +15,8 @@ _CENT: Final = Decimal("0.01")
 
 
 def short(text: str) -> str:
-    """Return a text on one line, cut to LONGEST_TEXT."""
-    line = " ".join(text.split())
+    """Return a text on one line, cut to LONGEST_TEXT, without characters that hide or reorder others."""
+    line = without_hidden(text)
     return line if len(line) <= LONGEST_TEXT else line[: LONGEST_TEXT - 1] + "…"
 
 

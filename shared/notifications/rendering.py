@@ -82,7 +82,7 @@ def mail(notice: NoticeText, *, images: Iterable[str] = ()) -> Mail:
                 text.append(f"{short(label)}: {short(value)}")
                 rows.append(_ROW.format(label=plain(label), value=plain(value)))
             case str():
-                text.append(line)
+                text.append(short(line))
                 parts += _table(rows)
                 rows = []
                 parts.append(_SENTENCE.format(text=plain(line)))

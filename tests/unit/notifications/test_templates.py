@@ -184,3 +184,15 @@ def test_no_message_is_longer_than_telegram_accepts(values: NoticeValues) -> Non
     # Telegram counts what is seen, markup and entities resolved.
     seen = read(telegram_text(text_of(replace(values, **long)))).seen
     assert len(seen) <= TELEGRAM_MOST
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u202e", "\u2066", "\u200b", "\u200f", "\ufeff", "\x07", "\ud800", "\ue000", "\u00ad"]
+)
+def test_characters_that_hide_or_reorder_others_reach_no_letter_and_no_chat(hidden: str) -> None:
+    text = text_of(replace(OPENED, strategy_name=f"Mo{hidden}mentum", symbol=f"BTC{hidden}/USDT"))
+    letter = mail(text)
+    for sent in (telegram_text(text), letter.subject, letter.text, letter.html):
+        assert hidden not in sent
+    assert "Momentum" in telegram_text(text)
+    assert "Momentum" in letter.text

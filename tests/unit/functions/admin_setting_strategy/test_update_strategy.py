@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from functions.admin_setting_strategy.app import lambda_handler
+from local.name_claims import move_claims
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
@@ -91,6 +92,77 @@ def test_rename_releases_the_old_name_and_claims_the_new_one() -> None:
 def test_name_may_change_its_case_and_stays_claimed() -> None:
     assert update({"name": "Strategy #5"}).body["name"] == "Strategy #5"
     assert holder("STRATEGY #5") == STRATEGY_ID
+
+
+@pytest.mark.parametrize(
+    "same", ["\uff33trategy #5", "STRATEGY  #5", "Strategy\u00a0#5", "STRATEGY\u200d #5", "STRATEGY\ufe0f #5"]
+)
+def test_name_that_reads_like_another_is_taken(same: str) -> None:
+    claimed(id_of("other"), "OTHER")
+    answer = update({"name": same}, id_of("other"))
+    assert answer.body == {"errors": [fault("name already exist", "name", "body", value=same)]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "a\tb",
+        "a\x00",
+        "a\u200bb",
+        "\u202eevil",
+        "a\u2066b",
+        "\ufeffa",
+        "a\u00adb",
+        "\ue000",
+        "\u3164",
+        "\u200d\u200d",
+    ],
+)
+def test_name_with_characters_that_nobody_sees_is_refused(name: str) -> None:
+    answer = update({"name": name})
+    assert answer.body == {"errors": [fault("must be text of visible characters", "name", "body", value=name)]}
+
+
+def test_name_whose_compared_form_is_too_long_is_refused() -> None:
+    name = "\ufdfa" * 100
+    assert update({"name": name}).body == {"errors": [fault(NAME_TEXT, "name", "body", value=name)]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Zo\u00eb \U0001f680", "\u0645\u06cc\u200c\u062e\u0648", "\u2764\ufe0f", "\u5b89\u5168"],
+)
+def test_name_of_any_script_is_stored_as_it_was_written(name: str) -> None:
+    assert update({"name": name}).body["name"] == name
+
+
+def old_claim(name: str, strategy_id: str) -> str:
+    """Store a strategy whose name was claimed before names were compared as people read them."""
+    UniqueName(UniqueName.former_claim_key(NameKind.STRATEGY, name), owner_id=strategy_id).save()
+    a_strategy(strategy_id, name=name)
+    return UniqueName.former_claim_key(NameKind.STRATEGY, name)
+
+
+def test_claims_of_old_records_move_and_an_equal_name_is_reported() -> None:
+    first, second = id_of("first"), id_of("second")
+    former = old_claim("\uff26irst", first)
+    assert move_claims(lambda _: None) == 0
+    assert (UniqueName.find(former), holder("First"), holder("STRATEGY #5")) == (None, first, STRATEGY_ID)
+    assert update({"name": "FIRST"}).status == 422
+    kept = old_claim("F\u0131rst".replace("\u0131", "\uff49"), second)
+    said: list[str] = []
+    assert move_claims(said.append) == 1
+    assert (second in said[0], first in said[0], holder("First")) == (True, True, first)
+    assert UniqueName.get(kept).owner_id == second
+    assert update({"name": "Another"}, second).status == 200
+    assert (UniqueName.find(kept), move_claims(lambda _: None)) == (None, 0)
+
+
+def test_old_record_claims_the_new_form_with_its_next_rename() -> None:
+    former = old_claim("\uff26irst", id_of("first"))
+    assert update({"name": "First"}, id_of("first")).status == 200
+    assert (UniqueName.find(former), holder("first")) == (None, id_of("first"))
 
 
 def test_name_that_is_taken_at_the_same_moment_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
