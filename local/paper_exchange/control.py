@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from local.paper_exchange import matching, price_moves
+from local.paper_exchange import fills, price_moves
 from local.paper_exchange.accounts import Account, FurtherKey, SpotBalance
 from local.paper_exchange.control_values import BadControlRequest, amount, amounts, known_symbol, plain
 from local.paper_exchange.faults import Faults, parse_fault
@@ -144,7 +144,7 @@ class Controls:
         balances = amounts(body.get("balances", {}))
         for asset, wanted in balances.items():
             change = wanted - account.balances.get(asset, ZERO)
-            matching.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
+            fills.book_income(self.venue, account, IncomeType.TRANSFER, change, now_ms=now_ms, asset=asset)
         for asset, wanted in amounts(body.get("spotBalances", balances)).items():
             account.spot_balances.setdefault(asset, SpotBalance()).free = wanted
         _change_permissions(account if key is None else key, body)

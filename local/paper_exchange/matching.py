@@ -8,34 +8,26 @@ it (price_moves.py), and by parts when another order or a refilled level meets i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
-from local.paper_exchange import books, filters, margin
+from local.paper_exchange import books, fills, filters, margin
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import (
     ZERO,
-    AlgoStatus,
-    Income,
-    IncomeType,
     Order,
     OrderStatus,
     OrderType,
-    Position,
     PositionSide,
     Side,
     TimeInForce,
-    Trade,
 )
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.symbols import MAX_OPEN_ORDERS, Symbol
 from local.paper_exchange.venue import Venue
 
-MONEY_STEP = Decimal("0.00000001")
 GOOD_TILL_AFTER_MS = 600_000
 """A GTD order must live longer than this."""
 GOOD_TILL_BEFORE_MS = 253_402_300_799_000
-BNB_FEE_SHARE = Decimal("0.9")
-"""Fees in BNB are a tenth cheaper."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +189,7 @@ def expire_good_till(venue: Venue, now_ms: int) -> None:
         if account is None or order is None or not order.status.is_open:
             del venue.good_till[order_id]
         elif order.good_till_ms <= now_ms:
-            end_order(account, order, OrderStatus.EXPIRED, now_ms)
+            fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
             del venue.good_till[order_id]
 
 
@@ -212,9 +204,11 @@ def execute_new(venue: Venue, account: Account, order: Order, now_ms: int) -> No
     if offers:
         _take(venue, account, order, offers, now_ms)
     elif may_rest and order.fills_part:
-        fill(venue, account, order, partial_quantity(venue, order), price=order.price, is_maker=True, now_ms=now_ms)
+        fills.fill(
+            venue, account, order, partial_quantity(venue, order), price=order.price, is_maker=True, now_ms=now_ms
+        )
     if order.status.is_open and not may_rest:
-        end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
 
 
 def _take(venue: Venue, account: Account, order: Order, offers: list[books.Offer], now_ms: int) -> None:
@@ -223,20 +217,20 @@ def _take(venue: Venue, account: Account, order: Order, offers: list[books.Offer
     for offer in offers:
         if offer.maker is account and offer.maker_order is not None:
             # Self-trade prevention EXPIRE_MAKER, the exchange's default.
-            end_order(account, offer.maker_order, OrderStatus.EXPIRED_IN_MATCH, now_ms)
+            fills.end_order(account, offer.maker_order, OrderStatus.EXPIRED_IN_MATCH, now_ms)
             continue
         quantity = min(wanted, offer.amount)
         if order.reduce_only:
             quantity = min(quantity, account.closable(order.symbol, order.side, order.position_side))
         if offer.maker is not None and offer.maker_order is not None:
             before = offer.maker_order.executed
-            fill(venue, offer.maker, offer.maker_order, quantity, price=offer.price, is_maker=True, now_ms=now_ms)
+            fills.fill(venue, offer.maker, offer.maker_order, quantity, price=offer.price, is_maker=True, now_ms=now_ms)
             quantity = offer.maker_order.executed - before
             if not quantity:
                 continue
         if offer.level is not None:
             books.eat(offer.level, quantity, now_ms)
-        fill(venue, account, order, quantity, price=offer.price, is_maker=False, now_ms=now_ms)
+        fills.fill(venue, account, order, quantity, price=offer.price, is_maker=False, now_ms=now_ms)
         wanted -= quantity
         if wanted <= 0 or not order.status.is_open:
             return
@@ -252,7 +246,7 @@ def fill_refilled(venue: Venue, now_ms: int) -> None:
                         continue
                     before = order.executed
                     quantity = min(order.remaining, offer.amount)
-                    fill(venue, account, order, quantity, price=order.price, is_maker=True, now_ms=now_ms)
+                    fills.fill(venue, account, order, quantity, price=order.price, is_maker=True, now_ms=now_ms)
                     books.eat(offer.level, order.executed - before, now_ms)
 
 
@@ -260,134 +254,3 @@ def partial_quantity(venue: Venue, order: Order) -> Decimal:
     """Return half of the remaining quantity in whole steps, at least one."""
     step = filters.find_symbol(venue, order.symbol).step
     return max(step, order.remaining / 2 // step * step)
-
-
-def fill(
-    venue: Venue, account: Account, order: Order, quantity: Decimal, *, price: Decimal, is_maker: bool, now_ms: int
-) -> None:
-    """Trade `quantity` of the order at `price`: position, realised profit, fee, wallet, and the order's own figures."""
-    if order.reduce_only:
-        closable = account.closable(order.symbol, order.side, order.position_side)
-        quantity = min(quantity, closable)
-    if quantity <= 0:
-        end_order(account, order, OrderStatus.EXPIRED, now_ms)
-        return
-    position = account.position(order.symbol, order.position_side)
-    held_before = position.amount
-    realized = _apply(position, order.side.sign * quantity, price).quantize(MONEY_STEP, ROUND_HALF_UP)
-    position.updated_ms = now_ms
-    fee, fee_asset = _fee(venue, account, quantity * price * (account.maker_fee if is_maker else account.taker_fee))
-    trade = Trade(
-        trade_id=venue.next_trade_id(),
-        order_id=order.order_id,
-        symbol=order.symbol,
-        side=order.side,
-        position_side=order.position_side,
-        price=price,
-        quantity=quantity,
-        fee=fee,
-        fee_asset=fee_asset,
-        is_maker=is_maker,
-        realized_usdt=realized,
-        time_ms=now_ms,
-    )
-    account.trades.append(trade)
-    if realized:
-        book_income(venue, account, IncomeType.REALIZED_PNL, realized, now_ms=now_ms, trade=trade)
-    book_income(venue, account, IncomeType.COMMISSION, -fee, now_ms=now_ms, trade=trade, asset=fee_asset)
-    order.executed += quantity
-    order.executed_quote += quantity * price
-    order.updated_ms = now_ms
-    order.status = OrderStatus.PARTIALLY_FILLED if order.remaining else OrderStatus.FILLED
-    if order.status is OrderStatus.FILLED:
-        end_order(account, order, OrderStatus.FILLED, now_ms)
-    elif order.reduce_only and not account.closable(order.symbol, order.side, order.position_side):
-        end_order(account, order, OrderStatus.EXPIRED, now_ms)
-    if held_before and position.amount * held_before <= 0:
-        _expire_with_position(venue, account, position, was_long=held_before > 0, now_ms=now_ms)
-
-
-def _fee(venue: Venue, account: Account, fee_usdt: Decimal) -> tuple[Decimal, str]:
-    """Return a fee and its asset: BNB if the account pays fees in it and holds enough."""
-    if account.pays_fees_in_bnb:
-        fee = (fee_usdt * BNB_FEE_SHARE / venue.quotes["BNBUSDT"].last).quantize(MONEY_STEP, ROUND_HALF_UP)
-        if fee <= account.balances.get("BNB", ZERO):
-            return fee, "BNB"
-    return fee_usdt.quantize(MONEY_STEP, ROUND_HALF_UP), margin.MARGIN_ASSET
-
-
-def _apply(position: Position, change: Decimal, price: Decimal) -> Decimal:
-    """Net the change into the position; return what it realised."""
-    held = position.amount
-    position.amount = held + change
-    if held * change >= 0:
-        position.entry_price = (abs(held) * position.entry_price + abs(change) * price) / abs(position.amount)
-        return ZERO
-    closed = min(abs(held), abs(change))
-    realized = (price - position.entry_price) * closed * (1 if held > 0 else -1)
-    if not position.amount:
-        position.entry_price = ZERO
-    elif held * position.amount < 0:
-        position.entry_price = price
-    return realized
-
-
-def _expire_with_position(venue: Venue, account: Account, position: Position, *, was_long: bool, now_ms: int) -> None:
-    """End the orders of a closed position that the settings say end with it."""
-    closing_side = Side.SELL if was_long else Side.BUY
-    for algo in account.open_algos(position.symbol):
-        if algo.side is not closing_side or algo.position_side is not position.position_side:
-            continue
-        if algo.time_in_force is TimeInForce.GTE_GTC:
-            algo.status = AlgoStatus.EXPIRED
-            algo.updated_ms = now_ms
-            account.open_algo_ids.pop(algo.algo_id, None)
-    if venue.settings.expire_reduce_only_when_flat:
-        for order in account.open_orders(position.symbol):
-            if order.reduce_only and order.side is closing_side:
-                end_order(account, order, OrderStatus.EXPIRED, now_ms)
-
-
-def end_order(account: Account, order: Order, status: OrderStatus, now_ms: int) -> None:
-    """End the order, and with it the algo order that it came from."""
-    order.status = status
-    order.updated_ms = now_ms
-    account.open_order_ids.pop(order.order_id, None)
-    if order.algo_id is not None:
-        algo = account.algos[order.algo_id]
-        algo.status = AlgoStatus.FINISHED
-        algo.updated_ms = now_ms
-
-
-def cancel_order(account: Account, order: Order | None, now_ms: int) -> Order:
-    """Cancel an open order; refuse any other."""
-    if order is None or not order.status.is_open:
-        raise Refusal(-2011)
-    end_order(account, order, OrderStatus.CANCELED, now_ms)
-    return order
-
-
-def book_income(
-    venue: Venue,
-    account: Account,
-    income_type: IncomeType,
-    amount: Decimal,
-    *,
-    now_ms: int,
-    trade: Trade | None = None,
-    symbol: str = "",
-    asset: str = margin.MARGIN_ASSET,
-) -> None:
-    """Change the futures wallet, and record the income."""
-    account.balances[asset] = account.balances.get(asset, ZERO) + amount
-    account.incomes.append(
-        Income(
-            income_id=venue.next_income_id(),
-            income_type=income_type,
-            amount=amount,
-            asset=asset,
-            time_ms=now_ms,
-            symbol=trade.symbol if trade is not None else symbol,
-            trade_id=trade.trade_id if trade is not None else None,
-        )
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local.paper_exchange import algos, filters, matching
+from local.paper_exchange import algos, fills, filters, matching
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.calls import Access, Call, Route, Routes
 from local.paper_exchange.orders import (
@@ -120,7 +120,7 @@ def get_open_order(call: Call) -> dict[str, Any]:
 
 def cancel_order(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/order."""
-    order = matching.cancel_order(call.account, _requested_order(call), call.now_ms)
+    order = fills.cancel_order(call.account, _requested_order(call), call.now_ms)
     return placed_json(order, acknowledge_only=False)
 
 
@@ -145,7 +145,7 @@ def cancel_batch(call: Call) -> list[dict[str, Any]]:
         if order is not None and order.symbol != symbol.name:
             order = None
         try:
-            answers.append(placed_json(matching.cancel_order(call.account, order, call.now_ms), acknowledge_only=False))
+            answers.append(placed_json(fills.cancel_order(call.account, order, call.now_ms), acknowledge_only=False))
         except Refusal as refusal:
             answers.append({"code": refusal.code, "msg": refusal.msg})
     return answers
@@ -155,7 +155,7 @@ def cancel_all(call: Call) -> dict[str, Any]:
     """DELETE /fapi/v1/allOpenOrders: regular orders only."""
     symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     for order in call.account.open_orders(symbol.name):
-        matching.cancel_order(call.account, order, call.now_ms)
+        fills.cancel_order(call.account, order, call.now_ms)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 

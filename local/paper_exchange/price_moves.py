@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from local.paper_exchange import algos, books, filters, margin, matching, settlement, spot
+from local.paper_exchange import algos, books, fills, filters, margin, matching, settlement, spot
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import (
     ZERO,
@@ -63,7 +63,7 @@ def _crossed(
 
 
 def _fill_resting(venue: Venue, account: Account, order: Order, now_ms: int) -> None:
-    matching.fill(venue, account, order, order.remaining, price=order.price, is_maker=True, now_ms=now_ms)
+    fills.fill(venue, account, order, order.remaining, price=order.price, is_maker=True, now_ms=now_ms)
 
 
 def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
@@ -72,7 +72,7 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
     if summary.margin_balance >= summary.maintenance:
         return
     for order in account.open_orders():
-        matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     for position in account.held_positions():
         notional = abs(position.amount) * venue.quotes[position.symbol].mark
         settlement.close_at_mark(
@@ -87,15 +87,15 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
     shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
     if shortfall > 0:
         # The insurance fund covers what the account cannot pay.
-        matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
+        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
 
 
 def _book_liquidation_fee(venue: Venue, account: Account, name: str, *, notional: Decimal, now_ms: int) -> None:
     """Pay the fee into the insurance fund, as far as the wallet goes; it is part of no fill."""
-    due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(matching.MONEY_STEP)
+    due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(fills.MONEY_STEP)
     fee = min(due, max(ZERO, account.balances.get(margin.MARGIN_ASSET, ZERO)))
     if fee:
-        matching.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=name)
+        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=name)
 
 
 def book_due_funding(venue: Venue, now_ms: int) -> None:
@@ -112,5 +112,5 @@ def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int) -> None:
     mark = venue.quotes[name].mark
     for account in venue.accounts.values():
         for position in account.held_positions(name):
-            amount = (-position.amount * mark * rate).quantize(matching.MONEY_STEP)
-            matching.book_income(venue, account, IncomeType.FUNDING_FEE, amount, now_ms=now_ms, symbol=name)
+            amount = (-position.amount * mark * rate).quantize(fills.MONEY_STEP)
+            fills.book_income(venue, account, IncomeType.FUNDING_FEE, amount, now_ms=now_ms, symbol=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from local.paper_exchange import matching
+from local.paper_exchange import fills
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import AlgoStatus, Order, OrderStatus, OrderType, Position, Side
 from local.paper_exchange.venue import SymbolChange, Venue
@@ -17,7 +17,7 @@ def settle(venue: Venue, name: str, now_ms: int) -> None:
     venue.changes[name] = dataclasses.replace(venue.changes.get(name, SymbolChange()), status="SETTLING")
     for account in venue.accounts.values():
         for order in account.open_orders(name):
-            matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+            fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
         for algo in account.open_algos(name):
             algo.status = AlgoStatus.EXPIRED
             algo.updated_ms = now_ms
@@ -51,4 +51,4 @@ def close_at_mark(
     )
     account.add_order(order)
     mark = venue.quotes[position.symbol].mark
-    matching.fill(venue, account, order, order.quantity, price=mark, is_maker=False, now_ms=now_ms)
+    fills.fill(venue, account, order, order.quantity, price=mark, is_maker=False, now_ms=now_ms)

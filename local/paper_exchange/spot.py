@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from local.paper_exchange import filters, matching
+from local.paper_exchange import fills, filters, matching
 from local.paper_exchange.accounts import Account, SpotBalance
 from local.paper_exchange.orders import ZERO, Order, OrderStatus, OrderType, Side, TimeInForce, Trade, Wallet
 from local.paper_exchange.refusals import Refusal
@@ -67,7 +67,7 @@ def place_order(venue: Venue, account: Account, wanted: NewSpotOrder, now_ms: in
         _fill(venue, account, order, reserved_price=price, price=last, is_maker=False, now_ms=now_ms)
     if order.status.is_open and (is_market or wanted.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)):
         _release(account, order, price)
-        matching.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     return order
 
 
@@ -146,7 +146,7 @@ def _fill(
     balance.free += reserved - cost
     received_asset = symbol.base if order.side is Side.BUY else symbol.quote
     received = quantity if order.side is Side.BUY else quantity * price
-    fee = (received * SPOT_FEE).quantize(matching.MONEY_STEP)
+    fee = (received * SPOT_FEE).quantize(fills.MONEY_STEP)
     _balance(account, received_asset).free += received - fee
     account.trades.append(
         Trade(
@@ -168,12 +168,12 @@ def _fill(
     order.updated_ms = now_ms
     order.status = OrderStatus.PARTIALLY_FILLED if order.remaining else OrderStatus.FILLED
     if order.status is OrderStatus.FILLED:
-        matching.end_order(account, order, OrderStatus.FILLED, now_ms)
+        fills.end_order(account, order, OrderStatus.FILLED, now_ms)
 
 
 def cancel_order(account: Account, order: Order | None, now_ms: int) -> Order:
     """Cancel an open order and release its reserved funds; refuse any other order."""
-    matching.cancel_order(account, order, now_ms)
+    fills.cancel_order(account, order, now_ms)
     assert order is not None  # noqa: S101 - cancel_order refused otherwise
     _release(account, order, order.price)
     return order

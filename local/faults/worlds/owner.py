@@ -6,7 +6,7 @@ import contextlib
 from decimal import Decimal
 
 from local.faults.worlds.exchange import SYMBOL, WatchedExchange
-from local.paper_exchange import algos, matching, orders
+from local.paper_exchange import algos, fills, matching, orders
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.refusals import Refusal
 from shared.trading.sides import Side
@@ -29,7 +29,7 @@ def close(exchange: WatchedExchange, account: Account, *, side: Side, quantity: 
 def cancel_everything(exchange: WatchedExchange, account: Account) -> None:
     """Cancel every order, conditional ones included."""
     for order in account.open_orders(SYMBOL):
-        matching.cancel_order(account, order, exchange.now_ms())
+        fills.cancel_order(account, order, exchange.now_ms())
     for algo in account.open_algos(SYMBOL):
         algos.cancel_algo(account, algo, exchange.now_ms())
     exchange.check_stop(account.api_key)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.paper_exchange import algos, margin, matching, price_moves, state
+from local.paper_exchange import algos, fills, margin, matching, price_moves, state
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.orders import AlgoStatus, IncomeType, OrderType, PositionSide, Side, TimeInForce, Wallet
 from local.paper_exchange.refusals import Refusal
@@ -115,7 +115,7 @@ histories = st.builds(lambda entry, rest: [entry, *rest], entries, st.lists(acti
 def open_account(venue: Venue) -> Account:
     account = Account("key", "secret", 0)
     venue.accounts["key"] = account
-    matching.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
+    fills.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
     return account
 
 
@@ -131,7 +131,7 @@ def act(venue: Venue, account: Account, action: Placing | Waiting | Moving | Can
                 price_moves.move_price(venue, BTC, price, now_ms)
             case Cancelling(index):
                 standing = account.open_orders()
-                matching.cancel_order(account, standing[index] if index < len(standing) else None, now_ms)
+                fills.cancel_order(account, standing[index] if index < len(standing) else None, now_ms)
     except Refusal:
         return
 
@@ -248,7 +248,7 @@ def test_what_accounts_hold_is_what_they_took_from_the_book(steps: list[tuple[bo
     accounts = [Account("first", "secret", 0), Account("second", "secret", 0)]
     for account in accounts:
         venue.accounts[account.api_key] = account
-        matching.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
+        fills.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
     for now_ms, (is_first, step) in enumerate(steps, start=1):
         whole = dataclasses.replace(step.order, fills_part=False)
         act(venue, accounts[not is_first], Placing(whole), now_ms)
