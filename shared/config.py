@@ -55,6 +55,8 @@ class Settings:
     """The user and the admins are warned from this percentage of the plan's maximum balance on."""
     max_alert_age_s: int
     """An alert older than this opens nothing."""
+    max_chase: Decimal
+    """How far the market may have moved from the alert's price, as a share of the distance to the stop."""
     max_price_distance_pct: Decimal
     """The largest distance of the market from the alert's price for an entry, in percent of that price."""
     log_level: str
@@ -91,6 +93,7 @@ def settings() -> Settings:
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
         near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
+        max_chase=Decimal(env.get("MAX_CHASE", "0.3")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),
         in_lambda="AWS_LAMBDA_FUNCTION_NAME" in env,

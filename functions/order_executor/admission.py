@@ -28,7 +28,8 @@ from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import fresh_until, judge_freshness
 from shared.trading.plan_maximum import is_above
 from shared.trading.readiness import Verdict, judge_account
-from shared.trading.sizing import SizedOrder, size_order
+from shared.trading.signal import targets_ahead
+from shared.trading.sizing import SizedOrder, deny_crossed_stop, size_order
 
 _ENTRY_MARGIN_S = 2.0
 """Time to judge and send a postponed entry before its trigger is stale."""
@@ -133,8 +134,10 @@ def admit_age(
         now=now,
         superseded=context.superseded,
         order_price=execution.order_price,
+        stop=execution.stop,
         market_price=market_price,
         max_age_s=settings().max_alert_age_s,
+        max_chase=settings().max_chase,
         max_distance_pct=settings().max_price_distance_pct,
     )
     if reason is not None:
@@ -163,6 +166,23 @@ def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
         raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{view.wallet_balance} > {max_balance_usd}")
 
 
+def admit_market(
+    context: EntryContext, execution: Execution, *, filters: SymbolFilters, market_price: Decimal, now: datetime
+) -> list[Decimal]:
+    """Return the take-profits that the market has passed.
+
+    Raise OrderDenied when it has crossed the stop, has moved too far, or has passed every take-profit.
+    """
+    signal = execution.signal()
+    deny_crossed_stop(signal, filters=filters, market_price=market_price)
+    admit_age(context, execution, now=now, market_price=market_price)
+    ahead = targets_ahead(signal, market_price=market_price)
+    passed = [price for price in signal.take_profits if price not in ahead]
+    if passed and not ahead:
+        raise OrderDenied(DenialReason.TARGET_PASSED, f"market price {market_price:f}")
+    return passed
+
+
 def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> SizedOrder:
     """Return the amount that loses the profile's percentage of equity at the stop; raise OrderDenied."""
     cap = notional_cap(view.brackets, leverage=view.leverage)
@@ -177,6 +197,5 @@ def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> Siz
         filters=filters,
         risk_pct=execution.risk_pct,
         max_effective_leverage=settings().max_effective_leverage,
-        reference_price=execution.order_price,
         market_price=view.market_price,
     )

@@ -67,9 +67,15 @@ async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: Exit
             equity=sized.equity,
             amount=sized.amount,
             caps=[cap.value for cap in sized.caps],
+            passed_targets=execution.passed_targets,
+            detail=_left_out(execution.passed_targets),
         ),
     )
     return entry
+
+
+def _left_out(passed: list[Decimal]) -> str | None:
+    return f"targets that the market has passed: {', '.join(f'{price:f}' for price in passed)}" if passed else None
 
 
 async def _with_dead_man(session: ExecutionSession, writing: Coroutine[Any, Any, None]) -> None:

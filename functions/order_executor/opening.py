@@ -105,7 +105,10 @@ async def _size_and_intend(
     """Return the written intent to enter; raise OrderDenied, or TooLate when the rest would not fit."""
     execution = session.execution
     admission.admit_account(view, max_balance_usd=execution.max_balance_usd)
-    admission.admit_age(context, execution, now=utc_now(), market_price=view.market_price)
+    # Set before the exits are planned; `intend_entry` writes it.
+    execution.passed_targets = admission.admit_market(
+        context, execution, filters=session.filters, market_price=view.market_price, now=utc_now()
+    )
     sized = admission.size(execution, view, session.filters)
     exits = protecting.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:

@@ -69,6 +69,7 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         _R.NO_AVAILABLE_MARGIN: Refusal("Your account has no margin available."),
         _R.BELOW_MINIMUM: Refusal("The amount for your balance and risk is below the exchange's minimum."),
         _R.STOP_CROSSED: Refusal("The market was already beyond the stop."),
+        _R.TARGET_PASSED: Refusal("The market had already passed the take-profits."),
         _R.STOP_BEHIND_LIQUIDATION: Refusal("The stop lies behind your account's liquidation price."),
         _R.HALTED: Refusal("New positions are halted at the moment."),
         _R.WEIGHT_EXHAUSTED: Refusal("The exchange's limit of requests was reached."),

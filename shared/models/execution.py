@@ -104,6 +104,7 @@ class ExecutionChanges(TypedDict, total=False):
     equity: Decimal
     amount: Decimal
     caps: list[str]
+    passed_targets: list[Decimal]
     filled_amount: Decimal | None
     entry_price: Decimal | None
     entry_filled_at: datetime | None
@@ -180,6 +181,8 @@ class Execution(Table):
     amount = DecimalAttribute(null=True)
     caps = text_list(default=list)
     """The caps that made the amount smaller than the risk allowed."""
+    passed_targets = decimal_list(null=True)
+    """Take-profits that the market had passed before the entry; they are left out."""
     filled_amount = DecimalAttribute(null=True)
     entry_price = DecimalAttribute(null=True)
     entry_filled_at = TimeAttribute(null=True)
@@ -245,7 +248,7 @@ class Execution(Table):
             order_price=self.order_price,
             stop=self.stop,
             stop_type=self.stop_type,
-            take_profits=tuple(self.take_profits),
+            take_profits=tuple(price for price in self.take_profits if price not in (self.passed_targets or ())),
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
         )
 

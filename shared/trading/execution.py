@@ -114,6 +114,8 @@ class DenialReason(StrEnum):
     NO_AVAILABLE_MARGIN = "NO_AVAILABLE_MARGIN"
     BELOW_MINIMUM = "BELOW_MINIMUM"
     STOP_CROSSED = "STOP_CROSSED"
+    TARGET_PASSED = "TARGET_PASSED"
+    """The market has passed every take-profit."""
     STOP_BEHIND_LIQUIDATION = "STOP_BEHIND_LIQUIDATION"
 
     # the system

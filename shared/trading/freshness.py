@@ -20,11 +20,16 @@ def judge_freshness(
     now: datetime,
     superseded: bool,
     order_price: Decimal,
+    stop: Decimal,
     market_price: Decimal | None,
     max_age_s: float,
+    max_chase: Decimal,
     max_distance_pct: Decimal,
 ) -> DenialReason | None:
     """Return why a trigger must not open a position now, or None; without a market price, the distance is not judged.
+
+    The market may lie as far from the order price as `max_chase` (a share) of the distance from there to the stop, and
+    `max_distance_pct` percent of the order price at most.
 
     `superseded`: the strategy has an alert of a later place in time. The `order_price` of an admin's trigger is the
     market's price at its acceptance, so the distance is how far the market has moved since.
@@ -35,6 +40,7 @@ def judge_freshness(
         return DenialReason.SUPERSEDED
     if market_price is not None:
         with exact():
-            if abs(market_price - order_price) * 100 > max_distance_pct * order_price:
+            most = min(max_chase * abs(order_price - stop), max_distance_pct * order_price / 100)
+            if abs(market_price - order_price) > most:
                 return DenialReason.PRICE_MOVED
     return None

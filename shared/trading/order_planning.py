@@ -16,8 +16,10 @@ from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
 
-STOP_LIMIT_OFFSET = Decimal("0.005")
-BACKSTOP_OFFSET = Decimal("0.01")
+STOP_LIMIT_PARTS = 6
+"""A limit stop's limit lies a sixth of the stop distance beyond its trigger."""
+BACKSTOP_PARTS = 3
+"""Its backstop triggers a third of the stop distance beyond the trigger."""
 CALLBACK_RATE_STEP = Decimal("0.1")
 
 
@@ -113,7 +115,11 @@ def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry
 
 
 def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
-    """Return the prices at which the signal's stop is placed."""
+    """Return the prices at which the signal's stop is placed.
+
+    What lies beyond the trigger of a limit stop is a share of the stop distance (order price to stop), so that a narrow
+    stop keeps a narrow backstop.
+    """
     towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
     trigger = _within_band(round_price(signal.stop, filters.tick_size, towards_entry), filters=filters)
     match signal.stop_type:
@@ -122,8 +128,8 @@ def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
         case StopType.LIMIT:
             return StopPrices(
                 trigger,
-                limit=_price_beyond(trigger, STOP_LIMIT_OFFSET, entry_side=signal.side, filters=filters),
-                backstop=_price_beyond(trigger, BACKSTOP_OFFSET, entry_side=signal.side, filters=filters),
+                limit=_price_beyond(trigger, STOP_LIMIT_PARTS, signal=signal, filters=filters),
+                backstop=_price_beyond(trigger, BACKSTOP_PARTS, signal=signal, filters=filters),
             )
         case _:
             assert_never(signal.stop_type)
@@ -224,11 +230,12 @@ def _price_away(price: Decimal, *, entry_side: Side, filters: SymbolFilters) -> 
     return _within_band(round_price(price, filters.tick_size, away), filters=filters)
 
 
-def _price_beyond(trigger: Decimal, offset: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
-    """Return a price further into the loss than the trigger, by at least one tick if the symbol allows it."""
-    further = Rounding.DOWN if entry_side is Side.BUY else Rounding.UP
+def _price_beyond(trigger: Decimal, parts: int, *, signal: Signal, filters: SymbolFilters) -> Decimal:
+    """Return a price further into the loss, by one of so many parts of the stop distance, and at least by one tick."""
+    further = Rounding.DOWN if signal.side is Side.BUY else Rounding.UP
     with exact():
-        price = trigger * (1 - entry_side.sign * offset)
+        offset = max(abs(signal.order_price - signal.stop) / parts, filters.tick_size)
+        price = trigger - signal.side.sign * offset
     return _within_band(round_price(price, filters.tick_size, further), filters=filters)
 
 

@@ -49,6 +49,11 @@ def is_winning(side: Side, *, price: Decimal, reference: Decimal) -> bool:
     return price > reference if side is Side.BUY else price < reference
 
 
+def targets_ahead(signal: Signal, *, market_price: Decimal) -> tuple[Decimal, ...]:
+    """Return the take-profits that the market has not passed: the others would be sold at once, for the fees."""
+    return tuple(price for price in signal.take_profits if is_winning(signal.side, price=price, reference=market_price))
+
+
 def check_geometry(signal: Signal, *, price_name: str = "orderPrice") -> list[tuple[str, str]]:
     """Return (field, message) for each price on the wrong side of the order price.
 

@@ -63,10 +63,10 @@ class SizedOrder:
 
     amount: Decimal
     notional_usdt: Decimal
-    """At the higher of market and reference price, as for the caps."""
+    """At the higher of order price and market price, as for the caps."""
     equity: Decimal
     risk_usdt: Decimal
-    """The loss between the reference price and the stop, before fees, gaps and slippage."""
+    """The loss between the reference price and the last stop leg, before fees, gaps and slippage."""
     caps: tuple[Cap, ...]
     """All caps below the amount that the risk allows, the lowest first."""
     liquidation_price: Decimal | None
@@ -80,27 +80,28 @@ def size_order(
     filters: SymbolFilters,
     risk_pct: Decimal,
     max_effective_leverage: Decimal,
-    reference_price: Decimal,
     market_price: Decimal,
 ) -> SizedOrder:
-    """Return the amount that loses at most risk_pct (0 to 100) of equity at the stop, or raise OrderDenied.
+    """Return the amount that loses at most risk_pct (0 to 100) of equity at the last stop leg, or raise OrderDenied.
 
-    Risk is measured from the reference price, which is the alert's. The fill gets the market's price, so limits of the
-    notional use the higher of the two prices, and the estimate of liquidation the worse one.
+    The fill gets the market's price, not the alert's. So risk and liquidation are measured from the worse of the two,
+    and limits of the notional use the higher one. A limit stop is as wide as its backstop, which closes at any price.
     """
     if not 0 < risk_pct <= 100:  # noqa: PLR2004
         raise ValueError("risk_pct must be more than 0 and at most 100")
     with exact():
-        _deny_crossed_stop(signal, filters=filters, reference_price=reference_price, market_price=market_price)
+        deny_crossed_stop(signal, filters=filters, market_price=market_price)
         equity = account.equity
         if equity <= 0:
             raise OrderDenied(DenialReason.NO_EQUITY, f"equity is {equity:f}")
         if account.available_margin <= 0:
             raise OrderDenied(DenialReason.NO_AVAILABLE_MARGIN, f"available margin is {account.available_margin:f}")
 
-        distance = abs(reference_price - signal.stop)
+        higher_price = max(signal.order_price, market_price)
+        reference_price = higher_price if signal.side is Side.BUY else min(signal.order_price, market_price)
+        # The stop as requested counts too: rounding to the tick moves it towards the entry.
+        distance = max(abs(reference_price - stop) for stop in (signal.stop, stop_prices(signal, filters=filters).last))
         wanted = round_down(equity * risk_pct / 100 / distance, filters.entry_step)
-        higher_price = max(reference_price, market_price)
         limits = _limits(
             account, filters=filters, max_effective_leverage=max_effective_leverage, higher_price=higher_price
         )
@@ -108,8 +109,7 @@ def size_order(
         amount = min(wanted, *limits.values())
         _deny_below_minimum(amount, filters=filters, market_price=market_price, caps=caps)
 
-        worse_price = higher_price if signal.side is Side.BUY else min(reference_price, market_price)
-        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=worse_price)
+        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=reference_price)
         if liquidation_price is not None:
             towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
             liquidation_price = round_price(liquidation_price, filters.tick_size, towards_entry)
@@ -155,12 +155,10 @@ def _limits(
     return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
 
 
-def _deny_crossed_stop(
-    signal: Signal, *, filters: SymbolFilters, reference_price: Decimal, market_price: Decimal
-) -> None:
-    # The stop as it would be placed: rounding may have moved it to the market's price.
+def deny_crossed_stop(signal: Signal, *, filters: SymbolFilters, market_price: Decimal) -> None:
+    """Raise OrderDenied when the stop, as it would be placed, is not beyond the order price and the market's price."""
     placed = stop_prices(signal, filters=filters).trigger
-    for name, price in (("reference", reference_price), ("market", market_price)):
+    for name, price in (("order", signal.order_price), ("market", market_price)):
         if not is_losing(signal.side, price=placed, reference=price):
             raise OrderDenied(DenialReason.STOP_CROSSED, f"stop {placed:f}, {name} price {price:f}")
 

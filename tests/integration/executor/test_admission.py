@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from shared.clock import utc_now
+from shared.messages import Command
 from shared.models.exchange_key import StrategyType, TradeType
+from shared.models.execution_event import ExecutionEvent
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import ORDER, Person, World
 
@@ -125,6 +127,56 @@ def test_stop_that_the_market_has_crossed_opens_nothing(world: World) -> None:
     world.deliver(execution)
 
     assert world.stored(execution).reason == "STOP_CROSSED"
+
+
+def test_market_that_has_moved_by_a_third_of_the_stop_distance_opens_nothing(world: World) -> None:
+    person = world.follower()
+    execution = world.queue_execution(person, world.trigger())  # its stop is 200 away
+    world.exchange.move_price("20061")
+
+    world.deliver(execution)
+
+    assert world.stored(execution).reason == "PRICE_MOVED"
+
+
+def test_amount_loses_no_more_from_the_markets_price(world: World) -> None:
+    person = world.follower()
+    execution = world.queue_execution(person, world.trigger())
+    world.exchange.move_price("20050")
+
+    world.deliver(execution)
+
+    # 1.5 % of 10,000 over the 250 from the market to the stop.
+    assert world.stored(execution).amount == Decimal("0.6")
+
+
+def test_target_that_the_market_has_passed_is_left_out(world: World) -> None:
+    person = world.follower()
+    targets = [Decimal(20040), Decimal(20200), Decimal(20300)]
+    execution = world.queue_execution(person, world.trigger(take_profits=targets))
+    world.exchange.move_price("20050")
+
+    world.deliver(execution)
+
+    stored = world.stored(execution)
+    assert (stored.state, stored.passed_targets) == (ExecutionState.PROTECTED, [Decimal(20040)])
+    assert [Decimal(order["price"]) for order in world.account(person).targets] == [Decimal(20200), Decimal(20300)]
+    details = [event.detail for event in ExecutionEvent.query(execution.id)]
+    assert "targets that the market has passed: 20040" in details
+    # The next reconciliation plans the same exits.
+    assert world.deliver(execution, command=Command.RECONCILE) == []
+    assert len(world.account(person).targets) == 2
+
+
+def test_market_that_has_passed_every_target_opens_nothing(world: World) -> None:
+    person = world.follower()
+    execution = world.queue_execution(person, world.trigger(take_profits=[Decimal(20030), Decimal(20040)]))
+    world.exchange.move_price("20050")
+
+    world.deliver(execution)
+
+    assert (world.stored(execution).state, world.stored(execution).reason) == (ExecutionState.DENIED, "TARGET_PASSED")
+    assert world.account(person).flat
 
 
 def test_position_that_is_not_ours_is_left_alone(world: World) -> None:

@@ -128,14 +128,14 @@ def test_limit_stop_for_less_than_the_position_is_replaced(world: World) -> None
     execution = world.open_position(person, stop_type=StopType.LIMIT)
     stop = of_leg(execution, Leg.STOP)
     put_in_place_of(
-        world, person, stop, type="STOP", quantity="0.300", triggerPrice="19800", price="19701", reduceOnly="true"
+        world, person, stop, type="STOP", quantity="0.300", triggerPrice="19800", price="19766.6", reduceOnly="true"
     )
 
     reconcile(world, execution)
 
     assert conditional(world, person) == {
-        ("STOP", Decimal(19800), Decimal("0.75"), False),
-        ("STOP_MARKET", Decimal(19602), Decimal(0), True),
+        ("STOP", Decimal(19800), Decimal("0.562"), False),
+        ("STOP_MARKET", Decimal("19733.3"), Decimal(0), True),
     }
     assert world.stored(execution).state is ExecutionState.PROTECTED
 
@@ -222,20 +222,20 @@ def test_active_trailing_stop_that_must_shrink_stays_active(world: World) -> Non
 def test_position_whose_limit_stop_a_gap_skipped_is_closed_by_the_backstop(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person, stop_type=StopType.LIMIT)
-    world.exchange.move_price("19650")
-    assert world.account(person).position == Decimal("0.75")
+    world.exchange.move_price("19750")
+    assert world.account(person).position == Decimal("0.562")
     placed = world.account(person).sent(ALGO_ORDER)
 
     reconcile(world, execution)
 
     assert world.stored(execution).state is ExecutionState.PROTECTED
     assert world.account(person).sent(ALGO_ORDER) == placed
-    assert conditional(world, person) == {("STOP_MARKET", Decimal(19602), Decimal(0), True)}
+    assert conditional(world, person) == {("STOP_MARKET", Decimal("19733.3"), Decimal(0), True)}
 
-    world.exchange.move_price("19600")
+    world.exchange.move_price("19700")
     reconcile(world, execution)
     execution = world.stored(execution)
-    assert (execution.close_reason, execution.exit_price) == ("STOP", Decimal(19600))
+    assert (execution.close_reason, execution.exit_price) == ("STOP", Decimal(19700))
     assert world.account(person).flat
 
 

@@ -120,9 +120,11 @@ def test_limit_stop_has_a_backstop_behind_it(world: World) -> None:
     conditional = [o for o in world.account(person).open_orders if o.get("algoType")]
     assert execution.state is ExecutionState.PROTECTED
     assert {(o["orderType"], Decimal(o["triggerPrice"]), Decimal(o["price"] or 0)) for o in conditional} == {
-        ("STOP", Decimal(19800), Decimal(19701)),
-        ("STOP_MARKET", Decimal(19602), Decimal(0)),
+        ("STOP", Decimal(19800), Decimal("19766.6")),
+        ("STOP_MARKET", Decimal("19733.3"), Decimal(0)),
     }
+    # 1.5 % of 10,000 over the 266.7 to the backstop, which closes at any price.
+    assert execution.amount == Decimal("0.562")
 
 
 @pytest.mark.parametrize("stop_type", list(StopType))

@@ -15,6 +15,7 @@ def judge(
     fired_before_s: float | None = None,
     superseded: bool = False,
     market: str | None = "20000",
+    stop: str = "19000",
 ) -> DenialReason | None:
     return judge_freshness(
         fired_at=None if fired_before_s is None else RECEIVED - timedelta(seconds=fired_before_s),
@@ -22,8 +23,10 @@ def judge(
         now=RECEIVED + timedelta(seconds=age_s),
         superseded=superseded,
         order_price=Decimal("20000"),
+        stop=Decimal(stop),
         market_price=None if market is None else Decimal(market),
         max_age_s=60,
+        max_chase=Decimal("0.3"),
         max_distance_pct=Decimal("0.5"),
     )
 
@@ -67,3 +70,19 @@ def test_superseded_alert_opens_nothing_however_fresh_it_is(market: str | None, 
 )
 def test_market_further_away_than_allowed_opens_nothing(market: str | None, reason: DenialReason | None) -> None:
     assert judge(market=market) is reason
+
+
+@pytest.mark.parametrize(
+    ("stop", "market", "reason"),
+    [
+        # 0.3 of a stop distance of 60 is 18, well within the 0.5 % (100) that a wide stop allows.
+        ("19940", "20018", None),
+        ("19940", "20018.1", DenialReason.PRICE_MOVED),
+        ("19940", "19982", None),
+        ("19940", "19981.9", DenialReason.PRICE_MOVED),
+        ("20060", "19982", None),
+        ("20060", "19981.9", DenialReason.PRICE_MOVED),
+    ],
+)
+def test_narrow_stop_allows_a_share_of_its_distance_only(stop: str, market: str, reason: DenialReason | None) -> None:
+    assert judge(stop=stop, market=market) is reason

@@ -47,7 +47,16 @@ class TestStops:
 
     @pytest.mark.parametrize(
         ("side", "stop_price", "limit", "backstop"),
-        [(Side.BUY, "19000", "18905", "18810"), (Side.SELL, "20000", "20100", "20200")],
+        [
+            # A sixth and a third of the stop distance of 500 beyond the trigger.
+            (Side.BUY, "19000", "18916.6", "18833.3"),
+            (Side.SELL, "20000", "20083.4", "20166.7"),
+            # A narrow stop keeps a narrow backstop: 60, 10 and 20.
+            (Side.BUY, "19440", "19430", "19420"),
+            (Side.SELL, "19560", "19570", "19580"),
+            # At least a tick each.
+            (Side.BUY, "19499.9", "19499.8", "19499.8"),
+        ],
     )
     def test_limit_stop_has_its_limit_and_a_backstop_beyond_the_trigger(
         self, side: Side, stop_price: str, limit: str, backstop: str
@@ -75,10 +84,10 @@ class TestStops:
         assert plan_violations(plan(signal, filters=filters), filters) == []
 
     def test_prices_stay_within_the_band_of_the_symbol(self) -> None:
-        filters = replace(BITCOIN, price_min=D("18850.05"), price_max=D("19520"))
+        filters = replace(BITCOIN, price_min=D("18920.05"), price_max=D("19520"))
         signal = replace(DOCUMENTED, stop_type=StopType.LIMIT)
         prices = [order.price or order.trigger_price for order in plan(signal, filters=filters).orders]
-        assert prices == [D("18905"), D("18850.1"), D("19450"), D("19500"), D("19520")]
+        assert prices == [D("18950"), D("18920.1"), D("19450"), D("19500"), D("19520")]
 
 
 class TestTakeProfits:

@@ -46,7 +46,6 @@ def size(
         filters=filters,
         risk_pct=D(risk_pct),
         max_effective_leverage=D(max_effective_leverage),
-        reference_price=signal.order_price,
         market_price=signal.order_price if market is None else market,
     )
 
@@ -130,9 +129,35 @@ class TestCaps:
 
     def test_caps_use_the_market_price_if_it_is_higher_than_the_reference(self) -> None:
         tight = replace(DOCUMENTED, order_price=D("20000"), stop=D("19990"))
-        sized = size(tight, risk_pct="1", market=D("20200"))
+        sized = size(tight, risk_pct="20", market=D("20200"))
         assert sized.amount == D("4.950")  # 100,000 / 20,200
         assert sized.notional_usdt <= D("100000")
+
+
+class TestReferencePrice:
+    @pytest.mark.parametrize(
+        ("signal", "market", "amount"),
+        [
+            # 1.5 % of 10,000 over the distance from the market, 0.9 % beyond the alert's price, to the stop at 0.3 %.
+            (replace(DOCUMENTED, order_price=D("20000"), stop=D("19940")), "20180", "0.625"),
+            (replace(SHORT, stop=D("20060")), "19820", "0.625"),
+            # A market that is nearer to the stop than the alert's price makes the amount no larger.
+            (replace(DOCUMENTED, order_price=D("20000"), stop=D("19800")), "19900", "0.750"),
+            (SHORT, "20100", "0.750"),
+        ],
+    )
+    def test_risk_counts_from_the_worse_of_the_alerts_price_and_the_markets(
+        self, signal: Signal, market: str, amount: str
+    ) -> None:
+        account = an_account(equity="10000", bracket_cap="1000000")
+        assert size(signal, account=account, market=D(market)).amount == D(amount)
+
+    def test_limit_stop_is_sized_by_its_backstop(self) -> None:
+        # 60 to the stop, 20 more to the backstop: 1.5 % of 10,000 over 80.
+        narrow = replace(DOCUMENTED, order_price=D("20000"), stop=D("19940"), stop_type=StopType.LIMIT)
+        account = an_account(equity="10000", bracket_cap="1000000")
+        sized = size(narrow, account=account, max_effective_leverage="20")
+        assert (sized.amount, sized.risk_usdt) == (D("1.875"), D("150"))
 
 
 class TestDenials:
@@ -258,7 +283,6 @@ def requests(draw: st.DrawFn) -> dict[str, object]:
         "filters": draw(symbol_filters()),
         "risk_pct": draw(decimals("0.01", "100", places=2) | decimals("0.1", "5", places=2)),
         "max_effective_leverage": D(draw(st.integers(1, 20))),
-        "reference_price": signal.order_price,
         # Somewhere between just before the stop and as far beyond the order price.
         "market_price": signal.stop + (signal.order_price - signal.stop) * draw(decimals("0.01", "2", places=3)),
     }
@@ -292,12 +316,16 @@ class TestProperties:
         signal, account, filters = conditions_of(request)
         equity = min(Fraction(account.wallet_balance), Fraction(account.margin_balance))
         allowed = equity * Fraction(str(request["risk_pct"])) / 100
-        for stop in (signal.stop, stop_prices(signal, filters=filters).trigger):
-            loss = Fraction(sized.amount) * abs(Fraction(signal.order_price) - Fraction(stop))
-            assert loss <= allowed
+        market = Fraction(str(request["market_price"]))
+        placed = stop_prices(signal, filters=filters)
+        stops = [Fraction(stop) for stop in (signal.stop, placed.trigger, placed.last)]
+        entries = [Fraction(signal.order_price), market]
+        widest = max(abs(entry - stop) for entry in entries for stop in stops)
+        # Wherever between the alert's price and the market's it fills, and whichever stop leg closes it.
+        assert Fraction(sized.amount) * widest <= allowed
         if not sized.caps:
             larger = Fraction(sized.amount) + Fraction(filters.entry_step)
-            assert larger * abs(Fraction(signal.order_price) - Fraction(signal.stop)) > allowed
+            assert larger * widest > allowed
 
     @settings(max_examples=300)
     @given(requests())
@@ -305,9 +333,9 @@ class TestProperties:
         sized = try_size(request)
         if sized is None:
             return
-        _, account, filters = conditions_of(request)
+        signal, account, filters = conditions_of(request)
         market = Fraction(str(request["market_price"]))
-        reference = Fraction(str(request["reference_price"]))
+        reference = Fraction(signal.order_price)
         amount = Fraction(sized.amount)
         assert is_multiple(sized.amount, filters.step_size)
         assert is_multiple(sized.amount, filters.market_step_size)
