@@ -15,10 +15,13 @@ admission.py       whether an entry may happen, and its size
 entering.py        writes the intent, sends the entry
 entry_outcome.py   whether the entry filled, was refused, or never arrived
 protecting.py      the stop first, then the targets
+exit_plans.py      which exits a position should have: stops by their records
 targets.py         take-profits and trailing stop, within what is left
+refitting.py       what to send instead of an exit that changed filters refuse
 
 reconciling.py     begun work: from its present state to the right one
 open_position.py   repairs the orders of an open position
+stops.py           which of its stops are missing or deviate; replaces them
 position.py        what is left of ours, by the exchange's fills
 closing.py         closes what is ours, reduce-only, verified by the fills
 booking.py         ends an execution, and books what its position earned

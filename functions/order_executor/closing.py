@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -30,12 +32,14 @@ from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
-from shared.trading.filters import round_down
+from shared.trading.filters import SymbolFilters, round_down
 from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.order_planning import plan_close
 
 _ROUNDS = 6
 _PAUSE_S = 0.2
+_DUST_FILTERS_AGE_S = 60.0
+"""How old the filters may be that make a rest dust."""
 _LISTS_LAG = timedelta(seconds=10)
 _WINDOW_MS = 1_500
 """Short, because after a close without an answer the next one must wait until this window has passed."""
@@ -52,6 +56,16 @@ class Closed(StrEnum):
     """The rest is less than the exchange takes as a market order."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A close that the exchange has refused; it was sent at a monotonic time, by the filters `sent_with`."""
+
+    code: int | None
+    amount: Decimal
+    sent_with: SymbolFilters
+    sent_at_s: float
+
+
 async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, blind: bool = False) -> Closed:
     """Close what is ours, in up to six rounds.
 
@@ -59,16 +73,23 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
     `blind`, for a fill of a moment ago, sends the first close before any read, because the position is naked.
     """
     await _record_state(session, leg, reason)
-    refused = None
+    refused: Refusal | None = None
     for round_number in range(_ROUNDS):
         try:
+            renewed = refused is not None and await _renew_filters(session, refused)
             if blind and not round_number:
-                refused = await reduce(session, leg, _orderable(session, session.execution.filled_amount or Decimal(0)))
+                amount: Decimal | Closed = _orderable(session, session.execution.filled_amount or Decimal(0))
             else:
-                amount = await _next_amount(session, overlap=refused in error_codes.REDUCE_ONLY_REFUSED)
-                if isinstance(amount, Closed):
-                    return amount
+                amount = await _next_amount(
+                    session, overlap=refused is not None and refused.code in error_codes.REDUCE_ONLY_REFUSED
+                )
+            if isinstance(amount, Closed):
+                return amount
+            if refused is None or refused.code not in error_codes.FILTERS_CONTRADICTED or amount != refused.amount:
                 refused = await reduce(session, leg, amount)
+            elif renewed:
+                logger.error("close_refused", execution_id=session.execution.id, code=refused.code)
+                return Closed.NOT_YET  # the same order would be refused again
             if not await left_of_ours(session):
                 return Closed.WHOLE
         except ExchangeError as error:
@@ -80,6 +101,13 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
         if round_number:
             await asyncio.sleep(_PAUSE_S * round_number)
     return Closed.NOT_YET
+
+
+async def _renew_filters(session: ExecutionSession, refused: Refusal) -> bool:
+    """Read the filters again if they made the exchange refuse the close; return whether they are read."""
+    if refused.code not in error_codes.FILTERS_CONTRADICTED:
+        return False
+    return await session.renew_filters(refused.sent_with, sent_at_s=refused.sent_at_s)
 
 
 async def _record_state(session: ExecutionSession, leg: Leg, reason: CloseReason) -> None:
@@ -114,6 +142,9 @@ async def _next_amount(session: ExecutionSession, *, overlap: bool) -> Decimal |
     if not left:
         return Closed.WHOLE
     if not _orderable(session, left):
+        # The filters may be hours old, and nobody refuses what is not sent.
+        await session.renew_filters(session.filters, sent_at_s=time.monotonic() - _DUST_FILTERS_AGE_S)
+    if not _orderable(session, left):
         return Closed.DUST
     room = held
     if overlap:
@@ -138,19 +169,21 @@ def _orderable(session: ExecutionSession, amount: Decimal) -> Decimal:
     return whole if whole >= filters.market_min_amount else Decimal(0)
 
 
-async def reduce(session: ExecutionSession, leg: Leg, amount: Decimal) -> int | None:
-    """Send one reduce-only market order, and return the code of a refusal; the fills show what it closed."""
+async def reduce(session: ExecutionSession, leg: Leg, amount: Decimal) -> Refusal | None:
+    """Send one reduce-only market order, and return its refusal, if any; the fills show what it closed."""
     if not amount:
         return None
     planned = plan_close(leg=leg, entry_side=session.execution.side, amount=amount)
     order = session.ledger.intend(planned)
     await _save_order(session, leg)
     refused = None
+    sent_with, sent_at_s = session.filters, time.monotonic()
     try:
         await session.place(planned, order, window_ms=_WINDOW_MS)
     except ExchangeRejected as error:
         # -2022 "reduce only rejected": a stop or take-profit has just filled, as the fills will show.
-        order.status, order.error, refused = OrderStatus.REJECTED, str(error.code), error.code
+        order.status, order.error = OrderStatus.REJECTED, str(error.code)
+        refused = Refusal(code=error.code, amount=amount, sent_with=sent_with, sent_at_s=sent_at_s)
     except ExchangeError as error:
         order.error = type(error).__name__
         with contextlib.suppress(ExchangeError):

@@ -6,24 +6,28 @@ An entry is sent a second time only when the exchange can no longer carry out th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import admission, entry_outcome
+from functions.order_executor import admission, entry_outcome, exit_plans
 from functions.order_executor.entry_outcome import Absent, Outcome, Refused, recorded_stamp, reject_entry
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,
+    ExchangeError,
     ExchangeRejected,
     ExchangeThrottled,
     ExchangeUnavailable,
+    OrderDenied,
     OutcomeUnknown,
     RecordChanged,
 )
+from shared.exchange import error_codes
 from shared.exchange.futures import Stamp
 from shared.messages import ReconcileMessage, send_dead_man_messages
 from shared.models.execution import Execution
@@ -32,6 +36,7 @@ from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.scheduling import due_by_dead_man
 from shared.trading.execution import DenialReason, Desired, ExecutionState, Reason, exchange_reason
+from shared.trading.filters import SymbolFilters
 from shared.trading.order_planning import ExitPlan, plan_entry
 from shared.trading.sizing import SizedOrder
 
@@ -98,6 +103,7 @@ async def send_entry(session: ExecutionSession, entry: Order) -> Outcome:
     """Send an intended entry and return its outcome; raise OutcomeUnknown when it cannot be found out now."""
     planned = plan_entry(signal=session.execution.signal(), amount=_amount_of(entry))
     for attempt in range(1, _SEND_ATTEMPTS + 1):
+        sent_with, sent_at_s = session.filters, time.monotonic()
         try:
             view = await session.place(planned, entry, stamp=recorded_stamp(entry))
         except OutcomeUnknown as error:
@@ -114,14 +120,81 @@ async def send_entry(session: ExecutionSession, entry: Order) -> Outcome:
             await _stamp(session, entry)
             await session.ledger.save_orders(entry)
         except ExchangeRejected as error:
-            refused = Refused(ExecutionState.REJECTED, exchange_reason(error.code), str(error))
-            return await reject_entry(session, entry, refused)
+            last = attempt == _SEND_ATTEMPTS
+            refused = await _refuse_or_size_anew(
+                session, entry, error, sent_with=sent_with, sent_at_s=sent_at_s, last=last
+            )
+            if refused is not None:
+                return await reject_entry(session, entry, refused)
+            planned = plan_entry(signal=session.execution.signal(), amount=_amount_of(entry))
         except ExchangeAuthorizationFailed as error:
             refused = Refused(ExecutionState.REJECTED, DenialReason.KEY_UNAUTHORIZED, str(error))
             return await reject_entry(session, entry, refused)
         else:
             return await entry_outcome.await_fill(session, entry, view)
     raise AssertionError("unreachable: the last attempt returns")
+
+
+async def _refuse_or_size_anew(
+    session: ExecutionSession,
+    entry: Order,
+    error: ExchangeRejected,
+    *,
+    sent_with: SymbolFilters,
+    sent_at_s: float,
+    last: bool,
+) -> Refused | None:
+    """Return the end of an entry that was refused, or None if it is sized anew and may be sent again.
+
+    That is so when the refusal contradicts the filters or brackets that we have read, which are then read again.
+    """
+    refused = Refused(ExecutionState.REJECTED, exchange_reason(error.code), str(error))
+    if last:
+        return refused
+    if error.code in error_codes.BRACKETS_CONTRADICTED:
+        session.account.forget_brackets(session.symbol)
+    elif error.code not in error_codes.FILTERS_CONTRADICTED or not await session.renew_filters(
+        sent_with, sent_at_s=sent_at_s
+    ):
+        return refused
+    try:
+        return None if await _size_anew(session, entry) else refused
+    except OrderDenied as denied:
+        return Refused(ExecutionState.DENIED, DenialReason(denied.reason), denied.detail)
+
+
+async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
+    """Size an entry that was certainly refused by fresh filters and brackets; return whether that changes it.
+
+    The new intent and its stops are written before it is sent. Raise OrderDenied when it may not be sent any more.
+    """
+    execution = session.execution
+    try:
+        view = await session.account.read(session.symbol)
+    except ExchangeError as error:
+        logger.warning("entry_not_sized_anew", execution_id=execution.id, detail=str(error))
+        return False
+    if view.position_amount or not _is_fresh_in(session, 0):
+        return False
+    sized = admission.size(execution, view, session.filters)
+    if sized.amount == entry.amount:
+        return False
+    entry.amount = sized.amount
+    stops = exit_plans.replan_stops(session, sized.amount)
+    await _stamp(session, entry)
+    try:
+        await session.ledger.advance(
+            orders=(entry, *stops),
+            slot=(PositionSlot.quantity.set(sized.amount),),
+            unless=_close_is_requested,
+            equity=sized.equity,
+            amount=sized.amount,
+            caps=[cap.value for cap in sized.caps],
+        )
+    except RecordChanged as error:
+        raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
+    logger.info("entry_sized_anew", execution_id=execution.id)
+    return True
 
 
 async def _record_unknown(session: ExecutionSession, error: OutcomeUnknown) -> None:

@@ -22,7 +22,7 @@ from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.trading.execution import AnyReason, ExecutionState
 from shared.trading.ids import Leg, client_order_id
-from shared.trading.order_planning import PlannedOrder
+from shared.trading.order_planning import OrderType, PlannedOrder
 
 CLOCK_ALLOWANCE = timedelta(seconds=60)
 """How far the exchange's clock, which its books carry, may differ from ours."""
@@ -91,6 +91,31 @@ class Ledger:
         )
         self.orders[order.client_order_id] = order
         self._made_here.add(order.client_order_id)
+        return order
+
+    def adopt(self, view: OrderView, *, leg: Leg, attempt: int) -> Order:
+        """Return the record, which the caller saves, of an order that a crashed worker placed and did not record.
+
+        Without it the order's number, and so its client id, would be given to another order.
+        """
+        order = Order(
+            execution_id=self.execution.id,
+            client_order_id=view.client_order_id,
+            leg=leg,
+            attempt=attempt,
+            type=OrderType(view.type),
+            side=view.side,
+            amount=None if view.close_position else view.amount,
+            price=view.price,
+            trigger_price=view.trigger_price,
+            reduce_only=view.reduce_only and not view.close_position,
+            close_position=view.close_position,
+            conditional=view.conditional,
+            created_at=view.updated_at,
+            updated_at=view.updated_at,
+        )
+        update_order(order, view)
+        self.orders[order.client_order_id] = order
         return order
 
     def may_have_been_sent(self, order: Order) -> bool:

@@ -9,9 +9,9 @@ from functions.order_executor import (
     admission,
     booking,
     entering,
+    exit_plans,
     key_health,
     prior_position,
-    protecting,
     reconciling,
     venue_orders,
     waiting,
@@ -110,7 +110,7 @@ async def _size_and_intend(
         context, execution, filters=session.filters, market_price=view.market_price, now=utc_now()
     )
     sized = admission.size(execution, view, session.filters)
-    exits = protecting.plan_for(session, sized.amount)
+    exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:
         raise TooLate
     try:

@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
+from pynamodb.exceptions import PynamoDBException
+
+from functions.order_executor import exit_plans
 from functions.order_executor.entry_outcome import Filled
 from functions.order_executor.ledger import update_order
+from functions.order_executor.refitting import instead_of
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.targets import place_targets, targets_of
 from shared.clock import to_ms, utc_now
@@ -25,21 +28,24 @@ from shared.errors import (
     StopWouldTrigger,
 )
 from shared.exchange import error_codes
-from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, is_conditional
+from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S
 from shared.exchange.venue_views import VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger, measure_ms
 from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState, exchange_reason
-from shared.trading.filters import round_down
 from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.order_planning import ExitPlan, PlannedOrder, plan_exits
+from shared.trading.order_planning import ExitPlan, PlannedOrder
 
 STOP_GIVE_UP_S = 3.0
 """Seconds from the fill until the position is closed instead, so that it is naked for five seconds at most."""
 _RETRY_PAUSE_S = 0.15
 _THROTTLED_PAUSE_S = 1.0
+_REFUSED_FOR_NOW = (
+    frozenset({error_codes.CLOSE_POSITION_EXISTS}) | error_codes.POSITION_NOT_SEEN | error_codes.DUPLICATE_CLIENT_ID
+)
+"""What may be sent again as it is: another order stands in the way, or the exchange's books are late."""
 _ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.FILLED})
 _WORKING = frozenset({VenueStatus.OPEN, VenueStatus.PARTIALLY_FILLED, VenueStatus.TRIGGERED})
 
@@ -50,7 +56,7 @@ async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | 
     `left` is the amount still open, where that is less than what was filled. The ledger is written side by side with
     the stop's request and never holds it up: an error of the write is raised only when the stop stands.
     """
-    exits = plan_for(session, left or filled.amount)
+    exits = exit_plans.plan_for(session, left or filled.amount)
     if exits.omitted:
         # Below the symbol's minimum amount, or a price below zero: the other targets take their share.
         logger.warning("targets_omitted", execution_id=session.execution.id, legs=[leg.value for leg in exits.omitted])
@@ -76,12 +82,6 @@ async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | 
         if isinstance(outcome, BaseException):
             raise outcome
     return True
-
-
-def plan_for(session: ExecutionSession, amount: Decimal) -> ExitPlan:
-    """Return the exit plan of an amount, which may be less than what was ordered."""
-    execution = session.execution
-    return plan_exits(signal=execution.signal(), filters=session.filters, amount=amount, entry_side=execution.side)
 
 
 async def record_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) -> None:
@@ -131,9 +131,13 @@ async def place_stops(
 async def _place_stop(
     session: ExecutionSession, planned: PlannedOrder, *, amount: Decimal, give_up_at_s: float
 ) -> bool:
-    """Place one stop leg, repeatedly under one client id, until it stands or time is up."""
-    order = _order_for(session, planned)
+    """Place one stop leg, repeatedly under one client id, until it stands, time is up, or repeating is of no use.
+
+    A stop that the filters refuse is placed as they allow it; one that is refused for good is not sent again.
+    """
+    order = await _order_for(session, planned)
     while (left_s := give_up_at_s - time.monotonic()) > 0:
+        sent_with, sent_at_s = session.filters, time.monotonic()
         try:
             await session.place(planned, order, timeout_s=min(ORDER_TIMEOUT_S, left_s))
         except StopWouldTrigger as error:
@@ -148,8 +152,19 @@ async def _place_stop(
             order.error = type(error).__name__ if error.code is None else str(error.code)
             if _may_stand(error) and await _is_standing(session, order, give_up_at_s=give_up_at_s):
                 return True
+            if isinstance(error, ExchangeRejected) and error.code not in _REFUSED_FOR_NOW:
+                fitted = await instead_of(
+                    session, planned, error, sent_with=sent_with, sent_at_s=sent_at_s, until_s=give_up_at_s
+                )
+                if fitted is None:
+                    order.status = OrderStatus.REJECTED
+                    break
+                planned = fitted
+                exit_plans.copy_plan(order, planned)
+                await _record(session, order)
+                continue
             if repeated and error.code == error_codes.CLOSE_POSITION_EXISTS and planned.close_position:
-                planned, order = _stop_by_amount(session, planned, order, amount)
+                planned, order = await _stop_by_amount(session, planned, order, amount)
         else:
             return True
         await asyncio.sleep(_RETRY_PAUSE_S)
@@ -162,34 +177,37 @@ def _may_stand(error: ExchangeError) -> bool:
     return not isinstance(error, ExchangeRejected) or error.code == error_codes.CLOSE_POSITION_EXISTS
 
 
-def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:
+async def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:
     """Return the record whose client id the stop is sent under: a new one when the last order has ended."""
     known = session.ledger.of_leg(planned.leg)
-    ended = bool(known) and (known[-1].status in _ENDED or known[-1].actual_order_id is not None)
-    order = session.ledger.intend(planned) if not known or ended else known[-1]
-    _copy_plan(order, planned)
+    if known and known[-1].status not in _ENDED and known[-1].actual_order_id is None:
+        exit_plans.copy_plan(known[-1], planned)
+        return known[-1]
+    order = session.ledger.intend(planned)
+    await _record(session, order)
     return order
 
 
-def _stop_by_amount(
+async def _record(session: ExecutionSession, order: Order) -> None:
+    """Write a stop's record before it is sent; without the write it is sent all the same."""
+    try:
+        await session.ledger.save_orders(order)
+    except PynamoDBException:
+        logger.exception("stop_not_recorded", execution_id=session.execution.id)
+
+
+async def _stop_by_amount(
     session: ExecutionSession, planned: PlannedOrder, refused: Order, amount: Decimal
 ) -> tuple[PlannedOrder, Order]:
     """Return a stop for the amount: the owner's `closePosition` stop stands, and the exchange takes one per side."""
-    amount = round_down(amount, session.filters.market_step_size)
-    if amount < session.filters.market_min_amount:
+    by_amount = exit_plans.stop_by_amount(session, planned, amount)
+    if not by_amount.amount:
         return planned, refused
     logger.warning("stop_of_the_owner_stands", execution_id=session.execution.id)
     refused.status = OrderStatus.REJECTED
-    planned = replace(planned, close_position=False, reduce_only=True, amount=amount)
-    return planned, session.ledger.intend(planned)
-
-
-def _copy_plan(order: Order, planned: PlannedOrder) -> None:
-    """Copy the plan to the record: after a partial fill, or for a renewed stop, it differs from the first one."""
-    order.type, order.amount, order.price = planned.type, planned.amount, planned.price
-    order.trigger_price, order.close_position = planned.trigger_price, planned.close_position
-    order.reduce_only, order.conditional = planned.reduce_only, is_conditional(planned.type)
-    order.status, order.error = OrderStatus.INTENDED, None
+    order = session.ledger.intend(by_amount)
+    await _record(session, order)
+    return by_amount, order
 
 
 async def _is_standing(session: ExecutionSession, order: Order, *, give_up_at_s: float) -> bool:

@@ -16,6 +16,7 @@ from functions.order_executor import (
     closing,
     entering,
     entry_outcome,
+    exit_plans,
     open_position,
     position,
     protecting,
@@ -97,7 +98,7 @@ async def _protect_remainder(session: ExecutionSession, filled: Filled) -> None:
     if left:
         await _protect(session, filled, left=left)
         return
-    await protecting.record_fill(session, filled, protecting.plan_for(session, filled.amount))
+    await protecting.record_fill(session, filled, exit_plans.plan_for(session, filled.amount))
     await _end_flat(session)
 
 
@@ -216,8 +217,7 @@ async def _leave_dust(session: ExecutionSession) -> None:
         logger.error("dust_left", execution_id=session.execution.id)
         count_outcome(ATTENTION_NEEDED)
         left = await position.left_of_ours(session)
-        detail = f"{left} is below the exchange's minimum"
-        await ledger.advance(dust_left=True, reason=Reason.DUST_LEFT, detail=detail)
+        await ledger.advance(dust_left=True, reason=Reason.DUST_LEFT, detail=f"{left} is below the exchange's minimum")
     await ledger.advance(due_at=due_in(_DUST_RECHECK_S))
 
 

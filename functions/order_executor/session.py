@@ -12,11 +12,13 @@ from functions.order_executor.fills import FillBook
 from functions.order_executor.lease import RECV_WINDOW_MS, Lease
 from functions.order_executor.ledger import Ledger, update_order
 from shared.clock import utc_now
-from shared.errors import ClockSkewed, NotFound
+from shared.errors import ClockSkewed, ExchangeError, NotFound
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
+from shared.exchange.markets import EXIT_READ_TIMEOUT_S
 from shared.exchange.venue_views import OrderView
 from shared.models.execution import Execution
 from shared.models.order import Order
+from shared.observability import logger
 from shared.trading.filters import SymbolFilters
 from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
@@ -34,6 +36,8 @@ class ExecutionSession:
     ledger: Ledger
     account: FuturesAccount
     filters: SymbolFilters
+    filters_known: bool = True
+    """False while the filters cannot be read: then none apply, and nothing is sent that has to be fitted to them."""
     fills: tuple[Fill, ...] = field(default=(), init=False)
     """The exchange's fills on the symbol since the execution was created, as they were read last."""
     _fill_book: FillBook | None = field(default=None, init=False)
@@ -42,13 +46,16 @@ class ExecutionSession:
     async def resume(cls, ledger: Ledger, account: FuturesAccount) -> ExecutionSession:
         """Return the session of an execution whose entry was begun.
 
-        A symbol that is no longer listed sets no conditions: the exchange closes its positions, which are only booked.
+        Where no filters can be had, none apply: the stop has its prices on record, and an amount that was filled can
+        be closed. A symbol that is no longer listed has none either; the exchange closes its positions.
         """
-        try:
-            filters = await account.filters(ledger.symbol)
-        except NotFound:
-            filters = SymbolFilters.without_conditions(ledger.symbol)
-        return cls(ledger=ledger, account=account, filters=filters)
+        filters = await account.filters_for_exit(ledger.symbol)
+        return cls(
+            ledger=ledger,
+            account=account,
+            filters=filters or SymbolFilters.without_conditions(ledger.symbol),
+            filters_known=filters is not None,
+        )
 
     @property
     def execution(self) -> Execution:
@@ -64,6 +71,25 @@ class ExecutionSession:
     def symbol(self) -> str:
         """The symbol, BASE/QUOTE."""
         return self.ledger.symbol
+
+    async def renew_filters(
+        self, refused: SymbolFilters, *, sent_at_s: float, timeout_s: float = EXIT_READ_TIMEOUT_S
+    ) -> bool:
+        """Read the filters again after a request, sent at a monotonic time, was refused; return whether they are read.
+
+        Two orders of one execution may be refused together: the second finds the filters renewed.
+        """
+        if self.filters != refused:
+            return True
+        try:
+            self.filters = await self.account.renewed_filters(
+                self.symbol, refused=refused, sent_at_s=sent_at_s, timeout_s=timeout_s
+            )
+        except (ExchangeError, NotFound) as error:
+            logger.warning("filters_not_renewed", execution_id=self.execution.id, detail=str(error))
+            return False
+        self.filters_known = True
+        return True
 
     async def send(self, request: Callable[[Stamp], Awaitable[_T]], *, window_ms: int = RECV_WINDOW_MS) -> _T:
         """Make one write inside the lease; repeat it once with a new timestamp if the first one was refused."""

@@ -7,24 +7,30 @@ that fails costs nothing else.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from functions.order_executor.ledger import update_order
+from functions.order_executor.refitting import instead_of
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
 from shared.exchange import error_codes
+from shared.exchange.markets import EXIT_READ_TIMEOUT_S
 from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.filters import round_down
+from shared.trading.fitting import fit_targets_together
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
 from shared.trading.order_planning import ExitPlan, PlannedOrder
 
 _ATTEMPTS = 2
+_TRAILING_ATTEMPTS = 3
+"""As planned, on other filters, and without its activation price."""
 
 _Pair = tuple[PlannedOrder, Order]
 
@@ -56,8 +62,11 @@ async def fit_targets(
     """Shrink the targets to what is left of ours, and place the missing ones.
 
     The trailing stop is for the whole amount, and the exchange cuts it to the position when it triggers. So it is made
-    smaller only when the owner holds something `beside` ours that it would sell.
+    smaller only when the owner holds something `beside` ours that it would sell. Without filters no smaller order could
+    be fitted, so that targets stay as they are until there are some.
     """
+    if not session.filters_known:
+        return
     room, surplus = left, list[tuple[OrderView, Decimal]]()
     for view in sorted(_standing(session, standing, *TAKE_PROFIT_LEGS), key=lambda v: _distance(session, v)):
         if view.remaining > room:
@@ -110,7 +119,7 @@ async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, ro
             pairs = _fit_into(session, pairs, room)
         if not pairs:
             return
-        await _send_limits(session, pairs)
+        pairs = await _send_limits(session, pairs)
 
 
 def _fit_into(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
@@ -140,39 +149,80 @@ async def _not_at_exchange(session: ExecutionSession, pairs: Sequence[_Pair]) ->
     return [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
 
 
-async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> None:
+async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Sequence[_Pair]:
+    """Send take-profits as one batch; return those that may be sent again if the exchange does not know them."""
     by_id = {order.client_order_id: order for _, order in pairs}
     batch = [(order.client_order_id, planned) for planned, order in pairs]
     for order in by_id.values():
         order.sent_at = utc_now()
+    sent_with, sent_at_s = session.filters, time.monotonic()
     try:
         answers = await session.send(lambda stamp: session.account.place_batch(session.symbol, batch, stamp=stamp))
     except ExchangeError as error:
         logger.warning("targets_unknown", execution_id=session.execution.id, detail=str(error))
-        return
+        return pairs
+    contradicted = set[str]()
     for answer in answers:
         order = by_id[answer.client_order_id]
         if answer.order is not None:
             update_order(order, answer.order)
+        elif answer.code in error_codes.FILTERS_CONTRADICTED:
+            contradicted.add(answer.client_order_id)
+            order.error = str(answer.code)
         elif answer.code not in error_codes.DUPLICATE_CLIENT_ID:
-            order.status, order.error = OrderStatus.REJECTED, str(answer.code)
-            logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=answer.code)
+            _reject(session, order, answer.code)
+    if not contradicted:
+        return pairs
+    refused = [pair for pair in pairs if pair[1].client_order_id in contradicted]
+    others = [pair for pair in pairs if pair[1].client_order_id not in contradicted]
+    if not await session.renew_filters(sent_with, sent_at_s=sent_at_s):
+        return others  # the refused ones stay INTENDED: the next reconciliation may know the filters
+    return [*others, *_refit(session, refused)]
+
+
+def _refit(session: ExecutionSession, refused: Sequence[_Pair]) -> list[_Pair]:
+    """Return refused take-profits as the filters allow them; those that this does not change are rejected."""
+    fitted = {one.leg: one for one in fit_targets_together([one for one, _ in refused], filters=session.filters)}
+    changed = []
+    for planned, order in refused:
+        now = fitted.get(planned.leg)
+        if now is None or now == planned:
+            _reject(session, order, order.error)
+        else:
+            order.price, order.amount, order.sent_at = now.price, now.amount, None
+            changed.append((now, order))
+    return changed
+
+
+def _reject(session: ExecutionSession, order: Order, code: int | str | None) -> None:
+    order.status, order.error = OrderStatus.REJECTED, str(code)
+    logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=code)
 
 
 async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, order: Order) -> None:
+    """Place the trailing stop; without an activation price where the market has passed it, for then it is active."""
     if not await _not_at_exchange(session, [(planned, order)]):
         return
-    try:
+    for _ in range(_TRAILING_ATTEMPTS):
+        sent_with, sent_at_s = session.filters, time.monotonic()
         try:
             await session.place(planned, order)
-        except StopWouldTrigger:
-            if order.attempt == 1:
-                raise
-            # It replaces one that was active: the market is past the activation price.
-            await session.place(replace(planned, activation_price=None), order)
-    except ExchangeRejected as error:
-        order.status, order.error = OrderStatus.REJECTED, str(error.code)
-        logger.warning("trailing_rejected", execution_id=session.execution.id, code=error.code)
-    except ExchangeError as error:
-        # It stays INTENDED: the next reconciliation looks it up and sends it again.
-        order.error = type(error).__name__
+        except ExchangeRejected as error:
+            if isinstance(error, StopWouldTrigger) and planned.activation_price is not None:
+                again: PlannedOrder | None = replace(planned, activation_price=None)
+            else:
+                until_s = time.monotonic() + EXIT_READ_TIMEOUT_S
+                again = await instead_of(
+                    session, planned, error, sent_with=sent_with, sent_at_s=sent_at_s, until_s=until_s
+                )
+            if again is None:
+                _reject(session, order, error.code)
+                return
+            planned = again
+            order.amount, order.trigger_price = planned.amount, planned.activation_price
+        except ExchangeError as error:
+            # It stays INTENDED: the next reconciliation looks it up and sends it again.
+            order.error = type(error).__name__
+            return
+        else:
+            return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from functions.order_executor.session import ExecutionSession
 from shared.config import settings
 from shared.exchange.venue_views import OrderView
 from shared.models.order import OrderStatus
+from shared.observability import logger
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
 
@@ -28,6 +29,18 @@ def leg_of(session: ExecutionSession, view: OrderView) -> Leg | None:
 def is_ours(session: ExecutionSession, view: OrderView) -> bool:
     """Return whether a standing order is this execution's."""
     return leg_of(session, view) is not None
+
+
+async def adopt_unrecorded(session: ExecutionSession, standing: Iterable[OrderView], legs: Collection[Leg]) -> None:
+    """Take standing orders of this execution into its records that a crashed worker placed and did not record."""
+    adopted = []
+    for view in standing:
+        ref = _ref_of(view)
+        ours = ref is not None and ref.execution_id == session.execution.id and ref.leg in legs and view.conditional
+        if ref is not None and ours and view.client_order_id not in session.ledger.orders:
+            logger.warning("order_adopted", execution_id=session.execution.id, leg=ref.leg.value)
+            adopted.append(session.ledger.adopt(view, leg=ref.leg, attempt=ref.attempt))
+    await session.ledger.save_orders(*adopted)
 
 
 async def cancel_ours(session: ExecutionSession) -> None:

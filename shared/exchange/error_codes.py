@@ -72,6 +72,18 @@ REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
 
 NOTHING_TO_CANCEL = frozenset({-2011, -2013})
 
+FILTERS_CONTRADICTED = frozenset(
+    {-1013, -1111, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4014, -4023, -4029, -4030, -4164}
+) | frozenset({-4108, -4140})
+"""A price or an amount that our filters allow is refused, or any order (the last two): the symbol's filters, or whether
+it trades, are other than what we have read."""
+
+BRACKETS_CONTRADICTED = frozenset({-2027})
+"""A notional that our brackets allow at this leverage is refused: the symbol's brackets are others by now."""
+
+POSITION_NOT_SEEN = frozenset({-4509}) | REDUCE_ONLY_REFUSED
+"""What closes a position is refused for want of one; right after a fill, the exchange's books may be late."""
+
 
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 """The request weight that our address has used in this minute, the answered request included."""

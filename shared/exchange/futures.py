@@ -22,7 +22,7 @@ from shared.errors import (
     OrderUnknown,
     OutcomeUnknown,
 )
-from shared.exchange import error_codes, history, responses, transport
+from shared.exchange import error_codes, history, markets, responses, transport
 from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
@@ -148,8 +148,24 @@ class FuturesAccount:
         )
 
     async def filters(self, symbol: str) -> SymbolFilters:
-        """Return the symbol's filters; raise NotFound when it is not listed."""
+        """Return the symbol's filters, read within the hour; raise NotFound when it is not listed."""
         return await symbol_filters(self._client, symbol)
+
+    async def filters_for_exit(self, symbol: str) -> SymbolFilters | None:
+        """Return the symbol's filters as they were read last; None if there are none, and they cannot be read now."""
+        return await markets.filters_for_exit(self._client, symbol)
+
+    async def renewed_filters(
+        self, symbol: str, *, refused: SymbolFilters, sent_at_s: float, timeout_s: float
+    ) -> SymbolFilters:
+        """Return filters read after a request, sent at a monotonic time with those `refused`, was refused for them."""
+        return await markets.renewed_filters(
+            self._client, symbol, refused=refused, sent_at_s=sent_at_s, timeout_s=timeout_s
+        )
+
+    def forget_brackets(self, symbol: str) -> None:
+        """Read the symbol's leverage brackets again with the next `read`: the exchange's answer contradicts them."""
+        markets.forget_brackets(symbol)
 
     async def is_trading(self, symbol: str) -> bool:
         """Return whether the symbol accepts new orders."""

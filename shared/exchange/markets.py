@@ -1,32 +1,63 @@
-"""The exchange's markets: names, filters, leverage brackets. Cached for an hour per process, for every account."""
+"""The exchange's markets: names, filters, leverage brackets. Kept per process, for every account.
+
+An entry needs what was read within the hour. An exit takes what was read last, however old: if the exchange refuses it
+for that, it says so, and the filters are read again.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from shared.errors import NotFound
+from shared.errors import ExchangeError, NotFound, OutcomeUnknown
 from shared.exchange import responses, transport
+from shared.observability import logger
 from shared.process_state import on_reset
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 
 CACHE_TTL_S = 3600.0
+READ_TIMEOUT_S = 10.0
+EXIT_READ_TIMEOUT_S = 2.0
+"""How long an exit waits for filters: a position may be naked meanwhile."""
+_EXITS_RETRY_AFTER_S = 10.0
+"""After a failed read, exits do without filters for so long rather than wait for each next one."""
+_NEVER = float("-inf")
 
-_filters: dict[str, SymbolFilters] = {}
-_trading: set[str] = set()
-_filters_until = 0.0
+
+@dataclass(slots=True)
+class _Symbols:
+    """What Exchange Information has said. Times are monotonic."""
+
+    filters: dict[str, SymbolFilters] = field(default_factory=dict)
+    """Each symbol's filters as they were read last, also of symbols that the last answer lacks."""
+    listed: set[str] = field(default_factory=set)
+    trading: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+    """The symbols that could not be parsed, and were logged for it."""
+    asked_at_s: float = _NEVER
+    """When the last answer was asked for."""
+    failed_at_s: float = _NEVER
+    """When the last attempt to read has failed."""
+    failure: ExchangeError | None = None
+
+
+_symbols = _Symbols()
 _brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 @on_reset
 def forget() -> None:
     """Read filters and brackets again when they are needed."""
-    global _filters_until  # noqa: PLW0603 - one cache per process
-    _filters.clear()
-    _trading.clear()
+    global _symbols  # noqa: PLW0603 - one cache per process
+    _symbols = _Symbols()
     _brackets.clear()
-    _filters_until = 0.0
+    _locks.clear()
 
 
 def venue_symbol(symbol: str) -> str:
@@ -37,23 +68,88 @@ def venue_symbol(symbol: str) -> str:
 
 async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
     """Return the symbol's filters, also while its trading is paused; raise NotFound if it is no perpetual contract."""
-    global _filters_until  # noqa: PLW0603 - one cache per process
-    if symbol not in _filters or time.monotonic() >= _filters_until:
-        answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=10.0)
-        fresh, trading = {}, set[str]()
-        for market in answer["symbols"]:
-            if market.get("contractType") == "PERPETUAL":
-                name = f"{market['baseAsset']}/{market['quoteAsset']}"
-                fresh[name] = responses.symbol_filters(market, symbol=name)
-                trading |= {name} if market.get("status") == "TRADING" else set()
-        _filters.clear()
-        _filters.update(fresh)
-        _trading.clear()
-        _trading.update(trading)
-        _filters_until = time.monotonic() + CACHE_TTL_S
-    if symbol not in _filters:
+    await _read_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
+    if symbol not in _symbols.listed:
         raise NotFound(f"{symbol} is not listed")
-    return _filters[symbol]
+    return _symbols.filters[symbol]
+
+
+async def filters_for_exit(client: Any, symbol: str) -> SymbolFilters | None:
+    """Return the symbol's filters as they were read last, however long ago; None if they were never read.
+
+    Only a process that has read none yet asks for them, and not for long.
+    """
+    if symbol not in _symbols.filters and time.monotonic() - _symbols.failed_at_s >= _EXITS_RETRY_AFTER_S:
+        with contextlib.suppress(ExchangeError, TimeoutError):
+            async with asyncio.timeout(EXIT_READ_TIMEOUT_S):
+                await _read_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
+    return _symbols.filters.get(symbol)
+
+
+async def renewed_filters(
+    client: Any, symbol: str, *, refused: SymbolFilters, sent_at_s: float, timeout_s: float
+) -> SymbolFilters:
+    """Return the symbol's filters after a request, sent at a monotonic time, was refused with those in `refused`.
+
+    They are read again, unless somebody has since: of many requests that are refused together, one reads. Raise
+    NotFound for a symbol that is not listed any more, and OutcomeUnknown without an answer in time.
+    """
+    if _symbols.filters.get(symbol, refused) == refused:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await _read_unless_asked_since(client, sent_at_s)
+        except TimeoutError as error:
+            raise OutcomeUnknown("the filters could not be read in time") from error
+    if symbol not in _symbols.listed:
+        raise NotFound(f"{symbol} is not listed")
+    return _symbols.filters[symbol]
+
+
+async def _read_unless_asked_since(client: Any, since_s: float) -> None:
+    """Read Exchange Information unless an answer was asked for since then; those who wait share a failure."""
+    waits_since_s = time.monotonic()
+    async with _lock():
+        if _symbols.asked_at_s >= since_s:
+            return
+        if _symbols.failure is not None and _symbols.failed_at_s >= waits_since_s:
+            raise _symbols.failure
+        asked_at_s = time.monotonic()
+        try:
+            answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=READ_TIMEOUT_S)
+            _take(answer)
+        except (ExchangeError, asyncio.CancelledError) as error:
+            _symbols.failed_at_s = time.monotonic()
+            _symbols.failure = error if isinstance(error, ExchangeError) else None
+            raise
+        _symbols.asked_at_s, _symbols.failure = asked_at_s, None
+
+
+def _take(answer: Any) -> None:
+    """Take over an answer. A symbol that cannot be parsed is left out of it, and logged once."""
+    markets = answer.get("symbols") if isinstance(answer, dict) else None
+    if not isinstance(markets, list):
+        raise OutcomeUnknown("the answer names no symbols")
+    listed, trading = set[str](), set[str]()
+    for market in markets:
+        if not isinstance(market, dict) or market.get("contractType") != "PERPETUAL":
+            continue
+        name = f"{market.get('baseAsset')}/{market.get('quoteAsset')}"
+        try:
+            _symbols.filters[name] = responses.symbol_filters(market, symbol=name)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if name not in _symbols.unreadable:
+                logger.error("symbol_unreadable", symbol=name, error=type(error).__name__)
+            _symbols.unreadable.add(name)
+            continue
+        listed.add(name)
+        if market.get("status") == "TRADING":
+            trading.add(name)
+    _symbols.listed, _symbols.trading = listed, trading
+
+
+def _lock() -> asyncio.Lock:
+    """Return this event loop's lock; a lock that another loop waits on cannot be shared."""
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, ...]:
@@ -68,10 +164,15 @@ async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, 
     return found
 
 
+def forget_brackets(symbol: str) -> None:
+    """Read the symbol's brackets again when they are needed next."""
+    _brackets.pop(symbol, None)
+
+
 async def is_trading(client: Any, symbol: str) -> bool:
     """Return whether the symbol accepts new orders."""
     try:
         await symbol_filters(client, symbol)
     except NotFound:
         return False
-    return symbol in _trading
+    return symbol in _symbols.trading

@@ -160,32 +160,30 @@ def _plan_stops(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> t
     prices, side = stop_prices(signal, filters=filters), signal.side.opposite
     if prices.limit is None or amount <= 0 or amount < filters.min_amount:
         # A limit stop below the minimum amount becomes a market stop: closePosition needs no amount.
-        return (
-            PlannedOrder(
-                leg=Leg.STOP,
-                type=OrderType.STOP_MARKET,
-                side=side,
-                trigger_price=prices.trigger,
-                close_position=True,
-            ),
-        )
+        return (closing_stop(Leg.STOP, side=side, trigger_price=prices.trigger),)
     return (
-        PlannedOrder(
-            leg=Leg.STOP,
-            type=OrderType.STOP,
-            side=side,
-            amount=amount,
-            price=prices.limit,
-            trigger_price=prices.trigger,
-            reduce_only=True,
-        ),
-        PlannedOrder(
-            leg=Leg.STOP_BACKSTOP,
-            type=OrderType.STOP_MARKET,
-            side=side,
-            trigger_price=prices.last,
-            close_position=True,
-        ),
+        limit_stop(side=side, amount=amount, price=prices.limit, trigger_price=prices.trigger),
+        closing_stop(Leg.STOP_BACKSTOP, side=side, trigger_price=prices.last),
+    )
+
+
+def closing_stop(leg: Leg, *, side: Side, trigger_price: Decimal) -> PlannedOrder:
+    """Return the stop that closes the whole position at the market."""
+    return PlannedOrder(
+        leg=leg, type=OrderType.STOP_MARKET, side=side, trigger_price=trigger_price, close_position=True
+    )
+
+
+def limit_stop(*, side: Side, amount: Decimal, price: Decimal, trigger_price: Decimal) -> PlannedOrder:
+    """Return the stop that becomes a limit order; a backstop must stand beside it."""
+    return PlannedOrder(
+        leg=Leg.STOP,
+        type=OrderType.STOP,
+        side=side,
+        amount=amount,
+        price=price,
+        trigger_price=trigger_price,
+        reduce_only=True,
     )
 
 

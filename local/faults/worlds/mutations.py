@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import entering, entry_outcome, protecting
+from functions.order_executor import entering, entry_outcome, exit_plans, protecting
 from functions.order_executor.entry_outcome import Absent, Outcome
 from functions.order_executor.session import ExecutionSession
 from shared.models import base
@@ -38,7 +38,7 @@ def _with_early_stop() -> Iterator[None]:
 
     async def stop_first(session: ExecutionSession, entry: Order) -> Outcome:
         amount = entry.amount or session.filters.entry_min
-        stops = protecting.plan_for(session, amount).stops
+        stops = exit_plans.plan_for(session, amount).stops
         give_up_at_s = time.monotonic() + _ONE_TRY_S
         if await place(session, stops, amount=amount, give_up_at_s=give_up_at_s):
             early.add(session.execution.id)

@@ -13,12 +13,13 @@ import pytest
 from functions.order_executor import booking, closing
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
-from shared.exchange import markets
+from shared.exchange import markets, responses
 from shared.messages import Command
 from shared.models.execution_event import ExecutionEvent
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import Order, OrderStatus
 from shared.trading.execution import ExecutionState
+from shared.trading.filters import SymbolFilters
 from shared.trading.sides import StopType
 from tests.integration.executor.world import ORDER, Person, World
 
@@ -129,15 +130,19 @@ def test_close_whose_worker_crashes_at_any_step_is_finished_and_counts_once(
 
 
 @pytest.fixture
-def coarse_market_orders(world: World) -> Iterator[Callable[[], None]]:
+def coarse_market_orders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Let the symbol's filters change: from now on market orders are for whole bitcoins."""
-    before = dict(markets._filters)
+    read = responses.symbol_filters
+
+    def changed(market: dict[str, Any], *, symbol: str) -> SymbolFilters:
+        return replace(read(market, symbol=symbol), market_min_amount=Decimal(1))
 
     def change() -> None:
-        markets._filters["BTC/USDT"] = replace(markets._filters["BTC/USDT"], market_min_amount=Decimal(1))
+        monkeypatch.setattr(responses, "symbol_filters", changed)
+        markets.forget()
 
     yield change
-    markets._filters.update(before)
+    markets.forget()
 
 
 def test_rest_that_no_market_order_can_close_is_left_to_its_stop_and_reported_once(

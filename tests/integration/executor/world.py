@@ -19,7 +19,7 @@ import ccxt
 from functions.order_executor import app, service
 from local.paper_exchange import account_routes, order_routes
 from shared.clock import utc_now
-from shared.exchange import lanes
+from shared.exchange import lanes, markets
 from shared.exchange.server_clock import server_clock
 from shared.messages import Command
 from shared.models.egress_lane import EgressLane
@@ -111,6 +111,8 @@ class World:
     def reset(self) -> None:
         """Reset the exchange, the switch and the lane, which all tests share."""
         self.exchange.control("DELETE", "/paper/faults")
+        self.exchange.control("DELETE", "/paper/symbols")
+        markets.forget()
         self.exchange.set(
             refuse_late_past_recv_window=True,
             refuse_overlapping_close=False,

@@ -10,14 +10,15 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.errors import (
     ClockSkewed,
     ExchangeAuthorizationFailed,
+    ExchangeError,
     ExchangeRejected,
     LockstepError,
     NotFound,
@@ -68,10 +69,13 @@ class FakeAccount(FuturesAccount):
 
     def __init__(self) -> None:
         super().__init__(client=None)
-        self.book = FakeBook()
+        self.book = FakeBook(filters=BITCOIN)
         self.wallet = Decimal(10_000)
-        self.symbol_filters: SymbolFilters | None = BITCOIN
-        """None when the symbol is no longer listed."""
+        self.cached_filters: SymbolFilters | None = None
+        """What the executor's container has read of them so far."""
+        self.brackets = _BRACKETS
+        self.naked_after: list[str] = []
+        """The requests after which the position had no stop that covers it."""
         self.requests: list[str] = []
         """Every request so far: its method, and the leg of a write."""
         self._faults: list[_Fault] = []
@@ -104,6 +108,15 @@ class FakeAccount(FuturesAccount):
             self._faults.append(_Fault(method, leg, skip))
         self._faults.append(_Fault(method, leg, 1, act=act))
 
+    def skip(self, method: str, requests: int) -> None:
+        """Let the next requests of a method be answered before the next fault takes effect."""
+        self._faults.append(_Fault(method, None, requests))
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether a fault is still to come."""
+        return any(fault.times > 0 for fault in self._faults)
+
     def answer_late(self, method: str, *, after_s: float, leg: Leg | None = None) -> None:
         """Carry the next request out, and answer it late: with OutcomeUnknown once its time-out is over."""
         self._faults.append(_Fault(method, leg, 1, answer_after_s=after_s))
@@ -115,6 +128,22 @@ class FakeAccount(FuturesAccount):
     def clear_faults(self) -> None:
         """Forget the faults that have not happened yet."""
         self._faults.clear()
+
+    # -- filters ---------------------------------------------------------------------------------------------------
+
+    @property
+    def symbol_filters(self) -> SymbolFilters | None:
+        """The filters that the exchange enforces; None when the symbol is no longer listed."""
+        return self.book.filters
+
+    @symbol_filters.setter
+    def symbol_filters(self, filters: SymbolFilters | None) -> None:
+        self.book.filters = filters
+
+    def change_filters(self, **changes: Any) -> None:
+        """Let the exchange enforce other filters from now on, which nobody has read yet."""
+        assert self.book.filters is not None
+        self.book.filters = replace(self.book.filters, **changes)
 
     def count(self, request: str) -> int:
         """Return how often a request was made."""
@@ -139,7 +168,7 @@ class FakeAccount(FuturesAccount):
                 open_orders=self.book.open_orders,
                 leverage=Decimal(20),
                 margin_mode=MarginMode.CROSS,
-                brackets=_BRACKETS,
+                brackets=self.brackets,
                 market_price=self.book.price,
                 setup=READY,
             )
@@ -147,12 +176,31 @@ class FakeAccount(FuturesAccount):
         return await self._request("read", answer)
 
     async def filters(self, symbol: str) -> SymbolFilters:
+        return self.cached_filters or await self._read_exchange_info(symbol)
+
+    async def filters_for_exit(self, symbol: str) -> SymbolFilters | None:
+        with contextlib.suppress(ExchangeError, NotFound):
+            return await self.filters(symbol)
+        return None
+
+    async def renewed_filters(
+        self, symbol: str, *, refused: SymbolFilters, sent_at_s: float, timeout_s: float
+    ) -> SymbolFilters:
+        if self.cached_filters is not None and self.cached_filters != refused:
+            return self.cached_filters
+        return await self._read_exchange_info(symbol)
+
+    async def _read_exchange_info(self, symbol: str) -> SymbolFilters:
         def answer() -> SymbolFilters:
             if self.symbol_filters is None:
                 raise NotFound(f"{symbol} is not listed")
+            self.cached_filters = self.symbol_filters
             return self.symbol_filters
 
-        return await self._request("filters", answer)
+        return await self._request("exchange_info", answer)
+
+    def forget_brackets(self, symbol: str) -> None:
+        self.requests.append("forget_brackets")
 
     async def is_trading(self, symbol: str) -> bool:
         return await self._request("is_trading", lambda: self.symbol_filters is not None)
@@ -249,6 +297,13 @@ class FakeAccount(FuturesAccount):
         if fault.act is not None:
             fault.act()
         await asyncio.sleep(_LATENCY_S)
+        try:
+            return await self._answer(fault, answer, timeout_s=timeout_s)
+        finally:
+            if not self.book.guarded:
+                self.naked_after.append(self.requests[-1])
+
+    async def _answer(self, fault: _Fault, answer: Callable[[], _T], *, timeout_s: float | None) -> _T:
         if fault.error is None:
             late = answer()
             await asyncio.sleep(min(fault.answer_after_s, timeout_s or fault.answer_after_s))

@@ -12,6 +12,7 @@ from shared.errors import ExchangeRejected, StopWouldTrigger
 from shared.exchange import error_codes
 from shared.exchange.futures import is_conditional
 from shared.exchange.venue_views import OrderView, VenueStatus
+from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg
 from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
@@ -34,12 +35,22 @@ class FakeBook:
     """The legs of our orders by client id."""
     next_fill: Decimal | None = None
     """How much of the next market order fills; the rest expires."""
+    filters: SymbolFilters | None = field(default=None, compare=False)
+    """The filters that it enforces; with None, none."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101), compare=False)
 
     @property
     def open_orders(self) -> tuple[OrderView, ...]:
         """Every standing order."""
         return tuple(order for order in self.orders.values() if order.status.is_open)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether standing stops cover the whole position; true without one."""
+        side = Side.SELL if self.position > 0 else Side.BUY
+        stops = [o for o in self.open_orders if o.conditional and o.trigger_price and o.side is side]
+        covered = sum((stop.remaining for stop in stops), Decimal(0))
+        return covered >= abs(self.position) or any(stop.close_position for stop in stops)
 
     def copy(self) -> FakeBook:
         """Return the book as it is at this moment."""
@@ -120,12 +131,16 @@ class FakeBook:
         return order.status.is_open
 
     def _refuse(self, planned: PlannedOrder) -> None:
+        if self.filters is not None:
+            _check_filters(planned, self.filters)
         if planned.close_position and any(
             order.close_position and order.side is planned.side for order in self.open_orders
         ):
             raise ExchangeRejected("a closePosition stop stands", code=error_codes.CLOSE_POSITION_EXISTS)
         if is_conditional(planned.type) and self._has_crossed(planned.side, planned.trigger_price):
             raise StopWouldTrigger("would trigger at once", code=-2021)
+        if planned.activation_price is not None and not self._has_crossed(planned.side, planned.activation_price):
+            raise StopWouldTrigger("the activation price is passed", code=-2021)
         if planned.reduce_only and not is_conditional(planned.type) and not self._reducible(planned.side):
             raise ExchangeRejected("nothing to reduce", code=-2022)
 
@@ -187,3 +202,19 @@ class FakeBook:
 
     def _is_marketable(self, side: Side, price: Decimal | None) -> bool:
         return price is not None and (price - self.price) * side.sign >= 0
+
+
+def _check_filters(planned: PlannedOrder, filters: SymbolFilters) -> None:
+    if any(
+        price % filters.tick_size for price in (planned.price, planned.trigger_price, planned.activation_price) if price
+    ):
+        raise ExchangeRejected("Price not increased by tick size.", code=-4014)
+    if planned.amount is None:
+        return
+    on_book = planned.type in {OrderType.LIMIT, OrderType.STOP}
+    if planned.amount % (filters.step_size if on_book else filters.market_step_size):
+        raise ExchangeRejected("Qty not increased by step size.", code=-4023)
+    if planned.amount < (filters.min_amount if on_book else filters.market_min_amount):
+        raise ExchangeRejected("Quantity less than min quantity.", code=-4004)
+    if planned.amount > (filters.max_amount if on_book else filters.market_max_amount):
+        raise ExchangeRejected("Quantity greater than max quantity.", code=-4005)

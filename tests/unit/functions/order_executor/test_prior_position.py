@@ -9,7 +9,7 @@ import pytest
 
 from functions.order_executor import prior_position
 from shared.clock import utc_now
-from shared.errors import AddressBanned, ExchangeError, ExchangeRejected, ExchangeThrottled
+from shared.errors import AddressBanned, ExchangeRejected, ExchangeThrottled
 from shared.models.follower import Follower
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
@@ -62,20 +62,12 @@ def test_position_of_another_strategy_on_the_same_key_is_foreign(executor: Harne
     assert executor.now(held).desired is Desired.OPEN
 
 
-@pytest.mark.parametrize(
-    ("method", "error"),
-    [
-        ("filters", ExchangeThrottled("too many requests", retry_after_s=5)),
-        ("open_orders", AddressBanned("banned", retry_after_s=5)),
-    ],
-)
-def test_throttled_lane_postpones_both_the_close_and_the_entry(
-    executor: Harness, method: str, error: ExchangeError
-) -> None:
+@pytest.mark.parametrize("method", ["open_orders", "position_amount"])
+def test_banned_lane_postpones_both_the_close_and_the_entry(executor: Harness, method: str) -> None:
     long = executor.open(Side.BUY)
     short = executor.queue(Side.SELL)
     ledger = executor.ledger(short)
-    executor.account.fail(method, error)
+    executor.account.fail(method, AddressBanned("banned", retry_after_s=5))
     executor.sent.bodies.clear()
 
     with pytest.raises(ExchangeThrottled):
@@ -92,7 +84,7 @@ def test_throttled_lane_postpones_both_the_close_and_the_entry(
 
 def test_entry_that_waited_for_its_lane_closes_the_prior_position_when_it_comes_again(executor: Harness) -> None:
     long = executor.open(Side.BUY)
-    executor.account.fail("filters", ExchangeThrottled("too many requests", retry_after_s=5))
+    executor.account.fail("open_orders", AddressBanned("banned", retry_after_s=5))
     short = executor.handle(executor.queue(Side.SELL))
     assert short.state is ExecutionState.QUEUED
     executor.advance(10)

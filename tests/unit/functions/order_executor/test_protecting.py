@@ -16,7 +16,6 @@ from shared.trading.sides import Side
 from tests.unit.functions.order_executor.harness import Harness
 
 NAKED_AT_MOST_MS = 5_000
-REFUSED = ExchangeRejected("refused", code=-1111)
 
 
 def test_position_whose_stop_would_trigger_at_once_is_flattened(executor: Harness) -> None:
@@ -30,24 +29,32 @@ def test_position_whose_stop_would_trigger_at_once_is_flattened(executor: Harnes
     assert executor.orders(execution, Leg.STOP)[0].error == "EXCHANGE_2021"
 
 
-def test_stop_that_is_refused_once_is_placed_under_the_same_id(executor: Harness) -> None:
-    executor.account.fail("place", REFUSED, leg=Leg.STOP)
-
-    execution = executor.open()
-
-    (stop,) = executor.book.standing(Leg.STOP)
-    assert [order.client_order_id for order in executor.orders(execution, Leg.STOP)] == [stop.client_order_id]
-
-
-def test_position_whose_stop_is_refused_again_and_again_is_flattened_within_five_seconds(executor: Harness) -> None:
-    executor.account.fail("place", REFUSED, leg=Leg.STOP, times=99)
+@pytest.mark.parametrize("code", [-4120, -4045, -1111])
+def test_position_whose_stop_is_refused_for_good_is_flattened_without_sending_it_again(
+    executor: Harness, code: int
+) -> None:
+    executor.account.fail("place", ExchangeRejected("refused", code=code), leg=Leg.STOP, times=99)
 
     execution = executor.handle(executor.queue())
 
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.FLATTENED)
     assert executor.book.position == 0
+    assert executor.account.count("place STOP") == 1
     assert execution.naked_ms is not None
-    assert 3_000 <= execution.naked_ms <= NAKED_AT_MOST_MS
+    assert execution.naked_ms < 500
+    assert executor.orders(execution, Leg.STOP)[0].status is OrderStatus.REJECTED
+
+
+@pytest.mark.parametrize("code", [-4509, -2022, -4118])
+def test_stop_that_is_refused_before_the_position_is_seen_is_placed_under_the_same_id(
+    executor: Harness, code: int
+) -> None:
+    executor.account.fail("place", ExchangeRejected("no position", code=code), leg=Leg.STOP)
+
+    execution = executor.open()
+
+    (stop,) = executor.book.standing(Leg.STOP)
+    assert [order.client_order_id for order in executor.orders(execution, Leg.STOP)] == [stop.client_order_id]
 
 
 def test_position_is_flattened_within_five_seconds_while_every_stop_goes_unanswered(executor: Harness) -> None:

@@ -129,7 +129,7 @@ def test_work_that_is_not_begun_or_has_ended_is_left_alone(executor: Harness, st
     after = executor.reconcile(execution)
 
     assert after.revision == execution.revision
-    assert executor.account.requests == ["filters"]
+    assert executor.account.requests == ["exchange_info"]
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
