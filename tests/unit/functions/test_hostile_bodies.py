@@ -165,14 +165,14 @@ def post(handler: Handler, path: str, headers: dict[str, str]) -> Callable[[str]
 def test_no_body_breaks_the_webhook_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strategy_webhook, "REFUSAL_S", 0)
     fields = [*ALERT, "trailingTrigger", "callbackRate", "takeProfitPrice3", "winRate", "alertId", "firedAt", "other"]
-    answer = post(strategy_webhook.lambda_handler, "/v1/webhook/strategy", {})  # type: ignore[arg-type]
+    answer = post(strategy_webhook.lambda_handler, "/v1/webhook/strategy", {})
     assert complaints(answer, list(hostile_bodies(ALERT, fields))) == []
 
 
 @pytest.mark.usefixtures("records")
 def test_no_body_breaks_the_webhook_of_telegram(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telegram_webhook, "_check_secret", lambda _: None)
-    answer = post(telegram_webhook.lambda_handler, "/", {})  # type: ignore[arg-type]
+    answer = post(telegram_webhook.lambda_handler, "/", {})
     message: dict[str, object] = {"chat": {"id": 1, "type": "private"}, "text": "/status"}
     good: dict[str, object] = {"update_id": 1, "message": message}
     bodies = list(hostile_bodies(good, good))
@@ -189,7 +189,7 @@ def test_no_body_breaks_the_webhook_of_telegram(monkeypatch: pytest.MonkeyPatch)
 def test_no_body_breaks_the_webhook_of_stripe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stripe_service, "check_signature", lambda *_, **__: None)
     monkeypatch.setattr(stripe_service, "_signing_secrets", lambda: ())
-    answer = post(stripe_webhook.lambda_handler, "/v1/webhook/stripe", {"stripe-signature": "t=1"})  # type: ignore[arg-type]
+    answer = post(stripe_webhook.lambda_handler, "/v1/webhook/stripe", {"stripe-signature": "t=1"})
     good: dict[str, object] = {
         "id": "evt_1",
         "type": "customer.subscription.updated",
