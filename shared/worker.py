@@ -63,7 +63,7 @@ class Invocation(Protocol):
 def scheduled_at(event: Mapping[str, Any]) -> datetime:
     """Return the time of a schedule's event, now if it has none; raise UnknownEvent for any other event.
 
-    Whoever calls a function by hand with a mistake must not run a part of a round without noticing.
+    A mistake in a call by hand must not start a part of a round.
     """
     if event.get("source") != SCHEDULE_SOURCE:
         raise UnknownEvent(

@@ -31,7 +31,7 @@ def refuse(world: World, person: Person, path: str, method: str, answer: dict[st
     world.plan_fault(person, "code", path, method, **(answer | {"retryAfterS": 2} | also))
 
 
-def come_back(world: World, execution: Execution) -> Execution:
+def deliver_when_due(world: World, execution: Execution) -> Execution:
     """Deliver an execution's message when it is due, as the queue's delay would."""
     world.wait_until_due(execution)
     assert world.deliver(execution, command=Command.RECONCILE) == []
@@ -61,7 +61,7 @@ def test_entry_that_is_refused_while_it_reads_enters_later_and_once(world: World
 
     assert world.stored(execution).state is ExecutionState.QUEUED
     assert len(world.take_messages("reconcile")) + world.count_delayed("reconcile") == 1
-    assert come_back(world, execution).state is ExecutionState.PROTECTED
+    assert deliver_when_due(world, execution).state is ExecutionState.PROTECTED
     assert world.account(person).sent(ORDER) == 1
 
 
@@ -73,7 +73,7 @@ def test_entry_whose_order_is_refused_is_sent_once_more_later(world: World) -> N
     assert world.deliver(execution) == []
 
     assert world.stored(execution).state is ExecutionState.ENTERING
-    assert come_back(world, execution).state is ExecutionState.PROTECTED
+    assert deliver_when_due(world, execution).state is ExecutionState.PROTECTED
     account = world.account(person)
     assert (len(account.market_fills), account.position) == (1, Decimal("0.75"))
 
@@ -100,7 +100,7 @@ def test_throttling_pauses_the_lanes_other_entries_before_they_send_requests(wor
 
     assert world.stored(other).state is ExecutionState.QUEUED
     assert requests_of(world, second) == 0
-    assert come_back(world, other).state is ExecutionState.PROTECTED
+    assert deliver_when_due(world, other).state is ExecutionState.PROTECTED
 
 
 def test_order_rate_of_one_account_holds_back_no_other(world: World) -> None:
@@ -114,7 +114,7 @@ def test_order_rate_of_one_account_holds_back_no_other(world: World) -> None:
 
     assert world.stored(executions[1]).state is ExecutionState.PROTECTED
     assert EgressLane.get("lane-1").paused_until is None
-    assert come_back(world, executions[0]).state is ExecutionState.PROTECTED
+    assert deliver_when_due(world, executions[0]).state is ExecutionState.PROTECTED
 
 
 def test_opposite_alert_in_a_ban_closes_and_enters_after_it(world: World) -> None:
@@ -126,7 +126,7 @@ def test_opposite_alert_in_a_ban_closes_and_enters_after_it(world: World) -> Non
     assert world.deliver(execution) == []
 
     assert (world.stored(prior).desired.value, world.stored(execution).state) == ("CLOSED", ExecutionState.QUEUED)
-    assert come_back(world, execution).state is ExecutionState.PROTECTED
+    assert deliver_when_due(world, execution).state is ExecutionState.PROTECTED
     assert world.stored(prior).close_reason == "OPPOSITE"
     assert world.account(person).position < 0
 
@@ -141,7 +141,7 @@ def test_opposite_alert_that_will_be_stale_after_the_ban_still_closes(world: Wor
     assert world.deliver(execution) == []
 
     assert world.stored(execution).reason == "WEIGHT_EXHAUSTED"
-    assert come_back(world, prior).close_reason == "OPPOSITE"
+    assert deliver_when_due(world, prior).close_reason == "OPPOSITE"
     assert world.account(person).flat
 
 
@@ -160,7 +160,7 @@ def test_no_request_is_sent_during_a_ban_and_the_close_is_done_after_it(world: W
 
     assert requests_of(world, person) == sent
     assert world.stored(execution).active
-    assert come_back(world, execution).close_reason == "ADMIN"
+    assert deliver_when_due(world, execution).close_reason == "ADMIN"
     assert world.account(person).flat
 
 
@@ -190,7 +190,7 @@ def test_close_that_is_throttled_backs_off_and_is_done(world: World) -> None:
     for _ in range(5):
         if not world.stored(execution).active:
             break
-        come_back(world, execution)
+        deliver_when_due(world, execution)
 
     assert world.stored(execution).close_reason == "ADMIN"
     assert world.account(person).flat
