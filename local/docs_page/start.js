@@ -1,8 +1,12 @@
 // Shows the API's document, signed in as the demo's admin.
 (async () => {
-  const { adminToken } = await (await fetch("/docs/session.json")).json();
+  const load = async (url) => (await fetch(url)).json();
+  const [{ adminToken }, spec] = await Promise.all([load("/docs/session.json"), load("/openapi.json")]);
+  const operations = Object.entries(spec.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ["paths", path, method]),
+  );
   const ui = SwaggerUIBundle({
-    url: "/openapi.json",
+    spec,
     dom_id: "#api",
     presets: [SwaggerUIBundle.presets.apis],
     deepLinking: true,
@@ -12,7 +16,18 @@
     tryItOutEnabled: true,
     onComplete: () => {
       ui.preauthorizeApiKey("IdToken", adminToken);
-      document.body.dataset.ready = "yes";
+      resolve();
     },
   });
+  // Swagger UI resolves an operation when it is opened, and forgets that if it still reads the document: "Execute" then
+  // does nothing, for good. So all are resolved before the page says that it is ready.
+  const resolve = () => {
+    const missing = operations.filter((operation) => !ui.specSelectors.specResolvedSubtree(operation));
+    if (!missing.length) {
+      document.body.dataset.ready = "yes";
+      return;
+    }
+    missing.forEach((operation) => ui.specActions.requestResolvedSubtree(operation));
+    setTimeout(resolve, 50);
+  };
 })();
