@@ -70,8 +70,6 @@ CLOSE_POSITION_EXISTS = -4130
 REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
 """Nothing to reduce, or standing reduce-only orders overlap the close."""
 
-NOTHING_TO_CANCEL = frozenset({-2011, -2013})
-
 FILTERS_CONTRADICTED = frozenset(
     {-1013, -1111, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4013, -4014, -4023, -4029, -4030, -4164}
 ) | frozenset({-4108, -4140})
