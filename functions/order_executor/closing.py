@@ -32,9 +32,10 @@ from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
-from shared.trading.filters import SymbolFilters, round_down
+from shared.trading.filters import SymbolFilters
+from shared.trading.fitting import allowed_amount
 from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.order_planning import plan_close
+from shared.trading.order_planning import OrderType, plan_close
 
 _ROUNDS = 6
 _PAUSE_S = 0.2
@@ -164,9 +165,7 @@ def _overlaps(session: ExecutionSession, view: OrderView) -> bool:
 
 def _orderable(session: ExecutionSession, amount: Decimal) -> Decimal:
     """Return the part of an amount that one market order can carry, or 0."""
-    filters = session.filters
-    whole = round_down(min(amount, filters.market_max_amount or amount), filters.market_step_size)
-    return whole if whole >= filters.market_min_amount else Decimal(0)
+    return allowed_amount(amount, OrderType.MARKET, filters=session.filters)
 
 
 async def reduce(session: ExecutionSession, leg: Leg, amount: Decimal) -> Refusal | None:

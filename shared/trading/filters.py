@@ -73,6 +73,11 @@ class SymbolFilters:
         """The highest price of an order; None means no limit."""
         return round_down(self.price_max, self.tick_size) if self.price_max else None
 
+    def within_band(self, price: Decimal) -> Decimal:
+        """Return the price of an order that is nearest to `price`."""
+        ceiling = self.price_ceiling
+        return max(price if ceiling is None else min(price, ceiling), self.price_floor)
+
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """Return the largest multiple of `step` that is not above a non-negative `value`; a step of 0 changes nothing."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.trading.arithmetic import exact
-from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
-from shared.trading.order_planning import OrderType, PlannedOrder
+from shared.trading.filters import SymbolFilters, round_down
+from shared.trading.order_planning import OrderType, PlannedOrder, favourable_price
 from shared.trading.sides import Side
 
 _RESTS_ON_THE_BOOK = frozenset({OrderType.LIMIT, OrderType.STOP})
@@ -47,7 +47,7 @@ def _fit_prices(planned: PlannedOrder, *, filters: SymbolFilters) -> PlannedOrde
     price = _fit_price(planned.price, planned.side, filters=filters)
     if trigger is not None and price == trigger:
         # A limit stop's price stays further into the loss than its trigger.
-        price = _within_band(trigger + planned.side.sign * filters.tick_size, filters=filters)
+        price = filters.within_band(trigger + planned.side.sign * filters.tick_size)
     return replace(
         planned,
         trigger_price=trigger,
@@ -57,16 +57,7 @@ def _fit_prices(planned: PlannedOrder, *, filters: SymbolFilters) -> PlannedOrde
 
 
 def _fit_price(price: Decimal | None, exit_side: Side, *, filters: SymbolFilters) -> Decimal | None:
-    """Return the nearest allowed price that is better for a position which this side closes."""
-    if price is None:
-        return None
-    favour = Rounding.UP if exit_side is Side.SELL else Rounding.DOWN
-    return _within_band(round_price(price, filters.tick_size, favour), filters=filters)
-
-
-def _within_band(price: Decimal, *, filters: SymbolFilters) -> Decimal:
-    ceiling = filters.price_ceiling
-    return max(price if ceiling is None else min(price, ceiling), filters.price_floor)
+    return None if price is None else favourable_price(price, entry_side=exit_side.opposite, filters=filters)
 
 
 def allowed_amount(amount: Decimal, order_type: OrderType, *, filters: SymbolFilters) -> Decimal:

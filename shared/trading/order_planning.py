@@ -120,8 +120,7 @@ def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
     What lies beyond the trigger of a limit stop is a share of the stop distance (order price to stop), so that a narrow
     stop keeps a narrow backstop.
     """
-    towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
-    trigger = _within_band(round_price(signal.stop, filters.tick_size, towards_entry), filters=filters)
+    trigger = favourable_price(signal.stop, entry_side=signal.side, filters=filters)
     match signal.stop_type:
         case StopType.MARKET:
             return StopPrices(trigger)
@@ -189,7 +188,7 @@ def limit_stop(*, side: Side, amount: Decimal, price: Decimal, trigger_price: De
 
 def _plan_take_profits(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
     targets = sorted(
-        (_price_away(price, entry_side=signal.side, filters=filters) for price in signal.take_profits),
+        (favourable_price(price, entry_side=signal.side, filters=filters) for price in signal.take_profits),
         reverse=signal.side is Side.SELL,
     )
     shares = split_amount(amount, targets=tuple(targets), filters=filters)
@@ -216,16 +215,16 @@ def _plan_trailing(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -
         type=OrderType.TRAILING_STOP_MARKET,
         side=signal.side.opposite,
         amount=amount,
-        activation_price=_price_away(activation, entry_side=signal.side, filters=filters),
+        activation_price=favourable_price(activation, entry_side=signal.side, filters=filters),
         callback_rate=callback_rate,
         reduce_only=True,
     )
 
 
-def _price_away(price: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
-    """Round a price on the winning side away from the entry."""
-    away = Rounding.UP if entry_side is Side.BUY else Rounding.DOWN
-    return _within_band(round_price(price, filters.tick_size, away), filters=filters)
+def favourable_price(price: Decimal, *, entry_side: Side, filters: SymbolFilters) -> Decimal:
+    """Return the nearest allowed price that is better for the position: a stop moves to the entry, a target away."""
+    favour = Rounding.UP if entry_side is Side.BUY else Rounding.DOWN
+    return filters.within_band(round_price(price, filters.tick_size, favour))
 
 
 def _price_beyond(trigger: Decimal, parts: int, *, signal: Signal, filters: SymbolFilters) -> Decimal:
@@ -234,9 +233,4 @@ def _price_beyond(trigger: Decimal, parts: int, *, signal: Signal, filters: Symb
     with exact():
         offset = max(abs(signal.order_price - signal.stop) / parts, filters.tick_size)
         price = trigger - signal.side.sign * offset
-    return _within_band(round_price(price, filters.tick_size, further), filters=filters)
-
-
-def _within_band(price: Decimal, *, filters: SymbolFilters) -> Decimal:
-    ceiling = filters.price_ceiling
-    return max(price if ceiling is None else min(price, ceiling), filters.price_floor)
+    return filters.within_band(round_price(price, filters.tick_size, further))
