@@ -18,5 +18,6 @@ owner.py       what an account's owner does on the exchange's own page
 checks.py      compares the exchange's books with ours
 simulation.py  runs the product in a world, from beginning to end
 verdict.py     the result of a simulation
+report.py      the table of many results
 mutations.py   the product with one of its rules removed, which the checks must notice
 """

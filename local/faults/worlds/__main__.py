@@ -1,26 +1,23 @@
 """`make worlds`: simulates worlds, each from its seed, until they have had N executions, and prints a table.
 
-N is the number of executions, SEED the first world's seed, MUTATE a rule to remove (see mutations.py).
+Without options it takes N, SEED and MUTATE from the environment, as the Makefile passes them.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
 from local.faults.worlds.mutations import MUTATIONS, mutated
+from local.faults.worlds.report import report
 from local.faults.worlds.simulation import Simulation
 from local.faults.worlds.verdict import Verdict
 
-N = int(os.environ.get("N", "") or "1000")
-SEED = int(os.environ.get("SEED", "") or "1")
-MUTATE = os.environ.get("MUTATE", "")
 _PROCESSES = os.cpu_count() or 1
-_SHOWN = 20
 
 
 def simulate(seed: int, mutation: str = "") -> Verdict:
@@ -29,95 +26,72 @@ def simulate(seed: int, mutation: str = "") -> Verdict:
         return Simulation(seed).run()
 
 
-def main() -> int:
-    """Simulate until N executions are checked; return 0 if no world broke a rule."""
-    if MUTATE and MUTATE not in MUTATIONS:
-        print(f"make worlds: MUTATE={MUTATE} is not one of {', '.join(MUTATIONS)}", file=sys.stderr)
-        return 1
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Simulate until enough executions are checked; return 0 if no world broke a rule."""
+    options = _parser().parse_args(arguments)
     began_s = time.monotonic()
     verdicts = []
-    for verdict in _simulate_until(N):
+    for verdict in _simulate_until(options.executions, seed=options.seed, mutation=options.mutate):
         verdicts.append(verdict)
         done = sum(one.executions for one in verdicts)
         bad = sum(bool(one.violations) for one in verdicts)
         if sys.stdout.isatty():
             print(f"\r  {done} executions in {len(verdicts)} worlds, {bad} with violations", end="", flush=True)
-    print(_report(verdicts, seconds=time.monotonic() - began_s))
+    print(report(verdicts, seed=options.seed, seconds=time.monotonic() - began_s))
     return 1 if any(verdict.violations for verdict in verdicts) else 0
 
 
-def _simulate_until(executions: int) -> Iterator[Verdict]:
+def _parser() -> argparse.ArgumentParser:
+    rules = ", ".join(MUTATIONS)
+    parser = argparse.ArgumentParser(
+        prog="make worlds",
+        description="Has the product trade in simulated worlds, and compares the exchange's books with ours.",
+        epilog="A world depends on its seed alone: `make worlds SEED=<seed> N=1` repeats it to the last request.",
+    )
+    # A default that is text goes through `type` and `choices` as an option's value does.
+    parser.add_argument(
+        "-n",
+        "--executions",
+        type=int,
+        default=os.environ.get("N") or "1000",
+        help="how many executions there are at least (environment: N; default: 1000)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=os.environ.get("SEED") or "1",
+        help="the seed of the first world; the next ones follow it (environment: SEED; default: 1)",
+    )
+    parser.add_argument(
+        "--mutate",
+        metavar="RULE",
+        type=_rule,
+        default=os.environ.get("MUTATE", ""),
+        help=f"a rule to take out of the product, which must then fail (environment: MUTATE): {rules}",
+    )
+    return parser
+
+
+def _rule(name: str) -> str:
+    if name and name not in MUTATIONS:
+        raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(MUTATIONS)}")
+    return name
+
+
+def _simulate_until(executions: int, *, seed: int, mutation: str) -> Iterator[Verdict]:
     """Yield verdicts as worlds end, several at a time, until there are enough executions."""
-    seed, judged = SEED, 0
+    judged = 0
     with ProcessPoolExecutor(_PROCESSES) as pool:
         running: set[Future[Verdict]] = set()
         while judged < executions or running:
             while judged < executions and len(running) < 2 * _PROCESSES:
-                running.add(pool.submit(simulate, seed, MUTATE))
+                running.add(pool.submit(simulate, seed, mutation))
                 seed += 1
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 verdict = future.result()
                 judged += verdict.executions
                 yield verdict
-
-
-def _report(verdicts: list[Verdict], *, seconds: float) -> str:
-    happened = sum((verdict.happened for verdict in verdicts), Counter[str]())
-    ends = sum((verdict.ends for verdict in verdicts), Counter[str]())
-    kinds = sum((Counter(map(_kind, verdict.violations)) for verdict in verdicts), Counter[str]())
-    bad = [verdict for verdict in verdicts if verdict.violations]
-    lines = [
-        "",
-        f"{sum(ends.values())} executions in {len(verdicts)} worlds from seed {SEED} on, in {seconds:.0f} s",
-        "",
-        "Injected faults",
-        *_rows(happened),
-        "",
-        "How the executions ended",
-        *_rows(ends),
-        "",
-        "Violations",
-        *(f"  {kinds[kind]:>7}  {title}" for kind, title in _KINDS.items()),
-        "",
-        "Longest time without a stop",
-        f"  {max(one.longest_naked_ms for one in verdicts) / 1000:>7.1f} s in worlds where no worker is harmed",
-        f"  {max(one.longest_naked_killed_ms for one in verdicts) / 1000:>7.1f} s where workers are killed or frozen",
-    ]
-    for verdict in sorted(bad, key=lambda one: one.seed)[:_SHOWN]:
-        lines += ["", f"seed {verdict.seed}:", *(f"  {violation}" for violation in verdict.violations)]
-    lines += ["", f"{len(bad)} of {len(verdicts)} worlds have violations" if bad else "No violations."]
-    return "\n".join(lines)
-
-
-def _rows(counts: Counter[str]) -> list[str]:
-    return [f"  {count:>7}  {name}" for name, count in sorted(counts.items())]
-
-
-_KINDS = {
-    "entered twice": "duplicate entries",
-    "without a stop": "positions without a stop beyond the deadline",
-    "flat account": "flat accounts with orders left on them",
-    "no end": "executions without an end or a reason",
-    "books": "differences between what was booked and the exchange's fills",
-    "other": "anything else",
-}
-
-
-def _kind(violation: str) -> str:
-    for kind, words in _WORDS.items():
-        if any(word in violation for word in words):
-            return kind
-    return "other"
-
-
-_WORDS = {
-    "entered twice": ("was entered",),
-    "without a stop": ("without a stop",),
-    "flat account": ("left on a flat account",),
-    "no end": ("has no end", "without a reason", "is not at rest"),
-    "books": ("in the exchange's books", "performance says", "was not booked"),
-}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""The table that a run of worlds prints. Judges nothing: the verdicts say what was violated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from local.faults.worlds.verdict import Verdict
+
+_SHOWN = 20
+
+_KINDS = {
+    "entered twice": "duplicate entries",
+    "without a stop": "positions without a stop beyond the deadline",
+    "flat account": "flat accounts with orders left on them",
+    "no end": "executions without an end or a reason",
+    "books": "differences between what was booked and the exchange's fills",
+    "other": "anything else",
+}
+
+_WORDS = {
+    "entered twice": ("was entered",),
+    "without a stop": ("without a stop",),
+    "flat account": ("left on a flat account",),
+    "no end": ("has no end", "without a reason", "is not at rest"),
+    "books": ("in the exchange's books", "performance says", "was not booked"),
+}
+
+
+def report(verdicts: Sequence[Verdict], *, seed: int, seconds: float) -> str:
+    """Return the table of a run that began with the world of `seed` and took so many seconds."""
+    happened = sum((verdict.happened for verdict in verdicts), Counter[str]())
+    ends = sum((verdict.ends for verdict in verdicts), Counter[str]())
+    kinds = sum((Counter(map(_kind, verdict.violations)) for verdict in verdicts), Counter[str]())
+    bad = [verdict for verdict in verdicts if verdict.violations]
+    lines = [
+        "",
+        f"{sum(ends.values())} executions in {len(verdicts)} worlds from seed {seed} on, in {seconds:.0f} s",
+        "",
+        "Injected faults",
+        *_rows(happened),
+        "",
+        "How the executions ended",
+        *_rows(ends),
+        "",
+        "Violations",
+        *(f"  {kinds[kind]:>7}  {title}" for kind, title in _KINDS.items()),
+        "",
+        "Longest time without a stop",
+        f"  {max(one.longest_naked_ms for one in verdicts) / 1000:>7.1f} s in worlds where no worker is harmed",
+        f"  {max(one.longest_naked_killed_ms for one in verdicts) / 1000:>7.1f} s where workers are killed or frozen",
+    ]
+    for verdict in sorted(bad, key=lambda one: one.seed)[:_SHOWN]:
+        lines += ["", f"seed {verdict.seed}:", *(f"  {violation}" for violation in verdict.violations)]
+    lines += ["", f"{len(bad)} of {len(verdicts)} worlds have violations" if bad else "No violations."]
+    return "\n".join(lines)
+
+
+def _rows(counts: Counter[str]) -> list[str]:
+    return [f"  {count:>7}  {name}" for name, count in sorted(counts.items())]
+
+
+def _kind(violation: str) -> str:
+    for kind, words in _WORDS.items():
+        if any(word in violation for word in words):
+            return kind
+    return "other"
