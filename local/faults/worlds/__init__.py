@@ -4,20 +4,29 @@ The product's own code runs (acceptance, fan-out, executor, watcher) against the
 tables, both in this process. Time is simulated, so waiting costs nothing. Everything depends on a seed alone, so a
 failure can be repeated.
 
-clock.py       simulated time, and an event loop that runs on it
-tables.py      DynamoDB: the embedded AWS's engine with throttling, conflicts and lost answers
-queues.py      SQS: messages late, twice, out of order
-exchange.py    the paper exchange behind unreliable connections, and a record of naked positions
-workers.py     invocations of Lambda functions, killed or frozen between any two steps
-chances.py     the probability of each fault
-trace.py       a digest of everything that happens
-world.py       the parts of one world, and what its tables hold
-people.py      the strategy and its followers, with their accounts
-scenario.py    the events of a world: alerts, price moves, what admins and account owners do
-owner.py       what an account's owner does on the exchange's own page
-checks.py      compares the exchange's books with ours
-simulation.py  runs the product in a world, from beginning to end
-verdict.py     the result of a simulation
-report.py      the table of many results
-mutations.py   the product with one of its rules removed, which the checks must notice
+clock.py            simulated time, and an event loop that runs on it
+tables.py           DynamoDB: the embedded AWS's engine with throttling, conflicts and lost answers
+queues.py           SQS: messages late, twice, out of order
+exchange.py         the paper exchange, whose lists lag
+request_faults.py   which requests to it fail, and how
+connections.py      the connections to it: slow, refused, cut
+naked.py            a record of positions without a stop
+workers.py          invocations of Lambda functions, killed or frozen between any two steps
+containers.py       the executor's containers, each with caches of its own
+chances.py          the probability of each fault
+trace.py            a digest of everything that happens
+shape.py            the size and the kind of one world
+world.py            the parts of one world, and what its tables hold
+people.py           the strategies and their followers, with accounts and lanes
+market.py           one symbol's price, book and filters
+alert.py            one alert, and the answers to its deliveries
+alerts.py           the source of alerts: late, in any order, more than once
+scenario.py         the events of a world: bars, price moves, what admins and account owners do
+owner.py            what an account's owner does on the exchange's own page
+checks/             compares the exchange's books with ours
+simulation.py       runs the product in a world, from beginning to end
+summary.py          a world's figures
+verdict.py          the result of a simulation
+report.py           the table of many results
+mutations.py        the product with one of its rules removed, which the checks must notice
 """

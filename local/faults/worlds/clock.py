@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any
 from unittest import mock
 
@@ -83,12 +84,41 @@ class _TimersOnly(selectors.DefaultSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop on simulated time, which runs in itself what is meant for a thread."""
+    """An event loop on simulated time, which runs in itself what is meant for a thread.
 
-    def __init__(self, clock: SimulatedClock, *, dice: random.Random) -> None:
+    `before_step` is called before each step of a task, in that task's context.
+    """
+
+    def __init__(
+        self, clock: SimulatedClock, *, dice: random.Random, before_step: Callable[[], None] | None = None
+    ) -> None:
         self._clock = clock
         self._dice = dice
+        self._before_step = before_step
         super().__init__(_TimersOnly(clock))
+
+    def call_soon(  # type: ignore[override]  # typeshed ties the callback's parameters to `args`
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Schedule a callback, which is a task's next step as a rule."""
+        return super().call_soon(self._step(callback), *args, context=context)
+
+    def call_at(  # type: ignore[override]  # see above
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Schedule a callback at a time of the loop."""
+        return super().call_at(when, self._step(callback), *args, context=context)
+
+    def _step(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        before = self._before_step
+        if before is None:
+            return callback
+
+        def step(*args: Any) -> Any:
+            before()
+            return callback(*args)
+
+        return step
 
     def time(self) -> float:
         """Return the loop's time."""

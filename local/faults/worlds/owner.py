@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 from decimal import Decimal
 
-from local.faults.worlds.exchange import SYMBOL, WatchedExchange
+from local.faults.worlds.exchange import WatchedExchange
 from local.paper_exchange import algos, fills, matching, orders
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.refusals import Refusal
 from shared.trading.sides import Side
 
 
-def close(exchange: WatchedExchange, account: Account, *, side: Side, quantity: Decimal) -> None:
-    """Close `quantity` of the position at the market price, unless the exchange refuses."""
+def close(exchange: WatchedExchange, account: Account, symbol: str, *, share: Decimal) -> bool:
+    """Close a share of the position at the market price; return False if the exchange refuses, or there is none."""
+    amount, found = account.position(symbol).amount, exchange.venue.symbol(symbol)
+    step = found.step if found is not None else Decimal(1)
+    quantity = abs(amount) * share // step * step
+    if not quantity:
+        return False
+    side = Side.SELL if amount > 0 else Side.BUY
     wanted = matching.NewOrder(
-        symbol=SYMBOL,
+        symbol=symbol,
         side=orders.Side(side.value),
         order_type=orders.OrderType.MARKET,
         quantity=quantity,
@@ -23,13 +29,15 @@ def close(exchange: WatchedExchange, account: Account, *, side: Side, quantity: 
     )
     with contextlib.suppress(Refusal):
         matching.place_order(exchange.venue, account, wanted, exchange.now_ms())
-    exchange.check_stop(account.api_key)
+    exchange.check_stops(account.api_key)
+    return True
 
 
-def cancel_everything(exchange: WatchedExchange, account: Account) -> None:
-    """Cancel every order, conditional ones included."""
-    for order in account.open_orders(SYMBOL):
+def cancel_everything(exchange: WatchedExchange, account: Account, symbol: str) -> None:
+    """Cancel every order on the symbol, conditional ones included."""
+    exchange.naked.expect_by_owner(account.api_key, symbol)
+    for order in account.open_orders(symbol):
         fills.cancel_order(account, order, exchange.now_ms())
-    for algo in account.open_algos(SYMBOL):
+    for algo in account.open_algos(symbol):
         algos.cancel_algo(account, algo, exchange.now_ms())
-    exchange.check_stop(account.api_key)
+    exchange.check_stops(account.api_key)

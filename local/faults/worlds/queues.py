@@ -26,6 +26,12 @@ _SLIGHTLY_LATE_S = 2.0
 """Dead-man messages and closings are late by no more than this: the bounds allow no more."""
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+LaneOf = Callable[[str], str]
+"""Message body → the lane whose executor receives it: each lane has a queue of its own."""
+
+
+def _one_lane(_: str) -> str:
+    return ""
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class Queue:
     url: str
     handler: Handler
     fifo: bool
+    lane_of: LaneOf = _one_lane
     messages: list[Message] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
     dead_letters: list[Message] = field(default_factory=list)
@@ -65,9 +72,9 @@ class Queues:
         self._running: set[asyncio.Task[None]] = set()
         self._receipts: dict[str, Message] = {}
 
-    def serve(self, url: str, handler: Handler) -> None:
-        """Create a queue whose batches invoke `handler` with an SQS event."""
-        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"))
+    def serve(self, url: str, handler: Handler, *, lane_of: LaneOf = _one_lane) -> None:
+        """Create a queue whose batches, each of one lane, invoke `handler` with an SQS event."""
+        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), lane_of=lane_of)
 
     @property
     def dead_letters(self) -> list[str]:
@@ -83,7 +90,8 @@ class Queues:
         """Deliver until cancelled."""
         while True:
             for queue in self._queues.values():
-                self._deliver(queue)
+                while self._deliver(queue):
+                    pass
             await asyncio.sleep(_POLL_S)
 
     # -- boto3's methods --------------------------------------------------------------------------------------------
@@ -133,12 +141,14 @@ class Queues:
 
     # -- delivery --------------------------------------------------------------------------------------------------
 
-    def _deliver(self, queue: Queue) -> None:
+    def _deliver(self, queue: Queue) -> bool:
+        """Invoke the queue's function with a batch; return whether there was one."""
         batch = self._receive(queue)
         if batch:
             task = asyncio.create_task(self._invoke(queue, batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        return bool(batch)
 
     def _receive(self, queue: Queue) -> list[Message]:
         now_s, chances = self._clock.monotonic(), self._chances
@@ -147,8 +157,11 @@ class Queues:
         for message in list(queue.messages):
             group = message.group if queue.fifo else None
             is_first = group is None or group not in held
-            if message.due_s <= now_s and (
-                is_first or chances.happens(chances.message_early, "message before its turn")
+            same_lane = not taken or queue.lane_of(message.body) == queue.lane_of(taken[0].body)
+            if (
+                message.due_s <= now_s
+                and same_lane
+                and (is_first or chances.happens(chances.message_early, "message before its turn"))
             ):
                 if message.receives >= MOST_RECEIVES:
                     queue.messages.remove(message)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
-from local.faults.worlds.verdict import Verdict
+from local.faults.worlds.verdict import LongestNaked, Verdict
 
 _SHOWN = 20
 
@@ -47,13 +48,21 @@ def report(verdicts: Sequence[Verdict], *, seed: int, seconds: float) -> str:
         *(f"  {kinds[kind]:>7}  {title}" for kind, title in _KINDS.items()),
         "",
         "Longest time without a stop",
-        f"  {max(one.longest_naked_ms for one in verdicts) / 1000:>7.1f} s in worlds where no worker is harmed",
-        f"  {max(one.longest_naked_killed_ms for one in verdicts) / 1000:>7.1f} s where workers are killed or frozen",
+        "  bans left out    all of it",
+        _naked(map(attrgetter("longest_naked"), verdicts), "in worlds where no worker is harmed"),
+        _naked(map(attrgetter("longest_naked_killed"), verdicts), "where workers are killed or frozen"),
     ]
     for verdict in sorted(bad, key=lambda one: one.seed)[:_SHOWN]:
         lines += ["", f"seed {verdict.seed}:", *(f"  {violation}" for violation in verdict.violations)]
     lines += ["", f"{len(bad)} of {len(verdicts)} worlds have violations" if bad else "No violations."]
     return "\n".join(lines)
+
+
+def _naked(times: Iterable[LongestNaked], where: str) -> str:
+    longest = LongestNaked()
+    for one in times:
+        longest.include(without_bans_ms=one.without_bans_ms, with_bans_ms=one.with_bans_ms)
+    return f"  {longest.without_bans_ms / 1000:>9.1f} s  {longest.with_bans_ms / 1000:>9.1f} s  {where}"
 
 
 def _rows(counts: Counter[str]) -> list[str]:

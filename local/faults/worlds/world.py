@@ -10,11 +10,14 @@ from typing import Any
 from pynamodb.exceptions import PynamoDBException
 
 from local.faults.worlds import workers
+from local.faults.worlds.alert import Alert
 from local.faults.worlds.chances import Chances
 from local.faults.worlds.clock import SimulatedClock
+from local.faults.worlds.containers import Containers
 from local.faults.worlds.exchange import WatchedExchange
-from local.faults.worlds.people import Person
+from local.faults.worlds.people import Follows
 from local.faults.worlds.queues import Queues
+from local.faults.worlds.shape import Shape
 from local.faults.worlds.trace import Trace
 from shared.errors import LockstepError
 from shared.models.execution import Execution
@@ -26,20 +29,23 @@ _DAY_BEGINS_S = 1_767_600_000
 
 
 class World:
-    """The parts of one world: chance, time, queues, the exchange and the people."""
+    """The parts of one world: its shape, chance, time, queues, the exchange and the people."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
         self.clock = SimulatedClock(wall_s=_DAY_BEGINS_S + self.dice.randrange(0, 3600))
+        self.shape = Shape.draw(self.dice, seed=seed)
         self.chances = Chances.draw(self.dice)
         self.trace = Trace()
         self.invocations = workers.Workers(self.chances)
+        self.containers = Containers(self.dice)
         self.queues = Queues(self.clock, self.chances, self.invocations, self.trace)
         with self.clock.everywhere():
             self.exchange = WatchedExchange(self.clock, self.chances, self.trace)
-        self.people: list[Person] = []
-        self.strategy = Strategy()
+        self.strategies: list[Strategy] = []
+        self.people: list[Follows] = []
+        self.alerts: list[Alert] = []
 
     async def invoke_alone(self, work: Awaitable[Any]) -> Any:
         """Run an invocation that no queue starts: it may be killed or fail, and is not retried."""
@@ -55,6 +61,15 @@ class World:
         except (LockstepError, PynamoDBException) as error:
             self.chances.happened[f"failed by itself: {type(error).__name__}"] += 1
         return None
+
+    @property
+    def harms_workers(self) -> bool:
+        """Whether workers are killed or frozen."""
+        return bool(self.chances.worker_killed or self.chances.worker_frozen)
+
+    def lane_of(self, api_key: str) -> str:
+        """Return the lane of an account, by one of its API keys."""
+        return next(one.key.egress_lane for one in self.people if api_key in {one.key.api_key, one.account.api_key})
 
     def executions(self) -> list[Execution]:
         """Return every execution."""

@@ -1,0 +1,33 @@
+"""Compares the exchange's books with ours, while positions are open and when everything is over. Changes nothing.
+
+positions.py    open positions have a stop and fitting targets; flat accounts have no order of ours
+ends.py         each follower of each alert has an end with a reason
+alerts.py       an alert that is sent again is one alert, and an older one opens and closes nothing newer
+nakedness.py    no position is without a stop for longer than its bound
+books.py        what was booked is what the exchange's books say
+
+A check yields a violation in words: whose, and what.
+"""
+
+from __future__ import annotations
+
+from local.faults.worlds.checks import alerts, books, ends, nakedness, positions
+from local.faults.worlds.world import World
+
+
+def while_open(world: World) -> list[str]:
+    """Return the violations while positions are open and nothing is in progress."""
+    return [*positions.check(world), *ends.check_rest(world)]
+
+
+def at_the_end(world: World) -> list[str]:
+    """Return the violations when everything is over."""
+    executions = world.executions()
+    return [
+        *ends.check(world, executions),
+        *alerts.check(world, executions),
+        *nakedness.check(world),
+        *positions.check_nothing_left(world),
+        *books.check(world, executions),
+        *(f"dead letter: {body}" for body in world.queues.dead_letters),
+    ]

@@ -1,0 +1,42 @@
+"""The kind of one world, drawn from its seed: how large it is, and which of the exchange's difficulties it has."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+FOLLOWERS_OF_A_LANE = 15
+"""What a lane's weight is planned for here."""
+SYMBOLS = ("BTC/USDT", "ETH/USDT", "DOGE/USDT")
+
+_SMALL, _LARGE = (5, 15), (20, 60)
+_SMALL_WORLDS = 2 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of a world, and what is switched on in it."""
+
+    followers: int
+    symbols: tuple[str, ...]
+    """One strategy trades each of them."""
+    bars: int
+    """How many times bars close, and strategies may alert."""
+    limits: bool
+    """Whether the exchange counts and limits requests."""
+    depth: bool
+    """Whether its books have levels that orders eat."""
+    filters_change: bool
+
+    @classmethod
+    def draw(cls, dice: random.Random, *, seed: int) -> Shape:
+        """Draw the kind of the world with this seed."""
+        followers = dice.randint(*(_SMALL if dice.random() < _SMALL_WORLDS else _LARGE))
+        return cls(
+            followers=followers,
+            symbols=SYMBOLS[: dice.randint(1, len(SYMBOLS))],
+            bars=dice.randint(4, 6),
+            limits=seed % 2 == 0,
+            depth=dice.random() < 0.5,  # noqa: PLR2004
+            filters_change=dice.random() < 0.5,  # noqa: PLR2004
+        )
