@@ -1,4 +1,7 @@
-"""Inspects a key and records the verdict. `shared.trading.readiness` judges; every key is inspected once a day."""
+"""Inspects a key: records the verdict and the account's fee rates. `shared.trading.readiness` judges.
+
+Every key is inspected once a day.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ MAX_TRIES = 5
 @process_cache
 def pacer() -> IntervalPacer:
     """Return this container's pacer."""
-    return IntervalPacer(interval_s=1.5)
+    return IntervalPacer(interval_s=3.0)
 
 
 def queue_inspections(at: datetime) -> dict[str, int]:
@@ -78,21 +81,39 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
 
 
 async def _inspect_account(key: ExchangeKey, started_at: datetime) -> None:
-    secret, margin_assets = await asyncio.gather(
+    secret, symbols = await asyncio.gather(
         asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id),
-        asyncio.to_thread(_margin_assets, key.id),
+        asyncio.to_thread(_followed_symbols, key.id),
     )
+    # A key's entries are paid in the quote assets of the symbols that it follows.
+    margin_assets = {symbol.partition("/")[2] for symbol in symbols} or {MARGIN_ASSET}
     account = await FuturesAccount.open(api_key=key.api_key, secret=secret, lane=key.egress_lane)
     view = await account.inspect(margin_assets=margin_assets)
     verdict = judge_account(view.setup, wallet_balance=view.wallet_balance, clock_offset_ms=view.clock_offset_ms)
     wallet = None if view.wallet_balance is None else format(view.wallet_balance, "f")
     details = asdict(view.setup) | {"wallet_balance": wallet, "clock_offset_ms": view.clock_offset_ms}
     await asyncio.to_thread(KeyReadiness.record, key, verdict, details=details, checked_at=started_at)
+    if view.setup.futures_enabled:
+        await _record_taker_rates(key, account, symbols, started_at)
 
 
-def _margin_assets(key_id: str) -> set[str]:
-    """Return the quote assets of the symbols that the key follows: its entries are paid in these."""
-    return {found.symbol.partition("/")[2] for found in Follower.by_key.query(key_id)} or {MARGIN_ASSET}
+async def _record_taker_rates(key: ExchangeKey, account: FuturesAccount, symbols: list[str], at: datetime) -> None:
+    """Record the account's taker rate on each symbol that the key follows; without one, entries assume the base rate.
+
+    A rate that cannot be read does not make the inspection fail.
+    """
+    rates = {}
+    for symbol in symbols:
+        try:
+            rates[symbol] = await account.taker_rate(symbol)
+        except ExchangeError as error:
+            logger.warning("taker_rate_not_read", api_key_id=key.id, symbol=symbol, detail=str(error))
+    if rates:
+        await asyncio.to_thread(key.save_taker_rates, rates, read_at=at)
+
+
+def _followed_symbols(key_id: str) -> list[str]:
+    return sorted({found.symbol for found in Follower.by_key.query(key_id)})
 
 
 async def _record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed, started_at: datetime) -> None:

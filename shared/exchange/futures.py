@@ -147,6 +147,14 @@ class FuturesAccount:
             clock_offset_ms=offset_ms,
         )
 
+    async def taker_rate(self, symbol: str) -> Decimal:
+        """Return the account's own taker rate on the symbol, as a share of the notional (weight 20).
+
+        A discount for fees paid in BNB is not in it.
+        """
+        answer = await self._get("fapiPrivateGetCommissionRate", symbol=venue_symbol(symbol))
+        return responses.taker_rate(answer)
+
     async def filters(self, symbol: str) -> SymbolFilters:
         """Return the symbol's filters, read within the hour; raise NotFound when it is not listed."""
         return await symbol_filters(self._client, symbol)

@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import from_ms
+from shared.errors import OutcomeUnknown
 from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
 from shared.trading.brackets import LeverageBracket
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.position_accounting import Fill
 from shared.trading.readiness import AccountSetup
+from shared.trading.risk import is_plausible_rate
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
 
@@ -195,6 +197,17 @@ def symbol_filters(market: dict[str, Any], *, symbol: str) -> SymbolFilters:
         price_min=_decimal(price.get("minPrice")),
         price_max=_decimal(price.get("maxPrice")),
     )
+
+
+def taker_rate(answer: Any) -> Decimal:
+    """Return the taker rate of User Commission Rate; raise OutcomeUnknown for an answer that has none in reason."""
+    try:
+        rate = Decimal(str(answer["takerCommissionRate"]))
+    except (ArithmeticError, LookupError, TypeError) as error:
+        raise OutcomeUnknown("the answer names no taker rate") from error
+    if not is_plausible_rate(rate):
+        raise OutcomeUnknown(f"a taker rate of {rate} is not plausible")
+    return rate
 
 
 def brackets_of(answer: list[dict[str, Any]], *, symbol: str) -> tuple[LeverageBracket, ...]:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
+from shared.clock import from_iso, to_iso
 from shared.models.attributes import EnumAttribute, TimeAttribute
-from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName
+from shared.models.base import (
+    GlobalSecondaryIndex,
+    IncludeProjection,
+    KeysOnlyProjection,
+    Table,
+    TableName,
+    conditional_write,
+)
+from shared.trading.risk import taker_rate_for_sizing
 
 LISTED_SHARDS = 96
 """Partitions of the listing index: one for each quarter of an hour, in which its keys are inspected."""
@@ -95,6 +106,8 @@ class ExchangeKey(Table):
     api_key_status = EnumAttribute(ApiKeyStatus, default=ApiKeyStatus.AUTHORIZED)
     egress_lane = UnicodeAttribute(default="lane-1")
     """The lane of the key's requests; all keys of a lane share its address and its request weight."""
+    taker_rates: JSONAttribute = JSONAttribute(null=True)
+    """The account's own taker rates by symbol, with the API key that read them and the time; see `save_taker_rates`."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
@@ -105,6 +118,22 @@ class ExchangeKey(Table):
     def trades_automatically(self) -> bool:
         """Whether the order executor may trade with the key."""
         return self.trade_type is TradeType.FUTURES and self.strategy_type is StrategyType.AUTOMATED
+
+    def taker_rate(self, symbol: str, *, now: datetime) -> Decimal:
+        """Return the taker rate, a share of the notional, with which an entry on the symbol is sized."""
+        known = self.taker_rates or {}
+        # Rates of an API key that its owner has replaced may be another account's.
+        rates = known["rates"] if known.get("apiKey") == self.api_key else {}
+        if symbol not in rates:
+            return taker_rate_for_sizing(None, read_at=None, now=now)
+        return taker_rate_for_sizing(Decimal(rates[symbol]), read_at=from_iso(known["readAt"]), now=now)
+
+    def save_taker_rates(self, rates: Mapping[str, Decimal], *, read_at: datetime) -> None:
+        """Store the account's taker rates by symbol, unless the key's owner has replaced it meanwhile."""
+        texts = {symbol: format(rate, "f") for symbol, rate in rates.items()}
+        read = {"apiKey": self.api_key, "readAt": to_iso(read_at), "rates": texts}
+        with conditional_write():
+            self.update(actions=[ExchangeKey.taker_rates.set(read)], condition=ExchangeKey.api_key == self.api_key)
 
     def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
         """Return the record in DynamoDB's format. Every write of a whole record uses this."""

@@ -299,7 +299,7 @@ def test_fifo_queues_order_by_group_only() -> None:
         ("TriggerFanout", "TriggersQueue", 10),
         ("OrderExecutor", "OrdersQueue", 10),
         ("PositionWatcher", "ReconcileQueue", 10),
-        ("KeyInspector", "KeysQueue", 10),
+        ("KeyInspector", "KeysQueue", 5),
         ("BalanceRecorder", "BalancesQueue", 10),
         ("ManualTradeImporter", "ImportsQueue", 2),
         ("NoticeSender", "NoticesQueue", 10),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.clock import to_iso, utc_now
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
 from shared.pacing import IntervalPacer
+from shared.trading.risk import BASE_TAKER_RATE
 from tests.integration.executor.world import Person, World
 from tests.lambda_context import FakeContext
 
@@ -24,6 +26,7 @@ SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
 ACCOUNT = "/fapi/v3/account"
 CONFIG = "/fapi/v1/accountConfig"
 PERMISSIONS = "/sapi/v1/account/apiRestrictions"
+COMMISSION_RATE = "/fapi/v1/commissionRate"
 
 SETUPS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "as it should be": ({}, []),
@@ -107,6 +110,59 @@ def test_clock_offset_is_recorded_and_does_not_change_the_verdict(world: World) 
     verdict = verdict_on(person)
     assert (verdict.reasons, verdict.warnings) == ([], ["CLOCK_OFF"])
     assert abs(verdict.details["clock_offset_ms"] - 2500) < 1000
+
+
+def taker_rate_of(person: Person) -> Decimal:
+    return ExchangeKey.get(person.key.id).taker_rate("BTC/USDT", now=utc_now())
+
+
+def test_accounts_own_taker_rate_is_kept_for_its_entries(world: World) -> None:
+    person = world.follower(takerFee="0.00027")
+
+    assert inspect(person) == []
+
+    assert taker_rate_of(person) == Decimal("0.00027")
+    assert world.account(person).requests[f"GET {COMMISSION_RATE}"] == 1
+
+
+@pytest.mark.parametrize("rate", ["-0.0001", "0", "0.2"])
+def test_rate_that_makes_no_sense_is_not_kept(world: World, rate: str) -> None:
+    person = world.follower(takerFee=rate)
+
+    assert inspect(person) == []
+
+    assert taker_rate_of(person) == BASE_TAKER_RATE
+    assert verdict_on(person).reasons == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "http", "status": 503, "msg": "Service Unavailable"},
+        {"kind": "code", "status": 400, "code": -1121, "msg": "Invalid symbol."},
+        {"kind": "truncate"},
+    ],
+)
+def test_rate_that_cannot_be_read_fails_no_inspection_and_leaves_the_last_one(
+    world: World, fault: dict[str, Any]
+) -> None:
+    person = world.follower(takerFee="0.00027")
+    inspect(person)
+    world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"takerFee": "0.0001"})
+    world.plan_fault(person, path=COMMISSION_RATE, method="GET", **fault)
+
+    assert inspect(person, asked_at=utc_now() + timedelta(milliseconds=1)) == []
+
+    assert taker_rate_of(person) == Decimal("0.00027")
+    assert verdict_on(person).failure is None
+
+
+def test_key_without_futures_is_asked_for_no_rate(world: World) -> None:
+    person = world.follower(enableFutures=False)
+
+    inspect(person)
+
+    assert f"GET {COMMISSION_RATE}" not in world.account(person).requests
 
 
 def test_wallet_is_the_one_of_the_followed_quote_asset(world: World) -> None:

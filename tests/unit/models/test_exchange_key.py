@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from shared.models.base import transact
 from shared.models.exchange_key import LISTED_SHARDS, ExchangeKey, StrategyType, TradeType, listed_shard_of
+from shared.trading.risk import BASE_TAKER_RATE
 from tests.unit.records import KEY_ID, an_exchange_key, id_of
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -67,3 +70,29 @@ def test_keys_written_in_a_batch_or_a_transaction_are_listed() -> None:
     transact(lambda transaction: transaction.save(second))
 
     assert listed() == sorted([first.id, second.id])
+
+
+def test_taker_rates_are_kept_for_a_day_by_symbol_and_api_key() -> None:
+    key = an_exchange_key()
+    read_at = datetime(2026, 11, 29, tzinfo=UTC)
+
+    key.save_taker_rates({"BTC/USDT": Decimal("0.00036")}, read_at=read_at)
+
+    stored = ExchangeKey.get(key.id)
+    soon, later = read_at + timedelta(hours=25), read_at + timedelta(hours=27)
+    assert stored.taker_rate("BTC/USDT", now=soon) == Decimal("0.00036")
+    assert stored.taker_rate("BTC/USDT", now=later) == BASE_TAKER_RATE
+    assert stored.taker_rate("ETH/USDT", now=soon) == BASE_TAKER_RATE
+    stored.api_key = "another account's"
+    assert stored.taker_rate("BTC/USDT", now=soon) == BASE_TAKER_RATE
+
+
+def test_taker_rates_of_an_api_key_that_was_replaced_meanwhile_are_dropped() -> None:
+    key = an_exchange_key()
+    replaced = ExchangeKey.get(key.id)
+    replaced.api_key = "another account's"
+    replaced.save()
+
+    key.save_taker_rates({"BTC/USDT": Decimal("0.00036")}, read_at=datetime(2026, 11, 29, tzinfo=UTC))
+
+    assert ExchangeKey.get(key.id).taker_rates is None
