@@ -57,6 +57,8 @@ class Settings:
     """An alert older than this opens nothing."""
     max_chase: Decimal
     """How far the market may have moved from the alert's price, as a share of the distance to the stop."""
+    entry_allowance_pct: Decimal
+    """How far an entry may fill beyond the worse of the alert's price and the best offer, in percent."""
     max_price_distance_pct: Decimal
     """The largest distance of the market from the alert's price for an entry, in percent of that price."""
     log_level: str
@@ -94,6 +96,7 @@ def settings() -> Settings:
         near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_chase=Decimal(env.get("MAX_CHASE", "0.3")),
+        entry_allowance_pct=Decimal(env.get("ENTRY_ALLOWANCE_PCT", "0.05")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
         log_level=env.get("LOG_LEVEL", "INFO"),
         in_lambda="AWS_LAMBDA_FUNCTION_NAME" in env,

@@ -13,6 +13,8 @@ opening.py         queued work: first the prior position, then the entry, or a r
 prior_position.py  closes what an older trigger holds on the other side
 admission.py       whether an entry may happen, and its size
 entering.py        writes the intent, sends the entry
+entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message
+resizing.py        sizes an entry anew that other filters or brackets refuse
 entry_outcome.py   whether the entry filled, was refused, or never arrived
 protecting.py      the stop first, then the targets
 exit_plans.py      which exits a position should have: stops by their records
@@ -23,6 +25,7 @@ reconciling.py     begun work: from its present state to the right one
 open_position.py   repairs the orders of an open position
 stops.py           which of its stops are missing or deviate; replaces them
 position.py        what is left of ours, by the exchange's fills
+ending.py          books a position that is flat, once the fills show its end
 closing.py         closes what is ours, reduce-only, verified by the fills
 booking.py         ends an execution, and books what its position earned
 

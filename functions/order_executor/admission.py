@@ -23,13 +23,14 @@ from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import TradingSwitch
 from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
+from shared.trading.entry_price import MarketPrices
 from shared.trading.execution import DenialReason, Desired
 from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import fresh_until, judge_freshness
 from shared.trading.plan_maximum import is_above
 from shared.trading.readiness import Verdict, judge_account
 from shared.trading.signal import targets_ahead
-from shared.trading.sizing import SizedOrder, deny_crossed_stop, size_order
+from shared.trading.sizing import SizedOrder, SizingRules, deny_crossed_stop, size_order
 
 _ENTRY_MARGIN_S = 2.0
 """Time to judge and send a postponed entry before its trigger is stale."""
@@ -167,24 +168,27 @@ def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
 
 
 def admit_market(
-    context: EntryContext, execution: Execution, *, filters: SymbolFilters, market_price: Decimal, now: datetime
+    context: EntryContext, execution: Execution, *, filters: SymbolFilters, prices: MarketPrices, now: datetime
 ) -> list[Decimal]:
     """Return the take-profits that the market has passed.
 
-    Raise OrderDenied when it has crossed the stop, has moved too far, or has passed every take-profit.
+    Raise OrderDenied when it has crossed the stop, has moved too far, or has passed every take-profit. How far it has
+    moved is judged by the last price and by the best offer, which the entry would pay.
     """
     signal = execution.signal()
-    deny_crossed_stop(signal, filters=filters, market_price=market_price)
-    admit_age(context, execution, now=now, market_price=market_price)
-    ahead = targets_ahead(signal, market_price=market_price)
+    deny_crossed_stop(signal, filters=filters, market_price=prices.last)
+    offered = prices.offered_to(signal.side) or prices.last
+    farther = max(prices.last, offered, key=lambda price: abs(price - signal.order_price))
+    admit_age(context, execution, now=now, market_price=farther)
+    ahead = targets_ahead(signal, market_price=prices.last)
     passed = [price for price in signal.take_profits if price not in ahead]
     if passed and not ahead:
-        raise OrderDenied(DenialReason.TARGET_PASSED, f"market price {market_price:f}")
+        raise OrderDenied(DenialReason.TARGET_PASSED, f"market price {prices.last:f}")
     return passed
 
 
-def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> SizedOrder:
-    """Return the amount that loses the profile's percentage of equity at the stop; raise OrderDenied."""
+def size(execution: Execution, view: AccountView, filters: SymbolFilters, *, taker_rate: Decimal) -> SizedOrder:
+    """Return the order that loses the profile's percentage of equity at the stop, fees included; raise OrderDenied."""
     cap = notional_cap(view.brackets, leverage=view.leverage)
     # The liquidation price depends on the maintenance rate of the largest notional that the caps allow.
     reachable = min(cap, min(view.wallet_balance, view.margin_balance) * settings().max_effective_leverage)
@@ -195,7 +199,11 @@ def size(execution: Execution, view: AccountView, filters: SymbolFilters) -> Siz
         signal=execution.signal(),
         account=state,
         filters=filters,
-        risk_pct=execution.risk_pct,
-        max_effective_leverage=settings().max_effective_leverage,
-        market_price=view.market_price,
+        rules=SizingRules(
+            risk_pct=execution.risk_pct,
+            taker_rate=taker_rate,
+            allowance_pct=settings().entry_allowance_pct,
+            max_effective_leverage=settings().max_effective_leverage,
+        ),
+        prices=view.prices,
     )

@@ -9,11 +9,12 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
+from functions.order_executor.entry_intents import recorded_stamp
 from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeError, OutcomeUnknown
-from shared.exchange.futures import Stamp, now_ms
-from shared.exchange.venue_views import OrderView
+from shared.exchange.futures import now_ms
+from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import AnyReason, ExecutionState, Reason
@@ -48,14 +49,14 @@ class Absent:
     """It is proven that the entry never reached the exchange; it may be sent once more."""
 
 
-Outcome = Filled | Refused | Absent
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """The exchange took the entry, and nobody sold or bought at its bound or better; it has expired."""
+
+    bound: Decimal
 
 
-def recorded_stamp(entry: Order) -> Stamp:
-    """Return the timestamp and window that an entry is sent with; raise OutcomeUnknown if they are not on record."""
-    if entry.exchange_time_ms is None or entry.recv_window_ms is None:
-        raise OutcomeUnknown("the entry's window is not on record")
-    return Stamp(timestamp_ms=entry.exchange_time_ms, recv_window_ms=entry.recv_window_ms)
+Outcome = Filled | Unfilled | Refused | Absent
 
 
 async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
@@ -112,7 +113,7 @@ async def _look_up_until(session: ExecutionSession, entry: Order, exchange_ms: i
 
 
 async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -> Outcome:
-    """Return the outcome of an entry that the exchange knows: a market order is final within moments."""
+    """Return the outcome of an entry that the exchange knows: it is final within moments."""
     for _ in range(_FILL_POLLS):
         # A create-order reply may carry no fill yet, so ask for the order itself.
         if view.filled or not view.status.is_open:
@@ -131,6 +132,10 @@ async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -
         return Filled(amount=view.filled, view=view)
     if view.status.is_open:
         raise OutcomeUnknown("the entry is open and unfilled")
+    if view.status is VenueStatus.EXPIRED and entry.price is not None:
+        entry.status = OrderStatus.CANCELLED
+        await session.ledger.save_orders(entry)
+        return Unfilled(entry.price)
     return await reject_entry(session, entry, Refused(ExecutionState.REJECTED, Reason.NOT_FILLED, view.status.value))
 
 

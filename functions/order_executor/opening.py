@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 
 from functions.order_executor import (
     admission,
@@ -25,6 +26,7 @@ from shared.exchange import weights
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.lanes import Reservation, limiter_of
 from shared.exchange.venue_views import AccountView
+from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.trading.execution import DenialReason, ExecutionState
 
@@ -99,6 +101,12 @@ async def _read_flat_account(session: ExecutionSession) -> AccountView:
     return view
 
 
+def _taker_rate(context: EntryContext, execution: Execution) -> Decimal:
+    if context.key is None:
+        raise OrderDenied(DenialReason.KEY_INACTIVE)
+    return context.key.taker_rate(execution.symbol, now=utc_now())
+
+
 async def _size_and_intend(
     session: ExecutionSession, context: EntryContext, view: AccountView, *, ends_at_s: float
 ) -> Order:
@@ -107,9 +115,11 @@ async def _size_and_intend(
     admission.admit_account(view, max_balance_usd=execution.max_balance_usd)
     # Set before the exits are planned; `intend_entry` writes it.
     execution.passed_targets = admission.admit_market(
-        context, execution, filters=session.filters, market_price=view.market_price, now=utc_now()
+        context, execution, filters=session.filters, prices=view.prices, now=utc_now()
     )
-    sized = admission.size(execution, view, session.filters)
+    # Kept for whatever is sized later; `intend_entry` writes it too.
+    execution.taker_rate = _taker_rate(context, execution)
+    sized = admission.size(execution, view, session.filters, taker_rate=execution.taker_rate)
     exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:
         raise TooLate

@@ -30,11 +30,12 @@ from shared.errors import (
 from shared.exchange import error_codes
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S
 from shared.exchange.venue_views import VenueStatus
+from shared.models.execution import Execution
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger, measure_ms
 from shared.scheduling import due_by_next_run
-from shared.trading.execution import ExecutionState, exchange_reason
+from shared.trading.execution import ExecutionState, Reason, exchange_reason
 from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.order_planning import ExitPlan, PlannedOrder
 
@@ -221,14 +222,25 @@ async def _is_standing(session: ExecutionSession, order: Order, *, give_up_at_s:
     return view is not None and view.status in _WORKING
 
 
+def _filled_in_part(execution: Execution) -> str | None:
+    """Return what the entry has filled of its amount if that is less; None for one that was told before."""
+    filled, amount = execution.filled_amount, execution.amount
+    if filled is None or amount is None or filled >= amount or execution.reason is not None:
+        return None
+    return f"{filled:f} of {amount:f}"
+
+
 async def record_protected(session: ExecutionSession) -> None:
     """Record that the stop stands, and how long the position was without one."""
     now = utc_now()
     execution = session.execution
+    in_part = _filled_in_part(execution)
     filled_at = execution.entry_filled_at or now
     naked_ms = max(to_ms(now) - to_ms(filled_at), 0)
     await session.ledger.advance(
         ExecutionState.PROTECTED,
+        reason=Reason.FILLED_IN_PART if in_part else None,
+        detail=in_part,
         orders=session.ledger.of_leg(*STOP_LEGS),
         due_at=due_by_next_run(),
         protected_at=execution.protected_at or now,

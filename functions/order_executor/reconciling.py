@@ -14,6 +14,7 @@ from functions.order_executor import (
     admission,
     booking,
     closing,
+    ending,
     entering,
     entry_outcome,
     exit_plans,
@@ -23,7 +24,7 @@ from functions.order_executor import (
     recheck,
 )
 from functions.order_executor.closing import Closed
-from functions.order_executor.entry_outcome import Absent, Filled, Outcome, Refused
+from functions.order_executor.entry_outcome import Absent, Filled, Outcome, Refused, Unfilled
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.open_position import Found
 from functions.order_executor.session import ExecutionSession
@@ -32,14 +33,11 @@ from shared.errors import OrderDenied
 from shared.exchange.futures import FuturesAccount
 from shared.models.order import Order
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
-from shared.scheduling import RECHECK_S, due_by_next_run, due_in
-from shared.trading.execution import CloseReason, Desired, ExecutionState, Reason
+from shared.scheduling import due_by_next_run, due_in
+from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
-from shared.trading.position_accounting import Booking
 
 _WATCH_UNKNOWN_FOR = timedelta(hours=24)
-_INCLUDE_OTHERS_AFTER = timedelta(seconds=60)
-_UNEXPLAINED_AFTER = timedelta(minutes=10)
 _DUST_RECHECK_S = 300
 
 
@@ -99,7 +97,7 @@ async def _protect_remainder(session: ExecutionSession, filled: Filled) -> None:
         await _protect(session, filled, left=left)
         return
     await protecting.record_fill(session, filled, exit_plans.plan_for(session, filled.amount))
-    await _end_flat(session)
+    await ending.end_flat(session)
 
 
 async def after_entry(session: ExecutionSession, entry: Order, outcome: Outcome) -> None:
@@ -108,6 +106,13 @@ async def after_entry(session: ExecutionSession, entry: Order, outcome: Outcome)
         case Filled():
             count_outcome("entry_filled")
             await _protect(session, outcome, fresh=True)
+        case Unfilled():
+            await booking.end_without_position(
+                session.ledger,
+                state=ExecutionState.DENIED,
+                reason=DenialReason.PRICE_MOVED,
+                detail=f"nothing filled at {outcome.bound:f} or better",
+            )
         case Refused():
             await booking.end_without_position(
                 session.ledger, state=outcome.state, reason=outcome.reason, detail=outcome.detail
@@ -179,7 +184,7 @@ async def _keep_or_close(session: ExecutionSession) -> None:
         case Found.GUARDED:
             return
         case Found.FLAT:
-            await _end_flat(session)
+            await ending.end_flat(session)
         case Found.UNGUARDED:
             await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case _:
@@ -192,7 +197,7 @@ async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bl
         case Closed.WHOLE:
             end = await position.wait_for_end(session, already_read=True)
             if end is not None:
-                await _finish(session, end)
+                await ending.finish(session, end)
                 return
         case Closed.DUST:
             await _leave_dust(session)
@@ -202,7 +207,7 @@ async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bl
         case _:
             assert_never(closed)
     if not await session.position():
-        await _end_flat(session)  # the exchange's books are late
+        await ending.end_flat(session)  # the exchange's books are late
         return
     logger.error("close_not_finished", execution_id=session.execution.id)
     count_outcome(ATTENTION_NEEDED)
@@ -219,32 +224,3 @@ async def _leave_dust(session: ExecutionSession) -> None:
         left = await position.left_of_ours(session)
         await ledger.advance(dust_left=True, reason=Reason.DUST_LEFT, detail=f"{left} is below the exchange's minimum")
     await ledger.advance(due_at=due_in(_DUST_RECHECK_S))
-
-
-# -- the end -----------------------------------------------------------------------------------------------------------
-
-
-async def _end_flat(session: ExecutionSession) -> None:
-    """End a position that the venue reads as flat, once the fills show its end: the venue's answer may be late."""
-    ledger = session.ledger
-    flat_since = session.execution.flat_since or utc_now()
-    flat_for = utc_now() - flat_since
-    others = flat_for > _INCLUDE_OTHERS_AFTER
-    end = await position.wait_for_end(session, polls=2, include_other_executions=others)
-    if end is not None:
-        await _finish(session, end, include_other_executions=others)
-    elif flat_for > _UNEXPLAINED_AFTER:
-        logger.error("position_unexplained", execution_id=session.execution.id)
-        count_outcome(ATTENTION_NEEDED)
-        await closing.clear(session)
-        await booking.end_without_position(ledger, state=ExecutionState.CLOSED, reason=Reason.FILLS_UNKNOWN)
-    else:
-        await ledger.advance(flat_since=flat_since)
-        await recheck.schedule_recheck(ledger, after_s=RECHECK_S)
-
-
-async def _finish(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
-    """Book the end, and free the slot: no order of this execution may stand or still be carried out then."""
-    await session.lease.wait_for_unanswered()
-    await closing.clear(session)
-    await booking.book(session, end, include_other_executions=include_other_executions)

@@ -123,3 +123,11 @@ CLOSE_REASON_UNKNOWN: Final = "It is closed; the exchange's books do not show ho
 
 ENTRY_NOT_CONFIRMED: Final = Refusal("The exchange did not confirm the order, and no position came of it.")
 """An entry whose answer was lost, and that opened no position."""
+
+WITHOUT_POSITION: Final[Mapping[str, Refusal]] = MappingProxyType(
+    {
+        _C.ENTRY_UNKNOWN: ENTRY_NOT_CONFIRMED,
+        **{reason: refusal for reason, refusal in REFUSALS.items() if refusal is not None},
+    }
+)
+"""The ends of executions whose entry had no answer at first, and opened nothing in the end."""

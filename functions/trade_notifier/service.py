@@ -14,7 +14,7 @@ from shared.notifications.notice_types import EntryRefused, PositionClosed, Posi
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from shared.observability import logger
-from shared.trading.execution import CloseReason, ExecutionState
+from shared.trading.execution import ExecutionState, Reason
 from shared.trading.sides import Side
 
 
@@ -60,6 +60,7 @@ def _notify_opened(event: Event) -> None:
     values = PositionOpened(
         **_trade_of(execution),
         amount=execution.filled_amount,
+        ordered_amount=execution.amount if event.reason == Reason.FILLED_IN_PART else None,
         entry_price=execution.entry_price,
         stop=execution.stop,
         take_profits=tuple(execution.take_profits),
@@ -71,9 +72,11 @@ def _notify_opened(event: Event) -> None:
 
 def _notify_closed(event: Event) -> None:
     execution = _execution(event)
-    if execution.filled_amount is None and execution.reason == CloseReason.ENTRY_UNKNOWN:
-        _notify_refused(event, reasons.ENTRY_NOT_CONFIRMED)
-        return
+    if execution.filled_amount is None:
+        refusal = reasons.WITHOUT_POSITION.get(execution.reason or "")
+        if refusal is not None:
+            _notify_refused(event, refusal)
+            return
     values = PositionClosed(
         **_trade_of(execution),
         amount=execution.filled_amount,

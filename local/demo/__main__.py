@@ -24,6 +24,7 @@ from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
+from shared.trading.risk import loss_at_stop, risk_budget
 
 _ALERT = {
     "orderPrice": "20000",
@@ -38,7 +39,18 @@ _ALERT = {
 }
 _ENTRY_TITLES = ("position opened", "position not opened")
 _TIMEOUT_S = 60
-_HEADINGS = ("follower", "profile", "equity", "amount", "entry", "stop", "take-profits", "ms to protected")
+_HEADINGS = (
+    "follower",
+    "profile",
+    "equity",
+    "amount",
+    "entry",
+    "stop",
+    "loss at the stop",
+    "budget",
+    "take-profits",
+    "ms to protected",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ class Outcome:
         name, profile = self.follower["name"], f"{self.follower['profile']} {self.follower['percentage']} %"
         if execution.state is not ExecutionState.PROTECTED or execution.protected_at is None:
             reason = execution.reason or "no reason"
-            return (name, profile, "", "", "", "", f"{execution.state.value}: {reason}", "")
+            return (name, profile, "", "", "", "", "", "", f"{execution.state.value}: {reason}", "")
         took = execution.protected_at - execution.received_at
         return (
             name,
@@ -64,8 +76,25 @@ class Outcome:
             _plain(execution.amount),
             _plain(execution.entry_price),
             " ".join(self._stops()),
+            f"{self._loss():.2f}",
+            f"{risk_budget(equity=execution.equity or Decimal(0), risk_pct=execution.risk_pct):.2f}",
             " ".join(self._take_profits()),
             f"{took.total_seconds() * 1000:.0f}",
+        )
+
+    def _loss(self) -> Decimal:
+        """Return what is lost at the last stop's own price, with the taker's fees of both ways."""
+        execution = self.execution
+        stops = [Decimal(stop) for stop in self._stops()]
+        return max(
+            loss_at_stop(
+                side=execution.side,
+                amount=execution.filled_amount or Decimal(0),
+                entry_price=execution.entry_price or Decimal(0),
+                stop_price=stop,
+                taker_rate=execution.taker_rate or Decimal(0),
+            )
+            for stop in stops
         )
 
     def _stops(self) -> list[str]:

@@ -104,13 +104,13 @@ class FuturesAccount:
     async def read(self, symbol: str) -> AccountView:
         """Read everything that an entry depends on, with concurrent requests."""
         name = venue_symbol(symbol)
-        account, config, symbol_config, orders, brackets, price, permissions = await asyncio.gather(
+        account, config, symbol_config, orders, brackets, prices, permissions = await asyncio.gather(
             self._get("fapiPrivateV3GetAccount"),
             self._get("fapiPrivateGetAccountConfig"),
             self._get("fapiPrivateGetSymbolConfig", symbol=name),
             self.open_orders(symbol),
             leverage_brackets(self._client, symbol),
-            self.market_price(symbol),
+            markets.market_prices(self._client, symbol),
             self._get("sapiGetAccountApiRestrictions"),
         )
         return responses.account_view(
@@ -119,7 +119,7 @@ class FuturesAccount:
             symbol_config=symbol_config,
             orders=orders,
             brackets=brackets,
-            market_price=price,
+            prices=prices,
             permissions=permissions,
             symbol=name,
             margin_asset=self._margin_asset,
@@ -332,7 +332,7 @@ def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[
         if order.reduce_only:
             params["reduceOnly"] = "true"
     if order.price is not None:
-        params |= {"price": _digits(order.price), "timeInForce": "GTC"}
+        params |= {"price": _digits(order.price), "timeInForce": order.time_in_force.value}
     if order.trigger_price is not None:
         params["triggerPrice"] = _digits(order.trigger_price)
     if order.callback_rate is not None:
@@ -340,7 +340,7 @@ def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[
     if order.activation_price is not None:
         params["activatePrice"] = _digits(order.activation_price)
     if order.leg in {Leg.ENTRY, Leg.CLOSE, Leg.FLATTEN}:
-        params["newOrderRespType"] = "RESULT"  # so that the response to a market order contains its fill
+        params["newOrderRespType"] = "RESULT"  # so that the response contains the fill
     return params
 
 

@@ -18,6 +18,7 @@ from shared.exchange import responses, transport
 from shared.observability import logger
 from shared.process_state import on_reset
 from shared.trading.brackets import LeverageBracket
+from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
 
 CACHE_TTL_S = 3600.0
@@ -26,6 +27,9 @@ EXIT_READ_TIMEOUT_S = 2.0
 """How long an exit waits for filters: a position may be naked meanwhile."""
 _EXITS_RETRY_AFTER_S = 10.0
 """After a failed read, exits do without filters for so long rather than wait for each next one."""
+PRICES_TIMEOUT_S = 5.0
+PRICES_MAX_AGE_S = 1.0
+"""How old the prices may be that an entry is bounded by; the bound holds all the same, but may miss the market."""
 _NEVER = float("-inf")
 
 
@@ -46,17 +50,37 @@ class _Symbols:
     failure: ExchangeError | None = None
 
 
+@dataclass(slots=True)
+class _Prices:
+    """The prices of one symbol. Times are monotonic."""
+
+    found: MarketPrices | None = None
+    asked_at_s: float = _NEVER
+    failed_at_s: float = _NEVER
+    failure: ExchangeError | None = None
+    _lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    def lock(self) -> asyncio.Lock:
+        """Return this event loop's lock; a lock that another loop waits on cannot be shared."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._lock[0] is not loop:
+            self._lock = (loop, asyncio.Lock())
+        return self._lock[1]
+
+
 _symbols = _Symbols()
 _brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
+_prices: dict[str, _Prices] = {}
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 @on_reset
 def forget() -> None:
-    """Read filters and brackets again when they are needed."""
+    """Read filters, brackets and prices again when they are needed."""
     global _symbols  # noqa: PLW0603 - one cache per process
     _symbols = _Symbols()
     _brackets.clear()
+    _prices.clear()
     _locks.clear()
 
 
@@ -167,6 +191,30 @@ async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, 
 def forget_brackets(symbol: str) -> None:
     """Read the symbol's brackets again when they are needed next."""
     _brackets.pop(symbol, None)
+
+
+async def market_prices(client: Any, symbol: str) -> MarketPrices:
+    """Return the symbol's prices, asked for at most a second ago; those who wait share the answer, or its failure."""
+    shared = _prices.setdefault(symbol, _Prices())
+    waits_since_s = time.monotonic()
+    async with shared.lock():
+        asked_at_s = time.monotonic()
+        if shared.found is not None and asked_at_s - shared.asked_at_s <= PRICES_MAX_AGE_S:
+            return shared.found
+        if shared.failure is not None and shared.failed_at_s >= waits_since_s:
+            raise shared.failure
+        params = {"symbol": venue_symbol(symbol)}
+        try:
+            ticker, book = await asyncio.gather(
+                transport.call(client, "fapiPublicGetTickerPrice", params, timeout_s=PRICES_TIMEOUT_S),
+                transport.call(client, "fapiPublicGetTickerBookTicker", params, timeout_s=PRICES_TIMEOUT_S),
+            )
+        except ExchangeError as error:
+            shared.failed_at_s, shared.failure = time.monotonic(), error
+            raise
+        shared.found, shared.asked_at_s = responses.market_prices(ticker=ticker, book=book), asked_at_s
+        shared.failure = None
+        return shared.found
 
 
 async def is_trading(client: Any, symbol: str) -> bool:

@@ -11,6 +11,7 @@ from shared.clock import from_ms
 from shared.errors import OutcomeUnknown
 from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
 from shared.trading.brackets import LeverageBracket
+from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.position_accounting import Fill
@@ -155,7 +156,7 @@ def account_view(
     symbol_config: list[dict[str, Any]],
     orders: Sequence[OrderView],
     brackets: Sequence[LeverageBracket],
-    market_price: Decimal,
+    prices: MarketPrices,
     permissions: dict[str, Any],
     symbol: str,
     margin_asset: str,
@@ -174,7 +175,7 @@ def account_view(
         leverage=_decimal(own["leverage"]),
         margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
         brackets=tuple(brackets),
-        market_price=market_price,
+        prices=prices,
         setup=account_setup(config=config, permissions=permissions),
     )
 
@@ -197,6 +198,20 @@ def symbol_filters(market: dict[str, Any], *, symbol: str) -> SymbolFilters:
         price_min=_decimal(price.get("minPrice")),
         price_max=_decimal(price.get("maxPrice")),
     )
+
+
+def market_prices(*, ticker: Any, book: Any) -> MarketPrices:
+    """Return the prices of Symbol Price Ticker and Symbol Order Book Ticker; an empty side of the book has 0.
+
+    Raise OutcomeUnknown for answers that name none.
+    """
+    try:
+        last, bid, ask = (_decimal(price) for price in (ticker["price"], book["bidPrice"], book["askPrice"]))
+    except (ArithmeticError, LookupError, TypeError) as error:
+        raise OutcomeUnknown("the answer names no prices") from error
+    if not (last > 0 and bid >= 0 and ask >= 0):
+        raise OutcomeUnknown(f"prices of {last}, {bid} and {ask} are not plausible")
+    return MarketPrices(last=last, bid=bid, ask=ask)
 
 
 def taker_rate(answer: Any) -> Decimal:

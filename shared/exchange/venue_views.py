@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.trading.brackets import LeverageBracket
+from shared.trading.entry_price import MarketPrices
 from shared.trading.readiness import AccountSetup
 from shared.trading.sides import Side
 from shared.trading.sizing import AccountState, MarginMode
@@ -98,7 +99,7 @@ class AccountView:
     leverage: Decimal
     margin_mode: MarginMode
     brackets: tuple[LeverageBracket, ...]
-    market_price: Decimal
+    prices: MarketPrices
     setup: AccountSetup
 
     def state(self, *, maintenance_margin_rate: Decimal, bracket_notional_cap: Decimal) -> AccountState:

@@ -24,9 +24,13 @@ ENTRY_READS: Mapping[str, int] = MappingProxyType(
         "fapiPrivateGetOpenAlgoOrders": 1,
         "fapiPrivateGetLeverageBracket": 1,
         "fapiPublicGetTickerPrice": 1,
+        "fapiPublicGetTickerBookTicker": 2,
     }
 )
-"""The reads before an entry (`sapiGetAccountApiRestrictions` counts in another pool)."""
+"""The reads before an entry (`sapiGetAccountApiRestrictions` counts in another pool).
+
+Prices and brackets are shared in a container; each entry counts as if it were the one that reads them.
+"""
 
 ENTRY_WRITES: Mapping[str, int] = MappingProxyType(
     {

@@ -104,6 +104,7 @@ class ExecutionChanges(TypedDict, total=False):
     equity: Decimal
     amount: Decimal
     caps: list[str]
+    taker_rate: Decimal
     passed_targets: list[Decimal]
     filled_amount: Decimal | None
     entry_price: Decimal | None
@@ -181,6 +182,8 @@ class Execution(Table):
     amount = DecimalAttribute(null=True)
     caps = text_list(default=list)
     """The caps that made the amount smaller than the risk allowed."""
+    taker_rate = DecimalAttribute(null=True)
+    """The fee of each way, a share of the notional, that the amount was sized with; absent on older records."""
     passed_targets = decimal_list(null=True)
     """Take-profits that the market had passed before the entry; they are left out."""
     filled_amount = DecimalAttribute(null=True)

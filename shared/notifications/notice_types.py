@@ -71,6 +71,8 @@ class PositionOpened:
     """`BTC/USDT`: amounts are in the first, prices and money in the second."""
     long: bool
     amount: Decimal | None
+    ordered_amount: Decimal | None = None
+    """Of an entry that was filled in part: what was ordered."""
     entry_price: Decimal | None
     """None while the exchange has not reported it."""
     stop: Decimal

@@ -58,6 +58,8 @@ def _position_opened(values: PositionOpened) -> NoticeText:
         *_figure("Entry", values.entry_price, quote),
         *_figure("Stop", values.stop, quote),
     ]
+    if values.ordered_amount is not None:
+        facts.append(Fact("Filled in part", f"of {number(values.ordered_amount)} {base}: the market offered no more"))
     if values.callback_rate_pct is not None:
         facts.append(Fact("Trailing stop", f"{number(values.callback_rate_pct)} % behind the market"))
     if values.take_profits:

@@ -127,7 +127,9 @@ class Reason(StrEnum):
     """Why an execution is as it is, where it is neither our denial nor the exchange's own code."""
 
     NOT_FILLED = "NOT_FILLED"
-    """The exchange took the entry, and filled nothing."""
+    """The exchange took the entry, and ended it without a fill, not for its bound."""
+    FILLED_IN_PART = "FILLED_IN_PART"
+    """The market offered less than the entry's amount at its bound or better; the position is smaller than sized."""
     EXCHANGE_UNAVAILABLE = "EXCHANGE_UNAVAILABLE"
     """The exchange certainly did not take the entry, at several attempts."""
     RISK_PROFILE_MISSING = "RISK_PROFILE_MISSING"

@@ -33,6 +33,15 @@ class OrderType(StrEnum):
     TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
 
 
+class TimeInForce(StrEnum):
+    """How long a limit order may fill."""
+
+    GTC = "GTC"
+    """Until it is cancelled."""
+    IOC = "IOC"
+    """At once; what does not fill then, expires."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedOrder:
     """One order to be sent; without an amount it is for the whole position."""
@@ -47,6 +56,8 @@ class PlannedOrder:
     callback_rate: Decimal | None = None
     reduce_only: bool = False
     close_position: bool = False
+    time_in_force: TimeInForce = TimeInForce.GTC
+    """Of an order with a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +91,11 @@ class ExitPlan:
         return (*self.stops, *self.take_profits, *trailing)
 
 
-def plan_entry(*, signal: Signal, amount: Decimal) -> PlannedOrder:
-    """Return the market order that opens the position."""
-    return PlannedOrder(leg=Leg.ENTRY, type=OrderType.MARKET, side=signal.side, amount=amount)
+def plan_entry(*, side: Side, amount: Decimal, bound: Decimal, leg: Leg = Leg.ENTRY) -> PlannedOrder:
+    """Return the order that opens a position: it fills at once, at `bound` or better, and its rest expires."""
+    return PlannedOrder(
+        leg=leg, type=OrderType.LIMIT, side=side, amount=amount, price=bound, time_in_force=TimeInForce.IOC
+    )
 
 
 def plan_close(*, leg: Leg, entry_side: Side, amount: Decimal) -> PlannedOrder:

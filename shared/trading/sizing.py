@@ -6,9 +6,11 @@ from enum import StrEnum
 
 from shared.errors import OrderDenied
 from shared.trading.arithmetic import exact
+from shared.trading.entry_price import MarketPrices, entry_bound
 from shared.trading.execution import DenialReason
 from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
 from shared.trading.order_planning import stop_prices
+from shared.trading.risk import loss_at_stop, risk_budget
 from shared.trading.sides import Side
 from shared.trading.signal import Signal, is_losing
 
@@ -57,16 +59,31 @@ class AccountState:
         return min(self.wallet_balance, self.margin_balance)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingRules:
+    """What an entry may risk, pay and hold."""
+
+    risk_pct: Decimal
+    """Of equity, lost at the stop with fees: more than 0, at most 100."""
+    taker_rate: Decimal
+    """The account's fee, a share of the notional, for each way."""
+    allowance_pct: Decimal
+    """How far the entry may fill beyond its reference price, in percent."""
+    max_effective_leverage: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
     """An entry's amount and how it was calculated."""
 
     amount: Decimal
+    bound: Decimal
+    """The worst price at which it may fill: its limit."""
     notional_usdt: Decimal
-    """At the higher of order price and market price, as for the caps."""
+    """At the highest of order price, market prices and bound, as for the caps."""
     equity: Decimal
     risk_usdt: Decimal
-    """The loss between the reference price and the last stop leg, before fees, gaps and slippage."""
+    """The loss at the last stop leg if all of it fills at the bound, with the fees of both ways."""
     caps: tuple[Cap, ...]
     """All caps below the amount that the risk allows, the lowest first."""
     liquidation_price: Decimal | None
@@ -78,50 +95,69 @@ def size_order(
     signal: Signal,
     account: AccountState,
     filters: SymbolFilters,
-    risk_pct: Decimal,
-    max_effective_leverage: Decimal,
-    market_price: Decimal,
+    rules: SizingRules,
+    prices: MarketPrices,
 ) -> SizedOrder:
-    """Return the amount that loses at most risk_pct (0 to 100) of equity at the last stop leg, or raise OrderDenied.
+    """Return the amount that loses at most the percentage of equity at the last stop leg, or raise OrderDenied.
 
-    The fill gets the market's price, not the alert's. So risk and liquidation are measured from the worse of the two,
-    and limits of the notional use the higher one. A limit stop is as wide as its backstop, which closes at any price.
+    The order fills at its bound or better. So risk and liquidation are measured from the bound, with the taker's fees
+    of both ways, and limits of the notional use the highest price. A limit stop is as wide as its backstop, which
+    closes at any price.
     """
-    if not 0 < risk_pct <= 100:  # noqa: PLR2004
+    if not 0 < rules.risk_pct <= 100:  # noqa: PLR2004
         raise ValueError("risk_pct must be more than 0 and at most 100")
+    if rules.taker_rate <= 0:
+        raise ValueError("no order is sized without a fee")
     with exact():
-        deny_crossed_stop(signal, filters=filters, market_price=market_price)
-        equity = account.equity
-        if equity <= 0:
-            raise OrderDenied(DenialReason.NO_EQUITY, f"equity is {equity:f}")
+        deny_crossed_stop(signal, filters=filters, market_price=prices.last)
+        if account.equity <= 0:
+            raise OrderDenied(DenialReason.NO_EQUITY, f"equity is {account.equity:f}")
         if account.available_margin <= 0:
             raise OrderDenied(DenialReason.NO_AVAILABLE_MARGIN, f"available margin is {account.available_margin:f}")
 
-        higher_price = max(signal.order_price, market_price)
-        reference_price = higher_price if signal.side is Side.BUY else min(signal.order_price, market_price)
-        # The stop as requested counts too: rounding to the tick moves it towards the entry.
-        distance = max(abs(reference_price - stop) for stop in (signal.stop, stop_prices(signal, filters=filters).last))
-        wanted = round_down(equity * risk_pct / 100 / distance, filters.entry_step)
-        limits = _limits(
-            account, filters=filters, max_effective_leverage=max_effective_leverage, higher_price=higher_price
+        bound = entry_bound(
+            side=signal.side,
+            order_price=signal.order_price,
+            prices=prices,
+            allowance_pct=rules.allowance_pct,
+            filters=filters,
         )
+        if not is_losing(signal.side, price=stop_prices(signal, filters=filters).trigger, reference=bound):
+            raise OrderDenied(DenialReason.STOP_CROSSED, f"the entry may pay {bound:f} at most")
+        # The stop as requested counts too: rounding to the tick moves it towards the entry.
+        stops = [signal.stop, stop_prices(signal, filters=filters).last]
+        equity = account.equity
+        unit_loss = _loss_at(stops, signal, rules, amount=Decimal(1), price=bound)
+        wanted = round_down(risk_budget(equity=equity, risk_pct=rules.risk_pct) / unit_loss, filters.entry_step)
+        highest_price = max(signal.order_price, bound, prices.last, prices.bid, prices.ask)
+        limits = _limits(account, filters=filters, rules=rules, highest_price=highest_price)
         caps = tuple(sorted((cap for cap, limit in limits.items() if limit < wanted), key=limits.__getitem__))
         amount = min(wanted, *limits.values())
-        _deny_below_minimum(amount, filters=filters, market_price=market_price, caps=caps)
+        _deny_below_minimum(amount, filters=filters, price=bound, caps=caps)
 
-        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=reference_price)
+        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=bound)
         if liquidation_price is not None:
             towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
             liquidation_price = round_price(liquidation_price, filters.tick_size, towards_entry)
         _deny_unreachable_stop(signal, filters=filters, liquidation_price=liquidation_price)
         return SizedOrder(
             amount=amount,
-            notional_usdt=amount * higher_price,
+            bound=bound,
+            notional_usdt=amount * highest_price,
             equity=equity,
-            risk_usdt=amount * distance,
+            risk_usdt=amount * unit_loss,
             caps=caps,
             liquidation_price=liquidation_price,
         )
+
+
+def _loss_at(stops: list[Decimal], signal: Signal, rules: SizingRules, *, amount: Decimal, price: Decimal) -> Decimal:
+    """Return the loss of an amount entered at `price`, at the worst of the stops."""
+    losses = (
+        loss_at_stop(side=signal.side, amount=amount, entry_price=price, stop_price=stop, taker_rate=rules.taker_rate)
+        for stop in stops
+    )
+    return max(losses)
 
 
 def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, entry_price: Decimal) -> Decimal | None:
@@ -142,14 +178,18 @@ def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, 
 
 
 def _limits(
-    account: AccountState, *, filters: SymbolFilters, max_effective_leverage: Decimal, higher_price: Decimal
+    account: AccountState,
+    *,
+    filters: SymbolFilters,
+    rules: SizingRules,
+    highest_price: Decimal,
 ) -> dict[Cap, Decimal]:
     notionals = {
         Cap.AVAILABLE_MARGIN: account.available_margin * AVAILABLE_MARGIN_SHARE * account.leverage,
         Cap.LEVERAGE_BRACKET: account.bracket_notional_cap,
-        Cap.EFFECTIVE_LEVERAGE: account.equity * max_effective_leverage,
+        Cap.EFFECTIVE_LEVERAGE: account.equity * rules.max_effective_leverage,
     }
-    amounts = {cap: notional / higher_price for cap, notional in notionals.items()}
+    amounts = {cap: notional / highest_price for cap, notional in notionals.items()}
     if filters.entry_max is not None:
         amounts[Cap.MAX_AMOUNT] = filters.entry_max
     return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
@@ -163,14 +203,12 @@ def deny_crossed_stop(signal: Signal, *, filters: SymbolFilters, market_price: D
             raise OrderDenied(DenialReason.STOP_CROSSED, f"stop {placed:f}, {name} price {price:f}")
 
 
-def _deny_below_minimum(
-    amount: Decimal, *, filters: SymbolFilters, market_price: Decimal, caps: tuple[Cap, ...]
-) -> None:
+def _deny_below_minimum(amount: Decimal, *, filters: SymbolFilters, price: Decimal, caps: tuple[Cap, ...]) -> None:
     capped = f", capped by {caps[0]}" if caps else ""
     if amount <= 0 or amount < filters.entry_min:
         raise OrderDenied(DenialReason.BELOW_MINIMUM, f"amount {amount:f} of at least {filters.entry_min:f}{capped}")
-    # The exchange calculates a market order's notional at the market price.
-    notional = amount * market_price
+    # The exchange calculates a limit order's notional at its limit.
+    notional = amount * price
     if notional < filters.min_notional:
         raise OrderDenied(
             DenialReason.BELOW_MINIMUM, f"notional {notional:f} of at least {filters.min_notional:f}{capped}"

@@ -38,8 +38,8 @@ class EndState:
     """Side, price and amount of each open take-profit."""
     others: int
     """The number of other open orders."""
-    market_fills: tuple[tuple[str, Decimal], ...]
-    """Every filled market order by time, which shows an entry sent twice and a position closed by mistake."""
+    fills_at_once: tuple[tuple[str, Decimal], ...]
+    """Every filled entry and market order by time, which shows an entry sent twice and a position closed by mistake."""
     balance: Decimal
 
     def differences(self, other: EndState) -> list[str]:
@@ -66,14 +66,15 @@ def end_state(book: Mapping[str, Any], executions: Sequence[Mapping[str, Any] | 
     open_orders = book["openOrders"]
     stops = [order for order in open_orders if order.get("orderType") == "STOP_MARKET"]
     targets = [order for order in open_orders if order.get("type") == "LIMIT"]
-    filled = [order for order in book["orders"] if order.get("type") == "MARKET" and Decimal(order["executedQty"])]
+    at_once = [order for order in book["orders"] if order.get("type") == "MARKET" or order.get("timeInForce") == "IOC"]
+    filled = [order for order in at_once if Decimal(order["executedQty"])]
     return EndState(
         executions=tuple(_outcome(one) for one in executions),
         position=sum((Decimal(one["amount"]) for one in book["positions"]), Decimal(0)),
         stops=tuple(sorted((one["side"], Decimal(one["triggerPrice"])) for one in stops)),
         targets=tuple(sorted((one["side"], Decimal(one["price"]), Decimal(one["origQty"])) for one in targets)),
         others=len(open_orders) - len(stops) - len(targets),
-        market_fills=tuple(
+        fills_at_once=tuple(
             (one["side"], Decimal(one["executedQty"])) for one in sorted(filled, key=lambda order: order["time"])
         ),
         balance=Decimal(book["walletBalance"]),

@@ -200,7 +200,7 @@ def _table(quiet: Run, killed: Run) -> str:
 
 
 def _fills(run: Run) -> str:
-    return str(sum(len(end.market_fills) for end in run.end_states[-1]))
+    return str(sum(len(end.fills_at_once) for end in run.end_states[-1]))
 
 
 def _verdict(found: Sequence[str]) -> int:

@@ -24,6 +24,7 @@ KEPT: tuple[tuple[ModuleType, str], ...] = (
     (lanes, "_limiters"),
     (markets, "_symbols"),
     (markets, "_brackets"),
+    (markets, "_prices"),
     (markets, "_locks"),
     (transport, "_resync_locks"),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from shared.exchange import markets
 from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.executor.world import World
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -19,8 +20,14 @@ def paper_exchange() -> Iterator[ExchangeProcess]:
 
 
 @pytest.fixture
-def world(aws: EmbeddedAws, paper_exchange: ExchangeProcess, settings_from: Callable[..., None]) -> Iterator[World]:
-    """A strategy on BTC/USDT at 20000, no faults, nothing halted."""
+def world(
+    aws: EmbeddedAws,
+    paper_exchange: ExchangeProcess,
+    settings_from: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """A strategy on BTC/USDT at 20000, no faults, nothing halted; prices are read for each entry."""
+    monkeypatch.setattr(markets, "PRICES_MAX_AGE_S", 0.0)
     settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="1000000")
     world = World(paper_exchange, aws)
     yield world

@@ -146,8 +146,8 @@ def test_amount_loses_no_more_from_the_markets_price(world: World) -> None:
 
     world.deliver(execution)
 
-    # 1.5 % of 10,000 over the 250 from the market to the stop.
-    assert world.stored(execution).amount == Decimal("0.6")
+    # 1.5 % of 11,507 over the 260 from the bound to the stop, and fees of 0.05 % of both.
+    assert world.stored(execution).amount == Decimal("0.616")
 
 
 def test_target_that_the_market_has_passed_is_left_out(world: World) -> None:

@@ -125,7 +125,7 @@ def test_close_whose_worker_crashes_at_any_step_is_finished_and_counts_once(
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
     assert world.account(person).flat
     assert (book(world, person).trades, book(world, person).total_profit) == (1, execution.profit)
-    assert len(world.account(person).market_fills) == 2
+    assert len(world.account(person).fills_at_once) == 2
     assert not [o for o in Order.query(execution.id) if o.status in {OrderStatus.INTENDED, OrderStatus.OPEN}]
 
 

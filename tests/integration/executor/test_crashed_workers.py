@@ -101,7 +101,7 @@ def test_worker_killed_before_its_entry_was_sent_opens_one_position(world: World
 
     assert world.stored(execution).state is ExecutionState.PROTECTED
     assert world.account(person).position == Decimal("0.75")
-    assert len(world.account(person).market_fills) == 1
+    assert len(world.account(person).fills_at_once) == 1
 
 
 def test_close_of_a_killed_worker_is_completed_once_by_the_watcher(world: World) -> None:
@@ -124,7 +124,7 @@ def test_close_of_a_killed_worker_is_completed_once_by_the_watcher(world: World)
     execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "ADMIN")
     assert world.account(person).flat
-    assert len(world.account(person).market_fills) == 2
+    assert len(world.account(person).fills_at_once) == 2
 
 
 def test_every_entry_queues_its_dead_man_message_first(world: World) -> None:

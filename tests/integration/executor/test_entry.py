@@ -12,7 +12,7 @@ from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 from tests.integration.executor.world import ALGO_ORDER, BATCH_ORDERS, ORDER, World
 
-AMOUNT = Decimal("0.75")  # 10,000 USDT × 1.5 % ÷ 200
+AMOUNT = Decimal("0.75")  # 11,507 USDT × 1.5 % ÷ (210 + 0.05 % of 39,810)
 
 
 def test_position_is_sized_to_the_risk_with_stop_and_targets(world: World) -> None:
@@ -35,8 +35,8 @@ def test_amount_is_rounded_down_to_the_step(world: World) -> None:
 
     execution = world.open_position(person, stop=Decimal("19700.1"))
 
-    assert execution.amount == Decimal("0.668")  # 200.5743 ÷ 299.9 = 0.66880
-    assert world.account(person).position == Decimal("0.668")
+    assert execution.amount == Decimal("0.608")  # 200.5743 ÷ 329.75505: 309.9, and 0.05 % of 39,710.1
+    assert world.account(person).position == Decimal("0.608")
 
 
 def test_every_order_is_on_record_under_the_id_that_the_exchange_knows(world: World) -> None:

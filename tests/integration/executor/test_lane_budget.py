@@ -94,7 +94,7 @@ def test_two_alerts_in_a_minute_end_in_one_position_each(short_minute: World) ->
 
     assert [world.stored(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
     accounts = [world.account(person) for person in people]
-    assert [(len(one.market_fills), len(one.stops)) for one in accounts] == [(1, 1)] * len(executions)
+    assert [(len(one.fills_at_once), len(one.stops)) for one in accounts] == [(1, 1)] * len(executions)
 
 
 def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World) -> None:

@@ -332,7 +332,7 @@ def test_late_fill_gets_its_stop_after_a_lost_look_up(world: World) -> None:
     assert execution.state is ExecutionState.PROTECTED
     assert execution.naked_ms is not None
     assert execution.naked_ms < 5_000
-    assert len(world.account(person).market_fills) == 1
+    assert len(world.account(person).fills_at_once) == 1
 
 
 def test_late_fill_gets_its_stop_after_a_failed_write_of_the_unknown_entry(

@@ -17,7 +17,7 @@ from shared.models.order import Order, OrderStatus
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
-from tests.integration.executor.world import Person, World
+from tests.integration.executor.world import FUNDED, Person, World
 
 HOUR_MS = 3_600_000
 INCOME = "GET /fapi/v1/income"
@@ -59,7 +59,7 @@ def test_funding_is_part_of_the_profit(world: World, side: Side, funding: str) -
     assert execution.state is ExecutionState.CLOSED
     assert execution.funding == Decimal(funding)
     assert execution.profit is not None
-    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - Decimal(FUNDED))) < CENT_FRACTION
     assert performance is not None
     assert (performance.total_funding, performance.total_profit) == (execution.funding, execution.profit)
     (day,) = PerformanceDay.query(f"{TradeLedger.STRATEGY.value}#{person.user.id}")
@@ -138,13 +138,13 @@ def test_long_history_is_read_completely(world: World, monkeypatch: pytest.Monke
     execution = world.stored(execution)
     assert execution.close_reason == "STOP"
     assert execution.profit is not None
-    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - Decimal(FUNDED))) < CENT_FRACTION
 
 
 def pays_in_bnb(world: World) -> Person:
     person = world.follower()
     world.exchange.control(
-        "PUT", f"/paper/accounts/{person.key.api_key}", {"feeBurn": True, "balances": {"BNB": "1", "USDT": "10000"}}
+        "PUT", f"/paper/accounts/{person.key.api_key}", {"feeBurn": True, "balances": {"BNB": "1", "USDT": FUNDED}}
     )
     return person
 
@@ -180,7 +180,7 @@ def test_liquidation_is_booked_as_one(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)
     world.cancel_stops_as_owner(person)
-    world.exchange.move_price("6000")
+    world.exchange.move_price("4000")
 
     world.deliver(execution, command=Command.RECONCILE)
 
@@ -200,7 +200,7 @@ def test_close_by_hand_in_many_orders_is_booked_as_one_exit(world: World) -> Non
     execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "MANUAL")
     assert execution.profit is not None
-    assert abs(execution.profit - (world.account(person).wallet - 10_000)) < CENT_FRACTION
+    assert abs(execution.profit - (world.account(person).wallet - Decimal(FUNDED))) < CENT_FRACTION
 
 
 def test_orders_record_how_they_ended_once_the_position_is_booked(world: World) -> None:

@@ -134,7 +134,7 @@ def test_limit_stop_for_less_than_the_position_is_replaced(world: World) -> None
     reconcile(world, execution)
 
     assert conditional(world, person) == {
-        ("STOP", Decimal(19800), Decimal("0.562"), False),
+        ("STOP", Decimal(19800), Decimal("0.582"), False),
         ("STOP_MARKET", Decimal("19733.3"), Decimal(0), True),
     }
     assert world.stored(execution).state is ExecutionState.PROTECTED
@@ -223,7 +223,7 @@ def test_position_whose_limit_stop_a_gap_skipped_is_closed_by_the_backstop(world
     person = world.follower()
     execution = world.open_position(person, stop_type=StopType.LIMIT)
     world.exchange.move_price("19750")
-    assert world.account(person).position == Decimal("0.562")
+    assert world.account(person).position == Decimal("0.582")
     placed = world.account(person).sent(ALGO_ORDER)
 
     reconcile(world, execution)

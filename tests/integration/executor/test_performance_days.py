@@ -10,7 +10,7 @@ from shared.models.base import transact
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.trading.execution import ExecutionState
 from shared.trading.performance import AccountDay
-from tests.integration.executor.world import Person, World
+from tests.integration.executor.world import FUNDED, Person, World
 
 
 def booked(person: Person) -> list[AccountDay]:
@@ -33,7 +33,7 @@ def test_booked_position_counts_once_in_its_day(world: World) -> None:
     assert (day.trades, day.winning_trades, day.losing_trades) == (1, 0, 1)
     assert day.closed_balance is not None
     assert day.opening_balance == day.closed_balance - day.profit
-    assert abs(day.opening_balance - 10_000) < Decimal("0.0001")
+    assert abs(day.opening_balance - Decimal(FUNDED)) < Decimal("0.0001")
 
 
 def test_position_that_never_opened_counts_in_no_day(world: World) -> None:

@@ -75,7 +75,7 @@ def test_entry_whose_order_is_refused_is_sent_once_more_later(world: World) -> N
     assert world.stored(execution).state is ExecutionState.ENTERING
     assert deliver_when_due(world, execution).state is ExecutionState.PROTECTED
     account = world.account(person)
-    assert (len(account.market_fills), account.position) == (1, Decimal("0.75"))
+    assert (len(account.fills_at_once), account.position) == (1, Decimal("0.75"))
 
 
 def test_entry_whose_order_is_refused_too_late_is_denied(world: World) -> None:

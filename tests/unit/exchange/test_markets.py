@@ -39,6 +39,21 @@ class Exchange:
         self.error: Exception | None = None
         self.answers_after_s = 0.2
         self.reads = 0
+        self.price = "20000"
+        self.book: dict[str, Any] = {"bidPrice": "19999.9", "askPrice": "20000.1"}
+
+    async def fapiPublicGetTickerPrice(self, params: dict[str, Any]) -> Any:  # noqa: N802 - ccxt's name
+        self.reads += 1
+        price = self.price
+        await asyncio.sleep(self.answers_after_s)
+        return {"symbol": params["symbol"], "price": price}
+
+    async def fapiPublicGetTickerBookTicker(self, params: dict[str, Any]) -> Any:  # noqa: N802 - ccxt's name
+        book = dict(self.book)
+        await asyncio.sleep(self.answers_after_s)
+        if self.error is not None:
+            raise self.error
+        return {"symbol": params["symbol"]} | book
 
     async def fapiPublicGetExchangeInfo(self, params: dict[str, Any]) -> Any:  # noqa: N802 - ccxt's name
         self.reads += 1
@@ -260,3 +275,49 @@ def test_answer_without_symbols_replaces_nothing(
         assert await markets.filters_for_exit(exchange, BTC) == known
 
     loop.run_until_complete(work())
+
+
+def test_prices_are_shared_for_a_second_from_when_they_were_asked_for(loop: SimulatedLoop, exchange: Exchange) -> None:
+    async def work() -> None:
+        await asyncio.gather(*(markets.market_prices(exchange, BTC) for _ in range(50)))
+        assert exchange.reads == 1
+        exchange.price = "20100"
+        await asyncio.sleep(0.7)  # the answer took 0.2 s
+        assert (await markets.market_prices(exchange, BTC)).last == Decimal(20000)
+        await asyncio.sleep(0.2)
+        found = await markets.market_prices(exchange, BTC)
+        assert (found.last, found.bid, found.ask) == (Decimal(20100), Decimal("19999.9"), Decimal("20000.1"))
+        await markets.market_prices(exchange, "ETH/USDT")
+        assert exchange.reads == 3
+
+    loop.run_until_complete(work())
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_those_who_wait_for_prices_share_a_failure_and_later_ones_ask_anew(
+    loop: SimulatedLoop, exchange: Exchange, error: ExchangeError
+) -> None:
+    async def work() -> None:
+        exchange.error = error
+        asked = (markets.market_prices(exchange, BTC) for _ in range(10))
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {type(error)}
+        assert exchange.reads == 1
+        exchange.error = None
+        await asyncio.sleep(0.01)
+        assert (await markets.market_prices(exchange, BTC)).last == Decimal(20000)
+
+    loop.run_until_complete(work())
+
+
+@pytest.mark.parametrize("book", [{}, {"bidPrice": "x", "askPrice": "1"}, {"bidPrice": "-1", "askPrice": "1"}])
+def test_answer_without_prices_is_no_price(loop: SimulatedLoop, exchange: Exchange, book: dict[str, Any]) -> None:
+    exchange.book = book
+    with pytest.raises(OutcomeUnknown):
+        loop.run_until_complete(markets.market_prices(exchange, BTC))
+
+
+def test_empty_side_of_the_book_has_no_price(loop: SimulatedLoop, exchange: Exchange) -> None:
+    exchange.book = {"bidPrice": "0.00", "askPrice": "0.00"}
+    found = loop.run_until_complete(markets.market_prices(exchange, BTC))
+    assert (found.bid, found.ask) == (Decimal(0), Decimal(0))

@@ -74,7 +74,7 @@ def book(*, position: str = "0.5", stops: int = 1, targets: tuple[str, ...] = ("
     standing = [stop("SELL", 1000) for _ in range(stops)] + [
         {"type": "LIMIT", "side": "SELL", "price": "20300", "origQty": amount} for amount in targets
     ]
-    entry = {"type": "MARKET", "side": "BUY", "executedQty": "0.5", "time": 900}
+    entry = {"type": "LIMIT", "timeInForce": "IOC", "side": "BUY", "executedQty": "0.5", "time": 900}
     refused = entry | {"executedQty": "0"}
     return {
         "openOrders": standing,
@@ -98,9 +98,9 @@ def test_equal_followers_have_no_difference_however_their_numbers_are_written() 
 def test_every_difference_is_named() -> None:
     theirs = end_state(book(), [execution()])
     twice = book()
-    twice["orders"].append({"type": "MARKET", "side": "BUY", "executedQty": "0.5", "time": 950})
+    twice["orders"].append({"type": "LIMIT", "timeInForce": "IOC", "side": "BUY", "executedQty": "0.5", "time": 950})
     for ours, named in (
-        (end_state(twice, [execution()]), "market_fills"),
+        (end_state(twice, [execution()]), "fills_at_once"),
         (end_state(book(stops=0), [execution()]), "stops"),
         (end_state(book(targets=("0.2",)), [execution()]), "targets"),
         (end_state(book(), [execution(state="DENIED", reason="STALE")]), "executions"),

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from shared.trading.filters import SymbolFilters, round_up
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
-from shared.trading.order_planning import ExitPlan, OrderType, plan_close, plan_entry, plan_exits, split_amount
+from shared.trading.order_planning import (
+    ExitPlan,
+    OrderType,
+    TimeInForce,
+    plan_close,
+    plan_entry,
+    plan_exits,
+    split_amount,
+)
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 
@@ -26,9 +34,10 @@ def split(amount: str, *prices: str, filters: SymbolFilters = BITCOIN) -> list[t
 
 
 class TestEntryAndClose:
-    def test_entry_is_a_market_order_of_the_whole_amount(self) -> None:
-        entry = plan_entry(signal=DOCUMENTED, amount=D("0.673"))
-        assert (entry.leg, entry.type, entry.side, entry.amount) == (Leg.ENTRY, OrderType.MARKET, Side.BUY, D("0.673"))
+    def test_entry_fills_at_its_bound_or_better_at_once(self) -> None:
+        entry = plan_entry(side=Side.BUY, amount=D("0.673"), bound=D("19309.5"))
+        assert (entry.leg, entry.type, entry.side, entry.amount) == (Leg.ENTRY, OrderType.LIMIT, Side.BUY, D("0.673"))
+        assert (entry.price, entry.time_in_force) == (D("19309.5"), TimeInForce.IOC)
         assert not entry.reduce_only
 
     @pytest.mark.parametrize("leg", [Leg.CLOSE, Leg.FLATTEN])

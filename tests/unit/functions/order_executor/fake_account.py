@@ -28,6 +28,7 @@ from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesA
 from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView
 from shared.trading.brackets import LeverageBracket
+from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
@@ -38,6 +39,8 @@ from tests.unit.functions.order_executor.fake_book import FakeBook
 from tests.unit.trading.markets import BITCOIN, READY
 
 _LATENCY_S = 0.02
+FUNDED = Decimal(11_507)
+"""With a stop 1 % away, 1.5 % of it are 0.750 BTC: at the bound of 0.05 %, with fees of 0.05 % for each way."""
 _BRACKETS = (
     LeverageBracket(
         notional_cap=Decimal(10_000_000), max_leverage=Decimal(125), maintenance_margin_rate=Decimal("0.004")
@@ -70,7 +73,7 @@ class FakeAccount(FuturesAccount):
     def __init__(self) -> None:
         super().__init__(client=None)
         self.book = FakeBook(filters=BITCOIN)
-        self.wallet = Decimal(10_000)
+        self.wallet = FUNDED
         self.cached_filters: SymbolFilters | None = None
         """What the executor's container has read of them so far."""
         self.brackets = _BRACKETS
@@ -169,7 +172,7 @@ class FakeAccount(FuturesAccount):
                 leverage=Decimal(20),
                 margin_mode=MarginMode.CROSS,
                 brackets=self.brackets,
-                market_price=self.book.price,
+                prices=MarketPrices(last=self.book.price, bid=self.book.price, ask=self.book.price),
                 setup=READY,
             )
 

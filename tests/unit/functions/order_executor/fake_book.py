@@ -14,7 +14,7 @@ from shared.exchange.futures import is_conditional
 from shared.exchange.venue_views import OrderView, VenueStatus
 from shared.trading.filters import SymbolFilters
 from shared.trading.ids import Leg
-from shared.trading.order_planning import OrderType, PlannedOrder
+from shared.trading.order_planning import OrderType, PlannedOrder, TimeInForce
 from shared.trading.position_accounting import Fill
 from shared.trading.sides import Side
 
@@ -34,7 +34,7 @@ class FakeBook:
     legs: dict[str, Leg] = field(default_factory=dict)
     """The legs of our orders by client id."""
     next_fill: Decimal | None = None
-    """How much of the next market order fills; the rest expires."""
+    """How much of the next entry fills; the rest expires."""
     filters: SymbolFilters | None = field(default=None, compare=False)
     """The filters that it enforces; with None, none."""
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(101), compare=False)
@@ -121,6 +121,8 @@ class FakeBook:
         self.orders[order.exchange_order_id] = order
         if planned.type is OrderType.MARKET:
             return self._fill_at_market(order)
+        if planned.price is not None and planned.time_in_force is TimeInForce.IOC:
+            return self._fill_at_once(order)
         return order
 
     def cancel(self, exchange_order_id: str) -> bool:
@@ -144,16 +146,25 @@ class FakeBook:
         if planned.reduce_only and not is_conditional(planned.type) and not self._reducible(planned.side):
             raise ExchangeRejected("nothing to reduce", code=-2022)
 
+    def _fill_at_once(self, order: OrderView) -> OrderView:
+        """Fill what the market offers at the order's price or better; the rest expires."""
+        if not self._is_marketable(order.side, order.price):
+            return self._replace(order, status=VenueStatus.EXPIRED)
+        amount = order.amount
+        if self.next_fill is not None:
+            amount, self.next_fill = min(amount, self.next_fill), None
+        return self._fill(order, amount, at=self.price, rests=False)
+
     def _fill_at_market(self, order: OrderView) -> OrderView:
         amount = min(order.amount, self._reducible(order.side)) if order.reduce_only else order.amount
         if self.next_fill is not None:
             amount, self.next_fill = min(amount, self.next_fill), None
         return self._fill(order, amount, at=self.price)
 
-    def _fill(self, order: OrderView, amount: Decimal, *, at: Decimal | None) -> OrderView:
+    def _fill(self, order: OrderView, amount: Decimal, *, at: Decimal | None, rests: bool = True) -> OrderView:
         price = at or self.price
         filled = order.filled + amount
-        rest = VenueStatus.OPEN if order.type == OrderType.LIMIT else VenueStatus.EXPIRED
+        rest = VenueStatus.OPEN if rests and order.type == OrderType.LIMIT else VenueStatus.EXPIRED
         if amount:
             self.position += order.side.sign * amount
             self.fills[next(self._ids)] = Fill(

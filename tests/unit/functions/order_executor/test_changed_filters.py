@@ -55,6 +55,11 @@ def cache(executor: Harness) -> None:
     executor.account.cached_filters = executor.account.symbol_filters
 
 
+def change_after_the_fill(executor: Harness, **changes: Any) -> None:
+    """Let the exchange enforce other filters from the moment on at which the stop is on its way."""
+    executor.account.meanwhile("place", lambda: executor.account.change_filters(**changes), leg=Leg.STOP)
+
+
 # -- stops -------------------------------------------------------------------------------------------------------------
 
 
@@ -62,7 +67,7 @@ def test_stop_is_placed_on_the_tick_that_the_exchange_has_by_now(executor: Harne
     executor.book.price = Decimal("0.062")
     executor.account.symbol_filters = DOGE
     cache(executor)
-    executor.account.change_filters(tick_size=Decimal("0.0001"))
+    change_after_the_fill(executor, tick_size=Decimal("0.0001"))
 
     execution = executor.open(**DOGE_ALERT)
 
@@ -107,7 +112,7 @@ def test_every_exit_of_a_stale_container_stands_on_the_new_tick(
 
 def test_position_is_flattened_when_the_tick_that_refuses_the_stop_cannot_be_read(executor: Harness) -> None:
     cache(executor)
-    executor.account.change_filters(tick_size=Decimal("0.7"))
+    change_after_the_fill(executor, tick_size=Decimal("0.7"))
     executor.account.fail("exchange_info", ExchangeUnavailable("503"), times=99)
 
     execution = executor.handle(executor.queue())
@@ -120,7 +125,7 @@ def test_position_is_flattened_when_the_tick_that_refuses_the_stop_cannot_be_rea
 
 def test_stop_is_placed_when_the_tick_can_be_read_at_the_second_attempt(executor: Harness) -> None:
     cache(executor)
-    executor.account.change_filters(tick_size=Decimal("0.7"))
+    change_after_the_fill(executor, tick_size=Decimal("0.7"))
     executor.account.fail("exchange_info", ExchangeUnavailable("503"))
 
     executor.open()
@@ -196,7 +201,7 @@ def test_entry_that_the_new_step_refuses_is_sized_anew_and_sent_once_more(execut
 
 def test_entry_that_the_new_filters_make_too_small_is_denied(executor: Harness) -> None:
     cache(executor)
-    executor.account.change_filters(market_min_amount=Decimal(1))
+    executor.account.change_filters(min_amount=Decimal(1))
 
     execution = executor.handle(executor.queue())
 
@@ -204,6 +209,22 @@ def test_entry_that_the_new_filters_make_too_small_is_denied(executor: Harness) 
     assert execution.reason in set(DenialReason)
     assert executor.account.count("place ENTRY") == 1
     assert executor.slot().execution_id is None
+
+
+@pytest.mark.parametrize(("side", "bound"), [(Side.BUY, "20009.5"), (Side.SELL, "19990.6")])
+def test_entry_is_bounded_on_the_tick_that_the_exchange_has_by_now(executor: Harness, side: Side, bound: str) -> None:
+    cache(executor)
+    executor.account.change_filters(tick_size=Decimal("0.7"))
+
+    execution = executor.open(side)
+
+    (entry,) = executor.orders(execution, Leg.ENTRY)
+    assert entry.price == Decimal(bound)
+    assert executor.account.count("place ENTRY") == 2
+    assert executor.account.count("place STOP") == 1
+    (stop,) = executor.book.standing(Leg.STOP)
+    assert stop.trigger_price is not None
+    assert stop.trigger_price % Decimal("0.7") == 0
 
 
 @pytest.mark.parametrize("code", [-1111, -4023, -4005, -4164, -2027])

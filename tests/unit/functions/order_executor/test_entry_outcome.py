@@ -8,14 +8,14 @@ import pytest
 
 from shared.errors import OutcomeUnknown
 from shared.models.order import OrderStatus
-from shared.trading.execution import CloseReason, ExecutionState, Reason
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 from shared.trading.ids import Leg
-from shared.trading.order_planning import plan_entry
+from shared.trading.order_planning import OrderType, plan_entry
 from shared.trading.sides import Side
 from tests.unit.functions.order_executor.harness import Harness
 
 WHOLE = Decimal("0.750")
-"""What an entry of 1.5 % of 10,000 USDT buys with its stop 200 USDT away."""
+"""What an entry buys with its stop 200 USDT away."""
 
 
 def test_entry_that_filled_before_the_worker_crashed_is_protected(executor: Harness) -> None:
@@ -30,11 +30,72 @@ def test_entry_that_filled_before_the_worker_crashed_is_protected(executor: Harn
     assert executor.account.count("place ENTRY") == 1
 
 
-def test_entry_that_expired_unfilled_ends_as_rejected_and_frees_the_slot(executor: Harness) -> None:
+def test_entry_that_expired_unfilled_is_denied_and_frees_the_slot(executor: Harness) -> None:
     executor.book.next_fill = Decimal(0)
     execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=True))
 
+    assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.PRICE_MOVED)
+    assert executor.slot().execution_id is None
+    assert executor.book.position == 0
+
+
+def test_market_order_of_an_earlier_version_that_expired_unfilled_ends_as_rejected(executor: Harness) -> None:
+    executor.book.next_fill = Decimal(0)
+    execution = executor.crash("place", Leg.ENTRY, done=True)
+    (entry,) = executor.orders(execution, Leg.ENTRY)
+    entry.type, entry.price = OrderType.MARKET, None
+    entry.save()
+
+    execution = executor.reconcile(execution)
+
     assert (execution.state, execution.reason) == (ExecutionState.REJECTED, Reason.NOT_FILLED)
+    assert executor.slot().execution_id is None
+
+
+def test_absent_market_order_of_an_earlier_version_is_sent_once_more_as_it_was(executor: Harness) -> None:
+    execution = executor.crash("place", Leg.ENTRY, done=False)
+    (entry,) = executor.orders(execution, Leg.ENTRY)
+    entry.type, entry.price = OrderType.MARKET, None
+    entry.save()
+
+    execution = executor.reconcile(execution)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert [order.type for order in executor.orders(execution, Leg.ENTRY)] == [OrderType.MARKET] * 2
+    assert executor.book.position == WHOLE
+
+
+@pytest.mark.parametrize(("side", "bound"), [(Side.BUY, Decimal(20010)), (Side.SELL, Decimal(19990))])
+def test_entry_that_is_sent_once_more_has_the_same_bound(executor: Harness, side: Side, bound: Decimal) -> None:
+    execution = executor.crash("place", Leg.ENTRY, done=False, side=side)
+    executor.book.price = Decimal(20000) + side.sign * 5
+
+    execution = executor.reconcile(execution)
+
+    first, second = executor.orders(execution, Leg.ENTRY)
+    assert (first.price, second.price) == (bound, bound)
+    assert (first.amount, second.amount) == (WHOLE, WHOLE)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_entry_never_pays_more_than_its_bound(executor: Harness, side: Side) -> None:
+    executor.account.meanwhile("place", lambda: executor.book.move_price(20000 + side.sign * 11), leg=Leg.ENTRY)
+
+    execution = executor.handle(executor.queue(side))
+
+    assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.PRICE_MOVED)
+    assert executor.book.position == 0
+    assert executor.book.standing() == []
+    assert executor.slot().execution_id is None
+
+
+def test_unknown_entry_that_turns_out_unfilled_ends_with_its_reason(executor: Harness) -> None:
+    executor.book.next_fill = Decimal(0)
+    executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=0.5)
+
+    execution = executor.handle(executor.queue())
+
+    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, DenialReason.PRICE_MOVED)
     assert executor.slot().execution_id is None
 
 
@@ -119,7 +180,7 @@ def test_late_fill_of_an_entry_that_was_proven_absent_is_flattened(executor: Har
     executor.advance(120)
     execution = executor.reconcile(execution)
     entry = executor.orders(execution, Leg.ENTRY)[-1]
-    executor.book.carry_out(plan_entry(signal=execution.signal(), amount=WHOLE), entry.client_order_id)
+    executor.book.carry_out(plan_entry(side=execution.side, amount=WHOLE, bound=Decimal(20010)), entry.client_order_id)
 
     execution = executor.reconcile(execution)
 
@@ -131,7 +192,7 @@ def test_late_fill_of_an_entry_that_was_proven_absent_is_flattened(executor: Har
 def test_late_fill_of_the_first_of_two_entries_is_flattened_and_the_second_kept(executor: Harness) -> None:
     execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=False))
     first = executor.orders(execution, Leg.ENTRY)[0]
-    executor.book.carry_out(plan_entry(signal=execution.signal(), amount=WHOLE), first.client_order_id)
+    executor.book.carry_out(plan_entry(side=execution.side, amount=WHOLE, bound=Decimal(20010)), first.client_order_id)
 
     execution = executor.reconcile(execution)
 

@@ -9,7 +9,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from shared.errors import AddressBanned, ExchangeRejected, OutcomeUnknown, StopWouldTrigger
 from shared.models.order import OrderStatus
-from shared.trading.execution import CloseReason, ExecutionState
+from shared.trading.execution import CloseReason, ExecutionState, Reason
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
 from shared.trading.order_planning import OrderType
 from shared.trading.sides import Side
@@ -151,6 +151,7 @@ def test_exits_of_a_partial_fill_are_for_the_amount_that_filled(executor: Harnes
     assert executor.slot().quantity == Decimal("0.5")
     targets = executor.book.standing(*TAKE_PROFIT_LEGS)
     assert sum(target.amount for target in targets) == Decimal("0.5")
+    assert (execution.reason, execution.detail) == (Reason.FILLED_IN_PART, "0.5 of 0.750")
 
 
 def test_targets_that_fail_cost_nothing_else_and_are_placed_by_the_next_reconciliation(executor: Harness) -> None:

@@ -1,0 +1,84 @@
+"""Sizes an entry anew that the exchange has refused because what we had read of the symbol was out of date."""
+
+from __future__ import annotations
+
+from functions.order_executor import admission, exit_plans
+from functions.order_executor.entry_intents import close_is_requested, is_fresh_in, stamp_entry
+from functions.order_executor.entry_outcome import Refused
+from functions.order_executor.session import ExecutionSession
+from shared.errors import ExchangeError, ExchangeRejected, OrderDenied, RecordChanged
+from shared.exchange import error_codes
+from shared.models.order import Order
+from shared.models.position_slot import PositionSlot
+from shared.observability import logger
+from shared.trading.execution import DenialReason, ExecutionState, exchange_reason
+from shared.trading.filters import SymbolFilters, round_down
+from shared.trading.risk import BASE_TAKER_RATE
+
+
+async def refuse_or_size_anew(
+    session: ExecutionSession,
+    entry: Order,
+    error: ExchangeRejected,
+    *,
+    sent_with: SymbolFilters,
+    sent_at_s: float,
+    last: bool,
+) -> Refused | None:
+    """Return the end of an entry that was refused, or None if it is sized anew and may be sent again.
+
+    That is so when the refusal contradicts the filters or brackets that we have read, which are then read again.
+    """
+    refused = Refused(ExecutionState.REJECTED, exchange_reason(error.code), str(error))
+    if last:
+        return refused
+    if error.code in error_codes.BRACKETS_CONTRADICTED:
+        session.account.forget_brackets(session.symbol)
+    elif error.code not in error_codes.FILTERS_CONTRADICTED or not await session.renew_filters(
+        sent_with, sent_at_s=sent_at_s
+    ):
+        return refused
+    try:
+        return None if await _size_anew(session, entry) else refused
+    except OrderDenied as denied:
+        return Refused(ExecutionState.DENIED, DenialReason(denied.reason), denied.detail)
+
+
+async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
+    """Size an entry that was certainly refused by fresh filters and brackets; return whether that changes it.
+
+    The new intent and its stops are written before it is sent. Raise OrderDenied when it may not be sent any more.
+    """
+    execution = session.execution
+    try:
+        view = await session.account.read(session.symbol)
+    except ExchangeError as error:
+        logger.warning("entry_not_sized_anew", execution_id=execution.id, detail=str(error))
+        return False
+    if view.position_amount or not is_fresh_in(session, 0):
+        return False
+    # A record of before there were rates has none.
+    taker_rate = execution.taker_rate or BASE_TAKER_RATE
+    sized = admission.size(execution, view, session.filters, taker_rate=taker_rate)
+    if sized.amount == entry.amount and _on_tick(session, entry):
+        return False
+    entry.amount, entry.price = sized.amount, sized.bound
+    stops = exit_plans.replan_stops(session, sized.amount)
+    await stamp_entry(session, entry)
+    try:
+        await session.ledger.advance(
+            orders=(entry, *stops),
+            slot=(PositionSlot.quantity.set(sized.amount),),
+            unless=close_is_requested,
+            equity=sized.equity,
+            amount=sized.amount,
+            caps=[cap.value for cap in sized.caps],
+        )
+    except RecordChanged as error:
+        raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
+    logger.info("entry_sized_anew", execution_id=execution.id)
+    return True
+
+
+def _on_tick(session: ExecutionSession, entry: Order) -> bool:
+    return entry.price is None or round_down(entry.price, session.filters.tick_size) == entry.price
