@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.ledger import update_order
 from functions.order_executor.refitting import instead_of
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
-from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
 from shared.exchange import error_codes
 from shared.exchange.markets import EXIT_READ_TIMEOUT_S
@@ -150,34 +148,38 @@ async def _not_at_exchange(session: ExecutionSession, pairs: Sequence[_Pair]) ->
 
 
 async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Sequence[_Pair]:
-    """Send take-profits as one batch; return those that may be sent again if the exchange does not know them."""
-    by_id = {order.client_order_id: order for _, order in pairs}
-    batch = [(order.client_order_id, planned) for planned, order in pairs]
-    for order in by_id.values():
-        order.sent_at = utc_now()
+    """Send take-profits side by side; return those that may be sent again if the exchange does not know them.
+
+    Single orders have no request weight, a batch of them has 5.
+    """
     sent_with, sent_at_s = session.filters, time.monotonic()
-    try:
-        answers = await session.send(lambda stamp: session.account.place_batch(session.symbol, batch, stamp=stamp))
-    except ExchangeError as error:
-        logger.warning("targets_unknown", execution_id=session.execution.id, detail=str(error))
-        return pairs
-    contradicted = set[str]()
-    for answer in answers:
-        order = by_id[answer.client_order_id]
-        if answer.order is not None:
-            update_order(order, answer.order)
-        elif answer.code in error_codes.FILTERS_CONTRADICTED:
-            contradicted.add(answer.client_order_id)
-            order.error = str(answer.code)
-        elif answer.code not in error_codes.DUPLICATE_CLIENT_ID:
-            _reject(session, order, answer.code)
+    errors = await asyncio.gather(*(_send_limit(session, *pair) for pair in pairs))
+    contradicted, again = list[_Pair](), list[_Pair]()
+    for pair, error in zip(pairs, errors, strict=True):
+        if error is None:
+            continue
+        order = pair[1]
+        if error.code in error_codes.FILTERS_CONTRADICTED:
+            contradicted.append(pair)
+            order.error = str(error.code)
+        elif isinstance(error, ExchangeRejected) and error.code not in error_codes.DUPLICATE_CLIENT_ID:
+            _reject(session, order, error.code)
+        else:
+            logger.warning("target_unknown", execution_id=session.execution.id, leg=order.leg.value, detail=str(error))
+            again.append(pair)
     if not contradicted:
-        return pairs
-    refused = [pair for pair in pairs if pair[1].client_order_id in contradicted]
-    others = [pair for pair in pairs if pair[1].client_order_id not in contradicted]
+        return again
     if not await session.renew_filters(sent_with, sent_at_s=sent_at_s):
-        return others  # the refused ones stay INTENDED: the next reconciliation may know the filters
-    return [*others, *_refit(session, refused)]
+        return again  # the refused ones stay INTENDED: the next reconciliation may know the filters
+    return [*again, *_refit(session, contradicted)]
+
+
+async def _send_limit(session: ExecutionSession, planned: PlannedOrder, order: Order) -> ExchangeError | None:
+    try:
+        await session.place(planned, order)
+    except ExchangeError as error:
+        return error
+    return None
 
 
 def _refit(session: ExecutionSession, refused: Sequence[_Pair]) -> list[_Pair]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import time
 import urllib.parse
 from collections.abc import Sequence
@@ -66,7 +65,7 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
         }
         for amount, price in TARGETS
     ]
-    await call("POST", "/fapi/v1/batchOrders", batchOrders=json.dumps(limits, separators=(",", ":")))
+    await asyncio.gather(*(call("POST", "/fapi/v1/order", **limit) for limit in limits))
 
 
 def send_in_a_loop(url: str, accounts: Sequence[Account]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -29,7 +30,8 @@ class FaultKind(StrEnum):
 class Fault:
     """One planned fault, for the next `times` requests that match; `retry_after_s` is the header of a 429 or 418.
 
-    With `done_after_ms`, a request answered by `http` or `code` is carried out that long afterwards.
+    With `done_after_ms`, a request answered by `http` or `code` is carried out that long afterwards. With `parameters`,
+    only requests that have all of them, with these values, match.
     """
 
     kind: FaultKind
@@ -43,14 +45,16 @@ class Fault:
     delay_ms: int
     done_after_ms: int | None = None
     retry_after_s: int | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
 
-    def matches(self, method: str, path: str, api_key: str | None) -> bool:
+    def matches(self, method: str, path: str, api_key: str | None, parameters: Mapping[str, str]) -> bool:
         """Return whether the fault is for this request."""
         return (
             self.times > 0
             and (self.method is None or self.method == method)
             and (self.path is None or self.path == path)
             and (self.api_key is None or self.api_key == api_key)
+            and all(parameters.get(name) == value for name, value in self.parameters.items())
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -67,11 +71,15 @@ class Fault:
             "delayMs": self.delay_ms,
             "doneAfterMs": self.done_after_ms,
             "retryAfterS": self.retry_after_s,
+            "parameters": self.parameters,
         }
 
 
 def parse_fault(body: dict[str, Any]) -> Fault:
-    """Read `POST /paper/faults`; raise ValueError with what is wrong. Without method or path every request matches."""
+    """Read `POST /paper/faults`; raise ValueError or TypeError with what is wrong.
+
+    Without method or path every request matches.
+    """
     kind = FaultKind(str(body.get("kind")))
     times = int(body.get("times", 1))
     if times < 1:
@@ -79,6 +87,9 @@ def parse_fault(body: dict[str, Any]) -> Fault:
     path = body.get("path")
     if path is not None and not str(path).startswith("/"):
         raise ValueError("path must start with /")
+    parameters = body.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise TypeError("parameters must be an object")
     code = int(body.get("code", -1000))
     default_status = STATUSES.get(code, 400) if kind is FaultKind.CODE else 503
     return Fault(
@@ -93,6 +104,7 @@ def parse_fault(body: dict[str, Any]) -> Fault:
         delay_ms=int(body.get("delayMs", DEFAULT_DELAY_MS)),
         done_after_ms=int(body["doneAfterMs"]) if "doneAfterMs" in body else None,
         retry_after_s=int(body["retryAfterS"]) if "retryAfterS" in body else None,
+        parameters={str(name): str(value) for name, value in parameters.items()},
     )
 
 
@@ -106,10 +118,10 @@ class Faults:
         """Add a fault."""
         self._planned.append(fault)
 
-    def take(self, method: str, path: str, api_key: str | None) -> Fault | None:
+    def take(self, method: str, path: str, api_key: str | None, parameters: Mapping[str, str]) -> Fault | None:
         """Return the oldest fault that matches, and count its use."""
         for fault in self._planned:
-            if fault.matches(method, path, api_key):
+            if fault.matches(method, path, api_key, parameters):
                 fault.times -= 1
                 if not fault.times:
                     self._planned.remove(fault)

@@ -63,6 +63,14 @@ class Request:
     api_key: str | None
     address: str
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of query and body; the body's win."""
+        values = dict(parse_qsl(self.query, keep_blank_values=True))
+        if self.body:
+            values.update(parse_qsl(self.body, keep_blank_values=True))
+        return values
+
 
 class PaperExchange:
     """One exchange: its venue, its routes, and its planned faults."""
@@ -124,7 +132,7 @@ class PaperExchange:
         """
         arrived = time.monotonic()
         self._count(request)
-        fault = self.faults.take(request.method, request.path, request.api_key)
+        fault = self.faults.take(request.method, request.path, request.api_key, request.parameters)
         answer = await self._answer(request, fault)
         if fault is not None and fault.kind is FaultKind.HANG:
             await asyncio.sleep(fault.delay_ms / 1000)
@@ -179,9 +187,7 @@ class PaperExchange:
         headers: dict[str, str] = {}
         self._follow_clock(now_ms)
         try:
-            values = dict(parse_qsl(request.query, keep_blank_values=True))
-            if request.body:
-                values.update(parse_qsl(request.body, keep_blank_values=True))
+            values = request.parameters
             self._take_limits(request, route, values, headers, now_ms)
             fills_part = fault is not None and fault.kind is FaultKind.PARTIAL
             call = Call(self.venue, Params(values), now_ms, None, fills_part=fills_part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,13 +20,12 @@ from shared.errors import (
     ExchangeError,
     ExchangeRejected,
     OrderUnknown,
-    OutcomeUnknown,
 )
 from shared.exchange import error_codes, history, markets, responses, transport
 from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
 from shared.exchange.server_clock import server_clock
-from shared.exchange.venue_views import AccountView, BatchAnswer, KeyView, OrderView
+from shared.exchange.venue_views import AccountView, KeyView, OrderView
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
@@ -286,20 +285,6 @@ class FuturesAccount:
                     return found
             raise
         return responses.algo_view(answer) if conditional else responses.order_view(answer)
-
-    async def place_batch(
-        self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, stamp: Stamp
-    ) -> list[BatchAnswer]:
-        """Place up to five regular orders in one request; return one answer for each, in the same order."""
-        requests = [_request(symbol, order, client_order_id=client_id) for client_id, order in orders]
-        params = {"batchOrders": requests} | stamp.parameters
-        answers = await transport.call(self._client, "fapiPrivatePostBatchOrders", params, timeout_s=ORDER_TIMEOUT_S)
-        if not isinstance(answers, list) or len(answers) != len(orders):
-            raise OutcomeUnknown("a batch's answer does not fit its orders")
-        return [
-            responses.batch_answer(answer, client_order_id=client_id)
-            for (client_id, _), answer in zip(orders, answers, strict=True)
-        ]
 
     async def cancel(self, symbol: str, order: OrderView, *, stamp: Stamp) -> bool:
         """Cancel a standing order; return False if it was filled, triggered or cancelled before."""

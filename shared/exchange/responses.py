@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.clock import from_ms
 from shared.errors import OutcomeUnknown
-from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView, VenueStatus
+from shared.exchange.venue_views import AccountView, OrderView, VenueStatus
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -91,15 +91,6 @@ def algo_view(order: dict[str, Any]) -> OrderView:
         close_position=_true(order.get("closePosition")),
         actual_order_id=actual if actual not in {"", "0"} else None,
         updated_at=from_ms(int(order["updateTime"])),
-    )
-
-
-def batch_answer(answer: dict[str, Any], *, client_order_id: str) -> BatchAnswer:
-    """Return one element of a Place Multiple Orders response: an order, or a code and a text."""
-    if "orderId" in answer:
-        return BatchAnswer(client_order_id=client_order_id, order=order_view(answer))
-    return BatchAnswer(
-        client_order_id=client_order_id, order=None, code=int(answer["code"]), message=str(answer.get("msg", ""))
     )
 
 

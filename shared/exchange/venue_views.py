@@ -65,16 +65,6 @@ class OrderView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAnswer:
-    """The exchange's answer to one order of a batch: accepted, or refused with a code."""
-
-    client_order_id: str
-    order: OrderView | None
-    code: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyView:
     """A key's permissions and its account's setup, independent of a symbol."""
 

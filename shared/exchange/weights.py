@@ -32,14 +32,9 @@ ENTRY_READS: Mapping[str, int] = MappingProxyType(
 Prices and brackets are shared in a container; each entry counts as if it were the one that reads them.
 """
 
-ENTRY_WRITES: Mapping[str, int] = MappingProxyType(
-    {
-        "fapiPrivatePostOrder": 0,
-        "fapiPrivatePostAlgoOrder": 0,
-        "fapiPrivatePostBatchOrders": 5,
-    }
-)
-"""The entry, its stop and trailing stop, and its take-profits. Single orders count per account, not per address."""
+ENTRY_WRITES: Mapping[str, int] = MappingProxyType({"fapiPrivatePostOrder": 0, "fapiPrivatePostAlgoOrder": 0})
+"""The entry, its stop and trailing stop, and its take-profits. Single orders count per account, not per address; a
+batch weighs 5."""
 
 ENTRY = sum(ENTRY_READS.values()) + LOOK_UP + sum(ENTRY_WRITES.values()) + LOOK_UP
 """An entry with its exits: its reads, its writes, and one look-up each of the entry and of the stop."""

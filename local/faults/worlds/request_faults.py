@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from local.faults.worlds.chances import Chances
@@ -72,7 +73,13 @@ class RandomFaults(Faults):
         self.listing_fails_until_ms = 0
         """Until then Exchange Information is not answered."""
 
-    def take(self, method: str, path: str, api_key: str | None) -> Fault | None:
+    def take(
+        self,
+        method: str,
+        path: str,
+        api_key: str | None,
+        parameters: Mapping[str, str],  # noqa: ARG002 - a fault is drawn whatever the request contains
+    ) -> Fault | None:
         """Return the fault of this request, or None."""
         chances, dice = self._chances, self._chances.dice
         if not chances.on:

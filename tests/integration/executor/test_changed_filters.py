@@ -13,7 +13,7 @@ from shared.models.order import Order
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.sides import Side
-from tests.integration.executor.world import ALGO_ORDER, ORDER, World
+from tests.integration.executor.world import ALGO_ORDER, ORDER, TARGETS, World
 
 EXCHANGE_INFO = "/fapi/v1/exchangeInfo"
 DOGE_ALERT: dict[str, Any] = {
@@ -57,7 +57,7 @@ def test_entry_on_an_old_step_is_sized_anew(world: World) -> None:
 
     assert execution.state is ExecutionState.PROTECTED
     assert world.account(person).position == Decimal("0.7") == execution.amount
-    assert world.account(person).sent(ORDER) == 2
+    assert world.account(person).sent(ORDER) == 2 + TARGETS
 
 
 def test_position_is_closed_although_exchange_info_fails_and_nothing_was_read_before(world: World) -> None:

@@ -21,7 +21,7 @@ from shared.models.order import Order, OrderStatus
 from shared.trading.execution import ExecutionState
 from shared.trading.filters import SymbolFilters
 from shared.trading.sides import StopType
-from tests.integration.executor.world import ORDER, Person, World
+from tests.integration.executor.world import ORDER, TARGETS, Person, World
 
 TRAILING = {"trailing_trigger": Decimal(950), "callback_rate": Decimal(2)}
 
@@ -159,7 +159,7 @@ def test_rest_that_no_market_order_can_close_is_left_to_its_stop_and_reported_on
     execution = world.stored(execution)
     assert (execution.state, execution.reason) == (ExecutionState.CLOSING, "DUST_LEFT")
     assert len(world.account(person).stops) == 1
-    assert world.account(person).sent(ORDER) == 1
+    assert world.account(person).sent(ORDER) == 1 + TARGETS
     assert world.count_delayed("reconcile") == rechecks
     assert len([event for event in ExecutionEvent.query(execution.id) if event.reason == "DUST_LEFT"]) == 1
 

@@ -23,7 +23,7 @@ from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.scheduling import DEAD_MAN_DELAYS_S
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
-from tests.integration.executor.world import ALGO_ORDER, ORDER, World, record_of
+from tests.integration.executor.world import ALGO_ORDER, ORDER, TARGETS, World, record_of
 from tests.lambda_context import FakeContext
 
 BOUND_S = 25.0  # without a stop, the worker killed
@@ -76,7 +76,7 @@ def test_killed_workers_position_is_protected_by_another_within_the_bound(world:
 
     account = world.account(person)
     assert world.stored(execution).state is ExecutionState.PROTECTED
-    assert (account.position, len(account.stops), account.sent(ORDER)) == (Decimal("0.75"), 1, 1)
+    assert (account.position, len(account.stops), account.sent(ORDER)) == (Decimal("0.75"), 1, 1 + TARGETS)
     assert time.monotonic() - killed_at < BOUND_S
     naked_ms = world.stored(execution).naked_ms
     assert naked_ms is not None
@@ -109,7 +109,7 @@ def test_close_of_a_killed_worker_is_completed_once_by_the_watcher(world: World)
     execution = world.open_position(person)
     world.plan_fault(person, "hang", ORDER, delayMs=60_000)
     worker = start_worker(execution, Command.CLOSE)
-    world.wait_until(lambda: world.account(person).sent(ORDER) == 2)
+    world.wait_until(lambda: world.account(person).sent(ORDER) == 2 + TARGETS)
     worker.kill()
     worker.wait()
     assert world.stored(execution).state is ExecutionState.CLOSING

@@ -16,7 +16,7 @@ from shared.messages import Command
 from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
-from tests.integration.executor.world import ORDER, World
+from tests.integration.executor.world import ORDER, TARGETS, World
 from tests.lambda_context import FakeContext
 
 PING = 1
@@ -74,7 +74,7 @@ def test_entries_that_one_minute_cannot_carry_enter_in_the_next(short_minute: Wo
     assert 1 <= states.count(ExecutionState.PROTECTED) <= LIMIT * weights.ENTRY_SHARE_PCT // 100 // weights.ENTRY
     run_until_all_ended_or_protected(world, executions)
     assert [world.stored(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
-    assert [world.account(person).sent(ORDER) for person in people] == [1] * len(people)
+    assert [world.account(person).sent(ORDER) for person in people] == [1 + TARGETS] * len(people)
     lane = EgressLane.get("lane-1")
     assert lane.paused_until is None  # the exchange never had to say no
     assert lane.banned_until is None

@@ -175,7 +175,7 @@ def test_limit_stop_cancelled_by_hand_is_placed_again(world: World) -> None:
 def test_lease_is_not_given_back_while_a_write_may_still_be_carried_out(world: World) -> None:
     person = world.follower()
     execution = world.queue_execution(person, world.trigger())
-    world.plan_fault(person, "late", "/fapi/v1/batchOrders", times=2, delayMs=3000)
+    world.plan_target_fault(person, "late", times=6, delayMs=3000)
 
     world.deliver(execution)
 
@@ -204,7 +204,7 @@ def test_trigger_ends_although_its_last_worker_crashed_before_recording_it(
 def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
     person = world.follower()
     execution = world.queue_execution(person, world.trigger())
-    world.plan_fault(person, "drop_after", "/fapi/v1/batchOrders")
+    world.plan_target_fault(person, "drop_after")
     world.plan_fault(person, "http", ORDER, "GET", times=3, status=503, msg="Unknown error")
     world.deliver(execution)
     world.exchange.move_price("20200")

@@ -15,7 +15,7 @@ from shared.models.order import Order, OrderStatus
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.sides import StopType
-from tests.integration.executor.world import ALGO_ORDER, BATCH_ORDERS, ORDER, Person, World
+from tests.integration.executor.world import ALGO_ORDER, ORDER, TARGETS, Person, World
 
 QUIET_RECONCILIATION_WEIGHT = 7
 """The weight of position and open orders."""
@@ -74,7 +74,7 @@ def test_take_profits_shrink_to_what_the_owner_has_left_the_farthest_first(
 
 def test_targets_that_never_arrived_are_sent_for_what_is_left_only(world: World) -> None:
     person = world.follower()
-    world.plan_fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
+    world.plan_target_fault(person, "http", times=6, status=503, msg="Service Unavailable.")
     execution = world.open_position(person)
     world.trade_as_owner(person, "SELL", "0.400")
 
@@ -96,7 +96,7 @@ def test_target_that_a_crashed_worker_sent_is_not_sent_again_after_its_fill(worl
 
     assert world.account(person).position == Decimal("0.5")
     assert of_leg(execution, Leg.TAKE_PROFIT_1).status is OrderStatus.FILLED
-    assert world.account(person).sent(BATCH_ORDERS) == 1
+    assert world.account(person).sent(ORDER) == 1 + TARGETS
 
 
 def test_trailing_stop_that_a_crashed_worker_sent_is_found_and_not_sent_again(world: World) -> None:
@@ -243,11 +243,11 @@ def test_repair_that_one_reconciliation_left_undone_is_done_by_the_next(world: W
     person = world.follower()
     execution = world.open_position(person)
     world.trade_as_owner(person, "SELL", "0.400")
-    world.plan_fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
+    world.plan_target_fault(person, "http", times=2, status=503, msg="Service Unavailable.")
     reconcile(world, execution)
 
     reconcile(world, execution)
 
     targets = [(order["price"], order["origQty"]) for order in world.account(person).targets]
     assert targets == [("20200.00", "0.250"), ("20300.00", "0.100")]
-    assert world.account(person).sent(ORDER) == 2  # the entry, and the owner's
+    assert len(world.account(person).fills_at_once) == 2  # the entry, and the owner's

@@ -12,7 +12,7 @@ from shared.messages import Command
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
 from tests.integration.executor.test_admission import RECORDS
-from tests.integration.executor.world import ORDER, World
+from tests.integration.executor.world import ORDER, TARGETS, World
 
 
 def test_opposite_alert_closes_and_opens_the_other_side(world: World) -> None:
@@ -94,7 +94,7 @@ def test_alert_on_the_same_side_is_denied(world: World) -> None:
     again = world.open_position(person)
 
     assert (again.state, again.reason) == (ExecutionState.DENIED, "ALREADY_IN_POSITION")
-    assert world.account(person).sent(ORDER) == 1
+    assert world.account(person).sent(ORDER) == 1 + TARGETS
 
 
 def test_alert_on_the_same_side_books_an_unbooked_exit_and_then_opens(world: World) -> None:

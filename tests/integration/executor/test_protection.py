@@ -13,7 +13,7 @@ from shared.models.trigger import Trigger
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.sides import StopType
-from tests.integration.executor.world import ALGO_ORDER, BATCH_ORDERS, World
+from tests.integration.executor.world import ALGO_ORDER, World
 
 NAKED_AT_MOST_MS = 5_000  # with a living worker
 
@@ -63,7 +63,7 @@ def test_lost_answer_to_the_stop_leaves_one_stop(world: World, kind: str) -> Non
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
 def test_lost_answer_to_the_targets_leaves_each_once(world: World, kind: str) -> None:
     person = world.follower()
-    world.plan_fault(person, kind, BATCH_ORDERS)
+    world.plan_target_fault(person, kind)
 
     execution = world.open_position(person)
 
@@ -74,7 +74,7 @@ def test_lost_answer_to_the_targets_leaves_each_once(world: World, kind: str) ->
 
 def test_targets_that_did_not_arrive_are_placed_by_the_next_reconciliation(world: World) -> None:
     person = world.follower()
-    world.plan_fault(person, "http", BATCH_ORDERS, times=2, status=503, msg="Service Unavailable.")
+    world.plan_target_fault(person, "http", times=6, status=503, msg="Service Unavailable.")
     execution = world.open_position(person)
     assert world.account(person).targets == []
 

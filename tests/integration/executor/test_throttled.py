@@ -16,7 +16,7 @@ from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
-from tests.integration.executor.world import ORDER, Person, World
+from tests.integration.executor.world import ORDER, TARGETS, Person, World
 
 ACCOUNT = "/fapi/v3/account"
 POSITION = "/fapi/v3/positionRisk"
@@ -62,7 +62,7 @@ def test_entry_that_is_refused_while_it_reads_enters_later_and_once(world: World
     assert world.stored(execution).state is ExecutionState.QUEUED
     assert len(world.take_messages("reconcile")) + world.count_delayed("reconcile") == 1
     assert deliver_when_due(world, execution).state is ExecutionState.PROTECTED
-    assert world.account(person).sent(ORDER) == 1
+    assert world.account(person).sent(ORDER) == 1 + TARGETS
 
 
 def test_entry_whose_order_is_refused_is_sent_once_more_later(world: World) -> None:

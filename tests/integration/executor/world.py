@@ -44,7 +44,8 @@ from tests.lambda_context import FakeContext
 
 ORDER = "/fapi/v1/order"
 ALGO_ORDER = "/fapi/v1/algoOrder"
-BATCH_ORDERS = "/fapi/v1/batchOrders"
+TARGETS = 3
+"""The take-profits of an entry."""
 FUTURES_ROUTES = account_routes.ROUTES | order_routes.ROUTES
 FUNDED = "11507"
 """With a stop 1 % away, 1.5 % of it are 0.750 BTC: at the bound of 0.05 %, with fees of 0.05 % for each way."""
@@ -67,8 +68,9 @@ class VenueAccount:
 
     @property
     def targets(self) -> list[dict[str, Any]]:
-        """Standing take-profits."""
-        return [order for order in self.open_orders if order.get("type") == "LIMIT"]
+        """Standing take-profits, the lowest first."""
+        limits = [order for order in self.open_orders if order.get("type") == "LIMIT"]
+        return sorted(limits, key=lambda order: Decimal(order["price"]))
 
     @property
     def fills_at_once(self) -> list[dict[str, Any]]:
@@ -199,6 +201,10 @@ class World:
         """Plan a fault of the exchange for one account's requests."""
         body = {"method": method, "path": path, "kind": kind, "times": 1, "apiKey": person.key.api_key} | also
         self.exchange.control("POST", "/paper/faults", body)
+
+    def plan_target_fault(self, person: Person, kind: str, **also: Any) -> None:
+        """Plan a fault for one account's new take-profits."""
+        self.plan_fault(person, kind, ORDER, parameters={"type": "LIMIT", "reduceOnly": "true"}, **also)
 
     # -- actions -------------------------------------------------------------------------------------------------------
 

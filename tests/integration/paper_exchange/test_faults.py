@@ -181,6 +181,17 @@ def test_fault_hits_only_its_method_path_and_key(new_trader: Callable[..., Trade
     assert struck.market("buy", 0.1)["status"] == "closed"
 
 
+def test_fault_hits_only_requests_with_its_parameters(trader: Trader) -> None:
+    trader.exchange.plan_fault("code", code=-1008, parameters={"side": "SELL", "reduceOnly": "true"})
+
+    trader.market("buy", 0.2)
+    trader.market("sell", 0.1)
+    with pytest.raises(ccxt.OperationFailed, match="-1008"):
+        trader.market("sell", 0.1, reduceOnly=True)
+
+    assert trader.held() == "0.1"
+
+
 def test_faults_are_used_in_the_order_they_were_planned(trader: Trader) -> None:
     trader.exchange.plan_fault("code", code=-1001, status=500)
     trader.exchange.plan_fault("code", code=-1006, status=500)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,14 +19,13 @@ from shared.errors import (
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
-    ExchangeRejected,
     LockstepError,
     NotFound,
     OutcomeUnknown,
 )
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
 from shared.exchange.lanes import DEFAULT_LANE
-from shared.exchange.venue_views import AccountView, BatchAnswer, OrderView
+from shared.exchange.venue_views import AccountView, OrderView
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -272,15 +271,6 @@ class FakeAccount(FuturesAccount):
 
         return await self._request("place", answer, leg=order.leg, timeout_s=timeout_s)
 
-    async def place_batch(
-        self, symbol: str, orders: Sequence[tuple[str, PlannedOrder]], *, stamp: Stamp
-    ) -> list[BatchAnswer]:
-        def answer() -> list[BatchAnswer]:
-            _check(stamp)
-            return [self._answer_of_batch(client_id, order) for client_id, order in orders]
-
-        return await self._request("place_batch", answer, timeout_s=ORDER_TIMEOUT_S)
-
     async def cancel(self, symbol: str, order: OrderView, *, stamp: Stamp) -> bool:
         def answer() -> bool:
             _check(stamp)
@@ -325,12 +315,6 @@ class FakeAccount(FuturesAccount):
             return self.book
         self._lagging[method] = (reads - 1, stale)
         return stale
-
-    def _answer_of_batch(self, client_id: str, planned: PlannedOrder) -> BatchAnswer:
-        try:
-            return BatchAnswer(client_order_id=client_id, order=self.book.carry_out(planned, client_id))
-        except ExchangeRejected as error:
-            return BatchAnswer(client_order_id=client_id, order=None, code=error.code)
 
 
 def _server_ms() -> int:

@@ -336,7 +336,7 @@ def test_target_that_the_new_filters_still_refuse_is_rejected_and_not_sent_again
 
     statuses = [order.status for order in executor.orders(execution, *TAKE_PROFIT_LEGS)]
     assert statuses == [OrderStatus.REJECTED] * 3
-    assert executor.account.count("place_batch") == 1
+    assert [executor.account.count(f"place {leg.value}") for leg in TAKE_PROFIT_LEGS] == [1, 1, 1, 0]
 
 
 # -- without filters ---------------------------------------------------------------------------------------------------

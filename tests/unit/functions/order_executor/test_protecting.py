@@ -155,7 +155,8 @@ def test_exits_of_a_partial_fill_are_for_the_amount_that_filled(executor: Harnes
 
 
 def test_targets_that_fail_cost_nothing_else_and_are_placed_by_the_next_reconciliation(executor: Harness) -> None:
-    executor.account.fail("place_batch", AddressBanned("banned", retry_after_s=5), times=2)
+    for leg in TAKE_PROFIT_LEGS:
+        executor.account.fail("place", AddressBanned("banned", retry_after_s=5), leg=leg, times=2)
     execution = executor.open()
     assert [order.type for order in executor.book.standing()] == [OrderType.STOP_MARKET]
 
