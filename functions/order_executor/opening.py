@@ -21,7 +21,7 @@ from functions.order_executor.admission import EntryContext
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
-from shared.errors import ExchangeThrottled, LockstepError, OrderDenied, RecordChanged
+from shared.errors import ExchangeThrottled, LockstepError, NotFound, OrderDenied, RecordChanged
 from shared.exchange import weights
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.lanes import Reservation, limiter_of
@@ -88,7 +88,11 @@ async def _admit_with_weight(ledger: Ledger, account: FuturesAccount) -> tuple[E
 
 async def _read_flat_account(session: ExecutionSession) -> AccountView:
     """Read the account fresh; raise OrderDenied if it holds a position, or orders that are not ours, on the symbol."""
-    view = await session.account.read(session.symbol)
+    try:
+        view = await session.account.read(session.symbol)
+    except NotFound as error:
+        # The exchange lists the symbol, but not for this account.
+        raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING, str(error)) from error
     if view.position_amount:
         raise OrderDenied(DenialReason.FOREIGN_POSITION, f"{view.position_amount}")
     if view.open_orders:

@@ -41,9 +41,7 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
                 raise ValueError(body.decode())
 
     await asyncio.gather(
-        call("GET", "/fapi/v3/account"),
-        call("GET", "/fapi/v1/accountConfig"),
-        call("GET", "/fapi/v1/symbolConfig", symbol=SYMBOL),
+        call("GET", "/fapi/v2/account"),
         call("GET", "/fapi/v1/openOrders", symbol=SYMBOL),
         call("GET", "/fapi/v1/openAlgoOrders", symbol=SYMBOL),
         call("GET", "/fapi/v1/ticker/price", symbol=SYMBOL),

@@ -103,10 +103,8 @@ class FuturesAccount:
     async def read(self, symbol: str) -> AccountView:
         """Read everything that an entry depends on, with concurrent requests."""
         name = venue_symbol(symbol)
-        account, config, symbol_config, orders, brackets, prices, permissions = await asyncio.gather(
-            self._get("fapiPrivateV3GetAccount"),
-            self._get("fapiPrivateGetAccountConfig"),
-            self._get("fapiPrivateGetSymbolConfig", symbol=name),
+        account, orders, brackets, prices, permissions = await asyncio.gather(
+            self._get("fapiPrivateV2GetAccount"),
             self.open_orders(symbol),
             leverage_brackets(self._client, symbol),
             markets.market_prices(self._client, symbol),
@@ -114,8 +112,6 @@ class FuturesAccount:
         )
         return responses.account_view(
             account=account,
-            config=config,
-            symbol_config=symbol_config,
             orders=orders,
             brackets=brackets,
             prices=prices,
@@ -135,13 +131,15 @@ class FuturesAccount:
         account: dict[str, Any]
         config: dict[str, Any] = {}
         wallet_balance = None
-        if responses.account_setup(config=config, permissions=permissions).futures_enabled:
+        if responses.may_trade_futures(permissions):
             account, config = await asyncio.gather(
                 self._get("fapiPrivateV3GetAccount"), self._get("fapiPrivateGetAccountConfig")
             )
             wallet_balance = max(responses.asset_of(account, asset).wallet_balance for asset in margin_assets)
         return KeyView(
-            setup=responses.account_setup(config=config, permissions=permissions),
+            setup=responses.account_setup(
+                account=config, hedge_mode=responses.is_hedge_mode(config), permissions=permissions
+            ),
             wallet_balance=wallet_balance,
             clock_offset_ms=offset_ms,
         )

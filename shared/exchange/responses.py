@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.clock import from_ms
-from shared.errors import OutcomeUnknown
+from shared.errors import NotFound, OutcomeUnknown
 from shared.exchange.venue_views import AccountView, OrderView, VenueStatus
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
@@ -115,7 +115,7 @@ def funding_payment(income: dict[str, Any]) -> FundingPayment:
 
 
 def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
-    """Return one asset of Account Information V3, with zeros if it is not listed."""
+    """Return one asset of Account Information, V2 or V3, with zeros if it is not listed."""
     for item in account["assets"]:
         if item["asset"] == asset:
             return AssetBalance(
@@ -126,25 +126,36 @@ def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
     return AssetBalance(wallet_balance=Decimal(0), margin_balance=Decimal(0), available=Decimal(0))
 
 
-def account_setup(*, config: dict[str, Any], permissions: dict[str, Any]) -> AccountSetup:
-    """Return the setup from Futures Account Configuration and Get API Key Permission; a missing flag is off."""
+def account_setup(*, account: dict[str, Any], hedge_mode: bool, permissions: dict[str, Any]) -> AccountSetup:
+    """Return the setup from Account Information V2 or Futures Account Configuration, and Get API Key Permission.
+
+    A missing flag is off.
+    """
     return AccountSetup(
-        can_trade=_true(config.get("canTrade")),
-        futures_enabled=_true(permissions.get("enableFutures")),
+        can_trade=_true(account.get("canTrade")),
+        futures_enabled=may_trade_futures(permissions),
         # The account's own `canWithdraw` is true for every ordinary account; the key's permission decides.
         withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
         portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
-        hedge_mode=_true(config.get("dualSidePosition")),
-        multi_assets_margin=_true(config.get("multiAssetsMargin")),
+        hedge_mode=hedge_mode,
+        multi_assets_margin=_true(account.get("multiAssetsMargin")),
         ip_restricted=_true(permissions.get("ipRestrict")),
     )
+
+
+def may_trade_futures(permissions: dict[str, Any]) -> bool:
+    """Return whether Get API Key Permission says that the key may trade futures."""
+    return _true(permissions.get("enableFutures"))
+
+
+def is_hedge_mode(config: dict[str, Any]) -> bool:
+    """Return whether Futures Account Configuration says that the account is in hedge mode."""
+    return _true(config.get("dualSidePosition"))
 
 
 def account_view(
     *,
     account: dict[str, Any],
-    config: dict[str, Any],
-    symbol_config: list[dict[str, Any]],
     orders: Sequence[OrderView],
     brackets: Sequence[LeverageBracket],
     prices: MarketPrices,
@@ -152,22 +163,30 @@ def account_view(
     symbol: str,
     margin_asset: str,
 ) -> AccountView:
-    """Return the view of one account and symbol from the responses of `FuturesAccount.read`."""
+    """Return the view of one account and symbol from the responses of `FuturesAccount.read`.
+
+    Account Information V2 lists every symbol of the market, and shows hedge mode only by its rows for `LONG` and
+    `SHORT`. Raises NotFound when it does not list the symbol.
+    """
     balance = asset_of(account, margin_asset)
-    held = [_decimal(p["positionAmt"]) for p in account["positions"] if p["symbol"] == symbol]
-    own = next(item for item in symbol_config if item["symbol"] == symbol)
-    isolated = str(own["marginType"]).upper().startswith("ISOLATED")
+    rows = [row for row in account["positions"] if row["symbol"] == symbol]
+    if not rows:
+        raise NotFound(f"{symbol} among the account's positions")
     return AccountView(
         wallet_balance=balance.wallet_balance,
         margin_balance=balance.margin_balance,
         available_margin=balance.available,
-        position_amount=sum(held, Decimal(0)),
+        position_amount=sum((_decimal(row["positionAmt"]) for row in rows), Decimal(0)),
         open_orders=tuple(orders),
-        leverage=_decimal(own["leverage"]),
-        margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
+        leverage=_decimal(rows[0]["leverage"]),
+        margin_mode=MarginMode.ISOLATED if _true(rows[0]["isolated"]) else MarginMode.CROSS,
         brackets=tuple(brackets),
         prices=prices,
-        setup=account_setup(config=config, permissions=permissions),
+        setup=account_setup(
+            account=account,
+            hedge_mode=any(row["positionSide"] != "BOTH" for row in rows),
+            permissions=permissions,
+        ),
     )
 
 

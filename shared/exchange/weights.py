@@ -17,9 +17,7 @@ ENTRY_SHARE_PCT = 60
 LOOK_UP = 1
 ENTRY_READS: Mapping[str, int] = MappingProxyType(
     {
-        "fapiPrivateV3GetAccount": 5,
-        "fapiPrivateGetAccountConfig": 5,
-        "fapiPrivateGetSymbolConfig": 5,
+        "fapiPrivateV2GetAccount": 5,
         "fapiPrivateGetOpenOrders": 1,
         "fapiPrivateGetOpenAlgoOrders": 1,
         "fapiPrivateGetLeverageBracket": 1,

@@ -202,7 +202,7 @@ def test_order_that_is_not_ours_is_left_alone(world: World) -> None:
 def test_key_that_the_exchange_refuses_is_denied(world: World) -> None:
     person = world.follower()
     execution = world.queue_execution(person, world.trigger())
-    world.plan_fault(person, "code", "/fapi/v3/account", "GET", status=401, code=-2015, msg="Invalid API-key")
+    world.plan_fault(person, "code", "/fapi/v2/account", "GET", status=401, code=-2015, msg="Invalid API-key")
 
     world.deliver(execution)
 

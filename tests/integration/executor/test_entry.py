@@ -225,7 +225,7 @@ def test_entry_does_not_begin_without_time_for_its_stop(world: World) -> None:
 def test_failed_record_is_delivered_again_soon(world: World) -> None:
     person = world.follower()
     execution = world.queue_execution(person, world.trigger())
-    world.plan_fault(person, "http", "/fapi/v3/account", "GET", status=503, msg="Service Unavailable.")
+    world.plan_fault(person, "http", "/fapi/v2/account", "GET", status=503, msg="Service Unavailable.")
 
     assert world.deliver(execution) == [execution.id]
     assert world.deliver(execution) == []

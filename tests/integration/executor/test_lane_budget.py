@@ -21,13 +21,13 @@ from tests.lambda_context import FakeContext
 
 PING = 1
 WINDOW_MS = 8_000
-LIMIT = 300
+LIMIT = 140
 """Entries may use 60 % of it: six in a window."""
 
 
 @pytest.fixture
 def short_minute(world: World, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """An exchange with a limit of 300 in 8 s, which our settings know."""
+    """An exchange with a limit of 140 in 8 s, which our settings know."""
     monkeypatch.setattr(weights, "WINDOW_MS", WINDOW_MS)
     settings_from(LANE_WEIGHT_PER_MINUTE=str(LIMIT))
     world.exchange.set(limits_enabled=True, weight_window_ms=WINDOW_MS, weight_limit_per_minute=LIMIT)

@@ -10,7 +10,7 @@ from shared.models.trading_switch import TradingSwitch
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import ORDER, Person, World
 
-ACCOUNT = "/fapi/v3/account"
+ACCOUNT = "/fapi/v2/account"
 REFUSED = {"status": 401, "code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
 
 

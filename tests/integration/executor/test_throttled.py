@@ -18,7 +18,7 @@ from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side
 from tests.integration.executor.world import ORDER, TARGETS, Person, World
 
-ACCOUNT = "/fapi/v3/account"
+ACCOUNT = "/fapi/v2/account"
 POSITION = "/fapi/v3/positionRisk"
 TRADES = "/fapi/v1/userTrades"
 
