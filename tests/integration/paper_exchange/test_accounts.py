@@ -107,6 +107,20 @@ def test_position_mode_changes_only_without_orders_and_position(trader: Trader) 
     assert trader.futures.fapiPrivateGetAccountConfig()["dualSidePosition"] is True
 
 
+def test_account_v2_shows_the_modes_by_the_rows_of_a_symbol(new_trader: Callable[..., Trader]) -> None:
+    one_way, hedged = new_trader(), new_trader(hedgeMode=True)
+    one_way.futures.set_leverage(7, BTC)
+    one_way.futures.set_margin_mode("isolated", BTC)
+
+    rows = [
+        [row for row in trader.futures.fapiPrivateV2GetAccount()["positions"] if row["symbol"] == "BTCUSDT"]
+        for trader in (one_way, hedged)
+    ]
+
+    assert [(row["positionSide"], row["leverage"], row["isolated"]) for row in rows[0]] == [("BOTH", "7", True)]
+    assert {"LONG", "SHORT"} <= {row["positionSide"] for row in rows[1]}
+
+
 def test_hedge_mode_holds_both_sides(new_trader: Callable[..., Trader]) -> None:
     trader = new_trader(hedgeMode=True)
     with refused(-4061):
