@@ -12,11 +12,15 @@ from enum import StrEnum
 
 from functions.order_executor import closing, exit_plans, position, protecting, stops, targets
 from functions.order_executor.session import ExecutionSession
+from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
+
+_ATTEMPTS_WITHOUT_STOP = 5
+_PAUSE_S = 0.3
 
 
 class Found(StrEnum):
@@ -30,7 +34,24 @@ class Found(StrEnum):
 
 
 async def reconcile_position(session: ExecutionSession) -> Found:
-    """Compare an open position with the venue, and repair its orders."""
+    """Compare an open position with the venue, and repair its orders.
+
+    Where the position is known to have no stop, a failed request does not wait for the message's next delivery.
+    """
+    for attempt in range(1, _ATTEMPTS_WITHOUT_STOP + 1):
+        try:
+            return await _reconcile_once(session)
+        except (OutcomeUnknown, ExchangeUnavailable) as error:
+            naked = session.execution.state is ExecutionState.UNPROTECTED
+            if not naked or isinstance(error, ExchangeThrottled) or attempt == _ATTEMPTS_WITHOUT_STOP:
+                raise
+            logger.warning("reconciliation_repeated", execution_id=session.execution.id, detail=str(error))
+        await asyncio.sleep(_PAUSE_S)
+        await session.lease.renew_if_short()
+    raise AssertionError("unreachable: the last attempt raises")
+
+
+async def _reconcile_once(session: ExecutionSession) -> Found:
     held = await session.position()
     if not held:
         return Found.FLAT

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, OutcomeUnknown
 from shared.messages import Command
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, Desired, ExecutionState, Reason
@@ -37,6 +37,21 @@ def test_position_whose_worker_lost_its_lease_before_the_stop_gets_the_stop_unde
     assert execution.state is ExecutionState.PROTECTED
     assert len(executor.book.standing(Leg.STOP)) == 1
     assert len(executor.orders(execution, Leg.STOP)) == 1
+
+
+@pytest.mark.parametrize("read", ["position_amount", "fills", "open_orders", "find_order"])
+def test_naked_position_of_a_crashed_worker_gets_its_stop_though_reads_fail(executor: Harness, read: str) -> None:
+    executor.account.fail("place", LeaseLost("taken over"), leg=Leg.STOP)
+    execution = executor.queue()
+    with pytest.raises(LeaseLost):
+        executor.handle(execution)
+    executor.account.fail(read, OutcomeUnknown("HTTP 503"), times=2)
+
+    execution = executor.reconcile(execution)
+
+    assert not executor.account.has_faults
+    assert execution.state is ExecutionState.PROTECTED
+    assert len(executor.book.standing(Leg.STOP)) == 1
 
 
 def test_protected_position_in_order_is_left_as_it_is(executor: Harness) -> None:
