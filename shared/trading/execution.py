@@ -160,6 +160,8 @@ class CloseReason(StrEnum):
     """The account's owner, or another program of theirs."""
     LIQUIDATION = "LIQUIDATION"
     AUTO_DELEVERAGED = "AUTO_DELEVERAGED"
+    DELISTED = "DELISTED"
+    """The exchange settled the contract and closed every position."""
     FLATTENED = "FLATTENED"
     """We closed it, because its stop could not be placed."""
     ENTRY_UNKNOWN = "ENTRY_UNKNOWN"

@@ -16,7 +16,11 @@ from shared.trading.sides import Side
 _STORED = Context(prec=28)
 
 # The client order ids under which the exchange itself closes a position.
-_EXCHANGE_CLOSES = {"autoclose-": CloseReason.LIQUIDATION, "adl_autoclose": CloseReason.AUTO_DELEVERAGED}
+_EXCHANGE_CLOSES = {
+    "autoclose-": CloseReason.LIQUIDATION,
+    "adl_autoclose": CloseReason.AUTO_DELEVERAGED,
+    "settlement_autoclose-": CloseReason.DELISTED,
+}
 
 _CLOSED_BY = {
     Leg.STOP: CloseReason.STOP,

@@ -176,6 +176,21 @@ def test_fee_without_a_price_counts_nothing_and_is_reported(world: World) -> Non
     assert details == ["fees in BNB have no price"]
 
 
+def test_position_that_the_exchange_settles_is_booked_as_delisted(world: World) -> None:
+    person = world.follower()
+    execution = world.open_position(person)
+    world.exchange.control("PUT", "/paper/prices/BTCUSDT", {"markPrice": "20010"})
+    world.exchange.control("POST", "/paper/settlements/BTCUSDT")
+
+    world.deliver(execution, command=Command.RECONCILE)
+
+    execution = world.stored(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "DELISTED")
+    assert execution.exit_price == Decimal(20010)
+    assert world.account(person).flat
+    assert world.slot(person).execution_id is None
+
+
 def test_liquidation_is_booked_as_one(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)

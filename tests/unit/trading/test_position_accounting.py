@@ -124,6 +124,7 @@ def test_without_an_entry_there_is_no_booking() -> None:
         ("", CloseReason.MANUAL),
         ("autoclose-1666375929485", CloseReason.LIQUIDATION),
         ("adl_autoclose", CloseReason.AUTO_DELEVERAGED),
+        ("settlement_autoclose-1666375929485", CloseReason.DELISTED),
     ],
 )
 def test_order_that_closed_the_last_part_gives_the_reason(leg: Leg | str, reason: CloseReason) -> None:
