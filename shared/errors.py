@@ -16,6 +16,7 @@ LockstepError
     │   ├── StopWouldTrigger          -2021: the market is already beyond the stop
     │   └── OrderUnknown              -2011/-2013: the exchange knows no order with this id, for now
     ├── ExchangeUnavailable           certainly not executed: refused connection, overload, ban, clock
+    │   ├── AddressRestricted         451: the exchange serves nobody at our address; no key is at fault
     │   ├── ExchangeThrottled         429: too many requests from our address; wait `retry_after_s`
     │   │   ├── AddressBanned         418: send nothing until then; requests prolong the ban
     │   │   └── OrderRateExceeded     -1015: this account sends too many orders; others are not affected
@@ -105,6 +106,10 @@ class OrderUnknown(ExchangeRejected):
 
 class ExchangeUnavailable(ExchangeError):
     """The request was certainly not executed; it may be sent again."""
+
+
+class AddressRestricted(ExchangeUnavailable):
+    """The exchange serves nobody at our address (451), whatever the key."""
 
 
 class ExchangeThrottled(ExchangeUnavailable):

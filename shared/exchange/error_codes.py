@@ -9,6 +9,7 @@ import re
 
 from shared.errors import (
     AddressBanned,
+    AddressRestricted,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -25,6 +26,8 @@ from shared.errors import (
 HTTP_OK_BELOW = 400
 HTTP_BANNED = 418
 HTTP_THROTTLED = 429
+HTTP_RESTRICTED = 451
+"""Our address is in a country that the exchange does not serve; the code is 0."""
 HTTP_FIREWALL = 403
 """The exchange's web application firewall, which sends no code: our address must slow down."""
 HTTP_UNAUTHORIZED = frozenset({401})
@@ -104,6 +107,8 @@ def classify(*, status: int, code: int | None, text: str) -> type[ExchangeError]
     """Return the error class of an HTTP response, or None for a success; `text` is the exchange's own message."""
     if status == HTTP_BANNED:
         return AddressBanned
+    if status == HTTP_RESTRICTED:
+        return AddressRestricted
     if code is not None and code < 0:
         known = ERROR_CLASSES.get(code)
         if known is not None:

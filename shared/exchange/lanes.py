@@ -2,7 +2,8 @@
 
 The exchange counts weight by address. Each response says how much the address has used; the table `egress_lanes` says
 what other containers know. Only entries reserve their weight there first. A 429 pauses the lane's entries, a 418 stops
-everything. Transport calls `check` before each request, and records its outcome here.
+everything, and a 451 halts the lane's entries until an operator lifts the halt. Transport calls `check` before each
+request, and records its outcome here.
 
 Only a ban holds back an exit: the table is read and written in the background, and its failures are only logged.
 """
@@ -25,8 +26,12 @@ from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded
 from shared.exchange import weights
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
+from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.observability import count_outcome, logger
 from shared.process_state import on_reset
+
+RESTRICTED = "ADDRESS_RESTRICTED"
+"""The reason of a halt: the exchange serves nobody at the lane's address."""
 
 DEFAULT_LANE = "lane-1"
 """The lane of requests without a key."""
@@ -104,6 +109,8 @@ class LaneLimiter:
     """Refusals that are being written to the table."""
     _refused_until_ms: int = 0
     _probed_at_ms: int = 0
+    _restricted: bool = False
+    """The last request was answered with 451."""
     _background_tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- before and after each request -----------------------------------------------------------------------------
@@ -132,6 +139,16 @@ class LaneLimiter:
     def record_success(self) -> None:
         """Record that the exchange accepts requests again."""
         self._refused_until_ms = 0
+        self._restricted = False
+
+    def record_restriction(self) -> None:
+        """Halt the lane's entries after a 451, and alert; exits are still tried."""
+        if self._restricted:
+            return
+        self._restricted = True
+        logger.error("lane_restricted", lane=self.lane)
+        count_outcome("lane_restricted")
+        self._run_in_background(self._halt())
 
     def record_refusal(self, error: ExchangeThrottled) -> None:
         """Record a 429 or 418, and publish it to the other containers."""
@@ -226,6 +243,10 @@ class LaneLimiter:
             await self._write(write, until=from_ms(until_ms))
         finally:
             self._unwritten -= 1
+
+    async def _halt(self) -> None:
+        with self._logged("lane_not_halted"):
+            await asyncio.to_thread(TradingSwitch.halt, lane_scope(self.lane.partition("#")[0]), reason=RESTRICTED)
 
     async def _write(self, write: Callable[..., object], **values: Any) -> None:
         with self._logged("lane_not_written"):

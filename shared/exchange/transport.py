@@ -24,6 +24,7 @@ from ccxt.base import errors as ccxt_errors
 from shared.config import settings
 from shared.errors import (
     AddressBanned,
+    AddressRestricted,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -116,6 +117,9 @@ class _LaneClient:
             answer = await super().fetch(url, method, headers, body)  # type: ignore[misc]  # of ccxt's class beside it
         except ExchangeThrottled as error:
             limiter.record_refusal(error)
+            raise
+        except AddressRestricted:
+            limiter.record_restriction()
             raise
         except ExchangeAuthorizationFailed as error:
             self.refusal = error

@@ -75,3 +75,23 @@ def test_many_refusals_halt_the_lane_and_leave_the_keys_alone(world: World) -> N
     assert world.stored(bystander).reason == "HALTED"
     assert world.deliver(holder, command=Command.CLOSE) == []  # exits ignore the switch
     assert world.account(people[4]).position == Decimal(0)
+
+
+def test_address_that_the_exchange_does_not_serve_halts_its_lane_and_no_key(world: World) -> None:
+    holder, newcomer = world.follower(), world.follower()
+    held = world.open_position(holder)
+    execution = world.queue_execution(newcomer, world.trigger())
+    world.exchange.control("PUT", "/paper/restrictions/127.0.0.1")
+    try:
+        world.deliver(execution)
+        assert world.stored(execution).active
+    finally:
+        world.exchange.control("DELETE", "/paper/restrictions")
+
+    assert world.deliver(execution) == []
+    assert world.deliver(held, command=Command.CLOSE) == []
+
+    assert TradingSwitch.get("lane#lane-1").reason == "ADDRESS_RESTRICTED"
+    assert (world.stored(execution).state, world.stored(execution).reason) == (ExecutionState.DENIED, "HALTED")
+    assert [status_of(person)[1] for person in (holder, newcomer)] == [True, True]
+    assert world.account(holder).flat

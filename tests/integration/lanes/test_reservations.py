@@ -125,7 +125,7 @@ def test_limiters_of_all_containers_share_one_budget(
 
 
 def test_lanes_own_limit_overrides_the_setting(lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    EgressLane(lane=lane, weight_limit=40).save()
+    EgressLane(lane=lane, weight_limit=weights.ENTRY).save()  # of which entries may use a part
 
     with pytest.raises(ExchangeThrottled) as refused:
         reserve(LaneLimiter(lane))

@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import (
     AddressBanned,
+    AddressRestricted,
     ClockSkewed,
     ExchangeAuthorizationFailed,
     ExchangeError,
@@ -39,6 +40,7 @@ ANSWERS: list[tuple[int, int | None, str, type[ExchangeError]]] = [
     (418, -1003, "Way too many requests; IP banned.", AddressBanned),
     (429, -1015, "Too many new orders.", OrderRateExceeded),
     (403, None, "Forbidden by the firewall.", ExchangeThrottled),
+    (451, None, "Service unavailable from a restricted location.", AddressRestricted),
     (503, -1008, "Server is currently overloaded.", ExchangeUnavailable),
     (503, None, "Service Unavailable.", ExchangeUnavailable),
     (503, None, "Unknown error, please check your request or try again later.", OutcomeUnknown),
