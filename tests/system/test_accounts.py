@@ -62,7 +62,7 @@ def test_balance_of_the_key_and_of_its_user_are_the_exchange_s(stack: Stack, sto
 def test_histories_of_orders_and_trades_tell_the_stop_once(stack: Stack, stopped_out: StoppedOut) -> None:
     orders = answer(stack, f"exchange/order/{stopped_out.key_id}/history?{QUERY}")
     closed = [(order["type"], order["side"]) for order in orders if order["status"] == "closed"]
-    assert closed == [("market", "sell"), ("market", "buy")]
+    assert closed == [("market", "sell"), ("limit", "buy")]
     stop = next(order for order in orders if order["side"] == "sell" and order["status"] == "closed")
     assert stop["stopPrice"] == 98
     trades = answer(stack, f"exchange/trade/{stopped_out.key_id}/history?{QUERY}")

@@ -13,7 +13,12 @@ from tests.system.stack_client import FollowedStrategy, Stack, wait_for
 
 FOLLOWERS = 12
 STEP = Decimal("0.001")
-STOP_DISTANCE = Decimal(300)
+BOUND = Decimal(20_010)
+"""The alert's price, which is the market's too, and the allowance of 0.05 %."""
+STOP = Decimal(19_700)
+TAKER_RATE = Decimal("0.0005")
+LOSS_OF_ONE = BOUND - STOP + TAKER_RATE * (BOUND + STOP)
+"""What one BTC bought at the bound loses at the stop, with the fees of both ways."""
 
 
 @dataclass
@@ -53,7 +58,7 @@ def limits(account: dict[str, Any]) -> list[dict[str, Any]]:
 def assert_amounts_risk_the_profiles_share_of_equity(road: Road) -> None:
     for follower, account in zip(road.strategy.followers, road.strategy.accounts(), strict=True):
         risked = Decimal(follower["balance"]) * Decimal(follower["percentage"]) / 100
-        amount = (risked / STOP_DISTANCE).quantize(STEP, ROUND_DOWN)
+        amount = (risked / LOSS_OF_ONE).quantize(STEP, ROUND_DOWN)
         (position,) = account["positions"]
         assert position["symbol"] == "BTCUSDT"
         assert Decimal(position["amount"]) == amount > 0

@@ -53,11 +53,11 @@ def test_entry_and_close_are_notified_in_the_chat_or_by_email_and_repeated_messa
     trigger_id = strategy.fire()
     strategy.wait_until_all(trigger_id, "PROTECTED")
     (opened,) = wait_for("the entry in the chat", chat_says(strategy, "long position opened"))
-    assert "Amount: 0.536 BTC" in opened
+    assert "Amount: 0.488 BTC" in opened
     assert "Stop: 19700 USDT" in opened
     (letter,) = wait_for("the entry by e-mail", lambda: letters(strategy, 1))
     assert letter["Subject"] == "Lockstep: BTC/USDT: long position opened"
-    assert "0.764 BTC" in letter["BodyHtml"]
+    assert "0.695 BTC" in letter["BodyHtml"]
     # The user with a chat got only the e-mail about the link.
     subjects = [one["Subject"] for one in letters(strategy, 0)]
     assert subjects == ["Lockstep: Telegram is linked to your account"]

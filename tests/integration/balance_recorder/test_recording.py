@@ -44,7 +44,7 @@ def on_spot(world: World, balances: dict[str, str]) -> Person:
 
 
 def test_bad_keys_do_not_stop_the_others(world: World) -> None:
-    futures, refused, unreachable = world.follower(balance="1234.5"), world.follower(), world.follower()
+    futures, refused, unreachable = world.follower(balance="1234.5"), world.follower(), world.follower(balance="10000")
     spot = on_spot(world, {"USDT": "10.25", "BTC": "0.5", "ETH": "2"})
     world.plan_fault(refused, "code", ACCOUNT, "GET", status=401, code=-2015, msg="Invalid API-key")
     world.plan_fault(unreachable, "http", ACCOUNT, "GET", status=503, msg="Service Unavailable")
@@ -68,7 +68,7 @@ def test_bad_keys_do_not_stop_the_others(world: World) -> None:
 
 
 def test_futures_account_counts_the_profit_of_its_open_position(world: World) -> None:
-    person = world.follower()
+    person = world.follower(balance="10000")
     world.trade_as_owner(person, "BUY", "0.1")
     world.exchange.move_price("21000")
 
@@ -93,7 +93,7 @@ def test_deposit_across_the_plans_maximum_is_notified_once(world: World) -> None
 
 
 def test_readings_at_once_leave_the_latest_and_one_record_a_day(world: World) -> None:
-    person = world.follower()
+    person = world.follower(balance="10000")
     message = KeyMessage(api_key_id=person.key.id, asked_at=utc_now())
 
     async def at_once() -> None:
