@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_MARKET, _STOP = "MARKET", "STOP_MARKET"
+_STOP = "STOP_MARKET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Exchange:
         books = self.books(api_keys)
         entries, stops = [], []
         for book in books:
-            entered = [o["time"] for o in book["orders"] if o.get("type") == _MARKET and o["time"] >= alert_at_ms]
+            entered = [o["time"] for o in book["orders"] if _fills_at_once(o) and o["time"] >= alert_at_ms]
             stopped = [
                 o["createTime"]
                 for o in book["orders"]
@@ -82,3 +82,7 @@ class Exchange:
             last_protected_ms=max(stops) - alert_at_ms,
             requests=round(sent / len(books)),
         )
+
+
+def _fills_at_once(order: dict[str, Any]) -> bool:
+    return order.get("type") == "MARKET" or order.get("timeInForce") == "IOC"

@@ -17,7 +17,7 @@ import yarl
 from local.bench.books import Account
 
 SYMBOL = "BTCUSDT"
-AMOUNT, STOP, TARGETS = "0.500", "19700", (("0.166", "20300"), ("0.166", "20600"), ("0.168", "21000"))
+AMOUNT, BOUND, STOP, TARGETS = "0.500", "20010", "19700", (("0.166", "20300"), ("0.166", "20600"), ("0.168", "21000"))
 
 
 async def send_raw(url: str, accounts: Sequence[Account]) -> None:
@@ -47,8 +47,8 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
         call("GET", "/fapi/v1/ticker/price", symbol=SYMBOL),
         call("GET", "/sapi/v1/account/apiRestrictions"),
     )
-    order = {"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": AMOUNT, "newOrderRespType": "RESULT"}
-    await call("POST", "/fapi/v1/order", **order)
+    order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "price": BOUND, "quantity": AMOUNT}
+    await call("POST", "/fapi/v1/order", newOrderRespType="RESULT", **order)
     stop = {"symbol": SYMBOL, "side": "SELL", "type": "STOP_MARKET", "algoType": "CONDITIONAL", "triggerPrice": STOP}
     await call("POST", "/fapi/v1/algoOrder", closePosition="true", **stop)
     limits = [
