@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -34,8 +35,41 @@ _NEVER = float("-inf")
 
 
 @dataclass(slots=True)
-class _Symbols:
-    """What Exchange Information has said. Times are monotonic."""
+class _SharedRead:
+    """A read that many ask for at once: one of them reads, and the others share its answer. Times are monotonic."""
+
+    asked_at_s: float = _NEVER
+    """When the last answer was asked for."""
+    failed_at_s: float = _NEVER
+    """When the last attempt to read has failed."""
+    failure: ExchangeError | None = None
+    _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(default_factory=WeakKeyDictionary)
+    """One for each event loop: a lock that another loop waits on cannot be shared."""
+
+    async def read_unless_asked_since(self, since_s: Callable[[], float], read: Callable[[], Awaitable[None]]) -> None:
+        """Read unless an answer was asked for since then, judged when it is one's turn; those who wait share a failure.
+
+        `since_s` returns a monotonic time.
+        """
+        waits_since_s = time.monotonic()
+        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if self.asked_at_s >= since_s():
+                return
+            if self.failure is not None and self.failed_at_s >= waits_since_s:
+                raise self.failure
+            asked_at_s = time.monotonic()
+            try:
+                await read()
+            except (ExchangeError, asyncio.CancelledError) as error:
+                self.failed_at_s = time.monotonic()
+                self.failure = error if isinstance(error, ExchangeError) else None
+                raise
+            self.asked_at_s, self.failure = asked_at_s, None
+
+
+@dataclass(slots=True)
+class _Symbols(_SharedRead):
+    """What Exchange Information has said."""
 
     filters: dict[str, SymbolFilters] = field(default_factory=dict)
     """Each symbol's filters as they were read last, also of symbols that the last answer lacks."""
@@ -43,35 +77,18 @@ class _Symbols:
     trading: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     """The symbols that could not be parsed, and were logged for it."""
-    asked_at_s: float = _NEVER
-    """When the last answer was asked for."""
-    failed_at_s: float = _NEVER
-    """When the last attempt to read has failed."""
-    failure: ExchangeError | None = None
 
 
 @dataclass(slots=True)
-class _Prices:
-    """The prices of one symbol. Times are monotonic."""
+class _Prices(_SharedRead):
+    """The prices of one symbol."""
 
     found: MarketPrices | None = None
-    asked_at_s: float = _NEVER
-    failed_at_s: float = _NEVER
-    failure: ExchangeError | None = None
-    _lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-
-    def lock(self) -> asyncio.Lock:
-        """Return this event loop's lock; a lock that another loop waits on cannot be shared."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock[0] is not loop:
-            self._lock = (loop, asyncio.Lock())
-        return self._lock[1]
 
 
 _symbols = _Symbols()
 _brackets: dict[str, tuple[float, tuple[LeverageBracket, ...]]] = {}
 _prices: dict[str, _Prices] = {}
-_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 @on_reset
@@ -81,7 +98,6 @@ def forget() -> None:
     _symbols = _Symbols()
     _brackets.clear()
     _prices.clear()
-    _locks.clear()
 
 
 def venue_symbol(symbol: str) -> str:
@@ -92,7 +108,7 @@ def venue_symbol(symbol: str) -> str:
 
 async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
     """Return the symbol's filters, also while its trading is paused; raise NotFound if it is no perpetual contract."""
-    await _read_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
+    await _read_symbols_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
     if symbol not in _symbols.listed:
         raise NotFound(f"{symbol} is not listed")
     return _symbols.filters[symbol]
@@ -106,7 +122,7 @@ async def filters_for_exit(client: Any, symbol: str) -> SymbolFilters | None:
     if symbol not in _symbols.filters and time.monotonic() - _symbols.failed_at_s >= _EXITS_RETRY_AFTER_S:
         with contextlib.suppress(ExchangeError, TimeoutError):
             async with asyncio.timeout(EXIT_READ_TIMEOUT_S):
-                await _read_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
+                await _read_symbols_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
     return _symbols.filters.get(symbol)
 
 
@@ -121,7 +137,7 @@ async def renewed_filters(
     if _symbols.filters.get(symbol, refused) == refused:
         try:
             async with asyncio.timeout(timeout_s):
-                await _read_unless_asked_since(client, sent_at_s)
+                await _read_symbols_unless_asked_since(client, sent_at_s)
         except TimeoutError as error:
             raise OutcomeUnknown("the filters could not be read in time") from error
     if symbol not in _symbols.listed:
@@ -129,23 +145,11 @@ async def renewed_filters(
     return _symbols.filters[symbol]
 
 
-async def _read_unless_asked_since(client: Any, since_s: float) -> None:
-    """Read Exchange Information unless an answer was asked for since then; those who wait share a failure."""
-    waits_since_s = time.monotonic()
-    async with _lock():
-        if _symbols.asked_at_s >= since_s:
-            return
-        if _symbols.failure is not None and _symbols.failed_at_s >= waits_since_s:
-            raise _symbols.failure
-        asked_at_s = time.monotonic()
-        try:
-            answer = await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=READ_TIMEOUT_S)
-            _take(answer)
-        except (ExchangeError, asyncio.CancelledError) as error:
-            _symbols.failed_at_s = time.monotonic()
-            _symbols.failure = error if isinstance(error, ExchangeError) else None
-            raise
-        _symbols.asked_at_s, _symbols.failure = asked_at_s, None
+async def _read_symbols_unless_asked_since(client: Any, since_s: float) -> None:
+    async def read() -> None:
+        _take(await transport.call(client, "fapiPublicGetExchangeInfo", {}, timeout_s=READ_TIMEOUT_S))
+
+    await _symbols.read_unless_asked_since(lambda: since_s, read)
 
 
 def _take(answer: Any) -> None:
@@ -171,11 +175,6 @@ def _take(answer: Any) -> None:
     _symbols.listed, _symbols.trading = listed, trading
 
 
-def _lock() -> asyncio.Lock:
-    """Return this event loop's lock; a lock that another loop waits on cannot be shared."""
-    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-
-
 async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, ...]:
     """Return the symbol's leverage brackets."""
     cached = _brackets.get(symbol)
@@ -195,26 +194,20 @@ def forget_brackets(symbol: str) -> None:
 
 async def market_prices(client: Any, symbol: str) -> MarketPrices:
     """Return the symbol's prices, asked for at most a second ago; those who wait share the answer, or its failure."""
-    shared = _prices.setdefault(symbol, _Prices())
-    waits_since_s = time.monotonic()
-    async with shared.lock():
-        asked_at_s = time.monotonic()
-        if shared.found is not None and asked_at_s - shared.asked_at_s <= PRICES_MAX_AGE_S:
-            return shared.found
-        if shared.failure is not None and shared.failed_at_s >= waits_since_s:
-            raise shared.failure
+    prices = _prices.setdefault(symbol, _Prices())
+
+    async def read() -> None:
         params = {"symbol": venue_symbol(symbol)}
-        try:
-            ticker, book = await asyncio.gather(
-                transport.call(client, "fapiPublicGetTickerPrice", params, timeout_s=PRICES_TIMEOUT_S),
-                transport.call(client, "fapiPublicGetTickerBookTicker", params, timeout_s=PRICES_TIMEOUT_S),
-            )
-        except ExchangeError as error:
-            shared.failed_at_s, shared.failure = time.monotonic(), error
-            raise
-        shared.found, shared.asked_at_s = responses.market_prices(ticker=ticker, book=book), asked_at_s
-        shared.failure = None
-        return shared.found
+        ticker, book = await asyncio.gather(
+            transport.call(client, "fapiPublicGetTickerPrice", params, timeout_s=PRICES_TIMEOUT_S),
+            transport.call(client, "fapiPublicGetTickerBookTicker", params, timeout_s=PRICES_TIMEOUT_S),
+        )
+        prices.found = responses.market_prices(ticker=ticker, book=book)
+
+    await prices.read_unless_asked_since(lambda: time.monotonic() - PRICES_MAX_AGE_S, read)
+    if prices.found is None:
+        raise AssertionError("unreachable: an answer was asked for")
+    return prices.found
 
 
 async def is_trading(client: Any, symbol: str) -> bool:

@@ -25,7 +25,6 @@ KEPT: tuple[tuple[ModuleType, str], ...] = (
     (markets, "_symbols"),
     (markets, "_brackets"),
     (markets, "_prices"),
-    (markets, "_locks"),
     (transport, "_resync_locks"),
 )
 """What each container has for itself, beside its measurement of the exchange's clock."""
