@@ -24,7 +24,7 @@ from local.telegram.bot import messages
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.ids import execution_id
-from shared.trading.risk import loss_at_stop, risk_budget
+from shared.trading.risk import risk_budget, worst_loss_at_stops
 
 _ALERT = {
     "orderPrice": "20000",
@@ -85,16 +85,12 @@ class Outcome:
     def _loss(self) -> Decimal:
         """Return what is lost at the last stop's own price, with the taker's fees of both ways."""
         execution = self.execution
-        stops = [Decimal(stop) for stop in self._stops()]
-        return max(
-            loss_at_stop(
-                side=execution.side,
-                amount=execution.filled_amount or Decimal(0),
-                entry_price=execution.entry_price or Decimal(0),
-                stop_price=stop,
-                taker_rate=execution.taker_rate or Decimal(0),
-            )
-            for stop in stops
+        return worst_loss_at_stops(
+            side=execution.side,
+            amount=execution.filled_amount or Decimal(0),
+            entry_price=execution.entry_price or Decimal(0),
+            stop_prices=map(Decimal, self._stops()),
+            taker_rate=execution.taker_rate or Decimal(0),
         )
 
     def _stops(self) -> list[str]:

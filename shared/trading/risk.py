@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -51,3 +52,13 @@ def loss_at_stop(
     """
     with exact():
         return amount * (side.sign * (entry_price - stop_price) + taker_rate * (entry_price + stop_price))
+
+
+def worst_loss_at_stops(
+    *, side: Side, amount: Decimal, entry_price: Decimal, stop_prices: Iterable[Decimal], taker_rate: Decimal
+) -> Decimal:
+    """Return what a position loses at the worst of one or more stops, each at its own price, fees included."""
+    return max(
+        loss_at_stop(side=side, amount=amount, entry_price=entry_price, stop_price=price, taker_rate=taker_rate)
+        for price in stop_prices
+    )

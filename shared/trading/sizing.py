@@ -10,7 +10,7 @@ from shared.trading.entry_price import MarketPrices, entry_bound
 from shared.trading.execution import DenialReason
 from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
 from shared.trading.order_planning import stop_prices
-from shared.trading.risk import loss_at_stop, risk_budget
+from shared.trading.risk import risk_budget, worst_loss_at_stops
 from shared.trading.sides import Side
 from shared.trading.signal import Signal, is_losing
 
@@ -125,9 +125,11 @@ def size_order(
         if not is_losing(signal.side, price=stop_prices(signal, filters=filters).trigger, reference=bound):
             raise OrderDenied(DenialReason.STOP_CROSSED, f"the entry may pay {bound:f} at most")
         # The stop as requested counts too: rounding to the tick moves it towards the entry.
-        stops = [signal.stop, stop_prices(signal, filters=filters).last]
+        stops = (signal.stop, stop_prices(signal, filters=filters).last)
         equity = account.equity
-        unit_loss = _loss_at(stops, signal, rules, amount=Decimal(1), price=bound)
+        unit_loss = worst_loss_at_stops(
+            side=signal.side, amount=Decimal(1), entry_price=bound, stop_prices=stops, taker_rate=rules.taker_rate
+        )
         wanted = round_down(risk_budget(equity=equity, risk_pct=rules.risk_pct) / unit_loss, filters.entry_step)
         highest_price = max(signal.order_price, bound, prices.last, prices.bid, prices.ask)
         limits = _limits(account, filters=filters, rules=rules, highest_price=highest_price)
@@ -149,15 +151,6 @@ def size_order(
             caps=caps,
             liquidation_price=liquidation_price,
         )
-
-
-def _loss_at(stops: list[Decimal], signal: Signal, rules: SizingRules, *, amount: Decimal, price: Decimal) -> Decimal:
-    """Return the loss of an amount entered at `price`, at the worst of the stops."""
-    losses = (
-        loss_at_stop(side=signal.side, amount=amount, entry_price=price, stop_price=stop, taker_rate=rules.taker_rate)
-        for stop in stops
-    )
-    return max(losses)
 
 
 def estimate_liquidation(account: AccountState, *, side: Side, amount: Decimal, entry_price: Decimal) -> Decimal | None:
