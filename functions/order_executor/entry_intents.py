@@ -27,7 +27,7 @@ def planned_entry(entry: Order) -> PlannedOrder:
         raise ValueError("an entry without an amount")
     if entry.price is None:
         return PlannedOrder(leg=entry.leg, type=entry.type, side=entry.side, amount=entry.amount)
-    return plan_entry(side=entry.side, amount=entry.amount, bound=entry.price, leg=entry.leg)
+    return plan_entry(side=entry.side, amount=entry.amount, bound=entry.price)
 
 
 def recorded_stamp(entry: Order) -> Stamp:
