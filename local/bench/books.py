@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ class Exchange:
         books = self.books(api_keys)
         entries, stops = [], []
         for book in books:
-            entered = [o["time"] for o in book["orders"] if _fills_at_once(o) and o["time"] >= alert_at_ms]
+            entered = [o["time"] for o in book["orders"] if fills_at_once(o) and o["time"] >= alert_at_ms]
             stopped = [
                 o["createTime"]
                 for o in book["orders"]
@@ -84,5 +84,6 @@ class Exchange:
         )
 
 
-def _fills_at_once(order: dict[str, Any]) -> bool:
+def fills_at_once(order: Mapping[str, Any]) -> bool:
+    """Return whether an order never rests in the book: an entry, or a market order that closes."""
     return order.get("type") == "MARKET" or order.get("timeInForce") == "IOC"

@@ -8,6 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from local.bench.books import fills_at_once
+
 _ENDED = frozenset({"CANCELED", "EXPIRED", "REJECTED", "FINISHED", "TRIGGERED"})
 _OUTCOME = ("state", "reason", "side", "amount", "filled_amount", "entry_price", "exit_price", "profit", "close_reason")
 
@@ -66,8 +68,7 @@ def end_state(book: Mapping[str, Any], executions: Sequence[Mapping[str, Any] | 
     open_orders = book["openOrders"]
     stops = [order for order in open_orders if order.get("orderType") == "STOP_MARKET"]
     targets = [order for order in open_orders if order.get("type") == "LIMIT"]
-    at_once = [order for order in book["orders"] if order.get("type") == "MARKET" or order.get("timeInForce") == "IOC"]
-    filled = [order for order in at_once if Decimal(order["executedQty"])]
+    filled = [order for order in book["orders"] if fills_at_once(order) and Decimal(order["executedQty"])]
     return EndState(
         executions=tuple(_outcome(one) for one in executions),
         position=sum((Decimal(one["amount"]) for one in book["positions"]), Decimal(0)),
