@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Answer:
     content_type: str = _JSON
 
 
-@dataclass(slots=True)
+@dataclass
 class Request:
     """One request as it arrived."""
 
@@ -63,7 +64,7 @@ class Request:
     api_key: str | None
     address: str
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, str]:
         """The parameters of query and body; the body's win."""
         values = dict(parse_qsl(self.query, keep_blank_values=True))
