@@ -21,7 +21,10 @@ AMOUNT, BOUND, STOP, TARGETS = "0.500", "20010", "19700", (("0.166", "20300"), (
 
 
 async def send_raw(url: str, accounts: Sequence[Account]) -> None:
-    """Send Lockstep's requests for every account at once, with aiohttp and HMAC alone: the floor."""
+    """Send Lockstep's requests for every account at once, with aiohttp and HMAC alone: the floor.
+
+    Prices are left out: Lockstep reads them once a second, for all accounts together.
+    """
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         await asyncio.gather(*(_send_one(session, url, account) for account in accounts))
@@ -44,7 +47,6 @@ async def _send_one(session: aiohttp.ClientSession, url: str, account: Account) 
         call("GET", "/fapi/v2/account"),
         call("GET", "/fapi/v1/openOrders", symbol=SYMBOL),
         call("GET", "/fapi/v1/openAlgoOrders", symbol=SYMBOL),
-        call("GET", "/fapi/v1/ticker/price", symbol=SYMBOL),
         call("GET", "/sapi/v1/account/apiRestrictions"),
     )
     order = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "price": BOUND, "quantity": AMOUNT}
