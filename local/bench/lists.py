@@ -31,7 +31,7 @@ from local.bench import rows
 from local.invoke import Context
 from local.stack import embedded_aws
 from local.stack.deploy import client
-from local.stack.places import NotReady, Places, Ports, aws_environment
+from local.stack.places import REGION, NotReady, Places, Ports, aws_environment
 from shared import process_state
 from shared.models.base import Table, connection
 from shared.observability import logger
@@ -187,7 +187,7 @@ def _write(url: str, table: str, batch: list[rows.Row]) -> None:
     headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem"}
     request = AWSRequest("POST", url, headers=headers, data=body)
     key = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
-    SigV4Auth(key, "dynamodb", os.environ["AWS_DEFAULT_REGION"]).add_auth(request)
+    SigV4Auth(key, "dynamodb", REGION).add_auth(request)
     server = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     try:
         server.request("POST", "/", body, dict(request.headers))
