@@ -2,19 +2,8 @@
 
 The product's own code runs (acceptance, fan-out, executor, watcher) against the paper exchange and the embedded AWS's
 tables, both in this process. Time is simulated, so waiting costs nothing. Everything depends on a seed alone, so a
-failure can be repeated.
+failure can be repeated. Clock, tables, queues and exchange are those of `local.simulation`.
 
-clock.py            simulated time, and an event loop that runs on it
-tables.py           DynamoDB: the embedded AWS's engine with throttling, conflicts and lost answers
-queues.py           SQS: messages late, twice, out of order
-exchange.py         the paper exchange, whose lists lag
-request_faults.py   which requests to it fail, and how
-connections.py      the connections to it: slow, refused, cut
-naked.py            a record of positions without a stop
-workers.py          invocations of Lambda functions, killed or frozen between any two steps
-containers.py       the executor's containers, each with caches of its own
-chances.py          the probability of each fault
-trace.py            a digest of everything that happens
 shape.py            the size and the kind of one world
 world.py            the parts of one world, and what its tables hold
 people.py           the strategies and their followers, with accounts and lanes

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.exchange import WatchedExchange
 from local.faults.worlds.shape import Shape
 from local.paper_exchange import market_controls
 from local.paper_exchange.symbols import SYMBOLS, Symbol
+from local.simulation.chances import Chances
+from local.simulation.exchange import WatchedExchange
 
 _LOWEST, _HIGHEST = Decimal("0.4"), Decimal("2.5")
 """Of the first price."""

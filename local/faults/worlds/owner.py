@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from decimal import Decimal
 
-from local.faults.worlds.exchange import WatchedExchange
 from local.paper_exchange import algos, fills, matching, orders
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.refusals import Refusal
+from local.simulation.exchange import WatchedExchange
 from shared.trading.sides import Side
 
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from local.faults.worlds.exchange import WatchedExchange
 from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, Shape
 from local.paper_exchange.accounts import Account
+from local.simulation.exchange import WatchedExchange
 from shared.clock import to_iso, utc_now
 from shared.models.base import created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType

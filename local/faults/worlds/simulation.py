@@ -19,15 +19,15 @@ from functions.position_watcher import app as watcher_app
 from functions.position_watcher import service as watcher
 from functions.trigger_fanout.service import fan_out
 from local.faults.worlds import checks
-from local.faults.worlds.clock import SimulatedLoop, Stalled
-from local.faults.worlds.connections import ExchangeSession
 from local.faults.worlds.people import People, draw_exchange_settings
 from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.shape import Shape
 from local.faults.worlds.summary import summarize
-from local.faults.worlds.tables import fresh_tables
 from local.faults.worlds.verdict import Verdict
 from local.faults.worlds.world import World
+from local.simulation.clock import SimulatedLoop, Stalled
+from local.simulation.connections import ExchangeSession
+from local.simulation.tables import fresh_tables
 from shared import concurrency, messages, observability, process_state, secrets, worker
 from shared.exchange import transport
 from shared.messages import read_order_message, read_trigger_message

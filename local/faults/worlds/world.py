@@ -9,16 +9,16 @@ from typing import Any
 
 from pynamodb.exceptions import PynamoDBException
 
-from local.faults.worlds import workers
 from local.faults.worlds.alert import Alert
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.clock import SimulatedClock
-from local.faults.worlds.containers import Containers
-from local.faults.worlds.exchange import WatchedExchange
 from local.faults.worlds.people import Follows
-from local.faults.worlds.queues import Queues
 from local.faults.worlds.shape import Shape
-from local.faults.worlds.trace import Trace
+from local.simulation import workers
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock
+from local.simulation.containers import Containers
+from local.simulation.exchange import WatchedExchange
+from local.simulation.queues import Queues
+from local.simulation.trace import Trace
 from shared.errors import LockstepError
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy

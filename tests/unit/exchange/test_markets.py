@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.worlds.clock import SimulatedClock, SimulatedLoop
+from local.simulation.clock import SimulatedClock, SimulatedLoop
 from shared.errors import AddressBanned, ExchangeError, ExchangeThrottled, ExchangeUnavailable, NotFound, OutcomeUnknown
 from shared.exchange import markets
 from shared.trading.filters import SymbolFilters

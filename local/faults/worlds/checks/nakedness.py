@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from local.faults.worlds.naked import Naked
 from local.faults.worlds.world import World
+from local.simulation.naked import Naked
 
 LIVING_BOUND_MS = 5_000
 KILLED_BOUND_MS = 25_000

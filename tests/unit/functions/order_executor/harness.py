@@ -20,7 +20,7 @@ from functions.order_executor import account_cache, reconciling, service
 from functions.order_executor.lease import take_lease
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
-from local.faults.worlds.clock import SimulatedClock, SimulatedLoop
+from local.simulation.clock import SimulatedClock, SimulatedLoop
 from shared import messages
 from shared.exchange import lanes
 from shared.messages import Command

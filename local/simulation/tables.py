@@ -17,10 +17,10 @@ from botocore.exceptions import ReadTimeoutError
 import shared.models
 from local import embedded_tables
 from local.embedded_tables import InProcessTables
-from local.faults.worlds import workers
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.clock import SimulatedClock
-from local.faults.worlds.trace import Trace
+from local.simulation import workers
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock
+from local.simulation.trace import Trace
 from shared.models.base import Table, connection
 
 _CALL_S = 0.002

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.faults.worlds.clock import SimulatedClock, SimulatedLoop
-from local.faults.worlds.containers import KEPT, Containers, current_lane
+from local.simulation.clock import SimulatedClock, SimulatedLoop
+from local.simulation.containers import KEPT, Containers, current_lane
 from shared.exchange import lanes, markets
 from shared.exchange.server_clock import server_clock
 from tests.unit.test_process_state import modules, read

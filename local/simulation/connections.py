@@ -10,12 +10,12 @@ from typing import Any
 import aiohttp
 import yarl
 
-from local.faults.worlds import workers
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.containers import current_lane
-from local.faults.worlds.exchange import WatchedExchange
 from local.paper_exchange.faults import FaultKind
 from local.paper_exchange.server import Answer, Request
+from local.simulation import workers
+from local.simulation.chances import Chances
+from local.simulation.containers import current_lane
+from local.simulation.exchange import WatchedExchange
 
 _ONE_WAY_S = (0.002, 0.035)
 

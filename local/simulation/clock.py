@@ -22,7 +22,7 @@ class Stalled(Exception):
 
 
 class SimulatedClock:
-    """Monotonic and wall-clock time of one world."""
+    """Monotonic and wall-clock time of one simulation."""
 
     def __init__(self, *, wall_s: int) -> None:
         self._wall_ns = wall_s * 1_000_000_000

@@ -1,4 +1,4 @@
-"""A digest of what happens in a world: every request, message and write, in its order. Keeps none of them."""
+"""A digest of what happens in a simulation: every request, message and write, in its order. Keeps none of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 class Trace:
-    """Grows with each event; equal for equal worlds."""
+    """Grows with each event; equal for equal simulations."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

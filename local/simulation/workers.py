@@ -10,7 +10,7 @@ import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from local.faults.worlds.chances import Chances
+from local.simulation.chances import Chances
 
 _current: ContextVar[Worker | None] = ContextVar("worker", default=None)
 

@@ -7,14 +7,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.clock import SimulatedClock
-from local.faults.worlds.naked import NakedRecord
-from local.faults.worlds.request_faults import RandomFaults
-from local.faults.worlds.trace import Trace
 from local.paper_exchange.faults import Fault
 from local.paper_exchange.server import Answer, PaperExchange, Request
 from local.paper_exchange.venue import Venue
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock
+from local.simulation.naked import NakedRecord
+from local.simulation.request_faults import RandomFaults
+from local.simulation.trace import Trace
 
 _LAG_MS = 1_500
 _LAGGING = {
@@ -75,7 +75,7 @@ class WatchedExchange(PaperExchange):
         return answer
 
     def wall_ms(self) -> int:
-        """Return the world's time, which the exchange's clock may be ahead of."""
+        """Return the simulation's time, which the exchange's clock may be ahead of."""
         return self._clock.time_ns() // 1_000_000
 
     def follow_clock(self) -> None:

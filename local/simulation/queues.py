@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.faults.worlds import workers
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.clock import SimulatedClock
-from local.faults.worlds.trace import Trace
+from local.simulation import workers
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock
+from local.simulation.trace import Trace
 
 VISIBILITY_S = 180.0
 MOST_RECEIVES = 10
@@ -60,7 +60,7 @@ class Queue:
 
 
 class Queues:
-    """Every queue of the world, with the methods of boto3's client that the product calls."""
+    """Every queue of a simulation, with the methods of boto3's client that the product calls."""
 
     def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers, trace: Trace) -> None:
         self._clock = clock

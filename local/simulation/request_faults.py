@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from local.faults.worlds.chances import Chances
-from local.faults.worlds.clock import SimulatedClock
 from local.paper_exchange.faults import Fault, FaultKind, Faults, parse_fault
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock
 
 _REACHABLE_WITHIN_S = 4.0
 _FAULTS_IN_A_ROW = 3

@@ -1,0 +1,16 @@
+"""The parts of a simulation: the product's surroundings in one process, on simulated time.
+
+They replace AWS, the exchange's address and the wall clock. Knows no scenario and checks nothing.
+
+clock.py            simulated time, and an event loop that runs on it
+tables.py           DynamoDB: the embedded AWS's engine with throttling, conflicts and lost answers
+queues.py           SQS: messages late, twice, out of order
+exchange.py         the paper exchange, whose lists lag
+request_faults.py   which requests to it fail, and how
+connections.py      the connections to it: slow, refused, cut
+naked.py            a record of positions without a stop
+workers.py          invocations of Lambda functions, killed or frozen between any two steps
+containers.py       the executor's containers, each with caches of its own
+chances.py          the probability of each fault
+trace.py            a digest of everything that happens
+"""

@@ -1,0 +1,1 @@
+"""The simulated parts that worlds are made of."""
