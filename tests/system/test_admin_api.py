@@ -14,6 +14,8 @@ import pytest
 from tests.system.stack_client import FollowedStrategy, Stack, wait_for
 
 SYMBOL, MARKET = "ETH/USDT", "ETHUSDT"
+# A test that moves a price past stops does it here: the positions that tests share are in the other market.
+MOVED_SYMBOL, MOVED_MARKET = "SOL/USDT", "SOLUSDT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ def traded(stack: Stack) -> Traded:
     return open_positions(stack, "ADMINAPI", followers=2)
 
 
-def open_positions(stack: Stack, name: str, *, followers: int) -> Traded:
-    stack.move_price(MARKET, "2000")
-    strategy = stack.add_strategy(name, followers=followers, symbol=SYMBOL)
+def open_positions(stack: Stack, name: str, *, followers: int, symbol: str = SYMBOL, market: str = MARKET) -> Traded:
+    stack.move_price(market, "2000")
+    strategy = stack.add_strategy(name, followers=followers, symbol=symbol)
     traded = Traded(strategy, strategy.fire(**ALERT))
     strategy.wait_until_all(traded.trigger_id, "PROTECTED")
     return traded
@@ -162,7 +164,7 @@ def test_a_report_key_that_the_exchange_refuses_makes_no_strategy(stack: Stack) 
 
 
 def test_maintenance_stops_requests_and_nothing_else(stack: Stack) -> None:
-    held = open_positions(stack, "MAINTENANCE", followers=1)
+    held = open_positions(stack, "MAINTENANCE", followers=1, symbol=MOVED_SYMBOL, market=MOVED_MARKET)
 
     def statuses() -> tuple[int, int]:
         listed = stack.get("/v1/admin/setting/strategy/profile/list")
@@ -176,7 +178,7 @@ def test_maintenance_stops_requests_and_nothing_else(stack: Stack) -> None:
         refused = stack.webhook(held.strategy.alert(**ALERT, type="sell"))
         assert (refused.status, refused.json()) == (503, {"message": "temporarily offline for maintenance"})
 
-        stack.move_price(MARKET, "1960")
+        stack.move_price(MOVED_MARKET, "1960")
 
         def closed_by_stop() -> bool:
             stack.watch()
@@ -187,7 +189,6 @@ def test_maintenance_stops_requests_and_nothing_else(stack: Stack) -> None:
         assert statuses() == (503, 503)
     finally:
         stack.maintenance("off")
-        stack.move_price(MARKET, "2000")
     wait_for("API and webhook are back", lambda: statuses() == (200, 401), timeout_s=20)
 
 
