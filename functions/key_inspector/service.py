@@ -27,6 +27,7 @@ from shared.queues import Queue
 from shared.rounds import DAY_MINUTES, Round
 from shared.secrets import unseal
 from shared.trading.readiness import UNAUTHORIZED, judge_account
+from shared.trading.symbols import assets_of
 
 ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
@@ -86,7 +87,7 @@ async def _inspect_account(key: ExchangeKey, started_at: datetime) -> None:
         asyncio.to_thread(_followed_symbols, key.id),
     )
     # A key's entries are paid in the quote assets of the symbols that it follows.
-    margin_assets = {symbol.partition("/")[2] for symbol in symbols} or {MARGIN_ASSET}
+    margin_assets = {assets_of(symbol)[1] for symbol in symbols} or {MARGIN_ASSET}
     account = await FuturesAccount.open(api_key=key.api_key, secret=secret, lane=key.egress_lane)
     view = await account.inspect(margin_assets=margin_assets)
     verdict = judge_account(view.setup, wallet_balance=view.wallet_balance, clock_offset_ms=view.clock_offset_ms)

@@ -10,6 +10,7 @@ from shared.exchange.futures import FuturesAccount
 from shared.models import base
 from shared.models.exchange_key import ExchangeKey
 from shared.process_state import on_reset
+from shared.trading.symbols import assets_of
 
 _MAX_KEPT = 500
 
@@ -21,7 +22,7 @@ async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
     """Return the key's account, on this event loop, with the symbol's quote as its margin asset."""
     secret = await asyncio.to_thread(secrets.unseal, key.secret_ciphertext, owner_id=key.id)
     loop = asyncio.get_running_loop()
-    _, _, quote = symbol.partition("/")
+    _, quote = assets_of(symbol)
     kept = _kept.get((key.id, quote))
     if kept is not None and kept[:4] == (key.api_key, secret, key.egress_lane, loop):
         return kept[4]

@@ -115,7 +115,7 @@ CLOSE_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         _C.MANUAL: "It was closed on your account, not by us.",
         _C.LIQUIDATION: "The exchange liquidated it.",
         _C.AUTO_DELEVERAGED: "The exchange closed it by auto-deleveraging.",
-        _C.DELISTED: "The exchange closed it, because it took the contract off its list.",
+        _C.DELISTED: "The exchange settled the contract: it was taken off the list, or reached its date.",
         _C.FLATTENED: "It was closed at once, because its stop could not be placed.",
     }
 )

@@ -131,6 +131,12 @@ def _readable(name: str) -> str:
     return name
 
 
+def _visible(text: str) -> str:
+    if any(map(is_hidden, text)):
+        raise ValueError("a character that nobody sees")
+    return text
+
+
 def in_any_case(words: Iterable[str]) -> WithJsonSchema:
     """Return the JSON schema of a text that is one of the words, in upper, lower or mixed case."""
     spelled = ("".join(f"[{letter.lower()}{letter.upper()}]" for letter in word) for word in words)
@@ -203,8 +209,12 @@ Description = Annotated[
 ExchangeId = Annotated[Literal["BINANCE"], FaultMessage("must be supported exchange")]
 
 Symbol = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"), FaultMessage("must be format BASE/QUOTE")
+    str,
+    StringConstraints(pattern=r"^[^\sa-z/:]{1,40}/[^\sa-z/:]{1,40}$"),
+    AfterValidator(_visible),
+    FaultMessage("must be format BASE/QUOTE"),
 ]
+"""The form alone: the exchange's list decides which symbols there are, in whatever alphabet it names them."""
 
 ApiKeyText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$"), FaultMessage("must be API key")]
 

@@ -19,6 +19,7 @@ from shared.clock import from_ms, to_ms
 from shared.exchange import transport
 from shared.exchange.futures import READ_TIMEOUT_S
 from shared.trading.sides import Side
+from shared.trading.symbols import assets_of, symbol_name, unlisted_symbol_name
 
 PAGE = 500
 INCOME_DAYS = 89
@@ -38,7 +39,6 @@ _STEP_BACK = 1000
 """A symbol's trade ids rise over all accounts; those of one order's fills lie close together."""
 
 _SPAN_MS = 7 * 24 * 3600 * 1000 - 1
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "BTC", "ETH", "BNB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +206,12 @@ def _fingerprint_of(amounts: dict[str, Decimal], state: Any) -> str:
 def _name_and_quote(client: Any, venue_symbol: str) -> tuple[str, str]:
     """Return a symbol's documented name and its quote asset, also for one that is no longer listed."""
     for market in client.markets_by_id.get(venue_symbol, []):
-        # A perpetual contract is named by its pair; a dated one keeps its date.
-        return str(market["symbol"]).removesuffix(f":{market['settle']}"), str(market["quote"])
-    quote = next((one for one in _QUOTES if venue_symbol.endswith(one)), "")
-    return (f"{venue_symbol.removesuffix(quote)}/{quote}", quote) if quote else (venue_symbol, "")
+        quote = str(market["quoteId"])
+        name = symbol_name(venue_symbol, quote=quote)
+        if name is not None:
+            return name, quote
+    name = unlisted_symbol_name(venue_symbol)
+    return name, assets_of(name)[1]
 
 
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -40,6 +40,7 @@ from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.process_state import on_reset
 from shared.secrets import unseal
+from shared.trading.symbols import symbol_name, venue_symbol
 
 MARKETS_FOR_S = 3600.0
 MAX_CONCURRENT_READS = 25
@@ -55,8 +56,13 @@ _T = TypeVar("_T")
 _runner = asyncio.Runner()
 _markets: dict[type[Any], tuple[float, Any]] = {}
 _loading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-on_reset(_markets.clear)
 on_reset(_loading.clear)
+
+
+@on_reset
+def forget_markets() -> None:
+    """Load the markets again when they are needed."""
+    _markets.clear()
 
 
 def _close_runner() -> None:
@@ -154,7 +160,7 @@ def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | Ex
 
 
 def prices(trade_type: TradeType) -> dict[str, Decimal]:
-    """Return the latest price of every symbol (BASE/QUOTE) of a market; no key is needed."""
+    """Return the latest price of every symbol of a market; no key is needed."""
     return _run(read_prices(trade_type))
 
 
@@ -164,11 +170,10 @@ async def read_prices(trade_type: TradeType) -> dict[str, Decimal]:
     client = await transport.open_client(kind, api_key="", secret="", timeout_ms=int(READ_TIMEOUT_S * 1000))
     with _translated_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
-    traded = "swap" if trade_type is TradeType.FUTURES else "spot"
-    markets = (market for market in client.markets.values() if market[traded])
-    names = {market["id"]: f"{market['base']}/{market['quote']}" for market in markets}
+    markets = (market for market in client.markets.values() if _is_of(market, trade_type))
+    names = {market["id"]: symbol_name(market["id"], quote=market["quoteId"]) for market in markets}
     rows = await transport.call(client, method, {}, timeout_s=READ_TIMEOUT_S)
-    return {names[row["symbol"]]: Decimal(str(row["price"])) for row in rows if row["symbol"] in names}
+    return {name: Decimal(str(row["price"])) for row in rows if (name := names.get(row["symbol"])) is not None}
 
 
 def market_price(*, exchange_id: str, symbol: str) -> Decimal:
@@ -274,8 +279,12 @@ async def _markets_of(kind: type[Any]) -> Any:
 
 def _ccxt_symbol(client: Any, key: ExchangeKey, symbol: str) -> str:
     """Return ccxt's name of a symbol on the key's market; raise NotFound."""
-    _, _, quote = symbol.partition("/")
-    name = f"{symbol}:{quote}" if key.trade_type is TradeType.FUTURES else symbol
-    if name not in client.markets:
-        raise NotFound(f"{symbol} does not trade")
-    return name
+    for market in client.markets_by_id.get(venue_symbol(symbol), ()):
+        if _is_of(market, key.trade_type) and symbol_name(market["id"], quote=market["quoteId"]) == symbol:
+            return str(market["symbol"])
+    raise NotFound(f"{symbol} does not trade")
+
+
+def _is_of(market: Mapping[str, Any], trade_type: TradeType) -> bool:
+    """Return whether a market of ccxt is one that keys of this type trade: a linear contract of any kind, or a pair."""
+    return bool(market["linear"]) if trade_type is TradeType.FUTURES else bool(market["spot"])

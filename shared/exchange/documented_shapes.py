@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from shared.trading.symbols import symbol_name, unlisted_symbol_name
+
 Source = Callable[[Mapping[str, Any]], Any]
 Fields = Mapping[str, Source]
 
@@ -20,8 +22,14 @@ def _same(name: str) -> Source:
 
 
 def _symbol(item: Mapping[str, Any]) -> str:
-    """ccxt names a linear contract `BTC/USDT:USDT`; the documentation says `BTC/USDT`."""
-    return str(item["symbol"]).partition(":")[0]
+    """ccxt names a linear contract `BTC/USDT:USDT`; the documentation says `BTC/USDT`.
+
+    The name comes from the exchange's own: ccxt renames some assets, and dates by the day of delivery.
+    """
+    pair, venue_name = str(item["symbol"]).partition(":")[0], str(item["info"]["symbol"])
+    _, separator, quote = pair.partition("/")
+    name = symbol_name(venue_name, quote=quote) if separator else None
+    return unlisted_symbol_name(venue_name) if name is None else name
 
 
 def _exchange_type(order: Mapping[str, Any]) -> str:

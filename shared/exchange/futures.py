@@ -23,7 +23,7 @@ from shared.errors import (
 )
 from shared.exchange import error_codes, history, markets, responses, transport
 from shared.exchange.lanes import DEFAULT_LANE
-from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters, venue_symbol
+from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, KeyView, OrderView
 from shared.trading.filters import SymbolFilters
@@ -31,6 +31,7 @@ from shared.trading.funding import FundingPayment
 from shared.trading.ids import Leg
 from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
+from shared.trading.symbols import venue_symbol
 
 READ_TIMEOUT_S = history.READ_TIMEOUT_S
 ORDER_TIMEOUT_S = 1.5

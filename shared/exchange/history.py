@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.errors import OutcomeUnknown
 from shared.exchange import transport
-from shared.exchange.markets import venue_symbol
+from shared.trading.symbols import venue_symbol
 
 PAGE = 1000
 READ_TIMEOUT_S = 3.0

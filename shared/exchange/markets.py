@@ -21,6 +21,7 @@ from shared.process_state import on_reset
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
+from shared.trading.symbols import symbol_name, venue_symbol
 
 CACHE_TTL_S = 3600.0
 READ_TIMEOUT_S = 10.0
@@ -100,14 +101,8 @@ def forget() -> None:
     _prices.clear()
 
 
-def venue_symbol(symbol: str) -> str:
-    """Return the exchange's name of a perpetual contract: `BTC/USDT` → `BTCUSDT`."""
-    base, _, quote = symbol.partition("/")
-    return base + quote
-
-
 async def symbol_filters(client: Any, symbol: str) -> SymbolFilters:
-    """Return the symbol's filters, also while its trading is paused; raise NotFound if it is no perpetual contract."""
+    """Return the symbol's filters, also while its trading is paused; raise NotFound if it is no linear contract."""
     await _read_symbols_unless_asked_since(client, time.monotonic() - CACHE_TTL_S)
     if symbol not in _symbols.listed:
         raise NotFound(f"{symbol} is not listed")
@@ -153,26 +148,37 @@ async def _read_symbols_unless_asked_since(client: Any, since_s: float) -> None:
 
 
 def _take(answer: Any) -> None:
-    """Take over an answer. A symbol that cannot be parsed is left out of it, and logged once."""
+    """Take over an answer: every linear contract, whatever its kind. One that cannot be parsed is left out, and logged.
+
+    A linear contract's margin is in its quote asset; contracts of another margin are not for this code.
+    """
     markets = answer.get("symbols") if isinstance(answer, dict) else None
     if not isinstance(markets, list):
         raise OutcomeUnknown("the answer names no symbols")
     listed, trading = set[str](), set[str]()
     for market in markets:
-        if not isinstance(market, dict) or market.get("contractType") != "PERPETUAL":
+        if not isinstance(market, dict) or market.get("marginAsset") != market.get("quoteAsset"):
             continue
-        name = f"{market.get('baseAsset')}/{market.get('quoteAsset')}"
         try:
+            name = _name_of(market)
             _symbols.filters[name] = responses.symbol_filters(market, symbol=name)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            if name not in _symbols.unreadable:
-                logger.error("symbol_unreadable", symbol=name, error=type(error).__name__)
-            _symbols.unreadable.add(name)
+            unreadable = str(market.get("symbol"))
+            if unreadable not in _symbols.unreadable:
+                logger.error("symbol_unreadable", symbol=unreadable, error=type(error).__name__)
+            _symbols.unreadable.add(unreadable)
             continue
         listed.add(name)
         if market.get("status") == "TRADING":
             trading.add(name)
     _symbols.listed, _symbols.trading = listed, trading
+
+
+def _name_of(market: dict[str, Any]) -> str:
+    name = symbol_name(market["symbol"], quote=market["quoteAsset"])
+    if name is None:
+        raise ValueError("the name does not end with the quote asset")
+    return name
 
 
 async def leverage_brackets(client: Any, symbol: str) -> tuple[LeverageBracket, ...]:

@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from shared.readable_text import without_hidden
+from shared.trading.symbols import assets_of
 
 LONGEST_TEXT: Final = 300
 """Characters of a name or a reason before it is cut: a message stays far below Telegram's 4,096."""
@@ -21,9 +22,8 @@ def short(text: str) -> str:
 
 
 def assets(symbol: str) -> tuple[str, str]:
-    """Return base and quote asset of `BTC/USDT`."""
-    base, _, quote = short(symbol).partition("/")
-    return base, quote
+    """Return base and quote asset of `BTC/USDT`, or of `BTC/USDT-261225`."""
+    return assets_of(short(symbol))
 
 
 def side(*, long: bool) -> str:

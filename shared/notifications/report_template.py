@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from shared.notifications.formatting import (
+    assets,
     day_text,
     days_text,
     moment_text,
@@ -97,7 +98,7 @@ def _day(label: str, result: DayResult) -> Row:
 
 
 def _trade(trade: ClosedTrade) -> Row:
-    asset = short(trade.symbol).partition("/")[2] or ASSET
+    asset = assets(trade.symbol)[1] or ASSET
     what = f"{short(trade.symbol)} {side(long=trade.long)}"
     share = "" if trade.profit_pct is None else f"{signed(trade.profit_pct)} %"
     detail = " · ".join(part for part in (share, moment_text(trade.closed_at), short(trade.strategy_name)) if part)

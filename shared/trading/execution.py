@@ -161,7 +161,7 @@ class CloseReason(StrEnum):
     LIQUIDATION = "LIQUIDATION"
     AUTO_DELEVERAGED = "AUTO_DELEVERAGED"
     DELISTED = "DELISTED"
-    """The exchange settled the contract and closed every position."""
+    """The exchange settled the contract, taken off its list or delivered at its date, and closed every position."""
     FLATTENED = "FLATTENED"
     """We closed it, because its stop could not be placed."""
     ENTRY_UNKNOWN = "ENTRY_UNKNOWN"

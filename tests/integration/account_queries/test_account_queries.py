@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
 import secrets
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import ccxt
 import pytest
 
+from functions.admin_exchange.schemas import OrderQuery
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
-from shared.exchange import account_queries, lanes
+from shared.exchange import account_queries, lanes, markets
+from shared.exchange.account_fills import AccountFill, FuturesFills
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import TradeType
 from shared.secrets import seal
+from shared.trading.symbols import venue_symbol
 from tests import builders
 from tests.environment import environment
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
@@ -104,6 +112,88 @@ def test_symbol_that_does_not_trade_has_no_history(exchange: ExchangeProcess) ->
         account_queries.order_history(account.key, "XYZ/USDT")
     with pytest.raises(NotFound):
         account_queries.trade_history(account.key, "XYZ/USDT")
+
+
+KINDS = {
+    "BTC/USDT": "0.01",
+    "BTC/USDT-261225": "0.02",
+    "币安人生/USDT": "100",
+    "TSLA/USDT": "10",
+    "1000PEPE/USDT": "10000",
+}
+"""Symbols of every kind that the exchange lists, and an amount of each."""
+
+
+@pytest.fixture
+def full_listing(exchange: ExchangeProcess) -> Iterator[ExchangeProcess]:
+    exchange.control("PUT", "/paper/listing", {"full": True})
+    account_queries.forget_markets()
+    markets.forget()
+    yield exchange
+    exchange.control("PUT", "/paper/listing", {"full": False})
+    account_queries.forget_markets()
+    markets.forget()
+
+
+async def fills_of(symbol: str, client: Any) -> list[AccountFill]:
+    """Return the fills of a symbol as the import of trades made by hand reads them."""
+    return await FuturesFills(client).fills(venue_symbol(symbol), from_id=0, limit=10)
+
+
+def test_every_symbol_that_is_shown_is_accepted(full_listing: ExchangeProcess) -> None:
+    account = Account(full_listing)
+    for symbol, amount in KINDS.items():
+        account.trader.futures.fapiPrivatePostOrder(
+            {"symbol": venue_symbol(symbol), "side": "BUY", "type": "MARKET", "quantity": amount}
+        )
+
+    shown = account_queries.positions(account.key, None)
+
+    assert {position["symbol"]: position["contracts"] for position in shown} == {
+        symbol: Decimal(amount) for symbol, amount in KINDS.items()
+    }
+    for symbol, amount in KINDS.items():
+        assert OrderQuery.model_validate({"symbol": symbol}).symbol == symbol
+        (position,) = account_queries.positions(account.key, symbol)
+        (order,) = account_queries.order_history(account.key, symbol)
+        (trade,) = account_queries.trade_history(account.key, symbol)
+        (imported,) = asyncio.run(account_queries.read_through(account.key, partial(fills_of, symbol)))
+        assert [position["symbol"], order["symbol"], trade["symbol"], imported.symbol] == [symbol] * 4
+        assert trade["amount"] == Decimal(amount)
+        assert account_queries.open_orders(account.key, symbol) == []
+        account_queries.verify_key(
+            exchange_id="BINANCE", api_key=account.key.api_key, secret=account.trader.secret, symbol=symbol
+        )
+        assert account_queries.market_price(exchange_id="BINANCE", symbol=symbol) == trade["price"]
+
+
+@pytest.mark.parametrize("trade_type", TradeType)
+def test_every_symbol_that_the_exchange_lists_is_one_of_ours(
+    full_listing: ExchangeProcess, trade_type: TradeType
+) -> None:
+    account = Account(full_listing, trade_type)
+    path = "/fapi/v1/exchangeInfo" if trade_type is TradeType.FUTURES else "/api/v3/exchangeInfo"
+    with urllib.request.urlopen(f"{full_listing.url}{path}", timeout=10) as answer:  # noqa: S310 - 127.0.0.1
+        listed = [market["symbol"] for market in json.load(answer)["symbols"]]
+
+    names = account_queries.prices(trade_type)
+
+    assert len(names) == len(listed)
+    assert {venue_symbol(name) for name in names} == set(listed)
+    for name in random.sample(sorted(names), 12):
+        assert OrderQuery.model_validate({"symbol": name}).symbol == name
+        assert account_queries.open_orders(account.key, name) == []
+
+
+@pytest.mark.parametrize("symbol", ["BTCU/SDT", "BTC/USDT-", "BTC/USDT_261225", "BTC/USDT-990101", "币安/USDT"])
+def test_symbol_that_only_resembles_a_listed_one_is_unknown(full_listing: ExchangeProcess, symbol: str) -> None:
+    account = Account(full_listing)
+    with pytest.raises(NotFound):
+        account_queries.open_orders(account.key, symbol)
+    with pytest.raises(NotFound):
+        account_queries.verify_key(
+            exchange_id="BINANCE", api_key=account.key.api_key, secret=account.trader.secret, symbol=symbol
+        )
 
 
 def test_balance_shows_what_is_free_and_what_is_used(exchange: ExchangeProcess) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from shared.exchange.documented_shapes import ORDER, POSITION, newest_first, to_documented
 
 CCXT_POSITION: dict[str, Any] = {
@@ -59,7 +61,7 @@ DOCUMENTED_POSITION: dict[str, Any] = {
 }
 
 CCXT_STOP: dict[str, Any] = {
-    "info": {"orderType": "STOP_MARKET", "algoType": "CONDITIONAL"},
+    "info": {"symbol": "BTCUSDT", "orderType": "STOP_MARKET", "algoType": "CONDITIONAL"},
     "id": "3240579952",
     "clientOrderId": "x-xcKtGhcu730bcc0697b34a84bff541",
     "timestamp": 1666375930768,
@@ -104,7 +106,7 @@ DOCUMENTED_STOP: dict[str, Any] = {
 }
 
 CCXT_TAKE_PROFIT = CCXT_STOP | {
-    "info": {"orderType": "TAKE_PROFIT"},
+    "info": {"symbol": "BTCUSDT", "orderType": "TAKE_PROFIT"},
     "id": "3240579951",
     "clientOrderId": "x-xcKtGhcu473aae399bf545f3a21c9c",
     "timestamp": 1666375930655,
@@ -178,3 +180,21 @@ def test_latest_comes_first() -> None:
     items: list[dict[str, Any]] = [{"timestamp": 1}, {"timestamp": None}, {"timestamp": 3}, {"timestamp": 2}]
 
     assert [item["timestamp"] for item in newest_first(items)] == [3, 2, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("by_ccxt", "by_the_exchange", "name"),
+    [
+        ("BTC/USDT:USDT-261225", "BTCUSDT_261225", "BTC/USDT-261225"),
+        # The date of ccxt is the day of delivery, which the exchange moves when it delists a contract.
+        ("TSLA/USDT:USDT-270105", "TSLAUSDT", "TSLA/USDT"),
+        ("币安人生/USDT:USDT", "币安人生USDT", "币安人生/USDT"),
+        ("BTC/USDC:USDC", "BTCUSDC", "BTC/USDC"),
+        ("BTC/USDC", "XBTUSDC", "XBT/USDC"),
+        ("BTCUSDT_250926", "BTCUSDT_250926", "BTC/USDT-250926"),
+        ("OLDUSDT", "OLDUSDT", "OLD/USDT"),
+    ],
+)
+def test_symbol_is_named_by_the_exchanges_name(by_ccxt: str, by_the_exchange: str, name: str) -> None:
+    position = CCXT_POSITION | {"symbol": by_ccxt, "info": {"symbol": by_the_exchange}}
+    assert to_documented(position, POSITION)["symbol"] == name

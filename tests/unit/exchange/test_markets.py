@@ -27,7 +27,14 @@ def a_market(base: str, *, tick: str = "0.10", **changes: Any) -> dict[str, Any]
         {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
         {"filterType": "MIN_NOTIONAL", "notional": "100"},
     ]
-    usual = {"baseAsset": base, "quoteAsset": "USDT", "contractType": "PERPETUAL", "status": "TRADING"}
+    usual = {
+        "symbol": f"{base}USDT",
+        "baseAsset": base,
+        "quoteAsset": "USDT",
+        "marginAsset": "USDT",
+        "contractType": "PERPETUAL",
+        "status": "TRADING",
+    }
     return usual | {"filters": filters} | changes
 
 
@@ -222,8 +229,11 @@ def test_renewal_that_gets_no_answer_ends_in_time(loop: SimulatedLoop, exchange:
         a_market("BAD", filters=None),
         a_market("BAD", filters=[{"filterType": "PRICE_FILTER"}]),
         a_market("BAD", tick="many"),
-        {"contractType": "PERPETUAL", "baseAsset": "BAD", "quoteAsset": "USDT"},
+        {"symbol": "BADUSDT", "contractType": "PERPETUAL", "quoteAsset": "USDT", "marginAsset": "USDT"},
         {"contractType": "PERPETUAL"},
+        a_market("BAD", symbol=None),
+        a_market("BAD", symbol="BAD-USD"),
+        a_market("BAD", symbol="USDT"),
         "not a market",
         None,
     ],
@@ -321,3 +331,37 @@ def test_empty_side_of_the_book_has_no_price(loop: SimulatedLoop, exchange: Exch
     exchange.book = {"bidPrice": "0.00", "askPrice": "0.00"}
     found = loop.run_until_complete(markets.market_prices(exchange, BTC))
     assert (found.bid, found.ask) == (Decimal(0), Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("listed", "name"),
+    [
+        ({"symbol": "币安人生USDT"}, "币安人生/USDT"),
+        ({"symbol": "TSLAUSDT", "contractType": "TRADIFI_PERPETUAL"}, "TSLA/USDT"),
+        ({"symbol": "BTCUSDT_261225", "contractType": "CURRENT_QUARTER"}, "BTC/USDT-261225"),
+        ({"symbol": "BTCUSDC", "quoteAsset": "USDC", "marginAsset": "USDC"}, "BTC/USDC"),
+        ({"symbol": "ETHBTC", "quoteAsset": "BTC", "marginAsset": "BTC"}, "ETH/BTC"),
+        ({"symbol": "1000PEPEUSDT", "contractType": "A KIND THAT DOES NOT EXIST YET"}, "1000PEPE/USDT"),
+    ],
+)
+def test_every_linear_contract_that_is_listed_trades(
+    loop: SimulatedLoop, exchange: Exchange, listed: dict[str, str], name: str
+) -> None:
+    exchange.markets.append(a_market("", **listed))
+
+    async def work() -> None:
+        assert (await markets.symbol_filters(exchange, name)).symbol == name
+        assert await markets.is_trading(exchange, name)
+        assert (await markets.symbol_filters(exchange, BTC)).symbol == BTC
+
+    loop.run_until_complete(work())
+
+
+def test_contract_of_another_margin_is_not_ours(loop: SimulatedLoop, exchange: Exchange) -> None:
+    exchange.markets.append(a_market("SOL", marginAsset="SOL"))
+
+    async def work() -> None:
+        with pytest.raises(NotFound):
+            await markets.symbol_filters(exchange, "SOL/USDT")
+
+    loop.run_until_complete(work())

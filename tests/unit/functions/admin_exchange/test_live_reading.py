@@ -163,6 +163,14 @@ def test_symbol_that_does_not_trade_is_a_fault(event: str) -> None:
     assert answer.body == {"errors": [fault("must be supported symbol", "symbol", "query", value="XYZ/USDT")]}
 
 
+@pytest.mark.parametrize("symbol", ["币安人生/USDT", "BTC/USDT-261225", "BTC/USDC", "1000PEPE/USDT"])
+@pytest.mark.parametrize("event", WITH_SYMBOL)
+def test_any_symbol_that_the_exchange_lists_is_accepted(exchange: Exchange, event: str, symbol: str) -> None:
+    an_exchange_key()
+    exchange.symbols.add(symbol)
+    assert send(lambda_handler, sample(f"admin_exchange/{event}", query={"symbol": symbol})).status == 200
+
+
 @pytest.mark.parametrize("event", EVENTS)
 def test_refused_key_answers_403_and_is_taken_out_of_use(exchange: Exchange, event: str) -> None:
     an_exchange_key()

@@ -129,6 +129,20 @@ def test_refused_report_key_answers_433_as_documented(exchange: Exchange) -> Non
     assert stored() == []
 
 
+@pytest.mark.parametrize("symbol", ["币安人生/USDT", "BTC/USDT-261225"])
+def test_any_symbol_that_trades_there_is_accepted(exchange: Exchange, symbol: str) -> None:
+    exchange.symbols.add(symbol)
+    answer = create(symbol=symbol)
+    assert (answer.status, answer.body.get("symbol")) == (200, symbol)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTC/US\u200bDT", "BTC /USDT", "BTC/USDT\n", "/USDT", "BTC/", "A/B/C", "A" * 50 + "/B"]
+)
+def test_text_that_is_no_symbol_is_a_fault(symbol: str) -> None:
+    assert create(symbol=symbol).body["errors"] == [fault("must be format BASE/QUOTE", "symbol", "body", value=symbol)]
+
+
 def test_symbol_that_does_not_trade_there_is_a_fault() -> None:
     answer = create(symbol="XYZ/USDT")
     assert answer.status == 422
