@@ -179,7 +179,7 @@ class Queues:
         return taken
 
     async def _invoke(self, queue: Queue, batch: Sequence[Message]) -> None:
-        worker = self._invocations.start()
+        worker = self._invocations.start("\n".join(message.body for message in batch))
         records = [self._record(message) for message in batch]
         self._trace.record(self._clock.monotonic(), queue.url, records)
         try:

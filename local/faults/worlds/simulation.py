@@ -28,6 +28,7 @@ from local.faults.worlds.world import World
 from local.simulation.clock import SimulatedLoop, Stalled
 from local.simulation.connections import ExchangeSession
 from local.simulation.tables import fresh_tables
+from local.simulation.workers import WATCHER
 from shared import concurrency, messages, observability, process_state, secrets, worker
 from shared.exchange import transport
 from shared.messages import read_order_message, read_trigger_message
@@ -154,7 +155,7 @@ class Simulation:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(60)
-            await self._world.invoke_alone(watcher.watch())
+            await self._world.invoke_alone(watcher.watch(), task=WATCHER)
 
     def _count_failure(self, record: Record, error: Exception, *, left_waiting: int) -> None:
         """Count a failed record; an error that no injected fault explains is a bug of ours."""

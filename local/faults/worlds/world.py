@@ -47,11 +47,11 @@ class World:
         self.people: list[Follows] = []
         self.alerts: list[Alert] = []
 
-    async def invoke_alone(self, work: Awaitable[Any]) -> Any:
+    async def invoke_alone(self, work: Awaitable[Any], *, task: str = "") -> Any:
         """Run an invocation that no queue starts: it may be killed or fail, and is not retried."""
 
         async def invocation() -> Any:
-            self.invocations.start()
+            self.invocations.start(task)
             return await work
 
         try:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from local.faults.worlds.world import World
 from local.simulation.naked import Naked
+from local.simulation.workers import WATCHER
 
 LIVING_BOUND_MS = 5_000
 KILLED_BOUND_MS = 25_000
 OWNER_BOUND_MS = 150_000
 """The owner cancelled the stop: the watcher's next run finds it, or the one after, if that one's worker is killed."""
+_WATCH_INTERVAL_MS = 60_000
 
 
 def check(world: World) -> Iterator[str]:
@@ -18,13 +20,30 @@ def check(world: World) -> Iterator[str]:
     bound_ms = KILLED_BOUND_MS if world.harms_workers else LIVING_BOUND_MS
     for naked in world.exchange.naked.times:
         lasted_ms = lasted_without_bans_ms(world, naked)
-        if lasted_ms > (OWNER_BOUND_MS if naked.by_owner else bound_ms):
+        if lasted_ms > (_owner_bound_ms(world, naked) if naked.by_owner else bound_ms):
             yield f"{naked.api_key[:8]} {naked.symbol}: {lasted_ms} ms without a stop, from {naked.began_ms}"
         lane = world.lane_of(naked.api_key)
         ended_ms = naked.began_ms + naked.lasted_ms(world.exchange.wall_ms())
         for over in world.exchange.over_limit:
             if over.address == lane and naked.began_ms <= over.at_ms <= ended_ms and not naked.by_owner:
                 yield f"{naked.api_key[:8]} {naked.symbol}: without a stop while {lane} is over its limit: {over}"
+
+
+def _owner_bound_ms(world: World, naked: Naked) -> int:
+    """Return the bound after the owner has cancelled the stop, which OWNER_BOUND_MS is with one harmed worker.
+
+    The message of a killed worker is replaced after 1, 3, 7 runs of the watcher (`overdue_step`), so each further
+    worker that is killed or frozen on the way to the position doubles the runs.
+    """
+    keys = {one.key.id for one in world.people if one.account.api_key == naked.api_key}
+    ended_ms = naked.began_ms + naked.lasted_ms(world.exchange.wall_ms())
+    harmed = [
+        worker
+        for worker in world.invocations.harmed_between(naked.began_ms, ended_ms)
+        if worker.task == WATCHER or any(key_id in worker.task for key_id in keys)
+    ]
+    runs = 1 << max(len(harmed), 1)
+    return OWNER_BOUND_MS + (runs - 2) * _WATCH_INTERVAL_MS
 
 
 def lasted_without_bans_ms(world: World, naked: Naked) -> int:

@@ -1,0 +1,70 @@
+"""The bound on a position without a stop is the one of its kind: a living worker, a killed one, the owner's doing."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from local.faults.worlds.checks import nakedness
+from local.faults.worlds.world import World
+from local.simulation.naked import Naked
+from local.simulation.workers import WATCHER, Worker
+
+BEGAN_MS = 1_767_600_100_000
+
+
+def make_world(*, harms_workers: bool, lasted_ms: int, by_owner: bool) -> World:
+    world = World(1)
+    world.chances.worker_killed = 0.1 if harms_workers else 0.0
+    world.chances.worker_frozen = 0.0
+    follows: Any = SimpleNamespace(
+        key=SimpleNamespace(id="key-1", api_key="a", egress_lane="lane-1"), account=SimpleNamespace(api_key="a")
+    )
+    world.people = [follows]
+    world.exchange.naked.times.append(Naked("a", "BTCUSDT", BEGAN_MS, by_owner, BEGAN_MS + lasted_ms))
+    return world
+
+
+def harm(world: World, task: str, *, after_ms: int) -> None:
+    world.invocations._to_be_harmed.append(Worker(task, harmed_at_ms=BEGAN_MS + after_ms))
+
+
+def is_violated(world: World) -> bool:
+    return bool(list(nakedness.check(world)))
+
+
+def test_living_worker_has_five_seconds() -> None:
+    assert not is_violated(make_world(harms_workers=False, lasted_ms=5_000, by_owner=False))
+    assert is_violated(make_world(harms_workers=False, lasted_ms=5_001, by_owner=False))
+
+
+def test_killed_worker_has_twenty_five_seconds() -> None:
+    assert not is_violated(make_world(harms_workers=True, lasted_ms=25_000, by_owner=False))
+    assert is_violated(make_world(harms_workers=True, lasted_ms=25_001, by_owner=False))
+
+
+def test_owner_who_cancels_the_stop_is_bound_to_one_worker_killed() -> None:
+    assert not is_violated(make_world(harms_workers=True, lasted_ms=150_000, by_owner=True))
+    world = make_world(harms_workers=True, lasted_ms=150_001, by_owner=True)
+    harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
+    assert is_violated(world)
+
+
+def test_each_further_worker_killed_on_the_way_doubles_the_watchers_runs() -> None:
+    world = make_world(harms_workers=True, lasted_ms=270_000, by_owner=True)
+    harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
+    harm(world, WATCHER, after_ms=90_000)
+    assert not is_violated(world)
+
+    world = make_world(harms_workers=True, lasted_ms=270_001, by_owner=True)
+    harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
+    harm(world, WATCHER, after_ms=90_000)
+    assert is_violated(world)
+
+
+def test_worker_of_another_key_or_another_time_extends_no_bound() -> None:
+    world = make_world(harms_workers=True, lasted_ms=160_000, by_owner=True)
+    harm(world, '{"api_key_id": "key-1"}', after_ms=-1)
+    harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
+    harm(world, '{"api_key_id": "key-2"}', after_ms=90_000)
+    assert is_violated(world)
