@@ -28,6 +28,8 @@ Choices where reports about Binance differ
     * Reducing orders may add up to more than the position; `refuse_overlapping_close` answers -4118 instead, and
       with `overlap_counts_conditional` it counts conditional reduce-only orders against a market close, too.
     * A history longer than its limit shows the newest rows of its span; a span covers seven days at most.
+    * Histories reach back as the official SDK says (retention.py): fills, incomes and orders 90 days, orders that were
+      cancelled without a fill three; what is older is left out without an error.
     * The regular order that an algo order becomes carries the algo order's client id.
     * A reducing order larger than the position is cut to it (market), or ends EXPIRED after filling it (limit).
 

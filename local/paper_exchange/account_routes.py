@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.paper_exchange import account_responses, filters, margin, position_responses
+from local.paper_exchange import account_responses, filters, margin, position_responses, retention
 from local.paper_exchange.account_responses import account_config_json, account_v2_json, account_v3_json, balance_json
 from local.paper_exchange.calls import Access, Call, Route, Routes
 from local.paper_exchange.exchange_info import leverage_brackets
@@ -184,6 +184,7 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
         for trade in call.account.trades
         if trade.wallet is Wallet.FUTURES
         and trade.symbol == symbol.name
+        and trade.time_ms >= call.now_ms - retention.TRADES_MS
         and (order_id is None or trade.order_id == order_id)
         and (from_id is None or trade.trade_id >= from_id)
         and (start_ms is None or trade.time_ms >= start_ms)
@@ -194,14 +195,19 @@ def user_trades(call: Call) -> list[dict[str, Any]]:
 
 
 def income(call: Call) -> list[dict[str, Any]]:
-    """GET /fapi/v1/income: the newest `limit`, oldest first; page by page from a time on where one is given."""
+    """GET /fapi/v1/income: the newest `limit`, oldest first; page by page from a time on where one is given.
+
+    Without times it covers the last seven days.
+    """
     params = call.params
     symbol, income_type = params.text("symbol"), params.text("incomeType")
     start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    reach_ms = retention.INCOME_MS if start_ms or end_ms else 7 * retention.DAY_MS
     found = [
         entry
         for entry in call.account.incomes
-        if (symbol is None or entry.symbol == symbol)
+        if entry.time_ms >= call.now_ms - reach_ms
+        and (symbol is None or entry.symbol == symbol)
         and (income_type is None or entry.income_type == income_type)
         and (start_ms is None or entry.time_ms >= start_ms)
         and (end_ms is None or entry.time_ms <= end_ms)

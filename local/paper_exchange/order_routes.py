@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local.paper_exchange import algos, fills, filters, matching
+from local.paper_exchange import algos, fills, filters, matching, retention
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.calls import Access, Call, Route, Routes
 from local.paper_exchange.orders import (
@@ -105,7 +105,7 @@ def _requested_order(call: Call) -> Order | None:
 def get_order(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/order."""
     order = _requested_order(call)
-    if order is None:
+    if order is None or not retention.shows_order(order, call.now_ms):
         raise Refusal(-2013)
     return order_json(order)
 
@@ -174,6 +174,7 @@ def all_orders(call: Call) -> list[dict[str, Any]]:
         for order in call.account.orders.values()
         if order.wallet is Wallet.FUTURES
         and order.symbol == symbol.name
+        and retention.shows_order(order, call.now_ms)
         and (from_id is None or order.order_id >= from_id)
         and (start_ms is None or order.created_ms >= start_ms)
         and (end_ms is None or order.created_ms <= end_ms)
@@ -238,7 +239,7 @@ def _requested_algo(call: Call) -> AlgoOrder | None:
 def get_algo(call: Call) -> dict[str, Any]:
     """GET /fapi/v1/algoOrder."""
     algo = _requested_algo(call)
-    if algo is None:
+    if algo is None or not retention.shows_algo(algo, call.now_ms):
         raise Refusal(-2013)
     return algo_row(call.account, algo)
 
@@ -273,6 +274,7 @@ def all_algos(call: Call) -> list[dict[str, Any]]:
         algo
         for algo in call.account.algos.values()
         if algo.symbol == symbol.name
+        and retention.shows_algo(algo, call.now_ms)
         and (from_id is None or algo.algo_id >= from_id)
         and (start_ms is None or algo.created_ms >= start_ms)
         and (end_ms is None or algo.created_ms <= end_ms)

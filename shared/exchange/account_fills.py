@@ -1,8 +1,8 @@
 """Reads all fills of an account, symbol by symbol, and finds the symbols that were traded. Changes nothing.
 
 Numbers are exact, from the texts of the raw responses. Knows nothing of earlier imports. By the exchange's
-documentation, futures fills are listed by `fromId` or by a span of at most seven days, and reach back six months;
-incomes reach back three months; spot fills are listed by `fromId` without limit.
+documentation, futures fills are listed by `fromId` or by a span of at most seven days, and reach back three months, as
+incomes do (docs/exchange.md); spot fills are listed by `fromId` without limit.
 """
 
 from __future__ import annotations
