@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Awaitable
-from typing import Any
-
-from pynamodb.exceptions import PynamoDBException
 
 from local.faults.worlds.alert import Alert
 from local.faults.worlds.people import Follows
 from local.faults.worlds.shape import Shape
-from local.simulation import workers
 from local.simulation.chances import Chances
 from local.simulation.clock import SimulatedClock
-from local.simulation.containers import Containers
-from local.simulation.exchange import WatchedExchange
-from local.simulation.queues import Queues
-from local.simulation.trace import Trace
-from shared.errors import LockstepError
+from local.simulation.surroundings import DAY_BEGINS_S, Surroundings
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
 
-_DAY_BEGINS_S = 1_767_600_000
-"""2026-01-05 08:00:00 UTC."""
 
-
-class World:
-    """The parts of one world: its shape, chance, time, queues, the exchange and the people."""
+class World(Surroundings):
+    """The parts of one world: its surroundings, its shape and the people."""
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
-        self.clock = SimulatedClock(wall_s=_DAY_BEGINS_S + self.dice.randrange(0, 3600))
-        self.shape = Shape.draw(self.dice, seed=seed)
-        self.chances = Chances.draw(self.dice)
-        self.trace = Trace()
-        self.invocations = workers.Workers(self.chances)
-        self.containers = Containers(self.dice)
-        self.queues = Queues(self.clock, self.chances, self.invocations, self.trace)
-        with self.clock.everywhere():
-            self.exchange = WatchedExchange(self.clock, self.chances, self.trace)
+        dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
+        clock = SimulatedClock(wall_s=DAY_BEGINS_S + dice.randrange(0, 3600))
+        self.shape = Shape.draw(dice, seed=seed)
+        super().__init__(seed, dice=dice, clock=clock, chances=Chances.draw(dice))
         self.strategies: list[Strategy] = []
         self.people: list[Follows] = []
         self.alerts: list[Alert] = []
-
-    async def invoke_alone(self, work: Awaitable[Any], *, task: str = "") -> Any:
-        """Run an invocation that no queue starts: it may be killed or fail, and is not retried."""
-
-        async def invocation() -> Any:
-            self.invocations.start(task)
-            return await work
-
-        try:
-            return await asyncio.create_task(invocation())
-        except workers.WorkerKilled:
-            return None
-        except (LockstepError, PynamoDBException) as error:
-            self.chances.happened[f"failed by itself: {type(error).__name__}"] += 1
-        return None
 
     @property
     def harms_workers(self) -> bool:
