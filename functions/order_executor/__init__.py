@@ -17,6 +17,7 @@ entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man
 resizing.py        sizes an entry anew that other filters or brackets refuse
 entry_outcome.py   whether the entry filled, was refused, or never arrived
 protecting.py      the stop first, then the targets
+stop_placement.py  sends a stop until it stands
 exit_plans.py      which exits a position should have: stops by their records
 targets.py         take-profits and trailing stop, within what is left
 refitting.py       what to send instead of an exit that changed filters refuse

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from functions.order_executor import exit_plans, protecting
+from functions.order_executor import exit_plans, stop_placement
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import adopt_unrecorded, cancel, leg_of
 from shared.errors import RecordChanged
@@ -111,7 +111,7 @@ async def repair_stops(session: ExecutionSession, stops: Stops, *, left: Decimal
     if stops.missing:
         logger.error("stop_missing", execution_id=session.execution.id, legs=[stop.leg.value for stop in stops.missing])
         count_outcome("stop_missing")
-    give_up_at_s = time.monotonic() + protecting.STOP_GIVE_UP_S
+    give_up_at_s = time.monotonic() + stop_placement.STOP_GIVE_UP_S
     legs = {stop.leg for stop in stops.missing}
     needed = [stop for stop in _needed(session, left) if stop.leg in legs]
     replacing = next((stop for stop in needed if stop.close_position), None)
@@ -123,12 +123,12 @@ async def repair_stops(session: ExecutionSession, stops: Stops, *, left: Decimal
     _take_ids_out_of_use(session, [view.client_order_id for view in stops.deviating])
     held: Order | None = None
     if holder is not None:
-        if not await protecting.place_stops(session, [holder], amount=left, give_up_at_s=give_up_at_s):
+        if not await stop_placement.place_stops(session, [holder], amount=left, give_up_at_s=give_up_at_s):
             return False
         held = session.ledger.of_leg(holder.leg)[-1]
         _take_ids_out_of_use(session, [held.client_order_id])
     await cancel(session, in_the_way)
-    if needed and not await protecting.place_stops(session, needed, amount=left, give_up_at_s=give_up_at_s):
+    if needed and not await stop_placement.place_stops(session, needed, amount=left, give_up_at_s=give_up_at_s):
         return False
     await cancel(session, [view for view in stops.deviating if view not in in_the_way])
     await _cancel_holder(session, held)

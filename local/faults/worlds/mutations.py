@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import entering, entry_outcome, exit_plans, protecting
+from functions.order_executor import entering, entry_outcome, exit_plans, stop_placement
 from functions.order_executor.entry_outcome import Absent, Outcome
 from functions.order_executor.session import ExecutionSession
 from shared.models import base
@@ -33,7 +33,7 @@ def _without_look_up() -> AbstractContextManager[Any]:
 @contextmanager
 def _with_early_stop() -> Iterator[None]:
     """Place the stop for the ordered amount before the fill is known, and assume that it stays in place."""
-    send, place = entering.send_entry, protecting.place_stops
+    send, place = entering.send_entry, stop_placement.place_stops
     early: set[str] = set()
 
     async def stop_first(session: ExecutionSession, entry: Order) -> Outcome:
@@ -49,7 +49,7 @@ def _with_early_stop() -> Iterator[None]:
 
     with (
         mock.patch.object(entering, "send_entry", stop_first),
-        mock.patch.object(protecting, "place_stops", assume_placed),
+        mock.patch.object(stop_placement, "place_stops", assume_placed),
     ):
         yield
 
