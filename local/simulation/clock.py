@@ -8,8 +8,10 @@ import selectors
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -21,12 +23,20 @@ class Stalled(Exception):
     """A deadlock: tasks wait, and no timer is due."""
 
 
+@dataclass(slots=True)
+class Apart:
+    """The time that has passed for one block alone."""
+
+    seconds: float = 0.0
+
+
 class SimulatedClock:
     """Monotonic and wall-clock time of one simulation."""
 
     def __init__(self, *, wall_s: int) -> None:
         self._wall_ns = wall_s * 1_000_000_000
         self._passed_ns = 0
+        self._apart_ns: int | None = None
 
     def monotonic(self) -> float:
         """Return the monotonic time in seconds, which does not start at 0."""
@@ -34,11 +44,11 @@ class SimulatedClock:
 
     def monotonic_ns(self) -> int:
         """Return the monotonic time in nanoseconds."""
-        return 1_000 * 1_000_000_000 + self._passed_ns
+        return 1_000 * 1_000_000_000 + self._passed_ns + (self._apart_ns or 0)
 
     def time_ns(self) -> int:
         """Return the Unix time in nanoseconds."""
-        return self._wall_ns + self._passed_ns
+        return self._wall_ns + self._passed_ns + (self._apart_ns or 0)
 
     def time(self) -> float:
         """Return the Unix time in seconds."""
@@ -54,7 +64,20 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         """Advance the clock."""
         # The clock must reach a timer that is a fraction of a nanosecond away.
-        self._passed_ns += max(int(seconds * 1e9), 1) if seconds > 0 else 0
+        by_ns = max(int(seconds * 1e9), 1) if seconds > 0 else 0
+        if self._apart_ns is None:
+            self._passed_ns += by_ns
+        else:
+            self._apart_ns += by_ns
+
+    @contextmanager
+    def apart(self) -> Iterator[Apart]:
+        """Let time pass for the block alone, as for one thread among others; yield how much it was, at the end."""
+        apart, self._apart_ns = Apart(), 0
+        try:
+            yield apart
+        finally:
+            apart.seconds, self._apart_ns = self._apart_ns / 1e9, None
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:
@@ -86,15 +109,22 @@ class _TimersOnly(selectors.DefaultSelector):
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """An event loop on simulated time, which runs in itself what is meant for a thread.
 
-    `before_step` is called before each step of a task, in that task's context.
+    `before_step` is called before each step of a task, in that task's context. With `threads_overlap` the time that
+    passes in one thread passes for nobody else.
     """
 
     def __init__(
-        self, clock: SimulatedClock, *, dice: random.Random, before_step: Callable[[], None] | None = None
+        self,
+        clock: SimulatedClock,
+        *,
+        dice: random.Random,
+        before_step: Callable[[], None] | None = None,
+        threads_overlap: bool = False,
     ) -> None:
         self._clock = clock
         self._dice = dice
         self._before_step = before_step
+        self._threads_overlap = threads_overlap
         super().__init__(_TimersOnly(clock))
 
     def call_soon(  # type: ignore[override]  # typeshed ties the callback's parameters to `args`
@@ -134,12 +164,31 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         def run() -> None:
             if future.cancelled():
                 return
-            try:
-                result = func(*args)
-            except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
-                future.set_exception(error)
+            outcome, took_s = self._run_blocking(func, args)
+            if took_s:
+                self.call_later(took_s, _settle, future, outcome)
             else:
-                future.set_result(result)
+                _settle(future, outcome)
 
         self.call_later(self._dice.uniform(0.0005, 0.004), run)
         return future
+
+    def _run_blocking(self, func: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Future[Any], float]:
+        """Run a call; return its outcome, and how many seconds of its own it took."""
+        outcome: Future[Any] = Future()
+        with self._clock.apart() if self._threads_overlap else nullcontext(Apart()) as apart:
+            try:
+                outcome.set_result(func(*args))
+            except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
+                outcome.set_exception(error)
+        return outcome, apart.seconds
+
+
+def _settle(future: asyncio.Future[Any], outcome: Future[Any]) -> None:
+    if future.cancelled():
+        return
+    error = outcome.exception()
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(outcome.result())

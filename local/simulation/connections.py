@@ -17,8 +17,6 @@ from local.simulation.chances import Chances
 from local.simulation.containers import current_lane
 from local.simulation.exchange import WatchedExchange
 
-_ONE_WAY_S = (0.002, 0.035)
-
 
 @dataclass(slots=True)
 class ExchangeSession:
@@ -26,6 +24,8 @@ class ExchangeSession:
 
     exchange: WatchedExchange
     chances: Chances
+    one_way_s: tuple[float, float]
+    """How long a request is on its way, and an answer: at least, and at most."""
     closed: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     _serving: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -56,13 +56,13 @@ class ExchangeSession:
         await workers.take_step()
         if self.chances.happens(self.chances.exchange_fault / 20, "exchange: connection refused"):
             raise aiohttp.ClientConnectorError(_ADDRESS, OSError(111, "refused"))  # type: ignore[arg-type]
-        await asyncio.sleep(dice.uniform(*_ONE_WAY_S))
+        await asyncio.sleep(dice.uniform(*self.one_way_s))
         # A request that has arrived is carried out, even when its sender no longer waits.
         serving = asyncio.get_running_loop().create_task(self.exchange.serve(request))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
         answer, fault = await asyncio.shield(serving)
-        await asyncio.sleep(dice.uniform(*_ONE_WAY_S))
+        await asyncio.sleep(dice.uniform(*self.one_way_s))
         await workers.take_step()
         if fault is not None and fault.kind in {FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER}:
             raise aiohttp.ServerDisconnectedError

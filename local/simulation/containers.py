@@ -29,8 +29,6 @@ KEPT: tuple[tuple[ModuleType, str], ...] = (
 )
 """What each container has for itself, beside its measurement of the exchange's clock."""
 
-_STARTED_THOUGH_ONE_IS_IDLE = 0.05
-
 _current: ContextVar[Container | None] = ContextVar("container", default=None)
 
 
@@ -51,8 +49,9 @@ def current_lane() -> str:
 class Containers:
     """Starts containers, and lets invocations use them, one at a time each."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, *, new_share: float = 0.05) -> None:
         self._dice = dice
+        self._new_share = new_share
         self._new = _read()
         self._idle: dict[str, list[Container]] = {}
         self._loaded: Container | None = None
@@ -62,7 +61,7 @@ class Containers:
     def in_use(self, lane: str) -> Iterator[None]:
         """Run an invocation in a container of the lane, one that is idle as a rule; a killed one is not used again."""
         idle = self._idle.get(lane)
-        if idle and self._dice.random() >= _STARTED_THOUGH_ONE_IS_IDLE:
+        if idle and self._dice.random() >= self._new_share:
             container = idle.pop(self._dice.randrange(len(idle)))
         else:
             container = Container(lane, copy.deepcopy(self._new))

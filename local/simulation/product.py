@@ -55,7 +55,12 @@ class Product:
     def run(self, scenario: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Run a scenario with empty tables, from beginning to end; raise Stalled if it waits for ever."""
         around = self._surroundings
-        loop = SimulatedLoop(around.clock, dice=around.dice, before_step=around.containers.load)
+        loop = SimulatedLoop(
+            around.clock,
+            dice=around.dice,
+            before_step=around.containers.load,
+            threads_overlap=around.conditions.threads_overlap,
+        )
         loop.set_exception_handler(lambda *_: None)  # killed workers leave unhandled errors
         with around.clock.everywhere(), self._connected(loop), around.containers.restored():
             try:
@@ -79,17 +84,26 @@ class Product:
             mock.patch.object(worker, "_log_failure", self._count_failure),
             mock.patch.object(observability, "single_metric", mock.MagicMock()),
             _without_logs(),
-            mock.patch.object(transport, "_session", ExchangeSession(around.exchange, around.chances)),
+            mock.patch.object(transport, "_session", self._session()),
             mock.patch.object(transport, "_session_loop", loop),
-            fresh_tables(around.clock, around.chances, around.trace),
+            fresh_tables(around.clock, around.chances, around.trace, call_s=around.conditions.table_s),
         ):
             yield
+
+    def _session(self) -> ExchangeSession:
+        around = self._surroundings
+        return ExchangeSession(around.exchange, around.chances, around.conditions.one_way_s)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Serve the queues, and run the watcher every minute; return the tasks, to be cancelled at the end."""
         queues = self._surroundings.queues
         queues.serve(Queue.TRIGGERS, _function(_fan_out))
-        queues.serve(Queue.ORDERS, self._execute_batch, lane_of=self._lane_of)
+        queues.serve(
+            Queue.ORDERS,
+            self._execute_batch,
+            lane_of=self._lane_of,
+            most_at_once=self._surroundings.conditions.containers_per_lane,
+        )
         queues.serve(Queue.RECONCILE, _function(watcher_app.handle))
         return [asyncio.create_task(queues.run()), asyncio.create_task(self._watch())]
 

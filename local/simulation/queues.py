@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,7 @@ class Message:
     body: str
     group: str | None
     due_s: float
+    lane: str = ""
     receives: int = 0
     deleted: bool = False
 
@@ -54,16 +56,33 @@ class Queue:
     handler: Handler
     fifo: bool
     lane_of: LaneOf = _one_lane
+    most_at_once: int | None = None
+    """How many batches of one lane are in progress at most."""
+    running: Counter[str] = field(default_factory=Counter)
+    """The batches in progress, by lane."""
     messages: list[Message] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
     dead_letters: list[Message] = field(default_factory=list)
+
+    def has_room(self, lane: str) -> bool:
+        """Return whether another batch of the lane may be delivered now."""
+        return self.most_at_once is None or self.running[lane] < self.most_at_once
 
 
 class Queues:
     """Every queue of a simulation, with the methods of boto3's client that the product calls."""
 
-    def __init__(self, clock: SimulatedClock, chances: Chances, invocations: workers.Workers, trace: Trace) -> None:
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        chances: Chances,
+        invocations: workers.Workers,
+        trace: Trace,
+        *,
+        send_s: float = 0.0,
+    ) -> None:
         self._clock = clock
+        self._send_s = send_s
         self._chances = chances
         self._invocations = invocations
         self._trace = trace
@@ -72,9 +91,11 @@ class Queues:
         self._running: set[asyncio.Task[None]] = set()
         self._receipts: dict[str, Message] = {}
 
-    def serve(self, url: str, handler: Handler, *, lane_of: LaneOf = _one_lane) -> None:
+    def serve(
+        self, url: str, handler: Handler, *, lane_of: LaneOf = _one_lane, most_at_once: int | None = None
+    ) -> None:
         """Create a queue whose batches, each of one lane, invoke `handler` with an SQS event."""
-        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), lane_of=lane_of)
+        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), lane_of=lane_of, most_at_once=most_at_once)
 
     @property
     def dead_letters(self) -> list[str]:
@@ -107,20 +128,24 @@ class Queues:
     ) -> dict[str, Any]:
         """Queue one message."""
         workers.step()
-        queue, now_s = self._queues[QueueUrl], self._clock.monotonic()
-        self._trace.record(now_s, QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
-        if queue.fifo:
-            key = f"{MessageGroupId}/{MessageDeduplicationId}"
-            if queue.seen.get(key, 0.0) > now_s:
-                return {}
-            queue.seen[key] = now_s + DEDUPLICATION_S
-        due_s = now_s + DelaySeconds
-        if self._chances.happens(self._chances.message_late, "message late"):
-            urgent = '"OPEN"' not in MessageBody and "trigger_id" not in MessageBody
-            due_s += self._chances.dice.uniform(0, _SLIGHTLY_LATE_S if urgent else _LATE_S)
-        queue.messages.append(Message(f"m{next(self._numbers)}", MessageBody, MessageGroupId, due_s))
+        self._clock.advance(self._send_s)
+        self._add(QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
         workers.step()
         return {}
+
+    def _add(self, url: str, body: str, group: str | None, deduplication_id: str | None, delay_s: int) -> None:
+        queue, now_s = self._queues[url], self._clock.monotonic()
+        self._trace.record(now_s, url, body, group, deduplication_id, delay_s)
+        if queue.fifo:
+            key = f"{group}/{deduplication_id}"
+            if queue.seen.get(key, 0.0) > now_s:
+                return
+            queue.seen[key] = now_s + DEDUPLICATION_S
+        due_s = now_s + delay_s
+        if self._chances.happens(self._chances.message_late, "message late"):
+            urgent = '"OPEN"' not in body and "trigger_id" not in body
+            due_s += self._chances.dice.uniform(0, _SLIGHTLY_LATE_S if urgent else _LATE_S)
+        queue.messages.append(Message(f"m{next(self._numbers)}", body, group, due_s, lane=queue.lane_of(body)))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         """Queue messages, or refuse some of them."""
@@ -145,9 +170,12 @@ class Queues:
         """Invoke the queue's function with a batch; return whether there was one."""
         batch = self._receive(queue)
         if batch:
+            lane = batch[0].lane
+            queue.running[lane] += 1
             task = asyncio.create_task(self._invoke(queue, batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+            task.add_done_callback(lambda _: queue.running.subtract([lane]))
         return bool(batch)
 
     def _receive(self, queue: Queue) -> list[Message]:
@@ -155,9 +183,11 @@ class Queues:
         taken: list[Message] = []
         held: set[str] = set()
         for message in list(queue.messages):
+            if not queue.has_room(message.lane):
+                continue
             group = message.group if queue.fifo else None
             is_first = group is None or group not in held
-            same_lane = not taken or queue.lane_of(message.body) == queue.lane_of(taken[0].body)
+            same_lane = not taken or message.lane == taken[0].lane
             if (
                 message.due_s <= now_s
                 and same_lane

@@ -12,6 +12,7 @@ from pynamodb.exceptions import PynamoDBException
 from local.simulation import workers
 from local.simulation.chances import Chances
 from local.simulation.clock import SimulatedClock
+from local.simulation.conditions import DEFAULT, Conditions
 from local.simulation.containers import Containers
 from local.simulation.exchange import WatchedExchange
 from local.simulation.queues import Queues
@@ -25,15 +26,24 @@ DAY_BEGINS_S = 1_767_600_000
 class Surroundings:
     """What the product runs in, without what a scenario adds."""
 
-    def __init__(self, seed: int, *, dice: random.Random, clock: SimulatedClock, chances: Chances) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        dice: random.Random,
+        clock: SimulatedClock,
+        chances: Chances,
+        conditions: Conditions = DEFAULT,
+    ) -> None:
         self.seed = seed
         self.dice = dice
         self.clock = clock
         self.chances = chances
+        self.conditions = conditions
         self.trace = Trace()
         self.invocations = workers.Workers(chances)
-        self.containers = Containers(dice)
-        self.queues = Queues(clock, chances, self.invocations, self.trace)
+        self.containers = Containers(dice, new_share=conditions.new_containers)
+        self.queues = Queues(clock, chances, self.invocations, self.trace, send_s=conditions.queue_s)
         with clock.everywhere():
             self.exchange = WatchedExchange(clock, chances, self.trace)
 

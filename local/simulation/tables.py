@@ -23,7 +23,6 @@ from local.simulation.clock import SimulatedClock
 from local.simulation.trace import Trace
 from shared.models.base import Table, connection
 
-_CALL_S = 0.002
 _TIMEOUT_S = 0.2
 _GIVEN_UP = 0.3
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -36,16 +35,17 @@ for _module in pkgutil.iter_modules(shared.models.__path__):
 class TablesClient(InProcessTables):
     """The engine's client, with faults."""
 
-    def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace) -> None:
+    def __init__(self, clock: SimulatedClock, chances: Chances, trace: Trace, *, call_s: float) -> None:
         self._clock = clock
         self._chances = chances
         self._trace = trace
+        self._call_s = call_s
 
     def _make_api_call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         if operation in _SET_UP:
             return embedded_tables.call(operation, request)
         workers.step()
-        self._clock.advance(_CALL_S)
+        self._clock.advance(self._call_s)
         self._trace.record(self._clock.monotonic(), operation, _comparable(operation, request))
         answer = self._answer(operation, request)
         workers.step()
@@ -82,10 +82,10 @@ def _comparable(operation: str, request: dict[str, Any]) -> object:
 
 
 @contextmanager
-def fresh_tables(clock: SimulatedClock, chances: Chances, trace: Trace) -> Iterator[None]:
+def fresh_tables(clock: SimulatedClock, chances: Chances, trace: Trace, *, call_s: float) -> Iterator[None]:
     """Create every table, empty, and let the product use them."""
     embedded_tables.forget_tables()
-    with mock.patch.object(connection(), "_client", TablesClient(clock, chances, trace)):
+    with mock.patch.object(connection(), "_client", TablesClient(clock, chances, trace, call_s=call_s)):
         for model in Table.__subclasses__():
             model.create_table(billing_mode="PAY_PER_REQUEST")
         yield

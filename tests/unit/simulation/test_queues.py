@@ -1,0 +1,57 @@
+"""Simulated queues deliver as many batches of a lane at once as it has containers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from local.simulation.chances import Chances
+from local.simulation.clock import SimulatedClock, SimulatedLoop
+from local.simulation.queues import BATCH, Queues
+from local.simulation.trace import Trace
+from local.simulation.workers import Workers
+
+URL = "orders.fifo"
+WORK_S = 1.0
+
+
+def test_a_lane_with_one_container_handles_one_batch_at_a_time_and_delays_no_other_lane() -> None:
+    clock = SimulatedClock(wall_s=1_767_600_000)
+    dice = random.Random(1)  # noqa: S311 - chance, not secrecy
+    chances = Chances(dice)
+    queues = Queues(clock, chances, Workers(chances), Trace())
+    running: list[str] = []
+    most_at_once: dict[str, int] = {}
+
+    async def handle(event: dict[str, Any]) -> dict[str, Any]:
+        lane = event["Records"][0]["body"]
+        running.append(lane)
+        for one in set(running):
+            most_at_once[one] = max(most_at_once.get(one, 0), running.count(one))
+        most_at_once["together"] = max(most_at_once.get("together", 0), len(running))
+        await asyncio.sleep(WORK_S)
+        running.remove(lane)
+        return {"batchItemFailures": []}
+
+    async def deliver_all() -> None:
+        queues.serve(URL, handle, lane_of=lambda body: body, most_at_once=1)
+        for number in range(3 * BATCH):
+            for lane in ("one", "two"):
+                queues.send_message(
+                    QueueUrl=URL,
+                    MessageBody=lane,
+                    MessageGroupId=f"{lane}-{number}",
+                    MessageDeduplicationId=f"{lane}-{number}",
+                )
+        delivering = asyncio.create_task(queues.run())
+        await asyncio.sleep(10 * WORK_S)
+        delivering.cancel()
+
+    loop = SimulatedLoop(clock, dice=dice)
+    with clock.everywhere():
+        loop.run_until_complete(deliver_all())
+    loop.close()
+
+    assert queues.at_rest
+    assert most_at_once == {"one": 1, "two": 1, "together": 2}
