@@ -5,6 +5,7 @@ They replace AWS, the exchange's address and the wall clock. Knows no scenario a
 surroundings.py     the parts together
 product.py          the product's functions, connected to them
 conditions.py       how long the parts take to answer, and how many containers there are
+people.py           strategies and their followers, with keys and accounts
 clock.py            simulated time, and an event loop that runs on it
 tables.py           DynamoDB: the embedded AWS's engine with throttling, conflicts and lost answers
 queues.py           SQS: messages late, twice, out of order

@@ -6,7 +6,7 @@ failure can be repeated. Clock, tables, queues and exchange are those of `local.
 
 shape.py            the size and the kind of one world
 world.py            the parts of one world, and what its tables hold
-people.py           the strategies and their followers, with accounts and lanes
+people.py           the draw of its followers, and of the exchange's settings
 market.py           one symbol's price, book and filters
 alert.py            one alert, and the answers to its deliveries
 alerts.py           the source of alerts: late, in any order, more than once

@@ -11,8 +11,8 @@ from functions.admin_strategy_follower import closing
 from local.faults.worlds import owner
 from local.faults.worlds.alerts import AlertSource
 from local.faults.worlds.market import Market
-from local.faults.worlds.people import Follows
 from local.faults.worlds.world import World
+from local.simulation.people import Follows
 from shared.clock import utc_now
 from shared.models.strategy import Strategy
 from shared.models.trading_switch import EVERYTHING, TradingSwitch

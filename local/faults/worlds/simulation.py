@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 
 from local.faults.worlds import checks
-from local.faults.worlds.people import People, draw_exchange_settings
+from local.faults.worlds.people import draw_exchange_settings, draw_followers
 from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.shape import Shape
 from local.faults.worlds.summary import summarize
 from local.faults.worlds.verdict import Verdict
 from local.faults.worlds.world import World
 from local.simulation.clock import Stalled
+from local.simulation.people import People
 from local.simulation.product import Product, as_new_process
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
@@ -43,9 +44,9 @@ class Simulation:
     async def _run_scenario(self) -> Verdict:
         world = self._world
         with world.chances.paused():
-            people = People(world.exchange, world.dice)
-            world.strategies = people.create_strategies(world.shape)
-            world.people = people.create_followers(world.shape, world.strategies)
+            people = People(world.exchange)
+            world.strategies = [people.create_strategy(symbol) for symbol in world.shape.symbols]
+            world.people = draw_followers(people, world.dice, world.shape, world.strategies)
             draw_exchange_settings(world.exchange, world.dice, world.shape)
         scenario = Scenario(world)
         running = self._product.start()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 from local.faults.worlds.alert import Alert
-from local.faults.worlds.people import Follows
 from local.faults.worlds.shape import Shape
 from local.simulation.chances import Chances
 from local.simulation.clock import SimulatedClock
+from local.simulation.people import Follows
 from local.simulation.surroundings import DAY_BEGINS_S, Surroundings
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from local.faults.worlds.our_orders import ref_of
-from local.faults.worlds.people import Follows
 from local.faults.worlds.world import World
 from local.paper_exchange.orders import IncomeType, Order
+from local.simulation.people import Follows
 from shared.models.execution import Execution
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.position_slot import PositionSlot

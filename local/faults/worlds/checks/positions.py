@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from local.faults.worlds.our_orders import leg_of
-from local.faults.worlds.people import Follows
 from local.faults.worlds.world import World
 from local.paper_exchange.orders import AlgoOrder, Order
+from local.simulation.people import Follows
 from shared.trading.ids import Leg
 
 
