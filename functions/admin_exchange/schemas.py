@@ -43,6 +43,8 @@ class BalanceDayItem(TypedDict):
 
     date: Day
     totalUSD: Decimal
+    unpriced: NotRequired[list[str]]
+    """The assets that are not in the total, because no market had a price for them."""
 
 
 class StrategyFollowItem(TypedDict):
@@ -139,7 +141,10 @@ class TradeItem(TypedDict):
 
 def balance_day_item(day: BalanceDay) -> BalanceDayItem:
     """Return a day as documented."""
-    return {"date": day.date, "totalUSD": day.total_usd}
+    item: BalanceDayItem = {"date": day.date, "totalUSD": day.total_usd}
+    if day.unpriced:
+        item["unpriced"] = list(day.unpriced)
+    return item
 
 
 def follower_item(follower: Follower) -> StrategyFollowItem:

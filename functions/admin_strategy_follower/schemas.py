@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal, TypedDict
+from typing import Annotated, ClassVar, Final, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -51,6 +51,8 @@ class ExchangeKeyBalance(TypedDict):
 
     totalUSD: Decimal
     updatedAt: Time
+    unpriced: NotRequired[list[str]]
+    """The assets that are not in the total, because no market had a price for them."""
 
 
 class FollowerExchangeKey(TypedDict):

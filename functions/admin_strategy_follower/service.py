@@ -108,7 +108,10 @@ class _RelatedRecords:
         balance = self.balances.get(follower.api_key_id)
         if balance is None:
             return None
-        return {"totalUSD": balance.total_usd, "updatedAt": to_iso(balance.updated_at)}
+        recorded: ExchangeKeyBalance = {"totalUSD": balance.total_usd, "updatedAt": to_iso(balance.updated_at)}
+        if balance.unpriced:
+            recorded["unpriced"] = list(balance.unpriced)
+        return recorded
 
     def _risk_profile(self, follower: Follower) -> StrategyRiskProfile | None:
         profile = self.profiles.get(follower.risk_profile_id)

@@ -11,17 +11,16 @@ from shared.api.exchange_access import read_with_key
 from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
-from shared.exchange.account_value import amounts_of, usd_value_of
+from shared.exchange.account_value import Prices, amounts_of, markets_by_rank, usd_value_of
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_balance import KeyBalance
 from shared.models.user import User
 from shared.observability import logger
-from shared.trading.valuation import needs_prices
+from shared.trading.valuation import UsdValue, unpriced_assets
 
 _ANSWER_STEP = Decimal("1e-8")
 
 Amounts = dict[str, Decimal]
-Prices = dict[str, Decimal]
 
 
 class TotalBalance(TypedDict):
@@ -29,28 +28,26 @@ class TotalBalance(TypedDict):
 
     USD: Decimal
     stale: NotRequired[list[Id]]
+    """The keys that count with their last recorded balance."""
+    unpriced: NotRequired[list[str]]
+    """The assets that are not in the total, because no market has a price for them."""
 
 
 def total_balance(user: User) -> TotalBalance:
     """Return the total over all keys of the user; a key that cannot be read counts with its last recorded balance."""
     keys = _keys_of(user)
     held = _read_balances(keys)
-    prices = {
-        trade_type: _prices(trade_type)
-        for trade_type in TradeType
-        if any(key.trade_type is trade_type and needs_prices(held[key.id] or {}) for key in keys)
-    }
-    total, stale = Decimal(0), []
-    for key in keys:
-        usd_value = _usd_value(key, held[key.id], prices)
-        if usd_value is None:
-            stale.append(key.id)
-        else:
-            total += usd_value
-    total += sum((record.total_usd for record in KeyBalance.find_many(stale).values()), Decimal(0))
-    answer: TotalBalance = {"USD": total.quantize(_ANSWER_STEP)}
+    prices = _PricesOnDemand()
+    values = {key.id: _usd_value(key, held[key.id], prices) for key in keys}
+    stale = [key_id for key_id, value in values.items() if value is None]
+    recorded = KeyBalance.find_many(stale).values()
+    known = [value for value in values.values() if value is not None]
+    known += [UsdValue(record.total_usd, tuple(record.unpriced or ())) for record in recorded]
+    answer: TotalBalance = {"USD": sum((value.total for value in known), Decimal(0)).quantize(_ANSWER_STEP)}
     if stale:
         answer["stale"] = stale
+    if unpriced := sorted({asset for value in known for asset in value.unpriced}):
+        answer["unpriced"] = unpriced
     return answer
 
 
@@ -82,17 +79,38 @@ def _return_or_raise(outcome: dict[str, Any] | ExchangeError) -> dict[str, Any]:
     return outcome
 
 
-def _prices(trade_type: TradeType) -> Prices | None:
-    try:
-        return account_queries.prices(trade_type)
-    except ExchangeError as error:
-        # Not the key's fault: its status stays as the read of its balance left it.
-        logger.warning("prices_not_read", trade_type=trade_type.value, error=type(error).__name__)
-        return None
+class _PricesOnDemand:
+    """The prices of each market, read once for the request, and only if a key needs them."""
+
+    def __init__(self) -> None:
+        self._read: dict[TradeType, Prices | None] = {}
+
+    def of(self, market: TradeType) -> Prices | None:
+        """Return a market's prices, or None if they cannot be read."""
+        if market not in self._read:
+            self._read[market] = self._try_read(market)
+        return self._read[market]
+
+    @staticmethod
+    def _try_read(market: TradeType) -> Prices | None:
+        try:
+            return account_queries.prices(market)
+        except ExchangeError as error:
+            # Not the key's fault: its status stays as the read of its balance left it.
+            logger.warning("prices_not_read", trade_type=market.value, error=type(error).__name__)
+            return None
 
 
-def _usd_value(key: ExchangeKey, held: Amounts | None, prices: dict[TradeType, Prices | None]) -> Decimal | None:
+def _usd_value(key: ExchangeKey, held: Amounts | None, prices: _PricesOnDemand) -> UsdValue | None:
+    """Return what a key holds, or None if its balance or a price that it needs cannot be read."""
     if held is None:
         return None
-    known: Prices | None = prices.get(key.trade_type) if needs_prices(held) else {}
-    return None if known is None else usd_value_of(key, held, known)
+    known: Prices = {}
+    for market in markets_by_rank(key.trade_type):
+        if not unpriced_assets(held, known):
+            break
+        found = prices.of(market)
+        if found is None:
+            return None
+        known = found | known
+    return usd_value_of(key, held, known)

@@ -43,9 +43,10 @@ def notify_crossings(key: ExchangeKey, balance: KeyBalance) -> None:
     if user is None or plan is None:
         return
     total, maximum = balance.total_usd, Decimal(plan.max_balance_usd)
+    unpriced = tuple(balance.unpriced or ())
     if (near := balance.near_since) is not None:
         cause = f"{key.id} near since {to_iso(near)}"
-        to_owner = NearMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum)
+        to_owner = NearMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum, unpriced=unpriced)
         notify(to_owner, to=to_user(user.id), cause=cause, at=near)
         to_admins = UserNearMaximum(
             user_id=user.id,
@@ -54,10 +55,11 @@ def notify_crossings(key: ExchangeKey, balance: KeyBalance) -> None:
             plan_name=plan.name,
             balance_usd=total,
             max_balance_usd=maximum,
+            unpriced=unpriced,
         )
         notify(to_admins, to=ADMINS, cause=cause, at=near)
     if (above := balance.above_since) is not None:
-        above_maximum = AboveMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum)
+        above_maximum = AboveMaximum(plan_name=plan.name, balance_usd=total, max_balance_usd=maximum, unpriced=unpriced)
         notify(above_maximum, to=to_user(user.id), cause=f"{key.id} above since {to_iso(above)}", at=above)
 
 

@@ -22,6 +22,7 @@ from shared.pacing import IntervalPacer
 from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.rounds import Round
+from shared.trading.valuation import UsdValue
 
 ROUND = Round(120)
 MAX_TRIES = 5
@@ -88,8 +89,8 @@ async def record_balance(message: KeyMessage, *, last_try: bool) -> None:
 async def _read_and_save(key: ExchangeKey) -> KeyBalance:
     started_at = utc_now()
     holdings = await _read(key)
-    total_usd = await read_usd_value(key, holdings)
-    saved = await asyncio.to_thread(_save, key, total_usd.quantize(_PRECISION), started_at)
+    value = await read_usd_value(key, holdings)
+    saved = await asyncio.to_thread(_save, key, value, started_at)
     logger.info("balance_recorded", api_key_id=key.id, date=started_at.date().isoformat())
     count_outcome("balance_recorded")
     return saved
@@ -104,8 +105,9 @@ async def _amounts(key: ExchangeKey) -> dict[str, Decimal]:
     return amounts_of(await account_queries.read_balance(key))
 
 
-def _save(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance:
+def _save(key: ExchangeKey, value: UsdValue, read_at: datetime) -> KeyBalance:
     """Save a total unless a later reading is stored; return the stored record."""
+    total_usd = value.total.quantize(_PRECISION)
     # Ends by itself: each lost attempt means that a reading was stored which is later than the one before.
     while True:
         before = KeyBalance.find(key.id)
@@ -115,6 +117,7 @@ def _save(key: ExchangeKey, total_usd: Decimal, read_at: datetime) -> KeyBalance
         after = KeyBalance(
             key.id,
             total_usd=total_usd,
+            unpriced=list(value.unpriced) or None,
             near_since=crossings.near_since,
             above_since=crossings.above_since,
             updated_at=read_at,

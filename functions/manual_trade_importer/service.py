@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from functions.manual_trade_importer import storage
@@ -12,7 +13,7 @@ from shared.api.exchange_access import read_with_key_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
-from shared.exchange.account_value import latest_prices
+from shared.exchange.account_value import prices_for
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
@@ -23,7 +24,6 @@ from shared.pacing import WeightPacer
 from shared.process_state import process_cache
 from shared.queues import Queue
 from shared.rounds import Round
-from shared.trading.valuation import DOLLARS
 
 ROUND = Round(60)
 MAX_TRIES = 5
@@ -80,7 +80,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
         # The one place where an import's success or failure changes the key's status.
         collected = await read_with_key_async(key, account_queries.read_through(key, read))
         add_weight(collected.weight)
-    prices = await latest_prices(key.trade_type) if _needs_prices(key, collected) else {}
+    prices = await prices_for(_valued_assets(key, collected), key.trade_type)
     new = await asyncio.to_thread(storage.save_fills, key, collected, before=before, prices=prices)
     logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)
     if new:
@@ -96,9 +96,9 @@ def _is_manual(key: ExchangeKey) -> bool:
     return key.strategy_type is StrategyType.MANUAL
 
 
-def _needs_prices(key: ExchangeKey, collected: CollectedFills) -> bool:
-    """Return whether results or amounts have to be converted to dollars."""
+def _valued_assets(key: ExchangeKey, collected: CollectedFills) -> dict[str, Decimal]:
+    """Return the assets whose results or amounts are converted to dollars, with some amount of each."""
     if key.trade_type is TradeType.SPOT or not collected.fills:
-        return False
-    assets = {asset for fill in collected.fills for asset in (fill.quote, fill.fee_currency)} | set(collected.amounts)
-    return not assets <= DOLLARS
+        return {}
+    traded = {asset for fill in collected.fills for asset in (fill.quote, fill.fee_currency)}
+    return dict.fromkeys(traded, Decimal(1)) | collected.amounts

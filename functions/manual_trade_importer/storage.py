@@ -109,7 +109,7 @@ def _balances_after(
     """
     if not collected.complete:
         return [None] * len(results)
-    balance, _ = usd_value(collected.amounts, prices)
+    balance = usd_value(collected.amounts, prices).total
     found: list[Decimal | None] = []
     for result in reversed(results):
         found.append(None if result is None else balance.quantize(_MONEY))

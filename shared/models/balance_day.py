@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import UnicodeAttribute
 
-from shared.models.attributes import DecimalAttribute, TimeAttribute
+from shared.models.attributes import DecimalAttribute, TimeAttribute, text_list
 from shared.models.base import Table, TableName
 
 
@@ -18,4 +18,6 @@ class BalanceDay(Table):
     date = UnicodeAttribute(range_key=True)
     """`2022-09-13`, UTC."""
     total_usd = DecimalAttribute()
+    unpriced = text_list(null=True)
+    """The assets that are not in the total, because no market had a price for them; None if all are."""
     updated_at = TimeAttribute()

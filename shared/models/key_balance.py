@@ -7,7 +7,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from shared.models.attributes import DecimalAttribute, TimeAttribute
+from shared.models.attributes import DecimalAttribute, TimeAttribute, text_list
 from shared.models.balance_day import BalanceDay
 from shared.models.base import SCHEMA_VERSION, Table, TableName, transact
 
@@ -20,6 +20,8 @@ class KeyBalance(Table):
 
     api_key_id = UnicodeAttribute(hash_key=True)
     total_usd = DecimalAttribute()
+    unpriced = text_list(null=True)
+    """The assets that are not in the total, because no market had a price for them; None if all are."""
     near_since = TimeAttribute(null=True)
     """When it came near the plan's maximum; None while it is not (see `trading.plan_maximum`)."""
     above_since = TimeAttribute(null=True)
@@ -41,12 +43,14 @@ class KeyBalance(Table):
             cls.updated_at.set(self.updated_at),
             cls.near_since.remove() if self.near_since is None else cls.near_since.set(self.near_since),
             cls.above_since.remove() if self.above_since is None else cls.above_since.set(self.above_since),
+            cls.unpriced.remove() if not self.unpriced else cls.unpriced.set(self.unpriced),
             cls.schema_version.set(SCHEMA_VERSION),
         ]
         day = BalanceDay(
             self.api_key_id,
             self.updated_at.date().isoformat(),
             total_usd=self.total_usd,
+            unpriced=self.unpriced,
             updated_at=self.updated_at,
         )
 

@@ -133,6 +133,8 @@ class NearMaximum:
     plan_name: str
     balance_usd: Decimal
     max_balance_usd: Decimal
+    unpriced: tuple[str, ...] = ()
+    """The assets that the balance leaves out, because no market has a price for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,8 @@ class UserNearMaximum:
     plan_name: str
     balance_usd: Decimal
     max_balance_usd: Decimal
+    unpriced: tuple[str, ...] = ()
+    """The assets that the balance leaves out, because no market has a price for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,8 @@ class AboveMaximum:
     plan_name: str
     balance_usd: Decimal
     max_balance_usd: Decimal
+    unpriced: tuple[str, ...] = ()
+    """The assets that the balance leaves out, because no market has a price for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,9 @@ from shared.notifications.report_template import EQUITY_IMAGE, report_text
 
 __all__ = ["EQUITY_IMAGE", "Fact", "NoticeText", "text_of"]
 
+_NAMED_ASSETS: Final = 10
+"""How many assets a notice names before it only counts them."""
+
 
 def text_of(values: NoticeValues) -> NoticeText:
     """Return the notice's text."""
@@ -113,7 +116,7 @@ def _near_maximum(values: NearMaximum) -> NoticeText:
         (
             "Above the maximum, no new positions are opened. A larger plan keeps your strategies trading.",
             "Open positions keep their protection.",
-            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+            *_balance(values),
         ),
     )
 
@@ -124,7 +127,7 @@ def _user_near_maximum(values: UserNearMaximum) -> NoticeText:
         (
             Fact("User", f"{values.user_name} <{values.user_email}>".strip()),
             Fact("User id", values.user_id),
-            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+            *_balance(values),
         ),
     )
 
@@ -135,7 +138,7 @@ def _above_maximum(values: AboveMaximum) -> NoticeText:
         (
             "No new positions are opened for you until you choose a larger plan or your balance is below the maximum.",
             "Open positions keep their protection.",
-            *_balance(values.plan_name, values.balance_usd, values.max_balance_usd),
+            *_balance(values),
         ),
     )
 
@@ -276,8 +279,13 @@ def _figure(label: str, value: Decimal | None, unit: str) -> tuple[Fact, ...]:
     return () if value is None else (Fact(label, f"{number(value)} {unit}"),)
 
 
-def _balance(plan_name: str, balance_usd: Decimal, max_balance_usd: Decimal) -> tuple[Fact, ...]:
-    return (
-        Fact("Balance", usd(balance_usd)),
-        Fact("Maximum", f"{usd(max_balance_usd)} (plan {short(plan_name)})"),
+def _balance(values: NearMaximum | UserNearMaximum | AboveMaximum) -> tuple[Fact, ...]:
+    facts = (
+        Fact("Balance", usd(values.balance_usd)),
+        Fact("Maximum", f"{usd(values.max_balance_usd)} (plan {short(values.plan_name)})"),
     )
+    if not values.unpriced:
+        return facts
+    named, rest = values.unpriced[:_NAMED_ASSETS], len(values.unpriced) - _NAMED_ASSETS
+    listed = ", ".join(map(short, named)) + (f" and {rest} more" if rest > 0 else "")
+    return (*facts, Fact("Not counted, for want of a price", listed))

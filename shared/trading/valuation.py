@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
-DOLLARS = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "BFUSD"})
-"""Assets that count as one dollar each."""
+DOLLARS = frozenset({"USD", "USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "BFUSD", "BNFCR", "RWUSD"})
+"""Assets that count as one dollar each: stable coins, and what the exchange itself exchanges at one for one."""
 
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD")
 _BRIDGES = ("BTC", "BNB", "ETH")
 """Assets through which an asset is priced that trades against no dollar asset."""
 
+_LENT = "LD"
+"""The exchange names what it has on loan from an account so: `LDBTC` is one BTC each, due on demand."""
+
 _ONE = Decimal(1)
 
 
-def needs_prices(amounts: Mapping[str, Decimal]) -> bool:
-    """Return whether the balance contains anything but dollar assets."""
-    return any(amount and asset not in DOLLARS for asset, amount in amounts.items())
+@dataclass(frozen=True, slots=True)
+class UsdValue:
+    """What a balance is worth in US dollars, and the assets that are not in the total, because they have no price."""
+
+    total: Decimal
+    unpriced: tuple[str, ...] = ()
 
 
 def usd_price(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
-    """Return an asset's price in dollars, directly or through a bridge, from prices by symbol (BASE/QUOTE), or None."""
+    """Return an asset's price in dollars, directly or through a bridge, from prices by symbol (BASE/QUOTE), or None.
+
+    An asset on loan to the exchange has the price of the asset itself.
+    """
+    found = _traded_price(asset, prices)
+    lent = asset.removeprefix(_LENT)
+    # `LDO` is an asset of its own: only a name without a price is read as a loan.
+    return found if found is not None or lent == asset else _traded_price(lent, prices)
+
+
+def _traded_price(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
     if asset in DOLLARS:
         return _ONE
     direct = _in_dollars(asset, prices)
@@ -34,8 +51,13 @@ def usd_price(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
     return None
 
 
-def usd_value(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> tuple[Decimal, list[str]]:
-    """Return the amounts' total value, and the assets without a price, which count 0."""
+def unpriced_assets(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> tuple[str, ...]:
+    """Return the assets of a balance that have no price."""
+    return usd_value(amounts, prices).unpriced
+
+
+def usd_value(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> UsdValue:
+    """Return the amounts' total value, in which assets without a price count 0."""
     total, unpriced = Decimal(0), []
     for asset, amount in amounts.items():
         if not amount:
@@ -45,7 +67,7 @@ def usd_value(amounts: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> 
             unpriced.append(asset)
         else:
             total += amount * price
-    return total, unpriced
+    return UsdValue(total, tuple(unpriced))
 
 
 def _in_dollars(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:

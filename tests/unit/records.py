@@ -72,8 +72,8 @@ def a_follower(name: str, *, at: datetime = STARTED_AT, **values: Any) -> Follow
     return saved(builders.follower(values.pop("id", id_of(name)), at=at, **(usual | values)))
 
 
-def a_balance(api_key_id: str, total_usd: str, *, at: datetime) -> None:
-    KeyBalance(api_key_id, total_usd=Decimal(total_usd), updated_at=at).save()
+def a_balance(api_key_id: str, total_usd: str, *, at: datetime, **values: Any) -> None:
+    KeyBalance(api_key_id, total_usd=Decimal(total_usd), updated_at=at, **values).save()
 
 
 def a_performance(follower: Follower, *, at: datetime, **values: Any) -> None:

@@ -67,6 +67,17 @@ def test_bad_keys_do_not_stop_the_others(world: World) -> None:
     assert total_of(unreachable) == 10000
 
 
+def test_credits_loans_and_unknown_assets_of_a_futures_wallet(world: World) -> None:
+    person = world.follower(balance="100")
+    wallet = {"BNFCR": "5000", "LDUSDT": "8000", "RWUSD": "1000", "LDBTC": "0.1", "XYZ": "500"}
+    world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"balances": wallet})
+
+    assert record(person) == []
+
+    found = KeyBalance.get(person.key.id)
+    assert (found.total_usd, found.unpriced) == (Decimal(16100), ["XYZ"])
+
+
 def test_futures_account_counts_the_profit_of_its_open_position(world: World) -> None:
     person = world.follower(balance="10000")
     world.trade_as_owner(person, "BUY", "0.1")

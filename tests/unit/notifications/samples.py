@@ -111,6 +111,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
             plan_name="STANDARD",
             balance_usd=Decimal("4600.5"),
             max_balance_usd=Decimal(5000),
+            unpriced=("XYZ", "LDXYZ"),
         ),
         AboveMaximum(plan_name="STANDARD", balance_usd=Decimal(5100), max_balance_usd=Decimal(5000)),
         PlanChanged(

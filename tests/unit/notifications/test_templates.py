@@ -161,6 +161,15 @@ def test_stop_says_that_trading_goes_on() -> None:
     assert "Trading goes on" in telegram_text(text_of(TelegramReply(reply=Reply.STOPPED)))
 
 
+def test_balance_that_leaves_assets_out_names_them() -> None:
+    assert "price" not in telegram_text(text_of(NEAR))
+    some = telegram_text(text_of(replace(NEAR, unpriced=("XYZ", "OLD"))))
+    assert "XYZ, OLD" in some
+    many = telegram_text(text_of(replace(NEAR, unpriced=tuple(f"A{number}" for number in range(300)))))
+    assert "A0, A1" in many
+    assert "and 290 more" in many
+
+
 @given(st.text(), st.text())
 def test_no_name_injects_markup_into_a_message(name: str, address: str) -> None:
     values = UserNearMaximum(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from shared.trading.valuation import needs_prices, usd_price, usd_value
+import pytest
+
+from shared.trading.valuation import UsdValue, unpriced_assets, usd_price, usd_value
 
 PRICES = {
     "BTC/USDT": Decimal(20000),
@@ -16,8 +18,8 @@ PRICES = {
 
 def test_dollars_need_no_price() -> None:
     amounts = {"USDT": Decimal(5), "USDC": Decimal("2.5"), "BTC": Decimal(0)}
-    assert not needs_prices(amounts)
-    assert usd_value(amounts, {}) == (Decimal("7.5"), [])
+    assert unpriced_assets(amounts, {}) == ()
+    assert usd_value(amounts, {}) == UsdValue(Decimal("7.5"))
 
 
 def test_assets_are_priced_directly_by_another_dollar_or_through_bitcoin() -> None:
@@ -33,9 +35,23 @@ def test_quote_currency_is_priced_by_the_inverse() -> None:
 
 def test_asset_without_a_price_is_named_and_counts_zero() -> None:
     amounts = {"BTC": Decimal("0.5"), "XYZ": Decimal(100), "DEAD": Decimal(1), "OLD": Decimal(0)}
-    assert needs_prices(amounts)
-    assert usd_value(amounts, PRICES) == (Decimal(10000), ["XYZ", "DEAD"])
+    assert unpriced_assets(amounts, {}) == ("BTC", "XYZ", "DEAD")
+    assert usd_value(amounts, PRICES) == UsdValue(Decimal(10000), ("XYZ", "DEAD"))
 
 
 def test_debt_counts_against_the_rest() -> None:
-    assert usd_value({"USDT": Decimal(-3), "BTC": Decimal("0.001")}, PRICES) == (Decimal(17), [])
+    assert usd_value({"USDT": Decimal(-3), "BTC": Decimal("0.001")}, PRICES) == UsdValue(Decimal(17))
+
+
+@pytest.mark.parametrize(("asset", "price"), [("LDUSDT", 1), ("LDBTC", 20000), ("LDETH", 1000), ("LD", None)])
+def test_asset_on_loan_has_the_price_of_the_asset(asset: str, price: int | None) -> None:
+    assert usd_price(asset, PRICES) == price
+
+
+def test_asset_whose_name_resembles_a_loan_has_its_own_price() -> None:
+    assert usd_price("LDO", PRICES | {"LDO/USDT": Decimal("1.2"), "O/USDT": Decimal(7)}) == Decimal("1.2")
+
+
+@pytest.mark.parametrize("asset", ["BNFCR", "RWUSD", "BFUSD"])
+def test_what_the_exchange_exchanges_at_one_for_one_is_a_dollar(asset: str) -> None:
+    assert usd_price(asset, {}) == 1

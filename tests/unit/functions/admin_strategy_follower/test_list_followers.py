@@ -90,6 +90,14 @@ def test_new_follower_has_null_where_there_is_nothing_yet() -> None:
     assert item["StrategyAutomatedFollowPerformance"] is None
 
 
+def test_balance_that_leaves_assets_out_names_them() -> None:
+    a_strategy()
+    follower = a_follower("follower", api_key_id=an_exchange_key().id)
+    a_balance(follower.api_key_id, "100", at=after(0), unpriced=["XYZ"])
+    (item,) = send(lambda_handler, sample(EVENT)).body["items"]
+    assert item["ExchangeKey"]["ExchangeKeyBalance"]["unpriced"] == ["XYZ"]
+
+
 def test_follower_whose_key_is_gone_is_still_listed() -> None:
     a_strategy()
     follower = a_follower("follower")

@@ -24,6 +24,7 @@ class Exchange:
     def __init__(self) -> None:
         self.held: dict[str, dict[str, str] | ExchangeError] = {}
         self.prices: dict[str, str] | ExchangeError = {}
+        self.spot_prices: dict[str, str] | ExchangeError = {}
         self.prices_asked = 0
 
     def balances(self, keys: Sequence[ExchangeKey]) -> list[Any]:
@@ -36,9 +37,10 @@ class Exchange:
 
     def tickers(self, trade_type: TradeType) -> dict[str, Decimal]:
         self.prices_asked += 1
-        if isinstance(self.prices, ExchangeError):
-            raise self.prices
-        return {symbol: Decimal(price) for symbol, price in self.prices.items()}
+        prices = self.prices if trade_type is TradeType.FUTURES else self.spot_prices
+        if isinstance(prices, ExchangeError):
+            raise prices
+        return {symbol: Decimal(price) for symbol, price in prices.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +75,38 @@ def test_all_keys_count_each_asset_at_its_price(exchange: Exchange) -> None:
         key("spot", minutes=1, trade_type=TradeType.SPOT): {"USDC": "1.5", "ETH": "2", "XYZ": "9"},
         key("off", minutes=2, active=False): {"USDT": "0.25"},
     }
-    exchange.prices = {"BTC/USDT": "20000", "ETH/USDT": "1500.125"}
-    assert send(lambda_handler, sample(EVENT)).body == {"USD": Decimal("13102.00")}
+    exchange.prices = {"BTC/USDT": "20000"}
+    exchange.spot_prices = {"ETH/USDT": "1500.125"}
+    assert send(lambda_handler, sample(EVENT)).body == {"USD": Decimal("13102.00"), "unpriced": ["XYZ"]}
+    assert exchange.prices_asked == 2
+
+
+@pytest.mark.parametrize(
+    ("held", "answer"),
+    [
+        ({"BNFCR": "5000"}, {"USD": 5000}),
+        ({"USDT": "100", "LDUSDT": "8000", "RWUSD": "1000", "USDE": "500"}, {"USD": Decimal("9599.5")}),
+        ({"USDT": "100", "NEW": "3", "LDNEW": "1", "GONE": "0"}, {"USD": 100, "unpriced": ["LDNEW", "NEW"]}),
+    ],
+)
+def test_asset_of_a_futures_wallet_counts_or_is_named(
+    exchange: Exchange, held: dict[str, str], answer: dict[str, Any]
+) -> None:
+    exchange.held = {key("futures"): held}
+    exchange.prices = {"BTC/USDT": "20000"}
+    exchange.spot_prices = {"USDE/USDT": "0.999"}
+    assert send(lambda_handler, sample(EVENT)).body == answer
+
+
+def test_key_counts_with_its_last_balance_while_a_market_that_it_needs_is_out_of_reach(exchange: Exchange) -> None:
+    exchange.held = {key("futures"): {"USDT": "100", "USDE": "500"}}
+    exchange.spot_prices = ExchangeUnavailable()
+    a_balance(id_of("futures"), "599", at=STARTED_AT, unpriced=["XYZ"])
+    assert send(lambda_handler, sample(EVENT)).body == {
+        "USD": 599,
+        "stale": [id_of("futures")],
+        "unpriced": ["XYZ"],
+    }
 
 
 def test_key_that_cannot_be_read_counts_with_its_last_balance_and_is_named(exchange: Exchange) -> None:

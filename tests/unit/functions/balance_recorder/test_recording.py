@@ -24,6 +24,7 @@ from shared.models.notification_setting import NotificationSetting
 from shared.notifications.notice_types import NoticeKind
 from shared.notifications.recipients import ADMINS, to_user
 from shared.pacing import IntervalPacer
+from shared.trading.valuation import UsdValue
 from tests.lambda_context import FakeContext
 from tests.unit.admin_requests import sample, send
 from tests.unit.in_process_aws import Queues
@@ -39,6 +40,7 @@ class Exchange:
     def __init__(self) -> None:
         self.held: dict[str, dict[str, str] | ExchangeError] = {}
         self.prices: dict[str, str] | ExchangeError = {}
+        self.spot_prices: dict[str, str] | ExchangeError = {}
         self.asked = 0
         self.prices_asked = 0
         self.now = MORNING
@@ -50,11 +52,12 @@ class Exchange:
             raise held
         return {asset: {"free": 0, "used": 0, "total": Decimal(total)} for asset, total in held.items()}
 
-    async def read_prices(self, _trade_type: TradeType) -> dict[str, Decimal]:
+    async def read_prices(self, trade_type: TradeType) -> dict[str, Decimal]:
         self.prices_asked += 1
-        if isinstance(self.prices, ExchangeError):
-            raise self.prices
-        return {symbol: Decimal(price) for symbol, price in self.prices.items()}
+        prices = self.prices if trade_type is TradeType.FUTURES else self.spot_prices
+        if isinstance(prices, ExchangeError):
+            raise prices
+        return {symbol: Decimal(price) for symbol, price in prices.items()}
 
 
 @pytest.fixture
@@ -105,13 +108,59 @@ def recipients(kind: NoticeKind) -> list[str]:
 
 def test_every_asset_counts_at_its_price(exchange: Exchange) -> None:
     an_exchange_key(trade_type=TradeType.SPOT)
-    exchange.held = {KEY_ID: {"USDT": "100", "USDC": "1.5", "BTC": "0.5", "ETH": "2", "BNB": "0", "XYZ": "7"}}
-    exchange.prices = {"BTC/USDT": "20000", "ETH/BTC": "0.075"}
+    exchange.held = {KEY_ID: {"USDT": "100", "USDC": "1.5", "BTC": "0.5", "ETH": "2", "BNB": "0"}}
+    exchange.spot_prices = {"BTC/USDT": "20000", "ETH/BTC": "0.075"}
 
     assert record()
 
     assert balance().total_usd == Decimal("13101.5")
     assert days() == {"2026-01-01": Decimal("13101.5")}
+    assert balance().unpriced is None
+    assert exchange.prices_asked == 1
+
+
+def test_asset_that_one_market_does_not_trade_has_the_price_of_the_other(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"USDT": "100", "LDUSDT": "8000", "RWUSD": "1000", "USDE": "500", "BTC": "0.01"}}
+    exchange.prices = {"BTC/USDT": "20000"}
+    exchange.spot_prices = {"BTC/USDT": "19000", "USDE/USDT": "0.999"}
+
+    assert record()
+
+    assert balance().total_usd == Decimal("9799.5"), "bitcoin at the price of the account's own market"
+    assert balance().unpriced is None
+
+
+def test_asset_without_any_price_is_named_in_the_record_the_day_and_the_notices(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"USDT": "1200", "XYZ": "7", "OLD": "3"}}
+
+    assert record()
+
+    (day,) = BalanceDay.query(KEY_ID)
+    assert (balance().total_usd, balance().unpriced) == (Decimal(1200), ["XYZ", "OLD"])
+    assert (day.total_usd, day.unpriced) == (Decimal(1200), ["XYZ", "OLD"])
+    contents = {one.kind: json.loads(one.content) for one in Notice.scan()}
+    assert contents.keys() == {NoticeKind.NEAR_MAXIMUM, NoticeKind.USER_NEAR_MAXIMUM, NoticeKind.ABOVE_MAXIMUM}
+    assert all(content["unpriced"] == ["XYZ", "OLD"] for content in contents.values())
+
+    exchange.held = {KEY_ID: {"USDT": "1200"}}
+    exchange.now = NEXT_MORNING
+    assert record(asked_at=NEXT_MORNING)
+    assert balance().unpriced is None
+
+
+def test_market_out_of_reach_whose_price_is_needed_is_asked_again(exchange: Exchange) -> None:
+    an_exchange_key()
+    exchange.held = {KEY_ID: {"USDT": "100", "USDE": "500"}}
+    exchange.spot_prices = ExchangeUnavailable()
+
+    assert not record()
+    assert KeyBalance.find(KEY_ID) is None
+
+    exchange.spot_prices = {"USDE/USDT": "1"}
+    assert record(delivery=2)
+    assert balance().total_usd == 600
 
 
 def test_last_record_of_a_day_wins_and_each_day_has_its_own(exchange: Exchange) -> None:
@@ -128,7 +177,7 @@ def test_late_reading_does_not_replace_a_newer_one(exchange: Exchange) -> None:
     key = an_exchange_key()
     record_total(exchange, "100", MORNING.replace(minute=10))
 
-    stored = service._save(key, Decimal(99), MORNING)
+    stored = service._save(key, UsdValue(Decimal(99)), MORNING)
 
     assert stored.total_usd == 100
     assert days() == {"2026-01-01": Decimal(100)}
@@ -147,7 +196,7 @@ def test_latest_of_many_readings_at_once_is_stored_however_many_are_stored_befor
         replace(self, before)
 
     monkeypatch.setattr(KeyBalance, "replace", lose_to_an_earlier_reading)
-    stored = service._save(key, Decimal(99), MORNING + timedelta(minutes=1))
+    stored = service._save(key, UsdValue(Decimal(99)), MORNING + timedelta(minutes=1))
 
     assert stored.total_usd == balance().total_usd == 99
     assert days() == {"2026-01-01": Decimal(99)}
@@ -290,12 +339,15 @@ def test_recorded_days_are_what_the_api_shows(
 ) -> None:
     an_exchange_key()
     record_total(exchange, "12340", MORNING)
-    record_total(exchange, "12345.5", NEXT_MORNING)
+    exchange.held = {KEY_ID: {"USDT": "12345.5", "XYZ": "1"}}
+    exchange.now = NEXT_MORNING
+    assert record(asked_at=NEXT_MORNING)
 
     answer = send(admin_exchange, sample("admin_exchange/list_balance_history", query={"start": "2026-01-01"}))
 
     assert answer.text == (
-        '{"items":[{"date":"2026-01-02","totalUSD":12345.5},{"date":"2026-01-01","totalUSD":12340}],"nextToken":null}'
+        '{"items":[{"date":"2026-01-02","totalUSD":12345.5,"unpriced":["XYZ"]},'
+        '{"date":"2026-01-01","totalUSD":12340}],"nextToken":null}'
     )
 
 
