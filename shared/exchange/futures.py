@@ -28,7 +28,7 @@ from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, KeyView, OrderView
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment
-from shared.trading.ids import Leg
+from shared.trading.ids import ENTRY_LEGS, Leg
 from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
 from shared.trading.symbols import venue_symbol
@@ -323,7 +323,7 @@ def _request(symbol: str, order: PlannedOrder, *, client_order_id: str) -> dict[
         params["callbackRate"] = _digits(order.callback_rate)
     if order.activation_price is not None:
         params["activatePrice"] = _digits(order.activation_price)
-    if order.leg in {Leg.ENTRY, Leg.CLOSE, Leg.FLATTEN}:
+    if order.leg in {*ENTRY_LEGS, Leg.CLOSE, Leg.FLATTEN}:
         params["newOrderRespType"] = "RESULT"  # so that the response contains the fill
     return params
 

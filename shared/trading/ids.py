@@ -23,6 +23,8 @@ class Leg(StrEnum):
     """The part that an order plays in an execution."""
 
     ENTRY = "ENTRY"
+    ENTRY_REMAINDER = "ENTRY_REMAINDER"
+    """What the entry left unfilled, sent once more."""
     STOP = "STOP"
     STOP_BACKSTOP = "STOP_BACKSTOP"
     TAKE_PROFIT_1 = "TAKE_PROFIT_1"
@@ -41,11 +43,14 @@ class Leg(StrEnum):
         return _CODES[self]
 
 
+ENTRY_LEGS = (Leg.ENTRY, Leg.ENTRY_REMAINDER)
+"""The legs that open a position."""
 TAKE_PROFIT_LEGS = (Leg.TAKE_PROFIT_1, Leg.TAKE_PROFIT_2, Leg.TAKE_PROFIT_3, Leg.TAKE_PROFIT_4)
 STOP_LEGS = (Leg.STOP, Leg.STOP_BACKSTOP)
 
 _CODES = {
     Leg.ENTRY: "E",
+    Leg.ENTRY_REMAINDER: "R",
     Leg.STOP: "S",
     Leg.STOP_BACKSTOP: "B",
     Leg.TAKE_PROFIT_1: "1",

@@ -91,10 +91,10 @@ class ExitPlan:
         return (*self.stops, *self.take_profits, *trailing)
 
 
-def plan_entry(*, side: Side, amount: Decimal, bound: Decimal) -> PlannedOrder:
-    """Return the order that opens a position: it fills at once, at `bound` or better, and its rest expires."""
+def plan_entry(*, side: Side, amount: Decimal, bound: Decimal, leg: Leg = Leg.ENTRY) -> PlannedOrder:
+    """Return an order that opens a position: it fills at once, at `bound` or better, and its rest expires."""
     return PlannedOrder(
-        leg=Leg.ENTRY, type=OrderType.LIMIT, side=side, amount=amount, price=bound, time_in_force=TimeInForce.IOC
+        leg=leg, type=OrderType.LIMIT, side=side, amount=amount, price=bound, time_in_force=TimeInForce.IOC
     )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from shared.trading.arithmetic import exact
 from shared.trading.execution import CloseReason
 from shared.trading.funding import FundingPayment, Holding, own_funding
-from shared.trading.ids import TAKE_PROFIT_LEGS, Leg, parse_client_order_id
+from shared.trading.ids import ENTRY_LEGS, TAKE_PROFIT_LEGS, Leg, parse_client_order_id
 from shared.trading.sides import Side
 
 # The decimals of an average may never end; what is stored is cut to 28 digits.
@@ -100,7 +100,7 @@ class _Position:
             self.holdings.append(Holding(fill.at, self.ours, self.ours + self.foreign))
 
     def _increase(self, fill: Fill, leg: Leg | None) -> None:
-        if leg is Leg.ENTRY:
+        if leg in ENTRY_LEGS:
             self.entries.append(fill)
             self.ours += fill.amount
         elif self.entries:

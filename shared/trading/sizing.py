@@ -72,6 +72,17 @@ class SizingRules:
     max_effective_leverage: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedPart:
+    """The part of an entry that has filled, when what it left is sized."""
+
+    amount: Decimal
+    price: Decimal
+    """The average of its fills."""
+    unfilled: Decimal
+    """What the entry left: the most that is still wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class SizedOrder:
     """An entry's amount and how it was calculated."""
@@ -90,6 +101,9 @@ class SizedOrder:
     """A conservative estimate; None if no price above 0 liquidates the position."""
 
 
+_NOTHING_OPENED = OpenedPart(amount=Decimal(0), price=Decimal(0), unfilled=Decimal("Infinity"))
+
+
 def size_order(
     *,
     signal: Signal,
@@ -97,8 +111,12 @@ def size_order(
     filters: SymbolFilters,
     rules: SizingRules,
     prices: MarketPrices,
+    opened: OpenedPart | None = None,
 ) -> SizedOrder:
     """Return the amount that loses at most the percentage of equity at the last stop leg, or raise OrderDenied.
+
+    Of an entry that has `opened` a part, return what is left of it: the whole position loses at most the percentage,
+    and stays within every limit, with `account` as it was before the entry.
 
     The order fills at its bound or better. So risk and liquidation are measured from the bound, with the taker's fees
     of both ways, and limits of the notional use the highest price. A limit stop is as wide as its backstop, which
@@ -127,17 +145,30 @@ def size_order(
         # The stop as requested counts too: rounding to the tick moves it towards the entry.
         stops = (signal.stop, stop_prices(signal, filters=filters).last)
         equity = account.equity
-        unit_loss = worst_loss_at_stops(
-            side=signal.side, amount=Decimal(1), entry_price=bound, stop_prices=stops, taker_rate=rules.taker_rate
-        )
-        wanted = round_down(risk_budget(equity=equity, risk_pct=rules.risk_pct) / unit_loss, filters.entry_step)
+
+        def loss(amount: Decimal, price: Decimal) -> Decimal:
+            return worst_loss_at_stops(
+                side=signal.side, amount=amount, entry_price=price, stop_prices=stops, taker_rate=rules.taker_rate
+            )
+
+        unit_loss = loss(Decimal(1), bound)
+        opened = opened or _NOTHING_OPENED
+        budget = risk_budget(equity=equity, risk_pct=rules.risk_pct) - loss(opened.amount, opened.price)
+        wanted = min(round_down(max(budget, Decimal(0)) / unit_loss, filters.entry_step), opened.unfilled)
         highest_price = max(signal.order_price, bound, prices.last, prices.bid, prices.ask)
-        limits = _limits(account, filters=filters, rules=rules, highest_price=highest_price)
+        limits = _limits(
+            account, filters=filters, rules=rules, highest_price=highest_price, opened_amount=opened.amount
+        )
         caps = tuple(sorted((cap for cap, limit in limits.items() if limit < wanted), key=limits.__getitem__))
         amount = min(wanted, *limits.values())
         _deny_below_minimum(amount, filters=filters, price=bound, caps=caps)
 
-        liquidation_price = estimate_liquidation(account, side=signal.side, amount=amount, entry_price=bound)
+        liquidation_price = estimate_liquidation(
+            account,
+            side=signal.side,
+            amount=amount + opened.amount,
+            entry_price=(amount * bound + opened.amount * opened.price) / (amount + opened.amount),
+        )
         if liquidation_price is not None:
             towards_entry = Rounding.UP if signal.side is Side.BUY else Rounding.DOWN
             liquidation_price = round_price(liquidation_price, filters.tick_size, towards_entry)
@@ -176,14 +207,15 @@ def _limits(
     filters: SymbolFilters,
     rules: SizingRules,
     highest_price: Decimal,
+    opened_amount: Decimal,
 ) -> dict[Cap, Decimal]:
     notionals = {
         Cap.AVAILABLE_MARGIN: account.available_margin * AVAILABLE_MARGIN_SHARE * account.leverage,
         Cap.LEVERAGE_BRACKET: account.bracket_notional_cap,
         Cap.EFFECTIVE_LEVERAGE: account.equity * rules.max_effective_leverage,
     }
-    amounts = {cap: notional / highest_price for cap, notional in notionals.items()}
-    if filters.entry_max is not None:
+    amounts = {cap: max(notional / highest_price - opened_amount, Decimal(0)) for cap, notional in notionals.items()}
+    if filters.entry_max is not None:  # of one order, whatever is open
         amounts[Cap.MAX_AMOUNT] = filters.entry_max
     return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
 

@@ -78,6 +78,17 @@ def test_documented_trade_is_booked_with_its_averages_and_fees() -> None:
     assert (booking.opened_at, booking.closed_at) == (START, START + timedelta(seconds=60))
 
 
+def test_remainder_of_the_entry_belongs_to_the_position() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "100"),
+        fill(Leg.ENTRY_REMAINDER, Side.BUY, "3", "104", at_s=1),
+        fill(Leg.STOP, Side.SELL, "4", "90", at_s=9),
+    )
+    assert (booking.entered_amount, booking.entry_price, booking.open_amount) == (D(4), D(103), D(0))
+    assert booking.gross_profit == D(-52)
+    assert booking.close_reason is CloseReason.STOP
+
+
 def test_prices_are_averaged_over_the_fills_by_amount() -> None:
     booking = book(
         fill(Leg.ENTRY, Side.SELL, "1", "100"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import OrderDenied
 from shared.trading.entry_price import MarketPrices, entry_bound
 from shared.trading.execution import DenialReason
-from shared.trading.filters import SymbolFilters
+from shared.trading.filters import SymbolFilters, round_down
 from shared.trading.order_planning import stop_prices
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
@@ -17,6 +17,7 @@ from shared.trading.sizing import (
     AccountState,
     Cap,
     MarginMode,
+    OpenedPart,
     SizedOrder,
     SizingRules,
     estimate_liquidation,
@@ -54,6 +55,7 @@ def size(
     taker_rate: str = "0.0005",
     allowance_pct: str = "0.05",
     prices: MarketPrices | None = None,
+    opened: OpenedPart | None = None,
 ) -> SizedOrder:
     return size_order(
         signal=signal,
@@ -66,6 +68,7 @@ def size(
             max_effective_leverage=D(max_effective_leverage),
         ),
         prices=prices or at(signal.order_price),
+        opened=opened,
     )
 
 
@@ -333,6 +336,49 @@ class TestLiquidation:
         assert prices[1] < prices[0]
 
 
+def part(amount: str, price: str, *, of: str = "0.456") -> OpenedPart:
+    return OpenedPart(amount=D(amount), price=D(price), unfilled=D(of) - D(amount))
+
+
+class TestRemainder:
+    """What an entry of 0.456 BTC has left, for a budget of 150 USDT: bound 19,309.5, stop 19,000."""
+
+    @pytest.mark.parametrize(
+        ("opened", "market", "amount"),
+        [
+            (part("0.256", "19309.5"), "19300", "0.200"),
+            # At 19,340 the bound is 19,349.6: 368.7748 USDT for each BTC, of the 65.866 that are left.
+            (part("0.256", "19309.5"), "19340", "0.178"),
+            # What filled better leaves more of the budget, but no more is wanted than the entry left.
+            (part("0.256", "19250"), "19300", "0.200"),
+            (part("0.256", "19250"), "19340", "0.200"),
+        ],
+    )
+    def test_remainder_loses_what_the_first_part_left_of_the_budget(
+        self, opened: OpenedPart, market: str, amount: str
+    ) -> None:
+        assert size(opened=opened, prices=at(D(market))).amount == D(amount)
+
+    def test_remainder_below_the_exchange_minimum_is_denied(self) -> None:
+        opened = part("0.4559", "19309.5")
+        assert denial(opened=opened) == "BELOW_MINIMUM"
+
+    def test_budget_that_is_spent_leaves_nothing(self) -> None:
+        opened = OpenedPart(amount=D("0.456"), price=D("19320"), unfilled=D("0.1"))
+        assert denial(opened=opened) == "BELOW_MINIMUM"
+
+    def test_caps_hold_for_both_parts_together(self) -> None:
+        # 0.1 times 10,000 USDT at 19,309.5 are 0.051 BTC.
+        opened = OpenedPart(amount=D("0.030"), price=D("19300"), unfilled=D("0.100"))
+        sized = size(opened=opened, max_effective_leverage="0.1")
+        assert (sized.amount, sized.caps) == (D("0.021"), (Cap.EFFECTIVE_LEVERAGE,))
+
+    def test_largest_order_is_the_most_of_each_part(self) -> None:
+        filters = replace(BITCOIN, max_amount=D("0.3"), market_max_amount=D("0.3"))
+        sized = size(opened=part("0.300", "19000.1", of="0.900"), filters=filters)
+        assert sized.amount == D("0.300")
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, object]:
     signal = draw(signals())
@@ -409,6 +455,35 @@ class TestProperties:
             assert allowed < max(
                 loss_of(larger, entry=sized.bound, stop=stop, side=signal.side, rate=rules.taker_rate) for stop in stops
             )
+
+    @settings(max_examples=300)
+    @given(requests(), decimals("0", "1", places=3), decimals("0", "1", places=3), decimals("0.9", "1.1", places=3))
+    def test_both_parts_together_lose_at_most_the_percentage_of_equity_and_keep_every_cap(
+        self, request: dict[str, object], filled: Decimal, improvement: Decimal, moved: Decimal
+    ) -> None:
+        first = try_size(request)
+        if first is None:
+            return
+        signal, account, filters, rules, prices = conditions_of(request)
+        opened_amount = round_down(first.amount * filled, filters.step_size)
+        price = first.bound - signal.side.sign * abs(first.bound - signal.stop) * improvement
+        opened = OpenedPart(amount=opened_amount, price=price, unfilled=first.amount - opened_amount)
+        later = MarketPrices(last=prices.last * moved, bid=prices.bid * moved, ask=prices.ask * moved)
+        second = try_size(request | {"prices": later, "opened": opened})
+        if second is None:
+            return
+        allowed = Fraction(account.equity) * Fraction(rules.risk_pct) / 100
+        for stop in (signal.stop, stop_prices(signal, filters=filters).last):
+            part_of_first = replace(first, amount=opened_amount)
+            loss = loss_of(part_of_first, entry=price, stop=stop, side=signal.side, rate=rules.taker_rate)
+            loss += loss_of(second, entry=second.bound, stop=stop, side=signal.side, rate=rules.taker_rate)
+            assert loss <= allowed
+        assert second.amount <= opened.unfilled
+        total = Fraction(second.amount + opened_amount)
+        notional = total * Fraction(max(later.last, later.bid, later.ask, signal.order_price, second.bound))
+        assert notional <= Fraction(account.available_margin) * Fraction("0.95") * Fraction(account.leverage)
+        assert notional <= account.bracket_notional_cap
+        assert notional <= Fraction(second.equity) * Fraction(rules.max_effective_leverage)
 
     @settings(max_examples=300)
     @given(requests())
