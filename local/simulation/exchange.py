@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
+from local.paper_exchange import margin
 from local.paper_exchange.faults import Fault
 from local.paper_exchange.server import Answer, PaperExchange, Request
 from local.paper_exchange.venue import Venue
@@ -25,6 +26,7 @@ _LAGGING = {
     "/fapi/v1/openAlgoOrders": "createTime",
 }
 _POSITIONS = "/fapi/v3/positionRisk"
+_ACCOUNT = "/fapi/v2/account"
 _OK = 200
 _LIMIT_STATUSES = (418, 429)
 
@@ -51,6 +53,8 @@ class WatchedExchange(PaperExchange):
         self._trace = trace
         self.naked = NakedRecord()
         self.over_limit: list[OverLimit] = []
+        self.equities: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
+        """What each account was worth whenever it was read: Unix milliseconds, and the smaller of its balances."""
         self._amounts: dict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
         """What each account held of each symbol, from which time on."""
 
@@ -69,6 +73,8 @@ class WatchedExchange(PaperExchange):
         if request.method != "GET":
             self.check_stops(request.api_key)
             return answer
+        if request.path == _ACCOUNT and answer.status == _OK:
+            self._record_equity(request.api_key)
         lags = request.path in _LAGGING or request.path == _POSITIONS
         if lags and answer.status == _OK and self._chances.happens(self._chances.exchange_fault / 2, "exchange: lags"):
             return self._lagging(request, answer)
@@ -102,6 +108,13 @@ class WatchedExchange(PaperExchange):
         if not known or known[-1][1] != amount:
             known.append((self.wall_ms(), amount))
         self.naked.check(account, listed, self.wall_ms())
+
+    def _record_equity(self, api_key: str | None) -> None:
+        account = self.venue.find_account(api_key)
+        if account is not None:
+            summary = margin.summarise(self.venue, account)
+            equity = min(summary.wallet, summary.margin_balance)
+            self.equities[account.api_key].append((self.wall_ms(), equity))
 
     def _lagging(self, request: Request, answer: Answer) -> Answer:
         rows = json.loads(answer.body)

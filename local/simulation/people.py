@@ -20,6 +20,9 @@ from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.user import User
 
+RISK_PCT = Decimal("1.5")
+"""Of its equity that an account may lose at the stop of one position."""
+
 
 @dataclass(frozen=True, slots=True)
 class Follows:
@@ -52,9 +55,7 @@ class People:
             _id(), created_key=_id(), name="STANDARD", max_balance_usd=50_000, max_api_key=5, **self._times
         )
         self._plan.save()
-        self._profile = RiskProfile(
-            _id(), created_key=_id(), name="CONSERVATIVE", percentage=Decimal("1.5"), **self._times
-        )
+        self._profile = RiskProfile(_id(), created_key=_id(), name="CONSERVATIVE", percentage=RISK_PCT, **self._times)
         self._profile.save()
 
     def create_strategy(self, symbol: str) -> Strategy:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 
-from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, Shape
+from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, SYMBOLS, Shape
 from local.simulation.exchange import WatchedExchange
 from local.simulation.people import Follows, People
+from shared.clock import utc_now
 from shared.models.strategy import Strategy
+from shared.trading.risk import BASE_TAKER_RATE
 
 _FOLLOWS_ANOTHER_STRATEGY = 0.2
+_TAKER_RATES = (BASE_TAKER_RATE, BASE_TAKER_RATE, Decimal("0.0004"), Decimal("0.00032"))
+_RATE_IS_KNOWN = 0.7
 
 
 def draw_followers(people: People, dice: random.Random, shape: Shape, strategies: list[Strategy]) -> list[Follows]:
@@ -27,7 +32,16 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
         # Most balances are large, some are small, some too small for any order.
         balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
         drawn.append(people.create_follower(strategy, lane=lane, api_key=api_key, balance_usdt=balance))
+        _draw_fee(drawn[-1], dice)
     return drawn
+
+
+def _draw_fee(follows: Follows, dice: random.Random) -> None:
+    """Draw the account's taker rate; of most keys we know it, and the others are sized with the base rate."""
+    rate = follows.account.taker_fee = dice.choice(_TAKER_RATES)
+    if dice.random() < _RATE_IS_KNOWN:
+        # As the key's inspection stores it.
+        follows.key.save_taker_rates(dict.fromkeys(SYMBOLS, rate), read_at=utc_now())
 
 
 def _last_with_one_strategy(people: list[Follows]) -> Follows | None:

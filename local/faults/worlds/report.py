@@ -15,6 +15,7 @@ _KINDS = {
     "without a stop": "positions without a stop beyond the deadline",
     "flat account": "flat accounts with orders left on them",
     "no end": "executions without an end or a reason",
+    "risk": "positions that can lose more at their stop than was allowed, fees included",
     "books": "differences between what was booked and the exchange's fills",
     "other": "anything else",
 }
@@ -24,6 +25,7 @@ _WORDS = {
     "without a stop": ("without a stop",),
     "flat account": ("left on a flat account",),
     "no end": ("has no end", "without a reason", "is not at rest"),
+    "risk": ("can lose",),
     "books": ("in the exchange's books", "performance says", "was not booked"),
 }
 
