@@ -18,5 +18,5 @@ simulation.py       runs the product in a world, from beginning to end
 summary.py          a world's figures
 verdict.py          the result of a simulation
 report.py           the table of many results
-mutations.py        the product with one of its rules removed, which the checks must notice
+mutations/          the product with one of its rules removed, which the checks must notice
 """

@@ -19,7 +19,14 @@ from local.faults.worlds.verdict import Verdict
 ROOT = Path(__file__).parents[3]
 SEEDS = range(1, 9)
 
-BITTEN = {"no_look_up": range(1, 20), "early_stop": range(3, 60), "no_conditions": range(10, 60)}
+BITTEN = {
+    "no_look_up": range(2, 20),
+    "early_stop": range(2, 60),
+    "no_conditions": range(5, 60),
+    "risk_from_order_price": range(1, 20),
+    "no_fees_in_budget": range(1, 20),
+    "risk_to_trigger": range(1, 20),
+}
 """Rule → worlds of which at least one, usually the first, has violations without it."""
 
 

@@ -1,0 +1,29 @@
+"""The product with one of its rules removed, to show that the checks notice. Changes nothing permanently.
+
+entries.py   an entry and its stop
+sizing.py    the amount of an entry
+records.py   our records
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from local.faults.worlds.mutations import entries, records, sizing
+
+MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "no_look_up": entries.without_look_up,
+    "early_stop": entries.with_early_stop,
+    "no_conditions": records.without_conditions,
+    "risk_from_order_price": sizing.from_order_price,
+    "no_fees_in_budget": sizing.without_fees,
+    "risk_to_trigger": sizing.to_the_trigger_alone,
+}
+"""Name → the product without that rule."""
+
+
+def mutated(name: str) -> AbstractContextManager[Any]:
+    """Return the product without one of its rules, or as it is for an empty name."""
+    return MUTATIONS[name]() if name else nullcontext()

@@ -1,0 +1,52 @@
+"""Entries and their stops without one of their rules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest import mock
+
+from functions.order_executor import entering, entry_outcome, exit_plans, stop_placement
+from functions.order_executor.entry_outcome import Absent, Outcome
+from functions.order_executor.session import ExecutionSession
+from shared.models.order import Order, OrderStatus
+
+_ONE_TRY_S = 0.5
+
+
+async def _assume_absent(session: ExecutionSession, entry: Order) -> Outcome:
+    """Treat an entry without an answer as one that never arrived."""
+    entry.status = OrderStatus.ABSENT
+    await session.ledger.save_orders(entry)
+    return Absent()
+
+
+def without_look_up() -> AbstractContextManager[Any]:
+    """Send an entry without an answer again, without looking it up."""
+    return mock.patch.object(entry_outcome, "resolve_entry", _assume_absent)
+
+
+@contextmanager
+def with_early_stop() -> Iterator[None]:
+    """Place the stop for the ordered amount before the fill is known, and assume that it stays in place."""
+    send, place = entering.send_entry, stop_placement.place_stops
+    early: set[str] = set()
+
+    async def stop_first(session: ExecutionSession, entry: Order) -> Outcome:
+        amount = entry.amount or session.filters.entry_min
+        stops = exit_plans.plan_for(session, amount).stops
+        give_up_at_s = time.monotonic() + _ONE_TRY_S
+        if await place(session, stops, amount=amount, give_up_at_s=give_up_at_s):
+            early.add(session.execution.id)
+        return await send(session, entry)
+
+    async def assume_placed(session: ExecutionSession, *stops: Any, **how: Any) -> bool:
+        return session.execution.id in early or await place(session, *stops, **how)
+
+    with (
+        mock.patch.object(entering, "send_entry", stop_first),
+        mock.patch.object(stop_placement, "place_stops", assume_placed),
+    ):
+        yield
