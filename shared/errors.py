@@ -9,6 +9,7 @@ LockstepError
 ├── RequestUnprocessable   the request can be read, but not executed (422)
 ├── AccessDenied           the caller is unknown (401) or not permitted (403)
 ├── ServiceUnavailable     maintenance, or a service that we need cannot be reached (503)
+├── SecretUnreadable       a stored secret cannot be opened, however often it is tried
 └── ExchangeError          the exchange's errors, by what a caller may do next
     ├── ExchangeAuthorizationFailed   the key, its permissions or its address is refused
     ├── ExchangeRejected              refused; nothing was placed or changed
@@ -74,6 +75,10 @@ class AccessDenied(LockstepError):
 
 class ServiceUnavailable(LockstepError):
     """Maintenance is on, or a service we stand on cannot be reached."""
+
+
+class SecretUnreadable(LockstepError):
+    """A stored secret cannot be opened, until an operator mends its record, its KMS key or our right to use it."""
 
 
 class ExchangeError(LockstepError):

@@ -6,12 +6,14 @@ Opened secrets are cached in memory for minutes.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from shared.config import settings
+from shared.errors import SecretUnreadable, ServiceUnavailable
 from shared.process_state import on_reset, process_cache
 
 if TYPE_CHECKING:
@@ -20,6 +22,20 @@ if TYPE_CHECKING:
 
 CACHE_TTL_S = 300.0
 """How long an opened secret stays in memory; a revoked grant takes effect within this time."""
+
+_LASTING_CODES: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "DisabledException",
+        "IncorrectKeyException",
+        "InvalidCiphertextException",
+        "InvalidKeyUsageException",
+        "KMSInvalidStateException",
+        "NotFoundException",
+        "ValidationException",
+    }
+)
+"""KMS's refusals that stay until somebody acts; its other ones (throttling, internal faults) pass."""
 
 _opened: dict[tuple[str, bytes], tuple[float, str]] = {}
 _parameters: dict[str, tuple[float, str]] = {}
@@ -53,15 +69,29 @@ def seal(secret: str, *, owner_id: str) -> bytes:
 
 
 def unseal(ciphertext: bytes, *, owner_id: str) -> str:
-    """Return the secret; raise botocore's ClientError if the ciphertext belongs to another owner."""
+    """Return the secret.
+
+    Raise SecretUnreadable for a ciphertext that is damaged, or of another owner, or whose KMS key refuses; raise
+    ServiceUnavailable if KMS cannot be reached now.
+    """
     found = _opened.get((owner_id, ciphertext))
     now = time.monotonic()
     if found is not None and found[0] > now:
         return found[1]
-    answer = _kms().decrypt(
-        KeyId=settings().secrets_key_id, CiphertextBlob=ciphertext, EncryptionContext={"owner_id": owner_id}
-    )
-    secret = answer["Plaintext"].decode()
+    try:
+        answer = _kms().decrypt(
+            KeyId=settings().secrets_key_id, CiphertextBlob=ciphertext, EncryptionContext={"owner_id": owner_id}
+        )
+        secret = answer["Plaintext"].decode()
+    except (ParamValidationError, UnicodeDecodeError) as error:
+        raise SecretUnreadable("the stored secret is damaged") from error
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _LASTING_CODES:
+            raise SecretUnreadable(f"KMS refuses the stored secret: {code}") from error
+        raise ServiceUnavailable(f"KMS cannot open a secret now: {code}") from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable("KMS cannot be reached") from error
     _opened[owner_id, ciphertext] = (now + CACHE_TTL_S, secret)
     return secret
 

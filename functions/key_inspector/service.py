@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from shared.clock import utc_now
-from shared.errors import ExchangeAuthorizationFailed, ExchangeError
+from shared.errors import ExchangeAuthorizationFailed, ExchangeError, SecretUnreadable, ServiceUnavailable
 from shared.exchange import key_status, lanes
 from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
 from shared.messages import KeyMessage
@@ -72,10 +72,11 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
         await _inspect_account(key, started_at)
     except ExchangeAuthorizationFailed as error:
         await _record_refusal(key, error, started_at)
-    except ExchangeError as error:
+    except (ExchangeError, SecretUnreadable, ServiceUnavailable) as error:
         if not last_try:
             raise
-        failure = type(error).__name__ if error.code is None else f"{type(error).__name__} ({error.code})"
+        code = error.code if isinstance(error, ExchangeError) else None
+        failure = type(error).__name__ if code is None else f"{type(error).__name__} ({code})"
         await asyncio.to_thread(KeyReadiness.record_failure, key, failure, failed_at=started_at)
     finally:
         await lanes.flush()

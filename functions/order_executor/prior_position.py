@@ -62,6 +62,17 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     raise OrderDenied(DenialReason.ALREADY_IN_POSITION, prior.id)
 
 
+async def request_close_of_opposite(ledger: Ledger) -> None:
+    """Have an opposite position of the follower's closed by a later worker, because this one has no access to it."""
+    prior, execution = await _find_prior(ledger), ledger.execution
+    if prior is None or prior.follower_id != execution.follower_id or execution.place < prior.place:
+        return
+    if prior.side is not execution.side:
+        prior_ledger = Ledger(execution=prior, lease=ledger.lease)
+        await _request_close(prior_ledger)
+        await recheck.schedule_recheck(prior_ledger)
+
+
 async def _find_prior(ledger: Ledger) -> Execution | None:
     prior_id = ledger.lease.slot.execution_id
     if prior_id is None or prior_id == ledger.execution.id:

@@ -12,11 +12,17 @@ from typing import assert_never
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import account_cache, booking, opening, recheck, reconciling, waiting
+from functions.order_executor import account_cache, booking, opening, recheck, reconciling, secret_failures, waiting
 from functions.order_executor.lease import take_lease
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.opening import TooLate
-from shared.errors import ExchangeAuthorizationFailed, ExchangeThrottled, NotFound
+from shared.errors import (
+    ExchangeAuthorizationFailed,
+    ExchangeThrottled,
+    NotFound,
+    SecretUnreadable,
+    ServiceUnavailable,
+)
 from shared.exchange import key_status, lanes
 from shared.exchange.futures import FuturesAccount
 from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
@@ -47,8 +53,12 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
             # The worker that ended it may have crashed before it ended the trigger.
             await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
             return
-        account = await account_cache.account_of(key, symbol=execution.symbol)
         ledger = Ledger(execution=execution, lease=lease)
+        try:
+            account = await account_cache.account_of(key, symbol=execution.symbol)
+        except (SecretUnreadable, ServiceUnavailable) as error:
+            await secret_failures.end_or_retry(ledger, message.command, error)
+            return
         await _work(ledger, account, message.command, ends_at_s=ends_at_s)
         if recheck.is_needed(ledger):
             await recheck.schedule_recheck(ledger)

@@ -96,6 +96,9 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
             "on the exchange's page and sign there.",
             persistent=True,
         ),
+        Reason.SECRET_UNREADABLE: Refusal(
+            "We cannot open the secret of your exchange key that we hold. We are looking into it.", persistent=True
+        ),
         Reason.NOT_FILLED: Refusal("The exchange did not fill the order."),
     }
 )

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from botocore.exceptions import BotoCoreError, ClientError
 from ccxt.base import errors as ccxt_errors
 
 from shared.errors import (
@@ -24,6 +23,8 @@ from shared.errors import (
     ExchangeUnavailable,
     NotFound,
     OutcomeUnknown,
+    SecretUnreadable,
+    ServiceUnavailable,
 )
 from shared.exchange import lanes, transport
 from shared.exchange.documented_shapes import (
@@ -222,7 +223,7 @@ async def _with_client(key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]])
     try:
         # KMS blocks for milliseconds only, but several keys are read concurrently.
         secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
-    except (BotoCoreError, ClientError) as error:
+    except (SecretUnreadable, ServiceUnavailable) as error:
         raise ExchangeUnavailable("the key's secret cannot be opened") from error
     futures = key.trade_type is TradeType.FUTURES
     kind: type[Any] = transport.FuturesClient if futures else transport.SpotClient

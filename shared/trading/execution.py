@@ -133,6 +133,8 @@ class Reason(StrEnum):
     EXCHANGE_UNAVAILABLE = "EXCHANGE_UNAVAILABLE"
     """The exchange certainly did not take the entry, at several attempts."""
     RISK_PROFILE_MISSING = "RISK_PROFILE_MISSING"
+    SECRET_UNREADABLE = "SECRET_UNREADABLE"  # noqa: S105 - a reason, not a secret
+    """The stored secret of the follower's key could not be opened."""
     FILLS_UNKNOWN = "FILLS_UNKNOWN"
     """The position is gone, and the exchange's fills do not show how."""
     DUST_LEFT = "DUST_LEFT"

@@ -226,6 +226,16 @@ def test_exchange_that_stays_unreachable_keeps_the_old_verdict_and_is_recorded(w
     assert before.failed_at is None
 
 
+def test_key_whose_secret_cannot_be_opened_is_recorded_as_not_inspected(world: World) -> None:
+    person = world.follower()
+    person.key.update(actions=[ExchangeKey.secret_ciphertext.set(b"damaged")])
+
+    assert inspect(person) == [person.key.id]
+    assert inspect(person, delivery=service.MAX_TRIES) == []
+
+    assert verdict_on(person).failure == "SecretUnreadable"
+
+
 def test_repeated_message_queries_the_exchange_once(world: World) -> None:
     person = world.follower()
     asked_at = utc_now()
