@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from decimal import Decimal
 
@@ -22,9 +23,9 @@ from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled, LockstepError, NotFound, OrderDenied, RecordChanged
-from shared.exchange import weights
+from shared.exchange import lanes, weights
 from shared.exchange.futures import FuturesAccount
-from shared.exchange.lanes import Reservation, limiter_of
+from shared.exchange.gate import Request, Work
 from shared.exchange.venue_views import AccountView
 from shared.models.execution import Execution
 from shared.models.order import Order
@@ -33,6 +34,9 @@ from shared.trading.execution import DenialReason, ExecutionState
 ENTRY_NEEDS_S = 10.0
 """With less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
 
+_PATIENCE_S = 2.0
+"""How long an entry waits in its worker for other entries to be protected."""
+
 
 class TooLate(LockstepError):
     """Too little time is left in this invocation for an entry."""
@@ -40,11 +44,11 @@ class TooLate(LockstepError):
 
 async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: float) -> None:
     """Close what an older trigger holds on the other side, then enter, or record why not."""
-    finding = None
+    finding = hold = None
     try:
         admission.admit_order_of_arrival(ledger.execution)
         await prior_position.make_room(ledger, account)
-        context, session = await _admit_with_weight(ledger, account)
+        context, session, hold = await _admit_with_weight(ledger, account)
         checked_at = utc_now()
         view = await _read_flat_account(session)
         finding = key_health.compare(context, view, checked_at=checked_at)
@@ -58,32 +62,35 @@ async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: flo
         return
     else:
         await reconciling.after_entry(session, entry, await entering.send_entry(session, entry))
+    finally:
+        if hold is not None:
+            hold.release()
     await key_health.record(finding)
 
 
-async def _admit_with_weight(ledger: Ledger, account: FuturesAccount) -> tuple[EntryContext, ExecutionSession]:
-    """Judge the follower by our own records while the lane's weight for the entry and its exits is reserved."""
-    limiter = limiter_of(account.lane)
-    context, reserved = await asyncio.gather(
+async def _admit_with_weight(
+    ledger: Ledger, account: FuturesAccount
+) -> tuple[EntryContext, ExecutionSession, lanes.Hold]:
+    """Judge the follower by our own records while the lane holds the weight of the entry and of its exits."""
+    context, hold = await asyncio.gather(
         asyncio.to_thread(admission.read_context, ledger.execution),
-        limiter.reserve(weights.ENTRY),
+        lanes.limiter_of(account.lane).admit(Request(Work.ENTRY, weights.ENTRY_HOLD), patience_s=_PATIENCE_S),
         return_exceptions=True,
     )
-    try:
+    with contextlib.ExitStack() as unless_admitted:
+        if isinstance(hold, lanes.Hold):
+            unless_admitted.callback(hold.release)
         if isinstance(context, BaseException):
             raise context
         admission.admit_follower(context, ledger.execution)
         admission.admit_age(context, ledger.execution, now=utc_now())
-        if isinstance(reserved, BaseException):
-            raise reserved
+        if isinstance(hold, BaseException):
+            raise hold
         if not await account.is_trading(ledger.symbol):
             raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING)
         filters = await account.filters(ledger.symbol)
-    except LockstepError:
-        if isinstance(reserved, Reservation):
-            await limiter.release(reserved)
-        raise
-    return context, ExecutionSession(ledger=ledger, account=account, filters=filters)
+        unless_admitted.pop_all()
+    return context, ExecutionSession(ledger=ledger, account=account, filters=filters), hold
 
 
 async def _read_flat_account(session: ExecutionSession) -> AccountView:

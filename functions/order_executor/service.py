@@ -101,8 +101,12 @@ async def _work(ledger: Ledger, account: FuturesAccount, command: Command, *, en
     if queued:
         await opening.open_queued(ledger, account, ends_at_s=ends_at_s)
     else:
-        waiting.check_lane(ledger.execution, account.lane)
-        await reconciling.reconcile_begun(ledger, account)
+        hold = await waiting.admit_begun(ledger.execution, account.lane)
+        try:
+            await reconciling.reconcile_begun(ledger, account)
+        finally:
+            if hold is not None:
+                hold.release()
 
 
 async def _record_refusal(account: FuturesAccount | None, key: ExchangeKey | None) -> None:

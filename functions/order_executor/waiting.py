@@ -13,7 +13,9 @@ from functions.order_executor.ledger import Ledger
 from functions.order_executor.recheck import schedule_recheck
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeThrottled
-from shared.exchange import lanes
+from shared.exchange import lanes, weights
+from shared.exchange.gate import Request, Work
+from shared.exchange.lanes import Hold
 from shared.models.execution import Execution
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
@@ -21,17 +23,22 @@ from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, Exec
 
 SPREAD_S = 10.0
 """Entries without weight come back spread over this part of the next minute."""
+_SPREAD_OF_WAIT = 2.0
+"""Those that wait for others' entries to be protected come back sooner: spread over so many times their wait."""
 _URGENT_SPREAD_S = 1.0
 _SHORTEST_S = 1.0
 
 
-def check_lane(execution: Execution, lane: str) -> None:
-    """Raise ExchangeThrottled during a ban, and for work that can wait while the lane's weight is nearly used up."""
+async def admit_begun(execution: Execution, lane: str) -> Hold | None:
+    """Hold a lane's weight for a look at a protected position; raise ExchangeThrottled when it must wait.
+
+    What closes or has no stop goes without a hold. During a ban everything waits.
+    """
     limiter = lanes.limiter_of(lane)
     limiter.check(reads=False)
-    can_wait = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
-    if can_wait and limiter.is_short():
-        raise ExchangeThrottled("looks wait while the lane is short of weight", retry_after_s=lanes.next_window_in_s())
+    if execution.state is not ExecutionState.PROTECTED or execution.desired is Desired.CLOSED:
+        return None
+    return await limiter.admit(Request(Work.LOOK, weights.LOOK))
 
 
 async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:
@@ -43,7 +50,8 @@ async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:
             ledger, state=ExecutionState.DENIED, reason=DenialReason.WEIGHT_EXHAUSTED, detail=str(error)
         )
         return
-    after_s = random.uniform(soonest_s, min(soonest_s + SPREAD_S, latest_s))  # noqa: S311 - jitter, not a secret
+    spread_s = min(SPREAD_S, _SPREAD_OF_WAIT * soonest_s)
+    after_s = random.uniform(soonest_s, min(soonest_s + spread_s, latest_s))  # noqa: S311 - jitter, not a secret
     await schedule_recheck(ledger, after_s=math.ceil(after_s))
     logger.info("entry_postponed", execution_id=ledger.execution.id, after_s=math.ceil(after_s), detail=str(error))
     count_outcome("entry_postponed")

@@ -1,31 +1,31 @@
 """Limits the requests of each egress lane: its weight, its pauses, its bans. Sends nothing to the exchange.
 
 The exchange counts weight by address. Each response says how much the address has used; the table `egress_lanes` says
-what other containers know. Only entries reserve their weight there first. A 429 pauses the lane's entries, a 418 stops
-everything, and a 451 halts the lane's entries until an operator lifts the halt. Transport calls `check` before each
-request, and records its outcome here.
+what other containers know, and what admitted work still holds. Work asks `admit` before it begins (`gate.py` has the
+rule). A 429 pauses the lane's entries, a 418 stops everything, and a 451 halts the lane's entries until an operator
+lifts the halt. Transport calls `check` before each request, and records its outcome here.
 
-Only a ban holds back an exit: the table is read and written in the background, and its failures are only logged.
+Only a ban holds back a position without a stop: it never asks, and the table's failures are only logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from shared.clock import from_ms, to_ms
-from shared.config import settings
 from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded
-from shared.exchange import weights
+from shared.exchange import gate, weights
+from shared.exchange.lane_weight import LaneWeight, present_minute
 from shared.exchange.server_clock import server_clock
-from shared.models.egress_lane import EgressLane
+from shared.models.egress_lane import EgressLane, Minute
 from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.observability import count_outcome, logger
 from shared.process_state import on_reset
@@ -41,12 +41,11 @@ SPOT = "api"
 
 FRESH_FOR_MS = 1_000
 """How long a container relies on what it last read of a lane."""
-_EDGE_MS = 1_000
-"""A response this close to the start of a minute may carry the count of the minute before."""
 _PROBE_EVERY_MS = 1_000
-_PUBLISH_ABOVE_PCT = 5
-"""The record is updated when the exchange counts this much more than it, in percent of the limit."""
-_SHORT_ABOVE_PCT = 80
+_POLL_S = 0.2
+"""How often waiting work asks again whether others have given weight back."""
+_HELD_WAIT_S = 2.0
+"""After so long it is worth asking again where all the weight is held by others."""
 _WINDOW_MARGIN_S = 0.5
 _SAME_END_MS = 1_000
 
@@ -82,12 +81,19 @@ def next_window_in_s() -> float:
     return (weights.WINDOW_MS - server_clock.now_ms() % weights.WINDOW_MS) / 1000 + _WINDOW_MARGIN_S
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Weight reserved in one minute."""
+@dataclass(slots=True)
+class Hold:
+    """The weight that a lane holds for admitted work, until it is released; 0 where there is no record of it."""
 
-    minute: datetime
+    limiter: LaneLimiter
+    minute: Minute
     weight: int
+
+    def release(self) -> None:
+        """Give the weight back, in the background: what was used of it, the exchange has counted. Twice is as once."""
+        weight, self.weight = self.weight, 0
+        if weight:
+            self.limiter.give_back(self.minute, weight)
 
 
 @dataclass(slots=True)
@@ -97,11 +103,9 @@ class LaneLimiter:
     lane: str
     banned_until_ms: int = 0
     _paused_until_ms: int = 0
-    _limit: int | None = None
-    _reserved: tuple[int, int] = (0, 0)
-    """Minute and count of the table's record, as last read."""
-    _seen: tuple[int, int] = (0, 0)
-    """Minute and count of the exchange, from its latest response."""
+    weight: LaneWeight = field(default_factory=LaneWeight)
+    _waiting: list[gate.Request] = field(default_factory=list)
+    """Work of this process that has asked and was not admitted yet."""
     _read_at_ms: int = 0
     _was_read: bool = False
     _refusals: int = 0
@@ -130,11 +134,7 @@ class LaneLimiter:
 
     def record_usage(self, used: int, *, asked_at_ms: int) -> None:
         """Record how much weight the exchange has counted in this minute."""
-        minute = self._minute_ms()
-        if asked_at_ms - _EDGE_MS < minute:
-            return
-        before = self._seen[1] if self._seen[0] == minute else 0
-        self._seen = (minute, max(before, used))
+        self.weight.record_usage(used, asked_at_ms=asked_at_ms)
 
     def record_success(self) -> None:
         """Record that the exchange accepts requests again."""
@@ -173,34 +173,72 @@ class LaneLimiter:
             count_outcome("lane_paused")
             self._run_in_background(self._write_until(EgressLane.pause, until_ms))
 
-    # -- entries ---------------------------------------------------------------------------------------------------
+    # -- admission -------------------------------------------------------------------------------------------------
 
-    async def reserve(self, weight: int) -> Reservation:
-        """Reserve an entry's weight in the exchange's current minute; raise ExchangeThrottled when it must wait."""
+    async def admit(self, request: gate.Request, *, patience_s: float = 0.0) -> Hold:
+        """Hold the weight of work that begins now; raise ExchangeThrottled when it must wait.
+
+        For up to `patience_s` it waits here for others to give weight back. A close that the table's failure hinders
+        goes without a hold; other work raises the table's error.
+        """
         if not self._was_read:
             await self._read()  # the lane's own limit
-        for _ in range(2):
-            self._check_entries(weight)
-            minute_ms = self._minute_ms()
-            minute = from_ms(minute_ms)
-            seen = self._seen_in(minute_ms)
+        until_s = time.monotonic() + patience_s
+        self._waiting.append(request)
+        try:
+            while True:
+                hold = await self._try_admit(request)
+                if hold is not None:
+                    return hold
+                budget = self.weight.budget()
+                if gate.needs_next_window(budget, request):
+                    raise ExchangeThrottled("the lane's weight is used up", retry_after_s=next_window_in_s())
+                if time.monotonic() + _POLL_S > until_s:
+                    retry_after_s = min(_HELD_WAIT_S, next_window_in_s())
+                    raise ExchangeThrottled("the lane's weight is held by others", retry_after_s=retry_after_s)
+                await asyncio.sleep(_POLL_S)
+                await self.refresh()
+        finally:
+            self._waiting.remove(request)
+
+    async def _try_admit(self, request: gate.Request) -> Hold | None:
+        self._check_pauses(request.work)
+        # By what is known to be fresh: this saves a write to a full lane.
+        budget = self.weight.budget(with_record=self._is_fresh())
+        if not any(self._waiting[number] is request for number in gate.who_goes(budget, self._waiting)):
+            return None
+        minute, cap = present_minute(), budget.cap(request.work)
+        try:
             record = await asyncio.to_thread(
-                EgressLane.reserve, self.lane, minute=minute, weight=weight, cap=self._cap(), seen=seen
+                EgressLane.hold, self.lane, minute=minute, weight=request.weight, cap=cap, seen=self.weight.seen
             )
-            if record is not None:
-                self._update_from(record)
-                self._check_pauses()
-                return Reservation(minute, weight)
+        except (PynamoDBException, BotoCoreError, ClientError) as error:
+            if request.work is not gate.Work.CLOSE:
+                raise
+            logger.warning("close_without_hold", lane=self.lane, error=type(error).__name__)
+            return Hold(self, minute, 0)
+        if record is None:
             await self._read()
-        raise self._weight_exhausted()
+            return None
+        self._update_from(record)
+        hold = Hold(self, minute, request.weight)
+        try:
+            self._check_pauses(request.work)
+        except ExchangeThrottled:
+            hold.release()
+            raise
+        return hold
 
-    async def release(self, reservation: Reservation) -> None:
-        """Undo the reservation of an entry that was denied before it sent a request."""
-        await self._write(EgressLane.release, minute=reservation.minute, weight=reservation.weight)
+    def give_back(self, minute: Minute, weight: int) -> None:
+        """Release weight that was held since a minute, and publish what the exchange has counted by now."""
+        self._run_in_background(self._give_back(minute, weight))
 
-    def is_short(self) -> bool:
-        """Return whether so much of this minute's weight is used that requests which can wait should wait."""
-        return self._used_in(self._minute_ms()) * 100 > self._weight_limit() * _SHORT_ABOVE_PCT
+    async def _give_back(self, minute: Minute, weight: int) -> None:
+        seen = self.weight.seen if minute == present_minute() else 0
+        with self._logged("lane_not_written"):
+            record = await asyncio.to_thread(EgressLane.release, self.lane, minute=minute, weight=weight, seen=seen)
+            if record is not None:
+                self.weight.update_from(record)
 
     # -- the table -------------------------------------------------------------------------------------------------
 
@@ -211,15 +249,16 @@ class LaneLimiter:
 
     async def flush(self) -> None:
         """Finish the background writes, and publish the exchange's count if it is much higher than the record."""
-        minute_ms = self._minute_ms()
-        seen, reserved = self._seen_in(minute_ms), self._reserved_in(minute_ms)
-        if (seen - reserved) * 100 >= self._weight_limit() * _PUBLISH_ABOVE_PCT:
-            self._reserved = (minute_ms, seen)
-            await self._write(EgressLane.raise_to, minute=from_ms(minute_ms), seen=seen)
         loop = asyncio.get_running_loop()
         waiting = [task for task in self._background_tasks if task.get_loop() is loop]
         if waiting:
             await asyncio.wait(waiting)
+        if self.weight.is_worth_publishing():
+            seen = self.weight.seen
+            with self._logged("lane_not_written"):
+                record = await asyncio.to_thread(EgressLane.raise_to, self.lane, minute=present_minute(), seen=seen)
+                if record is not None:
+                    self.weight.update_from(record)
 
     def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -261,9 +300,7 @@ class LaneLimiter:
 
     def _update_from(self, record: EgressLane) -> None:
         self._read_at_ms = server_clock.now_ms()
-        self._limit = record.weight_limit
-        if record.minute is not None:
-            self._reserved = (to_ms(record.minute), record.used_weight)
+        self.weight.update_from(record)
         if record.paused_until is not None:
             self._paused_until_ms = max(self._paused_until_ms, to_ms(record.paused_until))
         if record.banned_until is not None:
@@ -273,41 +310,9 @@ class LaneLimiter:
         # By the wall clock: the monotonic one may have stopped while the container was frozen.
         return 0 <= server_clock.now_ms() - self._read_at_ms < FRESH_FOR_MS
 
-    # -- arithmetic ------------------------------------------------------------------------------------------------
-
-    def _minute_ms(self) -> int:
-        now_ms = server_clock.now_ms()
-        return now_ms - now_ms % weights.WINDOW_MS
-
-    def _seen_in(self, minute_ms: int) -> int:
-        return self._seen[1] if self._seen[0] == minute_ms else 0
-
-    def _reserved_in(self, minute_ms: int) -> int:
-        return self._reserved[1] if self._reserved[0] == minute_ms else 0
-
-    def _used_in(self, minute_ms: int) -> int:
-        return max(self._seen_in(minute_ms), self._reserved_in(minute_ms))
-
-    def _weight_limit(self) -> int:
-        return self._limit or settings().lane_weight_per_minute
-
-    def _cap(self) -> int:
-        return self._weight_limit() * weights.ENTRY_SHARE_PCT // 100
-
-    def _check_entries(self, weight: int) -> None:
-        """Raise if fresh knowledge shows that the entry does not fit: this saves a write to a full lane."""
-        self._check_pauses()
-        minute_ms = self._minute_ms()
-        known = self._used_in(minute_ms) if self._is_fresh() else self._seen_in(minute_ms)
-        if known + weight > self._cap():
-            raise self._weight_exhausted()
-
-    def _check_pauses(self) -> None:
+    def _check_pauses(self, work: gate.Work) -> None:
         now_ms = server_clock.now_ms()
         if now_ms < self.banned_until_ms:
             raise AddressBanned("banned", retry_after_s=(self.banned_until_ms - now_ms) / 1000)
-        if now_ms < self._paused_until_ms:
-            raise ExchangeThrottled("entries are paused", retry_after_s=(self._paused_until_ms - now_ms) / 1000)
-
-    def _weight_exhausted(self) -> ExchangeThrottled:
-        return ExchangeThrottled("the lane's weight is used up", retry_after_s=next_window_in_s())
+        if now_ms < self._paused_until_ms and work is not gate.Work.CLOSE:
+            raise ExchangeThrottled(f"{work} is paused", retry_after_s=(self._paused_until_ms - now_ms) / 1000)

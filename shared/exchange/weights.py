@@ -1,4 +1,4 @@
-"""The weights of the exchange's requests (USD-M futures, per address and minute), and the weight of an entry.
+"""The weights of the exchange's requests (USD-M futures, per address and minute), and of the work that sends them.
 
 Source: the exchange's documentation of each endpoint. A test compares the sums with the headers of a real entry.
 """
@@ -10,9 +10,6 @@ from types import MappingProxyType
 
 WINDOW_MS = 60_000
 """The exchange counts weight by the minutes of its own clock."""
-
-ENTRY_SHARE_PCT = 60
-"""The share of an address's weight for entries; the rest is left for exits and reconciliation, without reservation."""
 
 LOOK_UP = 1
 ENTRY_READS: Mapping[str, int] = MappingProxyType(
@@ -36,3 +33,19 @@ batch weighs 5."""
 
 ENTRY = sum(ENTRY_READS.values()) + LOOK_UP + sum(ENTRY_WRITES.values()) + LOOK_UP
 """An entry with its exits: its reads, its writes, and one look-up each of the entry and of the stop."""
+
+STANDING_ORDERS = 2
+"""The lists of regular and of conditional orders of a symbol."""
+POSITION = 5
+FILLS = 5
+CANCELS = 7
+"""Of every exit that a position may have: stop, backstop, four take-profits, trailing stop."""
+
+CLOSE = STANDING_ORDERS + CANCELS + POSITION + FILLS + LOOK_UP + FILLS
+"""A close that succeeds at once: its order weighs nothing, and the fills are read before and after it."""
+
+ENTRY_HOLD = ENTRY + CLOSE
+"""What an entry holds until it is protected: should its stop fail, the position is closed."""
+
+LOOK = POSITION + STANDING_ORDERS + FILLS
+"""Reconciling an open position; the fills are read only if something has moved."""

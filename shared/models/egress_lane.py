@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.condition import Condition
@@ -13,8 +14,26 @@ from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 
 
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One of the exchange's windows for weight."""
+
+    start: datetime
+    length: timedelta
+
+    @property
+    def before(self) -> datetime:
+        """The start of the window before."""
+        return self.start - self.length
+
+    @property
+    def after(self) -> datetime:
+        """The start of the next window."""
+        return self.start + self.length
+
+
 class EgressLane(Table):
-    """One lane's used weight, pause and ban. The exchange counts per address, not per worker."""
+    """One lane's used and held weight, pause and ban. The exchange counts per address, not per worker."""
 
     class Meta:
         table_name = TableName("egress_lanes")
@@ -22,9 +41,13 @@ class EgressLane(Table):
     lane = UnicodeAttribute(hash_key=True)
     """`lane-1`; the weight pools of the exchange's other APIs have their own records (`lane-1#sapi`)."""
     minute = TimeAttribute(null=True)
-    """Start of the exchange's minute that `used_weight` belongs to."""
+    """Start of the exchange's minute that `used_weight` and `held_weight` belong to."""
     used_weight = IntegerAttribute(default=0)
-    """The weight that entries reserved in that minute, or that the exchange counted, whichever is more."""
+    """The weight that the exchange has counted in that minute, as far as a container has published it."""
+    held_weight = IntegerAttribute(default=0)
+    """What work that was admitted in that minute may still use."""
+    held_before = IntegerAttribute(default=0)
+    """What work that was admitted in the minute before may still use. A crashed worker's hold ends with that."""
     weight_limit = IntegerAttribute(null=True)
     """The address's weight per minute, if it differs from the deployment's setting."""
     keys = IntegerAttribute(null=True)
@@ -42,39 +65,80 @@ class EgressLane(Table):
         cls(lane).update(actions=[cls.keys.set(count), cls.updated_at.set(utc_now()), version])
 
     @classmethod
-    def reserve(cls, lane: str, *, minute: datetime, weight: int, cap: int, seen: int) -> EgressLane | None:
-        """Reserve weight in a minute, up to a cap; None when it does not fit. `seen` is what the exchange counted.
+    def hold(cls, lane: str, *, minute: Minute, weight: int, cap: int, seen: int) -> EgressLane | None:
+        """Hold weight for work that begins now, while used and held weight together stay within a cap; else None.
 
-        The first write nearly always succeeds: it raises the count if that is of this minute, at least `seen`, and
-        leaves room. Otherwise the count starts again from `seen`. Both writes are conditional, so no reservation of
-        another worker is ever lost.
+        `seen` is what the exchange has counted by the caller's latest answer. The condition is on what is held and not
+        on a version, so that a hundred containers can add to it without retries. Should another container have
+        published a higher count, the hold is given back.
         """
-        if seen + weight > cap:
+        room = cap - seen - weight
+        if room < 0:
             return None
-        count_up: tuple[Condition, Action] = (
-            (cls.minute == minute) & cls.used_weight.between(seen, cap - weight),
-            cls.used_weight.add(weight),
+        count_up: tuple[Condition, list[Action]] = (
+            (cls.minute == minute.start) & (cls.held_weight.does_not_exist() | (cls.held_weight <= room)),
+            [cls.held_weight.add(weight)],
         )
-        begin: tuple[Condition, Action] = (
-            cls._older(minute) | ((cls.minute == minute) & (cls.used_weight < seen)),
-            cls.used_weight.set(seen + weight),
+        begin: tuple[Condition, list[Action]] = (
+            (cls.minute == minute.before) & (cls.held_weight.does_not_exist() | (cls.held_weight <= room)),
+            [*cls._begin(minute, seen=seen), cls.held_before.set(cls.held_weight | 0), cls.held_weight.set(weight)],
         )
-        for condition, count in (count_up, begin, count_up):
-            record = cls._write(lane, condition, [count, cls.minute.set(minute)])
+        begin_anew: tuple[Condition, list[Action]] = (
+            cls.minute.does_not_exist() | (cls.minute < minute.before),
+            [*cls._begin(minute, seen=seen), cls.held_before.set(0), cls.held_weight.set(weight)],
+        )
+        for condition, actions in (count_up, begin, begin_anew, count_up):
+            record = cls._write(lane, condition, actions)
+            if record is None:
+                continue
+            if max(record.used_weight, seen) + record.held_weight + record.held_before <= cap:
+                return record
+            cls.release(lane, minute=minute, weight=weight, seen=seen)
+            return None
+        return None
+
+    @classmethod
+    def release(cls, lane: str, *, minute: Minute, weight: int, seen: int) -> EgressLane | None:
+        """Give back what was held in a minute. `seen` is what the exchange has counted in it, the work's use included.
+
+        The count is published together with the release: what was used is never taken for free weight.
+        """
+        ours: Condition = cls.minute == minute.start
+        give_back: Action = cls.held_weight.add(-weight)
+        ways: tuple[tuple[Condition, list[Action]], ...] = (
+            (ours & (cls.used_weight < seen), [give_back, cls.used_weight.set(seen)]),
+            (ours, [give_back]),
+            (cls.minute == minute.after, [cls.held_before.add(-weight)]),
+        )
+        for condition, actions in ways:
+            record = cls._write(lane, condition, actions)
             if record is not None:
                 return record
         return None
 
     @classmethod
-    def release(cls, lane: str, *, minute: datetime, weight: int) -> None:
-        """Undo an unused reservation, unless its minute is over."""
-        cls._write(lane, cls.minute == minute, [cls.used_weight.add(-weight)])
+    def raise_to(cls, lane: str, *, minute: Minute, seen: int) -> EgressLane | None:
+        """Raise a minute's count to the exchange's; return None if it is that high already."""
+        ways: tuple[tuple[Condition, list[Action]], ...] = (
+            ((cls.minute == minute.start) & (cls.used_weight < seen), [cls.used_weight.set(seen)]),
+            (
+                cls.minute == minute.before,
+                [*cls._begin(minute, seen=seen), cls.held_before.set(cls.held_weight | 0), cls.held_weight.set(0)],
+            ),
+            (
+                cls.minute.does_not_exist() | (cls.minute < minute.before),
+                [*cls._begin(minute, seen=seen), cls.held_before.set(0), cls.held_weight.set(0)],
+            ),
+        )
+        for condition, actions in ways:
+            record = cls._write(lane, condition, actions)
+            if record is not None:
+                return record
+        return None
 
     @classmethod
-    def raise_to(cls, lane: str, *, minute: datetime, seen: int) -> EgressLane | None:
-        """Raise a minute's count to the exchange's; return None if it is that high already."""
-        condition = cls._older(minute) | ((cls.minute == minute) & (cls.used_weight < seen))
-        return cls._write(lane, condition, [cls.used_weight.set(seen), cls.minute.set(minute)])
+    def _begin(cls, minute: Minute, *, seen: int) -> list[Action]:
+        return [cls.minute.set(minute.start), cls.used_weight.set(seen)]
 
     @classmethod
     def pause(cls, lane: str, *, until: datetime) -> None:
@@ -87,11 +151,6 @@ class EgressLane(Table):
         """Extend the ban until `until`; an earlier time changes nothing."""
         condition = cls.banned_until.does_not_exist() | (cls.banned_until < until)
         cls._write(lane, condition, [cls.banned_until.set(until)])
-
-    @classmethod
-    def _older(cls, minute: datetime) -> Condition:
-        older: Condition = cls.minute.does_not_exist() | (cls.minute < minute)
-        return older
 
     @classmethod
     def _write(cls, lane: str, condition: Condition, actions: list[Action]) -> EgressLane | None:

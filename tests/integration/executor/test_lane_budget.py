@@ -12,6 +12,7 @@ import pytest
 from functions.position_watcher import app as watcher
 from shared.clock import utc_now
 from shared.exchange import lanes, markets, weights
+from shared.exchange.gate import Budget, Work
 from shared.messages import Command
 from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
@@ -20,14 +21,16 @@ from tests.integration.executor.world import ORDER, TARGETS, World
 from tests.lambda_context import FakeContext
 
 PING = 1
+ENTRY_USES = 7
+"""While prices and brackets are shared, and no order has to be looked up."""
 WINDOW_MS = 8_000
-LIMIT = 140
-"""Entries may use 60 % of it: six in a window."""
+LIMIT = 100
+"""Entries may use and hold 90 % of it: six in a window, with what the last one holds for its exits."""
 
 
 @pytest.fixture
 def short_minute(world: World, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """An exchange with a limit of 140 in 8 s, which our settings know."""
+    """An exchange with a limit of 100 in 8 s, which our settings know."""
     monkeypatch.setattr(weights, "WINDOW_MS", WINDOW_MS)
     settings_from(LANE_WEIGHT_PER_MINUTE=str(LIMIT))
     world.exchange.set(limits_enabled=True, weight_window_ms=WINDOW_MS, weight_limit_per_minute=LIMIT)
@@ -71,7 +74,8 @@ def test_entries_that_one_minute_cannot_carry_enter_in_the_next(short_minute: Wo
 
     states = [world.stored(one).state for one in executions]
     assert set(states) == {ExecutionState.PROTECTED, ExecutionState.QUEUED}
-    assert 1 <= states.count(ExecutionState.PROTECTED) <= LIMIT * weights.ENTRY_SHARE_PCT // 100 // weights.ENTRY
+    cap = Budget(LIMIT, used=0).cap(Work.ENTRY)
+    assert 1 <= states.count(ExecutionState.PROTECTED) <= (cap - weights.CLOSE) // ENTRY_USES
     run_until_all_ended_or_protected(world, executions)
     assert [world.stored(one).state for one in executions] == [ExecutionState.PROTECTED] * len(executions)
     assert [world.account(person).sent(ORDER) for person in people] == [1 + TARGETS] * len(people)
@@ -97,7 +101,7 @@ def test_two_alerts_in_a_minute_end_in_one_position_each(short_minute: World) ->
     assert [(len(one.fills_at_once), len(one.stops)) for one in accounts] == [(1, 1)] * len(executions)
 
 
-def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World) -> None:
+def test_entry_with_its_exits_weighs_what_is_held_for_it(short_minute: World) -> None:
     world = short_minute
     world.exchange.set(weight_limit_per_minute=10_000, weight_window_ms=24 * 3600 * 1000)
     world.open_position(world.follower())  # the exchange's markets are read once an hour
@@ -106,7 +110,7 @@ def test_entry_with_its_exits_weighs_what_is_reserved_for_it(short_minute: World
 
     assert world.open_position(world.follower()).state is ExecutionState.PROTECTED
 
-    # While the exchange answers in time, one look-up each of entry and stop remains of the reservation.
+    # While the exchange answers in time, one look-up each of entry and stop remains of the hold.
     assert used_weight(world) - before - PING == weights.ENTRY - 2 * weights.LOOK_UP
 
 
@@ -122,7 +126,7 @@ def test_reconciliation_of_a_protected_position_waits_while_the_lane_is_short(
     person = world.follower()
     execution = world.open_position(person)
     today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
-    EgressLane(lane="lane-1", minute=today, used_weight=81, weight_limit=100).save()
+    EgressLane(lane="lane-1", minute=today, used_weight=61, weight_limit=100).save()
     lanes.forget()
     sent = world.account(person).requests
 

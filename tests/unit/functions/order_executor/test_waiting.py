@@ -107,4 +107,7 @@ async def _banned() -> None:
 
 
 async def _check(execution: Execution) -> None:
-    waiting.check_lane(execution, DEFAULT_LANE)
+    hold = await waiting.admit_begun(execution, DEFAULT_LANE)
+    if hold is not None:
+        hold.release()
+    await lanes.flush()

@@ -1,0 +1,81 @@
+"""A lane's weight in the exchange's present minute, as one process knows it. Reads and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.clock import from_ms, to_ms
+from shared.config import settings
+from shared.exchange import weights
+from shared.exchange.gate import Budget
+from shared.exchange.server_clock import server_clock
+from shared.models.egress_lane import EgressLane, Minute
+
+_EDGE_MS = 1_000
+"""A response this close to the start of a minute may carry the count of the minute before."""
+_PUBLISH_ABOVE_PCT = 5
+"""The record is updated when the exchange counts this much more than it, in percent of the limit."""
+
+
+def minute_ms() -> int:
+    """Return the start of the exchange's present minute, in Unix milliseconds."""
+    now_ms = server_clock.now_ms()
+    return now_ms - now_ms % weights.WINDOW_MS
+
+
+def present_minute() -> Minute:
+    """Return the exchange's present minute."""
+    return Minute(from_ms(minute_ms()), timedelta(milliseconds=weights.WINDOW_MS))
+
+
+@dataclass(slots=True)
+class LaneWeight:
+    """What the exchange has counted by its latest response, and what the lane's record says of all containers."""
+
+    _own_limit: int | None = None
+    _seen: tuple[int, int] = (0, 0)
+    """Minute and count of the exchange, from its latest response."""
+    _recorded: tuple[int, int] = (0, 0)
+    """Minute and count of the table's record, as last read."""
+    _held: tuple[int, int] = (0, 0)
+    """What is held in the minute of the record, and in the one before."""
+
+    def record_usage(self, used: int, *, asked_at_ms: int) -> None:
+        """Take over how much weight a response says was used, unless it may be the count of the minute before."""
+        minute = minute_ms()
+        if asked_at_ms - _EDGE_MS >= minute:
+            self._seen = (minute, max(self.seen, used))
+
+    def update_from(self, record: EgressLane) -> None:
+        """Take over what other containers know."""
+        self._own_limit = record.weight_limit
+        if record.minute is not None:
+            self._recorded = (to_ms(record.minute), record.used_weight)
+            self._held = (record.held_weight, record.held_before)
+
+    @property
+    def seen(self) -> int:
+        """The exchange's count of this minute, as far as this process has heard of it."""
+        return self._seen[1] if self._seen[0] == minute_ms() else 0
+
+    @property
+    def limit(self) -> int:
+        """The lane's weight a minute."""
+        return self._own_limit or settings().lane_weight_per_minute
+
+    def budget(self, *, with_record: bool = True) -> Budget:
+        """Return what is used and held of this minute's weight; without the record, by this process's own responses."""
+        minute = minute_ms()
+        recorded_ms, recorded = self._recorded
+        if not with_record or recorded_ms < minute - weights.WINDOW_MS:
+            return Budget(self.limit, self.seen)
+        if recorded_ms < minute:
+            return Budget(self.limit, self.seen, self._held[0])  # holds outlast their minute, its count does not
+        return Budget(self.limit, max(self.seen, recorded), sum(self._held))
+
+    def is_worth_publishing(self) -> bool:
+        """Return whether the exchange has counted much more than the record says; then the caller publishes it."""
+        minute = minute_ms()
+        known = self._recorded[1] if self._recorded[0] == minute else 0
+        return (self.seen - known) * 100 >= self.limit * _PUBLISH_ABOVE_PCT
