@@ -115,6 +115,8 @@ class LaneLimiter:
     _probed_at_ms: int = 0
     _restricted: bool = False
     """The last request was answered with 451."""
+    _halting: asyncio.Task[None] | None = None
+    """The write of the halt that followed, until it has failed; then it is None again."""
     _background_tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- before and after each request -----------------------------------------------------------------------------
@@ -139,16 +141,22 @@ class LaneLimiter:
     def record_success(self) -> None:
         """Record that the exchange accepts requests again."""
         self._refused_until_ms = 0
-        self._restricted = False
+        self._restricted, self._halting = False, None
 
     def record_restriction(self) -> None:
-        """Halt the lane's entries after a 451, and alert; exits are still tried."""
-        if self._restricted:
-            return
-        self._restricted = True
-        logger.error("lane_restricted", lane=self.lane)
-        count_outcome("lane_restricted")
-        self._run_in_background(self._halt())
+        """Halt the lane's entries after a 451, and alert; exits are still tried.
+
+        A halt that could not be written is written again with the next 451, or when the invocation ends.
+        """
+        if not self._restricted:
+            self._restricted = True
+            logger.error("lane_restricted", lane=self.lane)
+            count_outcome("lane_restricted")
+        self._halt_if_needed()
+
+    def _halt_if_needed(self) -> None:
+        if self._restricted and self._halting is None:
+            self._halting = self._run_in_background(self._halt())
 
     def record_refusal(self, error: ExchangeThrottled) -> None:
         """Record a 429 or 418, and publish it to the other containers."""
@@ -249,10 +257,10 @@ class LaneLimiter:
 
     async def flush(self) -> None:
         """Finish the background writes, and publish the exchange's count if it is much higher than the record."""
-        loop = asyncio.get_running_loop()
-        waiting = [task for task in self._background_tasks if task.get_loop() is loop]
-        if waiting:
-            await asyncio.wait(waiting)
+        await self._finish_background_tasks()
+        if self._restricted and self._halting is None:
+            self._halt_if_needed()
+            await self._finish_background_tasks()
         if self.weight.is_worth_publishing():
             seen = self.weight.seen
             with self._logged("lane_not_written"):
@@ -260,10 +268,17 @@ class LaneLimiter:
                 if record is not None:
                     self.weight.update_from(record)
 
-    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _finish_background_tasks(self) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = [task for task in self._background_tasks if task.get_loop() is loop]
+        if waiting:
+            await asyncio.wait(waiting)
+
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._background_tasks.add(task)
         task.add_done_callback(self._background_tasks.discard)
+        return task
 
     async def _read(self) -> None:
         refusals, all_written = self._refusals, not self._unwritten
@@ -284,8 +299,14 @@ class LaneLimiter:
             self._unwritten -= 1
 
     async def _halt(self) -> None:
-        with self._logged("lane_not_halted"):
-            await asyncio.to_thread(TradingSwitch.halt, lane_scope(self.lane.partition("#")[0]), reason=RESTRICTED)
+        written = False
+        try:
+            with self._logged("lane_not_halted"):
+                await asyncio.to_thread(TradingSwitch.halt, lane_scope(self.lane.partition("#")[0]), reason=RESTRICTED)
+                written = True
+        finally:
+            if not written:
+                self._halting = None
 
     async def _write(self, write: Callable[..., object], **values: Any) -> None:
         with self._logged("lane_not_written"):

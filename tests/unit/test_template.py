@@ -242,22 +242,36 @@ def test_only_functions_that_use_the_exchange_open_secrets() -> None:
                 ]
 
 
-def test_functions_that_use_a_key_may_record_its_outcome_and_the_lanes_weight() -> None:
+def allowed_on_tables(function: str) -> set[tuple[str, str]]:
+    """Return what a function may do, as pairs of action and resource."""
+    return {
+        (action, resource["Fn::GetAtt"][0])
+        for statement in statements(function)
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if "Fn::GetAtt" in resource
+    }
+
+
+def test_functions_that_use_a_key_may_record_its_outcome() -> None:
     needed = {
         ("dynamodb:UpdateItem", "ExchangeKeysTable"),
         *((action, "LaneRefusalsTable") for action in ("dynamodb:PutItem", "dynamodb:Query")),
-        *((action, "TradingSwitchesTable") for action in ("dynamodb:GetItem", "dynamodb:UpdateItem")),
-        *((action, "EgressLanesTable") for action in ("dynamodb:GetItem", "dynamodb:UpdateItem")),
     }
     for function in functions_that_may("kms:Decrypt"):
-        allowed = {
-            (action, resource["Fn::GetAtt"][0])
-            for statement in statements(function)
-            for action in statement["Action"]
-            for resource in statement["Resource"]
-            if "Fn::GetAtt" in resource
-        }
-        assert needed <= allowed, function
+        assert needed <= allowed_on_tables(function), function
+
+
+def test_functions_that_ask_the_exchange_may_record_the_lanes_weight_and_halt_it() -> None:
+    needed = {
+        (action, table)
+        for action in ("dynamodb:GetItem", "dynamodb:UpdateItem")
+        for table in ("EgressLanesTable", "TradingSwitchesTable")
+    }
+    with_ccxt = {name for name, one in FUNCTIONS.items() if {"Ref": "ExchangeLayer"} in one.get("Layers", [])}
+    assert with_ccxt >= functions_that_may("kms:Decrypt")
+    for function in with_ccxt:
+        assert needed <= allowed_on_tables(function), function
 
 
 def test_public_functions_open_no_secret() -> None:
