@@ -36,13 +36,14 @@ class Found(StrEnum):
 async def reconcile_position(session: ExecutionSession) -> Found:
     """Compare an open position with the venue, and repair its orders.
 
-    Where the position is known to have no stop, a failed request does not wait for the message's next delivery.
+    Where the position has no stop, or none that is listed, a failed request does not wait for the message's next
+    delivery.
     """
     for attempt in range(1, _ATTEMPTS_WITHOUT_STOP + 1):
         try:
             return await _reconcile_once(session)
         except (OutcomeUnknown, ExchangeUnavailable) as error:
-            naked = session.execution.state is ExecutionState.UNPROTECTED
+            naked = session.execution.state is ExecutionState.UNPROTECTED or session.stop_unlisted
             if not naked or isinstance(error, ExchangeThrottled) or attempt == _ATTEMPTS_WITHOUT_STOP:
                 raise
             logger.warning("reconciliation_repeated", execution_id=session.execution.id, detail=str(error))

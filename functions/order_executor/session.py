@@ -40,6 +40,8 @@ class ExecutionSession:
     """False while the filters cannot be read: then none apply, and nothing is sent that has to be fitted to them."""
     fills: tuple[Fill, ...] = field(default=(), init=False)
     """The exchange's fills on the symbol since the execution was created, as they were read last."""
+    stop_unlisted: bool = field(default=False, init=False)
+    """Whether the last list of open orders lacked a stop that the position needs."""
     _fill_book: FillBook | None = field(default=None, init=False)
 
     @classmethod

@@ -35,6 +35,7 @@ async def judge_stops(
     ours = [view for view in standing if view.status.is_open and leg_of(session, view) in STOP_LEGS]
     await adopt_unrecorded(session, ours, STOP_LEGS)
     yields = _owner_closes_position(session, standing)
+    session.stop_unlisted = False
     for planned in _needed(session, left):
         of_leg = [view for view in ours if leg_of(session, view) is planned.leg]
         fitting = [view for view in of_leg if _fits(session, view, planned, left=left, beside=held > left)]
@@ -42,6 +43,7 @@ async def judge_stops(
         limits = [view for view in of_leg if not view.conditional]
         # By amount, a stop stands in for one that closes the position only while the owner's own leaves no place.
         kept = (same_kind or (fitting if yields else []) or limits)[:1]  # a triggered limit stop is a limit order
+        session.stop_unlisted |= not kept
         if not kept and not await _stands_unlisted(session, planned, standing, left=left, yields=yields):
             missing.append(planned)
         deviating += [view for view in of_leg if view not in kept]

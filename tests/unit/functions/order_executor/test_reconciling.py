@@ -54,6 +54,20 @@ def test_naked_position_of_a_crashed_worker_gets_its_stop_though_reads_fail(exec
     assert len(executor.book.standing(Leg.STOP)) == 1
 
 
+@pytest.mark.parametrize("read", ["find_order", "fills"])
+def test_stop_that_the_owner_cancelled_is_placed_again_though_reads_fail(executor: Harness, read: str) -> None:
+    execution = executor.reconcile(executor.open())
+    (stop,) = executor.book.standing(Leg.STOP)
+    executor.book.cancel_as_owner(stop.client_order_id)
+    executor.account.fail(read, OutcomeUnknown("HTTP 503"), times=2)
+
+    execution = executor.reconcile(execution)
+
+    assert not executor.account.has_faults
+    assert len(executor.book.standing(Leg.STOP)) == 1
+    assert execution.state is ExecutionState.PROTECTED
+
+
 def test_protected_position_in_order_is_left_as_it_is(executor: Harness) -> None:
     execution = executor.open()
     before, requests = executor.book.copy(), len(executor.account.requests)
