@@ -242,7 +242,8 @@ def _profiles(created_at: datetime) -> None:
 
 def _strategy(name: str, symbol: str, *, webhook_secret: str, created_at: datetime) -> Strategy:
     strategy_id, report_secret = str(uuid4()), secrets.token_hex(32)
-    report_key = _open_account(secrets.token_hex(32), report_secret, Decimal(10_000))
+    report_key = secrets.token_hex(32)
+    _open_account(report_key, report_secret, Decimal(10_000))
     strategy = Strategy(
         strategy_id,
         created_key=created_key(to_iso(created_at), strategy_id),
@@ -267,7 +268,8 @@ def _follower(
     key_id, follower_id, api_secret = str(uuid4()), str(uuid4()), secrets.token_hex(32)
     # Uneven balances show how amounts are rounded; all are far below the plan's maximum.
     balance = Decimal(10_000) + Decimal("731.37") * (number % 13)
-    api_key = _open_account(secrets.token_hex(32), api_secret, balance)
+    api_key = secrets.token_hex(32)
+    alias = _open_account(api_key, api_secret, balance)
     ExchangeKey(
         key_id,
         user_id=user_id,
@@ -278,6 +280,7 @@ def _follower(
         name=f"Demo {number}",
         api_key=api_key,
         secret_ciphertext=seal(api_secret, owner_id=key_id),
+        account={"apiKey": api_key, "alias": alias},
         created_at=created_at,
         updated_at=created_at,
     ).save()
@@ -310,7 +313,7 @@ def _claim(kind: NameKind, name: str, owner_id: str) -> None:
 
 
 def _open_account(api_key: str, secret: str, balance: Decimal) -> str:
-    """Open an account at the paper exchange and return its API key."""
+    """Open an account at the paper exchange, unless the key has one, and return the exchange's name of it."""
     body = {"apiKey": api_key, "secret": secret, "balances": {"USDT": str(balance)}}
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{settings().exchange_url}/paper/accounts",
@@ -319,11 +322,13 @@ def _open_account(api_key: str, secret: str, balance: Decimal) -> str:
         method="POST",
     )
     try:
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return str(json.load(answer)["accountAlias"])
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.CONFLICT:  # it exists after a restart, with its books
             raise
-    return api_key
+    with urllib.request.urlopen(f"{settings().exchange_url}/paper/accounts/{api_key}", timeout=10) as answer:  # noqa: S310
+        return str(json.load(answer)["accountAlias"])
 
 
 def restore(kept: Path) -> Seeded:

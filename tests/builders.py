@@ -45,7 +45,10 @@ def exchange_key(key_id: str | None = None, *, at: datetime | None = None, **val
         "api_key": f"api-key-of-{listed['id']}",
         "secret_ciphertext": b"ciphertext-of-the-secret",
     }
-    return ExchangeKey(**(listed | usual | values))
+    made = ExchangeKey(**(listed | usual | values))
+    if "account" not in values:
+        made.account = {"apiKey": made.api_key, "alias": f"account-of-{made.api_key}"}
+    return made
 
 
 def strategy(strategy_id: str | None = None, *, at: datetime | None = None, **values: Any) -> Strategy:

@@ -1,4 +1,4 @@
-"""Inspects a key: records the verdict and the account's fee rates. `shared.trading.readiness` judges.
+"""Inspects a key: records the verdict, the account's name and its fee rates. `shared.trading.readiness` judges.
 
 Every key is inspected once a day.
 """
@@ -9,17 +9,27 @@ import asyncio
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 
 from shared.clock import utc_now
-from shared.errors import ExchangeAuthorizationFailed, ExchangeError, SecretUnreadable, ServiceUnavailable
+from shared.errors import (
+    ExchangeAuthorizationFailed,
+    ExchangeError,
+    RecordChanged,
+    SecretUnreadable,
+    ServiceUnavailable,
+)
 from shared.exchange import key_status, lanes
 from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
 from shared.messages import KeyMessage
-from shared.models.base import read_together
+from shared.models.account_claim import AccountClaim
+from shared.models.base import read_together, transact
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey
+from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
+from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.pacing import IntervalPacer
 from shared.process_state import process_cache
@@ -94,9 +104,37 @@ async def _inspect_account(key: ExchangeKey, started_at: datetime) -> None:
     verdict = judge_account(view.setup, wallet_balance=view.wallet_balance, clock_offset_ms=view.clock_offset_ms)
     wallet = None if view.wallet_balance is None else format(view.wallet_balance, "f")
     details = asdict(view.setup) | {"wallet_balance": wallet, "clock_offset_ms": view.clock_offset_ms}
+    if view.setup.futures_enabled and key.account_alias is None:
+        # Before the verdict: without a name the inspection is repeated, because the key's entries are denied.
+        await asyncio.to_thread(_record_account, key, await account.alias())
     await asyncio.to_thread(KeyReadiness.record, key, verdict, details=details, checked_at=started_at)
     if view.setup.futures_enabled:
         await _record_taker_rates(key, account, symbols, started_at)
+
+
+def _record_account(key: ExchangeKey, alias: str) -> None:
+    """Record the exchange's name of the key's account, and claim the account for positions of before it was known.
+
+    The claims come first: with the name on record, every position of the key has its claim. A position of another key
+    that holds the account already stays without one; both are looked after through their own slots.
+    """
+    for slot in PositionSlot.query(key.id, consistent_read=True):
+        execution = Execution.find(slot.execution_id) if slot.execution_id is not None else None
+        if execution is not None and execution.active:
+            _claim(execution, alias)
+    key.save_account_alias(alias)
+    logger.info("account_recorded", api_key_id=key.id)
+
+
+def _claim(execution: Execution, alias: str) -> None:
+    claim = AccountClaim.find(alias, execution.symbol)
+    if claim is not None and claim.holds_against(execution.api_key_id):
+        logger.error("account_shared", execution_id=execution.id, other_execution_id=claim.execution_id)
+        return
+    try:
+        transact(partial(AccountClaim.take, execution=execution, account_alias=alias, ended=claim))
+    except RecordChanged:
+        _claim(execution, alias)  # another key, inspected at the same time, was faster
 
 
 async def _record_taker_rates(key: ExchangeKey, account: FuturesAccount, symbols: list[str], at: datetime) -> None:

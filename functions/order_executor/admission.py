@@ -12,6 +12,7 @@ from decimal import Decimal
 from shared.config import settings
 from shared.errors import OrderDenied
 from shared.exchange.venue_views import AccountView
+from shared.models.account_claim import AccountClaim
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
@@ -52,10 +53,18 @@ class EntryContext:
     closed: bool
     """An admin has closed the strategy or the follower at a later place in time."""
     halted: list[str]
+    claim: AccountClaim | None
+    """The latest claim on the key's account and the symbol."""
+    account_in_use: bool
+    """The claim holds, and is another key's."""
 
 
 def read_context(execution: Execution) -> EntryContext:
-    """Read all our records that may forbid an entry, as of one moment (blocking)."""
+    """Read all our records that may forbid an entry (blocking).
+
+    The claim on the account is read after the others, which are of one moment; the entry's intent is written on
+    condition that it is free.
+    """
     halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=execution.egress_lane)
     follower, user, key, plan, strategy, readiness, alerts, *switches = read_together(
         (Follower, execution.strategy_id, execution.follower_key),
@@ -67,6 +76,8 @@ def read_context(execution: Execution) -> EntryContext:
         (StrategyAlerts, execution.strategy_id, None),
         *((TradingSwitch, scope, None) for scope in halts),
     )
+    alias = key.account_alias if key is not None else None
+    claim = AccountClaim.find(alias, execution.symbol) if alias is not None else None
     return EntryContext(
         follower=follower,
         user=user,
@@ -78,6 +89,8 @@ def read_context(execution: Execution) -> EntryContext:
         superseded=alerts is not None and alerts.supersedes(execution.place),
         closed=_was_closed(alerts, execution) or _was_closed(follower, execution),
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
+        claim=claim,
+        account_in_use=claim is not None and claim.holds_against(execution.api_key_id),
     )
 
 
@@ -123,6 +136,16 @@ def _admit_key(key: ExchangeKey | None) -> None:
         raise OrderDenied(DenialReason.KEY_NOT_FUTURES)
     if key.strategy_type is not StrategyType.AUTOMATED:
         raise OrderDenied(DenialReason.KEY_INACTIVE, "the key is for manual trading")
+
+
+def admit_owner(context: EntryContext) -> str:
+    """Return the alias of the key's account; raise OrderDenied while it is unknown, or another key has the account."""
+    alias = context.key.account_alias if context.key is not None else None
+    if alias is None:
+        raise OrderDenied(DenialReason.ACCOUNT_UNKNOWN)
+    if context.account_in_use:
+        raise OrderDenied(DenialReason.ACCOUNT_IN_USE)
+    return alias
 
 
 def admit_age(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from decimal import Decimal
 
 from pynamodb.exceptions import PynamoDBException
+from pynamodb.transactions import TransactWrite
 
 from functions.order_executor import entry_outcome
 from functions.order_executor.entry_intents import (
@@ -45,11 +47,13 @@ _SEND_ATTEMPTS = 3
 _SEND_PAUSE_S = 0.25
 
 
-async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: ExitPlan) -> Order:
-    """Write the entry and its stops to the ledger, take the slot, and queue the dead-man message.
+async def intend_entry(
+    session: ExecutionSession, sized: SizedOrder, exits: ExitPlan, *, claim: Callable[[TransactWrite], None]
+) -> Order:
+    """Write the entry and its stops to the ledger, take the slot and the account, and queue the dead-man message.
 
     The stops are written now, so that nothing need be written between the fill and the stop. Raise RecordChanged when
-    a close was requested meanwhile.
+    a close was requested meanwhile, or another key has claimed the account.
     """
     execution = session.execution
     entry = session.ledger.intend(plan_entry(side=execution.side, amount=sized.amount, bound=sized.bound))
@@ -66,6 +70,7 @@ async def intend_entry(session: ExecutionSession, sized: SizedOrder, exits: Exit
                 PositionSlot.quantity.set(sized.amount),
             ),
             unless=close_is_requested,
+            also=claim,
             due_at=due_by_dead_man(utc_now()),
             equity=sized.equity,
             amount=sized.amount,

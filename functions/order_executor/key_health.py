@@ -1,4 +1,7 @@
-"""Records what an entry's fresh read of the account says about its key. Denies nothing: `admission.py` does."""
+"""Records what an entry's fresh read of the account says about its key, or has the inspector look at the key.
+
+Denies nothing: `admission.py` does.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor.admission import EntryContext, judge_view
 from shared.clock import utc_now
 from shared.exchange.venue_views import AccountView
+from shared.messages import KeyMessage, send_keys
 from shared.models.exchange_key import ExchangeKey
+from shared.models.execution import Execution
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import logger
+from shared.queues import Queue
 from shared.trading.readiness import Verdict
 
 
@@ -49,3 +55,9 @@ async def record(finding: Finding | None) -> None:
         )
     except PynamoDBException as error:
         logger.warning("verdict_not_recorded", api_key_id=finding.key.id, error=type(error).__name__)
+
+
+async def request_inspection(execution: Execution) -> None:
+    """Queue an inspection of the execution's key, so that its next alert need not wait for the daily one."""
+    message = KeyMessage(api_key_id=execution.api_key_id, asked_at=utc_now())
+    await asyncio.to_thread(send_keys, [message], queue=Queue.KEYS)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from decimal import Decimal
+from functools import partial
 
 from functions.order_executor import (
     admission,
@@ -27,6 +28,7 @@ from shared.exchange import lanes, weights
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.gate import Request, Work
 from shared.exchange.venue_views import AccountView
+from shared.models.account_claim import AccountClaim
 from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.trading.execution import DenialReason, ExecutionState
@@ -50,13 +52,15 @@ async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: flo
         await prior_position.make_room(ledger, account)
         context, session, hold = await _admit_with_weight(ledger, account)
         checked_at = utc_now()
-        view = await _read_flat_account(session)
+        view = await _read_flat_account(session, context)
         finding = key_health.compare(context, view, checked_at=checked_at)
         entry = await _size_and_intend(session, context, view, ends_at_s=ends_at_s)
     except OrderDenied as denied:
         await booking.end_without_position(
             ledger, state=ExecutionState.DENIED, reason=DenialReason(denied.reason), detail=denied.detail
         )
+        if denied.reason == DenialReason.ACCOUNT_UNKNOWN:
+            await key_health.request_inspection(ledger.execution)
     except ExchangeThrottled as error:
         await waiting.postpone_entry(ledger, error)
         return
@@ -83,6 +87,7 @@ async def _admit_with_weight(
         if isinstance(context, BaseException):
             raise context
         admission.admit_follower(context, ledger.execution)
+        admission.admit_owner(context)
         admission.admit_age(context, ledger.execution, now=utc_now())
         if isinstance(hold, BaseException):
             raise hold
@@ -93,7 +98,7 @@ async def _admit_with_weight(
     return context, ExecutionSession(ledger=ledger, account=account, filters=filters), hold
 
 
-async def _read_flat_account(session: ExecutionSession) -> AccountView:
+async def _read_flat_account(session: ExecutionSession, context: EntryContext) -> AccountView:
     """Read the account fresh; raise OrderDenied if it holds a position, or orders that are not ours, on the symbol."""
     try:
         view = await session.account.read(session.symbol)
@@ -101,7 +106,9 @@ async def _read_flat_account(session: ExecutionSession) -> AccountView:
         # The exchange lists the symbol, but not for this account.
         raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING, str(error)) from error
     if view.position_amount:
-        raise OrderDenied(DenialReason.FOREIGN_POSITION, f"{view.position_amount}")
+        in_use = await _is_in_use_by_now(session, context)
+        reason = DenialReason.ACCOUNT_IN_USE if in_use else DenialReason.FOREIGN_POSITION
+        raise OrderDenied(reason, f"{view.position_amount}")
     if view.open_orders:
         foreign = await venue_orders.cancel_leftovers(session, view.open_orders)
         if foreign:
@@ -134,7 +141,16 @@ async def _size_and_intend(
     exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:
         raise TooLate
+    alias = admission.admit_owner(context)
+    claim = partial(AccountClaim.take, execution=execution, account_alias=alias, ended=context.claim)
     try:
-        return await entering.intend_entry(session, sized, exits)
+        return await entering.intend_entry(session, sized, exits, claim=claim)
     except RecordChanged as error:
-        raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
+        in_use = await _is_in_use_by_now(session, context)
+        raise OrderDenied(DenialReason.ACCOUNT_IN_USE if in_use else DenialReason.CLOSE_REQUESTED) from error
+
+
+async def _is_in_use_by_now(session: ExecutionSession, context: EntryContext) -> bool:
+    """Return whether another key has entered on the account since its claim was read."""
+    claim = await asyncio.to_thread(AccountClaim.find, admission.admit_owner(context), session.symbol)
+    return claim is not None and await asyncio.to_thread(claim.holds_against, session.execution.api_key_id)

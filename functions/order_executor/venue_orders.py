@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from functions.order_executor.session import ExecutionSession
 from shared.config import settings
+from shared.errors import OrderDenied
 from shared.exchange.venue_views import OrderView
+from shared.models.execution import Execution
 from shared.models.order import OrderStatus
 from shared.observability import logger
+from shared.trading.execution import DenialReason
 from shared.trading.ids import Leg, OrderRef, parse_client_order_id
 
 
@@ -51,9 +54,17 @@ async def cancel_ours(session: ExecutionSession) -> None:
 
 
 async def cancel_leftovers(session: ExecutionSession, standing: Sequence[OrderView]) -> tuple[OrderView, ...]:
-    """Cancel the orders of ended executions of ours; return the orders that are not ours, which are left alone."""
-    await cancel(session, [view for view in standing if _ref_of(view) is not None])
-    return tuple(view for view in standing if _ref_of(view) is None)
+    """Cancel the orders of ended executions of ours; return the orders that are not ours, which are left alone.
+
+    Raise OrderDenied, and cancel nothing, if one is of an active execution: through another key of the account.
+    """
+    refs = {view.client_order_id: ref for view in standing if (ref := _ref_of(view)) is not None}
+    ids = [ref.execution_id for ref in refs.values()]
+    known = await asyncio.to_thread(Execution.find_many, ids, consistent=True)
+    if any(execution.active for execution in known.values()):
+        raise OrderDenied(DenialReason.ACCOUNT_IN_USE)
+    await cancel(session, [view for view in standing if view.client_order_id in refs])
+    return tuple(view for view in standing if view.client_order_id not in refs)
 
 
 async def cancel(session: ExecutionSession, views: Iterable[OrderView]) -> set[str]:

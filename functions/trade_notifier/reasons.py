@@ -58,6 +58,13 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         _R.WITHDRAWALS_ENABLED: Refusal(
             "Your exchange key may withdraw. For your safety, take that permission away.", persistent=True
         ),
+        _R.ACCOUNT_UNKNOWN: Refusal(
+            "We have not been able to check which exchange account your key leads to. It is being checked now."
+        ),
+        _R.ACCOUNT_IN_USE: Refusal(
+            "Another key of the same exchange account has a position in this symbol. One account follows with one key.",
+            persistent=True,
+        ),
         _R.STALE: Refusal("The alert reached your account too late to be acted on."),
         _R.PRICE_MOVED: Refusal("The market had moved too far from the alert's price."),
         _R.FOREIGN_POSITION: Refusal(

@@ -78,7 +78,7 @@ class People:
         """Store a user who follows the strategy, with a key on the lane and an account of their own."""
         user = self._create_user()
         account = self._open_account(api_key, balance_usdt)
-        return self._follow(strategy, user, self._create_key(user, api_key, lane), account)
+        return self._follow(strategy, user, self._create_key(user, account, lane), account)
 
     def follow_too(self, follows: Follows, strategy: Strategy) -> Follows:
         """Have the same key follow another strategy, too."""
@@ -94,7 +94,8 @@ class People:
         self._exchange.controls.create_account(account, self._exchange.now_ms())
         return self._exchange.venue.accounts[api_key]
 
-    def _create_key(self, user: User, api_key: str, lane: str) -> ExchangeKey:
+    def _create_key(self, user: User, account: Account, lane: str) -> ExchangeKey:
+        api_key = account.api_key
         key = ExchangeKey(
             _id(),
             user_id=user.id,
@@ -103,6 +104,7 @@ class People:
             strategy_type=StrategyType.AUTOMATED,
             api_key=api_key,
             secret_ciphertext=api_key.encode(),
+            account={"apiKey": api_key, "alias": account.alias},
             egress_lane=lane,
             **self._times,
         )

@@ -145,6 +145,10 @@ class FuturesAccount:
             clock_offset_ms=offset_ms,
         )
 
+    async def alias(self) -> str:
+        """Return the exchange's name of the account, the same through each of its keys (weight 5)."""
+        return responses.account_alias(await self._get("fapiPrivateV3GetBalance"))
+
     async def taker_rate(self, symbol: str) -> Decimal:
         """Return the account's own taker rate on the symbol, as a share of the notional (weight 20).
 

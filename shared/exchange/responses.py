@@ -235,6 +235,17 @@ def taker_rate(answer: Any) -> Decimal:
     return rate
 
 
+def account_alias(answer: Any) -> str:
+    """Return the account's name in Futures Account Balance; raise OutcomeUnknown for an answer that has none."""
+    try:
+        [alias] = {str(row["accountAlias"]) for row in answer}
+    except (LookupError, TypeError, ValueError) as error:
+        raise OutcomeUnknown("the answer does not name the account") from error
+    if not alias:
+        raise OutcomeUnknown("the account's name is empty")
+    return alias
+
+
 def brackets_of(answer: list[dict[str, Any]], *, symbol: str) -> tuple[LeverageBracket, ...]:
     """Return a symbol's Notional and Leverage Brackets."""
     own = next(item for item in answer if item["symbol"] == symbol)

@@ -108,6 +108,8 @@ class ExchangeKey(Table):
     """The lane of the key's requests; all keys of a lane share its address and its request weight."""
     taker_rates: JSONAttribute = JSONAttribute(null=True)
     """The account's own taker rates by symbol, with the API key that read them and the time; see `save_taker_rates`."""
+    account: JSONAttribute = JSONAttribute(null=True)
+    """The exchange's name of the account, with the API key that read it; see `save_account_alias`."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
@@ -118,6 +120,19 @@ class ExchangeKey(Table):
     def trades_automatically(self) -> bool:
         """Whether the order executor may trade with the key."""
         return self.trade_type is TradeType.FUTURES and self.strategy_type is StrategyType.AUTOMATED
+
+    @property
+    def account_alias(self) -> str | None:
+        """The exchange's name of the key's account, the same through each of its keys; None while it is unknown."""
+        known = self.account or {}
+        # An API key that its owner has put in place of another may lead to another account.
+        return known["alias"] if known.get("apiKey") == self.api_key else None
+
+    def save_account_alias(self, alias: str) -> None:
+        """Store the exchange's name of the account, unless the key's owner has replaced the API key meanwhile."""
+        read = {"apiKey": self.api_key, "alias": alias}
+        with conditional_write():
+            self.update(actions=[ExchangeKey.account.set(read)], condition=ExchangeKey.api_key == self.api_key)
 
     def taker_rate(self, symbol: str, *, now: datetime) -> Decimal:
         """Return the taker rate, a share of the notional, with which an entry on the symbol is sized."""

@@ -94,6 +94,10 @@ class DenialReason(StrEnum):
     PORTFOLIO_MARGIN = "PORTFOLIO_MARGIN"
     FUTURES_DISABLED = "FUTURES_DISABLED"
     WITHDRAWALS_ENABLED = "WITHDRAWALS_ENABLED"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    """The exchange's name of the key's account has not been read yet."""
+    ACCOUNT_IN_USE = "ACCOUNT_IN_USE"
+    """Another key of the same exchange account has the position on this symbol."""
 
     # the trigger's freshness
     STALE = "STALE"

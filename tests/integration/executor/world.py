@@ -152,6 +152,23 @@ class World:
         record = saved(builders.follower(strategy_id=self.strategy.id, api_key_id=key.id, user_id=user.id))
         return Person(user=user, key=key, record=record)
 
+    def another_key_of(self, person: Person) -> Person:
+        """Add a follower whose key leads to the same account."""
+        secret, key_id, api_key = secrets.token_hex(32), str(uuid.uuid4()), secrets.token_hex(32)
+        key = saved(
+            builders.exchange_key(
+                key_id,
+                user_id=person.user.id,
+                api_key=api_key,
+                secret_ciphertext=seal(secret, owner_id=key_id),
+                account={"apiKey": api_key, "alias": person.key.account_alias},
+            )
+        )
+        path = f"/paper/accounts/{person.key.api_key}/keys"
+        self.exchange.control("POST", path, {"apiKey": api_key, "secret": secret})
+        record = saved(builders.follower(strategy_id=self.strategy.id, api_key_id=key.id, user_id=person.user.id))
+        return Person(user=person.user, key=key, record=record)
+
     def trigger(self, side: Side = Side.BUY, **changes: Any) -> Trigger:
         """Store an alert that has been fanned out; `changes` are attributes of the trigger."""
         self._seq += 1

@@ -13,9 +13,13 @@ import pytest
 from functions.key_inspector import app, service
 from shared import rounds
 from shared.clock import to_iso, utc_now
+from shared.messages import Command
+from shared.models.account_claim import AccountClaim
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
+from shared.models.position_slot import PositionSlot
 from shared.pacing import IntervalPacer
+from shared.trading.execution import DenialReason, ExecutionState
 from shared.trading.risk import BASE_TAKER_RATE
 from tests.integration.executor.world import Person, World
 from tests.lambda_context import FakeContext
@@ -26,6 +30,7 @@ SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
 ACCOUNT = "/fapi/v3/account"
 CONFIG = "/fapi/v1/accountConfig"
 PERMISSIONS = "/sapi/v1/account/apiRestrictions"
+BALANCE = "/fapi/v3/balance"
 COMMISSION_RATE = "/fapi/v1/commissionRate"
 
 SETUPS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -123,6 +128,103 @@ def test_accounts_own_taker_rate_is_kept_for_its_entries(world: World) -> None:
 
     assert taker_rate_of(person) == Decimal("0.00027")
     assert world.account(person).requests[f"GET {COMMISSION_RATE}"] == 1
+
+
+# -- whose account it is -----------------------------------------------------------------------------------------------
+
+
+def named_by_exchange(world: World, person: Person) -> str:
+    alias = world.exchange.control("GET", f"/paper/accounts/{person.key.api_key}")["accountAlias"]
+    assert alias
+    return str(alias)
+
+
+def alias_of(person: Person) -> str | None:
+    return ExchangeKey.get(person.key.id, consistent_read=True).account_alias
+
+
+def without_alias(person: Person) -> Person:
+    """Leave the key as it was before the names of accounts were recorded."""
+    person.key.update(actions=[ExchangeKey.account.remove()])
+    return person
+
+
+def test_two_keys_of_one_account_are_recorded_with_its_name(world: World) -> None:
+    first, other = world.follower(), without_alias(world.follower())
+    second = without_alias(world.another_key_of(first))
+
+    assert inspect(without_alias(first), second, other) == []
+
+    assert alias_of(first) == alias_of(second) == named_by_exchange(world, first)
+    assert alias_of(other) == named_by_exchange(world, other) != alias_of(first)
+
+
+def test_name_is_read_once_for_each_api_key(world: World) -> None:
+    person = without_alias(world.follower())
+    inspect(person)
+
+    inspect(person, asked_at=utc_now() + timedelta(milliseconds=1))
+    assert world.account(person).requests[f"GET {BALANCE}"] == 1
+
+    ExchangeKey(person.key.id).update(
+        actions=[ExchangeKey.account.set({"apiKey": "the one before", "alias": "another account"})]
+    )
+    inspect(person, asked_at=utc_now() + timedelta(milliseconds=1))
+    assert alias_of(person) == named_by_exchange(world, person)
+
+
+@pytest.mark.parametrize("fault", [{"kind": "http", "status": 503, "msg": "Service Unavailable"}, {"kind": "truncate"}])
+def test_inspection_is_repeated_while_the_name_cannot_be_read(world: World, fault: dict[str, Any]) -> None:
+    person = without_alias(world.follower())
+    asked_at = utc_now()
+    world.plan_fault(person, path=BALANCE, method="GET", **fault)
+
+    assert inspect(person, asked_at=asked_at) == [person.key.id]
+    assert alias_of(person) is None
+    assert inspect(person, asked_at=asked_at, delivery=2) == []
+    assert alias_of(person) == named_by_exchange(world, person)
+
+
+def test_key_without_futures_has_no_name_and_a_verdict(world: World) -> None:
+    person = without_alias(world.follower(enableFutures=False))
+
+    assert inspect(person) == []
+
+    assert (alias_of(person), verdict_on(person).reasons) == (None, ["FUTURES_DISABLED"])
+
+
+def test_second_key_is_denied_by_a_position_that_is_older_than_the_claims(world: World) -> None:
+    holder = world.follower()
+    held = world.open_position(holder)
+    second = world.another_key_of(holder)
+    for claim in AccountClaim.scan():
+        claim.delete()
+
+    assert inspect(without_alias(holder), without_alias(second)) == []
+    denied = world.open_position(second)
+
+    assert (denied.state, denied.reason) == (ExecutionState.DENIED, DenialReason.ACCOUNT_IN_USE)
+    claim = AccountClaim.get(named_by_exchange(world, holder), "BTC/USDT")
+    assert (claim.api_key_id, claim.execution_id) == (holder.key.id, held.id)
+    world.handle(world.stored(held), command=Command.CLOSE)
+    assert world.stored(held).state is ExecutionState.CLOSED
+    assert world.open_position(second).state is ExecutionState.PROTECTED
+
+
+def test_name_is_recorded_though_two_executions_have_the_account_already(world: World) -> None:
+    holder = world.follower()
+    held = world.open_position(holder)
+    second = world.another_key_of(holder)
+    other = world.queue_execution(second, world.trigger())
+    PositionSlot(second.key.id, "BTC/USDT", execution_id=other.id, follower_id=second.record.id).save()
+    for claim in AccountClaim.scan():
+        claim.delete()
+
+    assert inspect(without_alias(holder), without_alias(second)) == []
+
+    assert alias_of(second) == alias_of(holder)
+    [claim] = AccountClaim.scan()
+    assert claim.execution_id in {held.id, other.id}
 
 
 @pytest.mark.parametrize("rate", ["-0.0001", "0", "0.2"])

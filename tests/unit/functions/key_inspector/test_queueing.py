@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from functions.key_inspector import app
+from local import inspections
 from shared import messages, rounds
 from shared.clock import from_iso, to_iso
 from shared.models.egress_lane import EgressLane
@@ -104,3 +105,25 @@ def test_sample_of_the_schedule_is_answered_with_what_was_queued(tables: Queues)
 
     assert app.lambda_handler(event, FakeContext()) == {"shard": 2, "keys": 0, "lanes": 0}
     assert tables.sent_to(tables.keys) == []
+
+
+def test_keys_whose_account_is_unknown_are_inspected_on_command(tables: Queues) -> None:
+    before = an_exchange_key(id_of("of an earlier version"), account=None)
+    replaced = an_exchange_key(id_of("replaced"), account={"apiKey": "the one before", "alias": "an account"})
+    an_exchange_key(id_of("known"))
+    an_exchange_key(id_of("inactive"), account=None, active=False)
+    an_exchange_key(id_of("manual"), account=None, strategy_type=StrategyType.MANUAL)
+
+    assert inspections.queue_inspections(report=lambda _: None) == 2
+
+    queued = tables.sent_to(tables.keys)
+    assert {message["api_key_id"] for message in queued} == {before.id, replaced.id}
+
+
+def test_named_keys_are_inspected_on_command_whatever_is_known_of_them(tables: Queues) -> None:
+    known = an_exchange_key(id_of("known"))
+
+    inspections.queue_inspections([known.id], report=lambda _: None)
+
+    [message] = tables.sent_to(tables.keys)
+    assert (message["api_key_id"], from_iso(message["asked_at"]) > known.created_at) == (known.id, True)
