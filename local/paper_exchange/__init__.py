@@ -31,6 +31,8 @@ Choices where reports about Binance differ
     * Histories reach back as the official SDK says (retention.py): fills, incomes and orders 90 days, orders that were
       cancelled without a fill three; what is older is left out without an error.
     * The regular order that an algo order becomes carries the algo order's client id.
+    * The used weight in the headers of `bookTicker` and `v2/ticker/price` is far too high: the exchange's documentation
+      only says that it is not accurate.
     * A reducing order larger than the position is cut to it (market), or ends EXPIRED after filling it (limit).
 
 `POST /paper/settings` (`GET` shows them) sets any of

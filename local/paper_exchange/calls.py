@@ -52,7 +52,8 @@ Handler = Callable[[Call], Any]
 class Route:
     """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015.
 
-    `weights_by_limit` has pairs of a limit and the weight up to it, for routes whose weight follows `limit`.
+    `weights_by_limit` has pairs of a limit and the weight up to it, for routes whose weight follows `limit`. Where
+    `counts_accurately` is false, the header with the used weight is wrong.
     """
 
     handler: Handler
@@ -62,6 +63,7 @@ class Route:
     orders: int = 0
     weights_by_limit: tuple[tuple[int, int], ...] = ()
     default_limit: int = 500
+    counts_accurately: bool = True
 
     def weight_for(self, values: Mapping[str, str]) -> int:
         """Return the weight of a request with these parameters."""

@@ -249,7 +249,9 @@ def routes(started_ms: int) -> Routes:
     table: Routes = {
         ("GET", "/fapi/v1/exchangeInfo"): Route(_FuturesInfo(started_ms), public),
         ("GET", "/api/v3/exchangeInfo"): Route(_constant(spot_info(started_ms)), public, weight=20),
-        ("GET", "/fapi/v1/ticker/bookTicker"): Route(book_ticker, public, weight=2, weight_without_symbol=5),
+        ("GET", "/fapi/v1/ticker/bookTicker"): Route(
+            book_ticker, public, weight=2, weight_without_symbol=5, counts_accurately=False
+        ),
         ("GET", "/fapi/v1/depth"): Route(depth, public, weights_by_limit=_DEPTH_WEIGHTS),
         ("GET", "/fapi/v1/klines"): Route(klines, public, weights_by_limit=_CANDLE_WEIGHTS),
         ("GET", "/api/v3/ticker/bookTicker"): Route(spot_book_ticker, public, weight=2, weight_without_symbol=4),
@@ -262,16 +264,17 @@ def routes(started_ms: int) -> Routes:
         ("GET", "/sapi/v1/margin/allPairs"): Route(_nothing),
         ("GET", "/sapi/v1/margin/isolated/allPairs"): Route(_nothing),
         ("GET", "/fapi/v1/premiumIndex"): Route(premium_index, public, weight_without_symbol=10),
-        ("GET", "/fapi/v2/ticker/price"): Route(ticker_price, public, weight_without_symbol=2),
+        ("GET", "/fapi/v2/ticker/price"): Route(ticker_price, public, weight_without_symbol=2, counts_accurately=False),
     }
-    for base, price, day, day_weight in (
-        ("/fapi/v1", ticker_price, ticker_day, 40),
-        ("/api/v3", spot_ticker_price, spot_ticker_day, 80),
-    ):
+    prices = Route(ticker_price, public, weight_without_symbol=2)
+    spot_prices = Route(spot_ticker_price, public, weight=2, weight_without_symbol=4)
+    days = Route(ticker_day, public, weight_without_symbol=40)
+    spot_days = Route(spot_ticker_day, public, weight=2, weight_without_symbol=80)
+    for base, price, day in (("/fapi/v1", prices, days), ("/api/v3", spot_prices, spot_days)):
         table |= {
             ("GET", f"{base}/ping"): Route(ping, public),
             ("GET", f"{base}/time"): Route(server_time, public),
-            ("GET", f"{base}/ticker/price"): Route(price, public, weight_without_symbol=2),
-            ("GET", f"{base}/ticker/24hr"): Route(day, public, weight_without_symbol=day_weight),
+            ("GET", f"{base}/ticker/price"): price,
+            ("GET", f"{base}/ticker/24hr"): day,
         }
     return table

@@ -40,6 +40,8 @@ from local.paper_exchange.weights import Pool, RequestLimits
 
 _JSON = "application/json;charset=UTF-8"
 _POOLS = {pool.value: pool for pool in Pool}
+_INACCURATE_BY = 10_000
+"""Added to the used weight of answers that the exchange says not to rely on, so that whoever does is found out."""
 _RUN_AT_ONCE = (FaultKind.HANG, FaultKind.DROP_AFTER, FaultKind.TRUNCATE, FaultKind.PARTIAL, FaultKind.NO_AVERAGE)
 
 
@@ -211,7 +213,8 @@ class PaperExchange:
         settings = self.venue.settings
         pool = _POOLS.get(request.path[: request.path.find("/", 1)], Pool.SPOT)
         used = self._limits.take_weight(request.address, pool, weight, settings=settings, now_ms=now_ms)
-        headers["X-SAPI-USED-IP-WEIGHT-1M" if pool is Pool.WALLET else "X-MBX-USED-WEIGHT-1M"] = str(used)
+        shown = used if route.counts_accurately else used + _INACCURATE_BY
+        headers["X-SAPI-USED-IP-WEIGHT-1M" if pool is Pool.WALLET else "X-MBX-USED-WEIGHT-1M"] = str(shown)
         if route.orders and request.api_key is not None:
             # Orders are counted by account, whichever of its keys they come through.
             account = self.venue.find_account(request.api_key)

@@ -89,6 +89,9 @@ POSITION_NOT_SEEN = frozenset({-4509}) | REDUCE_ONLY_REFUSED
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 """The request weight that our address has used in this minute, the answered request included."""
 
+USED_WEIGHT_INACCURATE = ("/fapi/v1/ticker/bookTicker", "/fapi/v2/ticker/price")
+"""Paths on which that header is not accurate, by the exchange's own description of them."""
+
 SHORTEST_BAN_S = 120.0
 LONGEST_BAN_S = 3 * 24 * 3600.0
 ORDER_RATE_WAIT_S = 10.0

@@ -144,7 +144,7 @@ class _LaneClient:
     ) -> None:
         del reason, method, request_headers, request_body
         used = _header(headers, error_codes.USED_WEIGHT_HEADER)
-        if used.isdigit():
+        if used.isdigit() and not url.partition("?")[0].endswith(error_codes.USED_WEIGHT_INACCURATE):
             self._limiter(url).record_usage(int(used), asked_at_ms=_asked_at_ms.get())
         if code < error_codes.HTTP_OK_BELOW and not (isinstance(response, dict) and _code_of(response) is not None):
             return

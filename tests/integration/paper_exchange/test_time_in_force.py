@@ -101,14 +101,3 @@ def test_mark_price_moves_alone_and_triggers_what_watches_it(trader: Trader) -> 
     [position] = trader.futures.fapiPrivateV3GetPositionRisk({"symbol": "BTCUSDT"})
     assert (position["markPrice"], position["unRealizedProfit"]) == ("19400.00000000", "-30.00000000")
     assert trader.futures.fetch_order(None, BTC, {"trigger": True, "algoId": by_last["id"]})["status"] == "open"
-
-
-@pytest.mark.parametrize(("params", "weight"), [({"symbol": "BTCUSDT"}, 2), ({}, 5)])
-def test_book_ticker_has_both_sides_and_its_weight(trader: Trader, params: dict[str, str], weight: int) -> None:
-    trader.exchange.control("DELETE", "/paper/limits")
-    rows = trader.futures.fapiPublicGetTickerBookTicker(params)
-    row = rows if params else next(row for row in rows if row["symbol"] == "BTCUSDT")
-    assert (row["bidPrice"], row["askPrice"]) == ("20000.00", "20000.00")
-    assert float(row["bidQty"]) > 0
-    assert float(row["askQty"]) > 0
-    assert trader.futures.last_response_headers["X-Mbx-Used-Weight-1m"] == str(weight)
