@@ -28,7 +28,7 @@ from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower
-from shared.models.key_readiness import KeyReadiness
+from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.pacing import IntervalPacer
@@ -103,7 +103,11 @@ async def _inspect_account(key: ExchangeKey, started_at: datetime) -> None:
     view = await account.inspect(margin_assets=margin_assets)
     verdict = judge_account(view.setup, wallet_balance=view.wallet_balance, clock_offset_ms=view.clock_offset_ms)
     wallet = None if view.wallet_balance is None else format(view.wallet_balance, "f")
-    details = asdict(view.setup) | {"wallet_balance": wallet, "clock_offset_ms": view.clock_offset_ms}
+    details = asdict(view.setup) | {
+        "wallet_balance": wallet,
+        "clock_offset_ms": view.clock_offset_ms,
+        MARGIN_ASSETS: sorted(margin_assets),
+    }
     if view.setup.futures_enabled and key.account_alias is None:
         # Before the verdict: without a name the inspection is repeated, because the key's entries are denied.
         await asyncio.to_thread(_record_account, key, await account.alias())

@@ -17,7 +17,7 @@ from shared.exchange.venue_views import AccountView
 from shared.messages import KeyMessage, send_keys
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
-from shared.models.key_readiness import KeyReadiness
+from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.observability import logger
 from shared.queues import Queue
 from shared.trading.readiness import Verdict
@@ -30,25 +30,33 @@ class Finding:
     key: ExchangeKey
     verdict: Verdict
     view: AccountView
+    margin_asset: str
     checked_at: datetime
 
 
-def compare(context: EntryContext, view: AccountView, *, checked_at: datetime) -> Finding | None:
-    """Return the verdict if the record lacks it: the key's first, one to replace an old one, or a different one."""
+def compare(context: EntryContext, view: AccountView, *, margin_asset: str, checked_at: datetime) -> Finding | None:
+    """Return the verdict if the record lacks it: the key's first, one to replace an old one, or a different one.
+
+    One that denies is recorded anew each time, because it spares the entries of the next hour this read.
+    """
     known, key = context.readiness, context.key
     if key is None:
         return None
     verdict = judge_view(view)
-    if known is not None and known.is_valid_for(key, now=utc_now()) and known.reasons == list(verdict.reasons):
+    same = known is not None and known.is_valid_for(key, now=utc_now()) and known.reasons == list(verdict.reasons)
+    if same and verdict.ready:
         return None
-    return Finding(key=key, verdict=verdict, view=view, checked_at=checked_at)
+    return Finding(key=key, verdict=verdict, view=view, margin_asset=margin_asset, checked_at=checked_at)
 
 
 async def record(finding: Finding | None) -> None:
     """Record a finding, if there is one. When that fails, the key's next entry or inspection finds the same."""
     if finding is None:
         return
-    details = asdict(finding.view.setup) | {"wallet_balance": format(finding.view.wallet_balance, "f")}
+    details = asdict(finding.view.setup) | {
+        "wallet_balance": format(finding.view.wallet_balance, "f"),
+        MARGIN_ASSETS: [finding.margin_asset],
+    }
     try:
         await asyncio.to_thread(
             KeyReadiness.record, finding.key, finding.verdict, details=details, checked_at=finding.checked_at

@@ -7,6 +7,7 @@ import contextlib
 import time
 from decimal import Decimal
 from functools import partial
+from typing import NoReturn
 
 from functions.order_executor import (
     admission,
@@ -44,16 +45,23 @@ class TooLate(LockstepError):
     """Too little time is left in this invocation for an entry."""
 
 
-async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: float) -> None:
-    """Close what an older trigger holds on the other side, then enter, or record why not."""
+async def open_queued(
+    ledger: Ledger, account: FuturesAccount, *, known_unfit: DenialReason | None, ends_at_s: float
+) -> None:
+    """Close what an older trigger holds on the other side, then enter, or record why not.
+
+    `known_unfit` is why a verdict of the last hour denies the key's entries.
+    """
     finding = hold = None
     try:
         admission.admit_order_of_arrival(ledger.execution)
         await prior_position.make_room(ledger, account)
+        if known_unfit is not None:
+            await _deny_unfit(ledger, known_unfit)
         context, session, hold = await _admit_with_weight(ledger, account)
         checked_at = utc_now()
         view = await _read_flat_account(session, context)
-        finding = key_health.compare(context, view, checked_at=checked_at)
+        finding = key_health.compare(context, view, margin_asset=account.margin_asset, checked_at=checked_at)
         entry = await _size_and_intend(session, context, view, ends_at_s=ends_at_s)
     except OrderDenied as denied:
         await booking.end_without_position(
@@ -70,6 +78,13 @@ async def open_queued(ledger: Ledger, account: FuturesAccount, *, ends_at_s: flo
         if hold is not None:
             hold.release()
     await key_health.record(finding)
+
+
+async def _deny_unfit(ledger: Ledger, reason: DenialReason) -> NoReturn:
+    """Deny an entry by its key's last verdict, or by what our own records say first. Asks for no weight."""
+    context = await asyncio.to_thread(admission.read_context, ledger.execution)
+    admission.admit_follower(context, ledger.execution)
+    raise OrderDenied(reason, "by the last verdict on the key")
 
 
 async def _admit_with_weight(

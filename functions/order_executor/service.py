@@ -16,6 +16,7 @@ from functions.order_executor import account_cache, booking, opening, recheck, r
 from functions.order_executor.lease import take_lease
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.opening import TooLate
+from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,
     ExchangeThrottled,
@@ -29,6 +30,7 @@ from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
+from shared.models.key_readiness import KeyReadiness
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S
@@ -48,7 +50,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         return
     ledger = account = key = None
     try:
-        execution, key = await _read(message)
+        execution, key, known = await _read(message)
         if not execution.active:
             # The worker that ended it may have crashed before it ended the trigger.
             await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
@@ -59,7 +61,8 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         except (SecretUnreadable, ServiceUnavailable) as error:
             await secret_failures.end_or_retry(ledger, message.command, error)
             return
-        await _work(ledger, account, message.command, ends_at_s=ends_at_s)
+        known_unfit = known.denial(key, quote=account.margin_asset, now=utc_now()) if known is not None else None
+        await _work(ledger, account, message.command, known_unfit=known_unfit, ends_at_s=ends_at_s)
         if recheck.is_needed(ledger):
             await recheck.schedule_recheck(ledger)
     except TooLate:
@@ -76,17 +79,22 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         await asyncio.gather(lease.release(), lanes.flush(), _record_refusal(account, key))
 
 
-async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey]:
+async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey, KeyReadiness | None]:
     """Read under the lease, so that every earlier worker's writes are seen."""
-    execution, key = await asyncio.to_thread(
-        read_together, (Execution, message.execution_id, None), (ExchangeKey, message.api_key_id, None)
+    execution, key, known = await asyncio.to_thread(
+        read_together,
+        (Execution, message.execution_id, None),
+        (ExchangeKey, message.api_key_id, None),
+        (KeyReadiness, message.api_key_id, None),
     )
     if execution is None or key is None:
         raise NotFound(f"execution {message.execution_id} or its key {message.api_key_id}")
-    return execution, key
+    return execution, key, known
 
 
-async def _work(ledger: Ledger, account: FuturesAccount, command: Command, *, ends_at_s: float) -> None:
+async def _work(
+    ledger: Ledger, account: FuturesAccount, command: Command, *, known_unfit: DenialReason | None, ends_at_s: float
+) -> None:
     queued = ledger.execution.state is ExecutionState.QUEUED
     if not queued:
         await asyncio.gather(ledger.load_orders(), lanes.limiter_of(account.lane).refresh())
@@ -99,7 +107,7 @@ async def _work(ledger: Ledger, account: FuturesAccount, command: Command, *, en
         case _:
             assert_never(command)
     if queued:
-        await opening.open_queued(ledger, account, ends_at_s=ends_at_s)
+        await opening.open_queued(ledger, account, known_unfit=known_unfit, ends_at_s=ends_at_s)
     else:
         hold = await waiting.admit_begun(ledger.execution, account.lane)
         try:

@@ -93,6 +93,11 @@ class FuturesAccount:
         """The egress lane of its requests."""
         return str(self._client.lane)
 
+    @property
+    def margin_asset(self) -> str:
+        """The asset that its positions are paid in."""
+        return self._margin_asset
+
     def take_refusal(self) -> ExchangeAuthorizationFailed | None:
         """Return the last refusal of the key and clear it, even if the request's caller handled it."""
         refusal: ExchangeAuthorizationFailed | None = self._client.refusal

@@ -1,7 +1,7 @@
 """Table `key_readiness`: the last verdict on each exchange key, from an inspection or an entry. Judges nothing.
 
-No entry depends on this table, because the executor reads each account before an entry. It shows operators in advance
-which keys would be denied, and what was known of a key when it was first traded.
+It shows operators in advance which keys would be denied, and what was known of a key when it was first traded. A
+verdict of the last hour denies entries before their account is read; none admits one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from shared.models.attributes import TimeAttribute, text_list
 from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
 from shared.models.exchange_key import ExchangeKey
 from shared.observability import count_outcome, logger
-from shared.trading.readiness import Verdict, is_current
+from shared.trading.execution import DenialReason
+from shared.trading.readiness import Verdict, denial_of, is_current
+
+MARGIN_ASSETS = "margin_assets"
+"""The detail that names the assets whose wallets were read."""
 
 
 class KeyReadiness(Table):
@@ -41,6 +45,13 @@ class KeyReadiness(Table):
     def is_valid_for(self, key: ExchangeKey, *, now: datetime) -> bool:
         """Return whether there is a valid verdict on this API key."""
         return self.api_key == key.api_key and is_current(self.checked_at, now=now)
+
+    def denial(self, key: ExchangeKey, *, quote: str, now: datetime) -> DenialReason | None:
+        """Return why the verdict denies an entry that is paid in `quote`; None if the account must be read to know."""
+        if self.api_key != key.api_key:
+            return None
+        read = (self.details or {}).get(MARGIN_ASSETS, ())
+        return denial_of(self.reasons or (), self.checked_at, margin_assets=read, quote=quote, now=now)
 
     def checked_since(self, key: ExchangeKey, moment: datetime) -> bool:
         """Return whether this API key has been inspected since then."""

@@ -1,10 +1,12 @@
 """Judges whether an exchange key's account may be traded, and what deserves a warning. Reads and stores nothing.
 
-The order executor applies it before each entry, the key inspector once a day.
+The order executor applies it before each entry, the key inspector once a day. A verdict of the last hour denies entries
+by itself, so that an unfit key costs no request weight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +16,9 @@ from shared.trading.execution import DenialReason
 
 VALID_FOR = timedelta(hours=26)
 """How long a verdict is valid: a day, and the time that the next inspection may take with its retries."""
+
+DENIES_FOR = timedelta(hours=1)
+"""How long a verdict denies entries by itself, before their account is read."""
 
 MAX_CLOCK_OFFSET_MS = 1_000
 """A larger offset from the exchange's clock gets a warning; requests are stamped by the measured offset."""
@@ -83,3 +88,20 @@ def judge_account(
 def is_current(checked_at: datetime | None, *, now: datetime) -> bool:
     """Return whether a verdict of this time is still valid."""
     return checked_at is not None and now - checked_at <= VALID_FOR
+
+
+def denial_of(
+    reasons: Sequence[str], checked_at: datetime | None, *, margin_assets: Collection[str], quote: str, now: datetime
+) -> DenialReason | None:
+    """Return the gravest reason of a verdict for which it denies an entry paid in `quote`, without a fresh read.
+
+    A refused key is not among them: it is inactive, unless our address was at fault. An empty wallet counts for the
+    assets whose wallets were read, `margin_assets`.
+    """
+    if checked_at is None or now - checked_at > DENIES_FOR:
+        return None
+    for reason in map(DenialReason, reasons):
+        if reason is DenialReason.KEY_UNAUTHORIZED or (reason is DenialReason.NO_EQUITY and quote not in margin_assets):
+            continue
+        return reason
+    return None

@@ -1,4 +1,4 @@
-"""The verdict on a key is stored with its first trade; the fresh read alone decides an entry."""
+"""The verdict on a key is stored with its first trade. For an hour, one that denies stands in for the fresh read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 from pynamodb.exceptions import UpdateError
 
+from functions.key_inspector import service as key_inspector
 from shared.clock import utc_now
+from shared.messages import KeyMessage
 from shared.models.key_readiness import KeyReadiness
+from shared.pacing import IntervalPacer
 from shared.trading.execution import DenialReason, ExecutionState
-from shared.trading.readiness import VALID_FOR, Verdict
+from shared.trading.readiness import DENIES_FOR, VALID_FOR, Verdict
+from shared.worker import run_async
 from tests.integration.executor.world import ORDER, Person, World
 
 
@@ -68,13 +72,38 @@ def test_old_verdict_is_replaced(world: World) -> None:
     assert after.checked_at > before.checked_at
 
 
-def test_recorded_refusal_denies_nothing_that_the_fresh_read_allows(world: World) -> None:
+def test_refusal_of_more_than_an_hour_ago_denies_nothing_that_the_fresh_read_allows(world: World) -> None:
     person = world.follower()
-    known(person, DenialReason.WITHDRAWALS_ENABLED, age=timedelta(hours=1))
+    known(person, DenialReason.WITHDRAWALS_ENABLED, age=DENIES_FOR + timedelta(seconds=1))
 
     assert world.open_position(person).state is ExecutionState.PROTECTED
 
     assert verdict_on(person).reasons == []
+
+
+def test_refusal_of_the_last_hour_denies_before_the_exchange_is_asked(world: World) -> None:
+    person = world.follower(dualSidePosition=True)
+    assert world.open_position(person).reason == "HEDGE_MODE"
+    asked = world.account(person).requests
+
+    second = world.open_position(person)
+
+    assert (second.state, second.reason) == (ExecutionState.DENIED, "HEDGE_MODE")
+    assert world.account(person).requests == asked
+
+
+def test_key_that_its_owner_has_mended_trades_after_an_inspection_on_request(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_inspector, "pacer", lambda: IntervalPacer(0.0))
+    person = world.follower(dualSidePosition=True)
+    world.open_position(person)
+    world.exchange.control("PUT", f"/paper/accounts/{person.key.api_key}", {"dualSidePosition": False})
+    assert world.open_position(person).reason == "HEDGE_MODE", "nobody has looked at it yet"
+
+    run_async(key_inspector.inspect(KeyMessage(person.key.id, asked_at=utc_now()), last_try=False))
+
+    assert world.open_position(person).state is ExecutionState.PROTECTED
 
 
 def test_key_that_was_ready_is_denied_when_the_fresh_read_says_so(world: World) -> None:

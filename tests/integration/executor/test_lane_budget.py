@@ -16,7 +16,9 @@ from shared.exchange.gate import Budget, Work
 from shared.messages import Command
 from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
-from shared.trading.execution import ExecutionState
+from shared.models.key_readiness import KeyReadiness
+from shared.trading.execution import DenialReason, ExecutionState
+from shared.trading.readiness import DENIES_FOR, Verdict
 from tests.integration.executor.world import ORDER, TARGETS, World
 from tests.lambda_context import FakeContext
 
@@ -82,6 +84,25 @@ def test_entries_that_one_minute_cannot_carry_enter_in_the_next(short_minute: Wo
     lane = EgressLane.get("lane-1")
     assert lane.paused_until is None  # the exchange never had to say no
     assert lane.banned_until is None
+
+
+def test_unfit_keys_take_no_weight_from_the_fit_ones(short_minute: World) -> None:
+    world = short_minute
+    unfit = [world.follower(dualSidePosition=True) for _ in range(20)]
+    verdict = Verdict((DenialReason.HEDGE_MODE,))
+    for person in unfit:
+        KeyReadiness.record(person.key, verdict, details={}, checked_at=utc_now() - DENIES_FOR / 2)
+    trigger = world.trigger()
+    denied = [world.queue_execution(person, trigger) for person in unfit]
+    entering = [world.queue_execution(world.follower(), trigger) for _ in range(5)]
+    world.wait_until(lambda: 0.15 < utc_now().timestamp() % (WINDOW_MS / 1000) < 2)
+
+    assert world.deliver(*denied, *entering) == []
+
+    assert {world.stored(one).reason for one in denied} == {"HEDGE_MODE"}
+    run_until_all_ended_or_protected(world, entering)
+    assert all(world.account(person).requests == {} for person in unfit)
+    assert [world.stored(one).state for one in entering] == [ExecutionState.PROTECTED] * len(entering)
 
 
 def test_two_alerts_in_a_minute_end_in_one_position_each(short_minute: World) -> None:

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from shared.clock import from_iso
 from shared.trading.execution import DenialReason
 from shared.trading.readiness import (
+    DENIES_FOR,
     MAX_CLOCK_OFFSET_MS,
     VALID_FOR,
     AccountSetup,
     KeyWarning,
+    denial_of,
     is_current,
     judge_account,
 )
@@ -110,3 +112,34 @@ def test_verdict_is_valid_until_the_next_days_inspection() -> None:
     assert is_current(at, now=at + VALID_FOR)
     assert not is_current(at, now=at + VALID_FOR + timedelta(milliseconds=1))
     assert not is_current(None, now=at)
+
+
+NOW = from_iso("2026-01-01T12:00:00Z")
+
+
+def denial(*reasons: DenialReason, age: timedelta = timedelta(minutes=5)) -> DenialReason | None:
+    """Return why a verdict from reading the wallet of USDT denies an entry that is paid in USDT."""
+    return denial_of(reasons, NOW - age, margin_assets=["USDT"], quote="USDT", now=NOW)
+
+
+def test_verdict_denies_by_itself_for_an_hour() -> None:
+    assert denial(DenialReason.HEDGE_MODE, age=DENIES_FOR) is DenialReason.HEDGE_MODE
+    assert denial(DenialReason.HEDGE_MODE, age=DENIES_FOR + timedelta(seconds=1)) is None
+    assert denial_of([DenialReason.HEDGE_MODE], None, margin_assets=[], quote="USDT", now=NOW) is None
+
+
+def test_verdict_denies_with_its_gravest_reason_and_a_ready_one_never() -> None:
+    assert denial(DenialReason.WITHDRAWALS_ENABLED, DenialReason.HEDGE_MODE) is DenialReason.WITHDRAWALS_ENABLED
+    assert denial() is None
+
+
+def test_refused_key_is_tried_because_our_address_may_have_been_at_fault() -> None:
+    assert denial(DenialReason.KEY_UNAUTHORIZED) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "reason"),
+    [(["USDT"], DenialReason.NO_EQUITY), (["USDC", "USDT"], DenialReason.NO_EQUITY), (["USDC"], None)],
+)
+def test_empty_wallet_denies_what_is_paid_from_it(read: list[str], reason: DenialReason | None) -> None:
+    assert denial_of([DenialReason.NO_EQUITY], NOW, margin_assets=read, quote="USDT", now=NOW) is reason
