@@ -6,10 +6,11 @@ from typing import Any
 
 from local.paper_exchange import margin
 from local.paper_exchange.accounts import Account, FurtherKey
+from local.paper_exchange.encoding import with_list
 from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.margin import MARGIN_ASSET, MarginSummary
 from local.paper_exchange.orders import ZERO
-from local.paper_exchange.position_responses import every_position, listed_positions, position_figures
+from local.paper_exchange.position_responses import account_v2_rows, listed_positions, position_figures
 from local.paper_exchange.responses import money
 from local.paper_exchange.venue import Venue
 
@@ -100,41 +101,11 @@ def account_v3_json(venue: Venue, account: Account) -> dict[str, Any]:
     return {**_totals(summary), "assets": asset_rows(account, summary), "positions": positions}
 
 
-def account_v2_json(venue: Venue, account: Account) -> dict[str, Any]:
+def account_v2_body(venue: Venue, account: Account) -> bytes:
     """Return `GET /fapi/v2/account`: with settings, and a row for every symbol."""
     summary = margin.summarise(venue, account)
-    positions = []
-    for position in every_position(venue, account):
-        figures = position_figures(venue, account, position)
-        leverage = account.leverage(position.symbol)
-        positions.append(
-            {
-                "symbol": position.symbol,
-                "initialMargin": figures["initialMargin"],
-                "maintMargin": figures["maintMargin"],
-                "unrealizedProfit": figures["unRealizedProfit"],
-                "positionInitialMargin": figures["positionInitialMargin"],
-                "openOrderInitialMargin": figures["openOrderInitialMargin"],
-                "leverage": str(leverage),
-                "isolated": position.symbol in account.isolated_symbols,
-                "entryPrice": figures["entryPrice"],
-                "breakEvenPrice": figures["breakEvenPrice"],
-                "maxNotional": str(EVERY_SYMBOL[position.symbol].max_notional(leverage)),
-                "positionSide": position.position_side,
-                "positionAmt": figures["positionAmt"],
-                "notional": figures["notional"],
-                "isolatedWallet": "0",
-                "bidNotional": "0",
-                "askNotional": "0",
-                "updateTime": position.updated_ms,
-            }
-        )
-    return {
-        **_config(account),
-        **_totals(summary),
-        "assets": asset_rows(account, summary),
-        "positions": positions,
-    }
+    fields = {**_config(account), **_totals(summary), "assets": asset_rows(account, summary)}
+    return with_list(fields, "positions", account_v2_rows(venue, account))
 
 
 def balance_json(venue: Venue, account: Account) -> list[dict[str, Any]]:
@@ -156,12 +127,11 @@ def balance_json(venue: Venue, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def symbol_config_json(account: Account, symbol: str) -> dict[str, Any]:
+def symbol_config_json(symbol: str, *, leverage: int, is_isolated: bool) -> dict[str, Any]:
     """Return one row of `GET /fapi/v1/symbolConfig`."""
-    leverage = account.leverage(symbol)
     return {
         "symbol": symbol,
-        "marginType": "ISOLATED" if symbol in account.isolated_symbols else "CROSSED",
+        "marginType": "ISOLATED" if is_isolated else "CROSSED",
         "isAutoAddMargin": False,
         "leverage": leverage,
         "maxNotionalValue": str(EVERY_SYMBOL[symbol].max_notional(leverage)),

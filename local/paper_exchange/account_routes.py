@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from local.paper_exchange import account_responses, filters, margin, position_responses, retention
-from local.paper_exchange.account_responses import account_config_json, account_v2_json, account_v3_json, balance_json
+from local.paper_exchange.account_responses import account_config_json, account_v2_body, account_v3_json, balance_json
 from local.paper_exchange.calls import Access, Call, Route, Routes
+from local.paper_exchange.encoding import encoded, encoded_list
 from local.paper_exchange.exchange_info import leverage_brackets
 from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import Wallet
@@ -19,9 +21,9 @@ def _optional_symbol(call: Call) -> str | None:
     return None if name is None else filters.find_symbol(call.venue, name).name
 
 
-def account_v2(call: Call) -> dict[str, Any]:
+def account_v2(call: Call) -> bytes:
     """GET /fapi/v2/account."""
-    return account_v2_json(call.venue, call.account)
+    return account_v2_body(call.venue, call.account)
 
 
 def account_v3(call: Call) -> dict[str, Any]:
@@ -39,9 +41,9 @@ def account_config(call: Call) -> dict[str, Any]:
     return account_config_json(call.account)
 
 
-def position_risk_v2(call: Call) -> list[dict[str, Any]]:
+def position_risk_v2(call: Call) -> bytes:
     """GET /fapi/v2/positionRisk."""
-    return position_responses.position_risk_v2_json(call.venue, call.account, _optional_symbol(call))
+    return encoded_list(position_responses.position_risk_v2_rows(call.venue, call.account, _optional_symbol(call)))
 
 
 def position_risk_v3(call: Call) -> list[dict[str, Any]]:
@@ -49,13 +51,18 @@ def position_risk_v3(call: Call) -> list[dict[str, Any]]:
     return position_responses.position_risk_v3_json(call.venue, call.account, _optional_symbol(call))
 
 
-def symbol_config(call: Call) -> list[dict[str, Any]]:
+def symbol_config(call: Call) -> bytes:
     """GET /fapi/v1/symbolConfig."""
-    name = _optional_symbol(call)
-    return [
-        account_responses.symbol_config_json(call.account, symbol)
+    name, account = _optional_symbol(call), call.account
+    return encoded_list(
+        _symbol_config_of(symbol, account.leverage(symbol), symbol in account.isolated_symbols)
         for symbol in ([name] if name is not None else call.venue.listed())
-    ]
+    )
+
+
+@cache
+def _symbol_config_of(name: str, leverage: int, is_isolated: bool) -> bytes:
+    return encoded(account_responses.symbol_config_json(name, leverage=leverage, is_isolated=is_isolated))
 
 
 def get_position_mode(call: Call) -> dict[str, Any]:
@@ -155,11 +162,15 @@ def set_margin_type(call: Call) -> dict[str, Any]:
     return {"code": 200, "msg": "success"}
 
 
-def brackets(call: Call) -> Any:
+def brackets(call: Call) -> bytes:
     """GET /fapi/v1/leverageBracket: one symbol's entry in a list, or all of them."""
     name = _optional_symbol(call)
-    symbols = [EVERY_SYMBOL[name]] if name is not None else list(call.venue.listed().values())
-    return [leverage_brackets(symbol) for symbol in symbols]
+    return encoded_list(_brackets_of(listed) for listed in ([name] if name is not None else call.venue.listed()))
+
+
+@cache
+def _brackets_of(name: str) -> bytes:
+    return encoded(leverage_brackets(EVERY_SYMBOL[name]))
 
 
 def commission_rate(call: Call) -> dict[str, Any]:

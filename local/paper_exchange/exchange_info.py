@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from local.paper_exchange.encoding import encoded
 from local.paper_exchange.symbols import MAX_OPEN_ALGO_ORDERS, MAX_OPEN_ORDERS, SYMBOLS, Symbol
 
 _FUTURES_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
@@ -139,7 +139,7 @@ def futures_info(symbols: Iterable[Symbol], now_ms: int) -> bytes:
         ],
         "symbols": [_futures_symbol(symbol) for symbol in symbols],
     }
-    return json.dumps(info, separators=(",", ":")).encode()
+    return encoded(info)
 
 
 def spot_info(now_ms: int) -> bytes:
@@ -154,7 +154,7 @@ def spot_info(now_ms: int) -> bytes:
         "exchangeFilters": [],
         "symbols": [_spot_symbol(symbol) for symbol in SYMBOLS.values()],
     }
-    return json.dumps(info, separators=(",", ":")).encode()
+    return encoded(info)
 
 
 def leverage_brackets(symbol: Symbol) -> dict[str, Any]:

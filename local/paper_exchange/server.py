@@ -31,6 +31,7 @@ from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.calls import Access, Call, Route
 from local.paper_exchange.control import Controls
 from local.paper_exchange.control_values import BadControlRequest
+from local.paper_exchange.encoding import encoded
 from local.paper_exchange.faults import Fault, FaultKind, Faults
 from local.paper_exchange.params import Params
 from local.paper_exchange.refusals import Refusal
@@ -202,7 +203,7 @@ class PaperExchange:
             return _refused(refusal, headers)
         if fault is not None and fault.kind is FaultKind.NO_AVERAGE:
             result = [without_average(row) for row in result] if isinstance(result, list) else without_average(result)
-        body = result if isinstance(result, bytes) else json.dumps(result, separators=(",", ":")).encode()
+        body = result if isinstance(result, bytes) else encoded(result)
         return Answer(HTTPStatus.OK, body, headers)
 
     def _take_limits(
@@ -298,7 +299,7 @@ def _json_object(body: str) -> dict[str, Any]:
 
 
 def _refused(refusal: Refusal, headers: dict[str, str]) -> Answer:
-    body = json.dumps({"code": refusal.code, "msg": refusal.msg}, separators=(",", ":")).encode()
+    body = encoded({"code": refusal.code, "msg": refusal.msg})
     if refusal.retry_after_s is not None:
         headers = {**headers, "Retry-After": str(refusal.retry_after_s)}
     return Answer(refusal.status, body, headers)

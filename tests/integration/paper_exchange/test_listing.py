@@ -6,12 +6,16 @@ import json
 import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import ccxt
 import pytest
 
+from local.paper_exchange.accounts import Account
 from local.paper_exchange.listing import EVERY_SYMBOL, LISTED
+from local.paper_exchange.position_responses import account_v2_rows, position_risk_v2_rows, position_sides
+from local.paper_exchange.venue import Venue
 from tests.integration.paper_exchange.exchange_process import ControlRefusedError, ExchangeProcess
 from tests.integration.paper_exchange.official_client import official_client, parsed
 from tests.integration.paper_exchange.trader import BTC, Trader, redirect, refused
@@ -56,6 +60,21 @@ def test_full_listing_has_the_size_and_the_kinds_of_the_real_one(full: ExchangeP
     assert {row["symbol"] for row in rows} > {"BTCUSDT_261225", "币安人生USDT", "TSLAUSDT"}
     account = trader.futures.fapiPrivateV2GetAccount()
     assert len(account["positions"]) == LISTED
+
+
+@pytest.mark.parametrize("hedged", [False, True])
+@pytest.mark.parametrize("rows_of", [account_v2_rows, partial(position_risk_v2_rows, symbol=None)])
+def test_row_that_is_kept_for_an_untouched_symbol_is_the_row_of_a_flat_one(rows_of: Any, hedged: bool) -> None:
+    venue = Venue()
+    venue.list_symbols(full=True)
+    venue.quotes["币安人生USDT"].mark = Decimal("0.2")
+    account = Account("key", "secret", 0, is_hedge_mode=hedged, isolated_symbols={"ETHUSDT"}, leverages={"BTCUSDT": 7})
+    untouched = rows_of(venue, account)
+    for name in venue.listed():
+        for side in position_sides(account):
+            account.position(name, side)
+    assert rows_of(venue, account) == untouched
+    assert len(untouched) == LISTED * (2 if hedged else 1)
 
 
 def test_both_clients_read_the_full_listing(full: ExchangeProcess, trader: Trader) -> None:
