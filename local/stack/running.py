@@ -198,6 +198,7 @@ class LocalStack:
                 "local.paper_exchange",
                 "--port",
                 str(self._places.ports.exchange),
+                "--full-listing",
                 *self._state_options(),
             ],
             environment=clean_environment(),
