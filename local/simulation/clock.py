@@ -17,6 +17,7 @@ from unittest import mock
 
 MAIN_THREAD = threading.main_thread()
 _real_sleep = time.sleep
+_RESOLUTION_S = 1e-6
 
 
 class Stalled(Exception):
@@ -126,6 +127,9 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._before_step = before_step
         self._threads_overlap = threads_overlap
         super().__init__(_TimersOnly(clock))
+        # A timer is due within the loop's resolution. Months from its start, two neighbouring floats lie further apart
+        # than the resolution of the machine's clock, and a timer that is due right now would never run.
+        self._clock_resolution = _RESOLUTION_S
 
     def call_soon(  # type: ignore[override]  # typeshed ties the callback's parameters to `args`
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
