@@ -75,7 +75,7 @@ class Settings:
     wallet_weight_limit_per_minute: int = 12000
     order_limit_per_10s: int = 300
     order_limit_per_minute: int = 1200
-    liquidation_fee_bps: int = 0
+    liquidation_fee_bps: int = 125
     ban_after_refusals: int = 20
     ban_s: int = 120
     clock_offset_ms: int = 0

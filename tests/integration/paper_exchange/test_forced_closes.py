@@ -52,7 +52,6 @@ def test_unfit_funding_is_refused(exchange: ExchangeProcess, body: dict[str, Any
 def test_liquidation_pays_its_fee_into_the_insurance_fund(
     exchange: ExchangeProcess, new_trader: Callable[..., Trader]
 ) -> None:
-    exchange.set(liquidation_fee_bps=125)
     trader = new_trader("2008")
     trader.change(leverage=10)
     trader.market("buy", 1)

@@ -52,7 +52,8 @@ def test_account_below_maintenance_is_liquidated_at_the_mark(new_trader: Callabl
     assert closing["clientOrderId"].startswith("autoclose-")
     assert (closing["avgPrice"], closing["origType"]) == ("19050.00000", "LIQUIDATION")
     assert trader.snapshot()["openOrders"] == []
-    assert trader.wallet() == "42.38000000"  # 1008 - 8 - 950 - 19050 x 0.04 %
+    # 1008 - 8 - 950 - 19050 x 0.04 % leave 42.38, which the liquidation's fee of 1.25 % takes.
+    assert trader.wallet() == "0.00000000"
 
 
 def test_liquidation_never_leaves_a_debt(new_trader: Callable[..., Trader]) -> None:
