@@ -35,5 +35,7 @@ waiting.py         work that waits for its lane
 secret_failures.py work whose key's secret cannot be opened
 venue_orders.py    standing orders: whose they are; cancels them
 fills.py           the exchange's fills, each with the client id of its order
+collecting.py      stores fills and funding as they are seen
+unlisted.py        fills that an order confirms and the exchange does not list yet
 key_health.py      records what an entry's read says about its key
 """

@@ -6,17 +6,19 @@ Every end is one transaction with the follower's performance and the slot, so th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor.collecting import History
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
-from shared.clock import to_ms, utc_now
-from shared.errors import ExchangeError, RecordChanged
+from shared.clock import from_ms, to_ms, utc_now
+from shared.errors import RecordChanged
+from shared.exchange.futures import now_ms
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import OrderStatus
 from shared.models.performance_day import PerformanceDay, TradeLedger
@@ -24,56 +26,66 @@ from shared.models.position_slot import PositionSlot
 from shared.models.trigger import end_trigger_if_finished
 from shared.observability import count_outcome, logger
 from shared.trading.execution import HOLDS_QUANTITY, AnyReason, ExecutionState
-from shared.trading.funding import FundingPayment, funding_span, may_have_funding
-from shared.trading.position_accounting import Booking, average_price
+from shared.trading.funding import FundingPayment, Income, may_have_funding
+from shared.trading.position_accounting import Booking, average_price, is_liquidation
 
+_FEE_WITHIN = timedelta(seconds=60)
+"""A liquidation's fee is listed at most this long after its fills."""
 _FREE_SLOT = (PositionSlot.execution_id.remove(), PositionSlot.follower_id.remove(), PositionSlot.quantity.remove())
 
 
-async def book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
-    """Book an ended position and free its slot; raise RecordChanged when its fills no longer show."""
+async def book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> bool:
+    """Book an ended position and free its slot; return False while the exchange lists no fee of its liquidation.
+
+    Raise RecordChanged when its fills no longer show.
+    """
     if session.execution.state is ExecutionState.ENTERING:
         await session.ledger.advance(ExecutionState.UNPROTECTED)  # the write of its fill had failed
-    wallet, fee_prices, payments, _ = await asyncio.gather(
-        session.account.wallet_balance(), _fee_prices(session), _payments(session, end), _record_order_ends(session)
+    history = await session.history()
+    wallet, payments, fees, _ = await asyncio.gather(
+        session.account.wallet_balance(),
+        _payments(history, end),
+        _liquidation_fees(session, history),
+        _record_order_ends(session),
     )
+    if fees is None:
+        return False
+    await history.store()
+    session.fills = history.book.fills
     final = position_from_fills(
-        session, include_other_executions=include_other_executions, fee_prices=fee_prices, payments=payments
+        session, include_other_executions=include_other_executions, payments=payments, liquidation_fees=fees
     )
     if final is None:
         raise RecordChanged("the fills of an ended position are gone: reconcile again")
-    unpriced = sorted({fill.fee_asset for fill in session.fills} - fee_prices.keys())
+    unpriced = sorted({fill.fee_asset for fill in session.fills if fill.fee_price is None})
     await _write(session, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
+    return True
 
 
-async def _fee_prices(session: ExecutionSession) -> dict[str, Decimal]:
-    """Return the last price of each asset in which fees were paid; log those without a price, and leave them out.
-
-    Prices at the times of the fills would cost a request for each fill, for fees of a few cents.
-    """
-    prices = {}
-    for asset in sorted({fill.fee_asset for fill in session.fills}):
-        price = None
-        with contextlib.suppress(ExchangeError):
-            price = await session.account.price_of_asset(asset)
-        if price is None:
-            logger.warning("fee_without_price", execution_id=session.execution.id, asset=asset)
-        else:
-            prices[asset] = price
-    return prices
-
-
-async def _payments(session: ExecutionSession, end: Booking) -> list[FundingPayment]:
+async def _payments(history: History, end: Booking) -> list[FundingPayment]:
     """Return the account's funding while the position was open; without a request where there can be none."""
     if end.closed_at is None or not may_have_funding(end.opened_at, end.closed_at):
         return []
-    return await session.account.funding(session.symbol, *funding_span(end.opened_at, end.closed_at))
+    return await history.read_funding(end.opened_at, end.closed_at)
+
+
+async def _liquidation_fees(session: ExecutionSession, history: History) -> list[Income] | None:
+    """Return what a liquidation cost beside its fills; None while that is not listed yet.
+
+    An account that had nothing left has paid none, which the wait ends for.
+    """
+    liquidated = [fill.at for fill in session.fills if is_liquidation(fill)]
+    if not liquidated:
+        return []
+    last = max(liquidated) + _FEE_WITHIN
+    fees = await history.read_liquidation_fees(min(liquidated), last)
+    return fees if fees or from_ms(now_ms()) > last else None
 
 
 async def _record_order_ends(session: ExecutionSession) -> None:
     """Record how the orders ended: filled by their fills; without one, cancelled, or absent when never confirmed."""
     for order in session.ledger.orders.values():
-        fills = [fill for fill in session.fills if fill.client_order_id == order.client_order_id]
+        fills = session.fills_of(order)
         if fills:
             filled = sum((fill.amount for fill in fills), Decimal(0))
             order.filled, order.average = filled, average_price(fills)

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor.position import left_of_ours
+from functions.order_executor.position import left_by_last_read, left_of_ours
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
 from shared.clock import utc_now
@@ -91,7 +91,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
             elif renewed:
                 logger.error("close_refused", execution_id=session.execution.id, code=refused.code)
                 return Closed.NOT_YET  # the same order would be refused again
-            if not await left_of_ours(session):
+            if not await _left(session):
                 return Closed.WHOLE
         except ExchangeError as error:
             if leg is Leg.CLOSE and isinstance(error, AddressBanned | ExchangeAuthorizationFailed):
@@ -139,7 +139,7 @@ async def _next_amount(session: ExecutionSession, *, overlap: bool) -> Decimal |
     standing = await session.account.open_orders(session.symbol)
     ours = [view for view in standing if is_ours(session, view)]
     await cancel(session, [view for view in ours if not _is_kept(session, view, overlap=overlap)])
-    held, left = await asyncio.gather(session.position(), left_of_ours(session))
+    held, left = await asyncio.gather(session.position(), _left(session))
     if not left:
         return Closed.WHOLE
     if not _orderable(session, left):
@@ -151,6 +151,15 @@ async def _next_amount(session: ExecutionSession, *, overlap: bool) -> Decimal |
     if overlap:
         room -= sum((view.remaining for view in standing if _overlaps(session, view)), Decimal(0))
     return _orderable(session, min(left, room if room > 0 else held))
+
+
+async def _left(session: ExecutionSession) -> Decimal:
+    """Return what is left of ours; by our orders alone when the position's history cannot be read from our table."""
+    try:
+        return await left_of_ours(session)
+    except PynamoDBException:
+        logger.exception("history_not_read", execution_id=session.execution.id)
+        return left_by_last_read(session)
 
 
 def _is_kept(session: ExecutionSession, view: OrderView, *, overlap: bool) -> bool:

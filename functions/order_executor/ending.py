@@ -22,6 +22,8 @@ async def end_flat(session: ExecutionSession) -> None:
     flat_since = session.execution.flat_since or utc_now()
     flat_for = utc_now() - flat_since
     others = flat_for > _INCLUDE_OTHERS_AFTER
+    if others:
+        (await session.history()).book.read_the_last_days_again()
     end = await position.wait_for_end(session, polls=2, include_other_executions=others)
     if end is not None:
         await finish(session, end, include_other_executions=others)
@@ -39,4 +41,5 @@ async def finish(session: ExecutionSession, end: Booking, *, include_other_execu
     """Book the end, and free the slot: no order of this execution may stand or still be carried out then."""
     await session.lease.wait_for_unanswered()
     await closing.clear(session)
-    await booking.book(session, end, include_other_executions=include_other_executions)
+    if not await booking.book(session, end, include_other_executions=include_other_executions):
+        await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)

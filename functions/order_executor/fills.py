@@ -1,4 +1,4 @@
-"""Reads the exchange's fills on a symbol, each with the client id of its order.
+"""Reads the exchange's fills on a symbol, each with the client id of its order, beginning after those already stored.
 
 The exchange names a fill's order by its own id. Most of these ids are in our ledger. The others are looked up one by
 one, at a fifth of the weight of a list: first our conditional orders, because a triggered one fills under another id,
@@ -8,18 +8,23 @@ then the order itself (the owner's, the exchange's own, another execution's).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from shared.clock import from_ms
 from shared.exchange.futures import FuturesAccount, now_ms
+from shared.exchange.history import LIST_SPAN_MS
 from shared.models.order import Order, OrderStatus
 from shared.trading.ids import Leg
 from shared.trading.position_accounting import Fill
 
 _LATE_BY = timedelta(seconds=60)
 """A fill is listed at most this long after it happened, so a second read begins there, not at the position's start."""
+STORED_LATE_BY = timedelta(hours=1)
+"""The same after the fills that were stored earlier: reports tell of lists that lag by half an hour."""
+_ONE_REQUEST = timedelta(milliseconds=LIST_SPAN_MS)
 _ONE_BY_ONE = 4
 """Above this number of unknown orders, the exchange's list of them weighs less."""
 
@@ -31,19 +36,47 @@ class FillBook:
     account: FuturesAccount
     symbol: str
     since: datetime
-    _fills: dict[int, Fill] = field(default_factory=dict)
-    _names: dict[str, str] = field(default_factory=dict)
+    stored: dict[int, Fill] = field(default_factory=dict)
+    """What our table has of them, by the exchange's number."""
+    read_until: datetime | None = None
+    """By the exchange's clock: the fills that it listed then are read."""
+    _fills: dict[int, Fill] = field(init=False)
+    _names: dict[str, str] = field(init=False)
     """The exchange's order id → client id, as it answered."""
+
+    def __post_init__(self) -> None:
+        self._fills = dict(self.stored)
+        self._names = {fill.order_id: fill.client_order_id for fill in self.stored.values() if fill.client_order_id}
 
     async def read(self, orders: Iterable[Order]) -> tuple[Fill, ...]:
         """Return every fill up to now, oldest first. `orders`, our ledger's, get the ids of triggered orders."""
         read_at = from_ms(now_ms())
-        self._fills |= await self.account.fills(self.symbol, since=self.since)
-        self.since = max(self.since, read_at - _LATE_BY)
+        # A fill never changes; the one that is known may have its fee's price.
+        self._fills = await self.account.fills(self.symbol, since=self.since) | self._fills
+        self.since, self.read_until = max(self.since, read_at - _LATE_BY), read_at
         names = await self._names_of(list(orders))
-        return tuple(
-            replace(fill, client_order_id=names.get(fill.order_id, "")) for _, fill in sorted(self._fills.items())
-        )
+        for number, fill in self._fills.items():
+            self._fills[number] = replace(fill, client_order_id=names.get(fill.order_id, ""))
+        return self.fills
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """Every fill that was read, oldest first."""
+        return tuple(fill for _, fill in sorted(self._fills.items()))
+
+    def read_the_last_days_again(self) -> None:
+        """Have the next read ask for all that one request covers: a fill may have been listed later than expected."""
+        self.since = min(self.since, from_ms(now_ms()) - _ONE_REQUEST)
+
+    def set_fee_prices(self, prices: Mapping[str, Decimal]) -> None:
+        """Give the fills that have none yet the price of their fee's asset in the margin asset."""
+        for number, fill in self._fills.items():
+            if fill.fee_price is None and fill.fee_asset in prices:
+                self._fills[number] = replace(fill, fee_price=prices[fill.fee_asset])
+
+    def unstored(self) -> dict[int, Fill]:
+        """Return the fills that our table lacks, or has without the client id or the price that is known by now."""
+        return {number: fill for number, fill in self._fills.items() if self.stored.get(number) != fill}
 
     async def _names_of(self, orders: list[Order]) -> dict[str, str]:
         entries = {order.client_order_id for order in orders if order.leg is Leg.ENTRY}

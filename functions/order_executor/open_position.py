@@ -74,11 +74,13 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
     exits = exit_plans.plan_for(session, stops.filled_amount(session))
     await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
     await _flatten_late_fill(session, left)
+    reached = await session.collect()
     await session.ledger.advance(
         slot=(PositionSlot.quantity.set(left),),
         due_at=due_by_next_run(),
         flat_since=None,
         seen_amount=held,
+        **reached,
     )
     return Found.GUARDED
 

@@ -7,17 +7,17 @@ is ours, what is left of it, and whether it has ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from types import MappingProxyType
 
 from functions.order_executor.session import ExecutionSession
+from functions.order_executor.unlisted import EXIT_LEGS, is_complete, unlisted_amount
 from shared.config import settings
 from shared.observability import logger
 from shared.trading.execution import CloseReason
-from shared.trading.funding import FundingPayment
-from shared.trading.ids import Leg, parse_client_order_id
+from shared.trading.funding import FundingPayment, Income
+from shared.trading.ids import ENTRY_LEGS, parse_client_order_id
 from shared.trading.position_accounting import Booking, Fill, book_position
 
 _END_POLLS = 8
@@ -28,13 +28,13 @@ def position_from_fills(
     session: ExecutionSession,
     *,
     include_other_executions: bool = False,
-    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
     payments: Sequence[FundingPayment] = (),
+    liquidation_fees: Sequence[Income] = (),
 ) -> Booking | None:
     """Return the position by the fills that were read last, or None if no entry shows yet.
 
     `include_other_executions` counts what another execution of ours has closed as well. That must not happen, but the
-    position is closed all the same. `fee_prices` maps a fee's asset to its price in the margin asset.
+    position is closed all the same.
     """
     execution, prefix = session.execution, settings().broker_prefix
     fills = session.fills
@@ -46,8 +46,8 @@ def position_from_fills(
         fills=fills,
         prefix=prefix,
         close_leg_reason=CloseReason(execution.close_reason) if execution.close_reason else CloseReason.ADMIN,
-        fee_prices=fee_prices,
         payments=payments,
+        liquidation_fees=liquidation_fees,
     )
 
 
@@ -60,15 +60,20 @@ def _as_owners(fill: Fill, execution_id: str, *, prefix: str) -> Fill:
 async def left_of_ours(session: ExecutionSession) -> Decimal:
     """Read the fills, and return how much of ours is still open.
 
-    A close whose fill the exchange has confirmed, but does not list yet, counts as well.
+    Fills that the exchange has confirmed, but does not list yet, count as well.
     """
     await session.read_fills()
+    return left_by_last_read(session)
+
+
+def left_by_last_read(session: ExecutionSession) -> Decimal:
+    """Return how much of ours is still open by the fills that were read last and by what our orders confirm."""
     seen = position_from_fills(session)
-    left = (session.execution.filled_amount or Decimal(0)) if seen is None else seen.open_amount
-    for order in session.ledger.of_leg(Leg.CLOSE, Leg.FLATTEN):
-        listed = sum((f.amount for f in session.fills if f.client_order_id == order.client_order_id), Decimal(0))
-        left -= max((order.filled or Decimal(0)) - listed, Decimal(0))
-    return max(left, Decimal(0))
+    if seen is None:
+        left = session.execution.filled_amount or Decimal(0)
+    else:
+        left = seen.open_amount + unlisted_amount(session, ENTRY_LEGS)
+    return max(left - unlisted_amount(session, EXIT_LEGS), Decimal(0))
 
 
 async def wait_for_end(
@@ -80,13 +85,15 @@ async def wait_for_end(
 ) -> Booking | None:
     """Return the ended position once the fills show that nothing of it is left; None if they do not within `polls`.
 
+    While a fill that the exchange has confirmed is not listed, they do not: the booking would lack it.
+
     `already_read` begins with the fills that were read a moment ago.
     """
     for attempt in range(polls):
         if attempt or not already_read:
             await session.read_fills()
         end = position_from_fills(session, include_other_executions=include_other_executions)
-        if end is not None and end.close_reason is not None:
+        if end is not None and end.close_reason is not None and is_complete(session):
             return end
         if attempt + 1 < polls:
             await asyncio.sleep(_POLL_S * (attempt + 1))

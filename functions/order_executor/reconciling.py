@@ -223,4 +223,5 @@ async def _leave_dust(session: ExecutionSession) -> None:
         count_outcome(ATTENTION_NEEDED)
         left = await position.left_of_ours(session)
         await ledger.advance(dust_left=True, reason=Reason.DUST_LEFT, detail=f"{left} is below the exchange's minimum")
-    await ledger.advance(due_at=due_in(_DUST_RECHECK_S))
+    reached = await session.collect()
+    await ledger.advance(due_at=due_in(_DUST_RECHECK_S), **reached)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
-from functions.order_executor.fills import FillBook
+from functions.order_executor import collecting
+from functions.order_executor.collecting import History
 from functions.order_executor.lease import RECV_WINDOW_MS, Lease
 from functions.order_executor.ledger import Ledger, update_order
 from shared.clock import utc_now
@@ -16,7 +17,7 @@ from shared.errors import ClockSkewed, ExchangeError, NotFound
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
 from shared.exchange.markets import EXIT_READ_TIMEOUT_S
 from shared.exchange.venue_views import OrderView
-from shared.models.execution import Execution
+from shared.models.execution import Execution, HistoryReach
 from shared.models.order import Order
 from shared.observability import logger
 from shared.trading.filters import SymbolFilters
@@ -42,7 +43,7 @@ class ExecutionSession:
     """The exchange's fills on the symbol since the execution was created, as they were read last."""
     stop_unlisted: bool = field(default=False, init=False)
     """Whether the last list of open orders lacked a stop that the position needs."""
-    _fill_book: FillBook | None = field(default=None, init=False)
+    _history: History | None = field(default=None, init=False)
 
     @classmethod
     async def resume(cls, ledger: Ledger, account: FuturesAccount) -> ExecutionSession:
@@ -151,10 +152,26 @@ class ExecutionSession:
 
     async def read_fills(self) -> tuple[Fill, ...]:
         """Return the exchange's fills on the symbol since the execution was created; kept in `fills`."""
-        if self._fill_book is None:
-            self._fill_book = FillBook(self.account, self.symbol, since=self.ledger.begun_at)
-        self.fills = await self._fill_book.read(self.ledger.orders.values())
+        history = await self.history()
+        self.fills = await history.book.read(self.ledger.orders.values())
         return self.fills
+
+    async def history(self) -> History:
+        """Return the execution's fills and funding, as they are stored and as they were read since."""
+        if self._history is None:
+            self._history = await History.open(self.ledger, self.account)
+        return self._history
+
+    async def collect(self) -> HistoryReach:
+        """Store what was read of the history, or is due to be read; return how far it reaches, for the ledger."""
+        if self._history is None and not collecting.is_due(self.execution, utc_now()):
+            return HistoryReach()
+        return await collecting.collect(await self.history())
+
+    def fills_of(self, *orders: Order) -> tuple[Fill, ...]:
+        """Return those of `fills` that belong to some of our orders."""
+        ids = {order.client_order_id for order in orders}
+        return tuple(fill for fill in self.fills if fill.client_order_id in ids)
 
     async def position(self) -> Decimal:
         """Return the amount at the venue on the execution's side; 0 when flat or on the other side."""

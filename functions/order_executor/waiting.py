@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 
-from functions.order_executor import admission, booking
+from functions.order_executor import admission, booking, collecting
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.recheck import schedule_recheck
 from shared.clock import utc_now
@@ -38,7 +38,8 @@ async def admit_begun(execution: Execution, lane: str) -> Hold | None:
     limiter.check(reads=False)
     if execution.state is not ExecutionState.PROTECTED or execution.desired is Desired.CLOSED:
         return None
-    return await limiter.admit(Request(Work.LOOK, weights.LOOK))
+    funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
+    return await limiter.admit(Request(Work.LOOK, weights.LOOK + funding))
 
 
 async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:

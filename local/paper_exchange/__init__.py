@@ -42,7 +42,7 @@ Choices where reports about Binance differ
     `limits_enabled`, `weight_limit_per_minute`, `spot_weight_limit_per_minute`, `wallet_weight_limit_per_minute`,
     `order_limit_per_10s`, `order_limit_per_minute`: 429 above them; `ban_after_refusals`, `ban_s`: then 418, both with
     the right Retry-After; `weight_window_ms`: a window shorter than a minute for the weights;
-    `liquidation_fee_bps`: the fee of a liquidation (125 at first, as the exchange takes), income INSURANCE_CLEAR, in no fill;
+    `liquidation_fee_bps`: the fee of a liquidation (125 at first, as the exchange takes), income INSURANCE_CLEAR;
     `refuse_orders_over_limit`: whether orders, which weigh nothing, are refused above the limit too (on at first);
     `clock_offset_ms`: how far the exchange's clock runs ahead.
 

@@ -27,7 +27,7 @@ from shared.exchange.markets import is_trading, leverage_brackets, symbol_filter
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, KeyView, OrderView
 from shared.trading.filters import SymbolFilters
-from shared.trading.funding import FundingPayment
+from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import ENTRY_LEGS, Leg
 from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
@@ -245,10 +245,18 @@ class FuturesAccount:
         rows = await history.orders(self._client, symbol, to_ms(since), now_ms())
         return [responses.order_view(row) for row in rows]
 
-    async def funding(self, symbol: str, since: datetime, until: datetime) -> list[FundingPayment]:
-        """Return the account's funding payments on the symbol (weight 30)."""
-        rows = await history.funding(self._client, symbol, to_ms(since), to_ms(until))
-        return [responses.funding_payment(row) for row in rows]
+    async def funding(self, symbol: str, since: datetime, until: datetime) -> dict[str, FundingPayment]:
+        """Return the account's funding payments on the symbol, by the exchange's ids (weight 30 for thirty days)."""
+        rows = await self._incomes(history.FUNDING, symbol, since, until)
+        return {number: responses.funding_payment(row) for number, row in rows.items()}
+
+    async def liquidation_fees(self, symbol: str, since: datetime, until: datetime) -> dict[str, Income]:
+        """Return what liquidations on the symbol cost beside their fills, by the exchange's ids (weight 30)."""
+        rows = await self._incomes(history.LIQUIDATION_FEE, symbol, since, until)
+        return {number: responses.income(row) for number, row in rows.items()}
+
+    async def _incomes(self, kind: str, symbol: str, since: datetime, until: datetime) -> dict[str, dict[str, Any]]:
+        return await history.incomes(self._client, kind, symbol, start_ms=to_ms(since), end_ms=to_ms(until))
 
     async def price_of_asset(self, asset: str) -> Decimal | None:
         """Return the last price of an asset in the margin asset; None if no contract trades the pair."""

@@ -1,6 +1,6 @@
-"""Reads a symbol's orders, fills and funding since a given time: all of them, or an error. Decides nothing.
+"""Reads a symbol's orders, fills and incomes since a given time: all of them, or an error. Decides nothing.
 
-A request covers at most seven days (thirty for funding here) and returns at most 1,000 entries: the newest by the
+A request covers at most seven days (thirty for incomes here) and returns at most 1,000 entries: the newest by the
 exchange's documentation, the oldest by reports of users. So a span whose page is full is read again in two halves.
 """
 
@@ -19,8 +19,10 @@ READ_TIMEOUT_S = 3.0
 _DAY_MS = 24 * 3600 * 1000
 LIST_SPAN_MS = 7 * _DAY_MS - 1
 """The exchange's lists of orders and trades cover at most seven days a request."""
-FUNDING_SPAN_MS = 30 * _DAY_MS
+INCOME_SPAN_MS = 30 * _DAY_MS
 """Funding is paid every hour at most, so thirty days fit into a page."""
+FUNDING, LIQUIDATION_FEE = "FUNDING_FEE", "INSURANCE_CLEAR"
+"""The exchange's names of incomes."""
 
 _Row = dict[str, Any]
 _Fetch = Callable[[int, int], Awaitable[list[_Row]]]
@@ -37,12 +39,12 @@ async def orders(client: Any, symbol: str, start_ms: int, end_ms: int) -> list[_
     return await _fetch_spans(client, "fapiPrivateGetAllOrders", symbol, start_ms, end_ms)
 
 
-async def funding(client: Any, symbol: str, start_ms: int, end_ms: int) -> list[_Row]:
-    """Return the account's funding payments on a symbol (Get Income History)."""
+async def incomes(client: Any, kind: str, symbol: str, *, start_ms: int, end_ms: int) -> dict[str, _Row]:
+    """Return the account's incomes of one kind on a symbol (Get Income History), by the ids of their transactions."""
     rows = await _fetch_spans(
-        client, "fapiPrivateGetIncome", symbol, start_ms, end_ms, span_ms=FUNDING_SPAN_MS, incomeType="FUNDING_FEE"
+        client, "fapiPrivateGetIncome", symbol, start_ms, end_ms, span_ms=INCOME_SPAN_MS, incomeType=kind
     )
-    return list({str(row["tranId"]): row for row in rows}.values())
+    return {str(row["tranId"]): row for row in rows}
 
 
 async def _fetch_spans(

@@ -13,7 +13,7 @@ from shared.exchange.venue_views import AccountView, OrderView, VenueStatus
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
-from shared.trading.funding import FundingPayment
+from shared.trading.funding import FundingPayment, Income
 from shared.trading.position_accounting import Fill
 from shared.trading.readiness import AccountSetup
 from shared.trading.risk import is_plausible_rate
@@ -109,9 +109,14 @@ def fill(trade: dict[str, Any]) -> Fill:
     )
 
 
-def funding_payment(income: dict[str, Any]) -> FundingPayment:
+def funding_payment(row: dict[str, Any]) -> FundingPayment:
+    """Return one funding payment of Get Income History."""
+    return FundingPayment(amount=_decimal(row["income"]), at=from_ms(int(row["time"])))
+
+
+def income(row: dict[str, Any]) -> Income:
     """Return one entry of Get Income History."""
-    return FundingPayment(amount=_decimal(income["income"]), at=from_ms(int(income["time"])))
+    return Income(amount=_decimal(row["income"]), at=from_ms(int(row["time"])))
 
 
 def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:

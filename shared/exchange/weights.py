@@ -49,3 +49,6 @@ ENTRY_HOLD = ENTRY + CLOSE
 
 LOOK = POSITION + STANDING_ORDERS + FILLS
 """Reconciling an open position; the fills are read only if something has moved."""
+
+FUNDING = 30
+"""What a look needs besides when it reads the funding that is new."""

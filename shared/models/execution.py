@@ -97,7 +97,14 @@ class OpenExecutions(GlobalSecondaryIndex["Execution"]):
     due_at = TimeAttribute(range_key=True)
 
 
-class ExecutionChanges(TypedDict, total=False):
+class HistoryReach(TypedDict, total=False):
+    """How far the position's stored history reaches, as attributes of its execution."""
+
+    fills_stored_until: datetime
+    funding_stored_until: datetime
+
+
+class ExecutionChanges(HistoryReach, total=False):
     """The attributes that `Execution.change` sets, beside the state and its reason; None removes one."""
 
     desired: Desired
@@ -199,6 +206,10 @@ class Execution(Table):
     """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
     """When the venue's position was first flat although the fills did not show the end yet."""
+    fills_stored_until = TimeAttribute(null=True)
+    """By the exchange's clock: `position_history` has every fill that the exchange listed then."""
+    funding_stored_until = TimeAttribute(null=True)
+    """The same for funding payments."""
     exit_price = DecimalAttribute(null=True)
     fee = DecimalAttribute(null=True)
     """All fees; those in another asset are converted at its price at booking time."""

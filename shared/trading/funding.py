@@ -19,11 +19,16 @@ POSTED_WITHIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class FundingPayment:
-    """One payment on a symbol, for the account's whole position; negative when paid."""
+class Income:
+    """One change of the account's wallet that is part of no fill; negative when paid."""
 
     amount: Decimal
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment(Income):
+    """One payment on a symbol, for the account's whole position."""
 
     @property
     def due_at(self) -> datetime:

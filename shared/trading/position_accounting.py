@@ -1,14 +1,13 @@
 """Calculates a position's amounts, prices and profit from its fills. Fetches nothing, stores nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
-from types import MappingProxyType
 
 from shared.trading.arithmetic import exact
 from shared.trading.execution import CloseReason
-from shared.trading.funding import FundingPayment, Holding, own_funding
+from shared.trading.funding import FundingPayment, Holding, Income, own_funding
 from shared.trading.ids import ENTRY_LEGS, TAKE_PROFIT_LEGS, Leg, parse_client_order_id
 from shared.trading.sides import Side
 
@@ -45,6 +44,13 @@ class Fill:
     fee_asset: str
     realized_pnl: Decimal
     at: datetime
+    fee_price: Decimal | None = None
+    """Of `fee_asset` in the margin asset, about when it filled; None if unknown."""
+
+    @property
+    def fee_value(self) -> Decimal:
+        """The fee in the margin asset; 0 while its price is unknown."""
+        return self.fee * (self.fee_price or Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class Booking:
     entry_price: Decimal
     exit_price: Decimal | None
     fee: Decimal
+    """Of its fills, and of a liquidation."""
     funding: Decimal
     """Received while the position was held; negative when paid."""
     gross_profit: Decimal
@@ -124,15 +131,15 @@ def book_position(
     fills: Iterable[Fill],
     prefix: str,
     close_leg_reason: CloseReason = CloseReason.ADMIN,
-    fee_prices: Mapping[str, Decimal] = MappingProxyType({}),
     payments: Iterable[FundingPayment] = (),
+    liquidation_fees: Iterable[Income] = (),
 ) -> Booking | None:
     """Return the booking of an execution's fills, or None if nothing was entered.
 
     `fills` are all of the symbol since the entry, in the exchange's order. Fills of other executions are ignored;
-    foreign ones close at most our amount. `close_leg_reason` is the reason of a CLOSE leg. `fee_prices` are the prices
-    of the fees' assets in the margin asset (which is 1); a fee without a price counts 0. `payments` are the account's
-    funding on the symbol.
+    foreign ones close at most our amount. `close_leg_reason` is the reason of a CLOSE leg. A fee without a price counts
+    0. `payments` are the account's funding on the symbol, `liquidation_fees` what its liquidation cost beside the fees
+    of its fills.
     """
     everything = sorted(fills, key=lambda fill: fill.at)
     with exact():
@@ -147,7 +154,8 @@ def book_position(
         exited = entered - position.ours
         entry_value = sum((fill.price * fill.amount for fill in entries), Decimal(0))
         exit_value = sum((fill.price * fill.amount for fill in exits), Decimal(0))
-        fee = sum((fill.fee * fee_prices.get(fill.fee_asset, Decimal(0)) for fill in (*entries, *exits)), Decimal(0))
+        fee = sum((fill.fee_value for fill in (*entries, *exits)), Decimal(0))
+        fee += _own_liquidation_fee(liquidation_fees, exits=exits, everything=everything)
         gross = entry_side.sign * (exit_value - entry_value * exited / entered)
         funding = own_funding(payments, holdings=position.holdings, traded_at=(fill.at for fill in everything))
         net = gross - fee + funding
@@ -167,6 +175,18 @@ def book_position(
             opened_at=entries[0].at,
             closed_at=exits[-1].at if closed else None,
         )
+
+
+def _own_liquidation_fee(fees: Iterable[Income], *, exits: Sequence[Fill], everything: Sequence[Fill]) -> Decimal:
+    """Return our share of what a liquidation cost, by our part of what it closed."""
+    paid = -sum((fee.amount for fee in fees), Decimal(0))
+    ours, total = (sum((f.amount for f in fills if is_liquidation(f)), Decimal(0)) for fills in (exits, everything))
+    return paid * ours / total if total else Decimal(0)
+
+
+def is_liquidation(fill: Fill) -> bool:
+    """Return whether the exchange closed the position for want of margin."""
+    return _closed_by_exchange(fill) is CloseReason.LIQUIDATION
 
 
 def average_price(fills: Sequence[Fill]) -> Decimal:
@@ -195,10 +215,15 @@ def _part_of(fill: Fill, amount: Decimal) -> Fill:
     )
 
 
+def _closed_by_exchange(fill: Fill) -> CloseReason | None:
+    matching = (reason for prefix, reason in _EXCHANGE_CLOSES.items() if fill.client_order_id.startswith(prefix))
+    return next(matching, None)
+
+
 def _close_reason(fill: Fill, *, prefix: str, close_leg_reason: CloseReason) -> CloseReason:
-    for exchange_prefix, reason in _EXCHANGE_CLOSES.items():
-        if fill.client_order_id.startswith(exchange_prefix):
-            return reason
+    by_exchange = _closed_by_exchange(fill)
+    if by_exchange is not None:
+        return by_exchange
     leg = _leg_of(fill, prefix=prefix)
     if leg is Leg.CLOSE:
         return close_leg_reason

@@ -191,17 +191,39 @@ def test_position_that_the_exchange_settles_is_booked_as_delisted(world: World) 
     assert world.slot(person).execution_id is None
 
 
-def test_liquidation_is_booked_as_one(world: World) -> None:
+def test_liquidation_is_booked_with_its_fee(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)
     world.cancel_stops_as_owner(person)
-    world.exchange.move_price("4000")
+    world.exchange.move_price("4680")  # what is left of the wallet is less than 1.25 % of the position
 
     world.deliver(execution, command=Command.RECONCILE)
 
     execution = world.stored(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "LIQUIDATION")
     assert world.account(person).open_orders == []
+    assert world.account(person).wallet == 0
+    assert execution.profit is not None
+    assert execution.fee is not None
+    assert abs(execution.profit + Decimal(FUNDED)) < CENT_FRACTION
+    assert execution.fee > Decimal("7.4") + 1  # the fees of both fills are less
+
+
+def test_liquidation_without_a_fee_is_booked_after_a_minute(world: World) -> None:
+    person = world.follower()
+    set_clock(world, after_the_hour_s=600)
+    execution = world.open_position(person)
+    world.cancel_stops_as_owner(person)
+    world.exchange.move_price("4000")  # the loss is more than the wallet
+    world.deliver(execution, command=Command.RECONCILE)
+    assert world.stored(execution).active
+
+    set_clock(world, after_the_hour_s=670)
+    world.deliver(execution, command=Command.RECONCILE)
+
+    execution = world.stored(execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "LIQUIDATION")
+    assert execution.exit_price == 4000
 
 
 def test_close_by_hand_in_many_orders_is_booked_as_one_exit(world: World) -> None:

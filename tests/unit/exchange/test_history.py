@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from shared.errors import OutcomeUnknown
-from shared.exchange.history import FUNDING_SPAN_MS, LIST_SPAN_MS, PAGE, fetch_all, spans
+from shared.exchange.history import INCOME_SPAN_MS, LIST_SPAN_MS, PAGE, fetch_all, spans
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 NOW_MS = 1_700_000_000_000
 
 
-@pytest.mark.parametrize("span_ms", [LIST_SPAN_MS, FUNDING_SPAN_MS])
+@pytest.mark.parametrize("span_ms", [LIST_SPAN_MS, INCOME_SPAN_MS])
 @pytest.mark.parametrize("age_ms", [0, 1, WEEK_MS - 1, WEEK_MS, 10 * WEEK_MS + 5])
 def test_spans_join_and_reach_past_now(age_ms: int, span_ms: int) -> None:
     found = list(spans(NOW_MS - age_ms, NOW_MS, span_ms=span_ms))

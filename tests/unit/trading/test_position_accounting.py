@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from shared.trading.execution import CloseReason
-from shared.trading.funding import FundingPayment
+from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import Leg, client_order_id
 from shared.trading.position_accounting import Booking, Fill, book_position
 from shared.trading.sides import Side
@@ -39,6 +39,7 @@ def fill(
         amount=D(amount),
         fee=D(fee),
         fee_asset=fee_asset,
+        fee_price={"USDT": D(1), "BNB": D("312.5")}.get(fee_asset),
         realized_pnl=D(pnl),
         at=START + timedelta(seconds=at_s),
     )
@@ -49,6 +50,7 @@ def book(
     entry_side: Side = Side.BUY,
     close_leg_reason: CloseReason = CloseReason.ADMIN,
     payments: Sequence[FundingPayment] = (),
+    liquidation_fees: Sequence[Income] = (),
 ) -> Booking:
     booking = book_position(
         execution_id=EXECUTION,
@@ -56,8 +58,8 @@ def book(
         fills=fills,
         prefix=PREFIX,
         close_leg_reason=close_leg_reason,
-        fee_prices={"USDT": D(1), "BNB": D("312.5")},
         payments=payments,
+        liquidation_fees=liquidation_fees,
     )
     assert booking is not None
     return booking
@@ -231,3 +233,24 @@ def test_funding_is_part_of_the_profit() -> None:
     )
     assert (booking.funding, booking.net_profit, booking.profit_pct) == (D("-0.25"), D("-2.25"), D("-2.25"))
     assert booking.gross_profit == D(-1)
+
+
+def test_fee_of_a_liquidation_is_shared_by_what_it_closed_of_ours() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "0.75", "20000", fee="6"),
+        fill("web_1", Side.BUY, "0.25", "20000", at_s=1),
+        fill("autoclose-1666361622", Side.SELL, "1", "18000", at_s=2, fee="8"),
+        liquidation_fees=[Income(D("-200"), START + timedelta(seconds=2)), Income(D("-24"), START)],
+    )
+    # What the owner holds is closed first; ours are 0.75 of the liquidation's 1 BTC.
+    assert booking.close_reason is CloseReason.LIQUIDATION
+    assert booking.fee == 6 + D("0.75") * 8 + D("0.75") * 224
+    assert booking.net_profit == D("0.75") * -2000 - booking.fee
+
+
+def test_fee_without_a_price_counts_nothing() -> None:
+    booking = book(
+        fill(Leg.ENTRY, Side.BUY, "1", "20000", fee="0.01", fee_asset="ETC"),
+        fill(Leg.STOP, Side.SELL, "1", "19000", at_s=1, fee="8"),
+    )
+    assert booking.fee == 8

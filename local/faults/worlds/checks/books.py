@@ -17,7 +17,7 @@ from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 
 _ROUNDING = Decimal("0.000001")
-_RESULTS = (IncomeType.REALIZED_PNL, IncomeType.COMMISSION, IncomeType.FUNDING_FEE)
+_RESULTS = frozenset(IncomeType) - {IncomeType.TRANSFER}
 
 
 def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:

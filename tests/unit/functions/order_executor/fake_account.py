@@ -29,7 +29,7 @@ from shared.exchange.venue_views import AccountView, OrderView
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
-from shared.trading.funding import FundingPayment
+from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import Leg
 from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
@@ -73,6 +73,11 @@ class FakeAccount(FuturesAccount):
         super().__init__(client=None)
         self.book = FakeBook(filters=BITCOIN)
         self.wallet = FUNDED
+        self.unlisted: set[int] = set()
+        """The numbers of the fills that the exchange does not list yet."""
+        self.payments: dict[str, FundingPayment] = {}
+        """Funding, by the exchange's ids."""
+        self.liquidation_incomes: dict[str, Income] = {}
         self.cached_filters: SymbolFilters | None = None
         """What the executor's container has read of them so far."""
         self.brackets = _BRACKETS
@@ -234,7 +239,8 @@ class FakeAccount(FuturesAccount):
 
     async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
         def answer() -> dict[int, Fill]:
-            return {number: fill for number, fill in self._read("fills").fills.items() if fill.at >= since}
+            fills = self._read("fills").fills.items()
+            return {number: fill for number, fill in fills if fill.at >= since and number not in self.unlisted}
 
         return await self._request("fills", answer)
 
@@ -245,8 +251,14 @@ class FakeAccount(FuturesAccount):
 
         return await self._request("orders_since", answer)
 
-    async def funding(self, symbol: str, since: datetime, until: datetime) -> list[FundingPayment]:
-        return await self._request("funding", list)
+    async def funding(self, symbol: str, since: datetime, until: datetime) -> dict[str, FundingPayment]:
+        def answer() -> dict[str, FundingPayment]:
+            return {number: paid for number, paid in self.payments.items() if since <= paid.at <= until}
+
+        return await self._request("funding", answer)
+
+    async def liquidation_fees(self, symbol: str, since: datetime, until: datetime) -> dict[str, Income]:
+        return await self._request("liquidation_fees", lambda: dict(self.liquidation_incomes))
 
     async def price_of_asset(self, asset: str) -> Decimal | None:
         return await self._request("price_of_asset", lambda: Decimal(1) if asset == "USDT" else None)

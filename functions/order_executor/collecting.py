@@ -1,0 +1,149 @@
+"""Stores an execution's fills and funding as they are seen, so that the exchange is asked only for what is new.
+
+The exchange lists them for three months, and the longer a position lives, the more requests its whole history takes.
+Rows are stored before the record of how far they reach, which only the holder of the lease writes: a crash, or two
+workers at once, make the same rows again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from pynamodb.exceptions import PynamoDBException
+
+from functions.order_executor.fills import STORED_LATE_BY, FillBook
+from functions.order_executor.ledger import Ledger
+from shared.clock import from_ms, utc_now
+from shared.errors import ExchangeError
+from shared.exchange.futures import FuturesAccount, now_ms
+from shared.models.execution import Execution, HistoryReach
+from shared.models.position_history import HistoryKind, PositionHistory
+from shared.observability import ATTENTION_NEEDED, count_outcome, logger
+from shared.trading.funding import FundingPayment, Income, funding_span, may_have_funding
+
+_COLLECT_EVERY = timedelta(hours=24)
+_SPREAD = timedelta(hours=12)
+"""Positions of one alert are collected up to this much earlier, each at a time of its own."""
+_ALARM_AFTER = timedelta(days=14)
+_READABLE_ANEW = timedelta(days=6)
+"""Younger executions can be read from the exchange in one request, should our table fail."""
+
+
+@dataclass(slots=True)
+class History:
+    """What the exchange has recorded of an execution's position, as far as this worker has read it."""
+
+    ledger: Ledger
+    account: FuturesAccount
+    book: FillBook
+    _funding: dict[str, FundingPayment]
+    _funding_stored_until: datetime | None
+    _new_incomes: list[PositionHistory] = field(default_factory=list)
+    _funding_until: datetime | None = None
+
+    @classmethod
+    async def open(cls, ledger: Ledger, account: FuturesAccount) -> History:
+        """Return the history as it is stored; raise PynamoDBException if it cannot be read and is needed."""
+        execution = ledger.execution
+        from_the_start = cls(ledger, account, FillBook(account, ledger.symbol, ledger.begun_at), {}, None)
+        if execution.fills_stored_until is None:
+            return from_the_start
+        try:
+            stored = await asyncio.to_thread(PositionHistory.read, execution.id)
+        except PynamoDBException as error:
+            if utc_now() - execution.created_at > _READABLE_ANEW:
+                raise
+            logger.warning("history_not_read", execution_id=execution.id, error=type(error).__name__)
+            return from_the_start
+        since = max(ledger.begun_at, execution.fills_stored_until - STORED_LATE_BY)
+        book = FillBook(account, ledger.symbol, since, stored.fills)
+        return cls(ledger, account, book, stored.funding, execution.funding_stored_until)
+
+    async def read_funding(self, opened_at: datetime, until: datetime) -> list[FundingPayment]:
+        """Return the account's funding from a position's opening to a time; only what is not stored is asked for."""
+        since, last = funding_span(opened_at, until)
+        if self._funding_stored_until is not None:
+            since = max(since, self._funding_stored_until - STORED_LATE_BY)
+        if may_have_funding(since, until):
+            read_at = from_ms(now_ms())
+            new = await self.account.funding(self.ledger.symbol, since, last)
+            self._add_incomes(HistoryKind.FUNDING, {number: new[number] for number in new.keys() - self._funding})
+            self._funding |= new
+            self._funding_until = min(read_at, last)
+        return list(self._funding.values())
+
+    async def read_liquidation_fees(self, since: datetime, until: datetime) -> list[Income]:
+        """Return what liquidations between two times cost beside their fills."""
+        found = await self.account.liquidation_fees(self.ledger.symbol, since, until)
+        self._add_incomes(HistoryKind.LIQUIDATION_FEE, found)
+        return list(found.values())
+
+    def _add_incomes(self, kind: HistoryKind, incomes: dict[str, FundingPayment] | dict[str, Income]) -> None:
+        execution_id = self.ledger.execution.id
+        self._new_incomes += [PositionHistory.of_income(execution_id, kind, *one) for one in sorted(incomes.items())]
+
+    async def store(self) -> HistoryReach:
+        """Store what was read and is not stored yet; return how far it reaches, for the execution's record."""
+        await self._price_fees()
+        execution, fills = self.ledger.execution, self.book.unstored()
+        entries = [PositionHistory.of_fill(execution.id, number, fill) for number, fill in sorted(fills.items())]
+        if entries or self._new_incomes:
+            await asyncio.to_thread(PositionHistory.store, [*entries, *self._new_incomes])
+            self.book.stored |= fills
+            self._new_incomes.clear()
+        reached = HistoryReach()
+        if self.book.read_until is not None:
+            reached["fills_stored_until"] = self.book.read_until
+        if self._funding_until is not None:
+            reached["funding_stored_until"] = self._funding_until
+        return reached
+
+    async def _price_fees(self) -> None:
+        """Give the fees that were paid in other assets their last price, which is the one of the fill, nearly."""
+        prices: dict[str, Decimal] = {}
+        for asset in sorted({fill.fee_asset for fill in self.book.fills if fill.fee_price is None}):
+            price = None
+            with contextlib.suppress(ExchangeError):
+                price = await self.account.price_of_asset(asset)
+            if price is None:
+                logger.warning("fee_without_price", execution_id=self.ledger.execution.id, asset=asset)
+            else:
+                prices[asset] = price
+        self.book.set_fee_prices(prices)
+
+
+def is_due(execution: Execution, now: datetime) -> bool:
+    """Return whether what is new of a position should be read, although nothing has happened to it."""
+    return now - _collected_at(execution) >= _COLLECT_EVERY - _SPREAD * _share_of(execution)
+
+
+def _collected_at(execution: Execution) -> datetime:
+    return execution.funding_stored_until or execution.entry_filled_at or execution.created_at
+
+
+def _share_of(execution: Execution) -> float:
+    """Return a number from 0 to 1, the same each time, by the execution's id."""
+    return int(execution.id[:8], 16) / 0xFFFFFFFF
+
+
+async def collect(history: History) -> HistoryReach:
+    """Store what was read; once a day, read what is new first. Return how far it reaches, for the execution's record.
+
+    A request that fails is repeated with the next reconciliation.
+    """
+    execution, now = history.ledger.execution, utc_now()
+    if is_due(execution, now):
+        opened_at = execution.entry_filled_at or execution.created_at
+        try:
+            await history.book.read(history.ledger.orders.values())
+            await history.read_funding(opened_at, from_ms(now_ms()))
+        except ExchangeError as error:
+            logger.warning("history_not_collected", execution_id=execution.id, detail=str(error))
+            if now - _collected_at(execution) > _ALARM_AFTER:
+                logger.error("history_overdue", execution_id=execution.id)
+                count_outcome(ATTENTION_NEEDED)
+    return await history.store()

@@ -1,0 +1,223 @@
+"""A position that is held for months books to the cent, whatever the exchange has forgotten by then."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pynamodb.exceptions import PynamoDBException, QueryError
+
+from functions.order_executor import collecting
+from local.paper_exchange import market_controls
+from local.paper_exchange.orders import IncomeType
+from shared.clock import utc_now
+from shared.errors import LeaseLost
+from shared.messages import Command
+from shared.models.execution import Execution
+from shared.models.position_history import PositionHistory
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import Side
+from tests.unit.functions.order_executor.paper_account import PaperAccount, paper_account, weight_of
+
+ROUNDING = Decimal("0.00001")
+"""The exchange rounds each of a thousand payments to eight digits."""
+
+
+@pytest.fixture
+def paper(tables: object) -> Iterator[PaperAccount]:
+    with paper_account() as made:
+        yield made
+
+
+def pay_funding(paper: PaperAccount, rate: str = "0.00003") -> None:
+    body = {"rate": rate, "intervalHours": 8}
+    market_controls.set_funding(paper.exchange.venue, "BTCUSDT", body, paper.exchange.now_ms())
+
+
+def stop_out(paper: PaperAccount, execution: Execution) -> Execution:
+    paper.move_price("19790")
+    return paper.reconcile(execution)
+
+
+def closed(execution: Execution) -> tuple[ExecutionState, Any]:
+    return execution.state, execution.close_reason
+
+
+def test_position_of_a_year_books_to_the_cent(paper: PaperAccount) -> None:
+    before = paper.wallet
+    execution = paper.executor.open()
+    pay_funding(paper)
+    execution = paper.hold(execution, days=96)
+    paper.move_price("20200")  # the first take-profit fills, which was placed 96 days ago
+    execution = paper.hold(execution, days=264)
+
+    execution = stop_out(paper, execution)
+
+    assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+    assert execution.profit is not None
+    assert execution.funding is not None
+    funding = sum(income.amount for income in paper.incomes(IncomeType.FUNDING_FEE))
+    assert len(paper.incomes(IncomeType.FUNDING_FEE)) == 360 * 3
+    assert abs(execution.funding - funding) < ROUNDING
+    assert abs(execution.profit - (paper.wallet - before)) < ROUNDING
+    stored = PositionHistory.read(execution.id)
+    assert len(stored.fills) == len(paper.account.trades)
+    assert len(stored.funding) == 360 * 3
+
+
+def test_funding_of_a_long_position_is_shared_with_what_the_owner_held_beside_it(paper: PaperAccount) -> None:
+    execution = paper.executor.open()
+    pay_funding(paper)
+    execution = paper.hold(execution, days=48)
+    paper.trade_as_owner(Side.BUY, "0.250")
+    execution = paper.hold(execution, days=48)
+    paper.trade_as_owner(Side.SELL, "0.250")
+    execution = paper.hold(execution, days=48)
+
+    execution = stop_out(paper, execution)
+
+    # 0.75 at 20000 pays 0.45 three times a day, whatever the owner holds.
+    assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+    assert execution.funding == Decimal("-0.45") * 3 * 144
+    assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
+
+
+def test_fees_in_bnb_count_at_the_price_of_their_time(tables: object) -> None:
+    with paper_account(balances={"BNB": "1"}, feeBurn=True) as paper:
+        execution = paper.hold(paper.executor.open(), days=6)
+        paper.move_price("900", "BNBUSDT")
+        execution = paper.hold(execution, days=102)
+
+        execution = stop_out(paper, execution)
+
+        # A tenth cheaper in BNB: 0.02 BNB at 300 for the entry, 0.00597 at 900 for the exit.
+        fees = [trade.fee for trade in paper.account.trades]
+        assert {trade.fee_asset for trade in paper.account.trades} == {"BNB"}
+        assert execution.fee == fees[0] * 300 + fees[1] * 900
+
+
+def test_close_asks_for_no_more_after_months_than_after_days(paper: PaperAccount) -> None:
+    weights = []
+    for days in (6, 72):
+        pay_funding(paper)
+        execution = paper.hold(paper.executor.open(), days=days)
+        with paper.counted() as requests:
+            execution = stop_out(paper, execution)
+        assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+        weights.append(weight_of(requests))
+        paper.move_price("20000")
+    assert weights[1] == weights[0] <= 60
+
+
+def test_position_that_nobody_could_reconcile_for_weeks_is_read_week_by_week(paper: PaperAccount) -> None:
+    before = paper.wallet
+    execution = paper.executor.open()
+    pay_funding(paper)
+    paper.pass_days(20)
+    paper.move_price("20200")
+    paper.pass_days(20)
+
+    execution = stop_out(paper, execution)
+
+    assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+    assert execution.profit is not None
+    assert abs(execution.profit - (paper.wallet - before)) < ROUNDING
+
+
+def test_quiet_position_is_collected_about_once_a_day_with_little_weight(paper: PaperAccount) -> None:
+    execution = paper.reconcile(paper.executor.open())  # stores the entry
+    collected = 0
+    for _ in range(4 * 24):
+        paper.pass_days(1 / 24)
+        with paper.counted() as requests:
+            execution = paper.reconcile(execution)
+        collected += requests["GET /fapi/v1/income"]
+        assert weight_of(requests) <= 42
+        assert requests["GET /fapi/v1/userTrades"] == requests["GET /fapi/v1/income"]
+    assert 4 <= collected <= 8
+
+
+def test_collection_that_fails_is_repeated_and_fails_nothing_else(paper: PaperAccount) -> None:
+    execution = paper.executor.open()
+    pay_funding(paper)
+    paper.pass_days(2)
+    paper.fail("/fapi/v1/income")
+    execution = paper.reconcile(execution)
+    assert execution.state is ExecutionState.PROTECTED
+    assert not PositionHistory.read(execution.id).funding
+
+    paper.reconcile(execution)
+
+    assert len(PositionHistory.read(execution.id).funding) == 6
+
+
+def test_stop_of_more_than_ninety_days_is_not_placed_again(paper: PaperAccount) -> None:
+    paper.hold(paper.executor.open(), days=96)
+    placed = [algo.client_algo_id for algo in paper.account.algos.values()]
+    assert len(placed) == 1
+    assert paper.account.open_algos()
+
+
+def test_two_workers_that_collect_at_once_store_the_same_rows(paper: PaperAccount) -> None:
+    execution = paper.executor.open()
+    pay_funding(paper)
+    paper.pass_days(2)
+    ledgers, histories = [], []
+    for _ in range(2):
+        ledgers.append(paper.executor.ledger(execution))
+        histories.append(paper.executor.run(paper.open_history(ledgers[-1])))
+        paper.executor.advance(11)  # the worker is frozen, and its lease ends
+    reached = [paper.executor.run(collecting.collect(history)) for history in histories]
+
+    with pytest.raises(LeaseLost):
+        paper.executor.run(ledgers[0].advance(**reached[0]))
+
+    assert len(list(PositionHistory.query(execution.id))) == len(paper.account.trades) + 6
+    execution = stop_out(paper, execution)
+    assert execution.funding == sum(income.amount for income in paper.incomes(IncomeType.FUNDING_FEE))
+
+
+def test_close_needs_no_stored_history(paper: PaperAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = paper.wallet
+    execution = paper.hold(paper.executor.open(), days=120)
+    with monkeypatch.context() as broken:
+        broken.setattr(PositionHistory, "read", unreachable)
+        with pytest.raises(PynamoDBException):
+            paper.executor.handle(execution, Command.CLOSE)
+        assert not paper.account.held_positions()
+        assert paper.executor.now(execution).active
+
+    execution = paper.reconcile(execution)
+
+    assert closed(execution) == (ExecutionState.CLOSED, "ADMIN")
+    assert execution.profit is not None
+    assert abs(execution.profit - (paper.wallet - before)) < ROUNDING
+
+
+def test_young_position_is_read_from_the_exchange_when_its_stored_history_is_out_of_reach(
+    paper: PaperAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = paper.reconcile(paper.executor.open())
+    assert execution.fills_stored_until is not None
+    monkeypatch.setattr(PositionHistory, "read", unreachable)
+
+    execution = stop_out(paper, execution)
+
+    assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+
+
+def unreachable(*_: object) -> None:
+    raise QueryError("the table cannot be reached")
+
+
+def test_positions_of_one_alert_are_collected_at_times_of_their_own() -> None:
+    opened_at = utc_now()
+    executions = [Execution(str(uuid.uuid4()), created_at=opened_at) for _ in range(400)]
+    due = [sum(collecting.is_due(one, opened_at + timedelta(hours=hours)) for one in executions) for hours in range(25)]
+    assert (due[11], due[24]) == (0, 400)
+    assert max(after - before for before, after in itertools.pairwise(due)) < 80
