@@ -1,4 +1,4 @@
-"""Reads the fills of one key that are not imported yet, as many as one run can store. Stores nothing."""
+"""Reads the fills and incomes of one key that are not imported yet. Stores nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from functions.manual_trade_importer.symbol_search import SearchResult, find_on_futures, find_on_spot
-from shared.exchange.account_fills import PAGE, AccountFill, FuturesFills, SpotFills
+from shared.exchange.account_fills import PAGE, AccountFill, AccountIncome, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.import_scan import ImportScan
 
@@ -29,6 +29,8 @@ class CollectedFills:
     """The account's holdings, by asset, before the fills were read."""
     fills: list[AccountFill] = field(default_factory=list)
     """Ordered by time; some may have been imported before."""
+    incomes: list[AccountIncome] = field(default_factory=list)
+    """Funding and liquidation fees, the same way."""
     next_ids: dict[str, int] = field(default_factory=dict)
     """The first id of the next run, by symbol, once these are stored."""
     pages: int = 0
@@ -52,6 +54,8 @@ async def collect(
         holdings = await fills.holdings()
         found = find_on_spot(fills, holdings, before, key=key, known=set(cursors), now=now)
     collected = CollectedFills(scan=found.scan, amounts=holdings.amounts)
+    incomes = (income for income in found.incomes if income.at >= key.created_at)
+    collected.incomes += sorted(incomes, key=lambda income: income.at)
     for symbol in found.symbols:
         start = cursors.get(symbol)
         if start is None:

@@ -82,7 +82,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
         add_weight(collected.weight)
     prices = await prices_for(_valued_assets(key, collected), key.trade_type)
     new = await asyncio.to_thread(storage.save_fills, key, collected, before=before, prices=prices)
-    logger.info("trades_imported", api_key_id=key.id, fills=new, complete=collected.complete)
+    logger.info("trades_imported", api_key_id=key.id, new=new, complete=collected.complete)
     if new:
         count_outcome("trades_imported")
     if not collected.complete:
@@ -98,7 +98,8 @@ def _is_manual(key: ExchangeKey) -> bool:
 
 def _valued_assets(key: ExchangeKey, collected: CollectedFills) -> dict[str, Decimal]:
     """Return the assets whose results or amounts are converted to dollars, with some amount of each."""
-    if key.trade_type is TradeType.SPOT or not collected.fills:
+    if key.trade_type is TradeType.SPOT or not (collected.fills or collected.incomes):
         return {}
     traded = {asset for fill in collected.fills for asset in (fill.quote, fill.fee_currency)}
+    traded |= {income.asset for income in collected.incomes}
     return dict.fromkeys(traded, Decimal(1)) | collected.amounts

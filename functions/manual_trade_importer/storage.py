@@ -1,55 +1,77 @@
-"""Stores collected fills, each once, with its share of the day's performance; then advances the cursors."""
+"""Stores collected fills and incomes, each once, with its share of the day's performance; then advances the cursors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import assert_never
 
 from pynamodb.transactions import TransactWrite
 
 from functions.manual_trade_importer.collection import CollectedFills
+from shared.clock import utc_now
 from shared.errors import RecordChanged
-from shared.exchange.account_fills import AccountFill
+from shared.exchange.account_fills import AccountFill, AccountIncome, IncomeKind
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
+from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.observability import logger
 from shared.trading.arithmetic import exact
 from shared.trading.valuation import usd_price, usd_value
 
+INCOMES_A_RUN = 500
 _MONEY = Decimal("1e-8")
 
 
-@dataclass(frozen=True, slots=True)
-class FillResult:
-    """The result of a futures fill, in dollars."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a fill or an income did to a futures wallet, in dollars."""
 
     profit: Decimal
-    """After the fee."""
-    fee: Decimal
-    closes: bool
+    """After the fee, funding included."""
+    fee: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
+    closes: bool = False
     """Whether the exchange reported a profit or loss: the fill closed (part of) a position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fill or an income, as it is stored, with its result; None on spot, where the asset's cost is unknown."""
+
+    record: ManualTrade | ManualIncome
+    result: Result | None
+
+    @property
+    def at(self) -> datetime:
+        """When it happened, by the exchange's clock."""
+        return self.record.created_at
 
 
 def save_fills(
     key: ExchangeKey, collected: CollectedFills, *, before: ImportScan | None, prices: Mapping[str, Decimal]
 ) -> int:
-    """Store the collected fills, then save the progress; return how many fills were new.
+    """Store what was collected, then save the progress; return how many fills and incomes were new.
 
-    The order matters: after a crash in between, the next run reads the same fills again, and none counts twice.
+    The order matters: after a crash in between, the next run reads the same again, and nothing counts twice.
     """
-    results = [_result_of(fill, prices) for fill in collected.fills]
-    balances = _balances_after(collected, results, prices)
-    trades = [_trade_of(key, fill) for fill in collected.fills]
-    existing = ManualTrade.find_many([(one.api_key_id, one.trade_key) for one in trades], consistent=True)
+    trades = [Entry(_trade_of(key, fill), _result_of_fill(fill, prices)) for fill in collected.fills]
+    incomes = [Entry(_income_of(key, income), _result_of_income(income, prices)) for income in collected.incomes]
+    existing = _existing(trades, incomes)
+    left_over = [entry for entry in incomes if _key_of(entry) not in existing][INCOMES_A_RUN:]
+    if left_over:
+        collected.complete = False
+    entries = sorted((entry for entry in (*trades, *incomes) if entry not in left_over), key=lambda entry: entry.at)
     new = 0
-    for trade, result, balance in zip(trades, results, balances, strict=True):
-        if (trade.api_key_id, trade.trade_key) not in existing:
-            new += _store(trade, result, balance)
+    for entry, balance in zip(entries, _balances_after(collected, entries, prices), strict=True):
+        if _key_of(entry) not in existing:
+            new += _store(key, entry, balance)
     for symbol, next_id in collected.next_ids.items():
         ImportCursor.move(key.id, symbol, next_id)
     if collected.complete:
@@ -57,20 +79,35 @@ def save_fills(
     return new
 
 
-def _store(trade: ManualTrade, result: FillResult | None, balance: Decimal | None) -> bool:
-    """Store one fill with its share of the day, and return whether it was new."""
+def _existing(trades: Sequence[Entry], incomes: Sequence[Entry]) -> set[tuple[str, str]]:
+    """Return the keys of those that are stored."""
+    return {
+        *ManualTrade.find_many([_key_of(entry) for entry in trades], consistent=True),
+        *ManualIncome.find_many([_key_of(entry) for entry in incomes], consistent=True),
+    }
+
+
+def _key_of(entry: Entry) -> tuple[str, str]:
+    record = entry.record
+    return record.api_key_id, record.trade_key if isinstance(record, ManualTrade) else record.income_key
+
+
+def _store(key: ExchangeKey, entry: Entry, balance: Decimal | None) -> bool:
+    """Store one fill or income with its share of the day, and return whether it was new."""
+    record, result = entry.record, entry.result
 
     def write(transaction: TransactWrite) -> None:
-        transaction.save(trade, condition=ManualTrade.id.does_not_exist())
+        transaction.save(record, condition=type(record).api_key_id.does_not_exist())
         if result is not None:
             PerformanceDay.add(
                 transaction,
                 ledger=TradeLedger.MANUAL,
-                user_id=trade.user_id,
-                api_key_id=trade.api_key_id,
-                closed_at=trade.created_at,
+                user_id=key.user_id,
+                api_key_id=key.id,
+                closed_at=entry.at,
                 profit=result.profit,
                 fee=result.fee,
+                funding=result.funding,
                 balance=balance,
                 is_trade=result.closes,
             )
@@ -82,14 +119,26 @@ def _store(trade: ManualTrade, result: FillResult | None, balance: Decimal | Non
     return True
 
 
-def _result_of(fill: AccountFill, prices: Mapping[str, Decimal]) -> FillResult | None:
-    """Return the result of a fill, or None on spot, where the asset's cost is unknown."""
+def _result_of_fill(fill: AccountFill, prices: Mapping[str, Decimal]) -> Result | None:
     if fill.realized_pnl is None:
         return None
     with exact():
         fee = fill.fee * _price_of(fill.fee_currency, prices)
         gross = fill.realized_pnl * _price_of(fill.quote, prices)
-        return FillResult((gross - fee).quantize(_MONEY), fee.quantize(_MONEY), closes=bool(fill.realized_pnl))
+        profit = (gross - fee).quantize(_MONEY)
+    return Result(profit=profit, fee=fee.quantize(_MONEY), closes=bool(fill.realized_pnl))
+
+
+def _result_of_income(income: AccountIncome, prices: Mapping[str, Decimal]) -> Result:
+    with exact():
+        amount = (income.amount * _price_of(income.asset, prices)).quantize(_MONEY)
+    match income.kind:
+        case IncomeKind.FUNDING:
+            return Result(profit=amount, funding=amount)
+        case IncomeKind.LIQUIDATION_FEE:
+            return Result(profit=amount, fee=-amount)
+        case _:
+            assert_never(income.kind)
 
 
 def _price_of(asset: str, prices: Mapping[str, Decimal]) -> Decimal:
@@ -101,20 +150,19 @@ def _price_of(asset: str, prices: Mapping[str, Decimal]) -> Decimal:
 
 
 def _balances_after(
-    collected: CollectedFills, results: list[FillResult | None], prices: Mapping[str, Decimal]
-) -> list[Decimal | None]:
-    """Return the account's balance after each fill, calculated backwards from its current balance.
+    collected: CollectedFills, entries: Sequence[Entry], prices: Mapping[str, Decimal]
+) -> Iterator[Decimal | None]:
+    """Return the account's balance after each fill or income, calculated backwards from its current balance.
 
-    The balances are unknown (None) while later fills are still to be read.
+    The balances are unknown (None) while later ones are still to be read.
     """
-    if not collected.complete:
-        return [None] * len(results)
     balance = usd_value(collected.amounts, prices).total
     found: list[Decimal | None] = []
-    for result in reversed(results):
-        found.append(None if result is None else balance.quantize(_MONEY))
-        balance -= Decimal(0) if result is None else result.profit
-    return found[::-1]
+    for entry in reversed(entries):
+        known = collected.complete and entry.result is not None
+        found.append(balance.quantize(_MONEY) if known else None)
+        balance -= Decimal(0) if entry.result is None else entry.result.profit
+    return reversed(found)
 
 
 def _trade_of(key: ExchangeKey, fill: AccountFill) -> ManualTrade:
@@ -135,4 +183,17 @@ def _trade_of(key: ExchangeKey, fill: AccountFill) -> ManualTrade:
         fee_currency=fill.fee_currency,
         realized_pnl=fill.realized_pnl,
         created_at=fill.at,
+    )
+
+
+def _income_of(key: ExchangeKey, income: AccountIncome) -> ManualIncome:
+    return ManualIncome(
+        key.id,
+        f"{income.kind.value}#{income.transaction_id}",
+        user_id=key.user_id,
+        symbol=income.venue_symbol,
+        amount=income.amount,
+        asset=income.asset,
+        created_at=income.at,
+        expires_at=ManualIncome.expiry_of(utc_now()),
     )

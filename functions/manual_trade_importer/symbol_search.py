@@ -1,17 +1,18 @@
 """Finds the symbols whose fills have to be read, from the exchange's lists of the account. Imports nothing.
 
-Futures: the income list names the symbols. Spot has no such list, so changed amounts are used: a trade changes the
-account's amounts of both assets. Trades that leave no trace in them (bought and sold again between two runs) are found
-by a sweep: each run also queries a few other pairs, until all have been queried since the account last changed.
+Futures: the income list names the symbols, and has funding and liquidation fees itself. Spot has no such list, so
+changed amounts are used: a trade changes the account's amounts of both assets. Trades that leave no trace in them
+(bought and sold again between two runs) are found by a sweep: each run also queries a few other pairs, until all have
+been queried since the account last changed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from shared.exchange.account_fills import INCOME_DAYS, AccountHoldings, FuturesFills, SpotFills
+from shared.exchange.account_fills import INCOME_DAYS, AccountHoldings, AccountIncome, FuturesFills, SpotFills
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_scan import ImportScan
 from shared.observability import logger
@@ -32,6 +33,8 @@ class SearchResult:
     since: datetime
     """Futures: a symbol without a cursor was not traded before this time."""
     scan: ImportScan
+    incomes: list[AccountIncome] = field(default_factory=list)
+    """Futures: funding and liquidation fees since then; some may have been imported before."""
 
 
 async def find_on_futures(
@@ -54,9 +57,9 @@ async def find_on_futures(
         # The income list does not reach further back, so known symbols are queried again.
         logger.warning("import_reaches_back_too_far", api_key_id=scan.api_key_id, days=(now - start).days)
         start, symbols = earliest, symbols | known
-    symbols |= await fills.traded_symbols(max(start, earliest), now)
+    changes = await fills.wallet_changes(max(start, earliest), now)
     scan.scanned_until = now
-    return SearchResult(sorted(symbols), start, scan)
+    return SearchResult(sorted(symbols | changes.symbols), start, scan, changes.incomes)
 
 
 def find_on_spot(

@@ -1,4 +1,4 @@
-"""Reads all fills of an account, symbol by symbol, and finds the symbols that were traded. Changes nothing.
+"""Reads all fills of an account, symbol by symbol, and finds traded symbols and other incomes. Changes nothing.
 
 Numbers are exact, from the texts of the raw responses. Knows nothing of earlier imports. By the exchange's
 documentation, futures fills are listed by `fromId` or by a span of at most seven days, and reach back three months, as
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from shared.clock import from_ms, to_ms
@@ -61,6 +62,37 @@ class AccountFill:
     at: datetime
 
 
+class IncomeKind(StrEnum):
+    """The incomes that are part of a trade's result and of no fill, by the exchange's names."""
+
+    FUNDING = "FUNDING_FEE"
+    LIQUIDATION_FEE = "INSURANCE_CLEAR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountIncome:
+    """One change of a futures wallet that no fill shows."""
+
+    kind: IncomeKind
+    transaction_id: str
+    """Unique within its kind."""
+    venue_symbol: str
+    """Empty if it concerns the whole account."""
+    amount: Decimal
+    """In `asset`; negative when paid."""
+    asset: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WalletChanges:
+    """What changed a futures wallet in a span."""
+
+    symbols: set[str]
+    """The symbols that were traded."""
+    incomes: list[AccountIncome]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountHoldings:
     """The assets and positions of an account, and a fingerprint that changes with every trade."""
@@ -91,20 +123,20 @@ class FuturesFills:
         }
         return AccountHoldings(_fingerprint_of(amounts, sorted(positions.items())), amounts, frozenset(positions))
 
-    async def traded_symbols(self, since: datetime, until: datetime) -> set[str]:
-        """Return the symbols whose trades changed the wallet between two times."""
-        symbols: set[str] = set()
+    async def wallet_changes(self, since: datetime, until: datetime) -> WalletChanges:
+        """Return what changed the wallet between two times: traded symbols, funding, liquidation fees."""
+        found = WalletChanges(set(), [])
         for start_ms, end_ms in _spans(to_ms(since), to_ms(until)):
             page = 1
             while True:
                 params = {"startTime": start_ms, "endTime": end_ms, "page": page, "limit": _INCOME_PAGE}
                 rows = await self._get("fapiPrivateGetIncome", **params)
-                # Funding is paid on positions, not on trades.
-                symbols |= {row["symbol"] for row in rows if row["symbol"] and row["incomeType"] != "FUNDING_FEE"}
+                for row in rows:
+                    _add_change(found, row)
                 if len(rows) < _INCOME_PAGE:
                     break
                 page += 1
-        return symbols
+        return found
 
     async def first_id(self, symbol: str, since: datetime, until: datetime) -> int | None:
         """Return the id of the first fill between two times, or None."""
@@ -185,6 +217,22 @@ class SpotFills:
     async def _get(self, method: str, **params: Any) -> Any:
         self.weight += WEIGHTS[method]
         return await transport.call(self._client, method, params, timeout_s=READ_TIMEOUT_S)
+
+
+def _add_change(found: WalletChanges, row: dict[str, Any]) -> None:
+    # Funding is paid on positions, not on trades.
+    if row["symbol"] and row["incomeType"] != IncomeKind.FUNDING:
+        found.symbols.add(row["symbol"])
+    if row["incomeType"] in set(IncomeKind):
+        income = AccountIncome(
+            kind=IncomeKind(row["incomeType"]),
+            transaction_id=str(row["tranId"]),
+            venue_symbol=str(row["symbol"]),
+            amount=Decimal(row["income"]),
+            asset=str(row["asset"]),
+            at=from_ms(int(row["time"])),
+        )
+        found.incomes.append(income)
 
 
 def _spans(start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:

@@ -76,6 +76,18 @@ def test_fills_of_every_symbol_are_found(world: World) -> None:
     assert (day.opening_balance, day.closed_balance) == (Decimal(10_000), 10_000 + day.profit)
 
 
+def test_funding_counts_once(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.1)
+    for _ in range(2):
+        world.exchange.control("POST", "/paper/funding", {"symbol": "BTCUSDT", "rate": "0.001"})
+        assert run_import(owner) == []
+
+    (day,) = PerformanceDay.query(f"{TradeLedger.MANUAL.value}#{owner.key.user_id}")
+    assert (day.funding, day.fee, day.trades) == (Decimal(-4), Decimal("0.8"), 0)
+    assert (day.profit, day.closed_balance) == (Decimal("-4.8"), Decimal("9995.2"))
+
+
 def test_each_import_adds_only_new_fills(world: World) -> None:
     owner = world.owner()
     for number in range(3):

@@ -22,6 +22,8 @@ class FuturesExchange:
     """Whether a span with more fills than fit shows its newest or its oldest ones: reports differ."""
     now: datetime = OPENED_AT
     trades: list[dict[str, Any]] = field(default_factory=list)
+    incomes: list[dict[str, Any]] = field(default_factory=list)
+    """Those that are part of no trade."""
     held: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     wallet: Decimal = Decimal(10_000)
     markets_by_id: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -47,6 +49,20 @@ class FuturesExchange:
             }
         )
 
+    def pay(self, symbol: str, amount: Decimal, *, kind: str = "FUNDING_FEE", asset: str = "USDT") -> None:
+        """Change the wallet now, beside the trades."""
+        self.wallet += amount
+        self.incomes.append(
+            {
+                "symbol": symbol,
+                "incomeType": kind,
+                "income": str(amount),
+                "asset": asset,
+                "time": to_ms(self.now),
+                "tranId": 9_000_000 + len(self.incomes),
+            }
+        )
+
     def wait(self, delay: timedelta) -> None:
         """Let time pass."""
         self.now += delay
@@ -62,11 +78,12 @@ class FuturesExchange:
 
     async def fapiPrivateGetIncome(self, params: dict[str, Any]) -> Any:  # noqa: N802 - ccxt's name
         self.asked.append("income")
-        rows = [
-            {"symbol": one["symbol"], "incomeType": "COMMISSION"}
+        fees = [
+            {"symbol": one["symbol"], "incomeType": "COMMISSION", "time": one["time"]}
             for one in self.trades
-            if Decimal(one["commission"]) and params["startTime"] <= one["time"] <= params["endTime"]
+            if Decimal(one["commission"])
         ]
+        rows = [one for one in [*fees, *self.incomes] if params["startTime"] <= one["time"] <= params["endTime"]]
         start = (params["page"] - 1) * params["limit"]
         return rows[start : start + params["limit"]]
 

@@ -1,4 +1,4 @@
-"""Whatever is traded when, and wherever an import crashes: in the end every fill is stored, and counts, once."""
+"""Whatever is traded and paid when, and wherever an import crashes: in the end all of it is stored and counts once."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey, StrategyType
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
+from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.pacing import WeightPacer
@@ -40,13 +41,14 @@ class Crashed(BaseException):
 
 @pytest.fixture
 def queues(aws: Queues) -> Iterator[Queues]:
-    for model in (ExchangeKey, ImportCursor, ImportScan, ManualTrade, PerformanceDay):
+    for model in (ExchangeKey, ImportCursor, ImportScan, ManualIncome, ManualTrade, PerformanceDay):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     with ExitStack() as patched:
         patched.enter_context(mock.patch.object(service, "pacer", return_value=WeightPacer(10**9)))
         patched.enter_context(mock.patch.object(account_fills, "PAGE", 3))
         patched.enter_context(mock.patch.object(collection, "PAGE", 3))
         patched.enter_context(mock.patch.object(collection, "FILLS_A_RUN", 5))
+        patched.enter_context(mock.patch.object(storage, "INCOMES_A_RUN", 3))
         yield aws
 
 
@@ -104,9 +106,14 @@ class Owner:
         )
 
     def earned(self) -> Decimal:
-        return sum(
-            (Decimal(one["realizedPnl"]) - Decimal(one["commission"]) for one in self.exchange.trades), Decimal(0)
-        )
+        results = [Decimal(one["realizedPnl"]) - Decimal(one["commission"]) for one in self.exchange.trades]
+        return sum(results, self.funding(stored=False))
+
+    def funding(self, *, stored: bool) -> Decimal:
+        if not stored:
+            return sum((Decimal(one["income"]) for one in self.exchange.incomes), Decimal(0))
+        ledger = f"{TradeLedger.MANUAL.value}#{self.user_id}"
+        return sum((day.funding for day in PerformanceDay.query(ledger)), Decimal(0))
 
     def performance(self) -> tuple[Decimal, int]:
         days = list(PerformanceDay.since(TradeLedger.MANUAL, self.user_id, None))
@@ -124,8 +131,9 @@ _pauses = st.sampled_from(
     ]
 )
 _trade = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from([-2, -1, 1, 2]), st.sampled_from([0, 5, -3]), _pauses)
+_payment = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(["-0.45", "0.2"]), _pauses)
 _run = st.none() | st.integers(0, 12)
-_step = st.one_of(_trade, _trade, _trade, _run)
+_step = st.one_of(_trade, _trade, _payment, _run)
 
 
 @given(steps=st.lists(_step, max_size=30), shows_newest=st.booleans())
@@ -135,13 +143,16 @@ _step = st.one_of(_trade, _trade, _trade, _run)
 def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_newest: bool) -> None:
     owner = Owner(FuturesExchange(shows_newest=shows_newest), queues)
     for step in steps:
-        if isinstance(step, tuple):
-            symbol, amount, pnl, pause = step
-            owner.exchange.trade(symbol, Decimal(amount), pnl=Decimal(pnl))
-            owner.exchange.wait(pause)
-        else:
-            owner.exchange.wait(timedelta(milliseconds=1))
-            owner.run(crashes_at=step)
+        match step:
+            case (symbol, amount, pnl, pause):
+                owner.exchange.trade(symbol, Decimal(amount), pnl=Decimal(pnl))
+                owner.exchange.wait(pause)
+            case (symbol, funding, pause):
+                owner.exchange.pay(symbol, Decimal(funding))
+                owner.exchange.wait(pause)
+            case crashes_at:
+                owner.exchange.wait(timedelta(milliseconds=1))
+                owner.run(crashes_at=crashes_at)
 
     owner.exchange.wait(timedelta(hours=1))
     owner.run()
@@ -149,6 +160,7 @@ def test_every_fill_is_imported_once(queues: Queues, steps: list[Any], shows_new
     assert owner.imported() == owner.traded()
     closings = sum(1 for one in owner.exchange.trades if Decimal(one["realizedPnl"]))
     assert owner.performance() == (owner.earned(), closings)
+    assert owner.funding(stored=True) == owner.funding(stored=False)
 
 
 @pytest.mark.parametrize("shows_newest", [True, False])
@@ -164,6 +176,69 @@ def test_backlog_of_several_runs_is_imported_wherever_a_worker_crashes(queues: Q
 
     assert owner.imported() == owner.traded()
     assert owner.performance()[0] == owner.earned()
+
+
+def test_funding_counts_on_its_day_and_in_the_balances(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1), fee=Decimal(1))
+    owner.exchange.wait(timedelta(days=1))
+    owner.exchange.pay("BTCUSDT", Decimal(-7))
+    owner.exchange.wait(timedelta(hours=1))
+    owner.exchange.trade("BTCUSDT", Decimal(-1), pnl=Decimal(50), fee=Decimal(2))
+    owner.exchange.wait(timedelta(hours=1))
+
+    owner.run()
+
+    days = list(PerformanceDay.since(TradeLedger.MANUAL, owner.user_id, None))
+    assert [(day.opening_balance, day.closed_balance, day.profit, day.trades) for day in days] == [
+        (Decimal(10_000), Decimal(9_999), Decimal(-1), 0),
+        (Decimal(9_999), Decimal(10_040), Decimal(41), 1),
+    ]
+    assert owner.funding(stored=True) == -7
+
+
+def test_funding_of_a_position_that_is_held_is_imported_without_any_trade(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1))
+    for _ in range(30):
+        owner.exchange.wait(timedelta(hours=8))
+        owner.exchange.pay("BTCUSDT", Decimal("-0.45"))
+        owner.run()
+    owner.exchange.wait(timedelta(hours=1))
+    owner.run()
+    assert owner.performance()[0] == owner.earned()
+    assert owner.funding(stored=True) == Decimal("-0.45") * 30
+
+
+def test_backlog_of_payments_is_imported_over_several_runs(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1))
+    for _ in range(10):
+        owner.exchange.wait(timedelta(hours=8))
+        owner.exchange.pay("BTCUSDT", Decimal("-0.45"))
+    owner.run()
+    assert owner.performance()[0] == owner.earned()
+
+
+def test_fee_of_a_liquidation_is_a_fee(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.trade("BTCUSDT", Decimal(1), fee=Decimal(1))
+    owner.exchange.trade("BTCUSDT", Decimal(-1), pnl=Decimal(-900), fee=Decimal(1))
+    owner.exchange.pay("BTCUSDT", Decimal(-12), kind="INSURANCE_CLEAR")
+    owner.exchange.wait(timedelta(hours=1))
+
+    owner.run()
+
+    (day,) = PerformanceDay.since(TradeLedger.MANUAL, owner.user_id, None)
+    assert (day.profit, day.fee, day.trades, day.closed_balance) == (Decimal(-914), Decimal(14), 1, Decimal(9_086))
+
+
+def test_transfers_are_no_result(queues: Queues) -> None:
+    owner = Owner(FuturesExchange(), queues)
+    owner.exchange.pay("", Decimal(500), kind="TRANSFER")
+    owner.exchange.wait(timedelta(hours=1))
+    owner.run()
+    assert owner.performance() == (Decimal(0), 0)
 
 
 def test_repeated_message_queries_and_stores_once(queues: Queues) -> None:
