@@ -213,12 +213,11 @@ async def clear(session: ExecutionSession) -> None:
     """Cancel every order of this execution: none may stand on a flat account.
 
     An order that may have arrived, or was placed a moment ago, is looked up by its id as well, because the exchange's
-    lists may be late. When that fails for another worker's order, raise; for an order of this worker's the list is
-    enough, since its request can no longer be carried out.
+    lists may be late; so may be its look-up, which is why it is repeated. When that fails, raise.
     """
     await cancel_ours(session)
     unknown = [o for o in session.ledger.orders.values() if _may_stand_unseen(session, o)]
-    views = await asyncio.gather(*(_look_up_unlisted(session, order) for order in unknown))
+    views = await asyncio.gather(*(session.look_up_twice(order) for order in unknown))
     await cancel(session, [view for view in views if view is not None and view.status.is_open])
 
 
@@ -227,12 +226,3 @@ def _may_stand_unseen(session: ExecutionSession, order: Order) -> bool:
         return session.ledger.may_have_been_sent(order)
     fresh = order.sent_at is not None and utc_now() - order.sent_at < _LISTS_LAG
     return fresh and order.status is OrderStatus.OPEN
-
-
-async def _look_up_unlisted(session: ExecutionSession, order: Order) -> OrderView | None:
-    try:
-        return await session.look_up(order)
-    except ExchangeError:
-        if order.sent_at is None:
-            raise
-        return None

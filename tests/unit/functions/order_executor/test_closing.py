@@ -8,7 +8,7 @@ import pytest
 
 from functions.order_executor import closing
 from functions.order_executor.closing import Closed
-from shared.errors import AddressBanned, ExchangeRejected, ExchangeUnavailable, StopWouldTrigger
+from shared.errors import AddressBanned, ExchangeRejected, ExchangeUnavailable, OutcomeUnknown, StopWouldTrigger
 from shared.messages import Command
 from shared.trading.execution import CloseReason, ExecutionState
 from shared.trading.ids import Leg
@@ -154,6 +154,31 @@ def test_orders_that_the_lists_do_not_show_yet_are_cancelled_at_the_end(executor
     execution = executor.open()
 
     execution = executor.handle(execution, Command.CLOSE)
+
+    assert execution.state is ExecutionState.CLOSED
+    assert executor.book.standing() == []
+
+
+def test_order_that_neither_list_nor_first_look_up_shows_is_cancelled_at_the_end(executor: Harness) -> None:
+    executor.account.lag("open_orders", reads=9)
+    executor.account.lag("find_order", reads=2)
+    execution = executor.open()
+
+    execution = executor.handle(execution, Command.CLOSE)
+
+    assert execution.state is ExecutionState.CLOSED
+    assert executor.book.standing() == []
+
+
+def test_position_is_not_booked_while_an_order_that_the_lists_lack_cannot_be_looked_up(executor: Harness) -> None:
+    executor.account.lag("open_orders", reads=9)
+    execution = executor.open()
+    executor.account.fail("find_order", OutcomeUnknown("HTTP 503"))
+
+    with pytest.raises(OutcomeUnknown):
+        executor.handle(execution, Command.CLOSE)
+    assert executor.now(execution).active
+    execution = executor.reconcile(execution)
 
     assert execution.state is ExecutionState.CLOSED
     assert executor.book.standing() == []
