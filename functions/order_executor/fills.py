@@ -85,15 +85,16 @@ class FillBook:
             await self._look_up_conditional(orders)
             names = _ledger_names(orders) | self._names
         unknown = self._unknown(names, entries)
-        if len(unknown) > _ONE_BY_ONE:
+        if len(unknown) <= _ONE_BY_ONE:
+            asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in sorted(unknown))
+            found = await asyncio.gather(*asked)
+            self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
+            # An order is not found for a moment after its fill; whose it was decides the reason of a close.
+            unknown -= self._names.keys()
+        if unknown:
             first = min(fill.at for fill in self._fills.values() if fill.order_id in unknown)
             listed = await self.account.orders_since(self.symbol, first - _LATE_BY)
             self._names |= {view.exchange_order_id: view.client_order_id for view in listed}
-        else:
-            asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in sorted(unknown))
-            found = await asyncio.gather(*asked)
-            # An order that the exchange does not know now has no client id; the next read looks it up again.
-            self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
         return names | self._names
 
     def _unknown(self, names: dict[str, str], entries: set[str]) -> set[str]:

@@ -79,6 +79,8 @@ class Venue:
     conditional: dict[str, OrderView] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     since: list[datetime] = field(default_factory=list)
+    not_found_yet: set[str] = field(default_factory=set)
+    """Orders that the list has, and a look-up by id does not find for a moment."""
 
     async def fills(self, symbol: str, *, since: datetime) -> dict[int, Fill]:
         self.since.append(since)
@@ -90,6 +92,8 @@ class Venue:
 
     async def find_by_exchange_id(self, symbol: str, exchange_order_id: str) -> OrderView | None:
         self.requests.append(f"id {exchange_order_id}")
+        if exchange_order_id in self.not_found_yet:
+            return None
         return next((o for o in self.orders if o.exchange_order_id == exchange_order_id), None)
 
     async def orders_since(self, symbol: str, since: datetime) -> list[OrderView]:
@@ -147,7 +151,14 @@ def test_many_unknown_orders_are_read_as_one_list() -> None:
 def test_order_that_is_not_found_has_no_client_id_and_is_looked_up_again() -> None:
     venue = Venue({1: a_fill("7"), 2: a_fill("8", at_s=1)})
     assert names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7"), times=2) == ["entry", ""]
-    assert venue.requests == ["id 8", "id 8"]
+    assert venue.requests == ["id 8", "list", "id 8", "list"]
+
+
+def test_order_of_a_fill_that_is_not_found_by_its_id_is_taken_from_the_list() -> None:
+    venue = Venue(
+        {1: a_fill("7"), 2: a_fill("8", at_s=1)}, orders=[a_view("settlement_autoclose-1", "8")], not_found_yet={"8"}
+    )
+    assert names(venue, an_order("entry", leg=Leg.ENTRY, exchange_id="7")) == ["entry", "settlement_autoclose-1"]
 
 
 def test_fills_before_the_only_entry_need_no_client_id() -> None:
