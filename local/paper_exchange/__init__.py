@@ -9,8 +9,9 @@ How it trades
     A symbol has one last price, which moves only by `PUT /paper/prices/{SYMBOL}` (the mark price with it, unless
     `markPrice` is given). Market orders and limits that cross fill whole at the last price with 0.04 % fee, resting
     limits at their own price with 0.02 %. A price that jumps fills and triggers everything it crosses, nearest first;
-    a triggered stop sells at the new price. Margin is cross, whatever the margin type says; an account below its
-    maintenance margin is liquidated at the mark price (client ids `autoclose-…`).
+    a triggered stop sells at the new price. An account below its maintenance margin is liquidated at
+    the mark price (client ids `autoclose-…`); an isolated position is liquidated by itself, and loses no more than the
+    margin that it took from the wallet when it was opened.
     `PUT /paper/books/{SYMBOL}` with `levels` (or `bids` and `asks`), each a pair of ticks from the last price and an
     amount, makes a futures book thin. Orders then eat the best levels first, and a market order ends EXPIRED where
     the book does. A level is full again `refillMs` after it was last eaten from, or when the price moves. An account's

@@ -122,6 +122,9 @@ def set_leverage(call: Call) -> dict[str, Any]:
     if not 1 <= leverage <= symbol.max_leverage:
         raise Refusal(-4028, leverage)
     account = call.account
+    is_held = bool(account.held_positions(symbol.name))
+    if symbol.name in account.isolated_symbols and is_held and leverage < account.leverage(symbol.name):
+        raise Refusal(-4161)
     before = account.leverages.get(symbol.name)
     account.leverages[symbol.name] = leverage
     summary = margin.summarise(call.venue, account)
@@ -143,7 +146,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
 
 
 def set_margin_type(call: Call) -> dict[str, Any]:
-    """POST /fapi/v1/marginType. The type is stored and shown; margin is always computed as cross."""
+    """POST /fapi/v1/marginType: only while nothing is open on the symbol."""
     symbol = filters.find_symbol(call.venue, call.params.required("symbol"))
     wanted = call.params.required("marginType").upper()
     if wanted not in ("ISOLATED", "CROSSED"):

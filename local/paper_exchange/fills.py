@@ -40,6 +40,8 @@ def fill(
     held_before = position.amount
     realized = _apply(position, order.side.sign * quantity, price).quantize(MONEY_STEP, ROUND_HALF_UP)
     position.updated_ms = now_ms
+    if order.symbol in account.isolated_symbols:
+        position.isolated_wallet = _isolated_wallet(position, held_before, price / account.leverage(order.symbol))
     fee, fee_asset = _fee(venue, account, quantity * price * (account.maker_fee if is_maker else account.taker_fee))
     trade = Trade(
         trade_id=venue.next_trade_id(),
@@ -94,6 +96,16 @@ def _apply(position: Position, change: Decimal, price: Decimal) -> Decimal:
     elif held * position.amount < 0:
         position.entry_price = price
     return realized
+
+
+def _isolated_wallet(position: Position, held_before: Decimal, margin_each: Decimal) -> Decimal:
+    """Return what the position holds of the wallet: what is new adds its margin, what is gone releases its share."""
+    held, before = abs(position.amount), abs(held_before)
+    if position.amount * held_before <= 0:
+        return held * margin_each
+    if held > before:
+        return position.isolated_wallet + (held - before) * margin_each
+    return position.isolated_wallet * held / before
 
 
 def _expire_with_position(venue: Venue, account: Account, position: Position, *, was_long: bool, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""Cross margin in USDT: the margin of positions and orders, what is available, liquidation. Changes nothing."""
+"""Margin in USDT, cross and isolated: of positions and orders, what is available, liquidation. Changes nothing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ MARGIN_ASSET = "USDT"
 
 
 @dataclass(frozen=True)
+class IsolatedSummary:
+    """The part of an account's margin that belongs to isolated positions."""
+
+    wallet: Decimal
+    unrealized: Decimal
+    initial: Decimal
+    maintenance: Decimal
+
+
+@dataclass(frozen=True)
 class MarginSummary:
-    """An account's margin, all figures in USDT."""
+    """An account's margin, all figures in USDT; isolated positions are part of the totals."""
 
     wallet: Decimal
     unrealized: Decimal
     position_initial: Decimal
     order_initial: Decimal
     maintenance: Decimal
+    isolated: IsolatedSummary
 
     @property
     def margin_balance(self) -> Decimal:
@@ -37,7 +48,27 @@ class MarginSummary:
     @property
     def available(self) -> Decimal:
         """Return the margin that is left for new orders."""
-        return max(ZERO, self.margin_balance - self.initial)
+        return max(ZERO, self.cross_balance - (self.initial - self.isolated.initial))
+
+    @property
+    def cross_wallet(self) -> Decimal:
+        """Return the wallet without what isolated positions hold of it."""
+        return self.wallet - self.isolated.wallet
+
+    @property
+    def cross_unrealized(self) -> Decimal:
+        """Return the profit of the positions that share the wallet."""
+        return self.unrealized - self.isolated.unrealized
+
+    @property
+    def cross_balance(self) -> Decimal:
+        """Return what the positions that share the wallet may lose."""
+        return self.cross_wallet + self.cross_unrealized
+
+    @property
+    def cross_maintenance(self) -> Decimal:
+        """Return the balance below which the positions that share the wallet are liquidated."""
+        return self.maintenance - self.isolated.maintenance
 
 
 @dataclass(frozen=True)
@@ -109,13 +140,27 @@ def summarise(venue: Venue, account: Account) -> MarginSummary:
         position_initial += held
         order_initial += on_top
     positions = account.held_positions()
+    isolated = [position for position in positions if position.symbol in account.isolated_symbols]
     return MarginSummary(
         wallet=account.balances.get(MARGIN_ASSET, ZERO),
         unrealized=sum((unrealized(venue, position) for position in positions), ZERO),
         position_initial=position_initial,
         order_initial=order_initial,
         maintenance=sum((maintenance(venue, position) for position in positions), ZERO),
+        isolated=IsolatedSummary(
+            wallet=sum((position.isolated_wallet for position in isolated), ZERO),
+            unrealized=sum((unrealized(venue, position) for position in isolated), ZERO),
+            initial=sum(
+                (symbol_initial(venue, account, name)[0] for name in {position.symbol for position in isolated}), ZERO
+            ),
+            maintenance=sum((maintenance(venue, position) for position in isolated), ZERO),
+        ),
     )
+
+
+def isolated_balance(venue: Venue, position: Position) -> Decimal:
+    """Return what an isolated position may lose."""
+    return position.isolated_wallet + unrealized(venue, position)
 
 
 def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addition) -> None:
@@ -134,7 +179,7 @@ def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addi
 
 
 def liquidation_price(venue: Venue, account: Account, position: Position) -> Decimal:
-    """Return the mark price at which the account is liquidated, other prices unchanged; 0 if there is none."""
+    """Return the mark price at which the position is liquidated, other prices unchanged; 0 if there is none."""
     if not position.amount:
         return ZERO
     summary = summarise(venue, account)
@@ -142,7 +187,11 @@ def liquidation_price(venue: Venue, account: Account, position: Position) -> Dec
     size = abs(position.amount)
     sign = 1 if position.amount > 0 else -1
     bracket = EVERY_SYMBOL[position.symbol].bracket_for(size * mark)
-    others = (summary.unrealized - unrealized(venue, position)) - (summary.maintenance - maintenance(venue, position))
-    cushion = summary.wallet + others + bracket.cum_usdt
+    if position.symbol in account.isolated_symbols:
+        cushion = position.isolated_wallet + bracket.cum_usdt
+    else:
+        others_profit = summary.cross_unrealized - unrealized(venue, position)
+        others_maintenance = summary.cross_maintenance - maintenance(venue, position)
+        cushion = summary.cross_wallet + others_profit - others_maintenance + bracket.cum_usdt
     price = (cushion - sign * size * position.entry_price) / (size * (bracket.maintenance_rate - sign))
     return max(ZERO, price)

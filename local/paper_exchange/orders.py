@@ -135,6 +135,8 @@ class Position:
     amount: Decimal = ZERO
     entry_price: Decimal = ZERO
     updated_ms: int = 0
+    isolated_wallet: Decimal = ZERO
+    """What the position holds of the wallet; 0 with cross margin, where it may use all of it."""
 
 
 @dataclass(slots=True)

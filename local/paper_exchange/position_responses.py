@@ -27,7 +27,10 @@ def position_figures(venue: Venue, account: Account, position: Position) -> dict
         # Each leg shows its own share; what the orders need is shown once, on the long leg.
         position_initial = abs(notional) / account.leverage(position.symbol)
         order_initial = order_initial if position.position_side is PositionSide.LONG else ZERO
+    is_isolated = position.symbol in account.isolated_symbols
     return {
+        "isolatedMargin": money(margin.isolated_balance(venue, position)) if is_isolated else money(ZERO),
+        "isolatedWallet": money(position.isolated_wallet) if is_isolated else money(ZERO),
         "positionAmt": fixed(position.amount, symbol.amount_digits),
         "entryPrice": _price(position.entry_price),
         "breakEvenPrice": _price(position.entry_price),
@@ -53,8 +56,6 @@ def position_risk_v3_json(venue: Venue, account: Account, symbol: str | None) ->
             "symbol": position.symbol,
             "positionSide": position.position_side,
             **position_figures(venue, account, position),
-            "isolatedMargin": "0",
-            "isolatedWallet": "0",
             "marginAsset": MARGIN_ASSET,
             "adl": 1 if position.amount else 0,
             "bidNotional": "0",
@@ -84,11 +85,11 @@ def _risk_v2_row(position: Position, figures: dict[str, str], leverage: int, is_
         "leverage": str(leverage),
         "maxNotionalValue": str(EVERY_SYMBOL[position.symbol].max_notional(leverage)),
         "marginType": "isolated" if is_isolated else "cross",
-        "isolatedMargin": "0.00000000",
+        "isolatedMargin": figures["isolatedMargin"],
         "isAutoAddMargin": "false",
         "positionSide": position.position_side,
         "notional": figures["notional"],
-        "isolatedWallet": "0",
+        "isolatedWallet": figures["isolatedWallet"],
         "updateTime": position.updated_ms,
         "isolated": is_isolated,
         "adlQuantile": 1 if position.amount else 0,
@@ -116,7 +117,7 @@ def _account_v2_row(position: Position, figures: dict[str, str], leverage: int, 
         "positionSide": position.position_side,
         "positionAmt": figures["positionAmt"],
         "notional": figures["notional"],
-        "isolatedWallet": "0",
+        "isolatedWallet": figures["isolatedWallet"],
         "bidNotional": "0",
         "askNotional": "0",
         "updateTime": position.updated_ms,
@@ -169,6 +170,8 @@ def _untouched_row(row: _Row, leg: _Untouched) -> bytes:
 
 
 _MONEY_FIGURES = (
+    "isolatedMargin",
+    "isolatedWallet",
     "unRealizedProfit",
     "notional",
     "initialMargin",

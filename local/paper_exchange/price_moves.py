@@ -14,6 +14,7 @@ from local.paper_exchange.orders import (
     Order,
     OrderStatus,
     OrderType,
+    Position,
 )
 from local.paper_exchange.venue import Quote, Venue
 
@@ -67,26 +68,50 @@ def _fill_resting(venue: Venue, account: Account, order: Order, now_ms: int) -> 
 
 
 def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
-    """Cancel all orders and close all positions at the mark price once the margin balance is below maintenance."""
+    """Liquidate each isolated position below its maintenance, and those that share the wallet if it is below theirs."""
+    for position in account.held_positions():
+        if position.symbol in account.isolated_symbols:
+            _liquidate_isolated_if_due(venue, account, position, now_ms)
     summary = margin.summarise(venue, account)
-    if summary.margin_balance >= summary.maintenance:
+    if summary.cross_balance >= summary.cross_maintenance:
         return
     for order in account.open_orders():
-        fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+        if order.symbol not in account.isolated_symbols:
+            fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     for position in account.held_positions():
-        notional = abs(position.amount) * venue.quotes[position.symbol].mark
-        settlement.close_at_mark(
-            venue,
-            account,
-            position,
-            client_id=f"autoclose-{now_ms}{venue.next_client_id()[-6:]}",
-            now_ms=now_ms,
-            original_type=OrderType.LIQUIDATION,
-        )
-        _book_liquidation_fee(venue, account, position.symbol, notional=notional, now_ms=now_ms)
-    shortfall = -account.balances.get(margin.MARGIN_ASSET, ZERO)
+        if position.symbol not in account.isolated_symbols:
+            _liquidate(venue, account, position, now_ms)
+    # The insurance fund covers what the account cannot pay.
+    _cover(venue, account, -margin.summarise(venue, account).cross_wallet, now_ms)
+
+
+def _liquidate_isolated_if_due(venue: Venue, account: Account, position: Position, now_ms: int) -> None:
+    """Liquidate an isolated position below its maintenance; it loses no more than it holds of the wallet."""
+    if margin.isolated_balance(venue, position) >= margin.maintenance(venue, position):
+        return
+    for order in account.open_orders(position.symbol):
+        fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
+    before, at_stake = account.balances.get(margin.MARGIN_ASSET, ZERO), position.isolated_wallet
+    _liquidate(venue, account, position, now_ms)
+    lost = before - account.balances.get(margin.MARGIN_ASSET, ZERO)
+    _cover(venue, account, (lost - at_stake).quantize(fills.MONEY_STEP), now_ms)
+
+
+def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int) -> None:
+    notional = abs(position.amount) * venue.quotes[position.symbol].mark
+    settlement.close_at_mark(
+        venue,
+        account,
+        position,
+        client_id=f"autoclose-{now_ms}{venue.next_client_id()[-6:]}",
+        now_ms=now_ms,
+        original_type=OrderType.LIQUIDATION,
+    )
+    _book_liquidation_fee(venue, account, position.symbol, notional=notional, now_ms=now_ms)
+
+
+def _cover(venue: Venue, account: Account, shortfall: Decimal, now_ms: int) -> None:
     if shortfall > 0:
-        # The insurance fund covers what the account cannot pay.
         fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
 
 

@@ -112,8 +112,8 @@ entries = st.builds(
 histories = st.builds(lambda entry, rest: [entry, *rest], entries, st.lists(actions, max_size=20))
 
 
-def open_account(venue: Venue) -> Account:
-    account = Account("key", "secret", 0)
+def open_account(venue: Venue, *, isolated: bool = False) -> Account:
+    account = Account("key", "secret", 0, isolated_symbols={BTC} if isolated else set())
     venue.accounts["key"] = account
     fills.book_income(venue, account, IncomeType.TRANSFER, DEPOSIT, now_ms=0)
     return account
@@ -168,11 +168,11 @@ def assert_reducers_only_reduced(account: Account) -> None:
         held = after
 
 
-@given(histories)
+@given(histories, st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_books_balance_whatever_happens(steps: list[Placing | Waiting | Moving | Cancelling]) -> None:
+def test_books_balance_whatever_happens(steps: list[Placing | Waiting | Moving | Cancelling], isolated: bool) -> None:
     venue = Venue()
-    account = open_account(venue)
+    account = open_account(venue, isolated=isolated)
     for now_ms, step in enumerate(steps, start=1):
         act(venue, account, step, now_ms)
         assert_books_balance(account)
@@ -201,18 +201,35 @@ def test_profit_of_a_closed_account_is_what_its_fills_earned(
     assert abs(cash - realized) <= Decimal("0.00000001") * (len(account.trades) + 1)
 
 
-@given(histories)
+@given(histories, st.booleans())
 @settings(max_examples=100, deadline=None)
 def test_account_is_never_below_maintenance_after_a_price_move(
-    steps: list[Placing | Waiting | Moving | Cancelling],
+    steps: list[Placing | Waiting | Moving | Cancelling], isolated: bool
 ) -> None:
     venue = Venue()
-    account = open_account(venue)
+    account = open_account(venue, isolated=isolated)
     for now_ms, step in enumerate(steps, start=1):
         act(venue, account, step, now_ms)
         if isinstance(step, Moving):
             summary = margin.summarise(venue, account)
-            assert summary.margin_balance >= summary.maintenance
+            assert summary.cross_balance >= summary.cross_maintenance
+            for position in account.held_positions():
+                if position.symbol in account.isolated_symbols:
+                    assert margin.isolated_balance(venue, position) >= margin.maintenance(venue, position)
+
+
+@given(histories)
+@settings(max_examples=100, deadline=None)
+def test_isolated_position_holds_of_the_wallet_what_its_own_size_needs(
+    steps: list[Placing | Waiting | Moving | Cancelling],
+) -> None:
+    venue = Venue()
+    account = open_account(venue, isolated=True)
+    for now_ms, step in enumerate(steps, start=1):
+        act(venue, account, step, now_ms)
+        position = account.position(BTC)
+        at_entry = abs(position.amount) * position.entry_price / account.leverage(BTC)
+        assert abs(position.isolated_wallet - at_entry) < Decimal("0.000001")
 
 
 @given(histories)
