@@ -20,7 +20,7 @@ from shared.models.execution import Execution
 from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.observability import logger
 from shared.queues import Queue
-from shared.trading.readiness import Verdict
+from shared.trading.readiness import KeyPermissions, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,20 @@ class Finding:
     checked_at: datetime
 
 
+def known_permissions(context: EntryContext) -> KeyPermissions | None:
+    """Return the key's permissions by its last verdict, of a day ago at most."""
+    if context.key is None or context.readiness is None:
+        return None
+    return context.readiness.permissions(context.key, now=utc_now())
+
+
 def compare(context: EntryContext, view: AccountView, *, margin_asset: str, checked_at: datetime) -> Finding | None:
     """Return the verdict if the record lacks it: the key's first, one to replace an old one, or a different one.
 
     One that denies is recorded anew each time, because it spares the entries of the next hour this read.
     """
     known, key = context.readiness, context.key
-    if key is None:
+    if key is None or not view.permissions_fresh:
         return None
     verdict = judge_view(view)
     same = known is not None and known.is_valid_for(key, now=utc_now()) and known.reasons == list(verdict.reasons)

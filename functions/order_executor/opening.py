@@ -110,13 +110,16 @@ async def _admit_with_weight(
             raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING)
         filters = await account.filters(ledger.symbol)
         unless_admitted.pop_all()
-    return context, ExecutionSession(ledger=ledger, account=account, filters=filters), hold
+    session = ExecutionSession(
+        ledger=ledger, account=account, filters=filters, known_permissions=key_health.known_permissions(context)
+    )
+    return context, session, hold
 
 
 async def _read_flat_account(session: ExecutionSession, context: EntryContext) -> AccountView:
     """Read the account fresh; raise OrderDenied if it holds a position, or orders that are not ours, on the symbol."""
     try:
-        view = await session.account.read(session.symbol)
+        view = await session.read_account()
     except NotFound as error:
         # The exchange lists the symbol, but not for this account.
         raise OrderDenied(DenialReason.SYMBOL_NOT_TRADING, str(error)) from error
@@ -128,7 +131,7 @@ async def _read_flat_account(session: ExecutionSession, context: EntryContext) -
         foreign = await venue_orders.cancel_leftovers(session, view.open_orders)
         if foreign:
             raise OrderDenied(DenialReason.FOREIGN_POSITION, f"{len(foreign)} order(s) of somebody else")
-        view = await session.account.read(session.symbol)
+        view = await session.read_account()
         if view.position_amount or view.open_orders:
             raise OrderDenied(DenialReason.FOREIGN_POSITION, "leftovers could not be cancelled")
     return view

@@ -51,7 +51,7 @@ async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
     """
     execution = session.execution
     try:
-        view = await session.account.read(session.symbol)
+        view = await session.read_account()
     except ExchangeError as error:
         logger.warning("entry_not_sized_anew", execution_id=execution.id, detail=str(error))
         return False

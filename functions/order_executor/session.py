@@ -16,13 +16,14 @@ from shared.clock import utc_now
 from shared.errors import ClockSkewed, ExchangeError, NotFound
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
 from shared.exchange.markets import EXIT_READ_TIMEOUT_S
-from shared.exchange.venue_views import OrderView
+from shared.exchange.venue_views import AccountView, OrderView
 from shared.models.execution import Execution, HistoryReach
 from shared.models.order import Order
 from shared.observability import logger
 from shared.trading.filters import SymbolFilters
 from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
+from shared.trading.readiness import KeyPermissions
 
 _LOOK_UPS = 2
 _LOOK_UP_PAUSE_S = 0.3
@@ -39,6 +40,8 @@ class ExecutionSession:
     filters: SymbolFilters
     filters_known: bool = True
     """False while the filters cannot be read: then none apply, and nothing is sent that has to be fitted to them."""
+    known_permissions: KeyPermissions | None = None
+    """The key's permissions by its last verdict: they serve an entry while they cannot be read."""
     fills: tuple[Fill, ...] = field(default=(), init=False)
     """The exchange's fills on the symbol since the execution was created, as they were read last."""
     stop_unlisted: bool = field(default=False, init=False)
@@ -74,6 +77,10 @@ class ExecutionSession:
     def symbol(self) -> str:
         """The symbol, BASE/QUOTE."""
         return self.ledger.symbol
+
+    async def read_account(self) -> AccountView:
+        """Read everything that an entry depends on."""
+        return await self.account.read(self.symbol, known_permissions=self.known_permissions)
 
     async def renew_filters(
         self, refused: SymbolFilters, *, sent_at_s: float, timeout_s: float = EXIT_READ_TIMEOUT_S

@@ -26,11 +26,13 @@ from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, KeyView, OrderView
+from shared.observability import logger
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import ENTRY_LEGS, Leg
 from shared.trading.order_planning import OrderType, PlannedOrder
 from shared.trading.position_accounting import Fill
+from shared.trading.readiness import KeyPermissions
 from shared.trading.symbols import venue_symbol
 
 READ_TIMEOUT_S = history.READ_TIMEOUT_S
@@ -38,6 +40,9 @@ ORDER_TIMEOUT_S = 1.5
 """Of a request that places an order; then its outcome is looked up, well within the bound for a naked position."""
 
 LOOK_UP_TIMEOUT_S = 1.0
+
+PERMISSIONS_TIMEOUT_S = 1.0
+"""Of the read of a key's permissions where some are known: an entry does not wait longer for a host that is slow."""
 
 _CONDITIONAL = {OrderType.STOP_MARKET, OrderType.STOP, OrderType.TRAILING_STOP_MARKET}
 MARGIN_ASSET = "USDT"
@@ -106,15 +111,18 @@ class FuturesAccount:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    async def read(self, symbol: str) -> AccountView:
-        """Read everything that an entry depends on, with concurrent requests."""
+    async def read(self, symbol: str, *, known_permissions: KeyPermissions | None = None) -> AccountView:
+        """Read everything that an entry depends on, with concurrent requests.
+
+        The key's permissions are of another host than the rest: while that one does not answer, those known serve.
+        """
         name = venue_symbol(symbol)
         account, orders, brackets, prices, permissions = await asyncio.gather(
             self._get("fapiPrivateV2GetAccount"),
             self.open_orders(symbol),
             leverage_brackets(self._client, symbol),
             markets.market_prices(self._client, symbol),
-            self._get("sapiGetAccountApiRestrictions"),
+            self._permissions(known_permissions),
         )
         return responses.account_view(
             account=account,
@@ -122,22 +130,35 @@ class FuturesAccount:
             brackets=brackets,
             prices=prices,
             permissions=permissions,
+            permissions_fresh=permissions is not known_permissions,
             symbol=name,
             margin_asset=self._margin_asset,
         )
+
+    async def _permissions(self, known: KeyPermissions | None = None) -> KeyPermissions:
+        """Return the key's permissions as they are now; those `known`, if any, where no answer says so."""
+        timeout_s = READ_TIMEOUT_S if known is None else PERMISSIONS_TIMEOUT_S
+        try:
+            answer = await transport.call(self._client, "sapiGetAccountApiRestrictions", {}, timeout_s=timeout_s)
+        except ExchangeAuthorizationFailed:
+            raise
+        except ExchangeError as error:
+            if known is None:
+                raise
+            logger.warning("permissions_not_read", error=type(error).__name__)
+            return known
+        return responses.key_permissions(answer)
 
     async def inspect(self, *, margin_assets: Collection[str]) -> KeyView:
         """Read a key's permissions and its account's setup (weight 11 on futures, 1 on `sapi`).
 
         A key without futures may read nothing but its permissions, so these are read first.
         """
-        permissions, offset_ms = await asyncio.gather(
-            self._get("sapiGetAccountApiRestrictions"), self._measure_clock_offset_ms()
-        )
+        permissions, offset_ms = await asyncio.gather(self._permissions(), self._measure_clock_offset_ms())
         account: dict[str, Any]
         config: dict[str, Any] = {}
         wallet_balance = None
-        if responses.may_trade_futures(permissions):
+        if permissions.futures_enabled:
             account, config = await asyncio.gather(
                 self._get("fapiPrivateV3GetAccount"), self._get("fapiPrivateGetAccountConfig")
             )

@@ -15,7 +15,7 @@ from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment, Income
 from shared.trading.position_accounting import Fill
-from shared.trading.readiness import AccountSetup
+from shared.trading.readiness import AccountSetup, KeyPermissions
 from shared.trading.risk import is_plausible_rate
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
@@ -131,26 +131,28 @@ def asset_of(account: dict[str, Any], asset: str) -> AssetBalance:
     return AssetBalance(wallet_balance=Decimal(0), margin_balance=Decimal(0), available=Decimal(0))
 
 
-def account_setup(*, account: dict[str, Any], hedge_mode: bool, permissions: dict[str, Any]) -> AccountSetup:
-    """Return the setup from Account Information V2 or Futures Account Configuration, and Get API Key Permission.
-
-    A missing flag is off.
-    """
+def account_setup(*, account: dict[str, Any], hedge_mode: bool, permissions: KeyPermissions) -> AccountSetup:
+    """Return the setup from Account Information V2 or Futures Account Configuration; a missing flag is off."""
     return AccountSetup(
         can_trade=_true(account.get("canTrade")),
-        futures_enabled=may_trade_futures(permissions),
+        futures_enabled=permissions.futures_enabled,
         # The account's own `canWithdraw` is true for every ordinary account; the key's permission decides.
-        withdrawals_enabled=_true(permissions.get("enableWithdrawals")),
-        portfolio_margin=_true(permissions.get("enablePortfolioMarginTrading")),
+        withdrawals_enabled=permissions.withdrawals_enabled,
+        portfolio_margin=permissions.portfolio_margin,
         hedge_mode=hedge_mode,
         multi_assets_margin=_true(account.get("multiAssetsMargin")),
-        ip_restricted=_true(permissions.get("ipRestrict")),
+        ip_restricted=permissions.ip_restricted,
     )
 
 
-def may_trade_futures(permissions: dict[str, Any]) -> bool:
-    """Return whether Get API Key Permission says that the key may trade futures."""
-    return _true(permissions.get("enableFutures"))
+def key_permissions(answer: dict[str, Any]) -> KeyPermissions:
+    """Return the permissions in Get API Key Permission; a missing flag is off."""
+    return KeyPermissions(
+        futures_enabled=_true(answer.get("enableFutures")),
+        withdrawals_enabled=_true(answer.get("enableWithdrawals")),
+        portfolio_margin=_true(answer.get("enablePortfolioMarginTrading")),
+        ip_restricted=_true(answer.get("ipRestrict")),
+    )
 
 
 def is_hedge_mode(config: dict[str, Any]) -> bool:
@@ -164,7 +166,8 @@ def account_view(
     orders: Sequence[OrderView],
     brackets: Sequence[LeverageBracket],
     prices: MarketPrices,
-    permissions: dict[str, Any],
+    permissions: KeyPermissions,
+    permissions_fresh: bool,
     symbol: str,
     margin_asset: str,
 ) -> AccountView:
@@ -192,6 +195,7 @@ def account_view(
             hedge_mode=any(row["positionSide"] != "BOTH" for row in rows),
             permissions=permissions,
         ),
+        permissions_fresh=permissions_fresh,
     )
 
 

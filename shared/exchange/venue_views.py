@@ -91,6 +91,8 @@ class AccountView:
     brackets: tuple[LeverageBracket, ...]
     prices: MarketPrices
     setup: AccountSetup
+    permissions_fresh: bool = True
+    """False where the key's permissions in `setup` are those that were known before."""
 
     def state(self, *, maintenance_margin_rate: Decimal, bracket_notional_cap: Decimal) -> AccountState:
         """Return the values that sizing needs."""

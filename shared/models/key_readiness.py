@@ -6,6 +6,7 @@ verdict of the last hour denies entries before their account is read; none admit
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_wri
 from shared.models.exchange_key import ExchangeKey
 from shared.observability import count_outcome, logger
 from shared.trading.execution import DenialReason
-from shared.trading.readiness import Verdict, denial_of, is_current
+from shared.trading.readiness import KeyPermissions, Verdict, denial_of, is_current
 
 MARGIN_ASSETS = "margin_assets"
 """The detail that names the assets whose wallets were read."""
@@ -52,6 +53,14 @@ class KeyReadiness(Table):
             return None
         read = (self.details or {}).get(MARGIN_ASSETS, ())
         return denial_of(self.reasons or (), self.checked_at, margin_assets=read, quote=quote, now=now)
+
+    def permissions(self, key: ExchangeKey, *, now: datetime) -> KeyPermissions | None:
+        """Return the permissions that a valid verdict on this API key has read, if there is one."""
+        names = [field.name for field in fields(KeyPermissions)]
+        details = self.details or {}
+        if not self.is_valid_for(key, now=now) or not all(name in details for name in names):
+            return None
+        return KeyPermissions(**{name: details[name] for name in names})
 
     def checked_since(self, key: ExchangeKey, moment: datetime) -> bool:
         """Return whether this API key has been inspected since then."""

@@ -33,6 +33,16 @@ class KeyWarning(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPermissions:
+    """What a key may do; it belongs to the key, not to its account."""
+
+    futures_enabled: bool
+    withdrawals_enabled: bool
+    portfolio_margin: bool
+    ip_restricted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSetup:
     """The settings of a key and its account at the exchange."""
 

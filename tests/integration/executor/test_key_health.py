@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pynamodb.exceptions import UpdateError
@@ -13,7 +17,7 @@ from shared.messages import KeyMessage
 from shared.models.key_readiness import KeyReadiness
 from shared.pacing import IntervalPacer
 from shared.trading.execution import DenialReason, ExecutionState
-from shared.trading.readiness import DENIES_FOR, VALID_FOR, Verdict
+from shared.trading.readiness import DENIES_FOR, VALID_FOR, KeyPermissions, Verdict
 from shared.worker import run_async
 from tests.integration.executor.world import ORDER, Person, World
 
@@ -22,6 +26,10 @@ def verdict_on(person: Person) -> KeyReadiness:
     found = KeyReadiness.find(person.key.id)
     assert found is not None
     return found
+
+
+NONE: Mapping[str, bool] = MappingProxyType({})
+FIT = {"futures_enabled": True, "withdrawals_enabled": False, "portfolio_margin": False, "ip_restricted": True}
 
 
 def known(person: Person, *reasons: DenialReason, age: timedelta = timedelta(0)) -> KeyReadiness:
@@ -104,6 +112,63 @@ def test_key_that_its_owner_has_mended_trades_after_an_inspection_on_request(
     run_async(key_inspector.inspect(KeyMessage(person.key.id, asked_at=utc_now()), last_try=False))
 
     assert world.open_position(person).state is ExecutionState.PROTECTED
+
+
+PERMISSIONS = "/sapi/v1/account/apiRestrictions"
+DEAD: list[dict[str, object]] = [
+    {"kind": "http", "status": 503, "msg": "Service Unavailable"},
+    {"kind": "drop_before"},
+    {"kind": "hang", "delayMs": 60_000},
+    {"kind": "code", "status": 418, "code": -1003, "msg": "Way too much request weight used; IP banned."},
+]
+
+
+def permissions_are_known(
+    person: Person, *, age: timedelta = timedelta(hours=20), changed: Mapping[str, bool] = NONE
+) -> None:
+    """Store what an inspection has read of a fit key, as the inspector stores it."""
+    details = asdict(KeyPermissions(**{**FIT, **changed}))
+    KeyReadiness.record(person.key, Verdict(()), details=details, checked_at=utc_now() - age)
+
+
+@pytest.mark.parametrize("fault", DEAD, ids=lambda fault: str(fault["kind"]))
+def test_entry_takes_the_inspectors_permissions_while_their_host_is_dead(world: World, fault: dict[str, Any]) -> None:
+    person = world.follower()
+    permissions_are_known(person)
+    before = verdict_on(person)
+    world.plan_fault(person, path=PERMISSIONS, method="GET", **(fault | {"times": 9}))
+
+    assert world.open_position(person).state is ExecutionState.PROTECTED
+
+    assert verdict_on(person).checked_at == before.checked_at, "they stay a day old"
+
+
+@pytest.mark.parametrize("name", ["withdrawals_enabled", "portfolio_margin"])
+def test_permissions_that_are_known_can_deny_too(world: World, name: str) -> None:
+    person = world.follower()
+    permissions_are_known(person, changed={name: True})
+    world.plan_fault(person, "drop_before", PERMISSIONS, "GET", times=9)
+
+    assert world.open_position(person).reason == name.upper()
+
+
+def test_permissions_of_the_day_before_admit_nobody(world: World) -> None:
+    person = world.follower()
+    permissions_are_known(person, age=VALID_FOR + timedelta(minutes=1))
+    world.plan_fault(person, "drop_before", PERMISSIONS, "GET", times=9)
+    execution = world.queue_execution(person, world.trigger())
+
+    assert world.deliver(execution) == [execution.id], "it is tried again while its alert is fresh"
+
+    assert world.stored(execution).state is ExecutionState.QUEUED
+    assert world.account(person).sent(ORDER) == 0
+
+
+def test_permissions_that_can_be_read_decide_and_not_those_known(world: World) -> None:
+    person = world.follower(canWithdraw=True)
+    permissions_are_known(person)
+
+    assert world.open_position(person).reason == "WITHDRAWALS_ENABLED"
 
 
 def test_key_that_was_ready_is_denied_when_the_fresh_read_says_so(world: World) -> None:

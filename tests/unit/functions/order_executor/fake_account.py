@@ -33,6 +33,7 @@ from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import Leg
 from shared.trading.order_planning import PlannedOrder
 from shared.trading.position_accounting import Fill
+from shared.trading.readiness import KeyPermissions
 from shared.trading.sizing import MarginMode
 from tests.unit.functions.order_executor.fake_book import FakeBook
 from tests.unit.trading.markets import BITCOIN, READY
@@ -165,7 +166,7 @@ class FakeAccount(FuturesAccount):
     def take_refusal(self) -> ExchangeAuthorizationFailed | None:
         return None
 
-    async def read(self, symbol: str) -> AccountView:
+    async def read(self, symbol: str, *, known_permissions: KeyPermissions | None = None) -> AccountView:
         def answer() -> AccountView:
             return AccountView(
                 wallet_balance=self.wallet,
