@@ -67,6 +67,8 @@ class Route:
 
     def weight_for(self, values: Mapping[str, str]) -> int:
         """Return the weight of a request with these parameters."""
+        if self.weight_without_symbol is not None and not values.get("symbol"):
+            return self.weight_without_symbol
         if not self.weights_by_limit:
             return self.weight
         sent = values.get("limit", "")

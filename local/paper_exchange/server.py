@@ -206,11 +206,15 @@ class PaperExchange:
         body = result if isinstance(result, bytes) else encoded(result)
         return Answer(HTTPStatus.OK, body, headers)
 
+    def weight_of(self, request: Request) -> int:
+        """Return what the request weighs; 0 for an unknown one."""
+        route = self._routes.get((request.method, request.path))
+        return route.weight_for(request.parameters) if route is not None else 0
+
     def _take_limits(
         self, request: Request, route: Route, values: dict[str, str], headers: dict[str, str], now_ms: int
     ) -> None:
-        has_symbol = route.weight_without_symbol is None or bool(values.get("symbol"))
-        weight = route.weight_for(values) if has_symbol else route.weight_without_symbol or 0
+        weight = route.weight_for(values)
         settings = self.venue.settings
         pool = _POOLS.get(request.path[: request.path.find("/", 1)], Pool.SPOT)
         used = self._limits.take_weight(request.address, pool, weight, settings=settings, now_ms=now_ms)

@@ -49,7 +49,7 @@ class NakedRecord:
         """
         key, amount = (account.api_key, symbol.name), account.position(symbol.name).amount
         naked = self._now.get(key)
-        if abs(amount) >= symbol.step and not _is_protected(account, symbol.name, amount):
+        if abs(amount) >= symbol.step and not is_protected(account, symbol.name, amount):
             if naked is None:
                 naked = self._now[key] = Naked(*key, now_ms, by_owner=key in self._by_owner)
                 self.times.append(naked)
@@ -59,7 +59,8 @@ class NakedRecord:
             self._by_owner.discard(key)
 
 
-def _is_protected(account: Account, symbol: str, amount: Decimal) -> bool:
+def is_protected(account: Account, symbol: str, amount: Decimal) -> bool:
+    """Return whether a stop stands that closes the whole amount."""
     closing = Side.SELL if amount > 0 else Side.BUY
     return any(
         algo.order_type in _STOPS and algo.side is closing and (algo.close_position or algo.quantity >= abs(amount))

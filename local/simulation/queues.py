@@ -97,6 +97,10 @@ class Queues:
         """Create a queue whose batches, each of one lane, invoke `handler` with an SQS event."""
         self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), lane_of=lane_of, most_at_once=most_at_once)
 
+    def limit(self, url: str, most_at_once: int | None) -> None:
+        """Change how many batches of one lane are in progress at most."""
+        self._queues[url].most_at_once = most_at_once
+
     @property
     def dead_letters(self) -> list[str]:
         """Bodies of the messages that were received too often."""

@@ -45,7 +45,10 @@ class Surroundings:
         self.containers = Containers(dice, new_share=conditions.new_containers)
         self.queues = Queues(clock, chances, self.invocations, self.trace, send_s=conditions.queue_s)
         with clock.everywhere():
-            self.exchange = WatchedExchange(clock, chances, self.trace)
+            self.exchange = self._create_exchange()
+
+    def _create_exchange(self) -> WatchedExchange:
+        return WatchedExchange(self.clock, self.chances, self.trace)
 
     async def invoke_alone(self, work: Awaitable[Any], *, task: str = "") -> Any:
         """Run an invocation that no queue starts: it may be killed or fail, and is not retried."""
