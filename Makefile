@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench faults worlds build deploy local invoke lint types lock openapi
+.PHONY: help run test bench capacity faults worlds build deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,9 @@ types: .venv/.installed  ## mypy, strict
 bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a peer (FOLLOWERS=n LATENCY_MS=n); pages of long lists
 	@$(BIN)/python -m local.bench
 	@$(BIN)/python -m local.bench.lists
+
+capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits (OUT=file.json writes the figures)
+	@$(BIN)/python -m local.capacity
 
 faults: .venv/.installed  ## what it withstands: a burst of alerts, killed workers, then N executions with everything else (N=n SEED=n)
 	@failed=0; for part in stack.burst stack.kills worlds; do $(BIN)/python -m local.faults.$$part || failed=1; done; exit $$failed

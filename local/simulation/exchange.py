@@ -70,7 +70,9 @@ class WatchedExchange(PaperExchange):
         self._trace.record(self._clock.monotonic(), request, fault, answer.status, answer.body)
         if answer.status in _LIMIT_STATUSES:
             self._chances.happened[f"exchange: over the limit, {answer.status}"] += 1
-            self.over_limit.append(OverLimit(request.address, f"{request.method} {request.path}", self.wall_ms(), answer.status))
+            self.over_limit.append(
+                OverLimit(request.address, f"{request.method} {request.path}", self.wall_ms(), answer.status)
+            )
         if request.method != "GET":
             self.check_stops(request.api_key)
             return answer

@@ -34,13 +34,14 @@ class Surroundings:
         clock: SimulatedClock,
         chances: Chances,
         conditions: Conditions = DEFAULT,
+        trace: Trace | None = None,
     ) -> None:
         self.seed = seed
         self.dice = dice
         self.clock = clock
         self.chances = chances
         self.conditions = conditions
-        self.trace = Trace()
+        self.trace = trace or Trace()
         self.invocations = workers.Workers(chances)
         self.containers = Containers(dice, new_share=conditions.new_containers)
         self.queues = Queues(clock, chances, self.invocations, self.trace, send_s=conditions.queue_s)

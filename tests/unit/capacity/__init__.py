@@ -1,0 +1,1 @@
+"""The figures of `make capacity`, made by hand."""
