@@ -56,7 +56,9 @@ class FillBook:
         self.since, self.read_until = max(self.since, read_at - _LATE_BY), read_at
         names = await self._names_of(list(orders))
         for number, fill in self._fills.items():
-            self._fills[number] = replace(fill, client_order_id=names.get(fill.order_id, ""))
+            name = names.get(fill.order_id, "")
+            if fill.client_order_id != name:
+                self._fills[number] = replace(fill, client_order_id=name)
         return self.fills
 
     @property
