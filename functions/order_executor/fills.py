@@ -16,6 +16,7 @@ from decimal import Decimal
 from shared.clock import from_ms
 from shared.exchange.futures import FuturesAccount, now_ms
 from shared.exchange.history import LIST_SPAN_MS
+from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.trading.ids import Leg
 from shared.trading.position_accounting import Fill
@@ -24,6 +25,9 @@ _LATE_BY = timedelta(seconds=60)
 """A fill is listed at most this long after it happened, so a second read begins there, not at the position's start."""
 STORED_LATE_BY = timedelta(hours=1)
 """The same after the fills that were stored earlier: reports tell of lists that lag by half an hour."""
+_FORGOTTEN_AFTER = timedelta(days=80)
+"""Before the exchange's ninety days: an order that is not found for its age was created at least this long ago."""
+_IN_VAIN_AFTER = timedelta(days=1)
 _ONE_REQUEST = timedelta(milliseconds=LIST_SPAN_MS)
 _ONE_BY_ONE = 4
 """Above this number of unknown orders, the exchange's list of them weighs less."""
@@ -83,29 +87,39 @@ class FillBook:
     async def _names_of(self, orders: list[Order]) -> dict[str, str]:
         entries = {order.client_order_id for order in orders if order.leg is Leg.ENTRY}
         names = _ledger_names(orders) | self._names
+        forgotten: list[Order] = []
         if self._unknown(names, entries):
-            await self._look_up_conditional(orders)
+            forgotten = await self._look_up_conditional(orders)
             names = _ledger_names(orders) | self._names
         unknown = self._unknown(names, entries)
+        views: list[OrderView] = []
         if len(unknown) <= _ONE_BY_ONE:
             asked = (self.account.find_by_exchange_id(self.symbol, order_id) for order_id in sorted(unknown))
-            found = await asyncio.gather(*asked)
-            self._names |= {view.exchange_order_id: view.client_order_id for view in found if view is not None}
-            # An order is not found for a moment after its fill; whose it was decides the reason of a close.
-            unknown -= self._names.keys()
-        if unknown:
-            first = min(fill.at for fill in self._fills.values() if fill.order_id in unknown)
-            listed = await self.account.orders_since(self.symbol, first - _LATE_BY)
-            self._names |= {view.exchange_order_id: view.client_order_id for view in listed}
+            views = [view for view in await asyncio.gather(*asked) if view is not None]
+        # An order is not found for a moment after its fill; whose it was decides the reason of a close.
+        if missing := unknown - {view.exchange_order_id for view in views}:
+            first = min(fill.at for fill in self._fills.values() if fill.order_id in missing)
+            views += await self.account.orders_since(self.symbol, first - _LATE_BY)
+        self._names |= {view.exchange_order_id: view.client_order_id for view in views}
+        self._names |= _names_of_triggered([view for view in views if view.exchange_order_id in unknown], forgotten)
         return names | self._names
 
     def _unknown(self, names: dict[str, str], entries: set[str]) -> set[str]:
-        """Return the orders without a client id. With a single entry, fills before it need none."""
+        """Return the orders without a client id. With a single entry, fills before it need none.
+
+        What was stored without one a day ago has none: it has been looked up in vain.
+        """
+        hopeless_before = from_ms(now_ms()) - _IN_VAIN_AFTER
         entered = [number for number, fill in self._fills.items() if names.get(fill.order_id) in entries]
         first = min(entered, default=0) if len(entries) == 1 else 0
-        return {fill.order_id for number, fill in self._fills.items() if number >= first} - names.keys()
+        return {
+            fill.order_id
+            for number, fill in self._fills.items()
+            if number >= first and not (number in self.stored and fill.at < hopeless_before)
+        } - names.keys()
 
-    async def _look_up_conditional(self, orders: list[Order]) -> None:
+    async def _look_up_conditional(self, orders: list[Order]) -> list[Order]:
+        """Give triggered orders the ids of what they became; return those that the exchange has forgotten."""
         waiting = [
             order
             for order in orders
@@ -117,6 +131,23 @@ class FillBook:
         for order, view in zip(waiting, views, strict=True):
             if view is not None and view.actual_order_id is not None:
                 order.actual_order_id = view.actual_order_id
+        oldest = from_ms(now_ms()) - _FORGOTTEN_AFTER
+        return [o for o, view in zip(waiting, views, strict=True) if view is None and o.created_at < oldest]
+
+
+def _names_of_triggered(views: Iterable[OrderView], forgotten: Iterable[Order]) -> dict[str, str]:
+    """Return our client ids of regular orders that conditional ones became which nobody can look up any more.
+
+    A regular order with a conditional one's type has been triggered, and the exchange takes a single `closePosition`
+    order of a kind on a side, so that it was ours; by amount, the amounts are compared.
+    """
+    return {
+        view.exchange_order_id: order.client_order_id
+        for order in forgotten
+        for view in views
+        if (view.type, view.side, view.close_position) == (order.type.value, order.side, order.close_position)
+        and (order.close_position or order.amount == view.amount)
+    }
 
 
 def _ledger_names(orders: Iterable[Order]) -> dict[str, str]:
