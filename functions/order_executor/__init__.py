@@ -14,11 +14,12 @@ prior_position.py  closes what an older trigger holds on the other side
 admission.py       whether an entry may happen, and its size
 entering.py        writes the intent, sends the entry
 entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message
-resizing.py        sizes an entry anew that other filters or brackets refuse
+resizing.py        sizes an entry anew: refused by other filters or brackets, or unfilled
 entry_outcome.py   whether the entry filled, was refused, or never arrived
 protecting.py      the stop first, then the targets
 stop_placement.py  sends a stop until it stands
 exit_plans.py      which exits a position should have: stops by their records
+remainder.py       what the entry left unfilled, sent once more after the stop
 targets.py         take-profits and trailing stop, within what is left
 refitting.py       what to send instead of an exit that changed filters refuse
 

@@ -31,7 +31,7 @@ from shared.trading.freshness import fresh_until, judge_freshness
 from shared.trading.plan_maximum import is_above
 from shared.trading.readiness import Verdict, judge_account
 from shared.trading.signal import targets_ahead
-from shared.trading.sizing import SizedOrder, SizingRules, deny_crossed_stop, size_order
+from shared.trading.sizing import OpenedPart, SizedOrder, SizingRules, deny_crossed_stop, size_order
 
 _ENTRY_MARGIN_S = 2.0
 """Time to judge and send a postponed entry before its trigger is stale."""
@@ -210,8 +210,18 @@ def admit_market(
     return passed
 
 
-def size(execution: Execution, view: AccountView, filters: SymbolFilters, *, taker_rate: Decimal) -> SizedOrder:
-    """Return the order that loses the profile's percentage of equity at the stop, fees included; raise OrderDenied."""
+def size(
+    execution: Execution,
+    view: AccountView,
+    filters: SymbolFilters,
+    *,
+    taker_rate: Decimal,
+    opened: OpenedPart | None = None,
+) -> SizedOrder:
+    """Return the order that loses the profile's percentage of equity at the stop, fees included; raise OrderDenied.
+
+    Where a part was `opened` already, both together do; `view` is from before it.
+    """
     cap = notional_cap(view.brackets, leverage=view.leverage)
     # The liquidation price depends on the maintenance rate of the largest notional that the caps allow.
     reachable = min(cap, min(view.wallet_balance, view.margin_balance) * settings().max_effective_leverage)
@@ -229,4 +239,5 @@ def size(execution: Execution, view: AccountView, filters: SymbolFilters, *, tak
             max_effective_leverage=settings().max_effective_leverage,
         ),
         prices=view.prices,
+        opened=opened,
     )

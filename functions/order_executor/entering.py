@@ -1,6 +1,7 @@
 """Sends the entry: intent and dead-man message first, then the order. Protects nothing.
 
-An entry is sent a second time only when the exchange can no longer carry out the first (`entry_outcome.py`).
+An entry is sent a second time only when the exchange can no longer carry out the first (`entry_outcome.py`): it never
+arrived, or expired unfilled.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from decimal import Decimal
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from functions.order_executor import entry_outcome
+from functions.order_executor import entry_outcome, exit_plans
 from functions.order_executor.entry_intents import (
     close_is_requested,
     is_fresh_in,
@@ -23,14 +24,16 @@ from functions.order_executor.entry_intents import (
     write_with_dead_man,
 )
 from functions.order_executor.entry_outcome import Absent, Outcome, Refused, reject_entry
-from functions.order_executor.resizing import refuse_or_size_anew
+from functions.order_executor.resizing import refuse_or_size_anew, size_from_fresh_price
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import (
     ExchangeAuthorizationFailed,
+    ExchangeError,
     ExchangeRejected,
     ExchangeThrottled,
     ExchangeUnavailable,
+    OrderDenied,
     OutcomeUnknown,
     RecordChanged,
 )
@@ -147,6 +150,43 @@ async def resend_entry(session: ExecutionSession, absent: Order) -> Outcome:
     except RecordChanged:
         del session.ledger.orders[entry.client_order_id]
         return Absent()
+    return await send_entry(session, entry)
+
+
+async def send_unfilled_again(session: ExecutionSession, unfilled: Order) -> Outcome | None:
+    """Send an entry of which nothing has filled once more, from a fresh price, under a new id.
+
+    Return None when it may not be sent, or has been sent again before.
+    """
+    if unfilled.attempt >= _ENTRY_ATTEMPTS or session.view_at_entry is None:
+        return None
+    try:
+        sized = await size_from_fresh_price(session)
+    except (OrderDenied, ExchangeError, PynamoDBException) as error:
+        logger.info("unfilled_entry_not_sent_again", execution_id=session.execution.id, detail=str(error))
+        return None
+    execution = session.execution
+    planned = plan_entry(side=execution.side, amount=sized.amount, bound=sized.bound)
+    entry = session.ledger.intend(planned, attempt=unfilled.attempt + 1)
+    stops = exit_plans.replan_stops(session, sized.amount)
+    await stamp_entry(session, entry)
+    try:
+        await write_with_dead_man(
+            session,
+            session.ledger.advance(
+                ExecutionState.ENTERING,
+                orders=(entry, *stops),
+                slot=(PositionSlot.quantity.set(sized.amount),),
+                unless=close_is_requested,
+                due_at=due_by_dead_man(utc_now()),
+                equity=sized.equity,
+                amount=sized.amount,
+                caps=[cap.value for cap in sized.caps],
+            ),
+        )
+    except RecordChanged:
+        del session.ledger.orders[entry.client_order_id]
+        return None
     return await send_entry(session, entry)
 
 

@@ -20,7 +20,8 @@ from shared.observability import logger
 from shared.trading.execution import AnyReason, ExecutionState, Reason
 from shared.trading.ids import Leg
 
-_ABSENCE_MARGIN_MS = 2_000
+ABSENCE_MARGIN_MS = 2_000
+"""After an order's window, before its absence is proven: the exchange's books may be late."""
 _UNKNOWN_POLL_S = 0.5
 _FILL_POLL_S = 0.125
 _FILL_POLLS = 16
@@ -65,8 +66,8 @@ async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
     It is absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
     position and the fills all show nothing.
     """
-    provable_ms = recorded_stamp(entry).expires_ms + _ABSENCE_MARGIN_MS
-    view = await _look_up_until(session, entry, provable_ms)
+    provable_ms = recorded_stamp(entry).expires_ms + ABSENCE_MARGIN_MS
+    view = await look_up_until(session, entry, provable_ms)
     if view is not None:
         return await await_fill(session, entry, view)
     # To prove absence, every read must succeed, and the time is the exchange's own.
@@ -98,7 +99,7 @@ async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
     return Absent()
 
 
-async def _look_up_until(session: ExecutionSession, entry: Order, exchange_ms: int) -> OrderView | None:
+async def look_up_until(session: ExecutionSession, entry: Order, exchange_ms: int) -> OrderView | None:
     """Look an entry up until it shows, or the exchange's clock is past `exchange_ms`; return None if it does not show.
 
     A failed look-up is repeated: giving up would leave a late fill naked.

@@ -10,14 +10,15 @@ import asyncio
 from decimal import Decimal
 from enum import StrEnum
 
-from functions.order_executor import closing, exit_plans, position, protecting, stops, targets
+from functions.order_executor import closing, exit_plans, position, protecting, remainder, stops, targets
 from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
+from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import due_by_next_run
 from shared.trading.execution import ExecutionState
-from shared.trading.ids import Leg
+from shared.trading.ids import ENTRY_LEGS, Leg
 
 _ATTEMPTS_WITHOUT_STOP = 5
 _PAUSE_S = 0.3
@@ -71,8 +72,9 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
             return Found.UNGUARDED
     if session.execution.state is ExecutionState.UNPROTECTED or found.missing:
         await protecting.record_protected(session)
-    exits = exit_plans.plan_for(session, stops.filled_amount(session))
-    await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
+    if not remainder.is_pending(session):
+        exits = exit_plans.plan_for(session, stops.filled_amount(session))
+        await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
     await _flatten_late_fill(session, left)
     reached = await session.collect()
     await session.ledger.advance(
@@ -96,16 +98,21 @@ async def restore_stops(session: ExecutionSession) -> None:
 async def _amount_left(session: ExecutionSession, held: Decimal) -> Decimal:
     """Return what is left of ours: the recorded amount while the venue's position is unchanged, else by the fills."""
     known = session.lease.slot.quantity
-    once = len(session.ledger.of_leg(Leg.ENTRY)) == 1
-    if once and known is not None and held == session.execution.seen_amount:
+    if len(_entries_that_may_fill(session)) == 1 and known is not None and held == session.execution.seen_amount:
         return known
     return await position.left_of_ours(session)
 
 
+def _entries_that_may_fill(session: ExecutionSession) -> list[Order]:
+    """Return the entries that have filled or may still do so; one that expired unfilled cannot."""
+    entries = session.ledger.of_leg(Leg.ENTRY)
+    return [order for order in entries if order.filled or order.status is not OrderStatus.CANCELLED]
+
+
 async def _flatten_late_fill(session: ExecutionSession, left: Decimal) -> None:
-    """Close the surplus when an entry that was proven absent, and sent once more, has filled after all."""
+    """Close the surplus when an entry or a remainder that was proven absent has filled after all."""
     surplus = left - stops.filled_amount(session)
-    if len(session.ledger.of_leg(Leg.ENTRY)) > 1 and surplus > 0:
+    if len(session.ledger.of_leg(*ENTRY_LEGS)) > 1 and surplus > 0 and not remainder.is_pending(session):
         logger.error("entry_filled_twice", execution_id=session.execution.id)
         count_outcome(ATTENTION_NEEDED)
         await closing.reduce(session, Leg.FLATTEN, surplus)

@@ -1,4 +1,4 @@
-"""Protects a filled entry: the stop in the first request, then the take-profits.
+"""Protects a filled entry: the stop in the first request, and after it the take-profits.
 
 The caller closes a position whose stop cannot be placed. A refused target (`targets.py`) is recorded, no more.
 """
@@ -27,7 +27,7 @@ from shared.trading.order_planning import ExitPlan
 
 
 async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | None = None) -> bool:
-    """Place the stops of an open position, then its targets; return False when it must be closed instead.
+    """Place the stops of an open position; return False when it must be closed instead.
 
     `left` is the amount still open, where that is less than what was filled. The ledger is written side by side with
     the stop's request and never holds it up: an error of the write is raised only when the stop stands.
@@ -53,11 +53,29 @@ async def protect(session: ExecutionSession, filled: Filled, *, left: Decimal | 
         return False
     if isinstance(recorded, BaseException):
         await record_fill(session, filled, exits)  # once more, now that the stop stands
+    # `record_protected` writes it, after what is still to be entered.
+    session.execution.protected_at = session.execution.protected_at or utc_now()
+    return True
+
+
+async def place_protected_targets(session: ExecutionSession, amount: Decimal) -> None:
+    """Record that the stop of a position of `amount` stands, and place the targets side by side with it."""
+    exits = exit_plans.plan_for(session, amount)
     outcomes = await asyncio.gather(record_protected(session), place_targets(session, exits), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
-    return True
+
+
+async def is_guarded_whole(session: ExecutionSession) -> bool:
+    """Return whether the stop is one that closes the whole position, and is seen to stand."""
+    stop = session.ledger.of_leg(Leg.STOP)[-1]
+    if not stop.close_position:
+        return False
+    with contextlib.suppress(ExchangeError):
+        view = await session.look_up(stop)
+        return view is not None and view.status.is_open
+    return False
 
 
 async def record_fill(session: ExecutionSession, filled: Filled, exits: ExitPlan) -> None:
@@ -95,18 +113,18 @@ def _filled_in_part(execution: Execution) -> str | None:
 
 async def record_protected(session: ExecutionSession) -> None:
     """Record that the stop stands, and how long the position was without one."""
-    now = utc_now()
     execution = session.execution
+    protected_at = execution.protected_at or utc_now()
     in_part = _filled_in_part(execution)
-    filled_at = execution.entry_filled_at or now
-    naked_ms = max(to_ms(now) - to_ms(filled_at), 0)
+    filled_at = execution.entry_filled_at or protected_at
+    naked_ms = max(to_ms(protected_at) - to_ms(filled_at), 0)
     await session.ledger.advance(
         ExecutionState.PROTECTED,
         reason=Reason.FILLED_IN_PART if in_part else None,
         detail=in_part,
         orders=session.ledger.of_leg(*STOP_LEGS),
         due_at=due_by_next_run(),
-        protected_at=execution.protected_at or now,
+        protected_at=protected_at,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,
     )
     measure_ms("naked", naked_ms)

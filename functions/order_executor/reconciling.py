@@ -22,18 +22,21 @@ from functions.order_executor import (
     position,
     protecting,
     recheck,
+    remainder,
+    stops,
 )
 from functions.order_executor.closing import Closed
 from functions.order_executor.entry_outcome import Absent, Filled, Outcome, Refused, Unfilled
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.open_position import Found
+from functions.order_executor.remainder import Remainder
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import OrderDenied
 from shared.exchange.futures import FuturesAccount
 from shared.models.order import Order
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
-from shared.scheduling import due_by_next_run, due_in
+from shared.scheduling import RECHECK_S, due_by_next_run, due_in
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
 
@@ -53,10 +56,13 @@ async def reconcile(session: ExecutionSession) -> None:
         case ExecutionState.ENTERING | ExecutionState.ENTRY_UNKNOWN:
             await _resolve_entry(session)
         case ExecutionState.UNPROTECTED | ExecutionState.PROTECTED:
+            await remainder.resolve(session)
             await _keep_or_close(session)
         case ExecutionState.CLOSING:
+            await remainder.resolve(session)
             await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         case ExecutionState.FLATTENING:
+            await remainder.resolve(session)
             await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case ExecutionState.QUEUED:
             return
@@ -83,14 +89,14 @@ async def _resolve_entry(session: ExecutionSession) -> None:
             count_outcome(ATTENTION_NEEDED)
             await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         else:
-            await _protect_remainder(session, outcome)
+            await _protect_what_is_left(session, outcome)
     elif watched and isinstance(outcome, Absent):
         await end_unknown(session, watched=True)
     else:
         await after_entry(session, entry, outcome)
 
 
-async def _protect_remainder(session: ExecutionSession, filled: Filled) -> None:
+async def _protect_what_is_left(session: ExecutionSession, filled: Filled) -> None:
     """Protect a position that another worker opened a while ago; part of it may have been closed since."""
     left = await position.left_of_ours(session)
     if left:
@@ -107,6 +113,10 @@ async def after_entry(session: ExecutionSession, entry: Order, outcome: Outcome)
             count_outcome("entry_filled")
             await _protect(session, outcome, fresh=True)
         case Unfilled():
+            again = await entering.send_unfilled_again(session, entry)
+            if again is not None:
+                await after_entry(session, session.ledger.of_leg(Leg.ENTRY)[-1], again)
+                return
             await booking.end_without_position(
                 session.ledger,
                 state=ExecutionState.DENIED,
@@ -167,12 +177,21 @@ async def _protect(
     session: ExecutionSession, filled: Filled, *, fresh: bool = False, left: Decimal | None = None
 ) -> None:
     """Protect a position, or close it. `fresh`, right after its fill, the first close is sent without any read."""
-    if await protecting.protect(session, filled, left=left):
-        count_outcome("position_protected")
-        if session.execution.desired is Desired.CLOSED:
-            await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+    if not await protecting.protect(session, filled, left=left):
+        await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
         return
-    await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
+    count_outcome("position_protected")
+    match await remainder.send(session, filled):
+        case Remainder.NOTHING:
+            await protecting.place_protected_targets(session, left or filled.amount)
+        case Remainder.ADDED if await protecting.is_guarded_whole(session):
+            await protecting.place_protected_targets(session, stops.filled_amount(session))
+        case _:
+            # The stop may have triggered before the second fill, or cover the first alone.
+            await _keep_or_close(session)
+            return
+    if session.execution.desired is Desired.CLOSED:
+        await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
 
 
 async def _keep_or_close(session: ExecutionSession) -> None:
@@ -181,6 +200,8 @@ async def _keep_or_close(session: ExecutionSession) -> None:
         return
     found = await open_position.reconcile_position(session)
     match found:
+        case Found.GUARDED if remainder.is_pending(session):
+            await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
         case Found.GUARDED:
             return
         case Found.FLAT:

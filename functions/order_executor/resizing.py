@@ -1,11 +1,16 @@
-"""Sizes an entry anew that the exchange has refused because what we had read of the symbol was out of date."""
+"""Sizes an entry anew: one that was refused because what we had read was out of date, and what stayed unfilled."""
 
 from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
 
 from functions.order_executor import admission, exit_plans
 from functions.order_executor.entry_intents import close_is_requested, is_fresh_in, stamp_entry
 from functions.order_executor.entry_outcome import Refused
 from functions.order_executor.session import ExecutionSession
+from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, OrderDenied, RecordChanged
 from shared.exchange import error_codes
 from shared.models.order import Order
@@ -14,6 +19,7 @@ from shared.observability import logger
 from shared.trading.execution import DenialReason, ExecutionState, exchange_reason
 from shared.trading.filters import SymbolFilters, round_down
 from shared.trading.risk import BASE_TAKER_RATE
+from shared.trading.sizing import OpenedPart, SizedOrder
 
 
 async def refuse_or_size_anew(
@@ -42,6 +48,31 @@ async def refuse_or_size_anew(
         return None if await _size_anew(session, entry) else refused
     except OrderDenied as denied:
         return Refused(ExecutionState.DENIED, DenialReason(denied.reason), denied.detail)
+
+
+async def size_from_fresh_price(session: ExecutionSession, *, opened: OpenedPart | None = None) -> SizedOrder:
+    """Return the size of what an entry has left unfilled, all of it or the rest of the `opened` part.
+
+    The prices are read after the entry, which has taken what was offered at the earlier ones. Raise OrderDenied when
+    nothing may be entered any more, and ExchangeError when the prices cannot be read.
+    """
+    execution, view = session.execution, session.view_at_entry
+    if view is None:
+        raise ValueError("only the worker that has read the account for an entry sizes what it left")
+    # The weight of these requests is in what the entry holds until it is protected.
+    context, prices = await asyncio.gather(
+        asyncio.to_thread(admission.read_context, execution),
+        session.account.prices(session.symbol, asked_since_s=time.monotonic()),
+    )
+    admission.admit_follower(context, execution)
+    admission.admit_market(context, execution, filters=session.filters, prices=prices, now=utc_now())
+    return admission.size(
+        execution,
+        replace(view, prices=prices),
+        session.filters,
+        taker_rate=execution.taker_rate or BASE_TAKER_RATE,
+        opened=opened,
+    )
 
 
 async def _size_anew(session: ExecutionSession, entry: Order) -> bool:

@@ -46,6 +46,8 @@ class ExecutionSession:
     """The exchange's fills on the symbol since the execution was created, as they were read last."""
     stop_unlisted: bool = field(default=False, init=False)
     """Whether the last list of open orders lacked a stop that the position needs."""
+    view_at_entry: AccountView | None = field(default=None, init=False)
+    """The account before the entry; only in the session that has sent it."""
     _history: History | None = field(default=None, init=False)
 
     @classmethod

@@ -27,6 +27,7 @@ from shared.exchange.markets import is_trading, leverage_brackets, symbol_filter
 from shared.exchange.server_clock import server_clock
 from shared.exchange.venue_views import AccountView, KeyView, OrderView
 from shared.observability import logger
+from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
 from shared.trading.funding import FundingPayment, Income
 from shared.trading.ids import ENTRY_LEGS, Leg
@@ -206,6 +207,10 @@ class FuturesAccount:
     async def is_trading(self, symbol: str) -> bool:
         """Return whether the symbol accepts new orders."""
         return await is_trading(self._client, symbol)
+
+    async def prices(self, symbol: str, *, asked_since_s: float) -> MarketPrices:
+        """Return the contract's prices as they were asked for at a monotonic time or later."""
+        return await markets.market_prices(self._client, symbol, asked_since_s=asked_since_s)
 
     async def market_price(self, symbol: str) -> Decimal:
         """Return the last traded price of the contract: stops trigger on it."""

@@ -198,8 +198,11 @@ def forget_brackets(symbol: str) -> None:
     _brackets.pop(symbol, None)
 
 
-async def market_prices(client: Any, symbol: str) -> MarketPrices:
-    """Return the symbol's prices, asked for at most a second ago; those who wait share the answer, or its failure."""
+async def market_prices(client: Any, symbol: str, *, asked_since_s: float | None = None) -> MarketPrices:
+    """Return the symbol's prices, asked for at most a second ago, or not before a monotonic time.
+
+    Those who wait share the answer, or its failure.
+    """
     prices = _prices.setdefault(symbol, _Prices())
 
     async def read() -> None:
@@ -210,7 +213,10 @@ async def market_prices(client: Any, symbol: str) -> MarketPrices:
         )
         prices.found = responses.market_prices(ticker=ticker, book=book)
 
-    await prices.read_unless_asked_since(lambda: time.monotonic() - PRICES_MAX_AGE_S, read)
+    def since_s() -> float:
+        return time.monotonic() - PRICES_MAX_AGE_S if asked_since_s is None else asked_since_s
+
+    await prices.read_unless_asked_since(since_s, read)
     if prices.found is None:
         raise AssertionError("unreachable: an answer was asked for")
     return prices.found

@@ -177,7 +177,7 @@ class FakeAccount(FuturesAccount):
                 leverage=Decimal(20),
                 margin_mode=MarginMode.CROSS,
                 brackets=self.brackets,
-                prices=MarketPrices(last=self.book.price, bid=self.book.price, ask=self.book.price),
+                prices=self._prices,
                 setup=READY,
             )
 
@@ -212,6 +212,13 @@ class FakeAccount(FuturesAccount):
 
     async def is_trading(self, symbol: str) -> bool:
         return await self._request("is_trading", lambda: self.symbol_filters is not None)
+
+    async def prices(self, symbol: str, *, asked_since_s: float) -> MarketPrices:
+        return await self._request("prices", lambda: self._prices)
+
+    @property
+    def _prices(self) -> MarketPrices:
+        return MarketPrices(last=self.book.price, bid=self.book.price, ask=self.book.price)
 
     async def market_price(self, symbol: str) -> Decimal:
         return await self._request("market_price", lambda: self.book.price)
