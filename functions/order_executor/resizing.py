@@ -7,12 +7,14 @@ import time
 from dataclasses import replace
 
 from functions.order_executor import admission, exit_plans
-from functions.order_executor.entry_intents import close_is_requested, is_fresh_in, stamp_entry
+from functions.order_executor.admission import EntryContext
+from functions.order_executor.entry_intents import close_is_requested, stamp_entry
 from functions.order_executor.entry_outcome import Refused
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, OrderDenied, RecordChanged
 from shared.exchange import error_codes
+from shared.exchange.venue_views import AccountView
 from shared.models.order import Order
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
@@ -56,23 +58,27 @@ async def size_from_fresh_price(session: ExecutionSession, *, opened: OpenedPart
     The prices are read after the entry, which has taken what was offered at the earlier ones. Raise OrderDenied when
     nothing may be entered any more, and ExchangeError when the prices cannot be read.
     """
-    execution, view = session.execution, session.view_at_entry
+    view = session.view_at_entry
     if view is None:
         raise ValueError("only the worker that has read the account for an entry sizes what it left")
     # The weight of these requests is in what the entry holds until it is protected.
     context, prices = await asyncio.gather(
-        asyncio.to_thread(admission.read_context, execution),
+        asyncio.to_thread(admission.read_context, session.execution),
         session.account.prices(session.symbol, asked_since_s=time.monotonic()),
     )
+    return _size(session, context, replace(view, prices=prices), opened=opened)
+
+
+def _size(
+    session: ExecutionSession, context: EntryContext, view: AccountView, *, opened: OpenedPart | None = None
+) -> SizedOrder:
+    """Return the size of an entry that is admitted once more; raise OrderDenied when it may not be sent any more."""
+    execution = session.execution
     admission.admit_follower(context, execution)
-    admission.admit_market(context, execution, filters=session.filters, prices=prices, now=utc_now())
-    return admission.size(
-        execution,
-        replace(view, prices=prices),
-        session.filters,
-        taker_rate=execution.taker_rate or BASE_TAKER_RATE,
-        opened=opened,
-    )
+    admission.admit_market(context, execution, filters=session.filters, prices=view.prices, now=utc_now())
+    # A record of before there were rates has none.
+    taker_rate = execution.taker_rate or BASE_TAKER_RATE
+    return admission.size(execution, view, session.filters, taker_rate=taker_rate, opened=opened)
 
 
 async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
@@ -80,17 +86,16 @@ async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
 
     The new intent and its stops are written before it is sent. Raise OrderDenied when it may not be sent any more.
     """
-    execution = session.execution
     try:
         view = await session.read_account()
     except ExchangeError as error:
-        logger.warning("entry_not_sized_anew", execution_id=execution.id, detail=str(error))
+        logger.warning("entry_not_sized_anew", execution_id=session.execution.id, detail=str(error))
         return False
-    if view.position_amount or not is_fresh_in(session, 0):
+    if view.position_amount:
         return False
-    # A record of before there were rates has none.
-    taker_rate = execution.taker_rate or BASE_TAKER_RATE
-    sized = admission.size(execution, view, session.filters, taker_rate=taker_rate)
+    session.view_at_entry = view
+    context = await asyncio.to_thread(admission.read_context, session.execution)
+    sized = _size(session, context, view)
     if sized.amount == entry.amount and _on_tick(session, entry):
         return False
     entry.amount, entry.price = sized.amount, sized.bound
@@ -107,7 +112,7 @@ async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
         )
     except RecordChanged as error:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
-    logger.info("entry_sized_anew", execution_id=execution.id)
+    logger.info("entry_sized_anew", execution_id=session.execution.id)
     return True
 
 
