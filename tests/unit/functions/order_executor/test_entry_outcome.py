@@ -77,11 +77,16 @@ def test_entry_that_is_sent_once_more_has_the_same_bound(executor: Harness, side
     assert (first.amount, second.amount) == (WHOLE, WHOLE)
 
 
-@pytest.mark.parametrize("side", list(Side))
-def test_entry_never_pays_more_than_its_bound(executor: Harness, side: Side) -> None:
-    executor.account.meanwhile("place", lambda: executor.book.move_price(20000 + side.sign * 11), leg=Leg.ENTRY)
+@pytest.mark.parametrize(("side", "bounds"), [(Side.BUY, ["20010.0", "20021.0"]), (Side.SELL, ["19990.0", "19979.1"])])
+def test_entry_never_pays_more_than_its_bound(executor: Harness, side: Side, bounds: list[str]) -> None:
+    for moved in (11, 33):
+        executor.account.meanwhile(
+            "place", lambda to=20000 + side.sign * moved: executor.book.move_price(to), leg=Leg.ENTRY
+        )
 
     execution = executor.handle(executor.queue(side))
+
+    assert [order.price for order in executor.orders(execution, Leg.ENTRY)] == [Decimal(bound) for bound in bounds]
 
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.PRICE_MOVED)
     assert executor.book.position == 0
@@ -91,12 +96,22 @@ def test_entry_never_pays_more_than_its_bound(executor: Harness, side: Side) -> 
 
 def test_unknown_entry_that_turns_out_unfilled_ends_with_its_reason(executor: Harness) -> None:
     executor.book.next_fill = Decimal(0)
+
+    execution = executor.reconcile(executor.crash("place", Leg.ENTRY, done=True))
+
+    assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.PRICE_MOVED)
+    assert executor.slot().execution_id is None
+
+
+def test_unknown_entry_that_turns_out_unfilled_goes_out_once_more(executor: Harness) -> None:
+    executor.book.next_fill = Decimal(0)
     executor.account.lose_answer("place", leg=Leg.ENTRY, done_after_s=0.5)
 
     execution = executor.handle(executor.queue())
 
-    assert (execution.state, execution.reason) == (ExecutionState.CLOSED, DenialReason.PRICE_MOVED)
-    assert executor.slot().execution_id is None
+    assert execution.state is ExecutionState.PROTECTED
+    assert [order.filled for order in executor.orders(execution, Leg.ENTRY)] == [0, execution.filled_amount]
+    assert executor.book.position == execution.filled_amount
 
 
 def test_entry_that_never_arrived_is_sent_once_more_while_its_alert_is_fresh(executor: Harness) -> None:

@@ -144,6 +144,7 @@ def test_position_is_flattened_although_none_of_it_can_be_recorded(executor: Har
 
 def test_exits_of_a_partial_fill_are_for_the_amount_that_filled(executor: Harness) -> None:
     executor.book.next_fill = Decimal("0.5")
+    executor.account.fail("place", ExchangeRejected("margin", code=-2019), leg=Leg.ENTRY_REMAINDER)
 
     execution = executor.open()
 
