@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -80,9 +81,8 @@ def test_entry_that_is_sent_once_more_has_the_same_bound(executor: Harness, side
 @pytest.mark.parametrize(("side", "bounds"), [(Side.BUY, ["20010.0", "20021.0"]), (Side.SELL, ["19990.0", "19979.1"])])
 def test_entry_never_pays_more_than_its_bound(executor: Harness, side: Side, bounds: list[str]) -> None:
     for moved in (11, 33):
-        executor.account.meanwhile(
-            "place", lambda to=20000 + side.sign * moved: executor.book.move_price(to), leg=Leg.ENTRY
-        )
+        move = partial(executor.book.move_price, 20000 + side.sign * moved)
+        executor.account.meanwhile("place", move, leg=Leg.ENTRY)
 
     execution = executor.handle(executor.queue(side))
 
