@@ -187,8 +187,22 @@ def test_refused_timestamp_is_corrected_once(world: World) -> None:
     assert world.account(person).position == AMOUNT
 
 
-def test_partial_fill_gets_exits_of_its_own_size(world: World) -> None:
+def test_rest_of_a_partial_fill_is_entered_by_a_second_order(world: World) -> None:
     person = world.follower()
+    world.plan_fault(person, "partial", ORDER)
+
+    execution = world.open_position(person)
+
+    account = world.account(person)
+    assert execution.state is ExecutionState.PROTECTED
+    assert execution.filled_amount == account.position == AMOUNT
+    assert execution.reason is None
+    assert sum(Decimal(target["origQty"]) for target in account.targets) == AMOUNT
+
+
+def test_position_of_two_partial_fills_gets_exits_of_its_own_size(world: World) -> None:
+    person = world.follower()
+    world.plan_fault(person, "partial", ORDER)
     world.plan_fault(person, "partial", ORDER)
 
     execution = world.open_position(person)

@@ -14,7 +14,7 @@ from shared.models.execution import Execution
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.position_slot import PositionSlot
 from shared.trading.execution import ExecutionState
-from shared.trading.ids import Leg
+from shared.trading.ids import ENTRY_LEGS
 
 _ROUNDING = Decimal("0.000001")
 _RESULTS = frozenset(IncomeType) - {IncomeType.TRANSFER}
@@ -35,8 +35,11 @@ def _is_of(order: Order, follows: Follows) -> bool:
 
 
 def _entries(traded: Sequence[Order]) -> Iterator[str]:
-    entries = Counter(ref.execution_id for o in traded if (ref := ref_of(o)) is not None and ref.leg is Leg.ENTRY)
-    yield from (f"execution {one} was entered {count} times" for one, count in entries.items() if count > 1)
+    refs = (ref for order in traded if (ref := ref_of(order)) is not None and ref.leg in ENTRY_LEGS)
+    entries = Counter((ref.execution_id, ref.leg) for ref in refs)
+    for (execution_id, leg), count in entries.items():
+        if count > 1:
+            yield f"the {leg} of execution {execution_id} has filled {count} times"
 
 
 def _results(follows: Follows, ours: Sequence[Execution]) -> Iterator[str]:

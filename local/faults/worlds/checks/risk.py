@@ -14,7 +14,7 @@ from local.faults.worlds.our_orders import ref_of
 from local.faults.worlds.world import World
 from local.paper_exchange.orders import AlgoOrder, Order
 from local.simulation.people import RISK_PCT, Follows
-from shared.trading.ids import STOP_LEGS, Leg
+from shared.trading.ids import ENTRY_LEGS, STOP_LEGS
 from shared.trading.risk import risk_budget, worst_loss_at_stops
 from shared.trading.sides import Side
 
@@ -29,7 +29,7 @@ def check(world: World) -> Iterator[str]:
         entries: dict[str, list[Order]] = defaultdict(list)
         for order in follows.account.orders.values():
             ref = ref_of(order)
-            if ref is not None and ref.leg is Leg.ENTRY and order.symbol == follows.symbol and order.executed:
+            if ref is not None and ref.leg in ENTRY_LEGS and order.symbol == follows.symbol and order.executed:
                 entries[ref.execution_id].append(order)
         for execution_id, orders in entries.items():
             stop_prices = list(_stop_prices(follows, execution_id))
