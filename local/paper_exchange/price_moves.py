@@ -80,7 +80,7 @@ def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
             fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     for position in account.held_positions():
         if position.symbol not in account.isolated_symbols:
-            _liquidate(venue, account, position, now_ms)
+            _liquidate(venue, account, position, now_ms, at_stake=margin.summarise(venue, account).cross_wallet)
     # The insurance fund covers what the account cannot pay.
     _cover(venue, account, -margin.summarise(venue, account).cross_wallet, now_ms)
 
@@ -92,13 +92,15 @@ def _liquidate_isolated_if_due(venue: Venue, account: Account, position: Positio
     for order in account.open_orders(position.symbol):
         fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
     before, at_stake = account.balances.get(margin.MARGIN_ASSET, ZERO), position.isolated_wallet
-    _liquidate(venue, account, position, now_ms)
+    _liquidate(venue, account, position, now_ms, at_stake=at_stake)
     lost = before - account.balances.get(margin.MARGIN_ASSET, ZERO)
     _cover(venue, account, (lost - at_stake).quantize(fills.MONEY_STEP), now_ms)
 
 
-def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int) -> None:
+def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int, *, at_stake: Decimal) -> None:
+    """Close the position at the mark price; its fee is no more than what is left of the wallet `at_stake`."""
     notional = abs(position.amount) * venue.quotes[position.symbol].mark
+    before = account.balances.get(margin.MARGIN_ASSET, ZERO)
     settlement.close_at_mark(
         venue,
         account,
@@ -107,20 +109,16 @@ def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int) 
         now_ms=now_ms,
         original_type=OrderType.LIQUIDATION,
     )
-    _book_liquidation_fee(venue, account, position.symbol, notional=notional, now_ms=now_ms)
+    left = at_stake - before + account.balances.get(margin.MARGIN_ASSET, ZERO)
+    due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(fills.MONEY_STEP)
+    fee = min(due, max(ZERO, left))
+    if fee:  # part of no fill
+        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=position.symbol)
 
 
 def _cover(venue: Venue, account: Account, shortfall: Decimal, now_ms: int) -> None:
     if shortfall > 0:
         fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
-
-
-def _book_liquidation_fee(venue: Venue, account: Account, name: str, *, notional: Decimal, now_ms: int) -> None:
-    """Pay the fee into the insurance fund, as far as the wallet goes; it is part of no fill."""
-    due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(fills.MONEY_STEP)
-    fee = min(due, max(ZERO, account.balances.get(margin.MARGIN_ASSET, ZERO)))
-    if fee:
-        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=name)
 
 
 def book_due_funding(venue: Venue, now_ms: int) -> None:
