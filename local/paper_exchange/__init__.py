@@ -60,7 +60,7 @@ dated contracts, TRADIFI_PERPETUAL (-4411 for accounts with `tradfiSigned` false
 `PUT /paper/symbols/{SYMBOL}` changes `tickSize`, `stepSize`, `minNotional` or `status` (PRE_SETTLE refuses what opens,
 every other status but TRADING refuses all orders); standing orders keep their old tick. `DELETE /paper/symbols` undoes
 all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, positions are closed at the mark price
-(client ids `settlement_autoclose-…`).
+(client ids `settlement_autoclose-…`). A dated contract is delivered in the same way when its time has come.
 
 `PUT /paper/restrictions/{address}` has every request from that address answered with 451, until
 `DELETE /paper/restrictions`.

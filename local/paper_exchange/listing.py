@@ -1,11 +1,15 @@
-"""The full listing: some 600 symbols as the exchange lists them, the same at every start. Checks nothing."""
+"""The full listing: some 600 symbols as the exchange lists them. Checks nothing.
+
+The perpetuals are the same at every start; the dated contracts are those of the present and of the next quarter.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import random
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from local.paper_exchange.symbols import ALT_BRACKETS, SYMBOLS, SpotFilters, Symbol
@@ -39,8 +43,25 @@ _TRADITIONAL = (
     ("XAG", "50", "COMMODITY"),
 )
 _NAMED = (("币安人生", "0.15"), ("1000PEPE", "0.011"), ("BTCDOM", "4100"))
-_DATED = (("BTC", "CURRENT_QUARTER", "261225"), ("ETH", "CURRENT_QUARTER", "261225"))
-_LATER = (("BTC", "NEXT_QUARTER", "270326"), ("ETH", "NEXT_QUARTER", "270326"))
+_WITH_DATES = ("BTC", "ETH")
+_DATE = "%y%m%d"
+_DELIVERY_HOUR = 8
+_FRIDAY = 4
+_LAST_DAY = timedelta(days=1)
+"""A contract that has less time left is not listed any more when the exchange starts."""
+
+
+def quarters_from(now: datetime) -> Iterator[str]:
+    """Yield the dates of the deliveries after a time: the last Fridays of March, June, September and December."""
+    for year in itertools.count(now.year):
+        for month in (3, 6, 9, 12):
+            last_day = datetime(year + month // 12, month % 12 + 1, 1, _DELIVERY_HOUR, tzinfo=UTC) - timedelta(days=1)
+            friday = last_day - timedelta(days=(last_day.weekday() - _FRIDAY) % 7)
+            if friday > now + _LAST_DAY:
+                yield friday.strftime(_DATE)
+
+
+CURRENT_QUARTER, NEXT_QUARTER = itertools.islice(quarters_from(datetime.now(UTC)), 2)
 
 
 def _perpetual(base: str, price: Decimal) -> Symbol:
@@ -71,7 +92,7 @@ def _perpetual(base: str, price: Decimal) -> Symbol:
 
 def _dated(base: str, contract_type: str, date: str) -> Symbol:
     perpetual = SYMBOLS[f"{base}USDT"]
-    delivery = datetime.strptime(date, "%y%m%d").replace(hour=8, tzinfo=UTC)
+    delivery = datetime.strptime(date, _DATE).replace(hour=_DELIVERY_HOUR, tzinfo=UTC)
     return dataclasses.replace(
         perpetual,
         name=f"{perpetual.name}_{date}",
@@ -83,7 +104,11 @@ def _dated(base: str, contract_type: str, date: str) -> Symbol:
 
 def _further() -> list[Symbol]:
     dice = random.Random(_SEED)  # noqa: S311 - the same list at every start
-    symbols = [_dated(*row) for row in (*_DATED, *_LATER)]
+    symbols = [
+        _dated(base, contract_type, date)
+        for contract_type, date in (("CURRENT_QUARTER", CURRENT_QUARTER), ("NEXT_QUARTER", NEXT_QUARTER))
+        for base in _WITH_DATES
+    ]
     symbols += [_perpetual(base, Decimal(price)) for base, price in _NAMED]
     symbols += [
         dataclasses.replace(
@@ -103,4 +128,15 @@ def _further() -> list[Symbol]:
     return symbols
 
 
-EVERY_SYMBOL: dict[str, Symbol] = {**SYMBOLS, **{symbol.name: symbol for symbol in _further()}}
+class _Symbols(dict[str, Symbol]):
+    """The listed symbols; by its name alone also a dated contract of an earlier quarter, which an account may hold."""
+
+    def __missing__(self, name: str) -> Symbol:
+        perpetual, separator, date = name.partition("_")
+        base = perpetual.removesuffix("USDT")
+        if not separator or base not in _WITH_DATES:
+            raise KeyError(name)
+        return _dated(base, "CURRENT_QUARTER", date)
+
+
+EVERY_SYMBOL: dict[str, Symbol] = _Symbols({**SYMBOLS, **{symbol.name: symbol for symbol in _further()}})

@@ -14,7 +14,16 @@ from local.paper_exchange.venue import Book, Funding, Level, SymbolChange, Venue
 
 _NUMBERS = {"tickSize": "tick", "stepSize": "step", "minNotional": "min_notional_usdt"}
 FUNDING_HOURS = (1, 2, 4, 8)
-STATUSES = ("PENDING_TRADING", "TRADING", "PRE_SETTLE", "SETTLING", "CLOSE")
+STATUSES = (
+    "PENDING_TRADING",
+    "TRADING",
+    "PRE_DELIVERING",
+    "DELIVERING",
+    "DELIVERED",
+    "PRE_SETTLE",
+    "SETTLING",
+    "CLOSE",
+)
 
 
 def set_book(venue: Venue, name: str, body: Mapping[str, Any]) -> dict[str, Any]:

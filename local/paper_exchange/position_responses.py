@@ -193,8 +193,7 @@ def listed_positions(account: Account) -> list[Position]:
     with_orders = {order.symbol for order in account.open_orders()}
     return [
         position
-        for symbol in EVERY_SYMBOL
-        if symbol in shown
+        for symbol in (*(name for name in EVERY_SYMBOL if name in shown), *(shown.keys() - EVERY_SYMBOL.keys()))
         for side in position_sides(account)
         if (position := account.held_or_flat(symbol, side)).amount or symbol in with_orders
     ]

@@ -23,6 +23,7 @@ from local.paper_exchange import (
     matching,
     order_routes,
     price_moves,
+    settlement,
     signing,
     spot_routes,
     state,
@@ -101,6 +102,7 @@ class PaperExchange:
         matching.expire_good_till(self.venue, now_ms)
         matching.fill_refilled(self.venue, now_ms)
         price_moves.book_due_funding(self.venue, now_ms)
+        settlement.deliver_due(self.venue, now_ms)
 
     def save(self) -> bool:
         """Write the state file, if there is one; return whether there is."""

@@ -1,4 +1,4 @@
-"""Ends a symbol: its orders expire, its positions are closed at the mark price. Pure."""
+"""Ends a symbol, on command or at its delivery: its orders expire, its positions are closed at the mark price. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ from local.paper_exchange.venue import SymbolChange, Venue
 SETTLED_PREFIX = "settlement_autoclose-"
 
 
-def settle(venue: Venue, name: str, now_ms: int) -> None:
-    """Give the symbol the status SETTLING, end its orders, and close its positions."""
-    venue.changes[name] = dataclasses.replace(venue.changes.get(name, SymbolChange()), status="SETTLING")
+DELIVERED = "DELIVERED"
+
+
+def deliver_due(venue: Venue, now_ms: int) -> None:
+    """Settle the dated contracts whose time has come, each at its own time."""
+    for name, delivery_ms in venue.deliveries.items():
+        if delivery_ms <= now_ms and venue.changes.get(name, SymbolChange()).status != DELIVERED:
+            settle(venue, name, delivery_ms, status=DELIVERED)
+
+
+def settle(venue: Venue, name: str, now_ms: int, *, status: str = "SETTLING") -> None:
+    """Give the symbol this status, end its orders, and close its positions."""
+    venue.changes[name] = dataclasses.replace(venue.changes.get(name, SymbolChange()), status=status)
     for account in venue.accounts.values():
         for order in account.open_orders(name):
             fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)

@@ -10,6 +10,9 @@ TAKER_FEE = Decimal("0.0004")
 MAKER_FEE = Decimal("0.0002")
 SPOT_FEE = Decimal("0.001")
 
+NEVER_MS = 4_133_404_800_000
+"""The date of delivery that the exchange gives a perpetual."""
+
 MAX_OPEN_ORDERS = 200
 MAX_OPEN_ALGO_ORDERS = 10
 MAX_BATCH = 5
@@ -59,8 +62,13 @@ class Symbol:
     pair: str = ""
     contract_type: str = "PERPETUAL"
     underlying_type: str = "COIN"
-    delivery_ms: int = 4_133_404_800_000
+    delivery_ms: int = NEVER_MS
     status: str = "TRADING"
+
+    @property
+    def is_dated(self) -> bool:
+        """Return whether the contract is delivered at a date."""
+        return self.delivery_ms != NEVER_MS
 
     @property
     def min_amount(self) -> Decimal:

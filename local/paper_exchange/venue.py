@@ -107,6 +107,8 @@ class Venue:
     funding: dict[str, Funding] = field(default_factory=dict)
     restricted_addresses: set[str] = field(default_factory=set)
     has_full_listing: bool = False
+    deliveries: dict[str, int] = field(default_factory=dict)
+    """When each dated contract that was listed is delivered, in Unix milliseconds."""
     changes: dict[str, SymbolChange] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
     counters: Counters = field(default_factory=Counters)
@@ -132,6 +134,8 @@ class Venue:
         self.has_full_listing = full
         for name, symbol in self.listed().items():
             self.quotes.setdefault(name, Quote(symbol.start_price, symbol.start_price))
+            if symbol.is_dated:
+                self.deliveries[name] = symbol.delivery_ms
 
     def find_account(self, api_key: str | None) -> Account | None:
         """Return the account that the key leads to, or None."""

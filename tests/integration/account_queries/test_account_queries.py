@@ -18,6 +18,7 @@ import ccxt
 import pytest
 
 from functions.admin_exchange.schemas import OrderQuery
+from local.paper_exchange.listing import CURRENT_QUARTER
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
 from shared.exchange import account_queries, lanes, markets
@@ -116,7 +117,7 @@ def test_symbol_that_does_not_trade_has_no_history(exchange: ExchangeProcess) ->
 
 KINDS = {
     "BTC/USDT": "0.01",
-    "BTC/USDT-261225": "0.02",
+    f"BTC/USDT-{CURRENT_QUARTER}": "0.02",
     "币安人生/USDT": "100",
     "TSLA/USDT": "10",
     "1000PEPE/USDT": "10000",
@@ -185,7 +186,9 @@ def test_every_symbol_that_the_exchange_lists_is_one_of_ours(
         assert account_queries.open_orders(account.key, name) == []
 
 
-@pytest.mark.parametrize("symbol", ["BTCU/SDT", "BTC/USDT-", "BTC/USDT_261225", "BTC/USDT-990101", "币安/USDT"])
+@pytest.mark.parametrize(
+    "symbol", ["BTCU/SDT", "BTC/USDT-", f"BTC/USDT_{CURRENT_QUARTER}", "BTC/USDT-990101", "币安/USDT"]
+)
 def test_symbol_that_only_resembles_a_listed_one_is_unknown(full_listing: ExchangeProcess, symbol: str) -> None:
     account = Account(full_listing)
     with pytest.raises(NotFound):

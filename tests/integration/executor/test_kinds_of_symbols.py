@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from local.paper_exchange.listing import CURRENT_QUARTER, EVERY_SYMBOL
+from shared.clock import to_ms, utc_now
 from shared.messages import Command
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
 from tests.integration.executor.world import ORDER, Person, World
 
-DATED: dict[str, Any] = {"symbol": "BTC/USDT-261225"}
+DATED_NAME = f"BTCUSDT_{CURRENT_QUARTER}"
+DATED: dict[str, Any] = {"symbol": f"BTC/USDT-{CURRENT_QUARTER}"}
 """At 20000 like the perpetual, with the same filters."""
 NOT_ASCII: dict[str, Any] = {
     "symbol": "币安人生/USDT",
@@ -34,7 +37,7 @@ CENT_FRACTION = Decimal("0.0000001")
 def full_listing(world: World) -> Iterator[None]:
     """List every kind of contract; prices are as they were first."""
     world.exchange.control("PUT", "/paper/listing", {"full": True})
-    for name, price in (("BTCUSDT_261225", "20000"), ("币安人生USDT", "0.15"), ("TSLAUSDT", "250")):
+    for name, price in ((DATED_NAME, "20000"), ("币安人生USDT", "0.15"), ("TSLAUSDT", "250")):
         world.exchange.move_price(price, name)
     yield
     world.exchange.control("PUT", "/paper/listing", {"full": False})
@@ -53,7 +56,7 @@ def reconciled(world: World, execution: Execution) -> Execution:
 @pytest.mark.parametrize(
     ("alert", "venue_symbol", "at_the_stop"),
     [
-        (DATED, "BTCUSDT_261225", "19790"),
+        (DATED, DATED_NAME, "19790"),
         (NOT_ASCII, "币安人生USDT", "0.148"),
         (TRADITIONAL, "TSLAUSDT", "247"),
     ],
@@ -90,9 +93,9 @@ def test_dated_contract_and_perpetual_are_two_positions(world: World) -> None:
     person = world.follower(balance="30000")
     perpetual = world.open_position(person)
     dated = world.open_position(person, **DATED)
-    assert held(world, person).keys() == {"BTCUSDT", "BTCUSDT_261225"}
+    assert held(world, person).keys() == {"BTCUSDT", DATED_NAME}
 
-    world.exchange.move_price("19790", "BTCUSDT_261225")
+    world.exchange.move_price("19790", DATED_NAME)
 
     assert reconciled(world, dated).close_reason == "STOP"
     assert reconciled(world, perpetual).state is ExecutionState.PROTECTED
@@ -103,8 +106,9 @@ def test_position_open_at_delivery_is_booked_at_the_settlement_price(world: Worl
     person = world.follower()
     funds = world.account(person).wallet
     execution = world.open_position(person, **DATED)
-    world.exchange.control("PUT", "/paper/prices/BTCUSDT_261225", {"markPrice": "20123.4"})
-    world.exchange.control("POST", "/paper/settlements/BTCUSDT_261225")
+    world.exchange.control("PUT", f"/paper/prices/{DATED_NAME}", {"markPrice": "20123.4"})
+    delivery_ms = EVERY_SYMBOL[DATED_NAME].delivery_ms
+    world.exchange.set(clock_offset_ms=delivery_ms + 1_000 - to_ms(utc_now()))
 
     execution = reconciled(world, execution)
 
@@ -117,7 +121,7 @@ def test_position_open_at_delivery_is_booked_at_the_settlement_price(world: Worl
 
 def test_contract_that_is_being_delivered_is_not_entered(world: World) -> None:
     person = world.follower()
-    world.exchange.control("PUT", "/paper/symbols/BTCUSDT_261225", {"status": "PRE_SETTLE"})
+    world.exchange.control("PUT", f"/paper/symbols/{DATED_NAME}", {"status": "PRE_SETTLE"})
 
     execution = world.open_position(person, **DATED)
 
@@ -128,15 +132,15 @@ def test_contract_that_is_being_delivered_is_not_entered(world: World) -> None:
 def test_position_that_cannot_be_traded_before_its_settlement_ends_with_it(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person, **DATED)
-    world.as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": "BTCUSDT_261225"}))
-    world.exchange.control("PUT", "/paper/symbols/BTCUSDT_261225", {"status": "SETTLING"})
+    world.as_owner(person, lambda client: client.fapiPrivateDeleteAlgoOpenOrders({"symbol": DATED_NAME}))
+    world.exchange.control("PUT", f"/paper/symbols/{DATED_NAME}", {"status": "SETTLING"})
 
     world.deliver(execution, command=Command.RECONCILE)
 
     execution = world.stored(execution)
     assert execution.state in {ExecutionState.UNPROTECTED, ExecutionState.FLATTENING}
     assert execution.due_at is not None
-    world.exchange.control("POST", "/paper/settlements/BTCUSDT_261225")
+    world.exchange.control("POST", f"/paper/settlements/{DATED_NAME}")
     execution = reconciled(world, execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "DELISTED")
     assert world.account(person).flat

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,13 +15,17 @@ from typing import Any
 import ccxt
 import pytest
 
+from local.paper_exchange import settlement
+from local.paper_exchange.account_responses import account_v3_json
 from local.paper_exchange.accounts import Account
-from local.paper_exchange.listing import EVERY_SYMBOL, LISTED
+from local.paper_exchange.listing import CURRENT_QUARTER, EVERY_SYMBOL, LISTED, NEXT_QUARTER, quarters_from
 from local.paper_exchange.position_responses import account_v2_rows, position_risk_v2_rows, position_sides
-from local.paper_exchange.venue import Venue
+from local.paper_exchange.venue import Quote, Venue
 from tests.integration.paper_exchange.exchange_process import ControlRefusedError, ExchangeProcess
 from tests.integration.paper_exchange.official_client import official_client, parsed
 from tests.integration.paper_exchange.trader import BTC, Trader, redirect, refused
+
+DATED = f"BTCUSDT_{CURRENT_QUARTER}"
 
 
 @pytest.fixture
@@ -57,7 +64,7 @@ def test_full_listing_has_the_size_and_the_kinds_of_the_real_one(full: ExchangeP
     assert len(body) > 700_000
     kinds = {row["contractType"] for row in rows}
     assert kinds == {"PERPETUAL", "TRADIFI_PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER"}
-    assert {row["symbol"] for row in rows} > {"BTCUSDT_261225", "币安人生USDT", "TSLAUSDT"}
+    assert {row["symbol"] for row in rows} > {DATED, f"ETHUSDT_{NEXT_QUARTER}", "币安人生USDT", "TSLAUSDT"}
     account = trader.futures.fapiPrivateV2GetAccount()
     assert len(account["positions"]) == LISTED
 
@@ -83,17 +90,17 @@ def test_both_clients_read_the_full_listing(full: ExchangeProcess, trader: Trade
     client = redirect(ccxt.binanceusdm({"enableRateLimit": False}), full.url)
     client.load_markets()
     assert len(client.markets) == LISTED
-    dated = client.market("BTC/USDT:USDT-261225")
+    dated = client.market(f"BTC/USDT:USDT-{CURRENT_QUARTER}")
     assert (dated["id"], dated["future"], dated["expiryDatetime"]) == (
-        "BTCUSDT_261225",
+        DATED,
         True,
-        "2026-12-25T08:00:00.000Z",
+        f"20{CURRENT_QUARTER[:2]}-{CURRENT_QUARTER[2:4]}-{CURRENT_QUARTER[4:]}T08:00:00.000Z",
     )
 
 
-@pytest.mark.parametrize("name", ["BTCUSDT_261225", "币安人生USDT", "TSLAUSDT"])
+@pytest.mark.parametrize("name", [DATED, "币安人生USDT", "TSLAUSDT"])
 def test_every_kind_of_symbol_trades(full: ExchangeProcess, trader: Trader, name: str) -> None:
-    quantity = "0.01" if name == "BTCUSDT_261225" else "100"
+    quantity = "0.01" if name == DATED else "100"
     place(trader, symbol=name, type="MARKET", quantity=quantity, price=None, timeInForce=None)
     assert [(row["symbol"], row["amount"]) for row in trader.snapshot()["positions"]] == [(name, quantity)]
     [position] = trader.futures.fapiPrivateV3GetPositionRisk({"symbol": name})
@@ -208,6 +215,52 @@ def test_delisting_closes_positions_by_orders_of_the_exchange(
     assert idle.snapshot()["orders"] == []
     with refused(-4108):
         place(long)
+
+
+def test_quarters_end_with_the_last_friday_of_their_last_month() -> None:
+    dates = itertools.islice(quarters_from(datetime(2025, 12, 25, 9, tzinfo=UTC)), 5)
+    assert list(dates) == ["260327", "260626", "260925", "261225", "270326"], "the first one has less than a day left"
+
+
+def test_dated_contract_is_delivered_when_its_time_has_come(full: ExchangeProcess, trader: Trader) -> None:
+    delivery_ms = EVERY_SYMBOL[DATED].delivery_ms
+    place(trader, symbol=DATED, type="MARKET", quantity="0.1", price=None, timeInForce=None)
+    trader.market("buy", 0.1)
+    full.control("PUT", f"/paper/prices/{DATED}", {"markPrice": "20100"})
+
+    set_clock(trader, delivery_ms - 60_000)
+    resting = place(trader, symbol=DATED, price="19000")
+    assert trader.held(DATED) == "0.1"
+    set_clock(trader, delivery_ms)
+
+    assert (trader.held(DATED), trader.held()) == ("0", "0.1")
+    orders = trader.futures.fapiPrivateGetAllOrders({"symbol": DATED})
+    assert {order["orderId"]: order["status"] for order in orders}[resting["orderId"]] == "EXPIRED"
+    assert orders[-1]["clientOrderId"] == f"settlement_autoclose-{delivery_ms}"
+    assert (orders[-1]["avgPrice"], orders[-1]["updateTime"]) == ("20100.00000", delivery_ms)
+    assert listed(trader, DATED)["status"] == "DELIVERED"
+    with refused(-4108):
+        place(trader, symbol=DATED)
+    place(trader, symbol=f"BTCUSDT_{NEXT_QUARTER}")
+
+
+def set_clock(trader: Trader, time_ms: int) -> None:
+    trader.exchange.set(clock_offset_ms=time_ms + 1 - int(time.time() * 1000))
+    trader.futures.load_time_difference()
+
+
+def test_contract_of_an_earlier_quarter_is_delivered_at_the_start() -> None:
+    venue = Venue()
+    venue.list_symbols(full=True)
+    account = Account("key", "secret", 0)
+    venue.accounts["key"] = account
+    account.position("BTCUSDT_250926").amount = Decimal("0.1")
+    venue.quotes["BTCUSDT_250926"] = Quote(Decimal(30_000), Decimal(30_000))
+    venue.deliveries["BTCUSDT_250926"] = EVERY_SYMBOL["BTCUSDT_250926"].delivery_ms
+    assert account_v3_json(venue, account)["positions"][0]["symbol"] == "BTCUSDT_250926"
+    settlement.deliver_due(venue, int(time.time() * 1000))
+    assert account.held_positions() == []
+    assert "BTCUSDT_250926" not in venue.listed()
 
 
 def test_exchange_info_can_fail_while_trading_goes_on(exchange: ExchangeProcess, trader: Trader) -> None:
