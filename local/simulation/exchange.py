@@ -97,6 +97,12 @@ class WatchedExchange(PaperExchange):
         for account in self.venue.accounts.values():
             self._check_stop(account.api_key, symbol)
 
+    def move_mark_price(self, symbol: str, price: Decimal) -> None:
+        """Move the mark price alone, then check every account's stop."""
+        self.controls.set_price(symbol, {"markPrice": str(price)}, self.now_ms())
+        for account in self.venue.accounts.values():
+            self._check_stop(account.api_key, symbol)
+
     def check_stops(self, api_key: str | None) -> None:
         """Record whether the account's positions have their stops now."""
         account = self.venue.find_account(api_key)

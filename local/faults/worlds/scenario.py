@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from functions.admin_strategy_follower import closing
-from local.faults.worlds import owner
+from local.faults.worlds import forced_closes, owner
 from local.faults.worlds.alerts import AlertSource
 from local.faults.worlds.market import Market
 from local.faults.worlds.world import World
@@ -81,6 +81,8 @@ class Scenario:
             self._pay_funding,
             self._fail_exchange_information,
             *[self._change_filters] * (3 if self._world.shape.filters_change else 0),
+            *[self._liquidate] * (3 if self._world.shape.forced_closes else 0),
+            *[self._delist] * self._world.shape.forced_closes,
         ]
         await self._dice.choice(incidents)(follows)
 
@@ -136,6 +138,15 @@ class Scenario:
 
     async def _change_filters(self, follows: Follows) -> None:
         self._markets[follows.record.strategy_id].change_filters()
+
+    async def _liquidate(self, follows: Follows) -> None:
+        if forced_closes.liquidate(self._exchange, follows.account, self._markets[follows.record.strategy_id]):
+            self._world.chances.happened["account liquidated"] += 1
+
+    async def _delist(self, follows: Follows) -> None:
+        if follows.held:
+            self._world.chances.happened["symbol delisted"] += 1
+            forced_closes.delist(self._exchange, follows.symbol)
 
 
 def _id() -> str:

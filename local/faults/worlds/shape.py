@@ -27,6 +27,8 @@ class Shape:
     depth: bool
     """Whether its books have levels that orders eat."""
     filters_change: bool
+    forced_closes: bool
+    """Whether the exchange delists symbols, and liquidates accounts."""
 
     @classmethod
     def draw(cls, dice: random.Random, *, seed: int) -> Shape:
@@ -39,4 +41,5 @@ class Shape:
             limits=seed % 2 == 0,
             depth=dice.random() < 0.5,  # noqa: PLR2004
             filters_change=dice.random() < 0.5,  # noqa: PLR2004
+            forced_closes=dice.random() < 0.3,  # noqa: PLR2004
         )

@@ -26,6 +26,7 @@ BITTEN = {
     "risk_from_order_price": range(1, 20),
     "no_fees_in_budget": range(1, 20),
     "risk_to_trigger": range(1, 20),
+    "forced_closes_unnamed": range(8, 40),
 }
 """Rule → worlds of which at least one, usually the first, has violations without it."""
 

@@ -1,18 +1,19 @@
 """Compares the exchange's books with ours, while positions are open and when everything is over. Changes nothing.
 
-positions.py    open positions have a stop and fitting targets; flat accounts have no order of ours
-ends.py         each follower of each alert has an end with a reason
-alerts.py       an alert that is sent again is one alert, and an older one opens and closes nothing newer
-nakedness.py    no position is without a stop for longer than its bound
-risk.py         what an entry has filled loses at its stop no more than was allowed, fees included
-books.py        what was booked is what the exchange's books say
+positions.py      open positions have a stop and fitting targets; flat accounts have no order of ours
+ends.py           each follower of each alert has an end with a reason
+alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer
+nakedness.py      no position is without a stop for longer than its bound
+risk.py           what an entry has filled loses at its stop no more than was allowed, fees included
+forced_closes.py  what the exchange closes by itself is booked as such
+books.py          what was booked is what the exchange's books say
 
 A check yields a violation in words: whose, and what.
 """
 
 from __future__ import annotations
 
-from local.faults.worlds.checks import alerts, books, ends, nakedness, positions, risk
+from local.faults.worlds.checks import alerts, books, ends, forced_closes, nakedness, positions, risk
 from local.faults.worlds.world import World
 
 
@@ -31,5 +32,6 @@ def at_the_end(world: World) -> list[str]:
         *risk.check(world),
         *positions.check_nothing_left(world),
         *books.check(world, executions),
+        *forced_closes.check(world, executions),
         *(f"dead letter: {body}" for body in world.queues.dead_letters),
     ]

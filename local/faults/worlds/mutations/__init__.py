@@ -2,6 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
+booking.py   what is booked of a position that has ended
 records.py   our records
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from local.faults.worlds.mutations import entries, records, sizing
+from local.faults.worlds.mutations import booking, entries, records, sizing
 
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_look_up": entries.without_look_up,
@@ -20,6 +21,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "risk_from_order_price": sizing.from_order_price,
     "no_fees_in_budget": sizing.without_fees,
     "risk_to_trigger": sizing.to_the_trigger_alone,
+    "forced_closes_unnamed": booking.without_exchange_closes,
 }
 """Name → the product without that rule."""
 
