@@ -29,6 +29,7 @@ stops.py           which of its stops are missing or deviate; replaces them
 position.py        what is left of ours, by the exchange's fills
 ending.py          books a position that is flat, once the fills show its end
 closing.py         closes what is ours, reduce-only, verified by the fills
+close_refusals.py  what is refused of a close, and how much may be sent instead
 booking.py         ends an execution, and books what its position earned
 
 recheck.py         what must be reconciled before the watcher's next run

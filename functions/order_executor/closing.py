@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from pynamodb.exceptions import PynamoDBException
 
+from functions.order_executor.close_refusals import Refusal, Refusals
 from functions.order_executor.position import left_by_last_read, left_of_ours
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
@@ -32,7 +32,6 @@ from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.execution import CloseReason, ExecutionState
-from shared.trading.filters import SymbolFilters
 from shared.trading.fitting import allowed_amount
 from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.order_planning import OrderType, plan_close
@@ -57,16 +56,6 @@ class Closed(StrEnum):
     """The rest is less than the exchange takes as a market order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A close that the exchange has refused; it was sent at a monotonic time, by the filters `sent_with`."""
-
-    code: int | None
-    amount: Decimal
-    sent_with: SymbolFilters
-    sent_at_s: float
-
-
 async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, blind: bool = False) -> Closed:
     """Close what is ours, in up to six rounds.
 
@@ -74,23 +63,22 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
     `blind`, for a fill of a moment ago, sends the first close before any read, because the position is naked.
     """
     await _record_state(session, leg, reason)
-    refused: Refusal | None = None
+    refusals = Refusals()
     for round_number in range(_ROUNDS):
         try:
-            renewed = refused is not None and await _renew_filters(session, refused)
+            renewed = refusals.last is not None and await _renew_filters(session, refusals.last)
             if blind and not round_number:
                 amount: Decimal | Closed = _orderable(session, session.execution.filled_amount or Decimal(0))
             else:
-                amount = await _next_amount(
-                    session, overlap=refused is not None and refused.code in error_codes.REDUCE_ONLY_REFUSED
-                )
+                amount = await _next_amount(session, overlap=refusals.overlap)
             if isinstance(amount, Closed):
                 return amount
-            if refused is None or refused.code not in error_codes.FILTERS_CONTRADICTED or amount != refused.amount:
-                refused = await reduce(session, leg, amount)
-            elif renewed:
-                logger.error("close_refused", execution_id=session.execution.id, code=refused.code)
+            if renewed and amount in refusals.contradicted:
+                logger.error("close_refused", execution_id=session.execution.id, amount=str(amount))
                 return Closed.NOT_YET  # the same order would be refused again
+            amount = refusals.cut_until_untried(amount)
+            if amount:
+                refusals.record(await reduce(session, leg, amount))
             if not await _left(session):
                 return Closed.WHOLE
         except ExchangeError as error:

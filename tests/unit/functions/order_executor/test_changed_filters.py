@@ -356,6 +356,35 @@ def test_position_is_closed_although_exchange_info_cannot_be_read(
     assert executor.book.position == 0
 
 
+@pytest.mark.parametrize("error", UNREACHABLE)
+def test_close_that_a_new_step_refuses_is_cut_while_that_step_cannot_be_read(
+    executor: Harness, error: LockstepError
+) -> None:
+    execution = executor.open()
+    executor.account.change_filters(market_step_size=Decimal("0.1"), market_min_amount=Decimal("0.1"))
+    executor.account.fail("exchange_info", error, times=100)
+
+    execution = executor.handle(execution, Command.CLOSE)
+
+    closes = [order.amount for order in executor.orders(execution, Leg.CLOSE)]
+    assert closes == [Decimal("0.75"), Decimal("0.7"), Decimal("0.05")]
+    assert execution.state is ExecutionState.CLOSING
+    assert executor.book.position == Decimal("0.05")
+    assert len(executor.book.standing(Leg.STOP)) == 1
+
+
+def test_close_that_every_digit_of_is_refused_ends_its_rounds(executor: Harness) -> None:
+    execution = executor.open()
+    executor.account.fail("place", ExchangeRejected("refused", code=-1111), leg=Leg.CLOSE, times=99)
+    executor.account.fail("exchange_info", OutcomeUnknown("HTTP 503"), times=99)
+
+    execution = executor.handle(execution, Command.CLOSE)
+
+    assert execution.state is ExecutionState.CLOSING
+    assert [order.amount for order in executor.orders(execution, Leg.CLOSE)] == [Decimal("0.75"), Decimal("0.7")]
+    assert len(executor.book.standing(Leg.STOP)) == 1
+
+
 @pytest.mark.parametrize("stop_type", list(StopType))
 @pytest.mark.parametrize("error", UNREACHABLE)
 @pytest.mark.parametrize("cold", [False, True])
