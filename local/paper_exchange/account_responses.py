@@ -8,35 +8,31 @@ from local.paper_exchange import margin
 from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.encoding import with_list
 from local.paper_exchange.listing import EVERY_SYMBOL
-from local.paper_exchange.margin import MARGIN_ASSET, MarginSummary
-from local.paper_exchange.orders import ZERO
+from local.paper_exchange.margin import MARGIN_ASSET
 from local.paper_exchange.position_responses import account_v2_rows, listed_positions, position_figures
 from local.paper_exchange.responses import money
 from local.paper_exchange.venue import Venue
 
 
-def asset_rows(account: Account, summary: MarginSummary) -> list[dict[str, Any]]:
-    """Return the `assets` of an account; only USDT carries margin."""
+def asset_rows(venue: Venue, account: Account) -> list[dict[str, Any]]:
+    """Return the `assets` of an account, each with the margin of the contracts that are quoted in it."""
     rows = []
     for asset in sorted({MARGIN_ASSET, *account.balances}):
-        wallet = account.balances.get(asset, ZERO)
-        is_margin = asset == MARGIN_ASSET
-        zero = money(ZERO)
-        available = summary.available if is_margin else wallet
+        summary = margin.summarise(venue, account, asset)
         rows.append(
             {
                 "asset": asset,
-                "walletBalance": money(wallet),
-                "unrealizedProfit": money(summary.unrealized) if is_margin else zero,
-                "marginBalance": money(summary.margin_balance if is_margin else wallet),
-                "maintMargin": money(summary.maintenance) if is_margin else zero,
-                "initialMargin": money(summary.initial) if is_margin else zero,
-                "positionInitialMargin": money(summary.position_initial) if is_margin else zero,
-                "openOrderInitialMargin": money(summary.order_initial) if is_margin else zero,
-                "crossWalletBalance": money(summary.cross_wallet if is_margin else wallet),
-                "crossUnPnl": money(summary.cross_unrealized) if is_margin else zero,
-                "availableBalance": money(available),
-                "maxWithdrawAmount": money(min(available, wallet)),
+                "walletBalance": money(summary.wallet),
+                "unrealizedProfit": money(summary.unrealized),
+                "marginBalance": money(summary.margin_balance),
+                "maintMargin": money(summary.maintenance),
+                "initialMargin": money(summary.initial),
+                "positionInitialMargin": money(summary.position_initial),
+                "openOrderInitialMargin": money(summary.order_initial),
+                "crossWalletBalance": money(summary.cross_wallet),
+                "crossUnPnl": money(summary.cross_unrealized),
+                "availableBalance": money(summary.available),
+                "maxWithdrawAmount": money(min(summary.available, summary.wallet)),
                 "marginAvailable": True,
                 "updateTime": account.incomes[-1].time_ms if account.incomes else account.created_ms,
             }
@@ -44,7 +40,9 @@ def asset_rows(account: Account, summary: MarginSummary) -> list[dict[str, Any]]
     return rows
 
 
-def _totals(summary: MarginSummary) -> dict[str, str]:
+def _totals(venue: Venue, account: Account) -> dict[str, str]:
+    """Return the totals, which are of USDT alone in single-asset mode."""
+    summary = margin.summarise(venue, account)
     return {
         "totalInitialMargin": money(summary.initial),
         "totalMaintMargin": money(summary.maintenance),
@@ -80,7 +78,6 @@ def account_config_json(account: Account) -> dict[str, Any]:
 
 def account_v3_json(venue: Venue, account: Account) -> dict[str, Any]:
     """Return `GET /fapi/v3/account`: positions and orders' symbols only, no settings."""
-    summary = margin.summarise(venue, account)
     positions = []
     for position in listed_positions(account):
         figures = position_figures(venue, account, position)
@@ -98,19 +95,18 @@ def account_v3_json(venue: Venue, account: Account) -> dict[str, Any]:
                 "updateTime": position.updated_ms,
             }
         )
-    return {**_totals(summary), "assets": asset_rows(account, summary), "positions": positions}
+    return {**_totals(venue, account), "assets": asset_rows(venue, account), "positions": positions}
 
 
 def account_v2_body(venue: Venue, account: Account) -> bytes:
     """Return `GET /fapi/v2/account`: with settings, and a row for every symbol."""
-    summary = margin.summarise(venue, account)
-    fields = {**_config(account), **_totals(summary), "assets": asset_rows(account, summary)}
+    fields = {**_config(account), **_totals(venue, account), "assets": asset_rows(venue, account)}
     return with_list(fields, "positions", account_v2_rows(venue, account))
 
 
 def balance_json(venue: Venue, account: Account) -> list[dict[str, Any]]:
     """Return `GET /fapi/v2/balance` and `v3`."""
-    rows = asset_rows(account, margin.summarise(venue, account))
+    rows = asset_rows(venue, account)
     return [
         {
             "accountAlias": account.alias,

@@ -127,7 +127,7 @@ def set_leverage(call: Call) -> dict[str, Any]:
         raise Refusal(-4161)
     before = account.leverages.get(symbol.name)
     account.leverages[symbol.name] = leverage
-    summary = margin.summarise(call.venue, account)
+    summary = margin.summarise(call.venue, account, symbol.quote)
     exposure = max(margin.exposures(call.venue, account, symbol.name))
     code = (
         -2027 if exposure > symbol.max_notional(leverage) else -2028 if summary.initial > summary.margin_balance else 0

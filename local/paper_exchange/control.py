@@ -113,6 +113,7 @@ class Controls:
             "apiKey": account.api_key,
             "accountAlias": account.alias,
             "walletBalance": money(account.balances.get("USDT", ZERO)),
+            "balances": {asset: money(balance) for asset, balance in account.balances.items()},
             "positions": [
                 {
                     "symbol": position.symbol,

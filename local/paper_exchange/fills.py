@@ -42,7 +42,8 @@ def fill(
     position.updated_ms = now_ms
     if order.symbol in account.isolated_symbols:
         position.isolated_wallet = _isolated_wallet(position, held_before, price / account.leverage(order.symbol))
-    fee, fee_asset = _fee(venue, account, quantity * price * (account.maker_fee if is_maker else account.taker_fee))
+    rate = account.maker_fee if is_maker else account.taker_fee
+    fee, fee_asset = _fee(venue, account, margin.margin_asset(order.symbol), quantity * price * rate)
     trade = Trade(
         trade_id=venue.next_trade_id(),
         order_id=order.order_id,
@@ -73,13 +74,13 @@ def fill(
         _expire_with_position(venue, account, position, was_long=held_before > 0, now_ms=now_ms)
 
 
-def _fee(venue: Venue, account: Account, fee_usdt: Decimal) -> tuple[Decimal, str]:
+def _fee(venue: Venue, account: Account, quote: str, fee_usdt: Decimal) -> tuple[Decimal, str]:
     """Return a fee and its asset: BNB if the account pays fees in it and holds enough."""
     if account.pays_fees_in_bnb:
         fee = (fee_usdt * BNB_FEE_SHARE / venue.quotes["BNBUSDT"].last).quantize(MONEY_STEP, ROUND_HALF_UP)
         if fee <= account.balances.get("BNB", ZERO):
             return fee, "BNB"
-    return fee_usdt.quantize(MONEY_STEP, ROUND_HALF_UP), margin.MARGIN_ASSET
+    return fee_usdt.quantize(MONEY_STEP, ROUND_HALF_UP), quote
 
 
 def _apply(position: Position, change: Decimal, price: Decimal) -> Decimal:
@@ -152,9 +153,11 @@ def book_income(
     now_ms: int,
     trade: Trade | None = None,
     symbol: str = "",
-    asset: str = margin.MARGIN_ASSET,
+    asset: str | None = None,
 ) -> None:
-    """Change the futures wallet, and record the income."""
+    """Change the futures wallet, and record the income; without an `asset` it is in the symbol's quote asset."""
+    symbol = trade.symbol if trade is not None else symbol
+    asset = margin.margin_asset(symbol) if asset is None else asset
     account.balances[asset] = account.balances.get(asset, ZERO) + amount
     account.incomes.append(
         Income(
@@ -163,7 +166,7 @@ def book_income(
             amount=amount,
             asset=asset,
             time_ms=now_ms,
-            symbol=trade.symbol if trade is not None else symbol,
+            symbol=symbol,
             trade_id=trade.trade_id if trade is not None else None,
         )
     )

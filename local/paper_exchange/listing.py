@@ -44,6 +44,7 @@ _TRADITIONAL = (
 )
 _NAMED = (("币安人生", "0.15"), ("1000PEPE", "0.011"), ("BTCDOM", "4100"))
 _WITH_DATES = ("BTC", "ETH")
+_WITH_USDC = ("BTC", "ETH", "SOL")
 _DATE = "%y%m%d"
 _DELIVERY_HOUR = 8
 _FRIDAY = 4
@@ -102,6 +103,10 @@ def _dated(base: str, contract_type: str, date: str) -> Symbol:
     )
 
 
+def _in_usdc(symbol: Symbol) -> Symbol:
+    return dataclasses.replace(symbol, name=f"{symbol.base}USDC", quote="USDC")
+
+
 def _further() -> list[Symbol]:
     dice = random.Random(_SEED)  # noqa: S311 - the same list at every start
     symbols = [
@@ -110,6 +115,7 @@ def _further() -> list[Symbol]:
         for base in _WITH_DATES
     ]
     symbols += [_perpetual(base, Decimal(price)) for base, price in _NAMED]
+    symbols += [_in_usdc(SYMBOLS[f"{base}USDT"]) for base in _WITH_USDC]
     symbols += [
         dataclasses.replace(
             _perpetual(base, Decimal(price)), contract_type="TRADIFI_PERPETUAL", underlying_type=underlying

@@ -1,4 +1,7 @@
-"""Margin in USDT, cross and isolated: of positions and orders, what is available, liquidation. Changes nothing."""
+"""Margin, cross and isolated: of positions and orders, what is available, liquidation. Changes nothing.
+
+As in the exchange's single-asset mode, a contract's margin, profit and fees are in its quote asset, each by itself.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,12 @@ from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Venue
 
 MARGIN_ASSET = "USDT"
+"""The margin of most contracts, and the asset of an account's totals."""
+
+
+def margin_asset(symbol: str) -> str:
+    """Return the asset of a symbol's margin, profit and fees."""
+    return EVERY_SYMBOL[symbol].quote if symbol else MARGIN_ASSET
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class IsolatedSummary:
 
 @dataclass(frozen=True)
 class MarginSummary:
-    """An account's margin, all figures in USDT; isolated positions are part of the totals."""
+    """An account's margin in one asset; isolated positions are part of the totals."""
 
     wallet: Decimal
     unrealized: Decimal
@@ -130,19 +139,19 @@ def symbol_initial(
     return held / leverage, (max(held, buys, sells) - held) / leverage
 
 
-def summarise(venue: Venue, account: Account) -> MarginSummary:
-    """Add up the account over all symbols."""
-    symbols = {position.symbol for position in account.held_positions()}
-    symbols.update(order.symbol for order in account.open_orders())
+def summarise(venue: Venue, account: Account, asset: str = MARGIN_ASSET) -> MarginSummary:
+    """Add up the account over all symbols whose margin is in this asset."""
+    positions = [position for position in account.held_positions() if margin_asset(position.symbol) == asset]
+    symbols = {position.symbol for position in positions}
+    symbols.update(order.symbol for order in account.open_orders() if margin_asset(order.symbol) == asset)
     position_initial = order_initial = ZERO
     for symbol in symbols:
         held, on_top = symbol_initial(venue, account, symbol)
         position_initial += held
         order_initial += on_top
-    positions = account.held_positions()
     isolated = [position for position in positions if position.symbol in account.isolated_symbols]
     return MarginSummary(
-        wallet=account.balances.get(MARGIN_ASSET, ZERO),
+        wallet=account.balances.get(asset, ZERO),
         unrealized=sum((unrealized(venue, position) for position in positions), ZERO),
         position_initial=position_initial,
         order_initial=order_initial,
@@ -174,7 +183,7 @@ def check_affordable(venue: Venue, account: Account, symbol: str, addition: Addi
         raise Refusal(-2027)
     # As on the exchange, the margin must also cover the fee.
     fee = addition.notional_usdt * account.taker_fee
-    if after - before + fee > summarise(venue, account).available:
+    if after - before + fee > summarise(venue, account, margin_asset(symbol)).available:
         raise Refusal(-2019)
 
 
@@ -182,7 +191,7 @@ def liquidation_price(venue: Venue, account: Account, position: Position) -> Dec
     """Return the mark price at which the position is liquidated, other prices unchanged; 0 if there is none."""
     if not position.amount:
         return ZERO
-    summary = summarise(venue, account)
+    summary = summarise(venue, account, margin_asset(position.symbol))
     mark = venue.quotes[position.symbol].mark
     size = abs(position.amount)
     sign = 1 if position.amount > 0 else -1

@@ -11,7 +11,6 @@ from local.paper_exchange import margin
 from local.paper_exchange.accounts import Account
 from local.paper_exchange.encoding import encoded
 from local.paper_exchange.listing import EVERY_SYMBOL
-from local.paper_exchange.margin import MARGIN_ASSET
 from local.paper_exchange.orders import ZERO, Position, PositionSide
 from local.paper_exchange.responses import fixed, money
 from local.paper_exchange.venue import Venue
@@ -56,7 +55,7 @@ def position_risk_v3_json(venue: Venue, account: Account, symbol: str | None) ->
             "symbol": position.symbol,
             "positionSide": position.position_side,
             **position_figures(venue, account, position),
-            "marginAsset": MARGIN_ASSET,
+            "marginAsset": margin.margin_asset(position.symbol),
             "adl": 1 if position.amount else 0,
             "bidNotional": "0",
             "askNotional": "0",

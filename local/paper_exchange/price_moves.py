@@ -30,8 +30,9 @@ def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Dec
         _sweep(venue, account, name, before.last, now_ms)
         spot.sweep(venue, account, name, now_ms)
         # A stop may have closed the position at a loss beyond the wallet.
-        if account.held_positions(name) or account.balances.get(margin.MARGIN_ASSET, ZERO) < 0:
-            liquidate_if_due(venue, account, now_ms)
+        asset = margin.margin_asset(name)
+        if account.held_positions(name) or account.balances.get(asset, ZERO) < 0:
+            liquidate_if_due(venue, account, asset, now_ms)
 
 
 def _sweep(venue: Venue, account: Account, name: str, from_price: Decimal, now_ms: int) -> None:
@@ -67,22 +68,27 @@ def _fill_resting(venue: Venue, account: Account, order: Order, now_ms: int) -> 
     fills.fill(venue, account, order, order.remaining, price=order.price, is_maker=True, now_ms=now_ms)
 
 
-def liquidate_if_due(venue: Venue, account: Account, now_ms: int) -> None:
-    """Liquidate each isolated position below its maintenance, and those that share the wallet if it is below theirs."""
-    for position in account.held_positions():
+def liquidate_if_due(venue: Venue, account: Account, asset: str, now_ms: int) -> None:
+    """Liquidate each isolated position below its maintenance, and those that share the wallet if it is below theirs.
+
+    The margin of these positions is in `asset`.
+    """
+    held = [position for position in account.held_positions() if margin.margin_asset(position.symbol) == asset]
+    for position in held:
         if position.symbol in account.isolated_symbols:
             _liquidate_isolated_if_due(venue, account, position, now_ms)
-    summary = margin.summarise(venue, account)
+    summary = margin.summarise(venue, account, asset)
     if summary.cross_balance >= summary.cross_maintenance:
         return
     for order in account.open_orders():
-        if order.symbol not in account.isolated_symbols:
+        if order.symbol not in account.isolated_symbols and margin.margin_asset(order.symbol) == asset:
             fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
-    for position in account.held_positions():
+    for position in held:
         if position.symbol not in account.isolated_symbols:
-            _liquidate(venue, account, position, now_ms, at_stake=margin.summarise(venue, account).cross_wallet)
+            at_stake = margin.summarise(venue, account, asset).cross_wallet
+            _liquidate(venue, account, position, now_ms, at_stake=at_stake)
     # The insurance fund covers what the account cannot pay.
-    _cover(venue, account, -margin.summarise(venue, account).cross_wallet, now_ms)
+    _cover(venue, account, -margin.summarise(venue, account, asset).cross_wallet, asset, now_ms)
 
 
 def _liquidate_isolated_if_due(venue: Venue, account: Account, position: Position, now_ms: int) -> None:
@@ -91,16 +97,18 @@ def _liquidate_isolated_if_due(venue: Venue, account: Account, position: Positio
         return
     for order in account.open_orders(position.symbol):
         fills.end_order(account, order, OrderStatus.EXPIRED, now_ms)
-    before, at_stake = account.balances.get(margin.MARGIN_ASSET, ZERO), position.isolated_wallet
+    asset, at_stake = margin.margin_asset(position.symbol), position.isolated_wallet
+    before = account.balances.get(asset, ZERO)
     _liquidate(venue, account, position, now_ms, at_stake=at_stake)
-    lost = before - account.balances.get(margin.MARGIN_ASSET, ZERO)
-    _cover(venue, account, (lost - at_stake).quantize(fills.MONEY_STEP), now_ms)
+    lost = before - account.balances.get(asset, ZERO)
+    _cover(venue, account, (lost - at_stake).quantize(fills.MONEY_STEP), asset, now_ms)
 
 
 def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int, *, at_stake: Decimal) -> None:
     """Close the position at the mark price; its fee is no more than what is left of the wallet `at_stake`."""
     notional = abs(position.amount) * venue.quotes[position.symbol].mark
-    before = account.balances.get(margin.MARGIN_ASSET, ZERO)
+    asset = margin.margin_asset(position.symbol)
+    before = account.balances.get(asset, ZERO)
     settlement.close_at_mark(
         venue,
         account,
@@ -109,16 +117,16 @@ def _liquidate(venue: Venue, account: Account, position: Position, now_ms: int, 
         now_ms=now_ms,
         original_type=OrderType.LIQUIDATION,
     )
-    left = at_stake - before + account.balances.get(margin.MARGIN_ASSET, ZERO)
+    left = at_stake - before + account.balances.get(asset, ZERO)
     due = (notional * venue.settings.liquidation_fee_bps / 10_000).quantize(fills.MONEY_STEP)
     fee = min(due, max(ZERO, left))
     if fee:  # part of no fill
         fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, -fee, now_ms=now_ms, symbol=position.symbol)
 
 
-def _cover(venue: Venue, account: Account, shortfall: Decimal, now_ms: int) -> None:
+def _cover(venue: Venue, account: Account, shortfall: Decimal, asset: str, now_ms: int) -> None:
     if shortfall > 0:
-        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms)
+        fills.book_income(venue, account, IncomeType.INSURANCE_CLEAR, shortfall, now_ms=now_ms, asset=asset)
 
 
 def book_due_funding(venue: Venue, now_ms: int) -> None:

@@ -121,6 +121,7 @@ KINDS = {
     "币安人生/USDT": "100",
     "TSLA/USDT": "10",
     "1000PEPE/USDT": "10000",
+    "BTC/USDC": "0.03",
 }
 """Symbols of every kind that the exchange lists, and an amount of each."""
 
@@ -142,7 +143,7 @@ async def fills_of(symbol: str, client: Any) -> list[AccountFill]:
 
 
 def test_every_symbol_that_is_shown_is_accepted(full_listing: ExchangeProcess) -> None:
-    account = Account(full_listing)
+    account = Account(full_listing, balances={"USDT": "10000", "USDC": "10000"})
     for symbol, amount in KINDS.items():
         account.trader.futures.fapiPrivatePostOrder(
             {"symbol": venue_symbol(symbol), "side": "BUY", "type": "MARKET", "quantity": amount}

@@ -13,7 +13,7 @@ from shared.clock import to_ms, utc_now
 from shared.messages import Command
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
-from tests.integration.executor.world import ORDER, Person, World
+from tests.integration.executor.world import FUNDED, ORDER, Person, World
 
 DATED_NAME = f"BTCUSDT_{CURRENT_QUARTER}"
 DATED: dict[str, Any] = {"symbol": f"BTC/USDT-{CURRENT_QUARTER}"}
@@ -87,6 +87,29 @@ def test_contract_is_entered_protected_and_booked(
     assert execution.profit is not None
     assert abs(execution.profit - (world.account(person).wallet - funds)) < CENT_FRACTION
     assert world.account(person).flat
+
+
+def test_contract_in_usdc_is_sized_and_booked_in_usdc(world: World) -> None:
+    person = world.follower(balance="3000", balances={"USDC": FUNDED})
+    world.exchange.move_price("20000", "BTCUSDC")
+
+    execution = world.open_position(person, symbol="BTC/USDC")
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert execution.amount == Decimal("0.75"), "by the equity in USDC, not by that in USDT"
+    world.exchange.move_price("19790", "BTCUSDC")
+    execution = reconciled(world, execution)
+    assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, "STOP")
+    assert execution.profit is not None
+    wallets = world.exchange.control("GET", f"/paper/accounts/{person.key.api_key}")["balances"]
+    assert abs(Decimal(wallets["USDC"]) - Decimal(FUNDED) - execution.profit) < CENT_FRACTION
+    assert Decimal(wallets["USDT"]) == 3000
+
+
+def test_account_without_usdc_has_no_equity_for_a_contract_in_usdc(world: World) -> None:
+    person = world.follower()
+    execution = world.open_position(person, symbol="BTC/USDC")
+    assert (execution.state, execution.reason) == (ExecutionState.DENIED, "NO_EQUITY")
 
 
 def test_dated_contract_and_perpetual_are_two_positions(world: World) -> None:

@@ -116,7 +116,6 @@ class World:
     def reset(self) -> None:
         """Reset the exchange, the switch and the lane, which all tests share."""
         self.exchange.control("DELETE", "/paper/faults")
-        self.exchange.control("DELETE", "/paper/symbols")
         markets.forget()
         self.exchange.set(
             refuse_late_past_recv_window=True,
@@ -124,6 +123,7 @@ class World:
             overlap_counts_conditional=False,
             clock_offset_ms=0,
         )
+        self.exchange.control("DELETE", "/paper/symbols")  # what the clock has delivered stays so while it is ahead
         server_clock.offset_ms = 0
         self.exchange.move_price("20000")
         self.halt(on=False)

@@ -44,10 +44,11 @@ def exchange(running_exchange: ExchangeProcess, first_settings: dict[str, Any]) 
     running_exchange.control("DELETE", "/paper/books")
     running_exchange.control("DELETE", "/paper/restrictions")
     running_exchange.control("DELETE", "/paper/funding")
-    running_exchange.control("DELETE", "/paper/symbols")
     running_exchange.control("PUT", "/paper/listing", {"full": False})
     running_exchange.control("PUT", "/paper/latency", {"ms": 0})
     running_exchange.control("POST", "/paper/settings", first_settings)
+    # After its clock is back: a dated contract is delivered again and again once its time has come.
+    running_exchange.control("DELETE", "/paper/symbols")
     for account in running_exchange.control("GET", "/paper/accounts"):
         running_exchange.control("DELETE", f"/paper/accounts/{account['apiKey']}")
     for symbol, quote in running_exchange.control("GET", "/paper/prices").items():

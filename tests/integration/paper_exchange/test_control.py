@@ -25,6 +25,7 @@ def test_new_account_is_shown_empty(exchange: ExchangeProcess) -> None:
         "apiKey": "fresh",
         "accountAlias": shown["accountAlias"],
         "walletBalance": "10000.00000000",
+        "balances": {"USDT": "10000.00000000"},
         "positions": [],
         "openOrders": [],
         "orders": [],
