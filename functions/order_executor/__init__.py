@@ -15,6 +15,7 @@ admission.py       whether an entry may happen, and its size
 entering.py        writes the intent, sends the entry
 entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message
 resizing.py        sizes an entry anew: refused by other filters or brackets, or unfilled
+retrying.py        tries an entry again that the exchange certainly did not take
 entry_outcome.py   whether the entry filled, was refused, or never arrived
 protecting.py      the stop first, then the targets
 stop_placement.py  sends a stop until it stands

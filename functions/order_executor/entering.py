@@ -17,13 +17,12 @@ from pynamodb.transactions import TransactWrite
 from functions.order_executor import entry_outcome, exit_plans
 from functions.order_executor.entry_intents import (
     close_is_requested,
-    is_fresh_in,
     planned_entry,
     recorded_stamp,
     stamp_entry,
     write_with_dead_man,
 )
-from functions.order_executor.entry_outcome import Absent, Outcome, Refused, reject_entry
+from functions.order_executor.entry_outcome import Absent, NotPlaced, Outcome, Refused, reject_entry
 from functions.order_executor.resizing import refuse_or_size_anew, size_from_fresh_price
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
@@ -103,10 +102,8 @@ async def send_entry(session: ExecutionSession, entry: Order) -> Outcome:
             return await entry_outcome.resolve_entry(session, entry)
         except ExchangeUnavailable as error:
             # Certainly not placed, so the same order may be sent again; after a rate limit only later.
-            if isinstance(error, ExchangeThrottled) and is_fresh_in(session, error.retry_after_s):
-                raise  # it will be looked up, proven absent, and sent once more
             if isinstance(error, ExchangeThrottled) or attempt == _SEND_ATTEMPTS:
-                return await reject_entry(session, entry, _refused_by_unavailable(error))
+                return _not_placed(error)
             await asyncio.sleep(_SEND_PAUSE_S * attempt)
             await stamp_entry(session, entry)
             await session.ledger.save_orders(entry)
@@ -115,6 +112,8 @@ async def send_entry(session: ExecutionSession, entry: Order) -> Outcome:
             refused = await refuse_or_size_anew(
                 session, entry, error, sent_with=sent_with, sent_at_s=sent_at_s, last=last
             )
+            if isinstance(refused, NotPlaced):
+                return refused
             if refused is not None:
                 return await reject_entry(session, entry, refused)
             planned = planned_entry(entry)
@@ -190,7 +189,8 @@ async def send_unfilled_again(session: ExecutionSession, unfilled: Order) -> Out
     return await send_entry(session, entry)
 
 
-def _refused_by_unavailable(error: ExchangeUnavailable) -> Refused:
+def _not_placed(error: ExchangeUnavailable) -> NotPlaced:
     if isinstance(error, ExchangeThrottled):
-        return Refused(ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED, str(error))
-    return Refused(ExecutionState.FAILED, Reason.EXCHANGE_UNAVAILABLE, str(error))
+        end = Refused(ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED, str(error))
+        return NotPlaced(end, after_s=error.retry_after_s)
+    return NotPlaced(Refused(ExecutionState.FAILED, Reason.EXCHANGE_UNAVAILABLE, str(error)))

@@ -46,6 +46,16 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """The exchange certainly did not take the entry; it may be sent again while its alert is fresh."""
+
+    end: Refused
+    """What the entry comes to when its alert is not fresh any more."""
+    after_s: float = 0.0
+    """How long the exchange asks to wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """It is proven that the entry never reached the exchange; it may be sent once more."""
 
@@ -57,7 +67,7 @@ class Unfilled:
     bound: Decimal
 
 
-Outcome = Filled | Unfilled | Refused | Absent
+Outcome = Filled | Unfilled | Refused | NotPlaced | Absent
 
 
 async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:

@@ -29,6 +29,9 @@ def is_needed(ledger: Ledger) -> bool:
     execution = ledger.execution
     if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
         return False
+    entries = ledger.of_leg(Leg.ENTRY)
+    if execution.state is ExecutionState.ENTERING and entries and entries[-1].status is OrderStatus.NOT_PLACED:
+        return False  # its next try is scheduled
     watched_for_late_fill = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
     return not watched_for_late_fill and not execution.dust_left
 

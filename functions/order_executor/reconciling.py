@@ -5,13 +5,11 @@ Every step begins by asking the exchange; none assumes that an earlier worker fi
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import assert_never
 
 from functions.order_executor import (
-    admission,
     booking,
     closing,
     ending,
@@ -23,10 +21,11 @@ from functions.order_executor import (
     protecting,
     recheck,
     remainder,
+    retrying,
     stops,
 )
 from functions.order_executor.closing import Closed
-from functions.order_executor.entry_outcome import Absent, Filled, Outcome, Refused, Unfilled
+from functions.order_executor.entry_outcome import Absent, Filled, NotPlaced, Outcome, Refused, Unfilled
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.open_position import Found
 from functions.order_executor.remainder import Remainder
@@ -34,7 +33,7 @@ from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import OrderDenied
 from shared.exchange.futures import FuturesAccount
-from shared.models.order import Order
+from shared.models.order import Order, OrderStatus
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S, due_by_next_run, due_in
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
@@ -79,6 +78,9 @@ async def _resolve_entry(session: ExecutionSession) -> None:
     """Find out the outcome of an entry that another worker sent, or whose answer this one missed."""
     ledger = session.ledger
     entry = ledger.of_leg(Leg.ENTRY)[-1]
+    if entry.status is OrderStatus.NOT_PLACED:
+        await after_entry(session, entry, await retrying.send_again(session, entry))
+        return
     watched = ledger.execution.state is ExecutionState.ENTRY_UNKNOWN and recheck.is_proven_absent(ledger)
     outcome = await entry_outcome.resolve_entry(session, entry)
     if isinstance(outcome, Filled):
@@ -127,6 +129,8 @@ async def after_entry(session: ExecutionSession, entry: Order, outcome: Outcome)
             await booking.end_without_position(
                 session.ledger, state=outcome.state, reason=outcome.reason, detail=outcome.detail
             )
+        case NotPlaced():
+            await retrying.wait_or_end(session, entry, outcome)
         case Absent():
             if await _may_resend(session):
                 outcome = await entering.resend_entry(session, entry)
@@ -142,17 +146,10 @@ async def _may_resend(session: ExecutionSession) -> bool:
     if len(session.ledger.of_leg(Leg.ENTRY)) > 1 or execution.desired is Desired.CLOSED:
         return False
     try:
-        context = await asyncio.to_thread(admission.read_context, execution)
-        admission.admit_follower(context, execution)
-        price = await session.account.market_price(session.symbol)
-        admission.admit_age(context, execution, now=utc_now(), market_price=price)
+        await retrying.admit_again(session)
     except OrderDenied:
         return False
-    # The owner may have traded meanwhile: the second entry, like the first, needs a flat account.
-    signed, standing_orders = await asyncio.gather(
-        session.account.position_amount(session.symbol), session.account.open_orders(session.symbol)
-    )
-    return not signed and not standing_orders
+    return True
 
 
 async def end_unknown(session: ExecutionSession, *, watched: bool = False) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functions.order_executor import admission, exit_plans
 from functions.order_executor.admission import EntryContext
 from functions.order_executor.entry_intents import close_is_requested, stamp_entry
-from functions.order_executor.entry_outcome import Refused
+from functions.order_executor.entry_outcome import NotPlaced, Refused
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, OrderDenied, RecordChanged
@@ -32,24 +32,42 @@ async def refuse_or_size_anew(
     sent_with: SymbolFilters,
     sent_at_s: float,
     last: bool,
-) -> Refused | None:
+) -> Refused | NotPlaced | None:
     """Return the end of an entry that was refused, or None if it is sized anew and may be sent again.
 
-    That is so when the refusal contradicts the filters or brackets that we have read, which are then read again.
+    That is so when the refusal contradicts the filters or brackets that we have read, which are then read again. Where
+    they cannot be read, the entry is tried again later.
     """
     refused = Refused(ExecutionState.REJECTED, exchange_reason(error.code), str(error))
     if last:
         return refused
     if error.code in error_codes.BRACKETS_CONTRADICTED:
         session.account.forget_brackets(session.symbol)
-    elif error.code not in error_codes.FILTERS_CONTRADICTED or not await session.renew_filters(
-        sent_with, sent_at_s=sent_at_s
-    ):
+    elif error.code not in error_codes.FILTERS_CONTRADICTED:
         return refused
+    elif not await session.renew_filters(sent_with, sent_at_s=sent_at_s):
+        return NotPlaced(refused)
+    return await _refuse_unless_changed(session, entry, refused)
+
+
+async def size_after_refusal(session: ExecutionSession, entry: Order, refused: Refused) -> Refused | NotPlaced | None:
+    """Return the end of an entry that was refused a while ago, or None if it is sized anew, by what is read now."""
+    session.account.forget_brackets(session.symbol)
+    if not await session.renew_filters(session.filters, sent_at_s=time.monotonic()):
+        return NotPlaced(refused)
+    return await _refuse_unless_changed(session, entry, refused)
+
+
+async def _refuse_unless_changed(
+    session: ExecutionSession, entry: Order, refused: Refused
+) -> Refused | NotPlaced | None:
     try:
         return None if await _size_anew(session, entry) else refused
     except OrderDenied as denied:
         return Refused(ExecutionState.DENIED, DenialReason(denied.reason), denied.detail)
+    except ExchangeError as error:
+        logger.warning("entry_not_sized_anew", execution_id=session.execution.id, detail=str(error))
+        return NotPlaced(refused)
 
 
 async def size_from_fresh_price(session: ExecutionSession, *, opened: OpenedPart | None = None) -> SizedOrder:
@@ -84,13 +102,10 @@ def _size(
 async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
     """Size an entry that was certainly refused by fresh filters and brackets; return whether that changes it.
 
-    The new intent and its stops are written before it is sent. Raise OrderDenied when it may not be sent any more.
+    The new intent and its stops are written before it is sent. Raise OrderDenied when it may not be sent any
+    more, and ExchangeError when the account cannot be read.
     """
-    try:
-        view = await session.read_account()
-    except ExchangeError as error:
-        logger.warning("entry_not_sized_anew", execution_id=session.execution.id, detail=str(error))
-        return False
+    view = await session.read_account()
     if view.position_amount:
         return False
     session.view_at_entry = view

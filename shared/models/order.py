@@ -22,6 +22,8 @@ class OrderStatus(StrEnum):
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
     REJECTED = "REJECTED"
+    NOT_PLACED = "NOT_PLACED"
+    """An entry that the exchange certainly did not take; it may be sent again as it is."""
     ABSENT = "ABSENT"
     """Proven never to have reached the exchange."""
 

@@ -135,7 +135,7 @@ class Reason(StrEnum):
     FILLED_IN_PART = "FILLED_IN_PART"
     """The market offered less than the entry's amount at its bound or better; the position is smaller than sized."""
     EXCHANGE_UNAVAILABLE = "EXCHANGE_UNAVAILABLE"
-    """The exchange certainly did not take the entry, at several attempts."""
+    """The exchange certainly did not take the entry, for as long as its alert was fresh."""
     RISK_PROFILE_MISSING = "RISK_PROFILE_MISSING"
     SECRET_UNREADABLE = "SECRET_UNREADABLE"  # noqa: S105 - a reason, not a secret
     """The stored secret of the follower's key could not be opened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -175,6 +176,35 @@ def test_certainly_unplaced_entry_is_sent_again(world: World) -> None:
 
     assert execution.state is ExecutionState.PROTECTED
     assert world.account(person).position == AMOUNT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"kind": "code", "status": 503, "code": -1008, "msg": "Server is currently overloaded with other requests."},
+        {"kind": "http", "status": 503, "msg": "Service Unavailable."},
+    ],
+    ids=["-1008", "503"],
+)
+def test_entry_that_is_not_placed_for_seconds_enters_while_its_alert_is_fresh(
+    world: World, answer: dict[str, Any]
+) -> None:
+    person = world.follower()
+    world.plan_fault(person, path=ORDER, **(answer | {"times": 5}))
+    execution = world.open_position(person)
+    assert execution.state is ExecutionState.ENTERING
+    assert world.account(person).position == 0
+
+    while execution.state is ExecutionState.ENTERING:
+        world.wait_until_due(execution)
+        world.deliver(execution, command=Command.RECONCILE)
+        execution = world.stored(execution)
+
+    assert execution.state is ExecutionState.PROTECTED
+    account = world.account(person)
+    assert account.position == AMOUNT
+    assert len(account.fills_at_once) == 1
+    assert len(account.stops) == 1
 
 
 def test_refused_timestamp_is_corrected_once(world: World) -> None:
