@@ -50,7 +50,9 @@ Handler = Callable[[Call], Any]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015.
+    """One method and path. `weight_without_symbol` holds without a symbol; `orders` counts towards -1015 in 10 s.
+
+    `orders_a_minute` counts towards the limit of a minute, where that is another number.
 
     `weights_by_limit` has pairs of a limit and the weight up to it, for routes whose weight follows `limit`. Where
     `counts_accurately` is false, the header with the used weight is wrong.
@@ -61,6 +63,7 @@ class Route:
     weight: int = 1
     weight_without_symbol: int | None = None
     orders: int = 0
+    orders_a_minute: int | None = None
     weights_by_limit: tuple[tuple[int, int], ...] = ()
     default_limit: int = 500
     counts_accurately: bool = True

@@ -289,7 +289,7 @@ ROUTES: Routes = {
     ("POST", "/fapi/v1/order"): Route(place_order, _TRADE, weight=0, orders=1),
     ("GET", "/fapi/v1/order"): Route(get_order),
     ("DELETE", "/fapi/v1/order"): Route(cancel_order, _TRADE),
-    ("POST", "/fapi/v1/batchOrders"): Route(place_batch, _TRADE, weight=5, orders=MAX_BATCH),
+    ("POST", "/fapi/v1/batchOrders"): Route(place_batch, _TRADE, weight=5, orders=MAX_BATCH, orders_a_minute=1),
     ("DELETE", "/fapi/v1/batchOrders"): Route(cancel_batch, _TRADE),
     ("DELETE", "/fapi/v1/allOpenOrders"): Route(cancel_all, _TRADE),
     ("GET", "/fapi/v1/openOrder"): Route(get_open_order),

@@ -226,7 +226,7 @@ class PaperExchange:
             # Orders are counted by account, whichever of its keys they come through.
             account = self.venue.find_account(request.api_key)
             counted = account.api_key if account is not None else request.api_key
-            headers.update(self._limits.take_orders(counted, route.orders, settings, now_ms))
+            headers.update(self._limits.take_orders(counted, route, settings, now_ms))
 
     def _identify(self, request: Request, route: Route, values: dict[str, str], now_ms: int) -> Account | FurtherKey:
         key = signing.find_key(self.venue, request.api_key)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import assert_never
 
+from local.paper_exchange.calls import Route
 from local.paper_exchange.refusals import Refusal
 from local.paper_exchange.venue import Settings
 
@@ -81,13 +82,14 @@ class RequestLimits:
             raise Refusal(-1003, limit, retry_after_s=entry.weight.left_s(now_ms))
         return used
 
-    def take_orders(self, api_key: str, count: int, settings: Settings, now_ms: int) -> dict[str, str]:
+    def take_orders(self, api_key: str, route: Route, settings: Settings, now_ms: int) -> dict[str, str]:
         """Count orders; return the headers with the counts. Refuse above the account's limits."""
         counts = self._orders.get(api_key)
         if counts is None:
             counts = self._orders[api_key] = _OrderCounts()
-        in_ten_seconds = counts.ten_seconds.add(count, now_ms)
-        in_minute = counts.minute.add(count, now_ms)
+        in_ten_seconds = counts.ten_seconds.add(route.orders, now_ms)
+        a_minute = route.orders if route.orders_a_minute is None else route.orders_a_minute
+        in_minute = counts.minute.add(a_minute, now_ms)
         if settings.limits_enabled:
             if in_ten_seconds > settings.order_limit_per_10s:
                 limit, wait_s = settings.order_limit_per_10s, counts.ten_seconds.left_s(now_ms)

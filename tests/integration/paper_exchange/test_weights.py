@@ -63,6 +63,25 @@ def test_every_futures_route_has_a_documented_weight() -> None:
     assert futures - DOCUMENTED.keys() - BY_LIMIT == set()
 
 
+def documented_order_counts() -> Iterator[tuple[tuple[str, str], tuple[int, int]]]:
+    """Yield each request that places orders, and what it counts in 10 s and in a minute."""
+    pattern = re.compile(r"(POST|PUT) (/\S+) .*?(\d+) on 10s order rate limit.*?(\d+) on 1min order rate limit")
+    for _, call in inspect.getmembers(TradeApi, inspect.isfunction):
+        if found := pattern.search(" ".join((inspect.getdoc(call) or "").split())):
+            yield (found[1], found[2]), (int(found[3]), int(found[4]))
+
+
+def test_orders_count_against_both_limits_as_documented() -> None:
+    futures = {request: route for request, route in ROUTES.items() if route.orders and request[1].startswith("/fapi")}
+    assert len(futures) >= 3
+    counted = {
+        request: (route.orders, route.orders if route.orders_a_minute is None else route.orders_a_minute)
+        for request, route in futures.items()
+    }
+    documented = dict(documented_order_counts())
+    assert counted == {request: documented[request] for request in futures}
+
+
 def start_a_minute(trader: Trader) -> None:
     """Set the exchange's clock to the start of a minute, so that no window ends within the test."""
     trader.exchange.set(clock_offset_ms=60_000 - int(time.time() * 1000) % 60_000)
