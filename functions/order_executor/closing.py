@@ -70,7 +70,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
             if blind and not round_number:
                 amount: Decimal | Closed = _orderable(session, session.execution.filled_amount or Decimal(0))
             else:
-                amount = await _next_amount(session, overlap=refusals.overlap)
+                amount = await _next_amount(session, overlap=refusals.overlap, with_position=round_number > 0)
             if isinstance(amount, Closed):
                 return amount
             if renewed and amount in refusals.contradicted:
@@ -79,7 +79,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
             amount = refusals.cut_until_untried(amount)
             if amount:
                 refusals.record(await reduce(session, leg, amount))
-            if not await _left(session):
+            if not left_by_last_read(session) or not await _left(session):
                 return Closed.WHOLE
         except ExchangeError as error:
             if leg is Leg.CLOSE and isinstance(error, AddressBanned | ExchangeAuthorizationFailed):
@@ -118,16 +118,20 @@ async def _record_state(session: ExecutionSession, leg: Leg, reason: CloseReason
         logger.exception("flattening_not_noted", execution_id=execution.id)
 
 
-async def _next_amount(session: ExecutionSession, *, overlap: bool) -> Decimal | Closed:
+async def _next_amount(session: ExecutionSession, *, overlap: bool, with_position: bool) -> Decimal | Closed:
     """Cancel what stands in the way, and return the amount of the next close; 0 while position and fills disagree.
 
+    Without the position, all that is ours by the fills is sent: the exchange cuts a reduce-only order to the position.
     Standing reduce-only orders may make the exchange refuse the close, so take-profits are cancelled first. After such
     a refusal (`overlap`) limit stops are cancelled too; the stop that closes the whole position stays to the end.
     """
+    session.kept_orders = None
     standing = await session.account.open_orders(session.symbol)
     ours = [view for view in standing if is_ours(session, view)]
     await cancel(session, [view for view in ours if not _is_kept(session, view, overlap=overlap)])
-    held, left = await asyncio.gather(session.position(), _left(session))
+    session.kept_orders = tuple(view for view in ours if _is_kept(session, view, overlap=overlap))
+    left = await _left(session)
+    held = await session.position() if with_position else None
     if not left:
         return Closed.WHOLE
     if not _orderable(session, left):
@@ -135,6 +139,8 @@ async def _next_amount(session: ExecutionSession, *, overlap: bool) -> Decimal |
         await session.renew_filters(session.filters, sent_at_s=time.monotonic() - _DUST_FILTERS_AGE_S)
     if not _orderable(session, left):
         return Closed.DUST
+    if held is None:
+        return _orderable(session, left)
     room = held
     if overlap:
         room -= sum((view.remaining for view in standing if _overlaps(session, view)), Decimal(0))
@@ -200,10 +206,14 @@ async def _save_order(session: ExecutionSession, leg: Leg) -> None:
 async def clear(session: ExecutionSession) -> None:
     """Cancel every order of this execution: none may stand on a flat account.
 
-    An order that may have arrived, or was placed a moment ago, is looked up by its id as well, because the exchange's
+    After a close, what it has left standing is known; only if that is gone by itself, others may have come of it. An
+    order that may have arrived, or was placed a moment ago, is looked up by its id as well, because the exchange's
     lists may be late; so may be its look-up, which is why it is repeated. When that fails, raise.
     """
-    await cancel_ours(session)
+    kept = session.kept_orders
+    if kept is None or len(await cancel(session, kept)) < len(kept):
+        await cancel_ours(session)
+    session.kept_orders = None
     unknown = [o for o in session.ledger.orders.values() if _may_stand_unseen(session, o)]
     views = await asyncio.gather(*(session.look_up_twice(order) for order in unknown))
     await cancel(session, [view for view in views if view is not None and view.status.is_open])

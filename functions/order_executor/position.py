@@ -87,16 +87,16 @@ async def wait_for_end(
 
     While a fill that the exchange has confirmed is not listed, they do not: the booking would lack it.
 
-    `already_read` begins with the fills that were read a moment ago.
+    `already_read` begins with the fills that were read a moment ago, before a close whose fill they may lack.
     """
-    for attempt in range(polls):
-        if attempt or not already_read:
+    for attempt in range(0 if already_read else 1, polls + 1):
+        if attempt:
             await session.read_fills()
         end = position_from_fills(session, include_other_executions=include_other_executions)
         if end is not None and end.close_reason is not None and is_complete(session):
             return end
-        if attempt + 1 < polls:
-            await asyncio.sleep(_POLL_S * (attempt + 1))
+        if 0 < attempt < polls:
+            await asyncio.sleep(_POLL_S * attempt)
             await session.lease.renew_if_short()
     logger.warning("fills_incomplete", execution_id=session.execution.id)
     return None

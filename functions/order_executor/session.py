@@ -48,6 +48,8 @@ class ExecutionSession:
     """Whether the last list of open orders lacked a stop that the position needs."""
     view_at_entry: AccountView | None = field(default=None, init=False)
     """The account before the entry; only in the session that has sent it."""
+    kept_orders: tuple[OrderView, ...] | None = field(default=None, init=False)
+    """Our orders that a close has listed and left standing; None before one has read the list."""
     _history: History | None = field(default=None, init=False)
 
     @classmethod

@@ -121,7 +121,7 @@ def test_opposite_alert_in_a_ban_closes_and_enters_after_it(world: World) -> Non
     person = world.follower()
     prior = world.open_position(person)
     execution = world.queue_execution(person, world.trigger(Side.SELL))
-    refuse(world, person, POSITION, "GET", BANNED)
+    refuse(world, person, TRADES, "GET", BANNED)
 
     assert world.deliver(execution) == []
 
@@ -136,7 +136,7 @@ def test_opposite_alert_that_will_be_stale_after_the_ban_still_closes(world: Wor
     prior = world.open_position(person)
     world.make_older(prior, seconds=120)
     execution = world.queue_execution(person, world.trigger(Side.SELL, created_at=utc_now() - timedelta(seconds=57)))
-    refuse(world, person, POSITION, "GET", BANNED)
+    refuse(world, person, TRADES, "GET", BANNED)
 
     assert world.deliver(execution) == []
 
@@ -151,7 +151,7 @@ def test_opposite_alert_that_will_be_stale_after_the_ban_still_closes(world: Wor
 def test_no_request_is_sent_during_a_ban_and_the_close_is_done_after_it(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)
-    refuse(world, person, POSITION, "GET", BANNED, retryAfterS=4)
+    refuse(world, person, TRADES, "GET", BANNED, retryAfterS=4)
     assert world.deliver(execution, command=Command.CLOSE) == []
     sent = requests_of(world, person)
 

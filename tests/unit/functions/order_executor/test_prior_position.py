@@ -62,7 +62,7 @@ def test_position_of_another_strategy_on_the_same_key_is_foreign(executor: Harne
     assert executor.now(held).desired is Desired.OPEN
 
 
-@pytest.mark.parametrize("method", ["open_orders", "position_amount"])
+@pytest.mark.parametrize("method", ["open_orders", "fills"])
 def test_banned_lane_postpones_both_the_close_and_the_entry(executor: Harness, method: str) -> None:
     long = executor.open(Side.BUY)
     short = executor.queue(Side.SELL)
