@@ -37,9 +37,6 @@ from shared.trading.execution import DenialReason, ExecutionState
 ENTRY_NEEDS_S = 10.0
 """With less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
 
-_PATIENCE_S = 2.0
-"""How long an entry waits in its worker for other entries to be protected."""
-
 
 class TooLate(LockstepError):
     """Too little time is left in this invocation for an entry."""
@@ -93,7 +90,7 @@ async def _admit_with_weight(
     """Judge the follower by our own records while the lane holds the weight of the entry and of its exits."""
     context, hold = await asyncio.gather(
         asyncio.to_thread(admission.read_context, ledger.execution),
-        lanes.limiter_of(account.lane).admit(Request(Work.ENTRY, weights.ENTRY_HOLD), patience_s=_PATIENCE_S),
+        lanes.limiter_of(account.lane).admit(Request(Work.ENTRY, weights.ENTRY_HOLD), patience_s=waiting.PATIENCE_S),
         return_exceptions=True,
     )
     with contextlib.ExitStack() as unless_admitted:

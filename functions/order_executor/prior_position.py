@@ -46,7 +46,8 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     try:
         if opposite:
             await _request_close(prior_ledger)
-        await _reconcile(prior_ledger, account)
+        async with waiting.admitted(prior_ledger, account.lane, for_entry=True):
+            await _reconcile(prior_ledger, account)
     except (ExchangeError, RecordChanged) as error:
         throttled = error if isinstance(error, ExchangeThrottled) else None
         logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))

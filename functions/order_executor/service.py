@@ -109,12 +109,8 @@ async def _work(
     if queued:
         await opening.open_queued(ledger, account, known_unfit=known_unfit, ends_at_s=ends_at_s)
     else:
-        hold = await waiting.admit_begun(ledger.execution, account.lane)
-        try:
+        async with waiting.admitted(ledger, account.lane):
             await reconciling.reconcile_begun(ledger, account)
-        finally:
-            if hold is not None:
-                hold.release()
 
 
 async def _record_refusal(account: FuturesAccount | None, key: ExchangeKey | None) -> None:

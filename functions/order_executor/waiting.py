@@ -5,22 +5,25 @@ Nothing is lost: the execution keeps its state, gets a new `due_at`, and one mes
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
+from collections.abc import AsyncIterator
+from decimal import Decimal
 
 from functions.order_executor import admission, booking, collecting
 from functions.order_executor.ledger import Ledger
-from functions.order_executor.recheck import schedule_recheck
+from functions.order_executor.recheck import is_proven_absent, schedule_recheck
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.exchange import lanes, weights
 from shared.exchange.gate import Request, Work
-from shared.exchange.lanes import Hold
-from shared.models.execution import Execution
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
 
+PATIENCE_S = 2.0
+"""How long work waits in its worker for other work to end and to give its weight back."""
 SPREAD_S = 10.0
 """Entries without weight come back spread over this part of the next minute."""
 _SPREAD_OF_WAIT = 2.0
@@ -29,17 +32,35 @@ _URGENT_SPREAD_S = 1.0
 _SHORTEST_S = 1.0
 
 
-async def admit_begun(execution: Execution, lane: str) -> Hold | None:
-    """Hold a lane's weight for a look at a protected position; raise ExchangeThrottled when it must wait.
+@contextlib.asynccontextmanager
+async def admitted(ledger: Ledger, lane: str, *, for_entry: bool = False) -> AsyncIterator[None]:
+    """Hold the lane's weight for begun work, or raise ExchangeThrottled when it must wait.
 
-    What closes or has no stop goes without a hold. During a ban everything waits.
+    During a ban everything waits. `for_entry` marks work that an entry waits for.
     """
     limiter = lanes.limiter_of(lane)
     limiter.check(reads=False)
-    if execution.state is not ExecutionState.PROTECTED or execution.desired is Desired.CLOSED:
-        return None
-    funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
-    return await limiter.admit(Request(Work.LOOK, weights.LOOK + funding))
+    request = _request_of(ledger, for_entry=for_entry)
+    hold = await limiter.admit(request, patience_s=PATIENCE_S) if request is not None else None
+    try:
+        yield
+    finally:
+        if hold is not None:
+            hold.release()
+
+
+def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
+    """Return what the work asks of the lane; None for a position that may have no stop, which asks nobody."""
+    execution = ledger.execution
+    watched = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
+    if (execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED) or watched:
+        funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
+        return Request(Work.ENTRY if for_entry else Work.LOOK, weights.LOOK + funding)
+    closing = execution.state in {ExecutionState.PROTECTED, ExecutionState.CLOSING}
+    if closing and execution.protected_at is not None:
+        notional = (execution.filled_amount or Decimal(0)) * (execution.entry_price or Decimal(0))
+        return Request(Work.CLOSE, weights.CLOSE, notional)
+    return None
 
 
 async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:

@@ -41,8 +41,8 @@ FILLS = 5
 CANCELS = 7
 """Of every exit that a position may have: stop, backstop, four take-profits, trailing stop."""
 
-CLOSE = STANDING_ORDERS + CANCELS + POSITION + FILLS + LOOK_UP + FILLS
-"""A close that succeeds at once: its order weighs nothing, and the fills are read before and after it."""
+CLOSE = STANDING_ORDERS + CANCELS + FILLS + LOOK_UP
+"""A close that succeeds at once: its order weighs nothing, and what its answer says is not read again."""
 
 ENTRY_HOLD = ENTRY + CLOSE
 """What an entry holds until it is protected: should its stop fail, the position is closed."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypeVar
 from uuid import uuid4
 
@@ -215,6 +216,29 @@ def test_close_fits_where_entries_and_looks_have_to_wait(
     else:
         with pytest.raises(ExchangeThrottled):
             admit(LaneLimiter(lane), work, 30)
+
+
+def test_of_closes_that_wait_the_largest_goes_first(lane: str) -> None:
+    EgressLane(lane=lane, weight_limit=110).save()  # room for one close
+    order: list[int] = []
+
+    async def close(limiter: LaneLimiter, notional: int) -> None:
+        admitted = await limiter.admit(Request(Work.CLOSE, 60, Decimal(notional)), patience_s=30)
+        order.append(notional)
+        admitted.release()
+
+    async def closes() -> None:
+        limiter = LaneLimiter(lane)
+        first = await limiter.admit(Request(Work.CLOSE, 60))
+        waiting = [asyncio.create_task(close(limiter, notional)) for notional in (100, 30_000, 2_000)]
+        await asyncio.sleep(0)
+        first.release()
+        await asyncio.gather(*waiting)
+        await limiter.flush()
+
+    asyncio.run(closes())
+
+    assert order == [30_000, 2_000, 100]
 
 
 def test_hold_that_is_released_twice_is_given_back_once(lane: str) -> None:
