@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from functions.order_executor.collecting import History
@@ -18,7 +19,9 @@ from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.clock import from_ms, to_ms, utc_now
 from shared.errors import RecordChanged
+from shared.exchange import weights
 from shared.exchange.futures import now_ms
+from shared.models.execution import Execution
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import OrderStatus
 from shared.models.performance_day import PerformanceDay, TradeLedger
@@ -60,6 +63,18 @@ async def book(session: ExecutionSession, end: Booking, *, include_other_executi
     unpriced = sorted({fill.fee_asset for fill in session.fills if fill.fee_price is None})
     await _write(session, final, wallet, detail=f"fees in {', '.join(unpriced)} have no price" if unpriced else None)
     return True
+
+
+def weight(execution: Execution, *, until: datetime | None) -> int:
+    """Return the request weight of booking a position that was open until then."""
+    since = execution.funding_stored_until or execution.entry_filled_at or execution.created_at
+    return weights.BOOKING + (weights.FUNDING if may_have_funding(since, until or utc_now()) else 0)
+
+
+def _freed_slot(ledger: Ledger) -> tuple[Action, ...]:
+    """Return what frees the slot; nothing where the next execution has taken it while this one was left unbooked."""
+    taken = ledger.execution.exited_at is not None and ledger.lease.slot.execution_id != ledger.execution.id
+    return () if taken else _FREE_SLOT
 
 
 async def _payments(history: History, end: Booking) -> list[FundingPayment]:
@@ -136,7 +151,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
         naked_ms = max(to_ms(booking.closed_at) - to_ms(booking.opened_at), 0)  # never had a stop
     await session.ledger.advance(
         ExecutionState.CLOSED,
-        slot=_FREE_SLOT,
+        slot=_freed_slot(session.ledger),
         also=performance,
         detail=detail,
         entry_price=booking.entry_price,
@@ -169,7 +184,7 @@ async def end_without_position(ledger: Ledger, *, state: ExecutionState, reason:
     if execution.state in HOLDS_QUANTITY:
         state = ExecutionState.CLOSED
     owned = execution.state is not ExecutionState.QUEUED  # the slot is taken together with the intent
-    await ledger.advance(state, slot=_FREE_SLOT if owned else (), reason=reason, detail=detail or None)
+    await ledger.advance(state, slot=_freed_slot(ledger) if owned else (), reason=reason, detail=detail or None)
     count_outcome(f"follower_{state.value.lower()}", reason=reason)
     logger.info(
         "execution_ended",

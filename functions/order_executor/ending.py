@@ -1,19 +1,76 @@
-"""Ends a position that is flat, once the fills show how: books it, and leaves no order behind."""
+"""Ends a position that is flat, once the fills show how: books it, and leaves no order behind.
+
+A booking can wait: nothing of the position is at the exchange any more. So it waits for slack of the lane, and an entry
+does not wait for it.
+"""
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 
 from functions.order_executor import booking, closing, position, recheck, remainder
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
+from shared.errors import ExchangeThrottled
+from shared.exchange.gate import Request, Work
+from shared.exchange.lanes import limiter_of
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import ExecutionState, Reason
+from shared.trading.ids import Leg
 from shared.trading.position_accounting import Booking
 
 _INCLUDE_OTHERS_AFTER = timedelta(seconds=60)
 _UNEXPLAINED_AFTER = timedelta(minutes=10)
+_BOOKED_AFTER_S = (20.0, 40.0)
+"""How long a booking waits first that finds its lane busy: an alert's closes and entries are over by then."""
+
+
+async def end_closed(session: ExecutionSession) -> bool:
+    """End a position that our own close has closed: booked now if the lane is quiet and the fills show it, else later.
+
+    Others may be closing at the same moment, so the lane's weight is left to them unless hardly any is used. Return
+    False where an entry was sent twice and the fills do not show the end: the other one may have filled meanwhile.
+    """
+    if await _waits_for_remainder(session):
+        return True
+    sent_once = len(session.ledger.of_leg(Leg.ENTRY)) == 1
+    end: Booking | None = None
+    if not sent_once or limiter_of(session.account.lane).is_quiet():
+        end = await position.wait_for_end(session, already_read=True)
+    if end is None and not sent_once:
+        return False
+    await session.lease.wait_for_unanswered()
+    await closing.clear(session)
+    if end is not None:
+        await _book(session, end)
+    else:
+        await _leave_unbooked(session)
+    return True
+
+
+async def _leave_unbooked(session: ExecutionSession) -> None:
+    await session.ledger.advance(exited_at=utc_now())
+    await recheck.schedule_recheck(session.ledger, after_s=random.uniform(*_BOOKED_AFTER_S))  # noqa: S311 - jitter
+
+
+async def book_exited(session: ExecutionSession) -> None:
+    """Book a position that was left unbooked; its account may hold the next one by now."""
+    execution = session.execution
+    end = await position.wait_for_end(session, polls=2)
+    if end is not None:
+        await _book(session, end)
+    elif execution.exited_at is not None and utc_now() - execution.exited_at > _UNEXPLAINED_AFTER:
+        await _end_unexplained(session)
+    else:
+        await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
+
+
+async def _end_unexplained(session: ExecutionSession) -> None:
+    logger.error("position_unexplained", execution_id=session.execution.id)
+    count_outcome(ATTENTION_NEEDED)
+    await booking.end_without_position(session.ledger, state=ExecutionState.CLOSED, reason=Reason.FILLS_UNKNOWN)
 
 
 async def end_flat(session: ExecutionSession) -> None:
@@ -30,21 +87,38 @@ async def end_flat(session: ExecutionSession) -> None:
     if end is not None:
         await finish(session, end, include_other_executions=others)
     elif flat_for > _UNEXPLAINED_AFTER:
-        logger.error("position_unexplained", execution_id=session.execution.id)
-        count_outcome(ATTENTION_NEEDED)
         await closing.clear(session)
-        await booking.end_without_position(ledger, state=ExecutionState.CLOSED, reason=Reason.FILLS_UNKNOWN)
+        await _end_unexplained(session)
     else:
         await ledger.advance(flat_since=flat_since)
         await recheck.schedule_recheck(ledger, after_s=RECHECK_S)
 
 
 async def finish(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
-    """Book the end, and free the slot: no order of this execution may stand or still be carried out then."""
+    """Free the account of every order of this execution, then book the end, or leave that for when the lane has slack.
+
+    What another execution has closed is booked at once: nobody could tell later what it was.
+    """
     if await _waits_for_remainder(session):
         return
     await session.lease.wait_for_unanswered()
     await closing.clear(session)
+    if include_other_executions:
+        await _book(session, end, include_other_executions=True)
+        return
+    try:
+        request = Request(Work.BOOKING, booking.weight(session.execution, until=end.closed_at))
+        hold = await limiter_of(session.account.lane).admit(request)
+    except ExchangeThrottled:
+        await _leave_unbooked(session)
+        return
+    try:
+        await _book(session, end)
+    finally:
+        hold.release()
+
+
+async def _book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:
     if not await booking.book(session, end, include_other_executions=include_other_executions):
         await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
 

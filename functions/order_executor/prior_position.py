@@ -52,7 +52,7 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
         throttled = error if isinstance(error, ExchangeThrottled) else None
         logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))
     await ledger.refresh()
-    if not prior_ledger.execution.active:
+    if not prior_ledger.execution.may_be_at_exchange:
         return
     if throttled is not None:
         await waiting.wait_for_lane(prior_ledger, throttled)
@@ -79,7 +79,7 @@ async def _find_prior(ledger: Ledger) -> Execution | None:
     if prior_id is None or prior_id == ledger.execution.id:
         return None
     prior = await asyncio.to_thread(Execution.find, prior_id)
-    return prior if prior is not None and prior.active else None
+    return prior if prior is not None and prior.may_be_at_exchange else None
 
 
 async def _request_close(prior: Ledger) -> None:

@@ -33,7 +33,7 @@ def is_needed(ledger: Ledger) -> bool:
     if execution.state is ExecutionState.ENTERING and entries and entries[-1].status is OrderStatus.NOT_PLACED:
         return False  # its next try is scheduled
     watched_for_late_fill = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
-    return not watched_for_late_fill and not execution.dust_left
+    return not watched_for_late_fill and not execution.dust_left and execution.exited_at is None
 
 
 def is_proven_absent(ledger: Ledger) -> bool:

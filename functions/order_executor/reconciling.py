@@ -50,6 +50,9 @@ async def reconcile_begun(ledger: Ledger, account: FuturesAccount) -> None:
 
 async def reconcile(session: ExecutionSession) -> None:
     """Take an execution from its present state to the right one."""
+    if session.execution.exited_at is not None:
+        await ending.book_exited(session)
+        return
     state = session.execution.state
     match state:
         case ExecutionState.ENTERING | ExecutionState.ENTRY_UNKNOWN:
@@ -213,9 +216,7 @@ async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bl
     closed = await closing.close(session, leg=leg, reason=reason, blind=blind)
     match closed:
         case Closed.WHOLE:
-            end = await position.wait_for_end(session, already_read=True)
-            if end is not None:
-                await ending.finish(session, end)
+            if await ending.end_closed(session):
                 return
         case Closed.DUST:
             await _leave_dust(session)

@@ -54,14 +54,14 @@ async def cancel_ours(session: ExecutionSession) -> None:
 
 
 async def cancel_leftovers(session: ExecutionSession, standing: Sequence[OrderView]) -> tuple[OrderView, ...]:
-    """Cancel the orders of ended executions of ours; return the orders that are not ours, which are left alone.
+    """Cancel orders of closed executions of ours; return the orders that are not ours, which are left alone.
 
     Raise OrderDenied, and cancel nothing, if one is of an active execution: through another key of the account.
     """
     refs = {view.client_order_id: ref for view in standing if (ref := _ref_of(view)) is not None}
     ids = [ref.execution_id for ref in refs.values()]
     known = await asyncio.to_thread(Execution.find_many, ids, consistent=True)
-    if any(execution.active for execution in known.values()):
+    if any(execution.may_be_at_exchange for execution in known.values()):
         raise OrderDenied(DenialReason.ACCOUNT_IN_USE)
     await cancel(session, [view for view in standing if view.client_order_id in refs])
     return tuple(view for view in standing if view.client_order_id not in refs)

@@ -52,6 +52,8 @@ async def admitted(ledger: Ledger, lane: str, *, for_entry: bool = False) -> Asy
 def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     """Return what the work asks of the lane; None for a position that may have no stop, which asks nobody."""
     execution = ledger.execution
+    if execution.exited_at is not None:
+        return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
     watched = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
     if (execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED) or watched:
         funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
@@ -85,6 +87,7 @@ async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled) -> None:
     banned = isinstance(error, AddressBanned)
     soonest_s = max(error.retry_after_s, back_off_s(execution.state_since, least_s=_SHORTEST_S))
     urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
+    urgent = urgent and execution.exited_at is None
     if banned and urgent and execution.state in HOLDS_QUANTITY:
         logger.error("position_out_of_reach", execution_id=execution.id, state=execution.state.value)
         count_outcome(ATTENTION_NEEDED)

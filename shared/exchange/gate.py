@@ -36,6 +36,9 @@ SHARE_PCT: Mapping[Work, int] = MappingProxyType(
 )
 """How much of the limit may be used and held, all work included, once work of a kind is admitted, in percent."""
 
+QUIET_PCT = 10
+"""Below so much used and held weight, a lane is quiet."""
+
 _ORDER = {work: number for number, work in enumerate(Work)}
 
 
@@ -89,3 +92,8 @@ def who_goes(budget: Budget, waiting: Sequence[Request]) -> list[int]:
 def needs_next_window(budget: Budget, request: Request) -> bool:
     """Return whether a request cannot go in this minute, even if nothing were held: too much is used already."""
     return budget.used + request.weight > budget.cap(request.work)
+
+
+def is_quiet(budget: Budget) -> bool:
+    """Return whether so little is used and held that work which can wait need not, even if much is to come yet."""
+    return (budget.used + budget.held) * 100 < budget.limit * QUIET_PCT

@@ -237,6 +237,10 @@ class LaneLimiter:
             raise
         return hold
 
+    def is_quiet(self) -> bool:
+        """Return whether the lane has so little to do that work which can wait need not."""
+        return gate.is_quiet(self.weight.budget())
+
     def give_back(self, minute: Minute, weight: int) -> None:
         """Release weight that was held since a minute, and publish what the exchange has counted by now."""
         self._run_in_background(self._give_back(minute, weight))

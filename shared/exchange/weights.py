@@ -50,5 +50,7 @@ ENTRY_HOLD = ENTRY + CLOSE
 LOOK = POSITION + STANDING_ORDERS + FILLS
 """Reconciling an open position; the fills are read only if something has moved."""
 
+BOOKING = FILLS + 4 * LOOK_UP + 5
+"""The fills, the orders of up to four that are unknown, and the balance."""
 FUNDING = 30
-"""What a look needs besides when it reads the funding that is new."""
+"""What a look or a booking needs besides when it reads the funding that is new."""

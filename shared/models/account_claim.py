@@ -16,7 +16,7 @@ from shared.models.execution import Execution
 
 
 class AccountClaim(Table):
-    """The latest claim on one account and symbol. It holds while its execution is active.
+    """The latest claim on one account and symbol. It holds until its execution has left the exchange.
 
     So nobody has to give it back, and no exit depends on this table.
     """
@@ -35,7 +35,7 @@ class AccountClaim(Table):
         if self.api_key_id == api_key_id:
             return False  # the key's slot keeps its executions apart
         holder = Execution.find(self.execution_id)
-        return holder is not None and holder.active
+        return holder is not None and holder.may_be_at_exchange
 
     @classmethod
     def take(
@@ -43,8 +43,8 @@ class AccountClaim(Table):
     ) -> None:
         """Claim account and symbol for an execution, on condition that no other key has claimed them meanwhile.
 
-        `ended` is another key's claim that was found not to hold. An execution that has ended never becomes active
-        again, so it may be replaced for as long as it is the latest.
+        `ended` is another key's claim that was found not to hold. An execution that has left the exchange never comes
+        back, so it may be replaced for as long as it is the latest.
         """
         free = cls.execution_id.does_not_exist() | (cls.api_key_id == execution.api_key_id)
         if ended is not None:

@@ -121,6 +121,7 @@ class ExecutionChanges(HistoryReach, total=False):
     seen_amount: Decimal
     dust_left: bool
     flat_since: datetime | None
+    exited_at: datetime
     exit_price: Decimal | None
     fee: Decimal
     funding: Decimal
@@ -206,6 +207,8 @@ class Execution(Table):
     """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
     """When the venue's position was first flat although the fills did not show the end yet."""
+    exited_at = TimeAttribute(null=True)
+    """When nothing of the position, and no order of it, was left at the exchange although it is not booked yet."""
     fills_stored_until = TimeAttribute(null=True)
     """By the exchange's clock: `position_history` has every fill that the exchange listed then."""
     funding_stored_until = TimeAttribute(null=True)
@@ -244,6 +247,11 @@ class Execution(Table):
     def active(self) -> bool:
         """Whether the execution has not ended."""
         return is_active(self.state)
+
+    @property
+    def may_be_at_exchange(self) -> bool:
+        """Whether the exchange may have a position or an order of it; one that is only to be booked has none."""
+        return self.active and self.exited_at is None
 
     @property
     def state_since(self) -> datetime | None:

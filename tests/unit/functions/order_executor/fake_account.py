@@ -173,7 +173,7 @@ class FakeAccount(FuturesAccount):
                 margin_balance=self.wallet,
                 available_margin=self.wallet,
                 position_amount=self.book.position,
-                open_orders=self.book.open_orders,
+                open_orders=self._read("read").open_orders,
                 leverage=Decimal(20),
                 margin_mode=MarginMode.CROSS,
                 brackets=self.brackets,
