@@ -11,7 +11,7 @@ from functions.balance_recorder import maximum
 from shared.api.exchange_access import read_with_key_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, RecordChanged, ServiceUnavailable
-from shared.exchange import account_queries
+from shared.exchange import account_queries, lanes
 from shared.exchange.account_value import amounts_of, read_usd_value
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
@@ -73,8 +73,10 @@ async def record_balance(message: KeyMessage, *, last_try: bool) -> None:
         return
     if known is None or known.updated_at < message.asked_at:
         await pacer().wait()
+        pool = lanes.FUTURES if key.trade_type is TradeType.FUTURES else lanes.SPOT
         try:
-            known = await _read_and_save(key)
+            async with lanes.background_work(key.egress_lane, WEIGHTS[key.trade_type], pool=pool):
+                known = await _read_and_save(key)
         except AccessDenied:
             return  # refused: its owner must act, or an operator, should it be our address
         except (ServiceUnavailable, ExchangeError) as error:

@@ -43,6 +43,9 @@ ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
 """An unreachable exchange is retried four times, three minutes apart; the next day's inspection follows anyway."""
 
+HELD_WEIGHT = 31
+"""The request weight that an inspection asks of its lane: the account, its settings, and one fee rate."""
+
 
 @process_cache
 def pacer() -> IntervalPacer:
@@ -79,7 +82,8 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
     await pacer().wait()
     started_at = utc_now()
     try:
-        await _inspect_account(key, started_at)
+        async with lanes.background_work(key.egress_lane, HELD_WEIGHT):
+            await _inspect_account(key, started_at)
     except ExchangeAuthorizationFailed as error:
         await _record_refusal(key, error, started_at)
     except (ExchangeError, SecretUnreadable, ServiceUnavailable) as error:

@@ -12,7 +12,7 @@ from functions.manual_trade_importer.collection import LISTING_DELAY, CollectedF
 from shared.api.exchange_access import read_with_key_async
 from shared.clock import utc_now
 from shared.errors import AccessDenied, ExchangeError, ServiceUnavailable
-from shared.exchange import account_queries
+from shared.exchange import account_queries, lanes
 from shared.exchange.account_value import prices_for
 from shared.messages import KeyMessage, send_keys
 from shared.models.base import read_together
@@ -28,6 +28,9 @@ from shared.rounds import Round
 ROUND = Round(60)
 MAX_TRIES = 5
 """An unreachable exchange is retried four times, three minutes apart; the next hour's import follows anyway."""
+
+HELD_WEIGHTS = {TradeType.FUTURES: 100, TradeType.SPOT: 250}
+"""The request weight that an import asks of its lane, by kind of account. Few need more, and their next ones wait."""
 
 
 @process_cache
@@ -76,7 +79,9 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
     async def read(client: Any) -> CollectedFills:
         return await collect(client, key, before=before, cursors=cursors, now=now)
 
-    async with pacer().turn() as add_weight:
+    pool = lanes.FUTURES if key.trade_type is TradeType.FUTURES else lanes.SPOT
+    held = lanes.background_work(key.egress_lane, HELD_WEIGHTS[key.trade_type], pool=pool)
+    async with pacer().turn() as add_weight, held:
         # The one place where an import's success or failure changes the key's status.
         collected = await read_with_key_async(key, account_queries.read_through(key, read))
         add_weight(collected.weight)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ FRESH_FOR_MS = 1_000
 _PROBE_EVERY_MS = 1_000
 _POLL_S = 0.2
 """How often waiting work asks again whether others have given weight back."""
+_BACKGROUND_PATIENCE_S = 5.0
 _HELD_WAIT_S = 2.0
 """After so long it is worth asking again where all the weight is held by others."""
 _WINDOW_MARGIN_S = 0.5
@@ -68,6 +69,21 @@ def forget() -> None:
 async def flush() -> None:
     """Finish all background writes; await this before an invocation ends, because the container may be frozen then."""
     await asyncio.gather(*(limiter.flush() for limiter in list(_limiters.values())))
+
+
+@contextlib.asynccontextmanager
+async def background_work(lane: str, weight: int, *, pool: str = FUTURES) -> AsyncIterator[None]:
+    """Hold a lane's weight for a balance, an import or an inspection; raise ExchangeThrottled when it must wait.
+
+    It stands back before looks, entries and exits do. The caller's message is delivered again later.
+    """
+    limiter = limiter_of(lane, pool)
+    hold = await limiter.admit(gate.Request(gate.Work.BACKGROUND, weight), patience_s=_BACKGROUND_PATIENCE_S)
+    try:
+        yield
+    finally:
+        hold.release()
+        await limiter.flush()
 
 
 def pool_of(path: str) -> str:

@@ -7,8 +7,13 @@ import json
 import urllib.request
 from decimal import Decimal
 
+import pytest
+
 from functions.balance_recorder import app, service
 from shared.clock import to_iso, utc_now
+from shared.exchange import lanes, weights
+from shared.exchange.gate import Work
+from shared.exchange.server_clock import server_clock
 from shared.messages import KeyMessage
 from shared.models.balance_day import BalanceDay
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
@@ -139,3 +144,20 @@ def used_weight(world: World, ping: str) -> int:
     """Return what the exchange has counted in this minute, this request included."""
     with urllib.request.urlopen(world.exchange.url + ping, timeout=5) as answer:  # noqa: S310 - 127.0.0.1
         return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
+
+
+def test_balance_stands_back_while_its_lane_has_little_left_and_costs_no_key_its_status(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
+    person = world.follower()
+    limiter = lanes.limiter_of(lanes.DEFAULT_LANE)
+    limiter.record_usage(limiter.weight.budget().cap(Work.BACKGROUND), asked_at_ms=server_clock.now_ms())
+
+    assert record(person) == [person.key.id]
+
+    assert world.account(person).requests == {}
+    assert ExchangeKey.get(person.key.id).api_key_status is person.key.api_key_status
+    lanes.forget()
+    assert record(person) == []
+    assert total_of(person) is not None

@@ -27,7 +27,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A strategy and its followers-to-be; inspections run without a pause."""
-    settings_from(EXCHANGE_URL=paper_exchange.url)
+    settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="1000000")
     monkeypatch.setattr(service, "pacer", lambda: IntervalPacer(0.0))
     world = World(paper_exchange, aws)
     yield world

@@ -27,7 +27,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """Owners-to-be; imports follow each other at once."""
-    settings_from(EXCHANGE_URL=paper_exchange.url)
+    settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="1000000")
     pacer = WeightPacer(10**9)
     monkeypatch.setattr(service, "pacer", lambda: pacer)
     yield World(paper_exchange, aws)
