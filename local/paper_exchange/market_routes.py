@@ -1,11 +1,13 @@
-"""The public routes of both markets: time, symbols, prices. Candles are flat; the spot market is endless."""
+"""The public routes of both markets: time, symbols, prices, candles without volumes. The spot market is endless."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from local.paper_exchange import books, filters
 from local.paper_exchange.calls import Access, Call, Handler, Route, Routes
+from local.paper_exchange.candles import PriceHistory
 from local.paper_exchange.exchange_info import futures_info, spot_info
 from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.orders import ZERO
@@ -29,6 +31,7 @@ _INTERVALS_MS = {
     "3d": 259_200_000,
     "1w": 604_800_000,
 }
+_MARK_DIGITS = 8
 _DAY_MS = 86_400_000
 _FUNDING_MS = 28_800_000
 _DEPTH_AMOUNT = books.SHOWN_OF_ENDLESS
@@ -195,21 +198,45 @@ def spot_depth(call: Call) -> dict[str, Any]:
 
 
 def klines(call: Call) -> list[list[Any]]:
-    """GET klines: flat candles at the last price."""
+    """GET klines: the candles of the last price, up to the present one, which is not over."""
     name = filters.find_symbol(call.venue, call.params.required("symbol")).name
+    digits = EVERY_SYMBOL[name].price_digits
+    return _candles(call, call.venue.last_prices.get(name), call.venue.quotes[name].last, digits=digits)
+
+
+def mark_price_klines(call: Call) -> list[list[Any]]:
+    """GET /fapi/v1/markPriceKlines."""
+    name = filters.find_symbol(call.venue, call.params.required("symbol")).name
+    return _candles(call, call.venue.mark_prices.get(name), call.venue.quotes[name].mark, digits=_MARK_DIGITS)
+
+
+def _candles(call: Call, history: PriceHistory | None, price: Decimal, *, digits: int) -> list[list[Any]]:
+    """Return the latest candles, or with a start the first ones from there on."""
     length_ms = _INTERVALS_MS.get(call.params.required("interval"))
     if length_ms is None:
         raise Refusal(-1120)
-    end_ms = call.params.integer("endTime") or call.now_ms
-    newest = end_ms // length_ms * length_ms
-    oldest = newest - (call.params.limit(most=1500) - 1) * length_ms
-    start_ms = call.params.integer("startTime")
-    if start_ms is not None:
-        oldest = max(oldest, -(-start_ms // length_ms) * length_ms)
-    price, nothing = _price(call, name), str(ZERO)
+    newest = min(call.params.integer("endTime") or call.now_ms, call.now_ms) // length_ms * length_ms
+    start_ms, span_ms = call.params.integer("startTime"), (call.params.limit(most=1500) - 1) * length_ms
+    if start_ms is None:
+        oldest = newest - span_ms
+    else:
+        oldest = -(-start_ms // length_ms) * length_ms
+        newest = min(newest, oldest + span_ms)
+    found = (history or PriceHistory()).candles(oldest_ms=oldest, newest_ms=newest, length_ms=length_ms, price=price)
+    nothing = str(ZERO)
     return [
-        [opened, price, price, price, price, nothing, opened + length_ms - 1, nothing, 0, nothing, nothing, nothing]
-        for opened in range(oldest, newest + 1, length_ms)
+        [
+            candle.opened_ms,
+            *(fixed(one, digits) for one in (candle.open, candle.high, candle.low, candle.close)),
+            nothing,
+            candle.opened_ms + length_ms - 1,
+            nothing,
+            0,
+            nothing,
+            nothing,
+            nothing,
+        ]
+        for candle in found
     ]
 
 
@@ -254,6 +281,7 @@ def routes(started_ms: int) -> Routes:
         ),
         ("GET", "/fapi/v1/depth"): Route(depth, public, weights_by_limit=_DEPTH_WEIGHTS),
         ("GET", "/fapi/v1/klines"): Route(klines, public, weights_by_limit=_CANDLE_WEIGHTS),
+        ("GET", "/fapi/v1/markPriceKlines"): Route(mark_price_klines, public, weights_by_limit=_CANDLE_WEIGHTS),
         ("GET", "/api/v3/ticker/bookTicker"): Route(spot_book_ticker, public, weight=2, weight_without_symbol=4),
         ("GET", "/api/v3/depth"): Route(spot_depth, public, weights_by_limit=_SPOT_DEPTH_WEIGHTS, default_limit=100),
         ("GET", "/api/v3/klines"): Route(klines, public, weight=2),

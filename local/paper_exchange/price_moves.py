@@ -8,6 +8,7 @@ from functools import partial
 
 from local.paper_exchange import algos, books, fills, filters, margin, matching, settlement, spot
 from local.paper_exchange.accounts import Account
+from local.paper_exchange.candles import PriceHistory
 from local.paper_exchange.orders import (
     ZERO,
     IncomeType,
@@ -23,7 +24,9 @@ def move_price(venue: Venue, name: str, last: Decimal, now_ms: int, *, mark: Dec
     """Set the symbol's prices (the mark follows the last unless given) and apply them to every account."""
     filters.find_symbol(venue, name)
     before = venue.quotes[name]
-    venue.quotes[name] = Quote(last, last if mark is None else mark)
+    quote = venue.quotes[name] = Quote(last, last if mark is None else mark)
+    venue.last_prices.setdefault(name, PriceHistory()).record(before.last, quote.last, now_ms)
+    venue.mark_prices.setdefault(name, PriceHistory()).record(before.mark, quote.mark, now_ms)
     if last != before.last:
         books.refill(venue, name)
     for account in venue.accounts.values():

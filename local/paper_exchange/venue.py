@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from local.paper_exchange.accounts import Account, FurtherKey
+from local.paper_exchange.candles import PriceHistory
 from local.paper_exchange.listing import EVERY_SYMBOL
 from local.paper_exchange.symbols import SYMBOLS, Symbol
 
@@ -103,6 +104,8 @@ class Venue:
     quotes: dict[str, Quote] = field(
         default_factory=lambda: {name: Quote(s.start_price, s.start_price) for name, s in SYMBOLS.items()}
     )
+    last_prices: dict[str, PriceHistory] = field(default_factory=dict)
+    mark_prices: dict[str, PriceHistory] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
     funding: dict[str, Funding] = field(default_factory=dict)
     restricted_addresses: set[str] = field(default_factory=set)

@@ -189,11 +189,13 @@ def test_depth_shows_levels_and_resting_orders(thin: ExchangeProcess, trader: Tr
         ("Klines", 500, 5),
         ("Klines", None, 5),
         ("Klines", 1001, 10),
+        ("MarkPriceKlines", 99, 1),
+        ("MarkPriceKlines", 1500, 10),
     ],
 )
 def test_weight_follows_the_limit(trader: Trader, path: str, limit: int | None, weight: int) -> None:
     trader.exchange.control("DELETE", "/paper/limits")
-    params = {"symbol": "BTCUSDT", "interval": "1m"} if path == "Klines" else {"symbol": "BTCUSDT"}
+    params = {"symbol": "BTCUSDT", "interval": "1m"} if path.endswith("Klines") else {"symbol": "BTCUSDT"}
     getattr(trader.futures, f"fapiPublicGet{path}")({**params, **({} if limit is None else {"limit": limit})})
     assert trader.futures.last_response_headers["X-Mbx-Used-Weight-1m"] == str(weight)
 

@@ -18,6 +18,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "exchangeInfo": lambda c: c.exchange_information(),
     "depth": lambda c: c.order_book(symbol=BTC, limit=5),
     "klines": lambda c: c.kline_candlestick_data(symbol=BTC, interval="1m", limit=3),
+    "markPriceKlines": lambda c: c.mark_price_kline_candlestick_data(symbol=BTC, interval="1m", limit=3),
     "premiumIndex": lambda c: c.mark_price(symbol=BTC),
     "premiumIndex, all": lambda c: c.mark_price(),
     "ticker/price": lambda c: c.symbol_price_ticker(symbol=BTC),

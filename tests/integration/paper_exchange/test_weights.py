@@ -19,7 +19,7 @@ from shared.models.exchange_key import TradeType
 from tests.integration.paper_exchange.trader import Trader, redirect
 
 ROUTES = market_routes.routes(0) | account_routes.ROUTES | order_routes.ROUTES | spot_routes.ROUTES
-BY_LIMIT = {("GET", "/fapi/v1/depth"), ("GET", "/fapi/v1/klines")}
+BY_LIMIT = {("GET", "/fapi/v1/depth"), ("GET", "/fapi/v1/klines"), ("GET", "/fapi/v1/markPriceKlines")}
 """Requests whose weight follows a limit; a test of the books has them."""
 
 
