@@ -13,6 +13,7 @@ alerts.py           the source of alerts: late, in any order, more than once
 scenario.py         the events of a world: bars, price moves, what admins and account owners do
 our_orders.py       which orders at the exchange are ours, and of which leg
 forced_closes.py    what the exchange closes by itself: delisted symbols, liquidated accounts
+holding.py          positions held for weeks and months: the clock jumps
 owner.py            what an account's owner does on the exchange's own page
 checks/             compares the exchange's books with ours
 simulation.py       runs the product in a world, from beginning to end

@@ -11,6 +11,9 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT", "DOGE/USDT")
 
 _SMALL, _LARGE = (5, 15), (20, 60)
 _SMALL_WORLDS = 2 / 3
+_DAYS_HELD = (20, 120)
+_MOST_HOLDING = 12
+"""Followers whose positions are held for weeks: more would take minutes to simulate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Shape:
     filters_change: bool
     forced_closes: bool
     """Whether the exchange delists symbols, and liquidates accounts."""
+    days_held: int
+    """How long what is open at the last bar is held on; 0: not at all."""
 
     @classmethod
     def draw(cls, dice: random.Random, *, seed: int) -> Shape:
@@ -42,4 +47,5 @@ class Shape:
             depth=dice.random() < 0.5,  # noqa: PLR2004
             filters_change=dice.random() < 0.5,  # noqa: PLR2004
             forced_closes=dice.random() < 0.3,  # noqa: PLR2004
+            days_held=dice.randint(*_DAYS_HELD) if followers <= _MOST_HOLDING and dice.random() < 0.3 else 0,  # noqa: PLR2004
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from local.faults.worlds import checks
+from local.faults.worlds.holding import hold
 from local.faults.worlds.people import draw_exchange_settings, draw_followers
 from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.shape import Shape
@@ -55,6 +56,9 @@ class Simulation:
             world.chances.on = False
             await self._wait_until_at_rest(within_s=600)
             violations = checks.while_open(world)
+            await hold(world)
+            await self._wait_until_at_rest(within_s=600)
+            violations += checks.while_open(world)
             await self._end_everything(scenario)
         finally:
             for task in running:

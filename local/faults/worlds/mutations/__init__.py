@@ -22,6 +22,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_fees_in_budget": sizing.without_fees,
     "risk_to_trigger": sizing.to_the_trigger_alone,
     "forced_closes_unnamed": booking.without_exchange_closes,
+    "no_stored_history": booking.without_stored_history,
 }
 """Name → the product without that rule."""
 
