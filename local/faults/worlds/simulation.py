@@ -23,11 +23,11 @@ from shared.trading.execution import ExecutionState
 
 
 class Simulation:
-    """Runs the product in one world, from beginning to end."""
+    """Runs the product in one world, from beginning to end: of the given shape, or of the one that its seed draws."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, shape: Shape | None = None) -> None:
         with as_new_process():
-            self._world = World(seed)
+            self._world = World(seed, shape)
         self._product = Product(self._world, lane_of_key=self._lane_of_key)
 
     @property

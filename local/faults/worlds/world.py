@@ -18,10 +18,10 @@ from shared.models.trigger import Trigger
 class World(Surroundings):
     """The parts of one world: its surroundings, its shape and the people."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, shape: Shape | None = None) -> None:
         dice = random.Random(seed)  # noqa: S311 - chance, not secrecy
         clock = SimulatedClock(wall_s=DAY_BEGINS_S + dice.randrange(0, 3600))
-        self.shape = Shape.draw(dice, seed=seed)
+        self.shape = shape or Shape.draw(dice, seed=seed)
         super().__init__(seed, dice=dice, clock=clock, chances=Chances.draw(dice))
         self.strategies: list[Strategy] = []
         self.people: list[Follows] = []

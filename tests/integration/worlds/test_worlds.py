@@ -6,29 +6,42 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from local.faults.worlds.mutations import MUTATIONS, mutated
-from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE
+from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, Shape
 from local.faults.worlds.simulation import Simulation
 from local.faults.worlds.verdict import Verdict
 
 ROOT = Path(__file__).parents[3]
 SEEDS = range(1, 9)
 
-BITTEN = {
-    "no_look_up": range(2, 20),
-    "early_stop": range(2, 60),
-    "no_conditions": range(5, 60),
-    "risk_from_order_price": range(1, 20),
-    "no_fees_in_budget": range(1, 20),
-    "risk_to_trigger": range(1, 20),
-    "forced_closes_unnamed": range(8, 40),
+SMALL = Shape(
+    followers=4,
+    symbols=("BTC/USDT",),
+    bars=5,
+    limits=False,
+    depth=False,
+    filters_change=False,
+    forced_closes=False,
+    days_held=0,
+)
+BITTEN: dict[str, tuple[range, Shape | None]] = {
+    "no_look_up": (range(2, 20), None),
+    "early_stop": (range(2, 60), None),
+    "order_of_arrival": (range(1, 20), SMALL),
+    "no_conditions": (range(5, 60), None),
+    "risk_from_order_price": (range(1, 20), None),
+    "no_fees_in_budget": (range(1, 20), None),
+    "risk_to_trigger": (range(1, 20), None),
+    "forced_closes_unnamed": (range(2, 20), replace(SMALL, forced_closes=True)),
+    "no_stored_history": (range(7, 30), replace(SMALL, days_held=110)),
 }
-"""Rule → worlds of which at least one, usually the first, has violations without it."""
+"""Rule → worlds of which at least one, usually the first, has violations without it, and their shape if not drawn."""
 
 
 def simulate(seed: int) -> Verdict:
@@ -57,6 +70,13 @@ def test_tested_worlds_differ_in_kind() -> None:
     assert {shape.filters_change for shape in shapes} == {True, False}
     assert {len(shape.symbols) for shape in shapes} == {1, 2, 3}
     assert max(shape.followers for shape in shapes) > FOLLOWERS_OF_A_LANE
+
+
+def test_position_held_for_months_is_booked_as_the_exchange_has_it() -> None:
+    verdict = Simulation(7, shape=replace(SMALL, days_held=110)).run()
+
+    assert verdict.happened["positions held for weeks"] == 1
+    assert verdict.violations == []
 
 
 def test_same_seed_is_the_same_world() -> None:
@@ -96,5 +116,6 @@ def test_worlds_meet_every_kind_of_fault() -> None:
 
 @pytest.mark.parametrize("rule", MUTATIONS)
 def test_harness_notices_a_missing_rule(rule: str) -> None:
+    seeds, shape = BITTEN[rule]
     with mutated(rule):
-        assert any(simulate(seed).violations for seed in BITTEN[rule])
+        assert any(Simulation(seed, shape=shape).run().violations for seed in seeds)

@@ -17,6 +17,7 @@ from local.faults.worlds.mutations import booking, entries, records, sizing
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_look_up": entries.without_look_up,
     "early_stop": entries.with_early_stop,
+    "order_of_arrival": entries.in_order_of_arrival,
     "no_conditions": records.without_conditions,
     "risk_from_order_price": sizing.from_order_price,
     "no_fees_in_budget": sizing.without_fees,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
@@ -12,6 +13,7 @@ from functions.order_executor import entering, entry_outcome, exit_plans, stop_p
 from functions.order_executor.entry_outcome import Absent, Outcome
 from functions.order_executor.session import ExecutionSession
 from shared.models.order import Order, OrderStatus
+from shared.trading import place
 
 _ONE_TRY_S = 0.5
 
@@ -28,22 +30,32 @@ def without_look_up() -> AbstractContextManager[Any]:
     return mock.patch.object(entry_outcome, "resolve_entry", _assume_absent)
 
 
+def in_order_of_arrival() -> AbstractContextManager[Any]:
+    """Order alerts by when they came, and not by when they fired."""
+
+    def born_at(*, fired_at: datetime | None, received_at: datetime) -> datetime:
+        del fired_at
+        return received_at
+
+    return mock.patch.object(place, "born_at", born_at)
+
+
 @contextmanager
 def with_early_stop() -> Iterator[None]:
     """Place the stop for the ordered amount before the fill is known, and assume that it stays in place."""
-    send, place = entering.send_entry, stop_placement.place_stops
+    send, place_stops = entering.send_entry, stop_placement.place_stops
     early: set[str] = set()
 
     async def stop_first(session: ExecutionSession, entry: Order) -> Outcome:
         amount = entry.amount or session.filters.entry_min
         stops = exit_plans.plan_for(session, amount).stops
         give_up_at_s = time.monotonic() + _ONE_TRY_S
-        if await place(session, stops, amount=amount, give_up_at_s=give_up_at_s):
+        if await place_stops(session, stops, amount=amount, give_up_at_s=give_up_at_s):
             early.add(session.execution.id)
         return await send(session, entry)
 
     async def assume_placed(session: ExecutionSession, *stops: Any, **how: Any) -> bool:
-        return session.execution.id in early or await place(session, *stops, **how)
+        return session.execution.id in early or await place_stops(session, *stops, **how)
 
     with (
         mock.patch.object(entering, "send_entry", stop_first),
