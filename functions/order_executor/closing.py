@@ -208,15 +208,25 @@ async def clear(session: ExecutionSession) -> None:
 
     After a close, what it has left standing is known; only if that is gone by itself, others may have come of it. An
     order that may have arrived, or was placed a moment ago, is looked up by its id as well, because the exchange's
-    lists may be late; so may be its look-up, which is why it is repeated. When that fails, raise.
+    lists may be late; so may be its look-up, which is why it is repeated. When that fails, raise, unless the order was
+    never answered: its request can no longer be carried out by now, and the lists are enough.
     """
     kept = session.kept_orders
     if kept is None or len(await cancel(session, kept)) < len(kept):
         await cancel_ours(session)
     session.kept_orders = None
     unknown = [o for o in session.ledger.orders.values() if _may_stand_unseen(session, o)]
-    views = await asyncio.gather(*(session.look_up_twice(order) for order in unknown))
+    views = await asyncio.gather(*(_look_up_unlisted(session, order) for order in unknown))
     await cancel(session, [view for view in views if view is not None and view.status.is_open])
+
+
+async def _look_up_unlisted(session: ExecutionSession, order: Order) -> OrderView | None:
+    try:
+        return await session.look_up_twice(order)
+    except ExchangeError:
+        if order.status is OrderStatus.OPEN or order.sent_at is None:
+            raise
+        return None
 
 
 def _may_stand_unseen(session: ExecutionSession, order: Order) -> bool:
