@@ -78,7 +78,15 @@ class People:
         """Store a user who follows the strategy, with a key on the lane and an account of their own."""
         user = self._create_user()
         account = self._open_account(api_key, balance_usdt)
-        return self._follow(strategy, user, self._create_key(user, account, lane), account)
+        return self._follow(strategy, user, self._create_key(user, account, api_key, lane), account)
+
+    def follow_with_another_key(self, follows: Follows, strategy: Strategy, *, api_key: str) -> Follows:
+        """Have another key of the same account follow a strategy."""
+        key = {"apiKey": api_key, "secret": api_key}
+        self._exchange.controls.create_further_key(follows.account.api_key, key, self._exchange.now_ms())
+        lane = follows.key.egress_lane
+        another = self._create_key(follows.user, follows.account, api_key, lane)
+        return self._follow(strategy, follows.user, another, follows.account)
 
     def follow_too(self, follows: Follows, strategy: Strategy) -> Follows:
         """Have the same key follow another strategy, too."""
@@ -94,8 +102,7 @@ class People:
         self._exchange.controls.create_account(account, self._exchange.now_ms())
         return self._exchange.venue.accounts[api_key]
 
-    def _create_key(self, user: User, account: Account, lane: str) -> ExchangeKey:
-        api_key = account.api_key
+    def _create_key(self, user: User, account: Account, api_key: str, lane: str) -> ExchangeKey:
         key = ExchangeKey(
             _id(),
             user_id=user.id,

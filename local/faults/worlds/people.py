@@ -13,12 +13,16 @@ from shared.models.strategy import Strategy
 from shared.trading.risk import BASE_TAKER_RATE
 
 _FOLLOWS_ANOTHER_STRATEGY = 0.2
+_HAS_ANOTHER_KEY = 0.1
 _TAKER_RATES = (BASE_TAKER_RATE, BASE_TAKER_RATE, Decimal("0.0004"), Decimal("0.00032"))
 _RATE_IS_KNOWN = 0.7
 
 
 def draw_followers(people: People, dice: random.Random, shape: Shape, strategies: list[Strategy]) -> list[Follows]:
-    """Store the followers, on as many lanes as they need; some follow a second strategy with the same key."""
+    """Store the followers, on as many lanes as they need.
+
+    Some follow a second strategy with the same key, and some the same strategy with a second key of their account.
+    """
     drawn: list[Follows] = []
     for number in range(shape.followers):
         lane = f"lane-{number // FOLLOWERS_OF_A_LANE + 1}"
@@ -33,6 +37,9 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
         balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
         drawn.append(people.create_follower(strategy, lane=lane, api_key=api_key, balance_usdt=balance))
         _draw_fee(drawn[-1], dice)
+        if dice.random() < _HAS_ANOTHER_KEY:
+            api_key = f"{dice.getrandbits(256):064x}"
+            drawn.append(people.follow_with_another_key(drawn[-1], strategy, api_key=api_key))
     return drawn
 
 
@@ -45,7 +52,7 @@ def _draw_fee(follows: Follows, dice: random.Random) -> None:
 
 
 def _last_with_one_strategy(people: list[Follows]) -> Follows | None:
-    if not people or (len(people) > 1 and people[-2].key is people[-1].key):
+    if not people or (len(people) > 1 and people[-2].account is people[-1].account):
         return None
     return people[-1]
 

@@ -21,7 +21,7 @@ _KINDS = {
 }
 
 _WORDS = {
-    "entered twice": ("was entered",),
+    "entered twice": ("was entered", "has filled"),
     "without a stop": ("without a stop",),
     "flat account": ("left on a flat account",),
     "no end": ("has no end", "without a reason", "is not at rest"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 
 from local.faults.worlds.alert import Alert
 from local.faults.worlds.shape import Shape
@@ -35,6 +36,13 @@ class World(Surroundings):
     def lane_of(self, api_key: str) -> str:
         """Return the lane of an account, by one of its API keys."""
         return next(one.key.egress_lane for one in self.people if api_key in {one.key.api_key, one.account.api_key})
+
+    def sharing(self) -> list[list[Follows]]:
+        """Return the followers, those together whose keys lead to the same account's position on a symbol."""
+        groups: dict[tuple[str, str], list[Follows]] = defaultdict(list)
+        for follows in self.people:
+            groups[follows.account.api_key, follows.symbol].append(follows)
+        return list(groups.values())
 
     def executions(self) -> list[Execution]:
         """Return every execution."""

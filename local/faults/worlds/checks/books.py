@@ -22,16 +22,18 @@ _RESULTS = frozenset(IncomeType) - {IncomeType.TRANSFER}
 
 def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
     """Yield the violations."""
-    for follows in world.people:
-        ours = [execution for execution in executions if execution.follower_id == follows.record.id]
-        traded = [order for order in follows.account.orders.values() if order.executed and _is_of(order, follows)]
+    for sharing in world.sharing():
+        account, symbol = sharing[0].account, sharing[0].symbol
+        traded = [order for order in account.orders.values() if order.executed and order.symbol == symbol]
         yield from _entries(traded)
-        yield from _results(follows, ours)
-        yield from _ends(follows, ours, traded)
-
-
-def _is_of(order: Order, follows: Follows) -> bool:
-    return order.symbol == follows.symbol
+        booked = Decimal(0)
+        for follows in sharing:
+            ours = [execution for execution in executions if execution.follower_id == follows.record.id]
+            profit = sum((execution.profit or Decimal(0) for execution in ours), Decimal(0))
+            yield from _performance(follows, profit)
+            yield from _ends(follows, ours, traded)
+            booked += profit
+        yield from _results(sharing[0], booked)
 
 
 def _entries(traded: Sequence[Order]) -> Iterator[str]:
@@ -42,12 +44,14 @@ def _entries(traded: Sequence[Order]) -> Iterator[str]:
             yield f"the {leg} of execution {execution_id} has filled {count} times"
 
 
-def _results(follows: Follows, ours: Sequence[Execution]) -> Iterator[str]:
-    booked = sum((execution.profit or Decimal(0) for execution in ours), Decimal(0))
+def _results(follows: Follows, booked: Decimal) -> Iterator[str]:
     incomes = [one for one in follows.account.incomes if one.symbol == follows.symbol and one.income_type in _RESULTS]
     theirs = sum((one.amount for one in incomes), Decimal(0))
     if abs(booked - theirs) > _ROUNDING * (1 + len(incomes)):
         yield f"{follows.record.id}: {booked} was booked, {theirs} is in the exchange's books"
+
+
+def _performance(follows: Follows, booked: Decimal) -> Iterator[str]:
     performance = FollowerPerformance.find(follows.record.id)
     recorded = performance.total_profit if performance is not None else Decimal(0)
     if recorded != booked:

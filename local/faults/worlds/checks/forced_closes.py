@@ -15,14 +15,15 @@ _REASONS = {"autoclose-": CloseReason.LIQUIDATION, "settlement_autoclose-": Clos
 
 def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
     """Yield the followers whose executions give other reasons than the exchange had."""
-    for follows in world.people:
+    for sharing in world.sharing():
+        follows, followers = sharing[0], {one.record.id for one in sharing}
         expected = Counter(
             reason
             for order in follows.account.orders.values()
             for prefix, reason in _REASONS.items()
             if order.symbol == follows.symbol and order.executed and order.client_order_id.startswith(prefix)
         )
-        booked = Counter(one.close_reason for one in executions if one.follower_id == follows.record.id)
+        booked = Counter(one.close_reason for one in executions if one.follower_id in followers)
         for reason in _REASONS.values():
             if booked[reason] != expected[reason]:
                 yield f"{follows.record.id}: {expected[reason]} ended {reason}, {booked[reason]} say so"

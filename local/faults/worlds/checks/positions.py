@@ -15,10 +15,10 @@ from shared.trading.ids import Leg
 def check(world: World) -> Iterator[str]:
     """Yield the violations while nothing is in progress."""
     active = {execution.follower_id for execution in world.active()}
-    for follows in world.people:
+    for follows, *others in world.sharing():
         if follows.held:
             yield from _protected(follows)
-        if follows.record.id not in active:
+        if not active & {one.record.id for one in (follows, *others)}:
             left = [leg for order in _standing(follows) if (leg := leg_of(order)) is not None]
             if left:
                 yield f"{follows.record.id}: orders are left on a flat account: {left}"

@@ -25,7 +25,7 @@ _ROUNDING = Decimal("0.000001")
 
 def check(world: World) -> Iterator[str]:
     """Yield the entries that can lose more."""
-    for follows in world.people:
+    for follows, *_ in world.sharing():
         entries: dict[str, list[Order]] = defaultdict(list)
         for order in follows.account.orders.values():
             ref = ref_of(order)

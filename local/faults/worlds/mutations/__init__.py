@@ -2,6 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
+owners.py    which key has an account's position
 booking.py   what is booked of a position that has ended
 records.py   our records
 """
@@ -12,12 +13,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from local.faults.worlds.mutations import booking, entries, records, sizing
+from local.faults.worlds.mutations import booking, entries, owners, records, sizing
 
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_look_up": entries.without_look_up,
     "early_stop": entries.with_early_stop,
     "order_of_arrival": entries.in_order_of_arrival,
+    "no_account_claims": owners.without_claims,
     "no_conditions": records.without_conditions,
     "risk_from_order_price": sizing.from_order_price,
     "no_fees_in_budget": sizing.without_fees,
