@@ -33,7 +33,7 @@ bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a pee
 	@$(BIN)/python -m local.bench
 	@$(BIN)/python -m local.bench.lists
 
-capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits (OUT=file.json writes the figures)
+capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits; writes docs/scale.md (OUT=file.json ONLY=names)
 	@$(BIN)/python -m local.capacity
 
 faults: .venv/.installed  ## what it withstands: a burst of alerts, killed workers, then N executions with everything else (N=n SEED=n)

@@ -11,14 +11,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from local.capacity import report, scale_page
 from local.capacity.books import Depth
-from local.capacity.cases import CASES, Case
+from local.capacity.cases import CASES, SECONDS
 from local.capacity.figures import Figures, worst_of
 from local.capacity.steps import weigh_steps
 from local.stack.places import ROOT
@@ -29,56 +29,63 @@ WEIGHTS = "weights"
 NAMES = (WEIGHTS, *dict.fromkeys(case.name for case in CASES))
 
 _LOOKS = "lookWeightPerMinute"
+_LISTS = {"scenarios": Depth.DEEP, "thinBook": Depth.THIN}
+"""Name in JSON → the book of its figures."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return 0."""
     options = _parser().parse_args(arguments)
     began_s = time.monotonic()
-    kept = json.loads(KEPT.read_text(encoding="utf-8")) if options.only and KEPT.exists() else {}
-    figures = measure(options.only or NAMES, kept=kept)
+    figures = json.loads(KEPT.read_text(encoding="utf-8")) if options.only and KEPT.exists() else {}
+    for measured in measure(options.only or NAMES, seconds=options.seconds, processes=options.processes):
+        _include(figures, measured)
+        _write_json(figures, options.out)  # as each is done: an interrupted run has not been for nothing
+    PAGE.write_text(scale_page.fill_in(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
     print(_printed(figures))
     print(f"\nmeasured in {time.monotonic() - began_s:.0f} s")
-    for file in filter(None, (KEPT, options.out)):
-        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    PAGE.write_text(scale_page.fill_in(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
     return 0
 
 
-def measure(names: Collection[str], *, kept: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures by their names in JSON: of these cases anew, of the others as they are kept."""
+def measure(names: Collection[str], *, seconds: Collection[int], processes: int) -> Iterator[dict[str, Any]]:
+    """Yield figures by their names in JSON, whenever the weights or a case are done."""
     cases = [case for case in CASES if case.name in names]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(processes) as pool:
         steps = pool.submit(weigh_steps) if WEIGHTS in names else None
-        # The longest first, so that no processor waits for the last of them.
-        order = sorted(cases, key=lambda case: -sum(group.followers for group in case.groups))
-        running = {(case, *run): pool.submit(case.run, *run) for case in order for run in case.runs()}
-        done = {key: future.result() for key, future in running.items()}
-    weights = steps.result().weights if steps is not None else kept[WEIGHTS]
-    deep = _in_order(kept.get("scenarios", []), _worst(done, Depth.DEEP))
-    thin = _in_order(kept.get("thinBook", []), _worst(done, Depth.THIN))
-    return {
-        "entryWeight": weights["entry"],
-        _LOOKS: next((one[_LOOKS] for one in deep if _LOOKS in one), None),
-        WEIGHTS: weights,
-        "entryS": steps.result().entry_s if steps is not None else kept["entryS"],
-        "scenarios": deep,
-        "thinBook": thin,
-    }
+        running = [[(*run, pool.submit(case.run, *run)) for run in case.runs(seconds)] for case in cases]
+        if steps is not None:
+            weighed = steps.result()
+            yield {"entryWeight": weighed.weights["entry"], WEIGHTS: weighed.weights, "entryS": weighed.entry_s}
+        for runs in running:
+            done = [(depth, second, future.result()) for depth, second, future in runs]
+            yield {
+                name: [_worst(of_book)]
+                for name, wanted in _LISTS.items()
+                if (of_book := {second: one for depth, second, one in done if depth is wanted})
+            }
 
 
-def _worst(done: Mapping[tuple[Case, Depth, int], Figures], wanted: Depth) -> list[dict[str, Any]]:
-    """Return the worst of each case's runs with one book."""
-    runs: dict[Case, list[Figures]] = {}
-    for (case, depth, _), figures in done.items():
-        if depth is wanted:
-            runs.setdefault(case, []).append(figures)
-    return [worst_of(of_case).as_json() for of_case in runs.values()]
+def _worst(runs: Mapping[int, Figures]) -> dict[str, Any]:
+    """Return the worst figures of runs, and the seconds at which these began."""
+    return worst_of(list(runs.values())).as_json() | {"beginsAt": list(runs)}
 
 
-def _in_order(kept: Sequence[dict[str, Any]], measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what was measured, or else is kept, in the order of the cases."""
-    of_case = {_size(one): one for one in (*kept, *measured)}
+def _include(figures: dict[str, Any], measured: dict[str, Any]) -> None:
+    """Add what was measured to the figures, in place of older ones."""
+    for name, value in measured.items():
+        figures[name] = _in_order([*figures.get(name, []), *value]) if name in _LISTS else value
+    looks = [one[_LOOKS] for one in figures.get("scenarios", []) if _LOOKS in one]
+    figures[_LOOKS] = looks[0] if looks else None
+
+
+def _write_json(figures: Mapping[str, Any], out: Path | None) -> None:
+    for file in filter(None, (KEPT, out)):
+        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _in_order(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the last figures of each case, in the order of the cases."""
+    of_case = {_size(one): one for one in figures}
     sizes = [(case.name, case.lanes, sum(group.followers for group in case.groups), case.held_s) for case in CASES]
     return [of_case[size] for size in sizes if size in of_case]
 
@@ -95,16 +102,16 @@ def _printed(figures: dict[str, Any]) -> str:
             *weights,
             "",
             "deep book, the worst of each scenario",
-            report.markdown(figures["scenarios"]),
+            report.markdown(figures.get("scenarios", [])),
             "",
             "thin book",
-            report.markdown(figures["thinBook"]),
+            report.markdown(figures.get("thinBook", [])),
             "",
             "figures of single scenarios",
-            report.own_markdown(figures["scenarios"]),
+            report.own_markdown(figures.get("scenarios", [])),
             "",
             "weight by class",
-            report.weights_markdown(figures["scenarios"]),
+            report.weights_markdown(figures.get("scenarios", [])),
         ]
     )
 
@@ -123,7 +130,23 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("ONLY", ""),
         help=f"what to measure anew, separated by commas (environment: ONLY): {', '.join(NAMES)}",
     )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=os.environ.get("AT", ""),
+        help="the seconds of a minute to begin at, separated by commas (environment: AT; default: all)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.environ.get("PROCESSES") or os.cpu_count() or 1,
+        help="how many runs are simulated at once (environment: PROCESSES; default: one for each processor)",
+    )
     return parser
+
+
+def _seconds(text: str) -> Collection[int]:
+    return [int(second) for second in text.split(",")] if text else SECONDS
 
 
 def _names(text: str) -> list[str]:

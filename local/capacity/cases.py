@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,13 +38,14 @@ class Case:
     groups: Sequence[Group]
     held_s: int = 0
     seconds: Sequence[int] = SECONDS
-    thin_seconds: Sequence[int] = SECONDS
-    """The same with the thin book, for which large cases begin once."""
+    thin: bool = True
+    """Whether it is run once more, with the thin book."""
 
-    def runs(self) -> Iterator[tuple[Depth, int]]:
-        """Yield each run's book and second."""
-        yield from ((Depth.DEEP, second) for second in self.seconds)
-        yield from ((Depth.THIN, second) for second in self.thin_seconds)
+    def runs(self, seconds: Collection[int] = SECONDS) -> Iterator[tuple[Depth, int]]:
+        """Yield the book and the second of each run that begins at one of the seconds."""
+        yield from ((Depth.DEEP, second) for second in self.seconds if second in seconds)
+        if self.thin and self.seconds[-1] in seconds:
+            yield Depth.THIN, self.seconds[-1]
 
     def run(self, depth: Depth, second: int) -> Figures:
         """Play it once."""
@@ -62,15 +63,16 @@ def _of_each_strategy(count: int) -> tuple[Group, ...]:
 
 CASES = (
     Case(name="barClose", play=alerts.enter, lanes=1, groups=_followers(300)),
-    Case(name="barClose", play=alerts.enter, lanes=5, groups=_followers(1_050), thin_seconds=_ONCE),
+    Case(name="barClose", play=alerts.enter, lanes=5, groups=_followers(1_050)),
     Case(name="threeStrategies", play=alerts.enter, lanes=1, groups=_of_each_strategy(100)),
-    Case(name="threeStrategies", play=alerts.enter, lanes=5, groups=_of_each_strategy(200), thin_seconds=_ONCE),
+    Case(name="threeStrategies", play=alerts.enter, lanes=5, groups=_of_each_strategy(200)),
     *(
         Case(name="turn", play=alerts.turn, lanes=1, groups=_followers(count), held_s=held_s)
         for held_s in (TWO_HOURS_S, SEVENTY_DAYS_S)
         for count in (45, 100)
     ),
-    Case(name="flips", play=alerts.flip, lanes=1, groups=_followers(12), thin_seconds=_ONCE),
+    # Its alerts come at every quarter of a minute, wherever it begins.
+    Case(name="flips", play=alerts.flip, lanes=1, groups=_followers(12), seconds=_ONCE),
     Case(name="closeAll", play=exits.close_all, lanes=1, groups=_followers(100), held_s=TWO_HOURS_S),
     Case(
         name="quiet",
@@ -78,10 +80,8 @@ CASES = (
         lanes=1,
         groups=(Group(_SYMBOLS[0], 940), *(Group(symbol, 20) for symbol in ("ETH/USDT", "SOL/USDT", "DOGE/USDT"))),
         seconds=_ONCE,
-        thin_seconds=(),
+        thin=False,
     ),
-    Case(
-        name="fairness", play=fairness.alert_repeatedly, lanes=1, groups=_followers(400), seconds=_ONCE, thin_seconds=()
-    ),
+    Case(name="fairness", play=fairness.alert_repeatedly, lanes=1, groups=_followers(400), seconds=_ONCE, thin=False),
     Case(name="bannedLane", play=exits.close_while_banned, lanes=2, groups=_followers(20), held_s=TWO_HOURS_S),
 )

@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from local.capacity import report
+
 FOLLOWERS = 10_000
 WITHIN_S = 10
 WEIGHT_PER_MINUTE = 2_400
@@ -33,8 +35,11 @@ _WRITE_USD_PER_MILLION = 0.625
 
 def markdown(figures: Mapping[str, Any]) -> str:
     """Return the reckoning as a table in Markdown."""
+    alerts = [one for one in figures.get("scenarios", []) if one["scenario"] == "barClose"]
+    if not alerts:
+        return report.NOT_MEASURED
+    whole = alerts[-1]
     entry, look, entry_s = figures["weights"]["entry"], figures["weights"]["look"], figures["entryS"]
-    whole = next(one for one in figures["scenarios"] if one["scenario"] == "barClose" and one["lanes"] > 1)
     lanes_reading = math.ceil(FOLLOWERS * entry / WEIGHT_PER_MINUTE)
     renewals = FOLLOWERS * STREAM_RENEWALS_PER_HOUR / 60
     backup = FOLLOWERS * BACKUP_LOOKS_PER_MINUTE * look

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+NOT_MEASURED = "Not measured yet."
+
 _COLUMNS = (
     "scenario",
     "lanes",
     "followers",
     "held",
+    "begins at s",
     "protected in 60 s",
     "closed in 60 s",
     "last flat",
@@ -33,6 +36,8 @@ _HOUR_S, _DAY_S = 3_600, 86_400
 
 def markdown(scenarios: Sequence[Mapping[str, Any]]) -> str:
     """Return the scenarios as a table in Markdown."""
+    if not scenarios:
+        return NOT_MEASURED
     rows = [_COLUMNS, tuple("---" for _ in _COLUMNS), *map(_cells, scenarios)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -69,6 +74,7 @@ def _cells(one: Mapping[str, Any]) -> tuple[str, ...]:
     last = one["lastFlatS"]
     return (
         *_size(one),
+        ", ".join(map(str, one["beginsAt"])),
         str(one["protectedIn60s"]),
         str(one["closedIn60s"]) if one["heldS"] else "–",
         "–" if last is None else f"{last:.1f} s",

@@ -8,7 +8,6 @@ from typing import Any
 
 from local.capacity import reckoning, report
 from local.capacity.books import THIN_USDT
-from local.capacity.cases import SECONDS
 from local.capacity.ground import BALANCE_USDT, EXCHANGE_S, TABLE_S
 
 Figures = Mapping[str, Any]
@@ -37,12 +36,11 @@ _MARK = re.compile(r"<!-- make capacity: (?P<name>\w+) -->\n.*?<!-- end -->", fl
 
 
 def _conditions(_: Figures) -> str:
-    seconds = ", ".join(map(str, SECONDS))
     return (
         f"One container for each lane. The exchange answers in {EXCHANGE_S * 1000:.0f} ms, tables and queues in\n"
-        f"{TABLE_S * 1000:.0f} ms. Each follower has {BALANCE_USDT} USDT. A scenario begins at the seconds\n"
-        f"{seconds} of a minute, and the worst counts. The thin book has {THIN_USDT:,} USDT on each of\n"
-        "three levels near the price, which are there again after a second."
+        f"{TABLE_S * 1000:.0f} ms. Each follower has {BALANCE_USDT} USDT. A scenario begins at the given seconds of a\n"
+        f"minute, and the worst of each figure counts. The thin book has {THIN_USDT:,} USDT on each of three levels\n"
+        "near the price, which are there again after a second."
     )
 
 
@@ -52,20 +50,20 @@ def _steps(figures: Figures) -> str:
 
 
 def _deep(figures: Figures) -> str:
-    return report.markdown(figures["scenarios"])
+    return report.markdown(figures.get("scenarios", []))
 
 
 def _thin(figures: Figures) -> str:
-    return report.markdown(figures["thinBook"])
+    return report.markdown(figures.get("thinBook", []))
 
 
 def _classes(figures: Figures) -> str:
-    return report.weights_markdown(figures["scenarios"])
+    return report.weights_markdown(figures.get("scenarios", []))
 
 
 def _own(figures: Figures) -> str:
     """Return the figures that one scenario alone has."""
-    return report.own_markdown(figures["scenarios"])
+    return report.own_markdown(figures.get("scenarios", []))
 
 
 PARTS: Mapping[str, Callable[[Figures], str]] = {
