@@ -12,6 +12,7 @@ queues.py           SQS: messages late, twice, out of order
 exchange.py         the paper exchange, whose lists lag
 request_faults.py   which requests to it fail, and how
 connections.py      the connections to it: slow, refused, cut
+refusals.py         a record of refused orders
 naked.py            a record of positions without a stop
 workers.py          invocations of Lambda functions, killed or frozen between any two steps
 containers.py       the executor's containers, each with caches of its own

@@ -14,6 +14,7 @@ from local.paper_exchange.venue import Venue
 from local.simulation.chances import Chances
 from local.simulation.clock import SimulatedClock
 from local.simulation.naked import NakedRecord
+from local.simulation.refusals import RefusedOrder, refused_order
 from local.simulation.request_faults import RandomFaults
 from local.simulation.trace import Trace
 
@@ -54,6 +55,7 @@ class WatchedExchange(PaperExchange):
         self._trace = trace
         self.naked = NakedRecord()
         self.over_limit: list[OverLimit] = []
+        self.refused_orders: list[RefusedOrder] = []
         self.equities: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
         """What each account was worth whenever it was read: Unix milliseconds, and the smaller of its balances."""
         self._amounts: dict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
@@ -73,6 +75,9 @@ class WatchedExchange(PaperExchange):
             self.over_limit.append(
                 OverLimit(request.address, f"{request.method} {request.path}", self.wall_ms(), answer.status)
             )
+        refused = refused_order(request, answer, at_ms=self.wall_ms())
+        if refused is not None:
+            self.refused_orders.append(refused)
         if request.method != "GET":
             self.check_stops(request.api_key)
             return answer

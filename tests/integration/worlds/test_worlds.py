@@ -34,6 +34,7 @@ BITTEN: dict[str, tuple[range, Shape | None]] = {
     "no_look_up": (range(2, 20), None),
     "early_stop": (range(2, 60), None),
     "order_of_arrival": (range(1, 20), SMALL),
+    "stop_sent_unchanged": (range(3, 30), replace(SMALL, followers=5, bars=6, filters_change=True)),
     "no_account_claims": (range(5, 20), replace(SMALL, followers=10, bars=6)),
     "no_conditions": (range(5, 60), None),
     "risk_from_order_price": (range(1, 20), None),

@@ -2,6 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
+exits.py     stops
 owners.py    which key has an account's position
 booking.py   what is booked of a position that has ended
 records.py   our records
@@ -13,12 +14,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from local.faults.worlds.mutations import booking, entries, owners, records, sizing
+from local.faults.worlds.mutations import booking, entries, exits, owners, records, sizing
 
 MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_look_up": entries.without_look_up,
     "early_stop": entries.with_early_stop,
     "order_of_arrival": entries.in_order_of_arrival,
+    "stop_sent_unchanged": exits.sent_again_unchanged,
     "no_account_claims": owners.without_claims,
     "no_conditions": records.without_conditions,
     "risk_from_order_price": sizing.from_order_price,
