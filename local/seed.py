@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-import boto3
-
 from functions.user_recorder.app import lambda_handler as record_user
 from local.history import add_history
 from local.stripe import PRO_PRICE, STANDARD_PRICE
 from local.telegram import BOT_NAME
 from local.telegram.bot import open_link
+from shared.aws_session import aws_session
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.models.base import LISTED, created_key
@@ -153,7 +152,7 @@ class _Users:
     def __init__(self, created_at: datetime) -> None:
         self.created_at = created_at
         self._password = secrets.token_urlsafe(24) + "aA1"
-        self._cognito: CognitoIdentityProviderClient = boto3.client("cognito-idp")
+        self._cognito: CognitoIdentityProviderClient = aws_session().client("cognito-idp")
         self._pool = settings().user_pool_id
 
     def add(self, email: str, first_name: str, last_name: str, *, plan: Plan, admin: bool = False) -> str:

@@ -11,9 +11,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 
+from shared.aws_session import aws_session
 from shared.clock import from_iso, to_iso
 from shared.config import settings
 from shared.errors import LockstepError
@@ -339,4 +339,4 @@ def _sqs() -> SQSClient:
     config = Config(
         connect_timeout=1, read_timeout=3, retries={"max_attempts": 4, "mode": "standard"}, max_pool_connections=50
     )
-    return boto3.client("sqs", region_name=settings().aws_region, config=config)
+    return aws_session().client("sqs", region_name=settings().aws_region, config=config)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from shared.aws_session import aws_session
 from shared.config import settings
 from shared.errors import SecretUnreadable, ServiceUnavailable
 from shared.process_state import on_reset, process_cache
@@ -46,13 +46,13 @@ on_reset(_parameters.clear)
 @process_cache
 def _kms() -> KMSClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
-    return boto3.client("kms", region_name=settings().aws_region, config=config)
+    return aws_session().client("kms", region_name=settings().aws_region, config=config)
 
 
 @process_cache
 def _ssm() -> SSMClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
-    return boto3.client("ssm", region_name=settings().aws_region, config=config)
+    return aws_session().client("ssm", region_name=settings().aws_region, config=config)
 
 
 def connect() -> None:

@@ -8,11 +8,11 @@ from datetime import UTC
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypedDict
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as CognitoNotReached
 
+from shared.aws_session import aws_session
 from shared.config import settings
 from shared.errors import NotFound, ServiceUnavailable
 from shared.models.user import ADMIN_GROUP, Account
@@ -175,4 +175,4 @@ def _user_key(account: Account) -> _UserKey:
 @process_cache
 def _cognito() -> CognitoIdentityProviderClient:
     config = Config(connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"})
-    return boto3.client("cognito-idp", region_name=settings().aws_region, config=config)
+    return aws_session().client("cognito-idp", region_name=settings().aws_region, config=config)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.aws_session import aws_session
 from shared.config import settings
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
@@ -57,4 +57,4 @@ def _is_on() -> bool:
 @process_cache
 def _ssm() -> SSMClient:
     config = Config(connect_timeout=1, read_timeout=1, retries={"max_attempts": 2, "mode": "standard"})
-    return boto3.client("ssm", region_name=settings().aws_region, config=config)
+    return aws_session().client("ssm", region_name=settings().aws_region, config=config)

@@ -11,7 +11,6 @@ from email.policy import SMTP
 from http import HTTPStatus
 from typing import Any, Final
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,6 +20,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
+from shared.aws_session import aws_session
 from shared.config import settings
 from shared.models.notice import InlineImage
 from shared.notifications.delivery import DeliveryMisconfigured, DeliveryPostponed, DeliveryRefused, DeliveryUnknown
@@ -86,4 +86,4 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
 def _ses() -> Any:
     # One attempt only: botocore would repeat a request whose answer is missing, and send it twice.
     config = Config(connect_timeout=2, read_timeout=8, retries={"total_max_attempts": 1, "mode": "standard"})
-    return boto3.client("sesv2", region_name=settings().aws_region, config=config)
+    return aws_session().client("sesv2", region_name=settings().aws_region, config=config)
