@@ -51,6 +51,8 @@ class Settings:
     """Maximum notional / equity of an entry, independent of the account's leverage."""
     lane_weight_per_minute: int
     """The request weight per minute of an egress address, unless the lane's record has another."""
+    look_interval_s: int
+    """Every open position is compared with the exchange within this time, however full its lane is."""
     near_maximum_pct: Decimal
     """The user and the admins are warned from this percentage of the plan's maximum balance on."""
     max_alert_age_s: int
@@ -93,6 +95,7 @@ def settings() -> Settings:
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
+        look_interval_s=int(env.get("LOOK_INTERVAL_S", "600")),
         near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),
         max_alert_age_s=int(env.get("MAX_ALERT_AGE_S", "60")),
         max_chase=Decimal(env.get("MAX_CHASE", "0.3")),

@@ -10,7 +10,7 @@ import asyncio
 from decimal import Decimal
 from enum import StrEnum
 
-from functions.order_executor import closing, exit_plans, position, protecting, remainder, stops, targets
+from functions.order_executor import closing, exit_plans, position, protecting, remainder, stops, targets, watching
 from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
 from shared.models.order import Order, OrderStatus
@@ -83,6 +83,7 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         flat_since=None,
         seen_amount=held,
         **reached,
+        **watching.watched(session, standing),
     )
     return Found.GUARDED
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -48,6 +49,10 @@ class ExecutionSession:
     """Whether the last list of open orders lacked a stop that the position needs."""
     view_at_entry: AccountView | None = field(default=None, init=False)
     """The account before the entry; only in the session that has sent it."""
+    read_at: datetime | None = field(default=None, init=False)
+    """When this session first read the position."""
+    liquidation_price: Decimal | None = field(default=None, init=False)
+    """The mark price at which the exchange closes the position, as it was read last; None if there is none."""
     kept_orders: tuple[OrderView, ...] | None = field(default=None, init=False)
     """Our orders that a close has listed and left standing; None before one has read the list."""
     _history: History | None = field(default=None, init=False)
@@ -186,5 +191,7 @@ class ExecutionSession:
 
     async def position(self) -> Decimal:
         """Return the amount at the venue on the execution's side; 0 when flat or on the other side."""
-        signed = await self.account.position_amount(self.symbol) * self.execution.side.sign
-        return max(signed, Decimal(0))
+        self.read_at = self.read_at or utc_now()
+        view = await self.account.position(self.symbol)
+        self.liquidation_price = view.liquidation_price
+        return max(view.amount * self.execution.side.sign, Decimal(0))

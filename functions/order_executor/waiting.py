@@ -9,18 +9,21 @@ import contextlib
 import math
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 
 from functions.order_executor import admission, booking, collecting
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.recheck import is_proven_absent, schedule_recheck
 from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import AddressBanned, ExchangeThrottled
 from shared.exchange import lanes, weights
 from shared.exchange.gate import Request, Work
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
+from shared.trading.looks import is_overdue
 
 PATIENCE_S = 2.0
 """How long work waits in its worker for other work to end and to give its weight back."""
@@ -57,7 +60,10 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     watched = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
     if (execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED) or watched:
         funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
-        return Request(Work.ENTRY if for_entry else Work.LOOK, weights.LOOK + funding)
+        overdue = execution.looked_at is not None and is_overdue(
+            execution.looked_at, now=utc_now(), interval=timedelta(seconds=settings().look_interval_s)
+        )
+        return Request(Work.ENTRY if for_entry or overdue else Work.LOOK, weights.LOOK + funding)
     closing = execution.state in {ExecutionState.PROTECTED, ExecutionState.CLOSING}
     if closing and execution.protected_at is not None:
         notional = (execution.filled_amount or Decimal(0)) * (execution.entry_price or Decimal(0))

@@ -1,6 +1,7 @@
 """Queues executions that are due for the order executor, and unfinished triggers for the fan-out.
 
-Knows when something is due; what is to be done about it is the executor's decision.
+Knows when something is due; what is to be done about it is the executor's decision. `looks.py` has when an open
+position is looked at.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from functions.position_watcher import looks
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.messages import (
@@ -61,10 +63,24 @@ async def _queue_due(now: datetime, failed: list[Exception]) -> int:
     # The longest overdue come first, whatever their shard.
     overdue = sorted(pair for shard in shards for pair in shard)
     due = [execution_id for _, execution_id in overdue[:_MAX_PER_RUN]]
-    queued = 0
+    queued, guarded = 0, list[Execution]()
     for chunk in in_chunks(due, _PAGE):
-        queued += await _attempt(failed, 0, _queue_reconciliations, chunk, now)
+        found = await _attempt(failed, list[Execution](), _read_due, chunk, now)
+        guarded += [execution for execution in found if looks.may_wait(execution)]
+        urgent = [execution for execution in found if not looks.may_wait(execution)]
+        queued += await _attempt(failed, 0, _queue_reconciliations, urgent, now)
+    for chosen in in_chunks(await _choose_looks(guarded, now, failed), _PAGE):
+        queued += await _attempt(failed, 0, _queue_reconciliations, chosen, now)
     return queued
+
+
+async def _choose_looks(guarded: list[Execution], now: datetime, failed: list[Exception]) -> list[Execution]:
+    """Return the protected positions to look at now; all of them if they cannot be chosen from."""
+    try:
+        return await looks.choose(guarded, now=now)
+    except Exception as error:  # noqa: BLE001 - raised again when the other steps have run
+        failed.append(error)
+        return guarded
 
 
 async def _attempt(failed: list[Exception], otherwise: _T, do: Callable[..., _T], *arguments: Any) -> _T:
@@ -81,10 +97,13 @@ def _find_due(shard: int, now: datetime) -> list[tuple[datetime, str]]:
     return [(execution.due_at or now, execution.id) for execution in found]
 
 
-def _queue_reconciliations(execution_ids: list[str], now: datetime) -> int:
+def _read_due(execution_ids: list[str], now: datetime) -> list[Execution]:
     # The index lags behind the table, so read each record again before acting on it.
     found = Execution.find_many(execution_ids, consistent=True).values()
-    due = [execution for execution in found if execution.active and is_due(execution.due_at, now)]
+    return [execution for execution in found if execution.active and is_due(execution.due_at, now)]
+
+
+def _queue_reconciliations(due: list[Execution], now: datetime) -> int:
     for execution in due:
         send_orders([execution.message(Command.RECONCILE)], delivery=_delivery(execution, now))
     return len(due)

@@ -25,7 +25,7 @@ from shared.exchange import error_codes, history, markets, responses, transport
 from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.markets import is_trading, leverage_brackets, symbol_filters
 from shared.exchange.server_clock import server_clock
-from shared.exchange.venue_views import AccountView, KeyView, OrderView
+from shared.exchange.venue_views import AccountView, KeyView, OrderView, PositionView
 from shared.observability import logger
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -217,10 +217,14 @@ class FuturesAccount:
         answer = await self._get("fapiPublicGetTickerPrice", symbol=venue_symbol(symbol))
         return Decimal(str(answer["price"]))
 
+    async def position(self, symbol: str) -> PositionView:
+        """Return what is held on the symbol."""
+        rows = await self._get("fapiPrivateV3GetPositionRisk", symbol=venue_symbol(symbol))
+        return responses.position_view(rows)
+
     async def position_amount(self, symbol: str) -> Decimal:
         """Return the signed base amount held on the symbol."""
-        positions = await self._get("fapiPrivateV3GetPositionRisk", symbol=venue_symbol(symbol))
-        return sum((Decimal(str(position["positionAmt"])) for position in positions), Decimal(0))
+        return (await self.position(symbol)).amount
 
     async def wallet_balance(self) -> Decimal:
         """Return the wallet balance of the margin asset."""

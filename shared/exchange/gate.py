@@ -36,6 +36,8 @@ SHARE_PCT: Mapping[Work, int] = MappingProxyType(
 )
 """How much of the limit may be used and held, all work included, once work of a kind is admitted, in percent."""
 
+LOOKS_PCT = 35
+"""Up to this share of the limit, positions are looked at more often than they must be, in percent."""
 QUIET_PCT = 10
 """Below so much used and held weight, a lane is quiet."""
 
@@ -97,3 +99,8 @@ def needs_next_window(budget: Budget, request: Request) -> bool:
 def is_quiet(budget: Budget) -> bool:
     """Return whether so little is used and held that work which can wait need not, even if much is to come yet."""
     return (budget.used + budget.held) * 100 < budget.limit * QUIET_PCT
+
+
+def looks_in_slack(budget: Budget, *, weight: int) -> int:
+    """Return for how many looks of a weight the lane has slack in this minute, beside what is more urgent."""
+    return max(budget.limit * LOOKS_PCT // 100 - budget.used - budget.held, 0) // weight

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.clock import from_ms
 from shared.errors import NotFound, OutcomeUnknown
-from shared.exchange.venue_views import AccountView, OrderView, VenueStatus
+from shared.exchange.venue_views import AccountView, OrderView, PositionView, VenueStatus
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -19,6 +19,7 @@ from shared.trading.readiness import AccountSetup, KeyPermissions
 from shared.trading.risk import is_plausible_rate
 from shared.trading.sides import Side
 from shared.trading.sizing import MarginMode
+from shared.trading.touch import Candle
 
 _STATUS = {
     "NEW": VenueStatus.OPEN,
@@ -274,3 +275,18 @@ def _decimal(value: Any) -> Decimal:
 
 def _true(value: Any) -> bool:
     return value is True or str(value).lower() == "true"
+
+
+def position_view(rows: list[dict[str, Any]]) -> PositionView:
+    """Return the position by the exchange's rows of one symbol (Position Information V3); a flat one has none."""
+    amount = sum((_decimal(row["positionAmt"]) for row in rows), Decimal(0))
+    prices = [price for row in rows if (price := _decimal(row.get("liquidationPrice") or 0)) > 0]
+    return PositionView(amount=amount, liquidation_price=prices[0] if amount and len(prices) == 1 else None)
+
+
+def candles(rows: list[list[Any]]) -> list[Candle]:
+    """Return the exchange's candles (Kline/Candlestick Data, and of the mark price), the oldest first."""
+    return [
+        Candle(from_ms(int(row[0])), from_ms(int(row[6]) + 1), high=_decimal(row[2]), low=_decimal(row[3]))
+        for row in rows
+    ]

@@ -105,3 +105,13 @@ class AccountView:
             maintenance_margin_rate=maintenance_margin_rate,
             margin_mode=self.margin_mode,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PositionView:
+    """What an account holds of one symbol."""
+
+    amount: Decimal
+    """Signed, in the base asset."""
+    liquidation_price: Decimal | None
+    """The mark price at which the exchange closes it; None if it does at none."""

@@ -50,6 +50,9 @@ ENTRY_HOLD = ENTRY + CLOSE
 LOOK = POSITION + STANDING_ORDERS + FILLS
 """Reconciling an open position; the fills are read only if something has moved."""
 
+QUIET_LOOK = POSITION + STANDING_ORDERS
+"""The same where nothing has moved."""
+
 BOOKING = FILLS + 4 * LOOK_UP + 5
 """The fills, the orders of up to four that are unknown, and the balance."""
 FUNDING = 30

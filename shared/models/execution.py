@@ -29,6 +29,7 @@ from shared.trading.execution import AnyReason, Desired, ExecutionState, can_mov
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
+from shared.trading.touch import TrailingStop, WatchedExits
 
 OPEN_SHARDS = 16
 
@@ -104,7 +105,29 @@ class HistoryReach(TypedDict, total=False):
     funding_stored_until: datetime
 
 
-class ExecutionChanges(HistoryReach, total=False):
+class WatchedPrices(TypedDict, total=False):
+    """The prices at which something may happen to a position, as texts; None or absent where nothing does."""
+
+    below: str | None
+    """The highest trigger or target below the market."""
+    above: str | None
+    """The lowest one above it."""
+    liquidation: str | None
+    """By the mark price."""
+    trailing: bool
+    """Whether a trailing stop stands."""
+    activation: str | None
+    """Its activation price; None if it was active at once."""
+
+
+class LastLook(TypedDict, total=False):
+    """What the last look at a protected position has found, as attributes of its execution."""
+
+    looked_at: datetime | None
+    watched: WatchedPrices
+
+
+class ExecutionChanges(HistoryReach, LastLook, total=False):
     """The attributes that `Execution.change` sets, beside the state and its reason; None removes one."""
 
     desired: Desired
@@ -207,6 +230,10 @@ class Execution(Table):
     """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
     """When the venue's position was first flat although the fills did not show the end yet."""
+    looked_at = TimeAttribute(null=True)
+    """When the protected position was last compared with the exchange; None if that must happen each time."""
+    watched: JSONAttribute = JSONAttribute(null=True)
+    """The prices of its exits then (`WatchedPrices`)."""
     exited_at = TimeAttribute(null=True)
     """When nothing of the position, and no order of it, was left at the exchange although it is not booked yet."""
     fills_stored_until = TimeAttribute(null=True)
@@ -274,6 +301,25 @@ class Execution(Table):
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
         )
 
+    def watched_exits(self) -> WatchedExits | None:
+        """Return the exits of the protected position, as they stood at its last look; None if it must be looked at."""
+        prices: WatchedPrices | None = self.watched
+        if prices is None or self.looked_at is None:
+            return None
+        trailing = None
+        if prices.get("trailing") and self.callback_rate is not None:
+            activation = _decimal(prices.get("activation"))
+            placed_at = self.protected_at or self.created_at
+            trailing = TrailingStop(activation=activation, callback_pct=self.callback_rate, placed_at=placed_at)
+        return WatchedExits(
+            side=self.side,
+            below=_decimal(prices.get("below")),
+            above=_decimal(prices.get("above")),
+            looked_at=self.looked_at,
+            trailing=trailing,
+            liquidation=_decimal(prices.get("liquidation")),
+        )
+
     def change(
         self,
         *,
@@ -338,6 +384,10 @@ class Execution(Table):
         transact(write)
         for name, value in changed.items():
             setattr(self, name, value)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _actions(changed: dict[str, Any]) -> list[Action]:

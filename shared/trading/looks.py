@@ -34,6 +34,11 @@ def choose_looks(positions: Sequence[Position], *, now: datetime, interval: time
     )
     runs = max(interval // RUN - 1, 1)  # a look takes place within a run after it was chosen
     evenly = -(-len(others) // runs)
-    overdue = sum(looked_at <= now - interval + RUN for looked_at, _ in others)
+    overdue = sum(is_overdue(looked_at, now=now, interval=interval) for looked_at, _ in others)
     number = max(evenly, overdue, slack - len(at_once))
     return [*(one.execution_id for one in at_once), *(execution_id for _, execution_id in others[:number])]
+
+
+def is_overdue(looked_at: datetime, *, now: datetime, interval: timedelta) -> bool:
+    """Return whether the next run would be too late for a look within the interval."""
+    return now - looked_at >= interval - RUN

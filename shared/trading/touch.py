@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from shared.trading.sides import Side
 
-LATE_BY = timedelta(seconds=10)
+LATE_BY = timedelta(seconds=30)
 """What happened so shortly before a look, the look may have missed: the exchange's lists may be late, clocks differ."""
 _HUNDRED = Decimal(100)
 

@@ -11,6 +11,8 @@ from local.simulation.naked import Naked
 from local.simulation.workers import WATCHER, Worker
 
 BEGAN_MS = 1_767_600_100_000
+OWNER_MS = 690_000
+"""The interval of looks and 90 s."""
 
 
 def make_world(*, harms_workers: bool, lasted_ms: int, by_owner: bool) -> World:
@@ -44,26 +46,26 @@ def test_killed_worker_has_twenty_five_seconds() -> None:
 
 
 def test_owner_who_cancels_the_stop_is_bound_to_one_worker_killed() -> None:
-    assert not is_violated(make_world(harms_workers=True, lasted_ms=150_000, by_owner=True))
-    world = make_world(harms_workers=True, lasted_ms=150_001, by_owner=True)
+    assert not is_violated(make_world(harms_workers=True, lasted_ms=OWNER_MS, by_owner=True))
+    world = make_world(harms_workers=True, lasted_ms=OWNER_MS + 1, by_owner=True)
     harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
     assert is_violated(world)
 
 
 def test_each_further_worker_killed_on_the_way_doubles_the_watchers_runs() -> None:
-    world = make_world(harms_workers=True, lasted_ms=270_000, by_owner=True)
+    world = make_world(harms_workers=True, lasted_ms=OWNER_MS + 120_000, by_owner=True)
     harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
     harm(world, WATCHER, after_ms=90_000)
     assert not is_violated(world)
 
-    world = make_world(harms_workers=True, lasted_ms=270_001, by_owner=True)
+    world = make_world(harms_workers=True, lasted_ms=OWNER_MS + 120_001, by_owner=True)
     harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
     harm(world, WATCHER, after_ms=90_000)
     assert is_violated(world)
 
 
 def test_worker_of_another_key_or_another_time_extends_no_bound() -> None:
-    world = make_world(harms_workers=True, lasted_ms=160_000, by_owner=True)
+    world = make_world(harms_workers=True, lasted_ms=OWNER_MS + 10_000, by_owner=True)
     harm(world, '{"api_key_id": "key-1"}', after_ms=-1)
     harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
     harm(world, '{"api_key_id": "key-2"}', after_ms=90_000)

@@ -52,7 +52,7 @@ def watched(
 
 @given(paths, st.data())
 def test_price_that_the_market_has_been_at_since_the_look_is_touched(path: list[int], data: st.DataObject) -> None:
-    look = data.draw(st.integers(1, len(path)))
+    look = data.draw(st.integers(3, len(path)))
     below, above = data.draw(st.integers(70, 99)), data.draw(st.integers(101, 130))
     since = path[look:]
 
@@ -111,7 +111,7 @@ def test_liquidation_follows_the_mark_price(path: list[int], mark: list[int], da
         assert found
 
 
-@given(st.integers(2, 60))
+@given(st.integers(3, 60))
 def test_quiet_market_touches_nothing(look: int) -> None:
     trailing = TrailingStop(activation=Decimal(110), callback_pct=Decimal(1), placed_at=START)
     exits = replace(watched(look=look, below=95, above=105), trailing=trailing, liquidation=Decimal(60))
@@ -132,7 +132,7 @@ def test_touch_just_before_the_look_counts_because_the_lists_may_have_been_late(
     path = [100] * PER_MINUTE + [94] + [100] * (2 * PER_MINUTE)
 
     assert touched(watched(look=PER_MINUTE + 1, below=95), path)
-    assert not touched(watched(look=2 * PER_MINUTE + 2, below=95), path)
+    assert not touched(watched(look=2 * PER_MINUTE + 4, below=95), path)
 
 
 @pytest.mark.parametrize("side", Side)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from local.faults.worlds.world import World
 from local.simulation.naked import Naked
 from local.simulation.workers import WATCHER
+from shared.config import settings
 
 LIVING_BOUND_MS = 5_000
 KILLED_BOUND_MS = 25_000
-OWNER_BOUND_MS = 150_000
-"""The owner cancelled the stop: the watcher's next run finds it, or the one after, if that one's worker is killed."""
+OWNER_MARGIN_MS = 90_000
+"""The owner cancelled the stop: a look within the interval finds it, or the one after, if its worker is killed."""
 _WATCH_INTERVAL_MS = 60_000
 
 
@@ -30,7 +31,7 @@ def check(world: World) -> Iterator[str]:
 
 
 def _owner_bound_ms(world: World, naked: Naked) -> int:
-    """Return the bound after the owner has cancelled the stop, which OWNER_BOUND_MS is with one harmed worker.
+    """Return the bound after the owner has cancelled the stop: the interval of looks, and a margin for a harmed worker.
 
     The message of a killed worker is replaced after 1, 3, 7 runs of the watcher (`overdue_step`), so each further
     worker that is killed or frozen on the way to the position doubles the runs.
@@ -43,7 +44,7 @@ def _owner_bound_ms(world: World, naked: Naked) -> int:
         if worker.task == WATCHER or any(key_id in worker.task for key_id in keys)
     ]
     runs = 1 << max(len(harmed), 1)
-    return OWNER_BOUND_MS + (runs - 2) * _WATCH_INTERVAL_MS
+    return settings().look_interval_s * 1000 + OWNER_MARGIN_MS + (runs - 2) * _WATCH_INTERVAL_MS
 
 
 def lasted_without_bans_ms(world: World, naked: Naked) -> int:

@@ -25,7 +25,7 @@ from shared.errors import (
 )
 from shared.exchange.futures import LOOK_UP_TIMEOUT_S, ORDER_TIMEOUT_S, FuturesAccount, Stamp
 from shared.exchange.lanes import DEFAULT_LANE
-from shared.exchange.venue_views import AccountView, OrderView
+from shared.exchange.venue_views import AccountView, OrderView, PositionView
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -223,8 +223,11 @@ class FakeAccount(FuturesAccount):
     async def market_price(self, symbol: str) -> Decimal:
         return await self._request("market_price", lambda: self.book.price)
 
-    async def position_amount(self, symbol: str) -> Decimal:
-        return await self._request("position_amount", lambda: self._read("position_amount").position)
+    async def position(self, symbol: str) -> PositionView:
+        def answer() -> PositionView:
+            return PositionView(amount=self._read("position_amount").position, liquidation_price=None)
+
+        return await self._request("position_amount", answer)
 
     async def wallet_balance(self) -> Decimal:
         return await self._request("wallet_balance", lambda: self.wallet)
