@@ -131,11 +131,14 @@ class Queues:
         DelaySeconds: int = 0,  # noqa: N803
     ) -> dict[str, Any]:
         """Queue one message."""
-        workers.step()
         self._clock.advance(self._send_s)
-        self._add(QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
-        workers.step()
+        self._send(QueueUrl, MessageBody, MessageGroupId, MessageDeduplicationId, DelaySeconds)
         return {}
+
+    def _send(self, url: str, body: str, group: str | None, deduplication_id: str | None, delay_s: int) -> None:
+        workers.step()
+        self._add(url, body, group, deduplication_id, delay_s)
+        workers.step()
 
     def _add(self, url: str, body: str, group: str | None, deduplication_id: str | None, delay_s: int) -> None:
         queue, now_s = self._queues[url], self._clock.monotonic()
@@ -152,13 +155,20 @@ class Queues:
         queue.messages.append(Message(f"m{next(self._numbers)}", body, group, due_s, lane=queue.lane_of(body)))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        """Queue messages, or refuse some of them."""
+        """Queue messages, or refuse some of them; a batch takes as long as one message."""
+        self._clock.advance(self._send_s)
         failed = []
         for entry in Entries:
             if self._chances.happens(self._chances.table_fault, "SQS: entry refused"):
                 failed.append({"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"})
             else:
-                self.send_message(QueueUrl=QueueUrl, **{name: entry[name] for name in entry if name != "Id"})
+                self._send(
+                    QueueUrl,
+                    entry["MessageBody"],
+                    entry.get("MessageGroupId"),
+                    entry.get("MessageDeduplicationId"),
+                    entry.get("DelaySeconds", 0),
+                )
         return {"Failed": failed}
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803, ARG002
