@@ -114,7 +114,7 @@ def test_thin_book_leaves_something_unfilled() -> None:
 
 @pytest.mark.parametrize("lanes", [1, 2])
 def test_each_lane_has_a_limit_of_its_own(lanes: int) -> None:
-    ground = ground_of(12, lanes=lanes)
+    ground = ground_of(40, lanes=lanes)
 
     async def alert_with_little_weight() -> Figures:
         ground.limit_lanes(100)
