@@ -47,7 +47,7 @@ def test_key_that_may_read_but_not_trade_is_taken_out_of_use(world: World) -> No
 def test_position_of_a_key_that_is_out_of_use_is_closed_as_soon_as_the_exchange_accepts_it(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)
-    refuse(world, person, "/fapi/v3/positionRisk", "GET")
+    refuse(world, person, "/fapi/v1/openOrders", "GET")
     assert world.deliver(execution, command=Command.CLOSE) == []
     assert status_of(person) == (ApiKeyStatus.UNAUTHORIZED, False)
     assert world.stored(execution).active
