@@ -77,6 +77,7 @@ def test_mark_price_has_candles_of_its_own(moved: ExchangeProcess, trader: Trade
         [20200, 20200, 20200, 20200],
         [20200, 20400, 20200, 20400],
     ]
+    trader.futures.load_time_difference()
     trader.futures.load_markets()
     unified = trader.futures.fetch_ohlcv(BTC, "1m", limit=3, params={"price": "mark"})
     assert [row[:5] for row in unified] == rows(found)

@@ -20,6 +20,7 @@ from functions.manual_trade_importer import app, collection, service, storage
 from shared.clock import to_iso
 from shared.exchange import account_fills, account_queries
 from shared.models.base import transact
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType
 from shared.models.import_cursor import ImportCursor
 from shared.models.import_scan import ImportScan
@@ -41,7 +42,7 @@ class Crashed(BaseException):
 
 @pytest.fixture
 def queues(aws: Queues) -> Iterator[Queues]:
-    for model in (ExchangeKey, ImportCursor, ImportScan, ManualIncome, ManualTrade, PerformanceDay):
+    for model in (EgressLane, ExchangeKey, ImportCursor, ImportScan, ManualIncome, ManualTrade, PerformanceDay):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     with ExitStack() as patched:
         patched.enter_context(mock.patch.object(service, "pacer", return_value=WeightPacer(10**9)))
