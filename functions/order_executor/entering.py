@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Unpack
 
 from pynamodb.exceptions import PynamoDBException
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from functions.order_executor import entry_outcome, exit_plans
@@ -19,6 +21,7 @@ from functions.order_executor.entry_intents import (
     close_is_requested,
     planned_entry,
     recorded_stamp,
+    size_changes,
     stamp_entry,
     write_with_dead_man,
 )
@@ -36,12 +39,13 @@ from shared.errors import (
     OutcomeUnknown,
     RecordChanged,
 )
+from shared.models.execution import ExecutionChanges
 from shared.models.order import Order
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.scheduling import due_by_dead_man
 from shared.trading.execution import DenialReason, ExecutionState, Reason
-from shared.trading.order_planning import ExitPlan, plan_entry
+from shared.trading.order_planning import ExitPlan, PlannedOrder, plan_entry
 from shared.trading.sizing import SizedOrder
 
 _ENTRY_ATTEMPTS = 2
@@ -74,9 +78,7 @@ async def intend_entry(
             unless=close_is_requested,
             also=claim,
             due_at=due_by_dead_man(utc_now()),
-            equity=sized.equity,
-            amount=sized.amount,
-            caps=[cap.value for cap in sized.caps],
+            **size_changes(sized),
             taker_rate=execution.taker_rate,
             passed_targets=execution.passed_targets,
             detail=_left_out(execution.passed_targets),
@@ -137,19 +139,8 @@ async def resend_entry(session: ExecutionSession, absent: Order) -> Outcome:
     """Send an entry that is proven absent once more, under a new id; return Absent when that was the second attempt."""
     if absent.attempt >= _ENTRY_ATTEMPTS:
         return Absent()
-    entry = session.ledger.intend(planned_entry(absent), attempt=absent.attempt + 1)
-    await stamp_entry(session, entry)
-    try:
-        await write_with_dead_man(
-            session,
-            session.ledger.advance(
-                ExecutionState.ENTERING, orders=(entry,), unless=close_is_requested, due_at=due_by_dead_man(utc_now())
-            ),
-        )
-    except RecordChanged:
-        del session.ledger.orders[entry.client_order_id]
-        return Absent()
-    return await send_entry(session, entry)
+    outcome = await _send_next_attempt(session, absent, planned_entry(absent))
+    return Absent() if outcome is None else outcome
 
 
 async def send_unfilled_again(session: ExecutionSession, unfilled: Order) -> Outcome | None:
@@ -164,10 +155,28 @@ async def send_unfilled_again(session: ExecutionSession, unfilled: Order) -> Out
     except (OrderDenied, ExchangeError, PynamoDBException) as error:
         logger.info("unfilled_entry_not_sent_again", execution_id=session.execution.id, detail=str(error))
         return None
-    execution = session.execution
-    planned = plan_entry(side=execution.side, amount=sized.amount, bound=sized.bound)
-    entry = session.ledger.intend(planned, attempt=unfilled.attempt + 1)
-    stops = exit_plans.replan_stops(session, sized.amount)
+    planned = plan_entry(side=session.execution.side, amount=sized.amount, bound=sized.bound)
+    return await _send_next_attempt(
+        session,
+        unfilled,
+        planned,
+        stops=exit_plans.replan_stops(session, sized.amount),
+        slot=(PositionSlot.quantity.set(sized.amount),),
+        **size_changes(sized),
+    )
+
+
+async def _send_next_attempt(
+    session: ExecutionSession,
+    before: Order,
+    planned: PlannedOrder,
+    *,
+    stops: Sequence[Order] = (),
+    slot: Sequence[Action] = (),
+    **changes: Unpack[ExecutionChanges],
+) -> Outcome | None:
+    """Write the intent of an entry's next attempt, and send it; return None when a close was requested meanwhile."""
+    entry = session.ledger.intend(planned, attempt=before.attempt + 1)
     await stamp_entry(session, entry)
     try:
         await write_with_dead_man(
@@ -175,12 +184,10 @@ async def send_unfilled_again(session: ExecutionSession, unfilled: Order) -> Out
             session.ledger.advance(
                 ExecutionState.ENTERING,
                 orders=(entry, *stops),
-                slot=(PositionSlot.quantity.set(sized.amount),),
+                slot=slot,
                 unless=close_is_requested,
                 due_at=due_by_dead_man(utc_now()),
-                equity=sized.equity,
-                amount=sized.amount,
-                caps=[cap.value for cap in sized.caps],
+                **changes,
             ),
         )
     except RecordChanged:

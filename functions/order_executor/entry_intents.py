@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from functions.order_executor import admission
 from functions.order_executor.session import ExecutionSession
@@ -16,9 +17,18 @@ from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.trading.execution import Desired
 from shared.trading.order_planning import PlannedOrder, plan_entry
+from shared.trading.sizing import SizedOrder
 
 _WINDOW_MS = 3_000
 """Short, because absence can be proven only after it: an entry that arrives later is not wanted anyway."""
+
+
+class SizeChanges(TypedDict):
+    """The attributes of an execution that say how large its entry is."""
+
+    equity: Decimal
+    amount: Decimal
+    caps: list[str]
 
 
 def planned_entry(entry: Order) -> PlannedOrder:
@@ -28,6 +38,11 @@ def planned_entry(entry: Order) -> PlannedOrder:
     if entry.price is None:
         return PlannedOrder(leg=entry.leg, type=entry.type, side=entry.side, amount=entry.amount)
     return plan_entry(side=entry.side, amount=entry.amount, bound=entry.price)
+
+
+def size_changes(sized: SizedOrder) -> SizeChanges:
+    """Return what an execution's record keeps of its entry's size."""
+    return {"equity": sized.equity, "amount": sized.amount, "caps": [cap.value for cap in sized.caps]}
 
 
 def recorded_stamp(entry: Order) -> Stamp:

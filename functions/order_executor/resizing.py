@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from functions.order_executor import admission, exit_plans
 from functions.order_executor.admission import EntryContext
-from functions.order_executor.entry_intents import close_is_requested, stamp_entry
+from functions.order_executor.entry_intents import close_is_requested, size_changes, stamp_entry
 from functions.order_executor.entry_outcome import NotPlaced, Refused
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
@@ -121,9 +121,7 @@ async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
             orders=(entry, *stops),
             slot=(PositionSlot.quantity.set(sized.amount),),
             unless=close_is_requested,
-            equity=sized.equity,
-            amount=sized.amount,
-            caps=[cap.value for cap in sized.caps],
+            **size_changes(sized),
         )
     except RecordChanged as error:
         raise OrderDenied(DenialReason.CLOSE_REQUESTED) from error
