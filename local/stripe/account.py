@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from local.stripe import PRO_PRICE, STANDARD_PRICE
+from local.stripe.refusals import Refused, Resource, found, invalid, new_id, refuse_unknown, required
 
 SEEDED_PRICES: Final = {
     "price_1LmHQlEaYDRKzLl0XIs6QIbc": ("BASIC", 2000),
@@ -22,17 +22,6 @@ _MAX_KEY_LENGTH = 255
 _INTERVALS = ("day", "week", "month", "year")
 _PRODUCT_FIELDS = {"name", "description", "active", "metadata", "expand"}
 _PRICE_FIELDS = {"currency", "unit_amount", "product", "product_data", "recurring", "nickname", "metadata", "expand"}
-
-Resource = dict[str, Any]
-
-
-class Refused(Exception):
-    """An error answer of Stripe's."""
-
-    def __init__(self, status: int, kind: str, message: str, **more: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"type": kind, "message": message, **more}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +57,10 @@ class Account:
 
     def create_product(self, form: dict[str, Any]) -> Resource:
         """Create a product."""
-        _refuse_unknown(form, _PRODUCT_FIELDS)
-        name = _required(form, "name")
+        refuse_unknown(form, _PRODUCT_FIELDS)
+        name = required(form, "name")
         product = {
-            "id": _new_id("prod"),
+            "id": new_id("prod"),
             "object": "product",
             "active": form.get("active", "true") == "true",
             "created": int(time.time()),
@@ -86,23 +75,23 @@ class Account:
 
     def create_price(self, form: dict[str, Any]) -> Resource:
         """Create a price, and its product if the request describes one."""
-        _refuse_unknown(form, _PRICE_FIELDS)
-        currency = _required(form, "currency")
-        cents = _cents(_required(form, "unit_amount"))
+        refuse_unknown(form, _PRICE_FIELDS)
+        currency = required(form, "currency")
+        cents = _cents(required(form, "unit_amount"))
         recurring = form.get("recurring")
         if recurring is not None and recurring.get("interval") not in _INTERVALS:
-            raise _invalid(
+            raise invalid(
                 "Invalid recurring[interval]: must be one of day, month, week, or year", "recurring[interval]"
             )
         if ("product" in form) == ("product_data" in form):
-            raise _invalid("You must specify either `product` or `product_data` when creating a price.", "product")
+            raise invalid("You must specify either `product` or `product_data` when creating a price.", "product")
         # Everything is checked before anything is created.
         product_data = form.get("product_data")
         if product_data is not None:
-            _required(product_data, "name", within="product_data")
+            required(product_data, "name", within="product_data")
         product = self.create_product(product_data) if product_data is not None else self.product(form["product"])
         price = {
-            "id": _new_id("price"),
+            "id": new_id("price"),
             "object": "price",
             "active": True,
             "billing_scheme": "per_unit",
@@ -124,17 +113,17 @@ class Account:
 
     def product(self, product_id: str) -> Resource:
         """Return a product; raise Refused."""
-        return _found(self.products, product_id, "product")
+        return found(self.products, product_id, "product")
 
     def price(self, price_id: str) -> Resource:
         """Return a price; raise Refused."""
-        return _found(self.prices, price_id, "price")
+        return found(self.prices, price_id, "price")
 
     def expanded(self, resource: Resource, expand: list[str]) -> Resource:
         """Return a resource with the resources of `expand` in place of their ids."""
         for name in expand:
             if name != "product" or "product" not in resource:
-                raise _invalid(f"This property cannot be expanded ({name}).", "expand")
+                raise invalid(f"This property cannot be expanded ({name}).", "expand")
             resource = resource | {"product": self.products[resource["product"]]}
         return resource
 
@@ -148,7 +137,7 @@ class Account:
         if key is None:
             return carry_out(), False
         if not 0 < len(key) <= _MAX_KEY_LENGTH:
-            raise _invalid("Idempotency keys must be 1 to 255 characters long.", "idempotency_key")
+            raise invalid("Idempotency keys must be 1 to 255 characters long.", "idempotency_key")
         stored = self._answers.get(key)
         if stored is None:
             body = carry_out()
@@ -164,41 +153,9 @@ class Account:
         return stored.body, True
 
 
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_1{secrets.token_hex(11)}"
-
-
-def _found(resources: dict[str, Resource], resource_id: str, noun: str) -> Resource:
-    if resource_id not in resources:
-        message = f"No such {noun}: '{resource_id}'"
-        raise Refused(404, "invalid_request_error", message, code="resource_missing", param=noun)
-    return resources[resource_id]
-
-
-def _invalid(message: str, param: str, code: str | None = None) -> Refused:
-    more = {"param": param} | ({"code": code} if code else {})
-    return Refused(400, "invalid_request_error", message, **more)
-
-
-def _refuse_unknown(form: dict[str, Any], known: set[str]) -> None:
-    for name in form:
-        if name not in known:
-            raise _invalid(f"Received unknown parameter: {name}", name, "parameter_unknown")
-
-
-def _required(form: dict[str, Any], name: str, *, within: str = "") -> str:
-    param = f"{within}[{name}]" if within else name
-    value = form.get(name)
-    if value is None:
-        raise _invalid(f"Missing required param: {param}.", param, "parameter_missing")
-    if value == "":
-        raise _invalid(f"You passed an empty string for '{param}'.", param, "parameter_invalid_empty")
-    return str(value)
-
-
 def _cents(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise _invalid(f"Invalid integer: {text}", "unit_amount", "parameter_invalid_integer")
+        raise invalid(f"Invalid integer: {text}", "unit_amount", "parameter_invalid_integer")
     if int(text) > _MOST_CENTS:
-        raise _invalid("Amount must be no more than $999,999.99", "unit_amount", "amount_too_large")
+        raise invalid("Amount must be no more than $999,999.99", "unit_amount", "amount_too_large")
     return int(text)

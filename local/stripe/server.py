@@ -13,8 +13,9 @@ from aiohttp import web
 
 from local.loopback.middleware import local_only
 from local.stripe import API_KEY
-from local.stripe.account import Account, Refused
+from local.stripe.account import Account
 from local.stripe.form import read_form
+from local.stripe.refusals import Refused
 from local.stripe.subscriptions import Subscriptions
 from local.stripe.webhooks import Event, Webhooks
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from local.stripe.account import Account, Refused, Resource
+from local.stripe.account import Account
+from local.stripe.refusals import Refused, Resource, new_id
 
 API_VERSION: Final = "2026-10-28.dahlia"
 _MONTH_S: Final = 30 * 24 * 3600
@@ -26,7 +26,7 @@ class Subscriptions:
     def create(self, wanted: dict[str, Any]) -> Resource:
         """Create a customer's subscription to a price, and return the event; raise Refused."""
         now = _stripe_time(wanted)
-        subscription_id = _new_id("sub")
+        subscription_id = new_id("sub")
         subscription: Resource = {
             "id": subscription_id,
             "object": "subscription",
@@ -35,10 +35,10 @@ class Subscriptions:
             "collection_method": "charge_automatically",
             "created": now,
             "currency": self.account.price(str(wanted.get("price")))["currency"],
-            "customer": wanted.get("customer") or _new_id("cus"),
+            "customer": wanted.get("customer") or new_id("cus"),
             "ended_at": None,
             "items": self._items(subscription_id, str(wanted.get("price")), now),
-            "latest_invoice": _new_id("in"),
+            "latest_invoice": new_id("in"),
             "livemode": False,
             "metadata": wanted.get("metadata", {}),
             "pause_collection": None,
@@ -82,7 +82,7 @@ class Subscriptions:
         price = subscription["items"]["data"][0]["price"]
         first = subscription["status"] == "incomplete"
         line = {
-            "id": _new_id("il"),
+            "id": new_id("il"),
             "object": "line_item",
             "amount": price["unit_amount"],
             "currency": price["currency"],
@@ -114,7 +114,7 @@ class Subscriptions:
 
     def _items(self, subscription_id: str, price_id: str, now: int) -> Resource:
         item = {
-            "id": _new_id("si"),
+            "id": new_id("si"),
             "object": "subscription_item",
             "created": now,
             "current_period_start": now,
@@ -143,7 +143,7 @@ def _event(kind: str, resource: Resource, now: int, before: Resource | None = No
     if before is not None:
         data["previous_attributes"] = copy.deepcopy(before)
     return {
-        "id": _new_id("evt"),
+        "id": new_id("evt"),
         "object": "event",
         "api_version": API_VERSION,
         "created": now,
@@ -153,10 +153,6 @@ def _event(kind: str, resource: Resource, now: int, before: Resource | None = No
         "request": {"id": None, "idempotency_key": None},
         "type": kind,
     }
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_1{secrets.token_hex(11)}"
 
 
 def _stripe_time(wanted: dict[str, Any]) -> int:
