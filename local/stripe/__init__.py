@@ -1,8 +1,9 @@
-"""A stand-in for Stripe: the part of its API for products and prices that the product uses. Charges nobody.
+"""A stand-in for Stripe: the part of its API and pages that the product uses. Charges nobody.
 
-`server` is the HTTP server, `account` stores products and prices, `form` reads Stripe's form encoding. Beside the API
-it answers on `/stand-in/…`: tests read the received requests and make the next ones fail, and create, change and
-cancel subscriptions (`subscriptions`), each of which sends a signed event to the webhook (`webhooks`).
+`server` is the HTTP server, `api` knows the requests, `form` reads Stripe's form encoding. `account` stores products
+and prices, `customers`, `subscriptions`, `checkout` and `portal` the rest; `pages` shows Checkout and the portal.
+Beside the API it answers on `/stand-in/…`: tests read the received requests and make the next ones fail, and create,
+change and cancel subscriptions, each of which sends a signed event to the webhook (`webhooks`).
 """
 
 from typing import Final

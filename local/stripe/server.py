@@ -1,7 +1,12 @@
-"""The stand-in's HTTP server: checks the key, records requests, fails on demand. Stores no resource."""
+"""The stand-in's HTTP server: checks the key, records requests, fails on demand. Stores no resource.
+
+The pages of Checkout and of the billing portal need no key. Their forms answer with a redirect as in a browser, or with
+JSON where the request accepts that.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -12,11 +17,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from local.loopback.middleware import local_only
-from local.stripe import API_KEY
-from local.stripe.account import Account
+from local.stripe import API_KEY, checkout, portal
+from local.stripe.api import Api
 from local.stripe.form import read_form
-from local.stripe.refusals import Refused
-from local.stripe.subscriptions import Subscriptions
+from local.stripe.pages import checkout_page, portal_page
+from local.stripe.refusals import Refused, Resource
 from local.stripe.webhooks import Event, Webhooks
 
 _MAX_STORED: Final = 1000
@@ -31,11 +36,11 @@ class StripeStandIn:
     """
 
     def __init__(self, webhook_url: str = "") -> None:
-        self._account = Account.seeded()
-        self._subscriptions = Subscriptions(self._account)
+        self._api = Api()
         self._webhooks = Webhooks(webhook_url)
         self._requests: list[dict[str, Any]] = []
         self._failures: list[dict[str, Any]] = []
+        self._sending: set[asyncio.Task[Any]] = set()
 
     def app(self) -> web.Application:
         """Return the routes."""
@@ -52,6 +57,10 @@ class StripeStandIn:
                 web.post("/stand-in/events", self._send_any),
                 web.post("/stand-in/events/{id}/send", self._send_again),
                 web.get("/stand-in/deliveries", self._show_deliveries),
+                web.get(f"{checkout.PAGE_PATH}/{{id}}", self._show_checkout),
+                web.post(f"{checkout.PAGE_PATH}/{{id}}", self._pay),
+                web.get(f"{portal.PAGE_PATH}/{{id}}", self._show_portal),
+                web.post(f"{portal.PAGE_PATH}/{{id}}", self._act_in_portal),
                 web.route("*", "/{path:.*}", self._answer),
             ]
         )
@@ -77,13 +86,13 @@ class StripeStandIn:
         subscription_id = request.match_info.get("id", "")
         try:
             if not subscription_id:
-                event = self._subscriptions.create(wanted)
+                event = self._api.subscriptions.create(wanted)
             elif request.method == "DELETE":
-                event = self._subscriptions.cancel(subscription_id, wanted)
+                event = self._api.subscriptions.cancel(subscription_id, wanted)
             elif request.path.endswith("/payment-failed"):
-                event = self._subscriptions.fail_payment(subscription_id, wanted)
+                event = self._api.subscriptions.fail_payment(subscription_id, wanted)
             else:
-                event = self._subscriptions.update(subscription_id, wanted)
+                event = self._api.subscriptions.update(subscription_id, wanted)
         except Refused as refused:
             return web.json_response(refused.body, status=refused.status)
         return await self._send(event, wanted.get("send", {}))
@@ -118,7 +127,7 @@ class StripeStandIn:
         try:
             _check_key(request.headers.get("Authorization", ""))
             if failure is None or failure["after"]:
-                body, replayed = self._run(request.method, request.path, form, key)
+                body, replayed = self._run(request, form, key)
                 status = int(HTTPStatus.OK)
             if failure is not None:
                 status, body = failure["status"], _FAILED
@@ -132,22 +141,77 @@ class StripeStandIn:
             headers["Idempotent-Replayed"] = "true"
         return web.Response(status=status, text=json.dumps(body), content_type="application/json", headers=headers)
 
-    def _run(self, method: str, path: str, form: dict[str, Any], key: str | None) -> tuple[dict[str, Any], bool]:
-        account = self._account
-        expand = form.get("expand", [])
-        match [method, *path.strip("/").split("/")]:
-            case ["POST", "v1", "products"]:
-                made, replayed = account.idempotent(key, path, form, lambda: account.create_product(form))
-            case ["POST", "v1", "prices"]:
-                made, replayed = account.idempotent(key, path, form, lambda: account.create_price(form))
-            case ["GET", "v1", "products", product_id]:
-                made, replayed = account.product(product_id), False
-            case ["GET", "v1", "prices", price_id]:
-                made, replayed = account.price(price_id), False
-            case _:
-                message = f"Unrecognized request URL ({method}: {path})."
-                raise Refused(404, "invalid_request_error", message)
-        return account.expanded(made, expand), replayed
+    def _run(self, request: web.Request, form: dict[str, Any], key: str | None) -> tuple[Resource, bool]:
+        answer = self._api.answer(request.method, request.path, form, key=key, origin=str(request.url.origin()))
+        # Stripe sends the events of a request on its own time.
+        for event in self._api.take_events():
+            self._webhooks.store(event)
+            task = asyncio.get_running_loop().create_task(self._webhooks.send(event, {}))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return answer
+
+    async def _show_checkout(self, request: web.Request) -> web.Response:
+        await self._send_all(self._api.checkout.expire_overdue())
+        try:
+            return self._checkout_answer(request)
+        except Refused as refused:
+            return web.json_response(refused.body, status=refused.status)
+
+    async def _pay(self, request: web.Request) -> web.Response:
+        """Pay with the form's `card`, which is good unless it is `declined`; then the session stays open."""
+        form = read_form(await request.text())
+        session_id = request.match_info["id"]
+        await self._send_all(self._api.checkout.expire_overdue())
+        try:
+            if form.get("card") == "declined":
+                return self._checkout_answer(request, notice="Your card was declined.")
+            session, events = self._api.checkout.pay(session_id)
+        except Refused as refused:
+            return web.json_response(refused.body, status=refused.status)
+        deliveries = await self._send_all(events)
+        if _wants_json(request):
+            return web.json_response({"session": session, "deliveries": deliveries})
+        raise web.HTTPSeeOther(session["success_url"].replace(checkout.SESSION_ID_PLACE, session_id))
+
+    def _checkout_answer(self, request: web.Request, *, notice: str = "") -> web.Response:
+        session = self._api.checkout.find(request.match_info["id"])
+        price = self._api.checkout.price(session["id"])
+        product_name = self._api.account.product(price["product"])["name"]
+        return _html(checkout_page(session, price, product_name=product_name, notice=notice))
+
+    async def _show_portal(self, request: web.Request) -> web.Response:
+        try:
+            session = self._api.portal.find(request.match_info["id"])
+            subscriptions = self._api.portal.subscriptions_of(session["id"])
+        except Refused as refused:
+            return web.json_response(refused.body, status=refused.status)
+        named = [(one, self._api.account.product(one["product"])["name"]) for one in self._api.account.prices.values()]
+        return _html(portal_page(session, subscriptions, [pair for pair in named if pair[0]["recurring"]]))
+
+    async def _act_in_portal(self, request: web.Request) -> web.Response:
+        form = read_form(await request.text())
+        try:
+            events = self._api.portal.act(request.match_info["id"], form)
+        except Refused as refused:
+            return web.json_response(refused.body, status=refused.status)
+        deliveries = await self._send_all(events)
+        if _wants_json(request):
+            return web.json_response({"events": events, "deliveries": deliveries})
+        raise web.HTTPSeeOther(request.path)
+
+    async def _send_all(self, events: list[Event]) -> list[dict[str, Any]]:
+        for event in events:
+            self._webhooks.store(event)
+        return [delivery for event in events for delivery in await self._webhooks.send(event, {})]
+
+
+def _wants_json(request: web.Request) -> bool:
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def _html(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html")
 
 
 async def _json(request: web.Request) -> dict[str, Any]:
