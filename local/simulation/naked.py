@@ -36,11 +36,15 @@ class NakedRecord:
     def __init__(self) -> None:
         self.times: list[Naked] = []
         self._now: dict[tuple[str, str], Naked] = {}
-        self._by_owner: set[tuple[str, str]] = set()
+        self.cancelled_by_owner: dict[tuple[str, str], int] = {}
+        """API key and symbol of each position whose stop the owner has cancelled and nobody restored → since when.
 
-    def expect_by_owner(self, api_key: str, symbol: str) -> None:
+        Positions of less than one step are among them.
+        """
+
+    def expect_by_owner(self, api_key: str, symbol: str, *, now_ms: int) -> None:
         """Note that the owner is about to cancel the stop."""
-        self._by_owner.add((api_key, symbol))
+        self.cancelled_by_owner.setdefault((api_key, symbol), now_ms)
 
     def check(self, account: Account, symbol: Symbol, now_ms: int) -> None:
         """Record whether the account's position on the symbol has a stop now.
@@ -49,14 +53,16 @@ class NakedRecord:
         """
         key, amount = (account.api_key, symbol.name), account.position(symbol.name).amount
         naked = self._now.get(key)
-        if abs(amount) >= symbol.step and not is_protected(account, symbol.name, amount):
+        unprotected = bool(amount) and not is_protected(account, symbol.name, amount)
+        if not unprotected:
+            self.cancelled_by_owner.pop(key, None)
+        if unprotected and abs(amount) >= symbol.step:
             if naked is None:
-                naked = self._now[key] = Naked(*key, now_ms, by_owner=key in self._by_owner)
+                naked = self._now[key] = Naked(*key, now_ms, by_owner=key in self.cancelled_by_owner)
                 self.times.append(naked)
         elif naked is not None:
             naked.ended_ms = now_ms
             del self._now[key]
-            self._by_owner.discard(key)
 
 
 def is_protected(account: Account, symbol: str, amount: Decimal) -> bool:

@@ -35,7 +35,7 @@ def close(exchange: WatchedExchange, account: Account, symbol: str, *, share: De
 
 def cancel_everything(exchange: WatchedExchange, account: Account, symbol: str) -> None:
     """Cancel every order on the symbol, conditional ones included."""
-    exchange.naked.expect_by_owner(account.api_key, symbol)
+    exchange.naked.expect_by_owner(account.api_key, symbol, now_ms=exchange.wall_ms())
     for order in account.open_orders(symbol):
         fills.cancel_order(account, order, exchange.now_ms())
     for algo in account.open_algos(symbol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from local.faults.worlds import checks
+from local.faults.worlds.checks import nakedness
 from local.faults.worlds.holding import hold
 from local.faults.worlds.people import draw_exchange_settings, draw_followers
 from local.faults.worlds.scenario import Scenario
@@ -71,12 +72,16 @@ class Simulation:
         return next(follows.key.egress_lane for follows in self._world.people if follows.key.id == api_key_id)
 
     async def _wait_until_at_rest(self, *, within_s: float) -> None:
-        """Wait until every execution is at rest and the watcher has reconciled it once more."""
+        """Wait until every execution is at rest and the watcher has reconciled it once more.
+
+        A stop that its owner has cancelled may take longer to be restored: as long as it is not overdue.
+        """
+        world = self._world
         await asyncio.sleep(150)
-        deadline_s = self._world.clock.monotonic() + within_s
-        while self._world.clock.monotonic() < deadline_s:
+        deadline_s = world.clock.monotonic() + within_s
+        while (restoring := nakedness.awaits_restored_stop(world)) or world.clock.monotonic() < deadline_s:
             await asyncio.sleep(5)
-            if all(map(_is_at_rest, self._world.executions())) and not self._world.pending_triggers():
+            if not restoring and all(map(_is_at_rest, world.executions())) and not world.pending_triggers():
                 return
 
     async def _end_everything(self, scenario: Scenario) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from local.faults.worlds.checks import nakedness
 from local.faults.worlds.world import World
@@ -70,3 +73,41 @@ def test_worker_of_another_key_or_another_time_extends_no_bound() -> None:
     harm(world, '{"api_key_id": "key-1"}', after_ms=30_000)
     harm(world, '{"api_key_id": "key-2"}', after_ms=90_000)
     assert is_violated(world)
+
+
+def hold_without_a_stop(world: World, amount: str) -> None:
+    """Have an account hold an amount of BTCUSDT whose stop its owner has cancelled at BEGAN_MS."""
+    exchange = world.exchange
+    exchange.controls.create_account({"apiKey": "a", "secret": "a", "balances": {"USDT": "10000"}}, BEGAN_MS)
+    account = exchange.venue.accounts["a"]
+    account.position("BTCUSDT").amount = Decimal(amount)
+    exchange.naked.expect_by_owner("a", "BTCUSDT", now_ms=BEGAN_MS)
+    set_clock(world, BEGAN_MS)
+    exchange.check_stops("a")
+
+
+def set_clock(world: World, now_ms: int) -> None:
+    world.clock.advance(now_ms / 1000 - world.clock.time_ns() / 1e9)
+
+
+# The second is less than one step of BTCUSDT, which no time without a stop is recorded of.
+@pytest.mark.parametrize("amount", ["0.5", "-0.0006"])
+def test_world_waits_for_a_stop_that_its_owner_has_cancelled_until_it_is_overdue(amount: str) -> None:
+    world = make_world(harms_workers=False, lasted_ms=0, by_owner=True)
+    hold_without_a_stop(world, amount)
+
+    assert nakedness.awaits_restored_stop(world)
+    set_clock(world, BEGAN_MS + OWNER_MS)
+    assert nakedness.awaits_restored_stop(world)
+    set_clock(world, BEGAN_MS + OWNER_MS + 10)
+    assert not nakedness.awaits_restored_stop(world)
+
+
+def test_world_waits_no_longer_once_the_position_is_flat() -> None:
+    world = make_world(harms_workers=False, lasted_ms=0, by_owner=True)
+    hold_without_a_stop(world, "0.5")
+
+    world.exchange.venue.accounts["a"].position("BTCUSDT").amount = Decimal(0)
+    world.exchange.check_stops("a")
+
+    assert not nakedness.awaits_restored_stop(world)
