@@ -208,7 +208,7 @@ def containers() -> dict[str, Any]:
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "shared.api.identity._keys_of_pool": ("us-east-1_EXAMPLE",),
-    "shared.billing.prices._client": ("sk_test", ""),
+    "shared.billing.client._client": ("sk_test", ""),
     "shared.exchange.transport._template": (transport.FuturesClient,),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.stripe import API_KEY
-from shared.billing import prices
+from shared.billing import client
 from tests.environment import environment
 from tests.integration.billing.stand_in import StandIn
 from tests.integration.services import running_stand_in
@@ -25,7 +25,7 @@ def stripe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def stand_in(stripe_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Point the client at the stand-in."""
-    monkeypatch.setattr(prices, "read_parameter", lambda _: API_KEY)
+    monkeypatch.setattr(client, "read_parameter", lambda _: API_KEY)
     stand_in = StandIn(stripe_server)
     stand_in.forget()
     with environment(STRIPE_API_BASE=stripe_server, STRIPE_KEY_PARAMETER="/test/stripe-api-key"):

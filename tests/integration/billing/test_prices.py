@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from shared.billing import prices
+from shared.billing import client, prices
 from shared.errors import ServiceUnavailable
 from shared.observability import logger
 from tests.environment import environment
@@ -73,7 +73,7 @@ def test_unreachable_server_is_service_unavailable(stand_in: StandIn) -> None:
 def test_wrong_key_is_service_unavailable_and_never_logged(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
-    monkeypatch.setattr(prices, "read_parameter", lambda _: "sk_of_somebody_else")
+    monkeypatch.setattr(client, "read_parameter", lambda _: "sk_of_somebody_else")
     with pytest.raises(ServiceUnavailable):
         prices.price_exists("price_1LmHQlEaYDRKzLl0XIs6QIbc")
     assert "AuthenticationError" in stream.getvalue()
@@ -84,7 +84,7 @@ def test_key_that_cannot_be_read_is_service_unavailable(stand_in: StandIn, monke
     def unreadable(name: str) -> str:
         raise EndpointConnectionError(endpoint_url="https://ssm")
 
-    monkeypatch.setattr(prices, "read_parameter", unreadable)
+    monkeypatch.setattr(client, "read_parameter", unreadable)
     with pytest.raises(ServiceUnavailable):
         make(str(uuid4()))
 
