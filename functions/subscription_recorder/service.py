@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pynamodb.transactions import TransactWrite
 
-from functions.subscription_recorder.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
 from functions.subscription_recorder.plan_notices import notify_user, payment_failed, plan_gained, plan_lapsed
+from shared.billing.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
 from shared.billing.ownership import find_payer, is_ours
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged

@@ -1,6 +1,6 @@
 """Table `stripe_subscriptions`: each user's subscriptions at Stripe, as the newest event of each shows it.
 
-`functions/subscription_recorder/entitlement.py` decides which plan follows from them.
+`shared/billing/entitlement.py` decides which plan follows from them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.subscription_recorder.entitlement import entitlement_of, plans_of, supersedes
+from shared.billing.entitlement import entitlement_of, plans_of, supersedes
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType
 from shared.models.stripe_subscription import StripeSubscription
