@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from shared.billing.currencies import with_every_digit
+from shared.billing.plan_use import PlanUse, excess_of
 from shared.models.plan import Plan
 from shared.models.stripe_event import EventType, StripeEvent
+from shared.models.stripe_subscription import StripeSubscription
+from shared.models.user import User
 from shared.notifications.notice_types import (
     NoticeKind,
     NoticeValues,
@@ -15,24 +20,32 @@ from shared.notifications.notice_types import (
     PlanChanged,
     PlanLapsed,
     PlanRestored,
+    UserPaysTwice,
     from_json,
 )
 from shared.notifications.notices import notify
-from shared.notifications.recipients import to_user
+from shared.notifications.recipients import ADMINS, to_user
 
 _FIRST_INVOICE: Final = "subscription_create"
 """Stripe's billing reason of a subscription's first invoice."""
 
 
-def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool) -> NoticeValues | None:
-    """Return the notice for a user who has gained `plan`, or whose lapsed plan is paid for again, or None."""
+def plan_gained(plan: Plan, *, previous: Plan | None, lapsed: bool, use: PlanUse) -> NoticeValues | None:
+    """Return the notice for a user who has gained `plan`, or whose lapsed plan is paid for again, or None.
+
+    It says what the plan does not carry of the user's present `use`.
+    """
     if previous is None or plan.id != previous.id:
+        excess = excess_of(plan, use)
         return PlanChanged(
             plan_name=plan.name,
             previous_plan_name=previous.name if previous is not None else "",
             max_balance_usd=Decimal(plan.max_balance_usd),
             max_api_key=plan.max_api_key,
             strategy_automated=plan.strategy_automated,
+            automation_ends=excess.without_automation,
+            accounts_above_maximum=excess.accounts_above_maximum,
+            keys=excess.keys,
         )
     return PlanRestored(plan_name=plan.name) if lapsed else None
 
@@ -60,6 +73,18 @@ def notify_user(event: StripeEvent) -> None:
         return
     values = from_json(NoticeKind(event.notice), event.notice_values)
     notify(values, to=to_user(event.user_id), cause=_cause_of(event), at=event.created_at)
+
+
+def notify_of_double_payment(user: User, subscriptions: Sequence[StripeSubscription], *, at: datetime) -> None:
+    """Tell the admins of each paid subscription of a user beyond the oldest; repeatable, each is told once."""
+    oldest_first = sorted(subscriptions, key=lambda one: (one.started_at, one.stripe_subscription_id))
+    for number, extra in enumerate(oldest_first[1:], start=2):
+        values = UserPaysTwice(
+            user_id=user.id,
+            user_email=user.email,
+            subscription_ids=tuple(one.stripe_subscription_id for one in oldest_first[:number]),
+        )
+        notify(values, to=ADMINS, cause=extra.stripe_subscription_id, at=at)
 
 
 def _cause_of(event: StripeEvent) -> str:

@@ -10,9 +10,24 @@ from dataclasses import dataclass
 
 from pynamodb.transactions import TransactWrite
 
-from functions.subscription_recorder.plan_notices import notify_user, payment_failed, plan_gained, plan_lapsed
-from shared.billing.entitlement import NO_PAYMENT_PENDING, entitlement_of, plans_of, supersedes
+from functions.subscription_recorder.plan_notices import (
+    notify_of_double_payment,
+    notify_user,
+    payment_failed,
+    plan_gained,
+    plan_lapsed,
+)
+from shared.billing.checkout import expire_open_sessions
+from shared.billing.entitlement import (
+    LIVING,
+    NO_PAYMENT_PENDING,
+    entitlement_of,
+    paid_twice,
+    plans_of,
+    supersedes,
+)
 from shared.billing.ownership import find_payer, is_ours
+from shared.billing.plan_use import plan_use_of
 from shared.clock import utc_now
 from shared.errors import LockstepError, NotFound, RecordChanged
 from shared.models.base import transact
@@ -55,6 +70,8 @@ def apply_event(event_id: str) -> None:
     if event.outcome is Outcome.WAITING:
         event = _apply(event)
     notify_user(event)
+    if event.outcome is Outcome.APPLIED and event.user_id is not None and event.type is not EventType.PAYMENT_FAILED:
+        _prevent_double_payment(event, event.user_id)
     event.mark_applied()
     count_outcome("stripe_event_settled", result=event.outcome.value)
     logger.info(
@@ -65,6 +82,27 @@ def apply_event(event_id: str) -> None:
         user_id=event.user_id,
         notice=event.notice,
     )
+
+
+def _prevent_double_payment(event: StripeEvent, user_id: str) -> None:
+    """Expire the Checkout sessions that were open when the user paid, and tell the admins what was paid twice.
+
+    Repeatable; raise ServiceUnavailable while Stripe cannot be reached, so that the message comes again.
+    """
+    user = User.find(user_id)
+    subscriptions = list(StripeSubscription.query(user_id, consistent_read=True))
+    if user is None or not any(one.status in LIVING for one in subscriptions):
+        return
+    open_until, customer_id = user.checkouts_open_until, user.stripe_customer_id
+    if customer_id is not None and open_until is not None and open_until > utc_now():
+        expired = expire_open_sessions(customer_id)
+        logger.info("checkout_sessions_expired", user_id=user_id, sessions=expired)
+    if paid := paid_twice(subscriptions):
+        count_outcome("user_pays_twice")
+        logger.warning(
+            "user_pays_twice", user_id=user_id, stripe_subscription_ids=[one.stripe_subscription_id for one in paid]
+        )
+        notify_of_double_payment(user, paid, at=event.created_at)
 
 
 def _apply(event: StripeEvent) -> StripeEvent:
@@ -149,7 +187,7 @@ def _change_of(user: User, event: StripeEvent, subscriptions: list[StripeSubscri
         plan.id,
         lapsed=False,
         customer_id=entitlement.subscription.customer_id,
-        notice=plan_gained(plan, previous=current, lapsed=user.plan_lapsed),
+        notice=plan_gained(plan, previous=current, lapsed=user.plan_lapsed, use=plan_use_of(user.id)),
     )
 
 

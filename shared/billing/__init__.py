@@ -1,1 +1,1 @@
-"""The only client of Stripe: products, prices and signatures, with its errors as ours. Knows no plan and no user."""
+"""The only client of Stripe, with its errors as ours, and the records that follow its subscriptions."""

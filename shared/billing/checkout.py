@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from shared.billing.client import MISSING, stripe_client, translate_errors
+from shared.billing.entitlement import LIVING
 from shared.errors import LockstepError
 from shared.observability import logger
 
@@ -61,12 +61,11 @@ def has_subscription(customer_id: str) -> bool:
     """Return whether a customer has a subscription at Stripe that has begun and not ended; raise CustomerMissing."""
     with _customer_requests("list subscriptions"):
         listed = stripe_client().v1.subscriptions.list({"customer": customer_id, "limit": _LISTED})
-    # Stripe leaves out those that have ended. An incomplete one ends by itself unless its first payment succeeds.
-    return any(one.status not in {"incomplete", "incomplete_expired", "canceled"} for one in listed.data)
+    return any(one.status in LIVING for one in listed.data)
 
 
 def open_session(
-    *, customer_id: str, user_id: str, price_id: str, page_url: str, expires_at: datetime, request_key: str | None
+    *, customer_id: str, user_id: str, price_id: str, page_url: str, request_key: str | None
 ) -> CheckoutSession:
     """Open a Checkout session for one month's price, and return it; raise CustomerMissing.
 
@@ -85,7 +84,6 @@ def open_session(
                 "metadata": metadata,
                 "success_url": f"{page_url}?checkout=paid&session={SESSION_ID_PLACE}",
                 "cancel_url": f"{page_url}?checkout=cancelled",
-                "expires_at": int(expires_at.timestamp()),
             },
             {"idempotency_key": request_key} if request_key is not None else {},
         )

@@ -24,6 +24,8 @@ from shared.models.stripe_subscription import StripeSubscription
 PAID: Final = frozenset({"active", "trialing"})
 GRACE: Final = frozenset({"past_due"})
 LAPSED: Final = frozenset({"unpaid", "canceled", "paused"})
+LIVING: Final = PAID | GRACE | {"unpaid", "paused"}
+"""Statuses of a subscription that has begun and not ended: it is changed, paid and ended in Stripe's portal."""
 NO_PAYMENT_PENDING: Final = frozenset({"active", "trialing", "canceled", "paused", "incomplete_expired"})
 """Statuses in which Stripe tries to collect no payment."""
 
@@ -71,6 +73,12 @@ def entitlement_of(subscriptions: Iterable[StripeSubscription]) -> Entitlement:
         if entitling:
             return Entitlement(max(entitling, key=lambda one: (one.started_at, one.stripe_subscription_id)))
     return Entitlement(lapsed=any(one.status in LAPSED for one in known))
+
+
+def paid_twice(subscriptions: Iterable[StripeSubscription]) -> list[StripeSubscription]:
+    """Return the subscriptions that are paid or in their grace period, where there is more than one."""
+    paying = [one for one in subscriptions if one.status in PAID | GRACE]
+    return paying if len(paying) > 1 else []
 
 
 def plans_of(priced: StripeSubscription | StripeEvent, plans: Sequence[Plan]) -> list[Plan]:

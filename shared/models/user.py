@@ -6,7 +6,8 @@ Each field has one owner. Cognito owns what a sign-in needs: the record holds co
 - Cognito's: `id` (its `sub`), `username`, `status`, `email`, `email_verified`.
 - Ours: the names (a sign-up may bring the first ones), the Telegram chat, whether reports are wanted, the times.
 - Stripe's, once the user has subscribed there: the plan, whether it has lapsed, the customer. Until then the plan is
-  the default one. Only `apply_subscriptions` writes these three.
+  the default one. Only `apply_subscriptions` writes the first two; `begin_checkout` writes the customer, while no
+  subscription lives.
 - `active` is ours, because it decides about money: a follower trades only while it is true. Cognito's own switch
   follows it, and a change made in Cognito alone does not change it.
 """
@@ -30,7 +31,9 @@ from shared.models.base import (
     Table,
     TableName,
     created_key,
+    transact,
 )
+from shared.models.stripe_customer import StripeCustomer
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
 
@@ -112,6 +115,8 @@ class User(Table):
     """True when the subscription is no longer paid for: no new entries, open positions keep their protection."""
     stripe_revision = IntegerAttribute(default=0)
     """The number of Stripe events applied: a write that was computed from an older revision fails."""
+    checkouts_open_until = TimeAttribute(null=True)
+    """When the last of the customer's Checkout sessions expires."""
     telegram_chat_id = UnicodeAttribute(null=True)
     reports_wanted = BooleanAttribute(default=True)
     """False for users who opted out of the weekly and monthly reports."""
@@ -157,15 +162,39 @@ class User(Table):
             actions.append(User.plan_lapsed.set(lapsed))
         if len(actions) > 1:
             actions += [User.plan_changed_at.set(at), User.updated_at.set(at)]
-        seen = User.stripe_revision == self.stripe_revision
-        if self.stripe_revision == 0:
-            # Records from before events were applied have no revision.
-            seen = User.id.exists() & (User.stripe_revision.does_not_exist() | seen)
-        transaction.update(self, actions=actions, condition=seen)
+        transaction.update(self, actions=actions, condition=self._no_event_applied_since())
+
+    def begin_checkout(self, customer_id: str, *, until: datetime) -> None:
+        """Record, before a Checkout session is opened, whose it is and when it expires; this becomes the record.
+
+        The customer is linked to the user, so that Stripe's events about it are this user's. Raise RecordChanged where
+        it is another user's, or an event was applied since this record was read.
+        """
+        now = utc_now()
+        actions: list[Action] = [
+            User.stripe_customer_id.set(customer_id),
+            User.checkouts_open_until.set(until),
+            User.updated_at.set(now),
+        ]
+
+        def write(transaction: TransactWrite) -> None:
+            StripeCustomer.link(transaction, customer_id, user_id=self.id, at=now)
+            transaction.update(self, actions=actions, condition=self._no_event_applied_since())
+
+        transact(write)
+        self.refresh(consistent_read=True)
 
     def touch(self) -> None:
         """Set `updated_at`, after a change that this record does not show."""
         self._change(condition=User.id.exists())
+
+    def _no_event_applied_since(self) -> Condition:
+        """Return the condition that no event of Stripe's was applied since this record was read."""
+        seen: Condition = User.stripe_revision == self.stripe_revision
+        if self.stripe_revision == 0:
+            # Records from before events were applied have no revision.
+            seen = User.id.exists() & (User.stripe_revision.does_not_exist() | seen)
+        return seen
 
     def _change(self, *actions: Action, condition: Condition) -> bool:
         return self.update_if(condition, [*actions, User.updated_at.set(utc_now())])

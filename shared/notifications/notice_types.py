@@ -34,6 +34,8 @@ class NoticeKind(StrEnum):
     PLAN_LAPSED = "PLAN_LAPSED"
     PLAN_RESTORED = "PLAN_RESTORED"
     PAYMENT_FAILED = "PAYMENT_FAILED"
+    USER_PAYS_TWICE = "USER_PAYS_TWICE"
+    """A user has two paid subscriptions, for the admins."""
     WEEKLY_REPORT = "WEEKLY_REPORT"
     MONTHLY_REPORT = "MONTHLY_REPORT"
     TELEGRAM_LINKED = "TELEGRAM_LINKED"
@@ -175,6 +177,11 @@ class PlanChanged:
     max_balance_usd: Decimal
     max_api_key: int
     strategy_automated: bool
+    automation_ends: bool = False
+    """The user has accounts that strategies traded, and the plan has no automation."""
+    accounts_above_maximum: int = 0
+    keys: int = 0
+    """How many keys the user has, if more than the plan allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +214,17 @@ class PaymentFailed:
     """True for the first payment: without it, the subscription does not begin."""
     next_attempt_at: datetime | None = None
     """None when there will be no further attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPaysTwice:
+    """A user has more than one paid subscription: an admin has to end and refund one."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.USER_PAYS_TWICE
+    user_id: str
+    user_email: str
+    subscription_ids: tuple[str, ...]
+    """At Stripe; the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +303,7 @@ NoticeValues: TypeAlias = (
     | PlanLapsed
     | PlanRestored
     | PaymentFailed
+    | UserPaysTwice
     | WeeklyReport
     | MonthlyReport
     | TelegramLinked
@@ -304,6 +323,7 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     PlanLapsed,
     PlanRestored,
     PaymentFailed,
+    UserPaysTwice,
     WeeklyReport,
     MonthlyReport,
     TelegramLinked,
@@ -328,6 +348,7 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
         NoticeKind.PLAN_LAPSED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PLAN_RESTORED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PAYMENT_FAILED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.USER_PAYS_TWICE: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.WEEKLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),
         NoticeKind.MONTHLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_monthly_report"),
         NoticeKind.TELEGRAM_LINKED: DeliveryRule(EmailPolicy.ALWAYS),

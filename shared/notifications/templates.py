@@ -38,6 +38,7 @@ from shared.notifications.notice_types import (
     TelegramUnlinked,
     UnlinkCause,
     UserNearMaximum,
+    UserPaysTwice,
     WeeklyReport,
 )
 from shared.notifications.report_template import EQUITY_IMAGE, report_text
@@ -154,8 +155,24 @@ def _plan_changed(values: PlanChanged) -> NoticeText:
             Fact("Maximum balance", usd(values.max_balance_usd)),
             Fact("Exchange keys", str(values.max_api_key)),
             Fact("Automated strategies", "included" if values.strategy_automated else "not included"),
+            *_what_stops(values),
         ),
     )
+
+
+def _what_stops(values: PlanChanged) -> list[str]:
+    """Return what the plan does not carry of what the user has, and what it means for open positions."""
+    stops = []
+    if values.automation_ends:
+        stops.append("Strategies open no new positions for you: the plan does not include them.")
+    elif values.accounts_above_maximum:
+        accounts = "One account is" if values.accounts_above_maximum == 1 else f"{values.accounts_above_maximum} are"
+        stops.append(f"{accounts} above the maximum balance: no new positions are opened there.")
+    if values.keys:
+        stops.append(f"You have {values.keys} exchange keys. They stay connected, but you cannot add another.")
+    if values.automation_ends or values.accounts_above_maximum:
+        stops.append("Open positions keep their stops and take-profits.")
+    return stops
 
 
 def _plan_lapsed(values: PlanLapsed) -> NoticeText:
@@ -188,6 +205,18 @@ def _payment_failed(values: PaymentFailed) -> NoticeText:
         lines = ["The plan has not begun. A plan that you have already goes on as it is.", then]
     plan = [Fact("Plan", values.plan_name)] if values.plan_name else []
     return NoticeText(title, (*lines, *plan, Fact("Amount", exact_money(values.amount, values.currency))))
+
+
+def _user_pays_twice(values: UserPaysTwice) -> NoticeText:
+    return NoticeText(
+        "A user pays for two subscriptions",
+        (
+            "Please end one of them at Stripe, and refund its payment. The user keeps the plan of the newer one.",
+            Fact("User", values.user_email),
+            Fact("User id", values.user_id),
+            *(Fact("Subscription", short(found)) for found in values.subscription_ids),
+        ),
+    )
 
 
 def _weekly_report(values: WeeklyReport) -> NoticeText:
@@ -261,6 +290,7 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.PLAN_LAPSED: _plan_lapsed,
         NoticeKind.PLAN_RESTORED: _plan_restored,
         NoticeKind.PAYMENT_FAILED: _payment_failed,
+        NoticeKind.USER_PAYS_TWICE: _user_pays_twice,
         NoticeKind.WEEKLY_REPORT: _weekly_report,
         NoticeKind.MONTHLY_REPORT: _monthly_report,
         NoticeKind.TELEGRAM_LINKED: _telegram_linked,

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from stripe import StripeClient
+
 from functions.subscription_recorder import app as recorder
+from local.stripe import API_KEY
 from shared.models.plan import Plan
 from shared.models.user import User
 from tests.integration.embedded_aws import EmbeddedAws, sqs_client
@@ -29,13 +32,21 @@ class Billing:
             f"{self.stand_in_url}/stand-in/{path}", data=json.dumps(body or {}).encode(), method=method
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
+            found: dict[str, Any] = json.loads(answer.read() or "{}")
         return found
 
     def subscribe(self, user_id: str, price_id: str, **wanted: Any) -> dict[str, Any]:
         """Subscribe a user's new customer, and return the event and what was answered to it."""
         body = {"price": price_id, "metadata": {"user_id": user_id}, **wanted}
         return self.stripe("POST", "subscriptions", body)
+
+    def fail_next(self, *, times: int) -> None:
+        """Make Stripe's next answers fail."""
+        self.stripe("POST", "failures", {"status": 500, "times": times})
+
+    def delete_customer(self, customer_id: str) -> None:
+        """Delete a customer, as an admin may on Stripe's dashboard."""
+        StripeClient(API_KEY, base_addresses={"api": self.stand_in_url}).v1.customers.delete(customer_id)
 
     def queued(self) -> list[dict[str, Any]]:
         """Take what waits in the queue, as Lambda would hand it over."""

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from functions.stripe_webhook import app as webhook
-from local.stripe import WEBHOOK_SECRET
+from local.stripe import API_KEY, WEBHOOK_SECRET
+from tests.environment import environment
 from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.services import running_stand_in
 from tests.integration.stripe.billing import Billing
 from tests.lambda_context import FakeContext
+
+ACCOUNT_PAGE = "http://127.0.0.1:9/account"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -52,9 +55,13 @@ def stripe_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Billing:
-    """Return Stripe, with the queues of the test's AWS."""
+def billing(stripe_stand_in: str, aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Billing]:
+    """Return Stripe, with the queues of the test's AWS, and our client of it."""
+    monkeypatch.setattr("shared.billing.client.read_parameter", lambda _: API_KEY)
     monkeypatch.setattr("functions.stripe_webhook.service.read_parameter", lambda _: WEBHOOK_SECRET)
     # A failed message is let go here: what it would do next is the worker's own business.
     monkeypatch.setattr("shared.worker.schedule_retries", lambda *_: None)
-    return Billing(stripe_stand_in, aws)
+    with environment(
+        STRIPE_API_BASE=stripe_stand_in, STRIPE_KEY_PARAMETER="/test/stripe-api-key", ACCOUNT_PAGE_URL=ACCOUNT_PAGE
+    ):
+        yield Billing(stripe_stand_in, aws)

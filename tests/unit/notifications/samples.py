@@ -26,6 +26,7 @@ from shared.notifications.notice_types import (
     TelegramUnlinked,
     UnlinkCause,
     UserNearMaximum,
+    UserPaysTwice,
     WeeklyReport,
 )
 from shared.notifications.report_values import ClosedTrade, DayResult, PeriodFigures, Share
@@ -120,10 +121,13 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
             max_balance_usd=Decimal(50_000),
             max_api_key=10,
             strategy_automated=True,
+            accounts_above_maximum=2,
+            keys=12,
         ),
         PlanLapsed(plan_name="STANDARD"),
         PlanRestored(plan_name="STANDARD"),
         PaymentFailed(plan_name="STANDARD", amount=Decimal("40.00"), next_attempt_at=AT),
+        UserPaysTwice(user_id="8a7b", user_email="john@example.com", subscription_ids=("sub_1", "sub_2")),
         WeeklyReport(figures=FIGURES),
         MonthlyReport(figures=FIGURES),
         TelegramLinked(at=AT),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shared.models.exchange_key import ExchangeKey
+from shared.models.key_balance import KeyBalance
 from shared.models.notice import Notice
 from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
@@ -17,7 +19,7 @@ from tests.unit.records import a_plan, a_user
 
 @pytest.fixture
 def recorder(aws: Queues) -> Recorder:
-    for model in (User, Plan, StripeEvent, StripeCustomer, StripeSubscription, Notice):
+    for model in (User, Plan, StripeEvent, StripeCustomer, StripeSubscription, Notice, ExchangeKey, KeyBalance):
         model.create_table(billing_mode="PAY_PER_REQUEST")
     for plan_id, name, price_id in ((DEFAULT, "DEFAULT", None), (BASIC, "BASIC", BASIC_PRICE), (PRO, "PRO", PRO_PRICE)):
         a_plan(plan_id, name=name, stripe_price_id=price_id, max_balance_usd=15000, max_api_key=5)

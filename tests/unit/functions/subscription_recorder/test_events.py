@@ -64,6 +64,9 @@ def test_new_subscription_sets_the_plan_and_links_the_customer(recorder: Recorde
                 "max_balance_usd": "15000",
                 "max_api_key": 5,
                 "strategy_automated": True,
+                "automation_ends": False,
+                "accounts_above_maximum": 0,
+                "keys": 0,
             },
         )
     ]
@@ -131,7 +134,19 @@ def test_end_of_an_old_subscription_keeps_the_plan_of_the_new_one(recorder: Reco
         an_event(DELETED, seconds=9, price_ids=[BASIC_PRICE]),
     )
     assert recorder.plan_state() == (PRO, False, CUSTOMER)
-    assert recorder.notice_kinds() == ["PLAN_CHANGED", "PLAN_CHANGED"]
+    assert sorted(recorder.notice_kinds()) == ["PLAN_CHANGED", "PLAN_CHANGED", "USER_PAYS_TWICE"]
+
+
+def test_second_paid_subscription_is_told_to_the_admins_once(recorder: Recorder) -> None:
+    recorder.take(
+        an_event(CREATED, price_ids=[BASIC_PRICE]),
+        an_event(CREATED, seconds=5, stripe_subscription_id="sub_2", status="incomplete"),
+    )
+    assert [recipient for recipient, _, _ in recorder.notices()] == [TO_USER]
+    for seconds, subscription_id in ((6, "sub_2"), (7, "sub_1"), (8, "sub_2")):
+        recorder.take(an_event(UPDATED, seconds=seconds, stripe_subscription_id=subscription_id))
+    told = [values for recipient, _, values in recorder.notices() if recipient == "admins"]
+    assert [values["subscription_ids"] for values in told] == [["sub_1", "sub_2"]]
 
 
 def test_late_older_event_changes_nothing(recorder: Recorder) -> None:
