@@ -56,5 +56,7 @@ def _is_on() -> bool:
 
 @process_cache
 def _ssm() -> SSMClient:
-    config = Config(connect_timeout=1, read_timeout=1, retries={"max_attempts": 2, "mode": "standard"})
+    # TradingView gives up after three seconds, and the alert has to be stored in that time as well: one short try, then
+    # the last known value.
+    config = Config(connect_timeout=0.4, read_timeout=0.5, retries={"total_max_attempts": 1})
     return aws_session().client("ssm", region_name=settings().aws_region, config=config)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
@@ -67,3 +69,19 @@ def test_parameter_that_became_unreadable_keeps_its_last_value(clock: Clock) -> 
     clock.now += 60.0
     with pytest.raises(ServiceUnavailable):
         refuse_during_maintenance()
+
+
+def test_parameter_store_that_hangs_costs_a_request_one_try_of_less_than_a_second(
+    settings_from: Callable[..., None],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        settings_from(AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        refuse_during_maintenance()
+        first, _ = silent.accept()
+        first.close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    config = cast("Any", maintenance._ssm().meta.config)
+    assert config.connect_timeout + config.read_timeout < 1
