@@ -63,6 +63,8 @@ class Settings:
     """How far an entry may fill beyond the worse of the alert's price and the best offer, in percent."""
     max_price_distance_pct: Decimal
     """The largest distance of the market from the alert's price for an entry, in percent of that price."""
+    metrics_namespace: str
+    """The CloudWatch namespace of our own metrics: the stack's name, so that two stacks never share an alarm."""
     log_level: str
     in_lambda: bool
     """True in a Lambda's container, where clients are best created at import, before the first message."""
@@ -101,6 +103,7 @@ def settings() -> Settings:
         max_chase=Decimal(env.get("MAX_CHASE", "0.3")),
         entry_allowance_pct=Decimal(env.get("ENTRY_ALLOWANCE_PCT", "0.05")),
         max_price_distance_pct=Decimal(env.get("MAX_PRICE_DISTANCE_PCT", "1")),
+        metrics_namespace=env.get("METRICS_NAMESPACE", "lockstep"),
         log_level=env.get("LOG_LEVEL", "INFO"),
         in_lambda="AWS_LAMBDA_FUNCTION_NAME" in env,
     )

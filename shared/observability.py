@@ -7,8 +7,6 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.config import settings
 
-NAMESPACE = "Lockstep"
-
 ATTENTION_NEEDED = "attention_needed"
 """The metric of a position that could not be handled as promised. Its alarm rings at once."""
 
@@ -17,13 +15,15 @@ logger = Logger(service="lockstep", level=settings().log_level, log_uncaught_exc
 
 def count_outcome(outcome: str, **dimensions: str) -> None:
     """Count one business outcome (`order_placed`, `follower_denied`, …) as a CloudWatch metric."""
-    with single_metric(name=outcome, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+    namespace = settings().metrics_namespace
+    with single_metric(name=outcome, unit=MetricUnit.Count, value=1, namespace=namespace) as metric:
         for name, value in dimensions.items():
             metric.add_dimension(name=name, value=value)
 
 
 def measure_ms(name: str, milliseconds: float, **dimensions: str) -> None:
     """Record a duration as a CloudWatch metric."""
-    with single_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds, namespace=NAMESPACE) as metric:
+    namespace = settings().metrics_namespace
+    with single_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds, namespace=namespace) as metric:
         for key, value in dimensions.items():
             metric.add_dimension(name=key, value=value)

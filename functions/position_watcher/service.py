@@ -54,6 +54,7 @@ async def watch() -> dict[str, int]:
         logger.info("watch_done", executions=executions, triggers=triggers)
     if failed:
         raise failed[0]
+    count_outcome("watch_finished")
     return {"executions": executions, "triggers": triggers}
 
 

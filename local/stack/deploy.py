@@ -28,19 +28,19 @@ TELEGRAM_WEBHOOK_PATH = "/v1/webhook/telegram"
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
 
 _SECRETS = {
-    "StripeKeyParameter": stripe.API_KEY,
-    "StripeWebhookSecretParameter": stripe.WEBHOOK_SECRET,
-    "TelegramTokenParameter": telegram.BOT_TOKEN,
-    "TelegramSecretParameter": telegram.WEBHOOK_SECRET,
-    "TelegramLinkKeyParameter": telegram.LINK_KEY,
+    "stripe-api-key": stripe.API_KEY,
+    "stripe-webhook-secret": stripe.WEBHOOK_SECRET,
+    "telegram-bot-token": telegram.BOT_TOKEN,
+    "telegram-webhook-secret": telegram.WEBHOOK_SECRET,
+    "telegram-link-key": telegram.LINK_KEY,
 }
-"""The values that an operator stores in SSM, by parameter of the template."""
+"""The values that an operator stores in SSM, by the last part of their names."""
 
 _SECRET_VARIABLES = {
-    "STRIPE_WEBHOOK_SECRET_PARAMETER": "StripeWebhookSecretParameter",
-    "TELEGRAM_TOKEN_PARAMETER": "TelegramTokenParameter",
-    "TELEGRAM_SECRET_PARAMETER": "TelegramSecretParameter",
-    "TELEGRAM_LINK_KEY_PARAMETER": "TelegramLinkKeyParameter",
+    "STRIPE_WEBHOOK_SECRET_PARAMETER": "stripe-webhook-secret",
+    "TELEGRAM_TOKEN_PARAMETER": "telegram-bot-token",
+    "TELEGRAM_SECRET_PARAMETER": "telegram-webhook-secret",
+    "TELEGRAM_LINK_KEY_PARAMETER": "telegram-link-key",
 }
 
 
@@ -168,20 +168,18 @@ def deploy(places: Places, **overrides: str) -> Deployed:
 
 def put_secrets(ssm: Any) -> None:
     """Store the stand-ins' secrets in SSM, as an operator does on AWS."""
-    for parameter, value in _SECRETS.items():
-        ssm.put_parameter(Name=parameter_name(parameter), Type="SecureString", Value=value, Overwrite=True)
+    for name, value in _SECRETS.items():
+        ssm.put_parameter(Name=parameter_name(name), Type="SecureString", Value=value, Overwrite=True)
 
 
-@cache
-def parameter_name(parameter: str) -> str:
-    """Return the SSM name that is the default of a template parameter."""
-    name: str = read_template()["Parameters"][parameter]["Default"]
-    return name
+def parameter_name(name: str) -> str:
+    """Return the SSM name of a secret in the local stack, whose name comes first in it as in every stack."""
+    return f"/{STACK_NAME}/{name}"
 
 
 def secrets_environment() -> dict[str, str]:
     """Return the variables that hold the SSM names of both webhooks' and the bot's secrets."""
-    return {variable: parameter_name(parameter) for variable, parameter in _SECRET_VARIABLES.items()}
+    return {variable: parameter_name(name) for variable, name in _SECRET_VARIABLES.items()}
 
 
 def find(places: Places) -> Deployed | None:

@@ -115,7 +115,7 @@ def test_tables_whose_records_expire_have_a_time_to_live() -> None:
 
 @pytest.mark.parametrize("table", sorted(TABLES))
 def test_tables_survive_mistakes(table: str) -> None:
-    assert RESOURCES[table]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[table]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert TABLES[table]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert TABLES[table]["DeletionProtectionEnabled"] == {"Fn::If": ["KeepsData", True, False]}
     assert TABLES[table]["BillingMode"] == "PAY_PER_REQUEST"
@@ -369,14 +369,17 @@ def test_inspector_runs_once_inside_each_quarter_of_an_hour_that_has_a_shard_of_
     assert LISTED_SHARDS == 24 * 60 // 15
 
 
-def test_every_dead_letter_queue_has_an_alarm() -> None:
+@pytest.mark.parametrize(
+    ("metric", "dead_letters"), [("ApproximateNumberOfMessagesVisible", True), ("ApproximateAgeOfOldestMessage", False)]
+)
+def test_every_queue_has_an_alarm(metric: str, *, dead_letters: bool) -> None:
     watched = {
         dimension["Value"]["Fn::GetAtt"][0]
         for alarm in of_type("AWS::CloudWatch::Alarm").values()
-        for dimension in alarm.get("Dimensions", [])
-        if dimension["Name"] == "QueueName"
+        if alarm["MetricName"] == metric
+        for dimension in alarm["Dimensions"]
     }
-    assert watched == {name for name in QUEUES if name.endswith("DeadLetters")}
+    assert watched == {name for name in QUEUES if name.endswith("DeadLetters") == dead_letters}
 
 
 def test_reports_begin_every_monday_and_every_first_day() -> None:

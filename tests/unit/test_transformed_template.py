@@ -1,0 +1,233 @@
+"""Rules of AWS that the embedded AWS does not check, on the template as CloudFormation gets it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.stack.places import ROOT
+from shared.models.notice import Outcome
+from shared.observability import ATTENTION_NEEDED
+from shared.trading.execution import ExecutionState
+from tests.unit.transformed_template import of_type, resources, transformed
+
+NAMED_BY = {
+    "AWS::Cognito::UserPool": "UserPoolName",
+    "AWS::Cognito::UserPoolClient": "ClientName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::KMS::Alias": "AliasName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::SSM::Parameter": "Name",
+}
+"""The property that gives a resource its name in the account and region, by type."""
+
+
+def strings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield all texts below a value, each with the key that holds it."""
+    match value:
+        case str():
+            yield key, value
+        case dict():
+            for name, inner in value.items():
+                yield from strings(inner, name)
+        case list():
+            for inner in value:
+                yield from strings(inner, key)
+
+
+@pytest.mark.parametrize("kind", sorted(NAMED_BY))
+def test_resources_with_a_name_have_the_stacks_name_in_it(kind: str) -> None:
+    found = of_type(kind)
+    assert found
+    for resource, properties in found.items():
+        assert "${AWS::StackName}" in json.dumps(properties[NAMED_BY[kind]]), resource
+
+
+def test_resources_of_other_types_have_no_fixed_name() -> None:
+    fixed = {"FunctionName", "RoleName", "TopicName", "LogGroupName", "Name", "AlarmName", "LayerName", "PolicyName"}
+    allowed = {"AWS::SSM::Parameter", "AWS::ApiGateway::RestApi", "AWS::Lambda::LayerVersion"}
+    for resource, one in resources().items():
+        if one["Type"] not in allowed:
+            named = {
+                name for name in fixed & set(one.get("Properties", {})) if isinstance(one["Properties"][name], str)
+            }
+            assert named == set(), resource
+
+
+def test_two_stacks_in_one_account_share_no_secret() -> None:
+    paths = {
+        value
+        for one in resources().values()
+        for key, value in strings(one.get("Properties", {}))
+        if re.fullmatch(r"/[A-Za-z0-9_./${}:-]+", value) and (key.endswith("_PARAMETER") or key == "Fn::Sub")
+    }
+    assert paths
+    assert {path for path in paths if not path.startswith("/${AWS::StackName}/")} == set()
+    granted = {value for role in of_type("AWS::IAM::Role").values() for _, value in strings(role) if ":ssm:" in value}
+    assert granted
+    assert {
+        arn for arn in granted if ":parameter/${AWS::StackName}/" not in arn and "MaintenanceParameter" not in arn
+    } == set()
+
+
+def test_two_stacks_in_one_account_share_no_alarm() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    for name, alarm in alarms.items():
+        own = alarm["Namespace"] == {"Ref": "AWS::StackName"}
+        assert own or alarm["Namespace"].startswith("AWS/"), name
+        # A metric of AWS is told apart by the resource that it names.
+        assert own or all(isinstance(one["Value"], dict) for one in alarm["Dimensions"]), name
+    for name, function in of_type("AWS::Lambda::Function").items():
+        assert function["Environment"]["Variables"]["METRICS_NAMESPACE"] == {"Ref": "AWS::StackName"}, name
+
+
+def test_what_is_kept_after_a_deletion_does_not_block_the_second_try_of_a_first_deployment() -> None:
+    kept = {name for name, one in resources().items() if one.get("DeletionPolicy", "Delete") != "Delete"}
+    assert set(of_type("AWS::DynamoDB::Table")) <= kept
+    assert {name for name in kept if resources()[name]["DeletionPolicy"] != "RetainExceptOnCreate"} == set()
+
+
+def test_alarms_may_publish_to_their_encrypted_topic() -> None:
+    (topic,) = of_type("AWS::SNS::Topic").values()
+    key = of_type("AWS::KMS::Key")[topic["KmsMasterKeyId"]["Ref"]]
+    granted = [
+        one["Action"]
+        for one in key["KeyPolicy"]["Statement"]
+        if one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        and one["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    ]
+    assert granted == [["kms:Decrypt", "kms:GenerateDataKey*"]]
+
+
+def test_operations_say_what_to_do_about_every_alarm() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = text[text.index("## Alarms") : text.index("## Bounds")]
+    assert set(re.findall(r"`(\w+Alarm)`", table)) == set(of_type("AWS::CloudWatch::Alarm"))
+
+
+def test_every_alarm_is_told_to_the_operators() -> None:
+    for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}], name
+
+
+@pytest.mark.parametrize(
+    "function", ["StrategyWebhookExpressJSv1", "TriggerFanout", "OrderExecutor", "PositionWatcher"]
+)
+def test_functions_of_an_alerts_road_have_alarms_on_errors_throttles_and_duration(function: str) -> None:
+    watched = {
+        alarm["MetricName"]: alarm["Threshold"]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if {"Name": "FunctionName", "Value": {"Ref": function}} in alarm.get("Dimensions", [])
+    }
+    assert {"Errors": 0, "Throttles": 0}.items() <= watched.items()
+    # The alarm must ring before the function is cut off.
+    assert watched["Duration"] < 1000 * of_type("AWS::Lambda::Function")[function]["Timeout"]
+
+
+def test_alarms_on_our_metrics_watch_what_the_code_counts_with_those_dimensions() -> None:
+    counted = metrics_in_code()
+    ours = {n: one for n, one in of_type("AWS::CloudWatch::Alarm").items() if "Ref" in one["Namespace"]}
+    assert ours
+    for name, alarm in ours.items():
+        dimensions = {one["Name"] for one in alarm.get("Dimensions", [])}
+        # CloudWatch adds nothing up over dimensions: the alarm must name all that the metric has.
+        assert dimensions in counted.get(alarm["MetricName"], []), name
+
+
+def metrics_in_code() -> dict[str, list[set[str]]]:
+    """Return the names of dimensions with which each metric is counted; a name made at run time by its pattern."""
+    states = [state.value.lower() for state in ExecutionState]
+    found: dict[str, list[set[str]]] = {}
+    for path in [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match call:
+                case ast.Call(func=ast.Name(id="count_outcome" | "measure_ms"), args=[name, *_], keywords=keywords):
+                    dimensions = {str(keyword.arg) for keyword in keywords}
+                    for text in names_of_metric(name, states=states):
+                        found.setdefault(text, []).append(dimensions)
+                case ast.keyword(arg="failure", value=ast.Constant(value=str(text))):
+                    found.setdefault(text, []).append(set())
+    return found
+
+
+def names_of_metric(name: ast.expr, *, states: list[str]) -> list[str]:
+    match name:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.Name(id="ATTENTION_NEEDED"):
+            return [ATTENTION_NEEDED]
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), ast.FormattedValue()]):
+            return [f"{text}{state}" for state in states] + [f"{text}{outcome.value.lower()}" for outcome in Outcome]
+    return []
+
+
+def queues_sent_to(function: str) -> set[str]:
+    found: set[str] = set()
+    for policy in of_type("AWS::IAM::Role")[f"{function}Role"].get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if "sqs:SendMessage" in statement.get("Action", []):
+                # SAM writes a stream's dead letters as one resource, not as a list.
+                written = statement["Resource"]
+                found |= {one["Fn::GetAtt"][0] for one in (written if isinstance(written, list) else [written])}
+    return found
+
+
+def test_lambda_stops_no_chain_of_queues_that_ends_by_itself() -> None:
+    """Lambda ends a chain of some 16 invocations through SQS, unless every function in the cycle allows it."""
+    functions = of_type("AWS::Lambda::Function")
+    consumer = {
+        mapping["EventSourceArn"]["Fn::GetAtt"][0]: mapping["FunctionName"]["Ref"]
+        for mapping in of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    calls = {name: {consumer[queue] for queue in queues_sent_to(name) if queue in consumer} for name in functions}
+
+    def reached_from(name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = set(calls[name])
+        while waiting:
+            found.add(called := waiting.pop())
+            waiting |= calls[called] - found
+        return found
+
+    in_cycle = {name for name in functions if name in reached_from(name)}
+    assert {"OrderExecutor", "PositionWatcher", "NoticeSender", "ReportSender", "ManualTradeImporter"} <= in_cycle
+    allowing = {name for name, one in functions.items() if one.get("RecursiveLoop") == "Allow"}
+    assert allowing == in_cycle
+
+
+def test_a_full_queue_leaves_the_watcher_room_for_its_schedule() -> None:
+    (mapping,) = [
+        one
+        for one in of_type("AWS::Lambda::EventSourceMapping").values()
+        if one["FunctionName"] == {"Ref": "PositionWatcher"}
+    ]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
+    template = transformed()
+    assert template["Parameters"]["WatcherConcurrency"]["Default"] > 3
+    (rule,) = template["Rules"]["WatcherKeepsRoomForItsSchedule"]["Assertions"]
+    assert rule["Assert"] == {"Fn::Not": [{"Fn::Contains": [["1", "2", "3"], {"Ref": "WatcherConcurrency"}]}]}
+
+
+def test_production_refuses_what_only_a_test_stack_may_have() -> None:
+    rule = transformed()["Rules"]["ProductionRings"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    required = [one["Assert"] for one in rule["Assertions"]]
+    assert {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]} in required
+    assert {"Fn::Equals": [{"Ref": "PasswordSignIn"}, "false"]} in required
+    assert {"Fn::Equals": [{"Ref": "SecretsBoundToOwner"}, "true"]} in required
+
+
+def test_consumers_are_refused_a_maximum_of_one() -> None:
+    (rule,) = transformed()["Rules"]["ExecutorServesTwoBatches"]["Assertions"]
+    assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ExecutorConcurrency"}, "1"]}]}
+    for name, mapping in of_type("AWS::Lambda::EventSourceMapping").items():
+        match mapping.get("ScalingConfig"):
+            case {"MaximumConcurrency": int(maximum)}:
+                assert maximum >= 2, name
+            case {"MaximumConcurrency": {"Ref": parameter}}:
+                assert transformed()["Parameters"][parameter]["MinValue"] >= 2, name
