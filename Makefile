@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench capacity faults worlds build deploy local invoke lint types lock openapi
+.PHONY: help run test bench capacity faults worlds build preflight deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -45,8 +45,11 @@ worlds: .venv/.installed  ## the last part alone: N executions on simulated time
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
 
-deploy: build  ## deploy to the AWS account of your credentials
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam deploy
+preflight: .venv/.installed  ## ask the AWS account what a deployment would fail on (STAGE=dev|prod)
+	@$(BIN)/python -m local.deployment.preflight $(STAGE)
+
+deploy: .venv/.installed  ## deploy to the AWS account of your credentials (STAGE=dev|prod)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.deploy $(STAGE)
 
 local: build  ## the API in containers, without the rest (needs Docker)
 	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""Commands that an operator runs against an AWS account: checks before a deployment, and the deployment."""

@@ -1,0 +1,219 @@
+"""Asks an AWS account what a deployment would fail on, or be mute about: `make preflight STAGE=prod`.
+
+Reads only. Whether the exchange answers from inside the account cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.deployment.stages import STAGES, Stage, read_stage
+
+UNRESERVED = 100
+"""Lambda keeps this much of an account's concurrency for functions without a reserve."""
+
+RESERVES = (
+    "WebhookConcurrency",
+    "StripeWebhookConcurrency",
+    "TelegramWebhookConcurrency",
+    "ExecutorConcurrency",
+    "WatcherConcurrency",
+)
+"""The template's parameters that reserve concurrency."""
+
+REFUSED_REGIONS = ("us-", "ca-")
+"""Beginnings of the names of regions whose addresses the exchange answers with 451."""
+
+SECRETS = (
+    "stripe-api-key",
+    "stripe-webhook-secret",
+    "telegram-bot-token",
+    "telegram-webhook-secret",
+    "telegram-link-key",
+)
+"""The secrets that an operator stores in SSM, as /<stack>/<name>."""
+
+NO_CREDENTIALS = "No AWS credentials: set AWS_PROFILE, or run `aws configure` (or `aws sso login`)."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that an operator has to know before the deployment."""
+
+    what: str
+    remedy: str
+    blocks: bool = True
+    """False where the deployment works, and something is missing afterwards."""
+
+
+_FAILED_AT_CREATION = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+
+Client = Callable[[str], Any]
+"""Returns the client of an AWS service, by its name."""
+
+
+def check(stage: Stage, client: Client, *, status: str | None) -> list[Finding]:
+    """Return what stands against deploying a stage, in the order in which to see to it.
+
+    `status` is that of the stage's stack, None where there is none. A question that the account does not answer is a
+    finding of its own and holds back no other.
+    """
+    found: list[Finding] = []
+    questions: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("the region", lambda: _region(stage)),
+        ("the stack", lambda: _stack(stage, status)),
+        ("the address for alarms", lambda: _alarm_address(stage)),
+        ("Lambda's concurrency", lambda: _concurrency(stage, client("lambda"))),
+        ("SES", lambda: _sender(stage, client("sesv2"))),
+        ("the secrets in SSM", lambda: _secrets(stage, client("ssm"))),
+    ]
+    if status is None:
+        questions.append(("tables of an earlier stack", lambda: _leftovers(stage, client("dynamodb"))))
+    else:
+        questions.append(("the key of the exchange keys' secrets", lambda: _secrets_key(stage, client("kms"))))
+    for subject, ask in questions:
+        try:
+            found += ask()
+        except (BotoCoreError, ClientError) as error:
+            what = f"{subject} could not be read: {error}"
+            found.append(Finding(what, "give the profile the right to read it", blocks=False))
+    return found
+
+
+def _region(stage: Stage) -> Iterator[Finding]:
+    if stage.region.startswith(REFUSED_REGIONS):
+        yield Finding(
+            f"the exchange refuses addresses of {stage.region} (HTTP 451)",
+            "choose another region in samconfig.toml, such as ap-northeast-1",
+        )
+
+
+def _stack(stage: Stage, status: str | None) -> Iterator[Finding]:
+    if status in _FAILED_AT_CREATION:
+        yield Finding(
+            f"the first deployment of {stage.stack_name} failed ({status}), which CloudFormation cannot update",
+            f"`sam delete --stack-name {stage.stack_name} --region {stage.region}`, then deploy again",
+        )
+
+
+def _alarm_address(stage: Stage) -> Iterator[Finding]:
+    if not stage.parameter("AlarmEmail"):
+        yield Finding(
+            "nobody is told of alarms", "set AlarmEmail in samconfig.toml", blocks=stage.parameter("Stage") == "prod"
+        )
+
+
+def _concurrency(stage: Stage, awslambda: Any) -> Iterator[Finding]:
+    limit = int(awslambda.get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+    reserved = sum(stage.number(name) for name in RESERVES)
+    if reserved and limit < reserved + UNRESERVED:
+        yield Finding(
+            f"the reserves need {reserved + UNRESERVED} concurrent executions, and the account has {limit}",
+            "ask for more (Service Quotas, Lambda, Concurrent executions), or set the reserves to 0 as stage dev does",
+        )
+
+
+def _leftovers(stage: Stage, dynamodb: Any) -> Iterator[Finding]:
+    pages = dynamodb.get_paginator("list_tables").paginate()
+    kept = sorted(stage.table_names & {name for page in pages for name in page["TableNames"]})
+    if kept:
+        yield Finding(
+            f"{len(kept)} tables of a deleted stack {stage.stack_name} are there, such as {kept[0]}",
+            "deploy under another stack name, or export and delete them (docs/deploying.md)",
+        )
+
+
+def _secrets_key(stage: Stage, kms: Any) -> Iterator[Finding]:
+    state = kms.describe_key(KeyId=f"alias/{stage.stack_name}-secrets")["KeyMetadata"]["KeyState"]
+    if state != "Enabled":
+        yield Finding(
+            f"the key of the exchange keys' secrets is {state}",
+            f"enable it, or cancel its deletion: alias/{stage.stack_name}-secrets",
+        )
+
+
+def _sender(stage: Stage, ses: Any) -> Iterator[Finding]:
+    sender = stage.parameter("SenderAddress")
+    if not sender:
+        yield Finding("no e-mails are sent", "set SenderAddress in samconfig.toml", blocks=False)
+        return
+    if not ses.get_account()["ProductionAccessEnabled"]:
+        yield Finding(
+            "SES is in its sandbox: it delivers to verified addresses only", "ask for production access", blocks=False
+        )
+    try:
+        verified = ses.get_email_identity(EmailIdentity=sender)["VerifiedForSendingStatus"]
+    except ses.exceptions.NotFoundException:
+        verified = False
+    if not verified:
+        yield Finding(f"SES has not verified {sender}", "create and confirm the identity in SES", blocks=False)
+
+
+def _secrets(stage: Stage, ssm: Any) -> Iterator[Finding]:
+    names = [f"/{stage.stack_name}/{name}" for name in SECRETS]
+    for name in sorted(ssm.get_parameters(Names=names).get("InvalidParameters", [])):
+        yield Finding(f"{name} is not stored", "docs/operations.md says what it holds", blocks=False)
+
+
+def session_of(stage: Stage) -> boto3.session.Session | None:
+    """Return a session in the stage's region, or None where no credentials are found."""
+    session = boto3.session.Session(region_name=stage.region)
+    return session if session.get_credentials() is not None else None
+
+
+def clients_of(session: boto3.session.Session) -> Client:
+    """Return what makes the clients of a session."""
+
+    def client(service: str) -> Any:
+        return session.client(service)  # type: ignore[call-overload]
+
+    return client
+
+
+def stack_status(stage: Stage, cloudformation: Any) -> str | None:
+    """Return the status of the stage's stack, None where there is none; raise botocore's errors."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=stage.stack_name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    # A stack that has only a change set has nothing yet.
+    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else str(stack["StackStatus"])
+
+
+def report(findings: list[Finding], *, write: Callable[[str], object] = print) -> bool:
+    """Write the findings, those that block first; return whether the deployment may go on."""
+    for finding in sorted(findings, key=lambda one: not one.blocks):
+        write(f"{'must' if finding.blocks else 'note'}: {finding.what}; {finding.remedy}")
+    blocking = sum(finding.blocks for finding in findings)
+    write(f"{blocking} to mend before the deployment" if blocking else "ready to deploy")
+    return not blocking
+
+
+def main(arguments: list[str]) -> int:
+    """Check the stage that is named and return the exit status."""
+    if len(arguments) != 1 or arguments[0] not in STAGES:
+        print(f"name a stage: STAGE={' or STAGE='.join(STAGES)}", file=sys.stderr)
+        return 2
+    stage = read_stage(arguments[0])
+    session = session_of(stage)
+    if session is None:
+        print(NO_CREDENTIALS, file=sys.stderr)
+        return 1
+    try:
+        status = stack_status(stage, session.client("cloudformation"))
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refuses these credentials, or cannot be reached: {error}", file=sys.stderr)
+        return 1
+    return 0 if report(check(stage, clients_of(session), status=status)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

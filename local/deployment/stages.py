@@ -1,0 +1,58 @@
+"""The stages that samconfig.toml describes: region, stack and template parameters of each."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from local.stack.deploy import read_template
+from local.stack.places import ROOT
+
+STAGES = ("dev", "prod")
+
+_template = cache(read_template)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage as samconfig.toml has it."""
+
+    name: str
+    stack_name: str
+    region: str
+    overrides: Mapping[str, str]
+    """The template parameters that differ from their defaults."""
+
+    @property
+    def table_names(self) -> frozenset[str]:
+        """The names of the stage's tables."""
+        resources = _template()["Resources"].values()
+        tables = (one["Properties"] for one in resources if one["Type"] == "AWS::DynamoDB::Table")
+        names = (str(table["TableName"]["Fn::Sub"]) for table in tables)
+        return frozenset(name.replace("${AWS::StackName}", self.stack_name) for name in names)
+
+    def parameter(self, name: str) -> str:
+        """Return the value of a template parameter, as text."""
+        return self.overrides.get(name, str(_template()["Parameters"][name].get("Default", "")))
+
+    def number(self, name: str) -> int:
+        """Return the value of a whole-number parameter."""
+        return int(self.parameter(name))
+
+
+def read_stage(name: str) -> Stage:
+    """Return a stage; raise KeyError for one that samconfig.toml does not have."""
+    with (ROOT / "samconfig.toml").open("rb") as file:
+        config = tomllib.load(file)
+    if name not in STAGES:
+        raise KeyError(name)
+    general, deploy = config[name]["global"]["parameters"], config[name]["deploy"]["parameters"]
+    pairs = (pair.partition("=") for pair in deploy["parameter_overrides"])
+    return Stage(
+        name=name,
+        stack_name=general["stack_name"],
+        region=general["region"],
+        overrides={key: value for key, _, value in pairs},
+    )

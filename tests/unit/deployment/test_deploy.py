@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from local.deployment import deploy as command
+from local.deployment.deploy import deploy
+from local.deployment.stages import read_stage
+
+
+class Tools:
+    """Keeps the commands that would have run, and fails those of one kind."""
+
+    def __init__(self, failing: str = "") -> None:
+        self.commands: list[str] = []
+        self._failing = failing
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        line = " ".join(arguments[1:])
+        self.commands.append(line)
+        return 1 if self._failing and line.startswith(self._failing) else 0
+
+
+def test_first_deployment_turns_deletion_protection_on_in_a_second_round() -> None:
+    tools = Tools()
+    assert deploy(read_stage("prod"), first=True, run=tools) == 0
+    build, first, second = tools.commands
+    assert build == "build"
+    assert first.startswith("deploy --config-env prod --parameter-overrides ")
+    assert "ParameterKey=Retained,ParameterValue=false" in first
+    assert "Retained" not in second
+    assert "ParameterKey=Stage,ParameterValue=prod" in second
+
+
+def test_later_deployment_never_takes_the_protection_away() -> None:
+    tools = Tools()
+    assert deploy(read_stage("prod"), first=False, run=tools) == 0
+    assert len(tools.commands) == 2
+    assert "Retained" not in tools.commands[1]
+
+
+@pytest.mark.parametrize(("failing", "ran"), [("build", 1), ("deploy", 2)])
+def test_nothing_runs_after_a_failure(failing: str, ran: int) -> None:
+    tools = Tools(failing)
+    assert deploy(read_stage("prod"), first=True, run=tools) == 1
+    assert len(tools.commands) == ran
+
+
+def test_machine_without_credentials_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", f"{tmp_path}/none")
+    monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    tools = Tools()
+    assert command.main(["prod"], run=tools) == 1
+    assert tools.commands == []
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert "AWS_PROFILE" in told.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["staging"]])
+def test_stage_that_is_not_known_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    tools = Tools()
+    assert command.main(arguments, run=tools) == 2
+    assert tools.commands == []
+    assert "STAGE=dev or STAGE=prod" in capsys.readouterr().err

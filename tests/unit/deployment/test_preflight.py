@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from local.deployment.preflight import Finding, check, report, stack_status
+from local.deployment.stages import Stage, read_stage
+
+TABLES = "dynamodb", "list_tables"
+LIMIT = "lambda", "get_account_settings"
+KEY = "kms", "describe_key"
+ACCOUNT = "sesv2", "get_account"
+IDENTITY = "sesv2", "get_email_identity"
+PARAMETERS = "ssm", "get_parameters"
+
+SESSION = boto3.session.Session("id", "secret", region_name="ap-northeast-1")
+
+Answers = dict[tuple[str, str], dict[str, Any] | str]
+"""What the account answers, by service and operation; a text is the code of an error."""
+
+
+def account(**changes: Any) -> Answers:
+    """Return the answers of an account that is ready for the stage prod."""
+    return {
+        LIMIT: {"AccountLimit": {"ConcurrentExecutions": 1000}},
+        TABLES: {"TableNames": []},
+        KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}},
+        ACCOUNT: {"ProductionAccessEnabled": True},
+        IDENTITY: {"VerifiedForSendingStatus": True},
+        PARAMETERS: {"Parameters": []},
+    }
+
+
+@cache
+def aws_client(service: str) -> Any:
+    return SESSION.client(service)  # type: ignore[call-overload]
+
+
+@contextmanager
+def clients_that_answer(answers: Answers) -> Iterator[Callable[[str], Any]]:
+    with ExitStack() as stubs:
+        for service in {service for service, _ in answers}:
+            stubber = stubs.enter_context(Stubber(aws_client(service)))
+            for (of_service, operation), answer in answers.items():
+                match answer:
+                    case _ if of_service != service:
+                        pass
+                    case str(code):
+                        stubber.add_client_error(operation, service_error_code=code)
+                    case _:
+                        stubber.add_response(operation, answer)
+        yield aws_client
+
+
+def stage(name: str = "prod", *, region: str = "ap-northeast-1", **overrides: str) -> Stage:
+    known = read_stage(name)
+    given: Mapping[str, str] = {"AlarmEmail": "ops@example.com", "SenderAddress": "notices@example.com"}
+    return Stage(name, known.stack_name, region, {**known.overrides, **given, **overrides})
+
+
+def findings(of: Stage, answers: Answers, *, status: str | None = None) -> list[Finding]:
+    with clients_that_answer(answers) as client:
+        return check(of, client, status=status)
+
+
+def test_ready_account_has_no_finding() -> None:
+    assert findings(stage(), account()) == []
+    assert findings(stage(), account(), status="UPDATE_COMPLETE") == []
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "ca-central-1"])
+def test_regions_that_the_exchange_refuses_block(region: str) -> None:
+    (finding,) = findings(stage(region=region), account())
+    assert finding.blocks
+    assert region in finding.what
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_stages_of_samconfig_are_in_a_region_that_the_exchange_serves(name: str) -> None:
+    known = read_stage(name)
+    assert [one for one in findings(stage(name, region=known.region), account()) if one.blocks] == []
+
+
+@pytest.mark.parametrize(("limit", "blocked"), [(214, True), (215, False)])
+def test_reserves_must_leave_a_hundred_of_the_accounts_concurrency(limit: int, *, blocked: bool) -> None:
+    answers = account() | {LIMIT: {"AccountLimit": {"ConcurrentExecutions": limit}}}
+    found = findings(stage(), answers)
+    assert [one.blocks for one in found] == ([True] if blocked else [])
+
+
+def test_stage_dev_fits_a_new_account() -> None:
+    answers = account() | {LIMIT: {"AccountLimit": {"ConcurrentExecutions": 10}}}
+    assert findings(stage("dev"), answers) == []
+
+
+def test_kept_tables_of_a_deleted_stack_block_and_those_of_another_stage_do_not() -> None:
+    other = account() | {TABLES: {"TableNames": ["lockstep-dev-users", "lockstep-notes"]}}
+    assert findings(stage(), other) == []
+    kept = account() | {TABLES: {"TableNames": ["lockstep-users", "lockstep-plans"]}}
+    (finding,) = findings(stage(), kept)
+    assert finding.blocks
+    assert "lockstep-users" in finding.what
+
+
+def test_stack_whose_first_deployment_failed_must_be_deleted_first() -> None:
+    (finding,) = findings(stage(), account(), status="ROLLBACK_COMPLETE")
+    assert finding.blocks
+    assert "sam delete --stack-name lockstep " in finding.remedy
+
+
+def test_secrets_key_that_waits_for_its_deletion_blocks() -> None:
+    answers = account() | {KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "PendingDeletion"}}}
+    (finding,) = findings(stage(), answers, status="UPDATE_COMPLETE")
+    assert finding.blocks
+
+
+def test_production_without_an_address_for_alarms_is_blocked_and_dev_is_told() -> None:
+    assert [one.blocks for one in findings(stage(AlarmEmail=""), account())] == [True]
+    assert [one.blocks for one in findings(stage("dev", AlarmEmail=""), account())] == [False]
+
+
+def test_sandbox_unverified_sender_and_missing_secrets_are_told() -> None:
+    answers = account() | {
+        ACCOUNT: {"ProductionAccessEnabled": False},
+        IDENTITY: "NotFoundException",
+        PARAMETERS: {"Parameters": [], "InvalidParameters": ["/lockstep/stripe-api-key"]},
+    }
+    found = findings(stage(), answers)
+    assert [one.blocks for one in found] == [False, False, False]
+    assert [word in one.what for one, word in zip(found, ["sandbox", "notices@", "stripe-api-key"], strict=True)] == [
+        True
+    ] * 3
+
+
+def test_question_that_is_not_answered_is_told_and_holds_back_no_other() -> None:
+    answers = account() | {LIMIT: "AccessDeniedException", TABLES: {"TableNames": ["lockstep-users"]}}
+    found = findings(stage(), answers)
+    assert [one.blocks for one in found] == [False, True]
+    assert "AccessDeniedException" in found[0].what
+
+
+def test_report_names_what_blocks_first_and_says_whether_to_go_on() -> None:
+    lines: list[str] = []
+    assert not report([Finding("a", "b", blocks=False), Finding("c", "d")], write=lines.append)
+    assert lines == ["must: c; d", "note: a; b", "1 to mend before the deployment"]
+    lines.clear()
+    assert report([], write=lines.append)
+    assert lines == ["ready to deploy"]
+
+
+@pytest.mark.parametrize(("status", "expected"), [("REVIEW_IN_PROGRESS", None), ("UPDATE_COMPLETE", "UPDATE_COMPLETE")])
+def test_stack_with_nothing_but_a_change_set_counts_as_none(status: str, expected: str | None) -> None:
+    stack = {"StackName": "lockstep", "StackStatus": status, "CreationTime": "2026-11-29T00:00:00Z"}
+    answers: Answers = {("cloudformation", "describe_stacks"): {"Stacks": [stack]}}
+    with clients_that_answer(answers) as client:
+        assert stack_status(stage(), client("cloudformation")) == expected
+
+
+def test_stack_that_is_not_there_has_no_status() -> None:
+    answers: Answers = {("cloudformation", "describe_stacks"): "ValidationError"}
+    with clients_that_answer(answers) as client:
+        assert stack_status(stage(), client("cloudformation")) is None
