@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.admin_strategy_follower import closing
 from functions.admin_strategy_follower.app import lambda_handler
+from shared import close_requests
 from shared.clock import utc_now
 from shared.errors import RecordChanged
 from shared.models.execution import Execution
@@ -96,7 +96,7 @@ def test_only_this_strategys_positions_are_closed(admin_api: Queues) -> None:
 
 
 def test_every_follower_is_reached_whatever_their_number(admin_api: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closing, "_PAGE", 4)
+    monkeypatch.setattr(close_requests, "_PAGE", 4)
     a_strategy()
     trigger = a_trigger("trigger", seq=1)
     expected = {an_open_execution(trigger, f"follower {number}").id for number in range(11)}
