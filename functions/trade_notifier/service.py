@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, assert_never
 
-from functions.trade_notifier import reasons
-from functions.trade_notifier.reasons import Refusal
 from shared.errors import LockstepError
 from shared.models.execution import Execution
+from shared.notifications import reasons
 from shared.notifications.notice_types import EntryRefused, PositionClosed, PositionOpened
 from shared.notifications.notices import notify
+from shared.notifications.reasons import Refusal
 from shared.notifications.recipients import to_user
 from shared.observability import logger
 from shared.trading.execution import ExecutionState, Reason

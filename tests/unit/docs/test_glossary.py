@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import pytest
 
-from functions.trade_notifier.reasons import REFUSALS
 from local.stack.places import ROOT
+from shared.notifications.reasons import REFUSALS
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.trade_notifier import reasons, service
+from functions.trade_notifier import service
 from functions.trade_notifier.app import NoticesNotQueued, lambda_handler
 from functions.trade_notifier.service import Event, notify_of
 from shared.models.execution import Execution, open_shard_of, trigger_partition
 from shared.models.notice import Notice
+from shared.notifications import reasons
 from shared.notifications.notice_types import (
     EntryRefused,
     NoticeKind,
