@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from functions.trigger_fanout.snapshot import References, snapshot
 from shared.clock import to_iso, utc_now
+from shared.execution_snapshot import References, snapshot
 from shared.models.base import Table, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution

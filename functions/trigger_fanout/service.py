@@ -16,9 +16,9 @@ from functools import partial
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from functions.trigger_fanout.snapshot import concerns, read_references, snapshot
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged
+from shared.execution_snapshot import concerns, read_references, snapshot
 from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man_messages, send_orders
 from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, transact
 from shared.models.execution import Execution
