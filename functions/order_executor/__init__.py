@@ -1,6 +1,7 @@
 """Turns one follower's execution into a protected position, or into the reason why there is none.
 
-The only function that writes to an exchange. In the order of the road:
+The only function that writes to an exchange. `shared.admission` says whether an entry may happen. In the order of the
+road:
 
 app.py             the queue's records, one execution each
 service.py         one message: takes the lease, tells queued from begun work, gives the lease back
@@ -11,7 +12,6 @@ session.py         one execution at work: ledger, account, filters
 
 opening.py         queued work: first the prior position, then the entry, or a reason for none
 prior_position.py  closes what an older trigger holds on the other side
-admission.py       whether an entry may happen, and its size
 entering.py        writes the intent, sends the entry
 entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message
 resizing.py        sizes an entry anew: refused by other filters or brackets, or unfilled

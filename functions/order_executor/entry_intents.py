@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from functions.order_executor import admission
 from functions.order_executor.session import ExecutionSession
+from shared import admission
 from shared.clock import utc_now
 from shared.errors import OutcomeUnknown
 from shared.exchange.futures import Stamp

@@ -1,6 +1,6 @@
 """Records what an entry's fresh read of the account says about its key, or has the inspector look at the key.
 
-Denies nothing: `admission.py` does.
+Denies nothing: `shared.admission` does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor.admission import EntryContext, judge_view
+from shared.admission import EntryContext, judge_view
 from shared.clock import utc_now
 from shared.exchange.venue_views import AccountView
 from shared.messages import KeyMessage, send_keys

@@ -10,7 +10,6 @@ from functools import partial
 from typing import NoReturn
 
 from functions.order_executor import (
-    admission,
     booking,
     entering,
     exit_plans,
@@ -20,9 +19,10 @@ from functions.order_executor import (
     venue_orders,
     waiting,
 )
-from functions.order_executor.admission import EntryContext
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
+from shared import admission
+from shared.admission import EntryContext
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled, LockstepError, NotFound, OrderDenied, RecordChanged
 from shared.exchange import lanes, weights

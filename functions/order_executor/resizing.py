@@ -6,11 +6,12 @@ import asyncio
 import time
 from dataclasses import replace
 
-from functions.order_executor import admission, exit_plans
-from functions.order_executor.admission import EntryContext
+from functions.order_executor import exit_plans
 from functions.order_executor.entry_intents import close_is_requested, size_changes, stamp_entry
 from functions.order_executor.entry_outcome import NotPlaced, Refused
 from functions.order_executor.session import ExecutionSession
+from shared import admission
+from shared.admission import EntryContext
 from shared.clock import utc_now
 from shared.errors import ExchangeError, ExchangeRejected, OrderDenied, RecordChanged
 from shared.exchange import error_codes

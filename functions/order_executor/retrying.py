@@ -10,11 +10,12 @@ import asyncio
 import math
 import random
 
-from functions.order_executor import admission, booking, entering, resizing
+from functions.order_executor import booking, entering, resizing
 from functions.order_executor.entry_intents import close_is_requested, is_fresh_in, stamp_entry, write_with_dead_man
 from functions.order_executor.entry_outcome import NotPlaced, Outcome, Refused, reject_entry
 from functions.order_executor.recheck import schedule_recheck
 from functions.order_executor.session import ExecutionSession
+from shared import admission
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OrderDenied, OutcomeUnknown, RecordChanged
 from shared.models.order import Order, OrderStatus

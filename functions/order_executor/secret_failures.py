@@ -5,8 +5,9 @@ Each occurrence raises an alarm. Nothing is asked of the exchange here.
 
 from __future__ import annotations
 
-from functions.order_executor import admission, booking, prior_position, recheck
+from functions.order_executor import booking, prior_position, recheck
 from functions.order_executor.ledger import Ledger
+from shared import admission
 from shared.clock import utc_now
 from shared.errors import OrderDenied, SecretUnreadable, ServiceUnavailable
 from shared.messages import Command

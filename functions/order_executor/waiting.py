@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 
-from functions.order_executor import admission, booking, collecting
+from functions.order_executor import booking, collecting
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.recheck import is_proven_absent, schedule_recheck
+from shared import admission
 from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import AddressBanned, ExchangeThrottled

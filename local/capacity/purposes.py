@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import FrameType
 from typing import Any
 
-_PACKAGE = "functions."
+_PACKAGES = ("functions.", "shared.admission")
 
 
 class Purpose(StrEnum):
@@ -63,7 +63,7 @@ def _of_frames() -> Iterator[Purpose]:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if name.startswith(_PACKAGE):
+        if name.startswith(_PACKAGES):
             module = next((part for part in reversed(name.split(".")) if part in _MODULES), "")
             if (module, frame.f_code.co_name) == _CLOSES:
                 yield Purpose.CLOSE

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import admission
+from shared import admission
 from shared.trading import risk, sizing
 from shared.trading.sizing import SizedOrder
 
