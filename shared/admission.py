@@ -5,6 +5,7 @@ Exits never come through here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from shared.models.account_claim import AccountClaim
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
-from shared.models.follower import Follower
+from shared.models.follower import Follower, FollowerMode
 from shared.models.key_readiness import KeyReadiness
 from shared.models.plan import Plan
 from shared.models.strategy import Strategy
@@ -112,30 +113,38 @@ def admit_order_of_arrival(execution: Execution) -> None:
 
 def admit_follower(context: EntryContext, execution: Execution) -> None:
     """Raise OrderDenied when the follower, its user, key, plan or strategy may not open anything now."""
+    for denied in follower_denials(context, execution):
+        raise denied
+
+
+def follower_denials(context: EntryContext, execution: Execution) -> Iterator[OrderDenied]:
+    """Yield every reason why the follower, its user, key, plan or strategy may not open anything now."""
     if execution.desired is Desired.CLOSED or context.closed:
-        raise OrderDenied(DenialReason.CLOSE_REQUESTED)
+        yield OrderDenied(DenialReason.CLOSE_REQUESTED)
     if context.halted:
-        raise OrderDenied(DenialReason.HALTED, ", ".join(context.halted))
+        yield OrderDenied(DenialReason.HALTED, ", ".join(context.halted))
     if context.strategy is None or not context.strategy.active:
-        raise OrderDenied(DenialReason.STRATEGY_INACTIVE)
+        yield OrderDenied(DenialReason.STRATEGY_INACTIVE)
     if context.follower is None or not context.follower.active:
-        raise OrderDenied(DenialReason.FOLLOWER_INACTIVE)
+        yield OrderDenied(DenialReason.FOLLOWER_INACTIVE)
+    elif context.follower.mode is FollowerMode.EXITS_ONLY:
+        yield OrderDenied(DenialReason.EXITS_ONLY)
     if context.user is None or not context.user.active:
-        raise OrderDenied(DenialReason.USER_DISABLED)
-    _admit_key(context.key)
+        yield OrderDenied(DenialReason.USER_DISABLED)
+    yield from _key_denials(context.key)
     if context.plan is None or not context.plan.strategy_automated:
-        raise OrderDenied(DenialReason.PLAN_WITHOUT_AUTOMATION)
-    if context.user.plan_lapsed:
-        raise OrderDenied(DenialReason.PLAN_LAPSED)
+        yield OrderDenied(DenialReason.PLAN_WITHOUT_AUTOMATION)
+    if context.user is not None and context.user.plan_lapsed:
+        yield OrderDenied(DenialReason.PLAN_LAPSED)
 
 
-def _admit_key(key: ExchangeKey | None) -> None:
+def _key_denials(key: ExchangeKey | None) -> Iterator[OrderDenied]:
     if key is None or not key.active:
-        raise OrderDenied(DenialReason.KEY_INACTIVE)
-    if key.trade_type is not TradeType.FUTURES:
-        raise OrderDenied(DenialReason.KEY_NOT_FUTURES)
-    if key.strategy_type is not StrategyType.AUTOMATED:
-        raise OrderDenied(DenialReason.KEY_INACTIVE, "the key is for manual trading")
+        yield OrderDenied(DenialReason.KEY_INACTIVE)
+    if key is not None and key.trade_type is not TradeType.FUTURES:
+        yield OrderDenied(DenialReason.KEY_NOT_FUTURES)
+    if key is not None and key.strategy_type is not StrategyType.AUTOMATED:
+        yield OrderDenied(DenialReason.KEY_INACTIVE, "the key is for manual trading")
 
 
 def admit_owner(context: EntryContext) -> str:
@@ -186,8 +195,13 @@ def admit_account(view: AccountView, *, max_balance_usd: int | None) -> None:
     verdict = judge_view(view)
     if not verdict.ready:
         raise OrderDenied(verdict.reasons[0], ", ".join(verdict.reasons[1:]))
-    if max_balance_usd is not None and is_above(view.wallet_balance, Decimal(max_balance_usd)):
-        raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{view.wallet_balance} > {max_balance_usd}")
+    admit_balance(view.wallet_balance, max_balance_usd=max_balance_usd)
+
+
+def admit_balance(wallet_balance: Decimal, *, max_balance_usd: int | None) -> None:
+    """Raise OrderDenied for a balance above its plan's maximum."""
+    if max_balance_usd is not None and is_above(wallet_balance, Decimal(max_balance_usd)):
+        raise OrderDenied(DenialReason.BALANCE_OVER_PLAN_MAXIMUM, f"{wallet_balance} > {max_balance_usd}")
 
 
 def admit_market(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -26,7 +27,7 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.observability import logger
-from shared.trading.execution import Desired
+from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import execution_id
 from shared.trading.place import PlaceInTime
 
@@ -56,13 +57,17 @@ def close_all(strategy: Strategy, *, delivery: str) -> list[Execution]:
     return closing
 
 
-def close_one(follower: Follower, *, delivery: str) -> list[Execution]:
-    """Request the close of every position that one follower holds or is about to open; may be repeated."""
+def close_one(follower: Follower, *, delivery: str, reason: CloseReason | None = None) -> list[Execution]:
+    """Request the close of every position that one follower holds or is about to open; may be repeated.
+
+    Without a `reason`, what closes for this is booked as closed by an admin.
+    """
     _record_place(Follower(follower.strategy_id, follower.created_key))
     waiting = [execution_id(trigger_id, follower.id) for trigger_id in _fresh_triggers(follower.strategy_id)]
-    closing = _close(waiting, delivery=delivery)
+    closing = _close(waiting, delivery=delivery, reason=reason)
     known = {execution.id for execution in closing}
-    closing += _close([held for held in _held_by([follower]) if held not in known], delivery=delivery)
+    held = [one for one in _held_by([follower]) if one not in known]
+    closing += _close(held, delivery=delivery, reason=reason)
     logger.info("follower_close_requested", follower_id=follower.id, executions=len(closing))
     return closing
 
@@ -115,16 +120,18 @@ def _held_by(followers: Sequence[Follower]) -> list[str]:
     ]
 
 
-def _close(execution_ids: Sequence[str], *, delivery: str) -> list[Execution]:
+def _close(execution_ids: Sequence[str], *, delivery: str, reason: CloseReason | None = None) -> list[Execution]:
     found = Execution.find_many(execution_ids, consistent=True)
-    requested = run_concurrently(_request_close, [found[one] for one in execution_ids if one in found])
+    requested = run_concurrently(
+        partial(_request_close, reason=reason), [found[one] for one in execution_ids if one in found]
+    )
     closing = [execution for execution in requested if execution is not None]
     # The desired state is stored first: should the sending fail, the next reconciliation of the execution applies it.
     send_orders([execution.message(Command.CLOSE) for execution in closing], delivery=delivery)
     return closing
 
 
-def _request_close(execution: Execution) -> Execution | None:
+def _request_close(execution: Execution, *, reason: CloseReason | None) -> Execution | None:
     """Store that the execution is to be closed; return None when it has ended."""
     for _ in range(_CHANGE_ATTEMPTS):
         if not execution.active:
@@ -132,7 +139,10 @@ def _request_close(execution: Execution) -> Execution | None:
         if execution.desired is Desired.CLOSED:
             return execution
         try:
-            execution.change(desired=Desired.CLOSED)
+            if reason is None or execution.close_reason is not None or execution.state is ExecutionState.QUEUED:
+                execution.change(desired=Desired.CLOSED)
+            else:
+                execution.change(desired=Desired.CLOSED, close_reason=reason.value)
         except RecordChanged:
             execution.refresh(consistent_read=True)
         else:

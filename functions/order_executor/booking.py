@@ -18,6 +18,7 @@ from functions.order_executor.ledger import Ledger
 from functions.order_executor.position import position_from_fills
 from functions.order_executor.session import ExecutionSession
 from shared.clock import from_ms, to_ms, utc_now
+from shared.ending_followers import remove_follower_if_ended
 from shared.errors import RecordChanged
 from shared.exchange import weights
 from shared.exchange.futures import now_ms
@@ -172,7 +173,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
         trigger_id=execution.trigger_id,
         close_reason=str(execution.close_reason),
     )
-    await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
+    await asyncio.to_thread(finish, execution)
 
 
 async def end_without_position(ledger: Ledger, *, state: ExecutionState, reason: AnyReason, detail: str = "") -> None:
@@ -193,4 +194,10 @@ async def end_without_position(ledger: Ledger, *, state: ExecutionState, reason:
         state=state.value,
         reason=reason,
     )
-    await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
+    await asyncio.to_thread(finish, execution)
+
+
+def finish(execution: Execution) -> None:
+    """End the trigger and remove the follower of an execution that has ended, if they waited for it; repeatable."""
+    end_trigger_if_finished(execution.trigger_id)
+    remove_follower_if_ended(execution)

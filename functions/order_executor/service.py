@@ -31,7 +31,6 @@ from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.key_readiness import KeyReadiness
-from shared.models.trigger import end_trigger_if_finished
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import DenialReason, Desired, ExecutionState
@@ -52,14 +51,12 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
     try:
         execution, key, known = await _read(message)
         if not execution.active:
-            # The worker that ended it may have crashed before it ended the trigger.
-            await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
+            # The worker that ended it may have crashed before it did what follows from that.
+            await asyncio.to_thread(booking.finish, execution)
             return
         ledger = Ledger(execution=execution, lease=lease)
-        try:
-            account = await account_cache.account_of(key, symbol=execution.symbol)
-        except (SecretUnreadable, ServiceUnavailable) as error:
-            await secret_failures.end_or_retry(ledger, message.command, error)
+        account = await _open_account(ledger, key, message.command)
+        if account is None or key is None:
             return
         known_unfit = known.denial(key, quote=account.margin_asset, now=utc_now()) if known is not None else None
         await _work(ledger, account, message.command, known_unfit=known_unfit, ends_at_s=ends_at_s)
@@ -79,7 +76,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         await asyncio.gather(lease.release(), lanes.flush(), _record_refusal(account, key))
 
 
-async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey, KeyReadiness | None]:
+async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey | None, KeyReadiness | None]:
     """Read under the lease, so that every earlier worker's writes are seen."""
     execution, key, known = await asyncio.to_thread(
         read_together,
@@ -87,9 +84,30 @@ async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey, KeyReadi
         (ExchangeKey, message.api_key_id, None),
         (KeyReadiness, message.api_key_id, None),
     )
-    if execution is None or key is None:
-        raise NotFound(f"execution {message.execution_id} or its key {message.api_key_id}")
+    if execution is None:
+        raise NotFound(f"execution {message.execution_id}")
     return execution, key, known
+
+
+async def _end_without_key(ledger: Ledger) -> None:
+    """Deny the entry of a key that its user has deleted meanwhile; such a key has no position."""
+    if ledger.execution.state is not ExecutionState.QUEUED:
+        raise NotFound(f"key {ledger.execution.api_key_id} of execution {ledger.execution.id}")
+    await booking.end_without_position(
+        ledger, state=ExecutionState.DENIED, reason=DenialReason.KEY_INACTIVE, detail="the key was deleted"
+    )
+
+
+async def _open_account(ledger: Ledger, key: ExchangeKey | None, command: Command) -> FuturesAccount | None:
+    """Return the key's account; None without a key or its secret, when the work has ended or is tried again."""
+    if key is None:
+        await _end_without_key(ledger)
+        return None
+    try:
+        return await account_cache.account_of(key, symbol=ledger.symbol)
+    except (SecretUnreadable, ServiceUnavailable) as error:
+        await secret_failures.end_or_retry(ledger, command, error)
+        return None
 
 
 async def _work(

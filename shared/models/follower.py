@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import IntegerAttribute, PlaceAttribute, TimeAttribute
+from shared.models.attributes import EnumAttribute, IntegerAttribute, PlaceAttribute, TimeAttribute
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
+
+
+class FollowerMode(StrEnum):
+    """What a follower's user lets alerts do."""
+
+    ACTIVE = "ACTIVE"
+    EXITS_ONLY = "EXITS_ONLY"
+    """Alerts close positions, and open none."""
 
 
 class FollowersById(GlobalSecondaryIndex["Follower"]):
@@ -47,6 +57,9 @@ class Follower(Table):
     user_id = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
     active = BooleanAttribute(default=True)
+    mode = EnumAttribute(FollowerMode, default=FollowerMode.ACTIVE)
+    ended_at = TimeAttribute(null=True)
+    """When its user ended it while a position was open: the record goes with the position. It is not active then."""
     closed_place = PlaceAttribute(null=True)
     """Place in time of an admin's last close of this follower: triggers up to it open nothing."""
     closed_seq = IntegerAttribute(null=True)

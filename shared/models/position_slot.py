@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from pynamodb.attributes import UnicodeAttribute
@@ -12,6 +16,8 @@ from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAtt
 from shared.models.base import Table, TableName, conditional_write
 
 NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_SHORT_LEASE_S = 10.0
+_POLL_S = 0.2
 
 
 class PositionSlot(Table):
@@ -48,6 +54,27 @@ class PositionSlot(Table):
                 condition=cls.lease_owner.does_not_exist() | (cls.lease_owner == owner) | (cls.lease_until < now),
             )
         return slot
+
+    @classmethod
+    @contextmanager
+    def leased(cls, api_key_id: str, symbol: str, *, wait_s: float) -> Iterator[PositionSlot]:
+        """Hold the lease for a change of our own records, during which no worker trades; blocking.
+
+        Raise LeaseLost when a worker keeps it for `wait_s`.
+        """
+        owner, give_up_at_s = str(uuid.uuid4()), time.monotonic() + wait_s
+        while True:
+            try:
+                slot = cls.acquire(api_key_id=api_key_id, symbol=symbol, owner=owner, lease_s=_SHORT_LEASE_S)
+                break
+            except LeaseLost:
+                if time.monotonic() >= give_up_at_s:
+                    raise
+                time.sleep(_POLL_S)
+        try:
+            yield slot
+        finally:
+            slot.release()
 
     def renew(self, *, lease_s: float) -> None:
         """Extend the lease by `lease_s` seconds from now; raise LeaseLost if another worker has taken it."""

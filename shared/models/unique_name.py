@@ -19,6 +19,12 @@ class NameKind(StrEnum):
     PLAN = "subscription"
     DEFAULT_PLAN = "default_subscription"
     """Claimed by the one plan that is the default."""
+    ACCOUNT = "account"
+    """An exchange account, claimed by the one key that trades it automatically."""
+    API_KEY = "api_key"
+    """An exchange's API key, claimed by the record that holds it."""
+    FOLLOWED = "followed"
+    """An exchange account and a symbol, claimed by the one follower that trades it."""
 
 
 class UniqueName(Table):
@@ -34,6 +40,16 @@ class UniqueName(Table):
     def claim_key(cls, kind: NameKind, name: str = "") -> str:
         """Return the key of a claim, the same for all names that people read as one."""
         return f"{kind.value}#{fold_name(name)}"
+
+    @classmethod
+    def exact_claim_key(cls, kind: NameKind, *parts: str) -> str:
+        """Return the key of a claim on names that machines give: they are the same only if they are equal."""
+        return "#".join((kind.value, *parts))
+
+    @classmethod
+    def release(cls, transaction: TransactWrite, claim: str, *, owner_id: str) -> None:
+        """Add the delete of a claim; it fails if another owner holds it, and not if nobody does."""
+        transaction.delete(cls(claim), condition=cls.claim.does_not_exist() | (cls.owner_id == owner_id))
 
     @classmethod
     def former_claim_key(cls, kind: NameKind, name: str) -> str:

@@ -26,6 +26,7 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
     {
         # The user's own choice, or a choice that had a notice of its own.
         _R.FOLLOWER_INACTIVE: None,
+        _R.EXITS_ONLY: None,
         _R.USER_DISABLED: None,
         _R.STRATEGY_INACTIVE: None,
         _R.CLOSE_REQUESTED: None,
@@ -122,6 +123,7 @@ CLOSE_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         _C.TRAILING: "The trailing stop closed it.",
         _C.OPPOSITE: "The strategy turned to the other side.",
         _C.ADMIN: "An administrator closed it.",
+        _C.USER: "You had it closed.",
         _C.MANUAL: "It was closed on your account, not by us.",
         _C.LIQUIDATION: "The exchange liquidated it.",
         _C.AUTO_DELEVERAGED: "The exchange closed it by auto-deleveraging.",

@@ -79,6 +79,8 @@ class DenialReason(StrEnum):
 
     # the follower, its user, plan and strategy
     FOLLOWER_INACTIVE = "FOLLOWER_INACTIVE"
+    EXITS_ONLY = "EXITS_ONLY"
+    """The user lets the follower close positions, and open none."""
     USER_DISABLED = "USER_DISABLED"
     STRATEGY_INACTIVE = "STRATEGY_INACTIVE"
     PLAN_WITHOUT_AUTOMATION = "PLAN_WITHOUT_AUTOMATION"
@@ -162,6 +164,8 @@ class CloseReason(StrEnum):
     TRAILING = "TRAILING"
     OPPOSITE = "OPPOSITE"
     ADMIN = "ADMIN"
+    USER = "USER"
+    """The user, who asked us for it."""
     MANUAL = "MANUAL"
     """The account's owner, or another program of theirs."""
     LIQUIDATION = "LIQUIDATION"

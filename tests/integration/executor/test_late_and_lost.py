@@ -188,8 +188,9 @@ def test_trigger_ends_although_its_last_worker_crashed_before_recording_it(
 ) -> None:
     person = world.follower(balance="60")
     execution = world.queue_execution(person, world.trigger())
-    monkeypatch.setattr(booking, "end_trigger_if_finished", lambda trigger_id: None)
-    world.deliver(execution)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(booking, "end_trigger_if_finished", lambda trigger_id: None)
+        world.deliver(execution)
     trigger = Trigger.find(execution.trigger_id)
     assert trigger is not None
     assert trigger.active
