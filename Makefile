@@ -43,7 +43,7 @@ worlds: .venv/.installed  ## the last part alone: N executions on simulated time
 	@$(BIN)/python -m local.faults.worlds
 
 build: .venv/.installed  ## build for AWS (arm64, python3.13)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.build
 
 preflight: .venv/.installed  ## ask the AWS account what a deployment would fail on (STAGE=dev|prod)
 	@$(BIN)/python -m local.deployment.preflight $(STAGE)

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, check, clients_of, report, session_of, stack_status
 from local.deployment.stages import STAGES, Stage, read_stage
-from local.stack.places import ROOT, TOOLS
-
-Run = Callable[[Sequence[str]], int]
-"""Runs a program and returns its exit status."""
+from local.stack.places import TOOLS
 
 
 def deploy(stage: Stage, *, first: bool, run: Run) -> int:
-    """Build and deploy; return the exit status.
+    """Deploy what is built; return the exit status.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
     """
-    sam = str(TOOLS / "sam")
-    failed = run([sam, "build"])
     rounds = [{"Retained": "false"}, {}] if first else [{}]
     for overrides in rounds:
-        if not failed:
-            failed = run([sam, "deploy", "--config-env", stage.name, *_parameters(stage, overrides)])
-    return failed
+        command = [str(TOOLS / "sam"), "deploy", "--config-env", stage.name, *_parameters(stage, overrides)]
+        if failed := run(command):
+            return failed
+    return 0
 
 
 def _parameters(stage: Stage, overrides: dict[str, str]) -> list[str]:
@@ -36,11 +31,7 @@ def _parameters(stage: Stage, overrides: dict[str, str]) -> list[str]:
     return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in values.items())]
 
 
-def _run(command: Sequence[str]) -> int:
-    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own tools
-
-
-def main(arguments: list[str], *, run: Run = _run) -> int:
+def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     """Deploy the stage that is named and return the exit status."""
     if len(arguments) != 1 or arguments[0] not in STAGES:
         print(f"name a stage: make deploy STAGE={' or STAGE='.join(STAGES)}", file=sys.stderr)
@@ -57,7 +48,7 @@ def main(arguments: list[str], *, run: Run = _run) -> int:
         return 1
     if not report(check(stage, clients_of(session), status=status)):
         return 1
-    return deploy(stage, first=status is None, run=run)
+    return build(run=run) or deploy(stage, first=status is None, run=run)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.stack import private
+from local.stack.bytecode import compile_build
 from local.stack.places import LOCAL, ROOT, TOOLS, architecture, python_version
 from local.stack.processes import run_tool
 
@@ -46,6 +47,7 @@ def build() -> bool:
             environment=_build_environment(),
             log=LOCAL / "build.log",
         )
+        compile_build(BUILD, version=python_version(), environment=_build_environment(), log=LOCAL / "compile.log")
         _STAMP.write_text(wanted, encoding="ascii")
         return True
 
