@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_never
 
 from pynamodb.transactions import TransactWrite
 
 from functions.manual_trade_importer.collection import CollectedFills
 from shared.clock import utc_now
 from shared.errors import RecordChanged
-from shared.exchange.account_fills import AccountFill, AccountIncome, IncomeKind
+from shared.exchange.account_fills import AccountFill, AccountIncome
+from shared.exchange.account_results import MONEY_STEP, Result, result_of_fill, result_of_income
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey
 from shared.models.import_cursor import ImportCursor
@@ -21,24 +21,9 @@ from shared.models.import_scan import ImportScan
 from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.observability import logger
-from shared.trading.arithmetic import exact
-from shared.trading.valuation import usd_price, usd_value
+from shared.trading.valuation import usd_value
 
 INCOMES_A_RUN = 500
-_MONEY = Decimal("1e-8")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a fill or an income did to a futures wallet, in dollars."""
-
-    profit: Decimal
-    """After the fee, funding included."""
-    fee: Decimal = Decimal(0)
-    funding: Decimal = Decimal(0)
-    closes: bool = False
-    """Whether the exchange reported a profit or loss: the fill closed (part of) a position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +46,8 @@ def save_fills(
 
     The order matters: after a crash in between, the next run reads the same again, and nothing counts twice.
     """
-    trades = [Entry(_trade_of(key, fill), _result_of_fill(fill, prices)) for fill in collected.fills]
-    incomes = [Entry(_income_of(key, income), _result_of_income(income, prices)) for income in collected.incomes]
+    trades = [Entry(_trade_of(key, fill), result_of_fill(fill, prices)) for fill in collected.fills]
+    incomes = [Entry(_income_of(key, income), result_of_income(income, prices)) for income in collected.incomes]
     existing = _existing(trades, incomes)
     left_over = [entry for entry in incomes if _key_of(entry) not in existing][INCOMES_A_RUN:]
     if left_over:
@@ -119,36 +104,6 @@ def _store(key: ExchangeKey, entry: Entry, balance: Decimal | None) -> bool:
     return True
 
 
-def _result_of_fill(fill: AccountFill, prices: Mapping[str, Decimal]) -> Result | None:
-    if fill.realized_pnl is None:
-        return None
-    with exact():
-        fee = fill.fee * _price_of(fill.fee_currency, prices)
-        gross = fill.realized_pnl * _price_of(fill.quote, prices)
-        profit = (gross - fee).quantize(_MONEY)
-    return Result(profit=profit, fee=fee.quantize(_MONEY), closes=bool(fill.realized_pnl))
-
-
-def _result_of_income(income: AccountIncome, prices: Mapping[str, Decimal]) -> Result:
-    with exact():
-        amount = (income.amount * _price_of(income.asset, prices)).quantize(_MONEY)
-    match income.kind:
-        case IncomeKind.FUNDING:
-            return Result(profit=amount, funding=amount)
-        case IncomeKind.LIQUIDATION_FEE:
-            return Result(profit=amount, fee=-amount)
-        case _:
-            assert_never(income.kind)
-
-
-def _price_of(asset: str, prices: Mapping[str, Decimal]) -> Decimal:
-    price = usd_price(asset, prices)
-    if price is None:
-        logger.warning("assets_without_price", assets=[asset])
-        return Decimal(0)
-    return price
-
-
 def _balances_after(
     collected: CollectedFills, entries: Sequence[Entry], prices: Mapping[str, Decimal]
 ) -> Iterator[Decimal | None]:
@@ -160,7 +115,7 @@ def _balances_after(
     found: list[Decimal | None] = []
     for entry in reversed(entries):
         known = collected.complete and entry.result is not None
-        found.append(balance.quantize(_MONEY) if known else None)
+        found.append(balance.quantize(MONEY_STEP) if known else None)
         balance -= Decimal(0) if entry.result is None else entry.result.profit
     return reversed(found)
 
