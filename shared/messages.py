@@ -133,6 +133,24 @@ class ReportMessage:
     user_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class StrategyPageMessage:
+    """`strategy-reports`: queue the reports of the next page of strategies."""
+
+    before: str
+    """The UTC day that the reports end before, `2022-09-13`."""
+    after: str
+    """The `created_key` of the last strategy of the page before; empty at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyReportMessage:
+    """`strategy-reports`: report one strategy, for every day before this one that is not reported yet."""
+
+    before: str
+    strategy_id: str
+
+
 def read_trigger_message(body: str) -> TriggerMessage:
     """Return the message; raise MessageMalformed."""
     fields = _fields(body, "trigger_id", "strategy_id")
@@ -189,6 +207,18 @@ def read_report_message(body: str) -> ReportPageMessage | ReportMessage:
     if "user_id" in json.loads(body):
         return ReportMessage(report, **fields, **_fields(body, "user_id"))
     return ReportPageMessage(report, **fields, **_fields(body, "after"))
+
+
+def read_strategy_report_message(body: str) -> StrategyPageMessage | StrategyReportMessage:
+    """Return the message; raise MessageMalformed."""
+    fields = _fields(body, "before")
+    try:
+        date.fromisoformat(fields["before"])
+    except ValueError as error:
+        raise MessageMalformed("before is no day") from error
+    if "strategy_id" in json.loads(body):
+        return StrategyReportMessage(**fields, **_fields(body, "strategy_id"))
+    return StrategyPageMessage(**fields, **_fields(body, "after"))
 
 
 def connect() -> None:
@@ -290,6 +320,16 @@ def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
     ]
     for start in range(0, len(entries), _BATCH):
         _send_batch(Queue.REPORTS, entries[start : start + _BATCH])
+
+
+def send_strategy_reports(messages: Sequence[StrategyPageMessage | StrategyReportMessage], *, after_s: int = 0) -> None:
+    """Queue reports of strategies, or pages of them, due in `after_s` seconds; raise MessageNotSent."""
+    entries: list[SendMessageBatchRequestEntryTypeDef] = [
+        {"Id": str(number), "MessageBody": json.dumps(asdict(message)), "DelaySeconds": after_s}
+        for number, message in enumerate(messages)
+    ]
+    for start in range(0, len(entries), _BATCH):
+        _send_batch(Queue.STRATEGY_REPORTS, entries[start : start + _BATCH])
 
 
 def schedule_retries(queue: Queue, pauses_s: Mapping[str, int]) -> None:

@@ -17,6 +17,7 @@ class Queue(StrEnum):
     NOTICES = "notices"
     STRIPE_EVENTS = "stripe-events.fifo"
     REPORTS = "reports"
+    STRATEGY_REPORTS = "strategy-reports"
 
     @property
     def is_fifo(self) -> bool:

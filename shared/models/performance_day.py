@@ -1,4 +1,6 @@
-"""Table `performance_days`: the result of a user's closed trades, one record per account and UTC day.
+"""Table `performance_days`: the result of closed trades, one record per account and UTC day.
+
+Of a user (ledgers STRATEGY and MANUAL), or of a strategy's leader (LEADER): then the strategy stands for the user.
 
 Performance is read from this table, so that its cost grows with the number of days, not of trades.
 """
@@ -27,10 +29,11 @@ _AFTER_ALL = "~"
 
 
 class TradeLedger(StrEnum):
-    """The trades of strategies, or the user's own."""
+    """Whose trades are counted: a user's by strategies or by hand, or those on the account of a strategy's leader."""
 
     STRATEGY = "STRATEGY"
     MANUAL = "MANUAL"
+    LEADER = "LEADER"
 
 
 class PerformanceDay(Table):
@@ -40,7 +43,7 @@ class PerformanceDay(Table):
         table_name = TableName("performance_days")
 
     ledger = UnicodeAttribute(hash_key=True)
-    """`STRATEGY#<user id>` or `MANUAL#<user id>`."""
+    """`STRATEGY#<user id>`, `MANUAL#<user id>` or `LEADER#<strategy id>`."""
     day_key = UnicodeAttribute(range_key=True)
     """`2022-09-13#<exchange key id>`."""
     profit = DecimalAttribute(default=lambda: _ZERO)
@@ -96,6 +99,25 @@ class PerformanceDay(Table):
             opening = cls.opening_balance | (balance - profit)
             actions += [cls.opening_balance.set(opening), cls.closed_balance.set(balance)]
         transaction.update(cls(_ledger_of(ledger, user_id), f"{day}#{api_key_id}"), actions=actions)
+
+    @classmethod
+    def replace(cls, ledger: TradeLedger, owner_id: str, day: AccountDay, *, funding: Decimal) -> None:
+        """Store a whole day in place of what there was of it; repeatable."""
+        cls(
+            _ledger_of(ledger, owner_id),
+            f"{day.date.isoformat()}#{day.account}",
+            profit=day.profit,
+            fee=day.fee,
+            funding=funding,
+            trades=day.trades,
+            winning_trades=day.winning_trades,
+            losing_trades=day.losing_trades,
+            won=day.won,
+            lost=day.lost,
+            opening_balance=day.opening_balance,
+            closed_balance=day.closed_balance,
+            updated_at=utc_now(),
+        ).save()
 
     @classmethod
     def since(

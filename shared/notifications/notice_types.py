@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache  # noqa: TID251 - the classes are the same for every process
@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AliasChoices, Field, TypeAdapter
 
-from shared.notifications.report_values import PeriodFigures
+from shared.notifications.report_values import PeriodFigures, StrategyWeek
 
 
 class NoticeKind(StrEnum):
@@ -38,6 +38,10 @@ class NoticeKind(StrEnum):
     """A user has two paid subscriptions, for the admins."""
     WEEKLY_REPORT = "WEEKLY_REPORT"
     MONTHLY_REPORT = "MONTHLY_REPORT"
+    STRATEGIES_REPORT = "STRATEGIES_REPORT"
+    """The weekly letter about all strategies, for the admins."""
+    REPORT_KEY_REFUSED = "REPORT_KEY_REFUSED"
+    """The exchange refuses a strategy's report key, for the admins."""
     TELEGRAM_LINKED = "TELEGRAM_LINKED"
     TELEGRAM_UNLINKED = "TELEGRAM_UNLINKED"
     TELEGRAM_REPLY = "TELEGRAM_REPLY"
@@ -244,6 +248,29 @@ class MonthlyReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrategiesReport:
+    """A week of the strategies: each leader's account beside the followers."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.STRATEGIES_REPORT
+    first_day: date
+    last_day: date
+    weeks: tuple[StrategyWeek, ...]
+    """Those whose followers fell behind their leader most come first."""
+    more: int
+    """How many further strategies traded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportKeyRefused:
+    """The exchange refuses a strategy's report key, so that its leader's performance is not reported."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.REPORT_KEY_REFUSED
+    strategy_id: str
+    strategy_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramLinked:
     """A Telegram chat was linked; also sent by e-mail, in case somebody else linked it."""
 
@@ -306,6 +333,8 @@ NoticeValues: TypeAlias = (
     | UserPaysTwice
     | WeeklyReport
     | MonthlyReport
+    | StrategiesReport
+    | ReportKeyRefused
     | TelegramLinked
     | TelegramUnlinked
     | TelegramReply
@@ -326,6 +355,8 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     UserPaysTwice,
     WeeklyReport,
     MonthlyReport,
+    StrategiesReport,
+    ReportKeyRefused,
     TelegramLinked,
     TelegramUnlinked,
     TelegramReply,
@@ -351,6 +382,8 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
         NoticeKind.USER_PAYS_TWICE: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.WEEKLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),
         NoticeKind.MONTHLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_monthly_report"),
+        NoticeKind.STRATEGIES_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),
+        NoticeKind.REPORT_KEY_REFUSED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.TELEGRAM_LINKED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.TELEGRAM_UNLINKED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.TELEGRAM_REPLY: DeliveryRule(EmailPolicy.NEVER),

@@ -71,3 +71,22 @@ class PeriodFigures:
     manual: Share
     latest: tuple[ClosedTrade, ...] = ()
     """The strategies' latest trades, newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyWeek:
+    """A strategy's week: its leader's account beside its followers."""
+
+    strategy_name: str
+    leader_profit: Decimal
+    """After fees, in dollars."""
+    leader_pct: Decimal | None
+    """In percent of the leader's balance; None while that is unknown."""
+    followers_pct: Decimal | None
+    """The followers' median returns of each day, compounded; None where no position of a follower was closed."""
+    asked: int
+    """Entries that the week's alerts asked for."""
+    reached: int
+    """Those that were filled."""
+    slippage_pct: Decimal | None
+    """The median of the days' median slippages; None where nothing was filled."""

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from shared.notifications.formatting import (
     assets,
+    days_text,
     exact_money,
     number,
     short,
     side,
     signed,
+    signed_money,
     time_text,
     usd,
 )
@@ -33,6 +35,8 @@ from shared.notifications.notice_types import (
     PositionClosed,
     PositionOpened,
     Reply,
+    ReportKeyRefused,
+    StrategiesReport,
     TelegramLinked,
     TelegramReply,
     TelegramUnlinked,
@@ -42,9 +46,13 @@ from shared.notifications.notice_types import (
     WeeklyReport,
 )
 from shared.notifications.report_template import EQUITY_IMAGE, report_text
+from shared.notifications.report_values import ASSET, StrategyWeek
 
 __all__ = ["EQUITY_IMAGE", "Fact", "NoticeText", "text_of"]
 
+_NAME_LENGTH: Final = 80
+"""Characters of a strategy's name in the letter about all of them."""
+_SLIPPAGE_STEP: Final = Decimal("0.0001")
 _NAMED_ASSETS: Final = 10
 """How many assets a notice names before it only counts them."""
 
@@ -227,6 +235,47 @@ def _monthly_report(values: MonthlyReport) -> NoticeText:
     return report_text(values.figures, noun="month")
 
 
+def _strategies_report(values: StrategiesReport) -> NoticeText:
+    more = [f"{values.more} more traded, whose followers fell behind less."] if values.more else []
+    return NoticeText(
+        f"Strategies, {days_text(values.first_day, values.last_day)}",
+        (
+            "Each leader's own account beside the median follower. Slippage counts against the alert's price.",
+            *(Fact(short(week.strategy_name)[:_NAME_LENGTH], _week(week)) for week in values.weeks),
+            *more,
+        ),
+    )
+
+
+def _week(week: StrategyWeek) -> str:
+    parts = [
+        f"leader {_pct(week.leader_pct)} ({signed_money(week.leader_profit, ASSET)})",
+        f"followers {_pct(week.followers_pct)}",
+        f"reached {week.reached} of {week.asked}",
+    ]
+    if week.slippage_pct is not None:
+        parts.append(f"slippage {number(week.slippage_pct.quantize(_SLIPPAGE_STEP))} %")
+    return ", ".join(parts)
+
+
+def _pct(value: Decimal | None) -> str:
+    return "–" if value is None else f"{signed(value)} %"
+
+
+def _report_key_refused(values: ReportKeyRefused) -> NoticeText:
+    return NoticeText(
+        "The exchange refuses a strategy's report key",
+        (
+            "The strategy trades on, but what it earns on its leader's account is not reported.",
+            "Check at the exchange that the key exists, has not expired and is bound to our address.",
+            "The missing days are read once it is accepted again, up to 89 of them.",
+            Fact("Strategy", short(values.strategy_name)),
+            Fact("Strategy id", values.strategy_id),
+            Fact("Since", time_text(values.at)),
+        ),
+    )
+
+
 def _telegram_linked(values: TelegramLinked) -> NoticeText:
     return NoticeText(
         "Telegram is linked to your account",
@@ -293,6 +342,8 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.USER_PAYS_TWICE: _user_pays_twice,
         NoticeKind.WEEKLY_REPORT: _weekly_report,
         NoticeKind.MONTHLY_REPORT: _monthly_report,
+        NoticeKind.STRATEGIES_REPORT: _strategies_report,
+        NoticeKind.REPORT_KEY_REFUSED: _report_key_refused,
         NoticeKind.TELEGRAM_LINKED: _telegram_linked,
         NoticeKind.TELEGRAM_UNLINKED: _telegram_unlinked,
         NoticeKind.TELEGRAM_REPLY: _telegram_reply,

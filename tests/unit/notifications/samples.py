@@ -21,6 +21,8 @@ from shared.notifications.notice_types import (
     PositionClosed,
     PositionOpened,
     Reply,
+    ReportKeyRefused,
+    StrategiesReport,
     TelegramLinked,
     TelegramReply,
     TelegramUnlinked,
@@ -29,7 +31,7 @@ from shared.notifications.notice_types import (
     UserPaysTwice,
     WeeklyReport,
 )
-from shared.notifications.report_values import ClosedTrade, DayResult, PeriodFigures, Share
+from shared.notifications.report_values import ClosedTrade, DayResult, PeriodFigures, Share, StrategyWeek
 
 AT = from_iso("2022-09-09T01:57:36.304Z")
 
@@ -130,6 +132,23 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
         UserPaysTwice(user_id="8a7b", user_email="john@example.com", subscription_ids=("sub_1", "sub_2")),
         WeeklyReport(figures=FIGURES),
         MonthlyReport(figures=FIGURES),
+        StrategiesReport(
+            first_day=date(2022, 9, 5),
+            last_day=date(2022, 9, 11),
+            weeks=(
+                StrategyWeek(
+                    strategy_name="STRATEGY #1",
+                    leader_profit=Decimal("184.20"),
+                    leader_pct=Decimal("1.842"),
+                    followers_pct=Decimal("1.5"),
+                    asked=12,
+                    reached=11,
+                    slippage_pct=Decimal("0.0123"),
+                ),
+            ),
+            more=2,
+        ),
+        ReportKeyRefused(strategy_id="8a7b", strategy_name="STRATEGY #1", at=AT),
         TelegramLinked(at=AT),
         TelegramUnlinked(why=UnlinkCause.BLOCKED),
         TelegramReply(reply=Reply.NOT_LINKED),
