@@ -231,3 +231,57 @@ def test_consumers_are_refused_a_maximum_of_one() -> None:
                 assert maximum >= 2, name
             case {"MaximumConcurrency": {"Ref": parameter}}:
                 assert transformed()["Parameters"][parameter]["MinValue"] >= 2, name
+
+
+EGRESS = "HasFixedEgress"
+
+
+def test_functions_that_ask_the_exchange_leave_by_the_fixed_address_and_no_others_do() -> None:
+    functions = of_type("AWS::Lambda::Function")
+    asking = {name for name, one in functions.items() if "ExchangeLayer" in str(one["Layers"])}
+    assert asking
+    placed = {name: one["VpcConfig"] for name, one in functions.items() if "VpcConfig" in one}
+    assert set(placed) == asking
+    for name, config in placed.items():
+        condition, inside, outside = config["Fn::If"]
+        assert (condition, outside) == (EGRESS, {"Ref": "AWS::NoValue"}), name
+        assert inside == {
+            "SecurityGroupIds": [{"Ref": "EgressSecurityGroup"}],
+            "SubnetIds": [{"Ref": "EgressSubnetA"}, {"Ref": "EgressSubnetB"}],
+        }
+        # Lambda refuses a function in a VPC whose role may make no network interface.
+        assert "AWSLambdaVPCAccessExecutionRole" in str(of_type("AWS::IAM::Role")[f"{name}Role"]["ManagedPolicyArns"])
+
+
+def test_network_is_made_only_for_a_fixed_address() -> None:
+    network = {name: one for name, one in resources().items() if one["Type"].startswith("AWS::EC2::")}
+    assert network
+    assert {one.get("Condition") for one in network.values()} == {EGRESS}
+    assert transformed()["Parameters"]["FixedEgress"]["Default"] == "false"
+
+
+def test_both_zones_leave_through_the_one_nat_gateway_with_the_kept_address() -> None:
+    zones = {name: one["AvailabilityZone"]["Fn::Select"][0] for name, one in of_type("AWS::EC2::Subnet").items()}
+    assert zones == {"PublicSubnet": 0, "EgressSubnetA": 0, "EgressSubnetB": 1}
+    routes = {
+        (one["SubnetId"]["Ref"], one["RouteTableId"]["Ref"])
+        for one in of_type("AWS::EC2::SubnetRouteTableAssociation").values()
+    }
+    assert routes == {
+        ("PublicSubnet", "PublicRoutes"),
+        ("EgressSubnetA", "EgressRoutes"),
+        ("EgressSubnetB", "EgressRoutes"),
+    }
+    default = of_type("AWS::EC2::Route")["EgressDefaultRoute"]
+    assert (default["RouteTableId"], default["NatGatewayId"]) == ({"Ref": "EgressRoutes"}, {"Ref": "EgressNat"})
+    (nat,) = of_type("AWS::EC2::NatGateway").values()
+    assert nat["AllocationId"] == {"Fn::GetAtt": ["EgressAddress", "AllocationId"]}
+    assert resources()["EgressAddress"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    (endpoint,) = of_type("AWS::EC2::VPCEndpoint").values()
+    assert endpoint["RouteTableIds"] == [{"Ref": "EgressRoutes"}]
+
+
+def test_nothing_reaches_the_functions_from_outside() -> None:
+    (group,) = of_type("AWS::EC2::SecurityGroup").values()
+    assert "SecurityGroupIngress" not in group
+    assert [(one["FromPort"], one["ToPort"]) for one in group["SecurityGroupEgress"]] == [(443, 443)]
