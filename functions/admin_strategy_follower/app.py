@@ -32,7 +32,7 @@ def place_orders(follower_id: str) -> QueuedItems:
     repeatable = None
     if key is not None:
         path = f"/v1/admin/strategy/follower/{follower_id}"
-        repeatable = IdempotentRequest.of(key, admin_id=app.admin_id, path=path, content=body.content())
+        repeatable = IdempotentRequest.of(key, caller_id=app.admin_id, path=path, content=body.content())
     return ordering.place_orders(follower, body, repeatable=repeatable)
 
 

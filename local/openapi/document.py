@@ -16,8 +16,8 @@ from local.openapi import alert_schemas
 from local.openapi.handlers import JSON, name_of, operation, response, responses, routes_of
 from local.openapi.schemas import Clash, Components, Schema
 from local.stack.deploy import read_template
-from shared.api.admin_api import AdminApi
 from shared.api.answers import REFUSALS
+from shared.api.json_api import JsonApi
 
 TITLE = "Lockstep"
 TOKEN = "IdToken"  # noqa: S105 - the name of a scheme
@@ -73,7 +73,7 @@ class Document:
         self._operation_ids.add(operation_id)
         item[method.lower()] = {"operationId": operation_id} | found
 
-    def add_app(self, function: Function, app: AdminApi) -> None:
+    def add_app(self, function: Function, app: JsonApi) -> None:
         """Add every route of an admin function."""
         for route in routes_of(app):
             path = function.path_of(route.method, route.path)

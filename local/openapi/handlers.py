@@ -18,9 +18,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Route
 
 from local.openapi.schemas import Components, Schema
 from shared.api import idempotency
-from shared.api.admin_api import AdminApi
 from shared.api.answers import REFUSALS, Refusal
 from shared.api.csv_text import TEXT_CSV, CsvFile
+from shared.api.json_api import JsonApi
 from shared.api.requests import Body, Query
 
 ALWAYS = (401, 403, 429, 500, 503)
@@ -50,7 +50,7 @@ class UnclearHandler(Exception):
     """A handler's code does not show which models and headers it reads."""
 
 
-def routes_of(app: AdminApi) -> list[Route]:
+def routes_of(app: JsonApi) -> list[Route]:
     """Return every route of an app."""
     # Powertools has no public attribute for them.
     return [*app._static_routes, *app._dynamic_routes]
@@ -61,7 +61,7 @@ def variables_of(route: Route) -> list[str]:
     return _VARIABLE.findall(route.path)
 
 
-def operation(route: Route, app: AdminApi, *, variables: list[str], components: Components) -> Schema:
+def operation(route: Route, app: JsonApi, *, variables: list[str], components: Components) -> Schema:
     """Return the OpenAPI operation of a route; `variables` are the documented names of its path variables."""
     reads = reads_of(route.func, app)
     summary, _, rest = (inspect.getdoc(route.func) or "").partition(":")
@@ -115,7 +115,7 @@ def name_of(status: int) -> str:
     return f"Refusal{status}"
 
 
-def reads_of(handler: Any, app: AdminApi) -> Reads:
+def reads_of(handler: Any, app: JsonApi) -> Reads:
     """Return what the handler's code reads of the request; raise UnclearHandler if an argument is no module name."""
     found: dict[str, list[Any]] = {"query": [], "body": [], "header": []}
     for method, argument in _calls(handler, app):
@@ -129,7 +129,7 @@ def reads_of(handler: Any, app: AdminApi) -> Reads:
     )
 
 
-def _calls(handler: Any, app: AdminApi) -> Iterator[tuple[str, ast.expr]]:
+def _calls(handler: Any, app: JsonApi) -> Iterator[tuple[str, ast.expr]]:
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(handler)))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=[argument, *_]):

@@ -1,6 +1,6 @@
 """The `Idempotency-Key` header: a repeat of a request gets the first answer, and nothing is done twice.
 
-A key is valid for one admin and path. The answer is stored in the transaction that carries the request out.
+A key is valid for one caller and path. The answer is stored in the transaction that carries the request out.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class IdempotentRequest:
     content: str
 
     @classmethod
-    def of(cls, header_value: str, *, admin_id: str, path: str, content: Mapping[str, Content]) -> IdempotentRequest:
+    def of(cls, header_value: str, *, caller_id: str, path: str, content: Mapping[str, Content]) -> IdempotentRequest:
         """Return the request of a header's value; equal contents are the same request, however they are written."""
-        return cls(header_value, f"request#{admin_id}#{path}#{header_value}", fingerprint(content))
+        return cls(header_value, f"request#{caller_id}#{path}#{header_value}", fingerprint(content))
 
     def first_answer(self, *, at: datetime) -> str | None:
         """Return the first answer under the key, or None; raise RequestUnprocessable if it was to another content."""

@@ -41,7 +41,7 @@ def order_of(followed: Following, key: str | None = None, *, step: int = 0) -> C
         )
         if key is None:
             return place_orders(follower, wanted, repeatable=None)
-        repeatable = IdempotentRequest.of(key, admin_id="admin", path=follower.id, content=wanted.content())
+        repeatable = IdempotentRequest.of(key, caller_id="admin", path=follower.id, content=wanted.content())
         return place_orders(follower, wanted, repeatable=repeatable)
 
     return order
