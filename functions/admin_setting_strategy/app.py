@@ -14,7 +14,6 @@ from functions.admin_setting_strategy.schemas import (
     NewRiskProfile,
     NewStrategy,
     RiskProfileChange,
-    RiskProfileItem,
     StrategyChange,
     StrategyItem,
     WebhookItem,
@@ -23,6 +22,8 @@ from shared.api.admin_api import AdminApi
 from shared.api.answers import OWN, ErrorText
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
+from shared.views import risk_profiles
+from shared.views.risk_profiles import RiskProfileItem
 
 REPORT_KEY_REFUSED = 433
 """No registered status code, but the documented one."""
@@ -63,7 +64,7 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
 @app.get("/v1/admin/setting/strategy/profile/list")
 def list_risk_profiles() -> Listing[RiskProfileItem]:
     """List Strategy Risk Profile, oldest first."""
-    return service.list_risk_profiles(app.query(ListQuery))
+    return risk_profiles.list_profiles(app.query(ListQuery))
 
 
 @app.post("/v1/admin/setting/strategy/profile")

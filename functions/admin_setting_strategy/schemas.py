@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import ClassVar, TypedDict
 
 from shared.api.answers import Id, Time
@@ -20,8 +19,8 @@ from shared.api.fields import (
 )
 from shared.api.requests import Body
 from shared.clock import to_iso
-from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
+from shared.views.risk_profiles import RiskProfileItem
 
 
 class StrategyItem(TypedDict):
@@ -70,16 +69,6 @@ class WebhookItem(TypedDict):
     message: str
 
 
-class RiskProfileItem(TypedDict):
-    """One risk profile."""
-
-    id: Id
-    name: str
-    percentage: Decimal
-    createdAt: Time
-    updatedAt: Time
-
-
 class RiskProfileChange(Body):
     """Update Strategy Risk Profile: the body. The documentation's table and its example name the field differently."""
 
@@ -111,15 +100,4 @@ def strategy_item(strategy: Strategy) -> StrategyItem:
         "reportExchangeApiKey": strategy.report_api_key,
         "createdAt": to_iso(strategy.created_at),
         "updatedAt": to_iso(strategy.updated_at),
-    }
-
-
-def risk_profile_item(profile: RiskProfile) -> RiskProfileItem:
-    """Return a risk profile as documented."""
-    return {
-        "id": profile.id,
-        "name": profile.name,
-        "percentage": profile.percentage,
-        "createdAt": to_iso(profile.created_at),
-        "updatedAt": to_iso(profile.updated_at),
     }

@@ -11,11 +11,9 @@ from functions.admin_setting_strategy.schemas import (
     NewRiskProfile,
     NewStrategy,
     RiskProfileChange,
-    RiskProfileItem,
     StrategyChange,
     StrategyItem,
     WebhookItem,
-    risk_profile_item,
     strategy_item,
 )
 from shared import secrets
@@ -39,6 +37,7 @@ from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
+from shared.views.risk_profiles import RiskProfileItem, risk_profile_item
 
 _SECRET_BYTES = 32
 
@@ -53,14 +52,6 @@ def list_strategies(query: ListQuery) -> Listing[StrategyItem]:
         Strategy.by_created.query, LISTED, load=load_by_id(Strategy), limit=query.limit, after=query.start
     )
     return listing(map(strategy_item, page.records), token=query.token_of(page))
-
-
-def list_risk_profiles(query: ListQuery) -> Listing[RiskProfileItem]:
-    """Return a page of the risk profiles, oldest first."""
-    page = query_page(
-        RiskProfile.by_created.query, LISTED, load=load_by_id(RiskProfile), limit=query.limit, after=query.start
-    )
-    return listing(map(risk_profile_item, page.records), token=query.token_of(page))
 
 
 def create_strategy(body: NewStrategy) -> StrategyItem:

@@ -7,10 +7,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_subscription import service
-from functions.admin_subscription.schemas import NewSubscription, SubscriptionChange, SubscriptionItem
+from functions.admin_subscription.schemas import NewSubscription, SubscriptionChange
 from shared.api.admin_api import AdminApi
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
+from shared.views.plans import SubscriptionItem
 
 app = AdminApi()
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Any, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from shared.api.answers import Id, Time
 from shared.api.fields import (
     UNCHANGED,
     FaultMessage,
@@ -19,24 +17,7 @@ from shared.api.fields import (
     WholeUsd,
 )
 from shared.api.requests import Body
-from shared.clock import to_iso
-from shared.models.plan import Plan
-
-
-class SubscriptionItem(TypedDict):
-    """One plan."""
-
-    id: Id
-    name: str
-    stripePriceId: str | None
-    monthlyPriceUSD: Decimal | None
-    maxBalanceUSD: int
-    maxApiKey: int
-    private: bool
-    default: bool
-    strategyAutomated: bool
-    createdAt: Time
-    updatedAt: Time
+from shared.views.plans import SubscriptionItem
 
 
 def _only_default_has_none(price: Any, info: ValidationInfo) -> Any:
@@ -75,20 +56,3 @@ class SubscriptionChange(Body):
     max_api_key: KeyCount = UNCHANGED
     private: Flag = UNCHANGED
     strategy_automated: Flag = UNCHANGED
-
-
-def plan_item(plan: Plan) -> SubscriptionItem:
-    """Return a plan as documented."""
-    return {
-        "id": plan.id,
-        "name": plan.name,
-        "stripePriceId": plan.stripe_price_id,
-        "monthlyPriceUSD": plan.monthly_price_usd,
-        "maxBalanceUSD": plan.max_balance_usd,
-        "maxApiKey": plan.max_api_key,
-        "private": plan.private,
-        "default": plan.default,
-        "strategyAutomated": plan.strategy_automated,
-        "createdAt": to_iso(plan.created_at),
-        "updatedAt": to_iso(plan.updated_at),
-    }

@@ -6,12 +6,7 @@ from uuid import uuid4
 
 from pynamodb.transactions import TransactWrite
 
-from functions.admin_subscription.schemas import (
-    NewSubscription,
-    SubscriptionChange,
-    SubscriptionItem,
-    plan_item,
-)
+from functions.admin_subscription.schemas import NewSubscription, SubscriptionChange
 from shared.api.names import change_named, create_named, name_taken
 from shared.api.paging import Listing, listing, load_by_id, query_page
 from shared.api.records import find_record
@@ -23,6 +18,7 @@ from shared.models.base import LISTED, conditional_write, created_key
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
+from shared.views.plans import SubscriptionItem, plan_item
 
 _DEFAULT_CLAIM = UniqueName.claim_key(NameKind.DEFAULT_PLAN)
 

@@ -10,19 +10,14 @@ from functions.admin_user import histories, service, users
 from functions.admin_user.balance import TotalBalance, total_balance
 from functions.admin_user.histories import ManualHistoryItem, StrategyHistoryItem
 from functions.admin_user.performance import PerformanceAnswer, get_performance
-from functions.admin_user.schemas import (
-    ExchangeKeyItem,
-    ExchangeKeyQuery,
-    UserChanged,
-    UserItem,
-    UserOverview,
-    UserSwitched,
-)
+from functions.admin_user.schemas import UserChanged, UserItem, UserOverview, UserSwitched
 from shared.api.admin_api import AdminApi
 from shared.api.days import DaysListing, DaysQuery, SinceQuery
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 from shared.models.performance_day import TradeLedger
+from shared.views import exchange_keys
+from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
 
 app = AdminApi()
 
@@ -67,7 +62,7 @@ def reset_telegram(user_id: str) -> UserChanged:
 def list_exchange_keys(user_id: str) -> Listing[ExchangeKeyItem]:
     """List Exchange Keys, newest first."""
     user = service.find_user(user_id)
-    return service.list_exchange_keys(user, app.query(ExchangeKeyQuery))
+    return exchange_keys.list_keys(user.id, app.query(ExchangeKeyQuery))
 
 
 @app.get("/v1/admin/account/user/exchange/balance/<user_id>")

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from functions.admin_setting_strategy import service
-from functions.admin_setting_strategy.schemas import NewRiskProfile, RiskProfileItem, StrategyChange, StrategyItem
+from functions.admin_setting_strategy.schemas import NewRiskProfile, StrategyChange, StrategyItem
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
+from shared.views.risk_profiles import RiskProfileItem
 from tests.integration.admin.at_once import Fault, all_at_once
 from tests.integration.embedded_aws import EmbeddedAws
 from tests.integration.road.following import Following, store_strategy

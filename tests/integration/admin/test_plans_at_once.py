@@ -5,10 +5,11 @@ from uuid import uuid4
 import pytest
 
 from functions.admin_subscription import service
-from functions.admin_subscription.schemas import NewSubscription, SubscriptionItem
+from functions.admin_subscription.schemas import NewSubscription
 from shared.billing import prices
 from shared.models.plan import Plan
 from shared.models.unique_name import NameKind, UniqueName
+from shared.views.plans import SubscriptionItem
 from tests.integration.admin.at_once import Fault, all_at_once
 from tests.integration.embedded_aws import EmbeddedAws
 
