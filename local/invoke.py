@@ -54,8 +54,7 @@ def main() -> int:
     _sign(event)
     with _aws() as session:
         _name_strategy(event, session)
-        # The samples' token belongs to a client of no pool: accept it in this call.
-        os.environ["USER_POOL_CLIENT_ID"] = _claims(event).get("aud", "")
+        _accept_token(event, pool="ADMIN_POOL" if function.startswith("admin_") else "USER_POOL")
         handler = importlib.import_module(f"functions.{function}.app").lambda_handler
         answer = handler(event, Context(function))
     print(json.dumps(answer, indent=2, default=str))
@@ -170,10 +169,12 @@ def _sign(event: dict[str, Any]) -> None:
         headers["stripe-signature"] = sign(event["body"].encode())
 
 
-def _claims(event: dict[str, Any]) -> dict[str, str]:
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    claims: dict[str, str] = authorizer.get("claims") or {}
-    return claims
+def _accept_token(event: dict[str, Any], *, pool: str) -> None:
+    """Accept the sample's token in this call, if it has one: it belongs to a client of no pool."""
+    claims: dict[str, str] = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
+    if claims:
+        os.environ[f"{pool}_ID"] = claims["iss"].rpartition("/")[2]
+        os.environ[f"{pool}_CLIENT_ID"] = claims["aud"]
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
-from shared.models.user import User
+from shared.models.user import ADMIN_GROUP, User
 from shared.notifications.telegram_link import make_link
 from shared.secrets import seal
 
@@ -90,7 +90,7 @@ def seed(follower_count: int) -> Seeded:
     plan = _plans(created_at)
     _profiles(created_at)
     NotificationSetting(created_at=created_at, updated_at=created_at).save()
-    users.add(ADMIN, "Ada", "Admin", plan=plan, admin=True)
+    _Admins().add(ADMIN, "Ada", "Admin")
     users.add(USER, "Uma", "User", plan=plan)
     seeded = _followed_strategy("DEMO", SYMBOL, follower_count, users=users)
     first = seeded.followers[0]
@@ -119,7 +119,7 @@ def _followed_strategy(name: str, symbol: str, follower_count: int, *, users: _U
         moment = users.created_at + timedelta(milliseconds=number)
         followers.append(_follower(number, user_id=user, strategy=strategy, profile=profile, created_at=moment))
     return Seeded(
-        admin_token=users.token(ADMIN),
+        admin_token=_Admins().token(ADMIN),
         user_token=users.token(USER),
         strategy_id=strategy.id,
         webhook_secret=webhook_secret,
@@ -146,17 +146,16 @@ def _listed(table: type[_T]) -> list[_T]:
     return [records[key] for key in keys]
 
 
-class _Users:
-    """Users in Cognito and in our own table."""
+class _Pool:
+    """One of the two user pools."""
 
-    def __init__(self, created_at: datetime) -> None:
-        self.created_at = created_at
+    def __init__(self, pool_id: str, client_id: str) -> None:
+        self._pool, self._client = pool_id, client_id
         self._password = secrets.token_urlsafe(24) + "aA1"
         self._cognito: CognitoIdentityProviderClient = aws_session().client("cognito-idp")
-        self._pool = settings().user_pool_id
 
-    def add(self, email: str, first_name: str, last_name: str, *, plan: Plan, admin: bool = False) -> str:
-        """Create a confirmed user with a plan and return its id."""
+    def create_account(self, email: str, first_name: str, last_name: str) -> dict[str, str]:
+        """Create a confirmed account and return its attributes."""
         created = self._cognito.admin_create_user(
             UserPoolId=self._pool,
             Username=email,
@@ -169,9 +168,47 @@ class _Users:
             MessageAction="SUPPRESS",
         )
         self._set_password(email)
-        if admin:
-            self._cognito.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName="admin")
-        attributes = {one["Name"]: one["Value"] for one in created["User"]["Attributes"]}
+        return {one["Name"]: one["Value"] for one in created["User"]["Attributes"]}
+
+    def token(self, email: str) -> str:
+        """Sign in and return the id token."""
+        self._set_password(email)
+        answer = self._cognito.admin_initiate_auth(
+            UserPoolId=self._pool,
+            ClientId=self._client,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": email, "PASSWORD": self._password},
+        )
+        return answer["AuthenticationResult"]["IdToken"]
+
+    def _set_password(self, email: str) -> None:
+        self._cognito.admin_set_user_password(
+            UserPoolId=self._pool, Username=email, Password=self._password, Permanent=True
+        )
+
+
+class _Admins(_Pool):
+    """Admins in their own pool. They are no users of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(settings().admin_pool_id, settings().admin_pool_client_id)
+
+    def add(self, email: str, first_name: str, last_name: str) -> None:
+        """Create an account in the group `admin`."""
+        self.create_account(email, first_name, last_name)
+        self._cognito.admin_add_user_to_group(UserPoolId=self._pool, Username=email, GroupName=ADMIN_GROUP)
+
+
+class _Users(_Pool):
+    """Users in Cognito and in our own table."""
+
+    def __init__(self, created_at: datetime) -> None:
+        super().__init__(settings().user_pool_id, settings().user_pool_client_id)
+        self.created_at = created_at
+
+    def add(self, email: str, first_name: str, last_name: str, *, plan: Plan) -> str:
+        """Create a confirmed user with a plan and return its id."""
+        attributes = self.create_account(email, first_name, last_name)
         user_id = attributes["sub"]
         # The embedded AWS does not invoke the user pool's Lambda, which creates the record.
         record_user(
@@ -184,22 +221,6 @@ class _Users:
         actions = [User.plan_id.set(plan.id), User.plan_changed_at.set(self.created_at)]
         User(user_id).update(actions=[*actions])
         return user_id
-
-    def token(self, email: str) -> str:
-        """Sign in and return the id token."""
-        self._set_password(email)
-        answer = self._cognito.admin_initiate_auth(
-            UserPoolId=self._pool,
-            ClientId=settings().user_pool_client_id,
-            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": email, "PASSWORD": self._password},
-        )
-        return answer["AuthenticationResult"]["IdToken"]
-
-    def _set_password(self, email: str) -> None:
-        self._cognito.admin_set_user_password(
-            UserPoolId=self._pool, Username=email, Password=self._password, Permanent=True
-        )
 
 
 def _plans(created_at: datetime) -> Plan:
@@ -338,7 +359,7 @@ def restore(kept: Path) -> Seeded:
         _open_account(follower.api_key, follower.api_secret, Decimal(follower.balance))
     users = _Users(utc_now())
     return Seeded(
-        admin_token=users.token(ADMIN),
+        admin_token=_Admins().token(ADMIN),
         user_token=users.token(USER),
         strategy_id=known["strategy_id"],
         webhook_secret=known["webhook_secret"],

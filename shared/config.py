@@ -20,7 +20,11 @@ class Settings:
     secrets_key_id: str
     maintenance_parameter: str
     user_pool_id: str
+    """The users' pool, in which people sign up by themselves."""
     user_pool_client_id: str
+    admin_pool_id: str
+    """The admins' pool, whose accounts are made by an admin."""
+    admin_pool_client_id: str
     cognito_url: str
     """Base of Cognito's API where AWS is emulated; empty means AWS's own address."""
     paging_key_id: str
@@ -81,6 +85,8 @@ def settings() -> Settings:
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
         user_pool_client_id=env.get("USER_POOL_CLIENT_ID", ""),
+        admin_pool_id=env.get("ADMIN_POOL_ID", ""),
+        admin_pool_client_id=env.get("ADMIN_POOL_CLIENT_ID", ""),
         cognito_url=env.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or env.get("AWS_ENDPOINT_URL", ""),
         paging_key_id=env.get("PAGING_KEY_ID", ""),
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),

@@ -1,4 +1,4 @@
-"""The only client of the Cognito user pool. Reads and changes accounts there; writes no record of ours."""
+"""The only client of the Cognito user pools. Reads and changes accounts there; writes no record of ours."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def find_account(user_id: str, *, username: str | None = None) -> Account | None
 
 
 def list_admins() -> list[Account]:
-    """Return the enabled admins; raise ServiceUnavailable when Cognito cannot be reached."""
+    """Return the enabled admins of the admins' pool; raise ServiceUnavailable when Cognito cannot be reached."""
     with _translate_errors(ADMIN_GROUP):
         pages = (
             _cognito()
             .get_paginator("list_users_in_group")
-            .paginate(UserPoolId=settings().user_pool_id, GroupName=ADMIN_GROUP)
+            .paginate(UserPoolId=settings().admin_pool_id, GroupName=ADMIN_GROUP)
         )
         found = [
             _account(user["Username"], user, user.get("Attributes", [])) for page in pages for user in page["Users"]

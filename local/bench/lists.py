@@ -39,6 +39,7 @@ from shared.observability import logger
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
 
+POOL_ID: Final = "us-east-1_LISTS"
 CLIENT_ID: Final = "lists"
 _BATCH: Final = 25
 _CHUNK: Final = 4_000
@@ -168,7 +169,8 @@ def environment(places_url: str, *, kms: Any, ssm: Any) -> dict[str, str]:
         "AWS_ENDPOINT_URL": places_url,
         "PAGING_KEY_ID": paging_key,
         "MAINTENANCE_PARAMETER": "/lists/maintenance",
-        "USER_POOL_CLIENT_ID": CLIENT_ID,
+        "ADMIN_POOL_ID": POOL_ID,
+        "ADMIN_POOL_CLIENT_ID": CLIENT_ID,
     }
 
 
@@ -210,7 +212,8 @@ def _cost(one: MeasuredList) -> Cost:
     if one.limit is None:
         # Lists by day: every day.
         query = {"start": "2026-01-01", "limit": "1000"}
-    claims = {"sub": "admin", "aud": CLIENT_ID, "token_use": "id", "cognito:groups": "admin"}
+    issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{POOL_ID}"
+    claims = {"sub": "admin", "iss": issuer, "aud": CLIENT_ID, "token_use": "id", "cognito:groups": "admin"}
     event = {
         "httpMethod": "GET",
         "path": path,

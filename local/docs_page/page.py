@@ -1,6 +1,6 @@
-"""Serves the page: its files, the checked-in document with local addresses, the demo's token. Forwards nothing.
+"""Serves the page: its files, the checked-in document with local addresses, the demo's tokens. Forwards nothing.
 
-Same origin as the API, so that "try it" needs no CORS. Answers this machine only: no foreign site may read the token.
+Same origin as the API, so that "try it" needs no CORS. Answers this machine only: no foreign site may read the tokens.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def add_page(application: web.Application, *, seed_file: Path, webhook: Handler)
     """Add the page's routes; requests of the page to the webhook go to `webhook`."""
 
     async def session(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"adminToken": _token(seed_file)}, headers=_HEADERS)
+        return web.json_response(_tokens(seed_file), headers=_HEADERS)
 
     async def document(_: web.Request) -> web.StreamResponse:
         return web.json_response(local_document(_read(_DOCUMENT)), headers=_HEADERS)
@@ -57,9 +57,10 @@ def _read(file: Path) -> dict[str, Any]:
     return found
 
 
-def _token(seed_file: Path) -> str:
-    """Return the demo's admin token, or an empty text before the seed has written it."""
-    return str(_read(seed_file)["admin_token"]) if seed_file.exists() else ""
+def _tokens(seed_file: Path) -> dict[str, str]:
+    """Return the tokens of the demo's admin and user; empty texts before the seed has written them."""
+    seeded = _read(seed_file) if seed_file.exists() else {}
+    return {"adminToken": seeded.get("admin_token", ""), "userToken": seeded.get("user_token", "")}
 
 
 def _browser_bundle() -> Path:

@@ -1,7 +1,7 @@
-// Shows the API's document, signed in as the demo's admin.
+// Shows the APIs' document, signed in as the demo's admin for the admin API and as its user for the Account API.
 (async () => {
   const load = async (url) => (await fetch(url)).json();
-  const [{ adminToken }, spec] = await Promise.all([load("/docs/session.json"), load("/openapi.json")]);
+  const [{ adminToken, userToken }, spec] = await Promise.all([load("/docs/session.json"), load("/openapi.json")]);
   const operations = Object.entries(spec.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => ["paths", path, method]),
   );
@@ -16,6 +16,7 @@
     tryItOutEnabled: true,
     onComplete: () => {
       ui.preauthorizeApiKey("IdToken", adminToken);
+      ui.preauthorizeApiKey("UserIdToken", userToken);
       resolve();
     },
   });

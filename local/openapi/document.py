@@ -16,18 +16,20 @@ from local.openapi import alert_schemas
 from local.openapi.handlers import JSON, name_of, operation, response, responses, routes_of
 from local.openapi.schemas import Clash, Components, Schema
 from local.stack.deploy import read_template
+from shared.api.account_api import AccountApi
 from shared.api.answers import REFUSALS
 from shared.api.json_api import JsonApi
 
 TITLE = "Lockstep"
 TOKEN = "IdToken"  # noqa: S105 - the name of a scheme
+USER_TOKEN = "UserIdToken"  # noqa: S105 - the same
 
 _ANY_VARIABLE = re.compile(r"<\w+>|\{\w+\}")
 _VARIABLE_NAME = re.compile(r"\{(\w+)\}")
 
-_ADMIN_SERVER = {
+_API_SERVER = {
     "url": "https://{api_id}.execute-api.{region}.amazonaws.com/live",
-    "description": "The admin API.",
+    "description": "The admin API and the Account API.",
     "variables": {"api_id": {"default": "api-id"}, "region": {"default": "us-east-1"}},
 }
 _WEBHOOK_SERVER = {
@@ -74,12 +76,14 @@ class Document:
         item[method.lower()] = {"operationId": operation_id} | found
 
     def add_app(self, function: Function, app: JsonApi) -> None:
-        """Add every route of an admin function."""
+        """Add every route of a function of the admin API or the Account API."""
         for route in routes_of(app):
             path = function.path_of(route.method, route.path)
             variables = _VARIABLE_NAME.findall(path)
             found = operation(route, app, variables=variables, components=self.components)
             operation_id = f"{function.package}.{route.func.__name__}"
+            if isinstance(app, AccountApi):
+                found["security"] = [{USER_TOKEN: []}]
             self.add(path, route.method, operation_id, {"tags": [function.logical_id]} | found)
 
     def as_json(self) -> Schema:
@@ -90,7 +94,7 @@ class Document:
         return {
             "openapi": "3.1.0",
             "info": {"title": TITLE, "version": "1", "description": _DESCRIPTION},
-            "servers": [_ADMIN_SERVER],
+            "servers": [_API_SERVER],
             "security": [{TOKEN: []}],
             "tags": sorted(self.tags, key=lambda tag: str(tag["name"])),
             "paths": {path: dict(sorted(item.items())) for path, item in sorted(self.paths.items())},
@@ -103,8 +107,15 @@ class Document:
                         "type": "http",
                         "scheme": "bearer",
                         "bearerFormat": "JWT",
-                        "description": "A Cognito id token of a user in the group `admin`, with or without `Bearer `.",
-                    }
+                        "description": "A Cognito id token of the admins' pool, of the group `admin`, with or without "
+                        "`Bearer `.",
+                    },
+                    USER_TOKEN: {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "bearerFormat": "JWT",
+                        "description": "A Cognito id token of the users' pool, with or without `Bearer `.",
+                    },
                 },
             },
         }
@@ -114,8 +125,9 @@ ALERTS = "StrategyWebhookExpressJSv1"
 """The function behind the public address that alerts are sent to."""
 
 _DESCRIPTION = (
-    "The admin API and the webhook of Lockstep. Times are UTC, ISO 8601 with milliseconds and `Z`; ids are lower-case "
-    "UUIDs; numbers are JSON numbers. Checks go in the order 401, 403, 404, 400, 422, and a 422 names every fault."
+    "The admin API, the users' Account API (without `/admin` in its paths) and the webhook of Lockstep. Times are UTC, "
+    "ISO 8601 with milliseconds and `Z`; ids are lower-case UUIDs; numbers are JSON numbers. Checks go in the order "
+    "401, 403, 404, 400, 422, and a 422 names every fault."
 )
 
 

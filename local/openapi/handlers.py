@@ -1,4 +1,4 @@
-"""Reads one admin handler's parameters and answers from its declarations and its code. Merges nothing.
+"""Reads one handler's parameters and answers from its declarations and its code. Merges nothing.
 
 A handler names the models that it reads with `app.query(Model)` and `app.body(Model)`, a header with
 `app.header(NAME)`, its answer in the return annotation, and other answers in its route's `responses`.

@@ -83,6 +83,8 @@ class Deployed:
             MAINTENANCE_PARAMETER=self.outputs["MaintenanceParameterName"],
             USER_POOL_ID=self.outputs["UserPoolId"],
             USER_POOL_CLIENT_ID=self.outputs["UserPoolClientId"],
+            ADMIN_POOL_ID=self.outputs["AdminPoolId"],
+            ADMIN_POOL_CLIENT_ID=self.outputs["AdminPoolClientId"],
             EXCHANGE_URL=places.exchange_url,
             TELEGRAM_URL=places.telegram_url,
             SENDER_ADDRESS=SENDER_ADDRESS,

@@ -82,7 +82,7 @@ class Running:
         )
         return json.loads(file.read_text(encoding="utf-8"))
 
-    def session(self) -> dict[str, str]:
+    def session(self) -> dict[str, Any]:
         """Return the addresses and secrets that a user, a test or a script needs."""
         seeded = self.seeded
         return {
@@ -98,6 +98,10 @@ class Running:
             "awsSecretAccessKey": self.places.aws_key.secret,
             "adminToken": seeded["admin_token"],
             "userToken": seeded["user_token"],
+            "cognito": {
+                "userPoolId": self.deployed.outputs["UserPoolId"],
+                "clientId": self.deployed.outputs["UserPoolClientId"],
+            },
             "strategyId": seeded["strategy_id"],
             "webhookSecret": seeded["webhook_secret"],
         }

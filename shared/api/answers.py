@@ -68,11 +68,11 @@ class Refusal:
 REFUSALS: Mapping[int, Refusal] = {
     400: Refusal(Message, "The body is not JSON, or not an object."),
     401: Refusal(Message, "No token, or one that is wrong or expired."),
-    403: Refusal(Message, "The user is no admin, or the exchange refuses the API key."),
+    403: Refusal(Message, "The user is no admin, or is disabled, or the exchange refuses the API key."),
     404: Refusal(Message, "No such route, an id that is not a UUID, or one that names nothing."),
     422: Refusal(Faults, "Something is wrong with the fields of the request."),
     429: Refusal(Message, "Too many requests."),
     500: Refusal(Message, "Our fault; the request's id is in a header."),
     503: Refusal(Message, "Maintenance, or a service behind this one cannot be reached."),
 }
-"""The refusals of admin endpoints, by their status."""
+"""The refusals of the endpoints of both APIs, by their status."""

@@ -39,6 +39,17 @@ class FollowersByKey(GlobalSecondaryIndex["Follower"]):
     symbol = UnicodeAttribute(range_key=True)
 
 
+class FollowersByUser(GlobalSecondaryIndex["Follower"]):
+    """A user's followers, in the order of creation."""
+
+    class Meta:
+        index_name = "by_user"
+        projection = KeysOnlyProjection()
+
+    user_id = UnicodeAttribute(hash_key=True)
+    created_key = UnicodeAttribute(range_key=True)
+
+
 class Follower(Table):
     """One exchange key that follows one strategy with one risk profile.
 
@@ -69,6 +80,7 @@ class Follower(Table):
 
     by_id = FollowersById()
     by_key = FollowersByKey()
+    by_user = FollowersByUser()
 
     @classmethod
     def find_by_id(cls, follower_id: str) -> Follower | None:

@@ -28,11 +28,24 @@ class Route:
 
 
 def admin_routes() -> list[Route]:
-    """Return every route that stands behind the authorizer."""
-    return [
-        Route(name, event["Properties"]["Method"], event["Properties"]["Path"])
-        for name, resource in read_template()["Resources"].items()
-        if resource["Type"] == "AWS::Serverless::Function"
-        for event in resource["Properties"].get("Events", {}).values()
-        if event["Type"] == "Api"
-    ]
+    """Return every route of the admin API."""
+    return [route for route, authorizer in _routes() if authorizer is None]
+
+
+def account_routes() -> list[Route]:
+    """Return every route of the users' Account API."""
+    return [route for route, authorizer in _routes() if authorizer == "UserAuthorizer"]
+
+
+def _routes() -> list[tuple[Route, str | None]]:
+    """Return every route that stands behind an authorizer, with the one that it names, if any."""
+    found = []
+    for name, resource in read_template()["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] == "Api":
+                properties = event["Properties"]
+                route = Route(name, properties["Method"], properties["Path"])
+                found.append((route, properties.get("Auth", {}).get("Authorizer")))
+    return found

@@ -1,4 +1,4 @@
-"""Who gets in, on the deployed stack: every admin route, every kind of token that is not an admin's id token."""
+"""Who gets in, on the deployed stack: every route of both APIs, and every kind of token that is no id token for it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from local.stack.deploy import client
 from local.stack.embedded_aws import signing_keys
-from tests.contract.routes import Route, admin_routes
+from tests.contract.routes import Route, account_routes, admin_routes
 from tests.system.stack_client import Stack
 
 ROUTES = admin_routes()
+ACCOUNT_ROUTES = account_routes()
 
 UNAUTHORIZED = (401, {"message": "unauthorized"})
 FORBIDDEN = (403, {"message": "forbidden"})
@@ -28,13 +29,13 @@ FORBIDDEN = (403, {"message": "forbidden"})
 class Forge:
     """Makes tokens: with the pool's own key, so that only what is said is wrong, or with others."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self.good = stack.session["adminToken"]
+    def __init__(self, stack: Stack, pool: str) -> None:
+        self._stack, self._pool = stack, pool
+        self.good = stack.session[f"{pool.lower()}Token"]
         self._head = jwt.get_unverified_header(self.good)
         self._claims: dict[str, Any] = jwt.decode(self.good, options={"verify_signature": False})
-        pool = stack.running.deployed.outputs["UserPoolId"]
-        pem = (signing_keys(stack.running.places) / f"{pool}-id.pem").read_bytes()
+        pool_id = stack.running.deployed.outputs[f"{pool}PoolId"]
+        pem = (signing_keys(stack.running.places) / f"{pool_id}-id.pem").read_bytes()
         self._key: Any = load_pem_private_key(pem, password=None)
         self._foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.at_home = self.sign_in()
@@ -43,6 +44,11 @@ class Forge:
         """Return a token that the pool signed, with other claims; None leaves a claim out."""
         claims = {name: value for name, value in (self._claims | changes).items() if value is not None}
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._head["kid"]})
+
+    @staticmethod
+    def subject_of(token: str) -> str:
+        """Return the `sub` of a token."""
+        return str(jwt.decode(token, options={"verify_signature": False})["sub"])
 
     def unsigned(self, algorithm: str) -> str:
         """Return a token without a signature, that says so."""
@@ -64,16 +70,17 @@ class Forge:
         return f"{text}.{jwt.utils.base64url_encode(signature).decode()}"
 
     def sign_in(self, **client_settings: Any) -> dict[str, str]:
-        """Return the tokens of a new admin who signs in: at the product's client, or at a new one of the same pool."""
+        """Return the tokens of a new account: signed in at the product's client, or at a new one of the same pool."""
         outputs, cognito = self._stack.running.deployed.outputs, client("cognito-idp", self._stack.running.places)
-        pool, client_id = outputs["UserPoolId"], outputs["UserPoolClientId"]
+        pool, client_id = outputs[f"{self._pool}PoolId"], outputs[f"{self._pool}PoolClientId"]
         if client_settings:
             made = cognito.create_user_pool_client(UserPoolId=pool, **client_settings)
             client_id = made["UserPoolClient"]["ClientId"]
         email, password = f"{uuid4().hex}@example.com", f"{uuid4().hex}aA1!"
         cognito.admin_create_user(UserPoolId=pool, Username=email, MessageAction="SUPPRESS")
         cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=True)
-        cognito.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName="admin")
+        if self._pool == "Admin":
+            cognito.admin_add_user_to_group(UserPoolId=pool, Username=email, GroupName="admin")
         answer = cognito.admin_initiate_auth(
             UserPoolId=pool,
             ClientId=client_id,
@@ -87,11 +94,25 @@ class Forge:
 
 @pytest.fixture(scope="module")
 def forge(stack: Stack) -> Forge:
-    return Forge(stack)
+    return Forge(stack, "Admin")
 
 
 @pytest.fixture(scope="module")
-def strangers(stack: Stack, forge: Forge) -> dict[str, str | None]:
+def users_forge(stack: Stack) -> Forge:
+    return Forge(stack, "User")
+
+
+@pytest.fixture(scope="module")
+def strangers(forge: Forge) -> dict[str, str | None]:
+    return strangers_of(forge)
+
+
+@pytest.fixture(scope="module")
+def strangers_among_users(users_forge: Forge) -> dict[str, str | None]:
+    return strangers_of(users_forge)
+
+
+def strangers_of(forge: Forge) -> dict[str, str | None]:
     """Return what nobody gets in with, by what is wrong with it."""
     good, now = forge.good, int(time.time())
     cut, other = good[:-1], "A" if good[-2] != "A" else "B"
@@ -155,7 +176,44 @@ def test_outside_the_group_everything_is_forbidden(stack: Stack, forge: Forge, r
     tokens: dict[str, str | None] = {
         what: forge.signed(**{"cognito:groups": groups}) for what, groups in OUTSIDE.items()
     }
-    assert not refusals(stack, route, tokens | {"the demo's user": stack.session["userToken"]}, FORBIDDEN)
+    assert not refusals(stack, route, tokens, FORBIDDEN)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_users_token_is_forbidden_and_a_group_called_admin_in_the_users_pool_is_nothing(
+    stack: Stack, users_forge: Forge, route: Route
+) -> None:
+    tokens: dict[str, str | None] = {
+        "the demo's user": stack.session["userToken"],
+        "a user in a group called admin": users_forge.signed(**{"cognito:groups": ["admin"]}),
+        "the same, in two groups": users_forge.signed(**{"cognito:groups": ["admin", "ops"]}),
+    }
+    assert not refusals(stack, route, tokens, FORBIDDEN)
+    assert not refusals(stack, route, {"a user's access token": users_forge.at_home["AccessToken"]}, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize("route", ACCOUNT_ROUTES, ids=str)
+def test_without_a_users_id_token_nobody_gets_into_an_account(
+    stack: Stack, strangers_among_users: dict[str, str | None], route: Route
+) -> None:
+    assert not refusals(stack, route, strangers_among_users, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize("route", ACCOUNT_ROUTES, ids=str)
+def test_an_admins_token_opens_no_account(stack: Stack, forge: Forge, route: Route) -> None:
+    tokens: dict[str, str | None] = {
+        "the demo's admin": stack.session["adminToken"],
+        "an admin outside the group": forge.signed(**{"cognito:groups": None}),
+        "an admin as a user": forge.signed(sub=forge.subject_of(stack.session["userToken"])),
+    }
+    assert not refusals(stack, route, tokens, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize("route", [one for one in ACCOUNT_ROUTES if one.method == "GET"], ids=str)
+def test_what_the_users_forge_signs_gets_in(stack: Stack, users_forge: Forge, route: Route) -> None:
+    for token in (users_forge.signed(), f"Bearer {users_forge.at_home['IdToken']}"):
+        answer = stack.get(route.at(), token=token)
+        assert answer.status not in (401, 403), answer.text
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=str)
@@ -165,22 +223,41 @@ def test_the_forge_is_no_alibi_what_it_signs_gets_in(stack: Stack, forge: Forge,
         assert answer.status == (404 if "{" in route.path else 200), answer.text
 
 
-@pytest.mark.parametrize("function", sorted({route.function for route in ROUTES}))
+def without_authorizer(stack: Stack, route: Route, token: str | None) -> tuple[int, Any]:
+    """Return what the function answers to a request that no authorizer has checked."""
+    event = {
+        "httpMethod": route.method,
+        "path": route.at(),
+        "resource": route.path,
+        "headers": {} if token is None else {"Authorization": token},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "requestContext": {"requestId": str(uuid4()), "stage": "live"},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    answer = stack.invoke(route.function, event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def first_routes(routes: list[Route]) -> list[Route]:
+    """Return a route of each function."""
+    return list({route.function: route for route in reversed(routes)}.values())
+
+
+@pytest.mark.parametrize("route", first_routes(ROUTES), ids=lambda route: route.function)
 def test_a_function_that_no_authorizer_guards_looks_at_the_token_itself(
-    stack: Stack, strangers: dict[str, str | None], function: str
+    stack: Stack, strangers: dict[str, str | None], route: Route
 ) -> None:
-    route = next(route for route in ROUTES if route.function == function)
     for what, token in strangers.items():
-        event = {
-            "httpMethod": route.method,
-            "path": route.at(),
-            "resource": route.path,
-            "headers": {} if token is None else {"Authorization": token},
-            "multiValueHeaders": {},
-            "queryStringParameters": None,
-            "requestContext": {"requestId": str(uuid4()), "stage": "live"},
-            "body": None,
-            "isBase64Encoded": False,
-        }
-        answer = stack.invoke(function, event)
-        assert (answer["statusCode"], json.loads(answer["body"])) == UNAUTHORIZED, what
+        assert without_authorizer(stack, route, token) == UNAUTHORIZED, what
+    assert without_authorizer(stack, route, stack.session["userToken"]) == FORBIDDEN
+
+
+@pytest.mark.parametrize("route", first_routes(ACCOUNT_ROUTES), ids=lambda route: route.function)
+def test_a_function_of_accounts_that_no_authorizer_guards_looks_at_the_token_itself(
+    stack: Stack, strangers_among_users: dict[str, str | None], route: Route
+) -> None:
+    for what, token in (strangers_among_users | {"the demo's admin": stack.session["adminToken"]}).items():
+        assert without_authorizer(stack, route, token) == UNAUTHORIZED, what
+    assert without_authorizer(stack, route, stack.session["userToken"])[0] not in (401, 403)

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.routes import Route, admin_routes
+from tests.contract.routes import Route, account_routes, admin_routes
 from tests.contract.world import World
 from tests.system.stack_client import Answer, Stack
 
@@ -379,9 +379,18 @@ IDS = ["1", "null", "%00", "..%2F..%2Fx", "a" * 3000, "%F0%9F%92%A5", "'%20OR%20
 
 @pytest.mark.parametrize("route", [one for one in admin_routes() if "{" in one.path], ids=str)
 def test_every_id_in_every_path(stack: Stack, route: Route) -> None:
+    check_ids(stack, route, token=stack.session["adminToken"])
+
+
+@pytest.mark.parametrize("route", [one for one in account_routes() if "{" in one.path], ids=str)
+def test_every_id_in_every_path_of_accounts(stack: Stack, route: Route) -> None:
+    check_ids(stack, route, token=stack.session["userToken"])
+
+
+def check_ids(stack: Stack, route: Route, *, token: str) -> None:
     almost = str(uuid4())
     for record_id in [*IDS, f"{almost}0", almost.replace("-", ""), f"%7B{almost}%7D", f"{almost}%20", f"{almost}%0A"]:
-        answer = stack.api(route.method, route.at(record_id), body={})
+        answer = stack.api(route.method, route.at(record_id), body={}, token=token)
         assert (answer.status, answer.json()) == (404, NOT_FOUND), (record_id[:60], answer.status, answer.text[:200])
 
 
@@ -443,13 +452,31 @@ def shown(world: World, records: dict[str, str]) -> dict[str, str]:
     return records | {"user": user_id, "key": key_id, "trigger": trigger_id}
 
 
+ACCOUNT_QUERIES = {
+    "exchange/key/list": ("tradeType", "limit", "nextToken"),
+    "strategy/list": ("limit", "nextToken"),
+    "strategy/profile/list": ("limit", "nextToken"),
+    "strategy/follower/list": ("limit", "nextToken"),
+    "subscription/list": ("limit", "nextToken"),
+}
+
+
 @pytest.mark.parametrize("path", QUERIES)
 def test_every_query_parameter(stack: Stack, shown: dict[str, str], path: str) -> None:
-    needed = {"symbol": "BTC/USDT"} if QUERIES[path] == ("symbol",) else {}
-    for name in QUERIES[path]:
+    check_query(stack, f"/v1/admin/{path.format(**shown)}", QUERIES[path], token=stack.session["adminToken"])
+
+
+@pytest.mark.parametrize("path", ACCOUNT_QUERIES)
+def test_every_query_parameter_of_accounts(stack: Stack, path: str) -> None:
+    check_query(stack, f"/v1/{path}", ACCOUNT_QUERIES[path], token=stack.session["userToken"])
+
+
+def check_query(stack: Stack, path: str, names: tuple[str, ...], *, token: str) -> None:
+    needed = {"symbol": "BTC/USDT"} if names == ("symbol",) else {}
+    for name in names:
         for value in WRONG[name]:
             query = "&".join(f"{key}={quote(one, safe='')}" for key, one in (needed | {name: value}).items())
-            answer = stack.get(f"/v1/admin/{path.format(**shown)}?{query}")
+            answer = stack.get(f"{path}?{query}", token=token)
             assert answer.status == 422, f"{name}={value[:60]!r}: {answer.status} {answer.text[:200]}"
             assert not complaint(answer)
             (found,) = answer.json()["errors"]

@@ -94,18 +94,26 @@ def tables(aws: Queues) -> Queues:
 
 @pytest.fixture
 def admin_api(tables: Queues, settings_from: Callable[..., None]) -> Queues:
-    """Prepare what every admin function reads, on top of `tables`: the sample events' client, paging, maintenance."""
+    """Prepare what every function behind the REST API reads, on top of `tables`: the sample events' pools, paging, …"""
     paging_key = aws_client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"][
         "KeyId"
     ]
     aws_client("ssm").put_parameter(Name="/unit/maintenance", Type="String", Value="off")
     settings_from(
-        USER_POOL_ID="us-east-1_EXAMPLE",
-        USER_POOL_CLIENT_ID="3n4b5urk1ft4fl3mg5e62d9ado",
+        ADMIN_POOL_ID="us-east-1_EXAMPLE",
+        ADMIN_POOL_CLIENT_ID="3n4b5urk1ft4fl3mg5e62d9ado",
+        USER_POOL_ID="us-east-1_USERS",
+        USER_POOL_CLIENT_ID="1h57kf5cpq17m0eml12EXAMPLE",
         PAGING_KEY_ID=paging_key,
         MAINTENANCE_PARAMETER="/unit/maintenance",
     )
     return tables
+
+
+@pytest.fixture
+def account_api(admin_api: Queues) -> Queues:
+    """Prepare what every function of the Account API reads."""
+    return admin_api
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The documented endpoints, and which function serves each; those that are ours. Data, for several tests."""
+"""The documented endpoints and ours, of admins and users, and which function serves each. Data, for several tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ OWN = {
     ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
 }
+
+ACCOUNT = {
+    ("UserExpressJSv1", "GET", "/v1/account/user"),
+    ("ExchangeExpressJSv1", "GET", "/v1/exchange/key/list"),
+    ("StrategyExpressJSv1", "GET", "/v1/strategy/list"),
+    ("StrategyExpressJSv1", "GET", "/v1/strategy/profile/list"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/strategy/follower/list"),
+    ("SubscriptionExpressJSv1", "GET", "/v1/subscription/list"),
+    ("SubscriptionExpressJSv1", "GET", "/v1/subscription"),
+}
+"""The Account API: each user's own account, behind the users' pool."""
 
 DOCUMENTED = {
     ("AdminUserExpressJSv1", "GET", "/v1/admin/account/user/list"),

@@ -30,7 +30,7 @@ from shared.api.requests import Body, ListQuery
 from shared.errors import RequestUnprocessable
 from shared.exchange import documented_shapes
 from shared.trading.sides import Side
-from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
+from tests.unit.documented_routes import ACCOUNT, DOCUMENTED, OWN, WEBHOOK
 
 CHECKED_IN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
@@ -85,7 +85,7 @@ def test_the_validator_refuses_an_invalid_document() -> None:
 
 def test_it_has_the_documented_endpoints_each_in_its_function_and_our_own() -> None:
     own = {route for route, found in operations() if found.get("x-lockstep-own") is True}
-    assert own == OWN
+    assert own == OWN | ACCOUNT
     assert {route for route, _ in operations()} - own == DOCUMENTED
     assert len(DOCUMENTED) == 36
 
@@ -95,9 +95,10 @@ def test_it_has_the_routes_that_are_deployed() -> None:
     assert {route for route, _ in operations()} == deployed
 
 
-def test_every_admin_operation_takes_a_token_and_the_webhook_none() -> None:
+def test_every_operation_takes_a_token_of_its_pool_and_the_webhook_none() -> None:
     assert CHECKED_IN["security"] == [{"IdToken": []}]
     assert {route for route, found in operations() if found.get("security") == []} == {WEBHOOK}
+    assert {route for route, found in operations() if found.get("security") == [{"UserIdToken": []}]} == ACCOUNT
 
 
 def test_every_operation_names_its_possible_refusals() -> None:

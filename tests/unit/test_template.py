@@ -17,14 +17,15 @@ from shared.models.base import Table
 from shared.models.exchange_key import LISTED_SHARDS, ApiKeyStatus
 from shared.queues import Queue
 from shared.trading.execution import ENDED, ExecutionState
-from tests.unit.documented_routes import DOCUMENTED, OWN, WEBHOOK
+from tests.unit.documented_routes import ACCOUNT, DOCUMENTED, OWN, WEBHOOK
 
 TEMPLATE = read_template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
 PUBLIC = {"StrategyWebhookExpressJSv1", "StripeWebhook", "TelegramWebhook"}
 
-ROUTES = (DOCUMENTED | OWN) - {WEBHOOK}
+ADMIN = (DOCUMENTED | OWN) - {WEBHOOK}
+ROUTES = ADMIN | ACCOUNT
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -141,9 +142,32 @@ def test_every_level_of_a_path_has_one_variable_name() -> None:
     assert {level: found for level, found in names.items() if len(found) > 1} == {}
 
 
-def test_no_route_goes_without_the_authorizer() -> None:
-    assert RESOURCES["AdminApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "UserPoolAuthorizer"
-    assert [event for function in FUNCTIONS for event in events(function, "Api") if "Auth" in event] == []
+def test_every_route_has_the_authorizer_of_its_api() -> None:
+    assert RESOURCES["AdminApi"]["Properties"]["Auth"]["DefaultAuthorizer"] == "AdminAuthorizer"
+    named = {
+        (function, event["Method"], event["Path"]): event["Auth"]
+        for function in FUNCTIONS
+        for event in events(function, "Api")
+        if "Auth" in event
+    }
+    assert named == {route: {"Authorizer": "UserAuthorizer"} for route in ACCOUNT}
+
+
+def test_the_admins_authorizer_knows_both_pools_and_the_users_one_its_own() -> None:
+    authorizers = RESOURCES["AdminApi"]["Properties"]["Auth"]["Authorizers"]
+    admins, users = {"Fn::GetAtt": ["AdminPool", "Arn"]}, {"Fn::GetAtt": ["UserPool", "Arn"]}
+    assert authorizers == {
+        "AdminAuthorizer": {"UserPoolArn": [admins, users]},
+        "UserAuthorizer": {"UserPoolArn": users},
+    }
+
+
+def test_nobody_signs_up_among_the_admins() -> None:
+    pools = of_type("AWS::Cognito::UserPool")
+    assert pools["AdminPool"]["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert "AdminCreateUserConfig" not in pools["UserPool"]
+    (group,) = of_type("AWS::Cognito::UserPoolGroup").values()
+    assert (group["UserPoolId"], group["GroupName"]) == ({"Ref": "AdminPool"}, "admin")
 
 
 def test_only_the_webhooks_are_public() -> None:
@@ -210,9 +234,21 @@ def test_every_setting_that_the_code_reads_is_set() -> None:
     assert everywhere | somewhere == read - given
 
 
-def test_api_functions_know_the_user_pool() -> None:
-    for function in {function for function, _, _ in ROUTES}:
-        assert {"USER_POOL_ID", "USER_POOL_CLIENT_ID"} <= set(FUNCTIONS[function]["Environment"]["Variables"])
+POOLS = {
+    "USER_POOL_ID": {"Ref": "UserPool"},
+    "USER_POOL_CLIENT_ID": {"Ref": "UserPoolClient"},
+    "ADMIN_POOL_ID": {"Ref": "AdminPool"},
+    "ADMIN_POOL_CLIENT_ID": {"Ref": "AdminPoolClient"},
+}
+
+
+def test_functions_of_the_admin_api_know_both_pools_and_those_of_accounts_the_users_alone() -> None:
+    for routes, known in ((ADMIN, set(POOLS)), (ACCOUNT, {"USER_POOL_ID", "USER_POOL_CLIENT_ID"})):
+        for function in {function for function, _, _ in routes}:
+            variables = FUNCTIONS[function]["Environment"]["Variables"]
+            assert {name: value for name, value in variables.items() if name in POOLS} == {
+                name: POOLS[name] for name in known
+            }, function
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
@@ -393,7 +429,7 @@ def test_reports_begin_every_monday_and_every_first_day() -> None:
 
 
 def test_id_tokens_live_fifteen_minutes_on_aws() -> None:
-    client = of_type("AWS::Cognito::UserPoolClient")["UserPoolClient"]
-    assert client["IdTokenValidity"] == {"Ref": "IdTokenMinutes"}
-    assert client["TokenValidityUnits"]["IdToken"] == "minutes"
+    for client in of_type("AWS::Cognito::UserPoolClient").values():
+        assert client["IdTokenValidity"] == {"Ref": "IdTokenMinutes"}
+        assert client["TokenValidityUnits"]["IdToken"] == "minutes"
     assert TEMPLATE["Parameters"]["IdTokenMinutes"]["Default"] == 15

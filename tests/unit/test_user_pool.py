@@ -13,11 +13,11 @@ from tests.unit.in_process_aws import aws_client
 
 @pytest.fixture
 def pool(moto: None, settings_from: Callable[..., None]) -> str:
-    pool_id: str = aws_client("cognito-idp").create_user_pool(PoolName="users", UsernameAttributes=["email"])[
+    pool_id: str = aws_client("cognito-idp").create_user_pool(PoolName="admins", UsernameAttributes=["email"])[
         "UserPool"
     ]["Id"]
     aws_client("cognito-idp").create_group(UserPoolId=pool_id, GroupName="admin")
-    settings_from(USER_POOL_ID=pool_id)
+    settings_from(ADMIN_POOL_ID=pool_id)
     return pool_id
 
 

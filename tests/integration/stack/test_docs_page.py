@@ -46,13 +46,14 @@ def test_the_page_comes_with_its_files_and_the_document(tmp_path: Path) -> None:
     with_page(tmp_path / "seed.json", use)
 
 
-def test_it_has_the_demos_token_once_there_is_one(tmp_path: Path) -> None:
+def test_it_has_the_demos_tokens_once_there_are_any(tmp_path: Path) -> None:
     seed_file = tmp_path / "seed.json"
 
     async def use(client: TestClient[web.Request, web.Application]) -> None:
-        assert await (await client.get("/docs/session.json")).json() == {"adminToken": ""}
-        seed_file.write_text(json.dumps({"admin_token": "signed"}))
-        assert await (await client.get("/docs/session.json")).json() == {"adminToken": "signed"}
+        assert await (await client.get("/docs/session.json")).json() == {"adminToken": "", "userToken": ""}
+        seed_file.write_text(json.dumps({"admin_token": "an admin's", "user_token": "a user's"}))
+        tokens = {"adminToken": "an admin's", "userToken": "a user's"}
+        assert await (await client.get("/docs/session.json")).json() == tokens
 
     with_page(seed_file, use)
 

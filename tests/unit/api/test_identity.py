@@ -1,4 +1,4 @@
-"""Who gets in: claims of API Gateway's authorizer, and tokens that are verified against the pool's own keys."""
+"""Who gets in: claims of API Gateway's authorizer, and tokens that are verified against their pool's own keys."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from shared.api.identity import admin_of
+from shared.api.identity import admin_of, user_of
 from shared.errors import AccessDenied, ServiceUnavailable
 
 POOL = "us-east-1_EXAMPLE"
 CLIENT = "3n4b5urk1ft4fl3mg5e62d9ado"
 ISSUER = f"https://cognito-idp.us-east-1.amazonaws.com/{POOL}"
+USERS = "us-east-1_USERS"
+USERS_CLIENT = "1h57kf5cpq17m0eml12EXAMPLE"
+USERS_ISSUER = f"https://cognito-idp.us-east-1.amazonaws.com/{USERS}"
 ADMIN_ID = "7d8ca528-4931-4254-9273-ea5ee853f271"
 
 
 @pytest.fixture(autouse=True)
-def pool(settings_from: Callable[..., None]) -> None:
-    settings_from(USER_POOL_ID=POOL, USER_POOL_CLIENT_ID=CLIENT)
+def pools(settings_from: Callable[..., None]) -> None:
+    settings_from(ADMIN_POOL_ID=POOL, ADMIN_POOL_CLIENT_ID=CLIENT, USER_POOL_ID=USERS, USER_POOL_CLIENT_ID=USERS_CLIENT)
 
 
 # ----------------------------------------------------------------------------- claims that the authorizer has read
 
 
 def authorized(**claims: Any) -> dict[str, Any]:
-    usual = {"sub": ADMIN_ID, "aud": CLIENT, "token_use": "id", "cognito:groups": "admin"}
+    usual = {"sub": ADMIN_ID, "iss": ISSUER, "aud": CLIENT, "token_use": "id", "cognito:groups": "admin"}
     present = {name: value for name, value in (usual | claims).items() if value is not None}
     return {"requestContext": {"authorizer": {"claims": present}}}
 
@@ -92,6 +95,11 @@ def test_users_outside_the_group_are_forbidden(groups: object) -> None:
         {"aud": None},
         {"aud": ""},
         {"token_use": "access", "aud": None, "client_id": CLIENT},
+        {"iss": None},
+        {"iss": f"{ISSUER}X"},
+        {"iss": USERS_ISSUER},
+        {"aud": USERS_CLIENT},
+        {"iss": USERS_ISSUER, "aud": USERS_CLIENT, "token_use": "access"},
     ],
 )
 def test_other_tokens_of_the_pool_are_unauthorized(claims: dict[str, Any]) -> None:
@@ -101,9 +109,54 @@ def test_other_tokens_of_the_pool_are_unauthorized(claims: dict[str, Any]) -> No
 
 
 def test_nobody_is_admitted_without_a_configured_client(settings_from: Callable[..., None]) -> None:
-    settings_from(USER_POOL_CLIENT_ID="")
+    settings_from(ADMIN_POOL_CLIENT_ID="", USER_POOL_CLIENT_ID="")
     with pytest.raises(AccessDenied):
         admin_of(authorized(aud=""))
+    with pytest.raises(AccessDenied):
+        user_of(authorized(aud="", iss=USERS_ISSUER))
+
+
+@pytest.mark.parametrize("groups", [None, "admin", ["admin"], "admin,ops", "[admin ops]"])
+def test_group_called_admin_in_the_users_pool_is_nothing(groups: object) -> None:
+    with pytest.raises(AccessDenied, match="forbidden") as raised:
+        admin_of(of_a_user(**{"cognito:groups": groups}))
+    assert raised.value.authenticated
+
+
+def of_a_user(**claims: Any) -> dict[str, Any]:
+    """Return a request of somebody in the users' pool."""
+    return authorized(**{"iss": USERS_ISSUER, "aud": USERS_CLIENT, "cognito:groups": None} | claims)
+
+
+def test_account_of_a_user_is_read_from_the_token() -> None:
+    found = user_of(of_a_user(email="jane@example.com", email_verified="true", given_name="Jane", family_name="Doe"))
+    assert (found.id, found.username, found.email, found.email_verified) == (ADMIN_ID, "", "jane@example.com", True)
+    assert (found.first_name, found.last_name, found.status, found.enabled) == ("Jane", "Doe", "CONFIRMED", True)
+
+
+def test_user_of_another_identity_provider_keeps_the_name_in_the_pool() -> None:
+    assert user_of(of_a_user(**{"cognito:username": "Google_1"})).username == "Google_1"
+    assert user_of(of_a_user(**{"cognito:username": ADMIN_ID})).username == ""
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"token_use": "access"},
+        {"aud": "another-client"},
+        {"aud": CLIENT},
+        {"iss": ISSUER},
+        {"iss": ISSUER, "aud": CLIENT},
+        {"iss": ISSUER, "aud": CLIENT, "cognito:groups": "admin"},
+        {"sub": None},
+        {"sub": "../../etc"},
+    ],
+    ids=str,
+)
+def test_only_id_tokens_of_the_users_pool_open_an_account(claims: dict[str, Any]) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        user_of(of_a_user(**claims))
+    assert not raised.value.authenticated
 
 
 @pytest.mark.parametrize("groups", [["a,admin"], ["b admin"], ["[admin]"], [7], [["admin"]]])
@@ -135,6 +188,8 @@ def a_signer(kid: str) -> Signer:
 
 
 OURS = a_signer("ours")
+USERS_OWN = a_signer("users")
+"""The key of the users' pool."""
 STRANGER = a_signer("ours")
 """Another key under the same name."""
 
@@ -147,10 +202,10 @@ def jwks(settings_from: Callable[..., None]) -> Iterator[list[str]]:
     class Keys(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             requested.append(self.path)
-            found = self.path == f"/{POOL}/.well-known/jwks.json"
-            self.send_response(200 if found else 404)
+            keys = {POOL: OURS, USERS: USERS_OWN}.get(self.path.split("/")[1])
+            self.send_response(200 if keys and self.path.endswith("/.well-known/jwks.json") else 404)
             self.end_headers()
-            self.wfile.write(json.dumps({"keys": [OURS.public_jwk()]}).encode())
+            self.wfile.write(json.dumps({"keys": [keys.public_jwk()] if keys else []}).encode())
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
             """Stay silent."""
@@ -248,6 +303,30 @@ def test_text_that_cannot_hold_the_group_is_forbidden_without_a_look_at_the_toke
     with pytest.raises(AccessDenied, match="forbidden"):
         admin_of(of_gateway(text, a_token(STRANGER)))
     assert jwks == []
+
+
+OF_A_USER: dict[str, Any] = {"kid": "users", "iss": USERS_ISSUER, "aud": USERS_CLIENT, "groups": ["admin"]}
+
+
+def test_token_of_the_users_pool_is_verified_with_its_keys_and_opens_an_account_alone(jwks: list[str]) -> None:
+    event = bearing(a_token(USERS_OWN, **OF_A_USER))
+    assert user_of(event).id == ADMIN_ID
+    assert jwks == [f"/{USERS}/.well-known/jwks.json"]
+    with pytest.raises(AccessDenied, match="forbidden"):
+        admin_of(event)
+
+
+def test_token_of_the_admins_pool_opens_no_account(jwks: list[str]) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        user_of(bearing(a_token()))
+    assert not raised.value.authenticated
+
+
+def test_key_of_one_pool_signs_for_no_other(jwks: list[str]) -> None:
+    assert_unauthorized(bearing(a_token(USERS_OWN, kid="users")))
+    assert_unauthorized(bearing(a_token(USERS_OWN)))
+    with pytest.raises(AccessDenied):
+        user_of(bearing(a_token(OURS, **OF_A_USER)))
 
 
 @pytest.mark.parametrize("scheme", ["", "Bearer ", "bearer ", "BEARER   ", " "])

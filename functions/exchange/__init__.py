@@ -1,0 +1,1 @@
+"""ExchangeExpressJSv1: the exchange keys of the user who asks."""

@@ -1,0 +1,1 @@
+"""StrategyExpressJSv1: the strategies that a user may follow, and the risk profiles."""

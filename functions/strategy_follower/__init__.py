@@ -1,0 +1,1 @@
+"""StrategyFollowerExpressJSv1: what the user who asks follows."""

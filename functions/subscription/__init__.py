@@ -1,0 +1,1 @@
+"""SubscriptionExpressJSv1: the public plans, and the plan of the user who asks."""

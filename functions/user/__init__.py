@@ -1,0 +1,1 @@
+"""UserExpressJSv1: the account of the user who asks."""
