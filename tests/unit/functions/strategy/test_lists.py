@@ -9,6 +9,7 @@ from tests.unit.admin_requests import pages, sample, send
 from tests.unit.in_process_aws import Queues
 from tests.unit.records import a_risk_profile, a_strategy, a_user, after, id_of
 
+
 @pytest.fixture(autouse=True)
 def _user(account_api: Queues) -> None:
     a_user()
