@@ -20,6 +20,7 @@ LockstepError
     │   ├── AddressRestricted         451: the exchange serves nobody at our address; no key is at fault
     │   ├── ExchangeThrottled         429: too many requests from our address; wait `retry_after_s`
     │   │   ├── AddressBanned         418: send nothing until then; requests prolong the ban
+    │   │   ├── WeightExhausted       our own gate: no weight is left for work of this kind
     │   │   └── OrderRateExceeded     -1015: this account sends too many orders; others are not affected
     │   └── ClockSkewed               -1021: resync the clock, then try again
     └── OutcomeUnknown                may have been executed: look it up before sending again
@@ -127,6 +128,10 @@ class ExchangeThrottled(ExchangeUnavailable):
 
 class AddressBanned(ExchangeThrottled):
     """Our address is banned (418) for `retry_after_s`."""
+
+
+class WeightExhausted(ExchangeThrottled):
+    """Our gate admits no work of this kind now: the address's weight is used up, or held for other work."""
 
 
 class OrderRateExceeded(ExchangeThrottled):

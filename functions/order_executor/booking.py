@@ -13,6 +13,7 @@ from decimal import Decimal
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from functions.order_executor import collecting
 from functions.order_executor.collecting import History
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.position import position_from_fills
@@ -68,8 +69,8 @@ async def book(session: ExecutionSession, end: Booking, *, include_other_executi
 
 def weight(execution: Execution, *, until: datetime | None) -> int:
     """Return the request weight of booking a position that was open until then."""
-    since = execution.funding_stored_until or execution.entry_filled_at or execution.created_at
-    return weights.BOOKING + (weights.FUNDING if may_have_funding(since, until or utc_now()) else 0)
+    until = until or utc_now()
+    return weights.BOOKING + collecting.fills_weight(execution, utc_now()) + collecting.funding_weight(execution, until)
 
 
 def _freed_slot(ledger: Ledger) -> tuple[Action, ...]:

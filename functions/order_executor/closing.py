@@ -16,7 +16,7 @@ from enum import StrEnum
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor.close_refusals import Refusal, Refusals
-from functions.order_executor.position import left_by_last_read, left_of_ours
+from functions.order_executor.position import left_by_last_read, left_to_close
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, cancel_ours, is_ours, leg_of
 from shared.clock import utc_now
@@ -26,6 +26,7 @@ from shared.errors import (
     ExchangeError,
     ExchangeRejected,
     RecordChanged,
+    WeightExhausted,
 )
 from shared.exchange import error_codes
 from shared.exchange.venue_views import OrderView
@@ -43,6 +44,7 @@ _DUST_FILTERS_AGE_S = 60.0
 _LISTS_LAG = timedelta(seconds=10)
 _WINDOW_MS = 1_500
 """Short, because after a close without an answer the next one must wait until this window has passed."""
+_NOT_REPEATED = (AddressBanned, ExchangeAuthorizationFailed, WeightExhausted)
 _CLOSING_STATE = {Leg.CLOSE: ExecutionState.CLOSING, Leg.FLATTEN: ExecutionState.FLATTENING}
 
 
@@ -82,7 +84,7 @@ async def close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, bli
             if not left_by_last_read(session) or not await _left(session):
                 return Closed.WHOLE
         except ExchangeError as error:
-            if leg is Leg.CLOSE and isinstance(error, AddressBanned | ExchangeAuthorizationFailed):
+            if leg is Leg.CLOSE and isinstance(error, _NOT_REPEATED):
                 raise  # the position has its stop, and repeating would change nothing
             logger.warning("close_interrupted", execution_id=session.execution.id, detail=str(error))
         # A close without an answer may still be carried out, so no second one is sent before its window ends.
@@ -150,7 +152,7 @@ async def _next_amount(session: ExecutionSession, *, overlap: bool, with_positio
 async def _left(session: ExecutionSession) -> Decimal:
     """Return what is left of ours; by our orders alone when the position's history cannot be read from our table."""
     try:
-        return await left_of_ours(session)
+        return await left_to_close(session)
     except PynamoDBException:
         logger.exception("history_not_read", execution_id=session.execution.id)
         return left_by_last_read(session)

@@ -16,10 +16,13 @@ from decimal import Decimal
 from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor.fills import STORED_LATE_BY, FillBook
-from functions.order_executor.ledger import Ledger
-from shared.clock import from_ms, utc_now
+from functions.order_executor.ledger import CLOCK_ALLOWANCE, Ledger
+from shared.clock import from_ms, to_ms, utc_now
 from shared.errors import ExchangeError
+from shared.exchange import history, weights
 from shared.exchange.futures import FuturesAccount, now_ms
+from shared.exchange.gate import Request, Work
+from shared.exchange.lanes import limiter_of
 from shared.models.execution import Execution, HistoryReach
 from shared.models.position_history import HistoryKind, PositionHistory
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
@@ -59,8 +62,7 @@ class History:
                 raise
             logger.warning("history_not_read", execution_id=execution.id, error=type(error).__name__)
             return from_the_start
-        since = max(ledger.begun_at, execution.fills_stored_until - STORED_LATE_BY)
-        book = FillBook(account, ledger.symbol, since, stored.fills)
+        book = FillBook(account, ledger.symbol, _fills_since(execution), stored.fills)
         return cls(ledger, account, book, stored.funding, execution.funding_stored_until)
 
     async def read_funding(self, opened_at: datetime, until: datetime) -> list[FundingPayment]:
@@ -121,6 +123,26 @@ def is_due(execution: Execution, now: datetime) -> bool:
     return now - _collected_at(execution) >= _COLLECT_EVERY - _SPREAD * _share_of(execution)
 
 
+def fills_weight(execution: Execution, until: datetime) -> int:
+    """Return the request weight of reading the fills that are not stored yet: that of one request for each week."""
+    return weights.FILLS * history.request_count(to_ms(_fills_since(execution)), to_ms(until))
+
+
+def funding_weight(execution: Execution, until: datetime) -> int:
+    """Return the request weight of reading the funding that is not stored yet; 0 where there can be none."""
+    stored_until = execution.funding_stored_until
+    since = _collected_at(execution) if stored_until is None else stored_until - STORED_LATE_BY
+    if not may_have_funding(since, until):
+        return 0
+    return weights.FUNDING * history.request_count(to_ms(since), to_ms(until), span_ms=history.INCOME_SPAN_MS)
+
+
+def _fills_since(execution: Execution) -> datetime:
+    begun_at = execution.created_at - CLOCK_ALLOWANCE
+    stored_until = execution.fills_stored_until
+    return begun_at if stored_until is None else max(begun_at, stored_until - STORED_LATE_BY)
+
+
 def _collected_at(execution: Execution) -> datetime:
     return execution.funding_stored_until or execution.entry_filled_at or execution.created_at
 
@@ -130,20 +152,26 @@ def _share_of(execution: Execution) -> float:
     return int(execution.id[:8], 16) / 0xFFFFFFFF
 
 
-async def collect(history: History) -> HistoryReach:
+async def collect(found: History) -> HistoryReach:
     """Store what was read; once a day, read what is new first. Return how far it reaches, for the execution's record.
 
-    A request that fails is repeated with the next reconciliation.
+    What the lane has no weight for, and a request that fails, is repeated with the next reconciliation.
     """
-    execution, now = history.ledger.execution, utc_now()
+    execution, now = found.ledger.execution, utc_now()
     if is_due(execution, now):
-        opened_at = execution.entry_filled_at or execution.created_at
+        weight = fills_weight(execution, now) + funding_weight(execution, now)
         try:
-            await history.book.read(history.ledger.orders.values())
-            await history.read_funding(opened_at, from_ms(now_ms()))
+            with await limiter_of(found.account.lane).admit(Request(Work.LOOK, weight)):
+                await _read_new(found)
         except ExchangeError as error:
             logger.warning("history_not_collected", execution_id=execution.id, detail=str(error))
             if now - _collected_at(execution) > _ALARM_AFTER:
                 logger.error("history_overdue", execution_id=execution.id)
                 count_outcome(ATTENTION_NEEDED)
-    return await history.store()
+    return await found.store()
+
+
+async def _read_new(found: History) -> None:
+    execution = found.ledger.execution
+    await found.book.read(found.ledger.orders.values())
+    await found.read_funding(execution.entry_filled_at or execution.created_at, from_ms(now_ms()))

@@ -6,19 +6,19 @@ does not wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from functions.order_executor import booking, closing, position, recheck, remainder
 from functions.order_executor.session import ExecutionSession
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled
 from shared.exchange.gate import Request, Work
-from shared.exchange.lanes import limiter_of
+from shared.exchange.lanes import Hold, limiter_of
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import ExecutionState, Reason
-from shared.trading.ids import Leg
 from shared.trading.position_accounting import Booking
 
 _INCLUDE_OTHERS_AFTER = timedelta(seconds=60)
@@ -31,23 +31,42 @@ async def end_closed(session: ExecutionSession) -> bool:
     """End a position that our own close has closed: booked now if the lane is quiet and the fills show it, else later.
 
     Others may be closing at the same moment, so the lane's weight is left to them unless hardly any is used. Return
-    False where an entry was sent twice and the fills do not show the end: the other one may have filled meanwhile.
+    False where two entries may have filled and the fills do not show the end: the other one may have filled meanwhile.
     """
     if await _waits_for_remainder(session):
         return True
-    sent_once = len(session.ledger.of_leg(Leg.ENTRY)) == 1
-    end: Booking | None = None
-    if not sent_once or limiter_of(session.account.lane).is_quiet():
-        end = await position.wait_for_end(session, already_read=True)
-    if end is None and not sent_once:
-        return False
-    await session.lease.wait_for_unanswered()
-    await closing.clear(session)
-    if end is not None:
-        await _book(session, end)
-    else:
-        await _leave_unbooked(session)
+    sent_once = len(position.entries_that_may_fill(session)) == 1
+    hold = await _hold_if_quiet(session)
+    with hold or contextlib.nullcontext():
+        end: Booking | None = None
+        if hold is not None or not sent_once:
+            end = await position.wait_for_end(session, already_read=True)
+        if end is None and not sent_once:
+            return False
+        await session.lease.wait_for_unanswered()
+        await closing.clear(session)
+        if end is not None:
+            await _book(session, end)
+        else:
+            await _leave_unbooked(session)
     return True
+
+
+async def _hold_if_quiet(session: ExecutionSession) -> Hold | None:
+    """Hold the weight of a booking if the lane is quiet and the fills are a single request away; else return None."""
+    limiter = limiter_of(session.account.lane)
+    if not limiter.is_quiet() or not (await session.history()).book.takes_one_request():
+        return None
+    return await _hold_for_booking(session, until=None)
+
+
+async def _hold_for_booking(session: ExecutionSession, *, until: datetime | None) -> Hold | None:
+    """Hold the weight of a booking; return None when the lane has none for it now."""
+    request = Request(Work.BOOKING, booking.weight(session.execution, until=until))
+    try:
+        return await limiter_of(session.account.lane).admit(request)
+    except ExchangeThrottled:
+        return None
 
 
 async def _leave_unbooked(session: ExecutionSession) -> None:
@@ -106,16 +125,12 @@ async def finish(session: ExecutionSession, end: Booking, *, include_other_execu
     if include_other_executions:
         await _book(session, end, include_other_executions=True)
         return
-    try:
-        request = Request(Work.BOOKING, booking.weight(session.execution, until=end.closed_at))
-        hold = await limiter_of(session.account.lane).admit(request)
-    except ExchangeThrottled:
+    hold = await _hold_for_booking(session, until=end.closed_at)
+    if hold is None:
         await _leave_unbooked(session)
         return
-    try:
+    with hold:
         await _book(session, end)
-    finally:
-        hold.release()
 
 
 async def _book(session: ExecutionSession, end: Booking, *, include_other_executions: bool = False) -> None:

@@ -29,6 +29,7 @@ _FORGOTTEN_AFTER = timedelta(days=80)
 """Before the exchange's ninety days: an order that is not found for its age was created at least this long ago."""
 _IN_VAIN_AFTER = timedelta(days=1)
 _ONE_REQUEST = timedelta(milliseconds=LIST_SPAN_MS)
+_READ_MARGIN = timedelta(minutes=1)
 _ONE_BY_ONE = 4
 """Above this number of unknown orders, the exchange's list of them weighs less."""
 
@@ -69,6 +70,10 @@ class FillBook:
     def fills(self) -> tuple[Fill, ...]:
         """Every fill that was read, oldest first."""
         return tuple(fill for _, fill in sorted(self._fills.items()))
+
+    def takes_one_request(self) -> bool:
+        """Return whether the next read is a single request; else it weighs as much as several looks."""
+        return from_ms(now_ms()) - self.since <= _ONE_REQUEST - _READ_MARGIN
 
     def read_the_last_days_again(self) -> None:
         """Have the next read ask for all that one request covers: a fill may have been listed later than expected."""

@@ -13,7 +13,6 @@ from enum import StrEnum
 from functions.order_executor import closing, exit_plans, position, protecting, remainder, stops, targets, watching
 from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
-from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import due_by_next_run
@@ -98,16 +97,8 @@ async def restore_stops(session: ExecutionSession) -> None:
 
 async def _amount_left(session: ExecutionSession, held: Decimal) -> Decimal:
     """Return what is left of ours: the recorded amount while the venue's position is unchanged, else by the fills."""
-    known = session.lease.slot.quantity
-    if len(_entries_that_may_fill(session)) == 1 and known is not None and held == session.execution.seen_amount:
-        return known
-    return await position.left_of_ours(session)
-
-
-def _entries_that_may_fill(session: ExecutionSession) -> list[Order]:
-    """Return the entries that have filled or may still do so; one that expired unfilled cannot."""
-    entries = session.ledger.of_leg(Leg.ENTRY)
-    return [order for order in entries if order.filled or order.status is not OrderStatus.CANCELLED]
+    known = position.recorded_amount(session, held)
+    return await position.left_of_ours(session) if known is None else known
 
 
 async def _flatten_late_fill(session: ExecutionSession, left: Decimal) -> None:

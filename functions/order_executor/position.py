@@ -11,13 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.session import ExecutionSession
+from functions.order_executor import collecting
+from functions.order_executor.session import ExecutionSession, KnownAmounts
 from functions.order_executor.unlisted import EXIT_LEGS, is_complete, unlisted_amount
+from shared.clock import utc_now
 from shared.config import settings
+from shared.exchange.gate import Request, Work
+from shared.exchange.lanes import limiter_of
+from shared.models.order import Order, OrderStatus
 from shared.observability import logger
-from shared.trading.execution import CloseReason
+from shared.trading.execution import CloseReason, ExecutionState
 from shared.trading.funding import FundingPayment, Income
-from shared.trading.ids import ENTRY_LEGS, parse_client_order_id
+from shared.trading.ids import ENTRY_LEGS, Leg, parse_client_order_id
 from shared.trading.position_accounting import Booking, Fill, book_position
 
 _END_POLLS = 8
@@ -66,8 +71,59 @@ async def left_of_ours(session: ExecutionSession) -> Decimal:
     return left_by_last_read(session)
 
 
+async def left_to_close(session: ExecutionSession) -> Decimal:
+    """Return how much of ours is still open, without reading weeks of fills while the position shows it.
+
+    That is: as long as the venue holds what it held when the position was last compared with the fills, but for what
+    this close has filled since.
+    """
+    history = await session.history()
+    if not history.book.takes_one_request():
+        left = await _left_if_unchanged(session)
+        if left is not None:
+            return left
+        # A position without a stop asks nobody.
+        if session.execution.state is not ExecutionState.FLATTENING:
+            request = Request(Work.CLOSE, collecting.fills_weight(session.execution, utc_now()))
+            with await limiter_of(session.account.lane).admit(request):
+                return await left_of_ours(session)
+    return await left_of_ours(session)
+
+
+async def _left_if_unchanged(session: ExecutionSession) -> Decimal | None:
+    """Return how much of ours is still open if only our close has changed the position; None if others may have."""
+    held, exited = await session.position(), unlisted_amount(session, EXIT_LEGS)
+    known = session.known_amounts
+    if known is None:
+        left = recorded_amount(session, held, not_seen_yet=session.lease.slot.quantity)
+        if left is not None:
+            session.known_amounts = KnownAmounts(held=held, left=left, exited=exited)
+        return left
+    closed = exited - known.exited
+    return known.left - closed if held == known.held - closed else None
+
+
+def recorded_amount(session: ExecutionSession, held: Decimal, *, not_seen_yet: Decimal | None = None) -> Decimal | None:
+    """Return the amount that our records have of ours; None if the venue's position has changed since, or may yet.
+
+    `not_seen_yet` is what the venue held when a position began that was not looked at since.
+    """
+    seen = session.execution.seen_amount
+    unchanged = held == (not_seen_yet if seen is None else seen)
+    return session.lease.slot.quantity if unchanged and len(entries_that_may_fill(session)) == 1 else None
+
+
+def entries_that_may_fill(session: ExecutionSession) -> list[Order]:
+    """Return the entries that have filled or may still do so; one that expired unfilled cannot."""
+    entries = session.ledger.of_leg(Leg.ENTRY)
+    return [order for order in entries if order.filled or order.status is not OrderStatus.CANCELLED]
+
+
 def left_by_last_read(session: ExecutionSession) -> Decimal:
     """Return how much of ours is still open by the fills that were read last and by what our orders confirm."""
+    known = session.known_amounts
+    if known is not None:
+        return known.left - (unlisted_amount(session, EXIT_LEGS) - known.exited)
     seen = position_from_fills(session)
     if seen is None:
         left = session.execution.filled_amount or Decimal(0)

@@ -32,6 +32,18 @@ _LOOK_UP_PAUSE_S = 0.3
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAmounts:
+    """What was known of a position at one moment without a read of its fills."""
+
+    held: Decimal
+    """The venue's position."""
+    left: Decimal
+    """What was ours of it."""
+    exited: Decimal
+    """What our exits had filled by the exchange's answers."""
+
+
 @dataclass(slots=True)
 class ExecutionSession:
     """One execution while this worker holds the lease on its account and symbol."""
@@ -55,6 +67,8 @@ class ExecutionSession:
     """The mark price at which the exchange closes the position, as it was read last; None if there is none."""
     kept_orders: tuple[OrderView, ...] | None = field(default=None, init=False)
     """Our orders that a close has listed and left standing; None before one has read the list."""
+    known_amounts: KnownAmounts | None = field(default=None, init=False)
+    """What a close goes by whose fills were not read; None once they are."""
     _history: History | None = field(default=None, init=False)
 
     @classmethod
@@ -170,6 +184,7 @@ class ExecutionSession:
         """Return the exchange's fills on the symbol since the execution was created; kept in `fills`."""
         history = await self.history()
         self.fills = await history.book.read(self.ledger.orders.values())
+        self.known_amounts = None
         return self.fills
 
     async def history(self) -> History:

@@ -60,11 +60,11 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
         return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
     watched = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
     if (execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED) or watched:
-        funding = weights.FUNDING if collecting.is_due(execution, utc_now()) else 0
+        weight = weights.LOOK + collecting.fills_weight(execution, utc_now())
         overdue = execution.looked_at is not None and is_overdue(
             execution.looked_at, now=utc_now(), interval=timedelta(seconds=settings().look_interval_s)
         )
-        return Request(Work.ENTRY if for_entry or overdue else Work.LOOK, weights.LOOK + funding)
+        return Request(Work.ENTRY if for_entry or overdue else Work.LOOK, weight)
     closing = execution.state in {ExecutionState.PROTECTED, ExecutionState.CLOSING}
     if closing and execution.protected_at is not None:
         notional = (execution.filled_amount or Decimal(0)) * (execution.entry_price or Decimal(0))

@@ -99,4 +99,4 @@ async def _slack(lane: str) -> int:
     """Return for how many looks the lane has slack, by what its record says of all workers."""
     limiter = lanes.limiter_of(lane)
     await limiter.refresh()
-    return gate.looks_in_slack(limiter.weight.budget(), weight=weights.QUIET_LOOK)
+    return gate.looks_in_slack(limiter.weight.budget(), weight=weights.LOOK)

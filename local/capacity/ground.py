@@ -162,7 +162,8 @@ class Ground(Surroundings):
         self.measured.forget_counts()
 
     async def hold(self, seconds: float) -> None:
-        """Hold the open positions so long: the clock jumps, then the watcher catches up."""
+        """Hold the open positions so long: after their first look the clock jumps, then the watcher catches up."""
+        await self.wait_until(self.was_looked_at, within_s=300)
         await self.wait_until(lambda: self.queues.at_rest, within_s=300)
         self.clock.advance(seconds)
         await asyncio.sleep(2 * _MINUTE_S)
@@ -237,6 +238,10 @@ class Ground(Surroundings):
     def is_at_rest(self) -> bool:
         """Return whether every execution has its stops or has ended, and no message waits."""
         return self.queues.at_rest and all(not one.active or one.protected_at is not None for one in self.executions())
+
+    def was_looked_at(self) -> bool:
+        """Return whether every open position has been looked at since its entry."""
+        return all(one.looked_at is not None for one in self.executions() if one.active)
 
     def is_caught_up(self) -> bool:
         """Return whether every open position has been looked at, and is due again later."""

@@ -71,6 +71,11 @@ async def fetch_all(fetch: _Fetch, first_ms: int, last_ms: int) -> list[_Row]:
     return early + late
 
 
+def request_count(start_ms: int, end_ms: int, *, span_ms: int = LIST_SPAN_MS) -> int:
+    """Return how many requests a time takes while none of its pages is full."""
+    return sum(1 for _ in spans(start_ms, end_ms, span_ms=span_ms))
+
+
 def spans(start_ms: int, end_ms: int, *, span_ms: int = LIST_SPAN_MS) -> Iterator[tuple[int, int]]:
     """Yield the spans that one request may cover, oldest first; the last one may reach beyond the end."""
     while start_ms + span_ms < end_ms:

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from shared.clock import from_ms, to_ms
-from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded
+from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded, WeightExhausted
 from shared.exchange import gate, weights
 from shared.exchange.lane_weight import LaneWeight, present_minute
 from shared.exchange.server_clock import server_clock
@@ -99,11 +99,20 @@ def next_window_in_s() -> float:
 
 @dataclass(slots=True)
 class Hold:
-    """The weight that a lane holds for admitted work, until it is released; 0 where there is no record of it."""
+    """The weight that a lane holds for admitted work, until it is released; 0 where there is no record of it.
+
+    As a context it is released at the end.
+    """
 
     limiter: LaneLimiter
     minute: Minute
     weight: int
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Give the weight back, in the background: what was used of it, the exchange has counted. Twice is as once."""
@@ -216,10 +225,10 @@ class LaneLimiter:
                     return hold
                 budget = self.weight.budget()
                 if gate.needs_next_window(budget, request):
-                    raise ExchangeThrottled("the lane's weight is used up", retry_after_s=next_window_in_s())
+                    raise WeightExhausted("the lane's weight is used up", retry_after_s=next_window_in_s())
                 if time.monotonic() + _POLL_S > until_s:
                     retry_after_s = min(_HELD_WAIT_S, next_window_in_s())
-                    raise ExchangeThrottled("the lane's weight is held by others", retry_after_s=retry_after_s)
+                    raise WeightExhausted("the lane's weight is held by others", retry_after_s=retry_after_s)
                 await asyncio.sleep(_POLL_S)
                 await self.refresh()
         finally:

@@ -47,13 +47,10 @@ CLOSE = STANDING_ORDERS + CANCELS + FILLS + LOOK_UP
 ENTRY_HOLD = ENTRY + CLOSE
 """What an entry holds until it is protected: should its stop fail, the position is closed."""
 
-LOOK = POSITION + STANDING_ORDERS + FILLS
-"""Reconciling an open position; the fills are read only if something has moved."""
+LOOK = POSITION + STANDING_ORDERS
+"""Reconciling an open position; the fills come on top, and are read only if something has moved."""
 
-QUIET_LOOK = POSITION + STANDING_ORDERS
-"""The same where nothing has moved."""
-
-BOOKING = FILLS + 4 * LOOK_UP + 5
-"""The fills, the orders of up to four that are unknown, and the balance."""
+BOOKING = 4 * LOOK_UP + 5
+"""The orders of up to four fills that are unknown, and the balance; the fills and the funding come on top."""
 FUNDING = 30
-"""What a look or a booking needs besides when it reads the funding that is new."""
+"""Of a request for funding."""

@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import PynamoDBException, QueryError
 
-from functions.order_executor import collecting
+from functions.order_executor import booking, collecting
 from local.paper_exchange import market_controls
 from local.paper_exchange.orders import IncomeType
 from shared.clock import utc_now
 from shared.errors import LeaseLost
+from shared.exchange import lanes, weights
+from shared.exchange.gate import Budget, Work
+from shared.exchange.server_clock import server_clock
 from shared.messages import Command
 from shared.models.execution import Execution
 from shared.models.position_history import PositionHistory
-from shared.trading.execution import ExecutionState
+from shared.trading.execution import Desired, ExecutionState
 from shared.trading.sides import Side
 from tests.unit.functions.order_executor.paper_account import PaperAccount, paper_account, weight_of
 
@@ -127,6 +130,86 @@ def test_position_that_nobody_could_reconcile_for_weeks_is_read_week_by_week(pap
     assert closed(execution) == (ExecutionState.CLOSED, "STOP")
     assert execution.profit is not None
     assert abs(execution.profit - (paper.wallet - before)) < ROUNDING
+
+
+def unread_for_weeks(paper: PaperAccount) -> Execution:
+    """Return a position of ten weeks at which nobody has looked."""
+    execution = paper.executor.open()
+    pay_funding(paper)
+    paper.pass_days(70)
+    return execution
+
+
+def test_close_reads_no_weeks_of_fills_and_its_booking_does(paper: PaperAccount) -> None:
+    before, execution = paper.wallet, unread_for_weeks(paper)
+
+    with paper.counted() as requests:
+        execution = paper.executor.handle(execution, Command.CLOSE)
+
+    assert not paper.account.held_positions()
+    assert not paper.account.open_algos()
+    assert requests["GET /fapi/v1/userTrades"] == requests["GET /fapi/v1/income"] == 0
+    assert weight_of(requests) <= weights.CLOSE
+    paper.executor.advance(60)
+    due = booking.weight(execution, until=execution.exited_at)
+    with paper.counted() as requests:
+        execution = paper.reconcile(execution)
+    assert closed(execution) == (ExecutionState.CLOSED, "ADMIN")
+    assert due - weights.BOOKING < weight_of(requests) <= due
+    assert execution.profit is not None
+    assert abs(execution.profit - (paper.wallet - before)) < ROUNDING
+
+
+@pytest.mark.parametrize(("side", "rest"), [(Side.BUY, "0.3"), (Side.SELL, "0")])
+def test_close_leaves_what_the_owner_has_traded_while_nobody_looked(paper: PaperAccount, side: Side, rest: str) -> None:
+    execution = unread_for_weeks(paper)
+    paper.trade_as_owner(side, "0.3")
+
+    paper.executor.handle(execution, Command.CLOSE)
+
+    assert sum(held.amount for held in paper.account.held_positions()) == Decimal(rest)
+
+
+def test_close_takes_what_a_take_profit_has_left_while_nobody_looked(paper: PaperAccount) -> None:
+    execution = unread_for_weeks(paper)
+    paper.move_price("20200")
+
+    execution = paper.executor.handle(execution, Command.CLOSE)
+
+    assert not paper.account.held_positions()
+    assert closed(paper.reconcile(execution)) == (ExecutionState.CLOSED, "ADMIN")
+
+
+def test_close_in_parts_after_weeks_takes_each_rest(paper: PaperAccount) -> None:
+    execution = unread_for_weeks(paper)
+    book = {"levels": [[1, "0.5"]], "refillMs": 1_000}
+    market_controls.set_book(paper.exchange.venue, "BTCUSDT", book)
+
+    with paper.counted() as requests:
+        paper.executor.handle(execution, Command.CLOSE)
+
+    assert not paper.account.held_positions()
+    assert requests["POST /fapi/v1/order"] >= 2
+    assert requests["GET /fapi/v1/userTrades"] == 0
+
+
+def test_weeks_of_fills_wait_for_weight_and_a_close_that_needs_them_keeps_its_stop(paper: PaperAccount) -> None:
+    execution = unread_for_weeks(paper)
+    paper.trade_as_owner(Side.BUY, "0.3")
+    cap = Budget(2_400, used=0).cap(Work.CLOSE)
+    lanes.limiter_of(lanes.DEFAULT_LANE).record_usage(
+        cap - weights.CLOSE - weights.FILLS, asked_at_ms=server_clock.now_ms()
+    )
+
+    execution = paper.executor.handle(execution, Command.CLOSE)
+
+    assert (execution.state, execution.desired) == (ExecutionState.CLOSING, Desired.CLOSED)
+    assert paper.account.held_positions()
+    assert len(paper.account.open_algos()) == 1
+    assert execution.due_at is not None
+    paper.executor.advance((execution.due_at - utc_now()).total_seconds() + 1)
+    paper.reconcile(execution)
+    assert sum(held.amount for held in paper.account.held_positions()) == Decimal("0.3")
 
 
 def test_quiet_position_is_collected_about_once_a_day_with_little_weight(paper: PaperAccount) -> None:
