@@ -75,7 +75,7 @@ async def record_balance(message: KeyMessage, *, last_try: bool) -> None:
         await pacer().wait()
         pool = lanes.FUTURES if key.trade_type is TradeType.FUTURES else lanes.SPOT
         try:
-            async with lanes.background_work(key.egress_lane, WEIGHTS[key.trade_type], pool=pool):
+            async with lanes.background_work(lanes.DEFAULT_LANE, WEIGHTS[key.trade_type], pool=pool):
                 known = await _read_and_save(key)
         except AccessDenied:
             return  # refused: its owner must act, or an operator, should it be our address

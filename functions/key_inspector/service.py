@@ -18,7 +18,7 @@ from shared.errors import (
 )
 from shared.exchange import key_inspection, lanes
 from shared.messages import KeyMessage
-from shared.models.base import read_together
+from shared.models.base import in_chunks, read_together
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey
 from shared.models.key_readiness import KeyReadiness
@@ -31,6 +31,8 @@ from shared.rounds import DAY_MINUTES, Round
 ROUND = Round(DAY_MINUTES)
 MAX_TRIES = 5
 """An unreachable exchange is retried four times, three minutes apart; the next day's inspection follows anyway."""
+
+_COUNTED_AT_ONCE = 100
 
 
 @process_cache
@@ -49,8 +51,11 @@ def queue_inspections(at: datetime) -> dict[str, int]:
 
 
 def _count_keys() -> int:
-    """Save on each egress lane how many active keys use it; return the number of lanes."""
-    counts = Counter(key.egress_lane for key in ExchangeKey.list_active())
+    """Save on each egress lane how many active keys name it; return the number of lanes."""
+    counts: Counter[str] = Counter()
+    for listed in in_chunks(ExchangeKey.list_active(), _COUNTED_AT_ONCE):
+        for key in ExchangeKey.find_many(key.id for key in listed).values():
+            counts.update(key.named_lanes)
     for lane, count in counts.items():
         EgressLane.save_key_count(lane, count)
     return len(counts)
@@ -68,7 +73,7 @@ async def inspect(message: KeyMessage, *, last_try: bool) -> None:
     await pacer().wait()
     started_at = utc_now()
     try:
-        async with lanes.background_work(key.egress_lane, key_inspection.HELD_WEIGHT):
+        async with lanes.background_work(lanes.DEFAULT_LANE, key_inspection.HELD_WEIGHT):
             await key_inspection.inspect(key)
     except ExchangeAuthorizationFailed as error:
         await key_inspection.record_refusal(key, error, checked_at=started_at)

@@ -80,7 +80,7 @@ async def _import(key: ExchangeKey, before: ImportScan | None) -> None:
         return await collect(client, key, before=before, cursors=cursors, now=now)
 
     pool = lanes.FUTURES if key.trade_type is TradeType.FUTURES else lanes.SPOT
-    held = lanes.background_work(key.egress_lane, HELD_WEIGHTS[key.trade_type], pool=pool)
+    held = lanes.background_work(lanes.DEFAULT_LANE, HELD_WEIGHTS[key.trade_type], pool=pool)
     async with pacer().turn() as add_weight, held:
         # The one place where an import's success or failure changes the key's status.
         collected = await read_with_key_async(key, account_queries.read_through(key, read))

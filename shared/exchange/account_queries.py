@@ -228,9 +228,9 @@ async def _with_client(key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]])
     futures = key.trade_type is TradeType.FUTURES
     kind: type[Any] = transport.FuturesClient if futures else transport.SpotClient
     client = await transport.open_client(
-        kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000), lane=key.egress_lane
+        kind, api_key=key.api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
     )
-    await lanes.limiter_of(key.egress_lane, lanes.FUTURES if futures else lanes.SPOT).refresh()
+    await lanes.limiter_of(lanes.DEFAULT_LANE, lanes.FUTURES if futures else lanes.SPOT).refresh()
     with _translated_errors():
         client.set_markets_from_exchange(await _markets_of(kind))
         return await _resync_and_retry(client, fetch)

@@ -26,6 +26,7 @@ from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.models.position_slot import PositionSlot
 from shared.observability import logger
 from shared.secrets import unseal
+from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.readiness import UNAUTHORIZED, Verdict, judge_account
 from shared.trading.symbols import assets_of
 
@@ -76,7 +77,7 @@ async def inspect(key: ExchangeKey) -> Inspection:
     )
     # A key's entries are paid in the quote assets of the symbols that it follows.
     margin_assets = {assets_of(symbol)[1] for symbol in symbols} or {MARGIN_ASSET}
-    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, lane=key.egress_lane)
+    account = await FuturesAccount.open(api_key=key.api_key, secret=secret)
     found = await read(account, margin_assets=margin_assets, with_alias=key.account_alias is None)
     if found.alias is not None:
         # Before the verdict: without a name the inspection is repeated, because the key's entries are denied.
@@ -88,8 +89,15 @@ async def inspect(key: ExchangeKey) -> Inspection:
 
 
 async def record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed, *, checked_at: datetime) -> None:
-    """Record the refusal as the key's verdict, and in its status unless the exchange refuses our address."""
+    """Record the refusal as the key's verdict, and in its status unless the exchange refuses our address.
+
+    A key that does not name this address may be good at those that it names.
+    """
     await asyncio.to_thread(key_status.record_refusal, key, error)
+    if FIRST_LANE not in key.named_lanes:
+        failure = f"{type(error).__name__} ({error.code}) at the address of {FIRST_LANE}"
+        await asyncio.to_thread(KeyReadiness.record_failure, key, failure, failed_at=checked_at)
+        return
     await asyncio.to_thread(KeyReadiness.record, key, UNAUTHORIZED, details={"code": error.code}, checked_at=checked_at)
 
 

@@ -1,8 +1,9 @@
 """Records the outcome of each access through an exchange key: the one rule for `apiKeyStatus`. Sends no request.
 
 A refusal clears `active` and sets `deactivated_by_refusal`; a success undoes both; any other failure changes the status
-alone. Exits use their key whatever `active` says. Many refusals on one lane mean that the exchange refuses our address:
-then the lane's entries are halted, and no further key is deactivated.
+alone. Exits use their key whatever `active` says. A refusal at an address that the key does not name is not the key's
+fault, and changes nothing. Many refusals on one lane mean that the exchange refuses our address: then the lane's
+entries are halted, and no further key is deactivated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shared.models.exchange_key import ApiKeyStatus, ExchangeKey
 from shared.models.lane_refusal import LaneRefusal
 from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.observability import count_outcome, logger
+from shared.trading.lane_choice import FIRST_LANE
 
 MASS_REFUSAL = "MASS_REFUSAL"
 REFUSAL_WINDOW = timedelta(minutes=5)
@@ -37,10 +39,16 @@ def record_failure(key: ExchangeKey) -> None:
     _save_status(key, ApiKeyStatus.FAILED)
 
 
-def record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed) -> None:
-    """Record that the exchange refused the key; halt the lane's entries instead if it refuses many of its keys."""
-    lane = key.egress_lane
+def record_refusal(key: ExchangeKey, error: ExchangeAuthorizationFailed, *, lane: str = FIRST_LANE) -> None:
+    """Record that the exchange refused the key; halt the lane's entries instead if it refuses many of its keys.
+
+    `lane` is the one that the request left by. Where the key does not name it, its owner need not have bound that
+    address: nothing is recorded.
+    """
     logger.warning("exchange_key_refused", api_key_id=key.id, lane=lane, code=error.code)
+    if lane not in key.named_lanes:
+        count_outcome("refused_at_unnamed_lane")
+        return
     if key.api_key_status is ApiKeyStatus.UNAUTHORIZED and not key.active:
         return  # known: the watcher reconciles a position of such a key every minute
     switch = TradingSwitch.find(lane_scope(lane))

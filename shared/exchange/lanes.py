@@ -15,6 +15,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,12 +30,13 @@ from shared.models.egress_lane import EgressLane, Minute
 from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.observability import count_outcome, logger
 from shared.process_state import on_reset
+from shared.trading.lane_choice import FIRST_LANE
 
 RESTRICTED = "ADDRESS_RESTRICTED"
 """The reason of a halt: the exchange serves nobody at the lane's address."""
 
-DEFAULT_LANE = "lane-1"
-"""The lane of requests without a key."""
+DEFAULT_LANE = FIRST_LANE
+"""The lane of public requests, and of all requests that are not an order's."""
 
 FUTURES = ""
 SPOT = "api"
@@ -143,6 +145,11 @@ class LaneLimiter:
     _halting: asyncio.Task[None] | None = None
     """The write of the halt that followed, until it has failed; then it is None again."""
     _background_tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def banned_until(self) -> datetime | None:
+        """When the ban of the lane ends, as far as this process knows; None while it is not banned."""
+        return from_ms(self.banned_until_ms) if server_clock.now_ms() < self.banned_until_ms else None
 
     # -- before and after each request -----------------------------------------------------------------------------
 

@@ -48,10 +48,12 @@ class EgressLane(Table):
     """What work that was admitted in that minute may still use."""
     held_before = IntegerAttribute(default=0)
     """What work that was admitted in the minute before may still use. A crashed worker's hold ends with that."""
+    orders_queue_url = UnicodeAttribute(null=True)
+    """Where its orders queue. Without one it has no executor; the first lane's is the deployment's own."""
     weight_limit = IntegerAttribute(null=True)
     """The address's weight per minute, if it differs from the deployment's setting."""
     keys = IntegerAttribute(null=True)
-    """Number of exchange keys bound to the lane, counted daily; None before the first count."""
+    """Number of exchange keys that name the lane, counted daily; None before the first count."""
     paused_until = TimeAttribute(null=True)
     """Entries are paused until then (429)."""
     banned_until = TimeAttribute(null=True)

@@ -13,7 +13,7 @@ from pynamodb.attributes import BinaryAttribute, BooleanAttribute, JSONAttribute
 from pynamodb.expressions.update import Action
 
 from shared.clock import from_iso, to_iso
-from shared.models.attributes import EnumAttribute, TimeAttribute
+from shared.models.attributes import EnumAttribute, TimeAttribute, text_list
 from shared.models.base import (
     GlobalSecondaryIndex,
     IncludeProjection,
@@ -22,6 +22,7 @@ from shared.models.base import (
     TableName,
     conditional_write,
 )
+from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.risk import taker_rate_for_sizing
 
 LISTED_SHARDS = 96
@@ -104,8 +105,10 @@ class ExchangeKey(Table):
     secret_ciphertext = BinaryAttribute(legacy_encoding=False)
     """KMS ciphertext of the secret; its encryption context is the key's id."""
     api_key_status = EnumAttribute(ApiKeyStatus, default=ApiKeyStatus.AUTHORIZED)
-    egress_lane = UnicodeAttribute(default="lane-1")
-    """The lane of the key's requests; all keys of a lane share its address and its request weight."""
+    egress_lane = UnicodeAttribute(default=FIRST_LANE)
+    """The lane that the key names, unless `egress_lanes` has several."""
+    egress_lanes = text_list(null=True)
+    """The lanes whose addresses its owner has bound to the API key; see `named_lanes`."""
     taker_rates: JSONAttribute = JSONAttribute(null=True)
     """The account's own taker rates by symbol, with the API key that read them and the time; see `save_taker_rates`."""
     account: JSONAttribute = JSONAttribute(null=True)
@@ -120,6 +123,14 @@ class ExchangeKey(Table):
     def trades_automatically(self) -> bool:
         """Whether the order executor may trade with the key."""
         return self.trade_type is TradeType.FUTURES and self.strategy_type is StrategyType.AUTOMATED
+
+    @property
+    def named_lanes(self) -> tuple[str, ...]:
+        """The lanes that the key names; a refusal at the address of another is not the key's fault.
+
+        Entries and exits leave by these. Every key binds the first lane's address too, whether it names it or not.
+        """
+        return tuple(self.egress_lanes or [self.egress_lane])
 
     @property
     def account_alias(self) -> str | None:
@@ -162,11 +173,11 @@ class ExchangeKey(Table):
 
     @classmethod
     def list_shard(cls, number: int) -> Iterator[ExchangeKey]:
-        """Yield the active keys of one shard, with id, types and lane only."""
+        """Yield the active keys of one shard, with id, types and `egress_lane` only."""
         yield from cls.listed.query(_listed_shard(number))
 
     @classmethod
     def list_active(cls) -> Iterator[ExchangeKey]:
-        """Yield every active key, of any type, with id, types and lane only."""
+        """Yield every active key, of any type, with id, types and `egress_lane` only."""
         for number in range(LISTED_SHARDS):
             yield from cls.list_shard(number)

@@ -26,6 +26,7 @@ from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnly
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import AnyReason, Desired, ExecutionState, can_move, is_active
+from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, trailing_of
@@ -131,6 +132,7 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     """The attributes that `Execution.change` sets, beside the state and its reason; None removes one."""
 
     desired: Desired
+    egress_lane: str
     equity: Decimal
     amount: Decimal
     caps: list[str]
@@ -187,7 +189,10 @@ class Execution(Table):
     user_id = UnicodeAttribute()
     api_key_id = UnicodeAttribute()
     key_name = UnicodeAttribute(default="")
-    egress_lane = UnicodeAttribute(default="lane-1")
+    egress_lane = UnicodeAttribute(default=FIRST_LANE)
+    """The lane that its entry was given to, then the one that it left by; work on its position stays there."""
+    egress_lanes = text_list(null=True)
+    """The lanes that its key named; see `named_lanes`."""
     exchange_id = UnicodeAttribute()
     symbol = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
@@ -269,6 +274,11 @@ class Execution(Table):
     def place(self) -> PlaceInTime:
         """The trigger's place in time."""
         return PlaceInTime.of_entry(fired_at=self.fired_at, received_at=self.received_at, seq=self.seq)
+
+    @property
+    def named_lanes(self) -> tuple[str, ...]:
+        """The lanes that its key named when it was created."""
+        return tuple(self.egress_lanes or [self.egress_lane])
 
     @property
     def active(self) -> bool:

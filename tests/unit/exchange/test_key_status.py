@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ LANE = "lane-1"
 def refuse(*names: str, lane: str = LANE) -> None:
     for name in names:
         key = ExchangeKey.find(name) or an_exchange_key(name, egress_lane=lane)
-        key_status.record_refusal(key, ExchangeAuthorizationFailed(code=-2015))
+        key_status.record_refusal(key, ExchangeAuthorizationFailed(code=-2015), lane=lane)
 
 
 def marked() -> set[str]:
@@ -94,6 +95,26 @@ def test_another_lane_is_not_affected() -> None:
 
     assert (halt_of(), halt_of("lane-2")) == (None, None)
     assert marked() == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("lanes", [{"egress_lane": "lane-2"}, {"egress_lanes": ["lane-2", "lane-3"]}])
+def test_refusals_at_an_address_that_the_keys_do_not_name_are_nobodys_fault(lanes: dict[str, Any]) -> None:
+    for name in ("a", "b", "c", "d"):
+        key = an_exchange_key(name, **lanes)
+        key_status.record_refusal(key, ExchangeAuthorizationFailed(code=-2015), lane=LANE)
+
+    assert marked() == set()
+    assert halt_of() is None
+    assert all(ExchangeKey.get(name).active for name in ("a", "b", "c", "d"))
+
+
+@pytest.mark.parametrize("lane", ["lane-2", "lane-3"])
+def test_refusal_at_any_address_that_the_key_names_is_the_keys(lane: str) -> None:
+    key = an_exchange_key("a", egress_lanes=["lane-2", "lane-3"])
+
+    key_status.record_refusal(key, ExchangeAuthorizationFailed(code=-2015), lane=lane)
+
+    assert marked() == {"a"}
 
 
 def test_operators_own_halt_keeps_its_reason() -> None:

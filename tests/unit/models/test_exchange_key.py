@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,21 @@ def test_every_active_key_of_any_type_is_listed_once_with_its_types_and_lane() -
 
     assert len(listed()) == 8
     assert found == {id_of(f"key-{number}"): (*kinds[number % 4], f"lane-{number}") for number in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [
+        ({}, ("lane-1",)),
+        ({"egress_lane": "lane-2"}, ("lane-2",)),
+        ({"egress_lanes": ["lane-1", "lane-3"]}, ("lane-1", "lane-3")),
+        ({"egress_lane": "lane-2", "egress_lanes": ["lane-3"]}, ("lane-3",)),
+    ],
+)
+def test_key_names_its_lanes_in_the_list_or_as_the_single_one(stored: dict[str, Any], named: tuple[str, ...]) -> None:
+    an_exchange_key(**stored)
+
+    assert ExchangeKey.get(KEY_ID).named_lanes == named
 
 
 def test_keys_are_spread_over_the_shards() -> None:

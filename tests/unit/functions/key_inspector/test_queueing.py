@@ -62,7 +62,7 @@ def test_repeated_run_queues_the_same_inspections(tables: Queues, monkeypatch: p
 
     assert run(time_of(KEY_ID)) == run(time_of(KEY_ID))
 
-    inspection = {"api_key_id": KEY_ID, "asked_at": to_iso(time_of(KEY_ID))}
+    inspection = {"version": 1, "api_key_id": KEY_ID, "asked_at": to_iso(time_of(KEY_ID))}
     assert tables.sent_to(tables.keys) == [inspection, inspection]
 
 
@@ -87,6 +87,7 @@ def test_inspections_of_a_run_are_spread_evenly_over_its_quarter_of_an_hour(
 def test_first_run_of_a_day_counts_the_active_keys_of_every_lane(tables: Queues) -> None:
     for number in range(5):
         an_exchange_key(id_of(f"key-{number}"), egress_lane="lane-1")
+    an_exchange_key(id_of("several"), egress_lanes=["lane-1", "lane-2"])
     an_exchange_key(id_of("spot"), egress_lane="lane-2", trade_type=TradeType.SPOT)
     an_exchange_key(id_of("inactive"), egress_lane="lane-2", active=False)
     used = EgressLane(lane="lane-1", minute=from_iso("2026-01-01T00:05"), used_weight=17, updated_at=MIDNIGHT)
@@ -95,7 +96,7 @@ def test_first_run_of_a_day_counts_the_active_keys_of_every_lane(tables: Queues)
     answer = run(MIDNIGHT)
 
     assert answer["lanes"] == 2
-    assert [EgressLane.get(lane).keys for lane in ("lane-1", "lane-2")] == [5, 1]
+    assert [EgressLane.get(lane).keys for lane in ("lane-1", "lane-2")] == [6, 2]
     assert EgressLane.get("lane-1").used_weight == 17
     assert run(MIDNIGHT + timedelta(minutes=15))["lanes"] == 0
 
