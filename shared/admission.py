@@ -60,13 +60,13 @@ class EntryContext:
     """The claim holds, and is another key's."""
 
 
-def read_context(execution: Execution) -> EntryContext:
-    """Read all our records that may forbid an entry (blocking).
+def read_context(execution: Execution, *, lane: str) -> EntryContext:
+    """Read all our records that may forbid an entry by a lane (blocking).
 
     The claim on the account is read after the others, which are of one moment; the entry's intent is written on
     condition that it is free.
     """
-    halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=execution.egress_lane)
+    halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=lane)
     follower, user, key, plan, strategy, readiness, alerts, *switches = read_together(
         (Follower, execution.strategy_id, execution.follower_key),
         (User, execution.user_id, None),

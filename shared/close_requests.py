@@ -18,7 +18,7 @@ from shared.clock import utc_now
 from shared.concurrency import run_concurrently
 from shared.config import settings
 from shared.errors import RecordChanged, ServiceUnavailable
-from shared.messages import Command, send_orders
+from shared.messages import Command
 from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import Execution, trigger_partitions
 from shared.models.follower import Follower
@@ -27,6 +27,7 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.observability import logger
+from shared.order_dispatch import send_orders
 from shared.trading.execution import CloseReason, Desired, ExecutionState
 from shared.trading.ids import execution_id
 from shared.trading.place import PlaceInTime
@@ -127,7 +128,7 @@ def _close(execution_ids: Sequence[str], *, delivery: str, reason: CloseReason |
     )
     closing = [execution for execution in requested if execution is not None]
     # The desired state is stored first: should the sending fail, the next reconciliation of the execution applies it.
-    send_orders([execution.message(Command.CLOSE) for execution in closing], delivery=delivery)
+    send_orders(closing, Command.CLOSE, delivery=delivery)
     return closing
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from shared.process_state import process_cache
 from shared.queues import Queue
+from shared.trading.lane_choice import FIRST_LANE
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Settings:
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
     """Maximum notional / equity of an entry, independent of the account's leverage."""
+    lane: str
+    """The egress lane by whose address this function's requests leave."""
     lane_weight_per_minute: int
     """The request weight per minute of an egress address, unless the lane's record has another."""
     look_interval_s: int
@@ -102,6 +105,7 @@ def settings() -> Settings:
         stripe_webhook_secret_parameter=env.get("STRIPE_WEBHOOK_SECRET_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
+        lane=env.get("LANE", FIRST_LANE),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
         look_interval_s=int(env.get("LOOK_INTERVAL_S", "600")),
         near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),

@@ -104,7 +104,7 @@ def snapshot(
         updated_at=now,
     )
     if key is not None:
-        execution.egress_lane = key.egress_lane
+        execution.egress_lanes = list(key.named_lanes)
     if profile is None:
         _fail(execution, now=now)
     return execution

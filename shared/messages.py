@@ -22,8 +22,14 @@ from shared.queues import Queue
 from shared.scheduling import DEAD_MAN_DELAYS_S
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+VERSION = 1
+"""Of the messages. Raise it when a reader of the version before would misread one: functions of several stacks, which
+are not deployed at one moment, send to each other."""
+_VERSION_OF_UNMARKED = 1
 
 LONGEST_DELAY_S = 900
 """SQS's longest delay of a message."""
@@ -38,6 +44,13 @@ class MessageNotSent(LockstepError):
 
 class MessageMalformed(LockstepError):
     """A message on one of our queues cannot be read: a fault of ours, left for the dead-letter queue."""
+
+
+class MessageVersionUnknown(MessageMalformed):
+    """A message is of a version that this function does not know: it was deployed before its sender.
+
+    It is delivered again, then left for the dead-letter queue, from which it can be redriven after the deployment.
+    """
 
 
 class Command(StrEnum):
@@ -61,12 +74,14 @@ class TriggerMessage:
 
 @dataclass(frozen=True, slots=True)
 class OrderMessage:
-    """`orders.fifo`: work on one execution."""
+    """`orders.fifo` of a lane: work on one execution."""
 
     command: Command
     execution_id: str
     api_key_id: str
     symbol: str
+    handed_over: bool = False
+    """Whether another lane's executor has passed it on; then it is not passed on again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +179,7 @@ def read_order_message(body: str) -> OrderMessage:
         command = Command(fields.pop("command"))
     except ValueError as error:
         raise MessageMalformed("unknown command") from error
-    return OrderMessage(command=command, **fields)
+    return OrderMessage(command=command, **fields, handed_over=json.loads(body).get("handed_over") is True)
 
 
 def read_reconcile_message(body: str) -> ReconcileMessage | FanoutCheck:
@@ -233,14 +248,14 @@ def send_trigger(message: TriggerMessage, *, dedup_id: str, in_order: bool = Tru
     """
     _sqs().send_message(
         QueueUrl=_url(Queue.TRIGGERS),
-        MessageBody=json.dumps(asdict(message)),
+        MessageBody=_body(message),
         MessageGroupId=message.strategy_id if in_order else dedup_id,
         MessageDeduplicationId=dedup_id,
     )
 
 
-def send_orders(messages: Sequence[OrderMessage], *, delivery: str) -> None:
-    """Queue work for the order executor; raise MessageNotSent if SQS did not accept all of it.
+def send_orders(messages: Sequence[OrderMessage], *, delivery: str, queue_url: str) -> None:
+    """Queue work for the order executor of a lane; raise MessageNotSent if SQS did not accept all of it.
 
     `delivery` distinguishes this message from an earlier one for the same work (SQS drops repeats for five minutes).
     Entries of one key keep their order, in the key's group. Exits and reconciliations have groups of their own: a
@@ -249,14 +264,14 @@ def send_orders(messages: Sequence[OrderMessage], *, delivery: str) -> None:
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
-            "MessageBody": json.dumps(asdict(message)),
+            "MessageBody": _body(message),
             "MessageGroupId": _group_of(message, delivery),
             "MessageDeduplicationId": f"{message.execution_id}-{message.command.value}-{delivery}",
         }
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(Queue.ORDERS, entries[start : start + _BATCH])
+        _send_batch(queue_url, entries[start : start + _BATCH])
 
 
 def _group_of(message: OrderMessage, delivery: str) -> str:
@@ -267,7 +282,7 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
 
 def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
     """Queue a check of an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
-    _sqs().send_message(QueueUrl=_url(Queue.RECONCILE), MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s)
+    _sqs().send_message(QueueUrl=_url(Queue.RECONCILE), MessageBody=_body(message), DelaySeconds=delay_s)
 
 
 def send_keys(messages: Sequence[KeyMessage], *, queue: Queue, over_s: int = 0, after_s: int = 0) -> None:
@@ -278,31 +293,33 @@ def send_keys(messages: Sequence[KeyMessage], *, queue: Queue, over_s: int = 0, 
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
         {
             "Id": str(number),
-            "MessageBody": json.dumps({"api_key_id": message.api_key_id, "asked_at": to_iso(message.asked_at)}),
+            "MessageBody": json.dumps(
+                {"version": VERSION, "api_key_id": message.api_key_id, "asked_at": to_iso(message.asked_at)}
+            ),
             "DelaySeconds": after_s + number * over_s // len(messages),
         }
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(queue, entries[start : start + _BATCH])
+        _send_batch(_url(queue), entries[start : start + _BATCH])
 
 
 def send_dead_man_messages(messages: Sequence[ReconcileMessage | FanoutCheck]) -> None:
     """Queue the checks that notice a crashed worker; raise MessageNotSent if SQS did not accept all of them."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
-        {"Id": f"{number}-{delay_s}", "MessageBody": json.dumps(asdict(message)), "DelaySeconds": delay_s}
+        {"Id": f"{number}-{delay_s}", "MessageBody": _body(message), "DelaySeconds": delay_s}
         for number, message in enumerate(messages)
         for delay_s in DEAD_MAN_DELAYS_S
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(Queue.RECONCILE, entries[start : start + _BATCH])
+        _send_batch(_url(Queue.RECONCILE), entries[start : start + _BATCH])
 
 
 def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
     """Queue a Stripe event, in its customer's message group; SQS drops repeats for five minutes."""
     _sqs().send_message(
         QueueUrl=_url(Queue.STRIPE_EVENTS),
-        MessageBody=json.dumps(asdict(message)),
+        MessageBody=_body(message),
         MessageGroupId=customer_id,
         MessageDeduplicationId=message.event_id,
     )
@@ -310,16 +327,16 @@ def send_stripe_event(message: StripeEventMessage, *, customer_id: str) -> None:
 
 def send_notice(message: NoticeMessage, *, delay_s: int = 0) -> None:
     """Queue a notice that is due in `delay_s` seconds (at most LONGEST_DELAY_S)."""
-    _sqs().send_message(QueueUrl=_url(Queue.NOTICES), MessageBody=json.dumps(asdict(message)), DelaySeconds=delay_s)
+    _sqs().send_message(QueueUrl=_url(Queue.NOTICES), MessageBody=_body(message), DelaySeconds=delay_s)
 
 
 def send_reports(messages: Sequence[ReportPageMessage | ReportMessage]) -> None:
     """Queue reports, or pages of them; raise MessageNotSent if SQS did not accept all of them."""
     entries: list[SendMessageBatchRequestEntryTypeDef] = [
-        {"Id": str(number), "MessageBody": json.dumps(asdict(message))} for number, message in enumerate(messages)
+        {"Id": str(number), "MessageBody": _body(message)} for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(Queue.REPORTS, entries[start : start + _BATCH])
+        _send_batch(_url(Queue.REPORTS), entries[start : start + _BATCH])
 
 
 def send_strategy_reports(messages: Sequence[StrategyPageMessage | StrategyReportMessage], *, after_s: int = 0) -> None:
@@ -348,16 +365,20 @@ def schedule_retries(queue: Queue, pauses_s: Mapping[str, int]) -> None:
         )
 
 
-def _send_batch(queue: Queue, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
+def _send_batch(queue_url: str, entries: list[SendMessageBatchRequestEntryTypeDef]) -> None:
     # SQS may accept a part of a batch: the rest is sent again in order, so that no follower is lost.
     for attempt in range(_SEND_ATTEMPTS):
-        answer = _sqs().send_message_batch(QueueUrl=_url(queue), Entries=entries)
+        answer = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries)
         failed = {failure["Id"] for failure in answer.get("Failed", [])}
         if not failed:
             return
         entries = [entry for entry in entries if entry["Id"] in failed]
         time.sleep(0.05 * 2**attempt)
     raise MessageNotSent(f"{len(entries)} message(s) not taken")
+
+
+def _body(message: DataclassInstance) -> str:
+    return json.dumps({"version": VERSION, **asdict(message)})
 
 
 def _url(queue: Queue) -> str:
@@ -369,7 +390,10 @@ def _fields(body: str, *names: str) -> dict[str, Any]:
         fields = json.loads(body)
     except ValueError as error:
         raise MessageMalformed("not JSON") from error
-    if not isinstance(fields, dict) or any(not isinstance(fields.get(name), str) for name in names):
+    version = fields.get("version", _VERSION_OF_UNMARKED) if isinstance(fields, dict) else None
+    if version is not None and version != VERSION:
+        raise MessageVersionUnknown(f"version {version}, and this function knows {VERSION}")
+    if version is None or any(not isinstance(fields.get(name), str) for name in names):
         raise MessageMalformed(f"needs {', '.join(names)}")
     return {name: fields[name] for name in names}
 

@@ -36,6 +36,7 @@ booking.py         ends an execution, and books what its position earned
 
 recheck.py         what must be reconciled before the watcher's next run
 waiting.py         work that waits for its lane
+handing_over.py    work that another lane can take, because this one is banned
 secret_failures.py work whose key's secret cannot be opened
 venue_orders.py    standing orders: whose they are; cancels them
 fills.py           the exchange's fills, each with the client id of its order

@@ -18,18 +18,18 @@ _kept: dict[tuple[str, str], tuple[str, str, str, asyncio.AbstractEventLoop, Fut
 on_reset(_kept.clear)
 
 
-async def account_of(key: ExchangeKey, *, symbol: str) -> FuturesAccount:
-    """Return the key's account, on this event loop, with the symbol's quote as its margin asset."""
+async def account_of(key: ExchangeKey, *, symbol: str, lane: str) -> FuturesAccount:
+    """Return the key's account by a lane, on this event loop, with the symbol's quote as its margin asset."""
     secret = await asyncio.to_thread(secrets.unseal, key.secret_ciphertext, owner_id=key.id)
     loop = asyncio.get_running_loop()
     _, quote = assets_of(symbol)
     kept = _kept.get((key.id, quote))
-    if kept is not None and kept[:4] == (key.api_key, secret, key.egress_lane, loop):
+    if kept is not None and kept[:4] == (key.api_key, secret, lane, loop):
         return kept[4]
-    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote, lane=key.egress_lane)
+    account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=quote, lane=lane)
     if len(_kept) >= _MAX_KEPT:
         _kept.pop(next(iter(_kept)))
-    _kept[key.id, quote] = (key.api_key, secret, key.egress_lane, loop, account)
+    _kept[key.id, quote] = (key.api_key, secret, lane, loop, account)
     return account
 
 

@@ -1,4 +1,4 @@
-"""Lambda `OrderExecutor`: the records of `orders.fifo`, one exchange key's in order, different keys' side by side."""
+"""Lambda `OrderExecutor` of one lane: the records of its queue, one exchange key's in order, others' beside."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
     ends_at_s = time.monotonic() + deadline_s
 
     async def handle(record: Record) -> None:
-        await service.handle(read_order_message(record.body), ends_at_s=ends_at_s)
+        await service.handle(read_order_message(record.body), lane=settings().lane, ends_at_s=ends_at_s)
 
     return run_batch(event, handle, deadline_s=deadline_s, queue=Queue.ORDERS)

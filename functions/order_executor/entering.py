@@ -79,6 +79,7 @@ async def intend_entry(
             also=claim,
             due_at=due_by_dead_man(utc_now()),
             **size_changes(sized),
+            egress_lane=session.account.lane,
             taker_rate=execution.taker_rate,
             passed_targets=execution.passed_targets,
             detail=_left_out(execution.passed_targets),

@@ -54,7 +54,7 @@ async def open_queued(
         admission.admit_order_of_arrival(ledger.execution)
         await prior_position.make_room(ledger, account)
         if known_unfit is not None:
-            await _deny_unfit(ledger, known_unfit)
+            await _deny_unfit(ledger, known_unfit, lane=account.lane)
         context, session, hold = await _admit_with_weight(ledger, account)
         checked_at = utc_now()
         view = await _read_flat_account(session, context)
@@ -67,7 +67,7 @@ async def open_queued(
         if denied.reason == DenialReason.ACCOUNT_UNKNOWN:
             await key_health.request_inspection(ledger.execution)
     except ExchangeThrottled as error:
-        await waiting.postpone_entry(ledger, error)
+        await waiting.postpone_entry(ledger, error, lane=account.lane)
         return
     else:
         await reconciling.after_entry(session, entry, await entering.send_entry(session, entry))
@@ -77,9 +77,9 @@ async def open_queued(
     await key_health.record(finding)
 
 
-async def _deny_unfit(ledger: Ledger, reason: DenialReason) -> NoReturn:
+async def _deny_unfit(ledger: Ledger, reason: DenialReason, *, lane: str) -> NoReturn:
     """Deny an entry by its key's last verdict, or by what our own records say first. Asks for no weight."""
-    context = await asyncio.to_thread(admission.read_context, ledger.execution)
+    context = await asyncio.to_thread(admission.read_context, ledger.execution, lane=lane)
     admission.admit_follower(context, ledger.execution)
     raise OrderDenied(reason, "by the last verdict on the key")
 
@@ -89,7 +89,7 @@ async def _admit_with_weight(
 ) -> tuple[EntryContext, ExecutionSession, lanes.Hold]:
     """Judge the follower by our own records while the lane holds the weight of the entry and of its exits."""
     context, hold = await asyncio.gather(
-        asyncio.to_thread(admission.read_context, ledger.execution),
+        asyncio.to_thread(admission.read_context, ledger.execution, lane=account.lane),
         lanes.limiter_of(account.lane).admit(Request(Work.ENTRY, weights.ENTRY_HOLD), patience_s=waiting.PATIENCE_S),
         return_exceptions=True,
     )

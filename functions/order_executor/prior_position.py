@@ -55,7 +55,7 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     if not prior_ledger.execution.may_be_at_exchange:
         return
     if throttled is not None:
-        await waiting.wait_for_lane(prior_ledger, throttled)
+        await waiting.wait_for_lane(prior_ledger, throttled, lane=account.lane)
         raise throttled
     await recheck.schedule_recheck(prior_ledger)
     if opposite:

@@ -82,7 +82,7 @@ async def size_from_fresh_price(session: ExecutionSession, *, opened: OpenedPart
         raise ValueError("only the worker that has read the account for an entry sizes what it left")
     # The weight of these requests is in what the entry holds until it is protected.
     context, prices = await asyncio.gather(
-        asyncio.to_thread(admission.read_context, session.execution),
+        asyncio.to_thread(admission.read_context, session.execution, lane=session.account.lane),
         session.account.prices(session.symbol, asked_since_s=time.monotonic()),
     )
     return _size(session, context, replace(view, prices=prices), opened=opened)
@@ -110,7 +110,7 @@ async def _size_anew(session: ExecutionSession, entry: Order) -> bool:
     if view.position_amount:
         return False
     session.view_at_entry = view
-    context = await asyncio.to_thread(admission.read_context, session.execution)
+    context = await asyncio.to_thread(admission.read_context, session.execution, lane=session.account.lane)
     sized = _size(session, context, view)
     if sized.amount == entry.amount and _on_tick(session, entry):
         return False

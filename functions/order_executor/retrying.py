@@ -85,7 +85,7 @@ async def _judge(session: ExecutionSession, entry: Order) -> Refused | NotPlaced
 async def admit_again(session: ExecutionSession) -> None:
     """Raise OrderDenied when an entry that opened nothing may not be sent once more."""
     execution = session.execution
-    context = await asyncio.to_thread(admission.read_context, execution)
+    context = await asyncio.to_thread(admission.read_context, execution, lane=session.account.lane)
     admission.admit_follower(context, execution)
     price = await session.account.market_price(session.symbol)
     admission.admit_age(context, execution, now=utc_now(), market_price=price)

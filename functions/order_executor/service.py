@@ -7,12 +7,20 @@ state first, and goes on from there.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import assert_never
 
 from pynamodb.exceptions import PynamoDBException
 
-from functions.order_executor import account_cache, booking, opening, recheck, reconciling, secret_failures, waiting
+from functions.order_executor import (
+    account_cache,
+    booking,
+    handing_over,
+    opening,
+    recheck,
+    reconciling,
+    secret_failures,
+    waiting,
+)
 from functions.order_executor.lease import take_lease
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.opening import TooLate
@@ -26,20 +34,21 @@ from shared.errors import (
 )
 from shared.exchange import key_status, lanes
 from shared.exchange.futures import FuturesAccount
-from shared.messages import Command, OrderMessage, ReconcileMessage, send_orders, send_reconcile
+from shared.messages import Command, OrderMessage, ReconcileMessage, send_reconcile
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.key_readiness import KeyReadiness
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
+from shared.order_dispatch import send_back
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import DenialReason, Desired, ExecutionState
 
 
-async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
+async def handle(message: OrderMessage, *, lane: str, ends_at_s: float) -> None:
     """Do what a message asks for, as far as it is still to be done. Raise for faults, so that the message is retried.
 
-    `ends_at_s` is the monotonic time at which this invocation is cut off.
+    `lane` is the one whose executor this is. `ends_at_s` is the monotonic time at which this invocation is cut off.
     """
     lease = await take_lease(message.api_key_id, message.symbol)
     if lease is None:
@@ -49,13 +58,11 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         return
     ledger = account = key = None
     try:
-        execution, key, known = await _read(message)
-        if not execution.active:
-            # The worker that ended it may have crashed before it did what follows from that.
-            await asyncio.to_thread(booking.finish, execution)
+        (execution, key, known), _ = await asyncio.gather(_read(message), lanes.limiter_of(lane).refresh())
+        if await _is_over(execution) or await handing_over.pass_on(message, key, lane=lane):
             return
         ledger = Ledger(execution=execution, lease=lease)
-        account = await _open_account(ledger, key, message.command)
+        account = await _open_account(ledger, key, message.command, lane=lane)
         if account is None or key is None:
             return
         known_unfit = known.denial(key, quote=account.margin_asset, now=utc_now()) if known is not None else None
@@ -63,7 +70,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
         if recheck.is_needed(ledger):
             await recheck.schedule_recheck(ledger)
     except TooLate:
-        await asyncio.to_thread(send_orders, [message], delivery=str(uuid.uuid4()))
+        await asyncio.to_thread(send_back, message, lane=lane)
     except ExchangeAuthorizationFailed as error:
         if ledger is None:
             raise
@@ -71,7 +78,7 @@ async def handle(message: OrderMessage, *, ends_at_s: float) -> None:
     except ExchangeThrottled as error:
         if ledger is None:
             raise
-        await waiting.wait_for_lane(ledger, error)
+        await waiting.wait_for_lane(ledger, error, lane=lane)
     finally:
         await asyncio.gather(lease.release(), lanes.flush(), _record_refusal(account, key))
 
@@ -89,6 +96,14 @@ async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey | None, K
     return execution, key, known
 
 
+async def _is_over(execution: Execution) -> bool:
+    if execution.active:
+        return False
+    # The worker that ended it may have crashed before it did what follows from that.
+    await asyncio.to_thread(booking.finish, execution)
+    return True
+
+
 async def _end_without_key(ledger: Ledger) -> None:
     """Deny the entry of a key that its user has deleted meanwhile; such a key has no position."""
     if ledger.execution.state is not ExecutionState.QUEUED:
@@ -98,13 +113,15 @@ async def _end_without_key(ledger: Ledger) -> None:
     )
 
 
-async def _open_account(ledger: Ledger, key: ExchangeKey | None, command: Command) -> FuturesAccount | None:
+async def _open_account(
+    ledger: Ledger, key: ExchangeKey | None, command: Command, *, lane: str
+) -> FuturesAccount | None:
     """Return the key's account; None without a key or its secret, when the work has ended or is tried again."""
     if key is None:
         await _end_without_key(ledger)
         return None
     try:
-        return await account_cache.account_of(key, symbol=ledger.symbol)
+        return await account_cache.account_of(key, symbol=ledger.symbol, lane=lane)
     except (SecretUnreadable, ServiceUnavailable) as error:
         await secret_failures.end_or_retry(ledger, command, error)
         return None
@@ -134,10 +151,10 @@ async def _work(
 async def _record_refusal(account: FuturesAccount | None, key: ExchangeKey | None) -> None:
     """Record on the key, or on its lane, that the exchange refused it; whatever the outcome of the work."""
     refusal = account.take_refusal() if account is not None else None
-    if key is None or refusal is None:
+    if account is None or key is None or refusal is None:
         return
     try:
-        await asyncio.to_thread(key_status.record_refusal, key, refusal)
+        await asyncio.to_thread(key_status.record_refusal, key, refusal, lane=account.lane)
     except PynamoDBException as error:
         # The next refusal will be recorded; this message's work is not repeated for it.
         logger.warning("refusal_not_kept", api_key_id=key.id, error=type(error).__name__)

@@ -5,6 +5,7 @@ Nothing is lost: the execution keeps its state, gets a new `due_at`, and one mes
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import random
@@ -18,10 +19,11 @@ from functions.order_executor.recheck import is_proven_absent, schedule_recheck
 from shared import admission
 from shared.clock import utc_now
 from shared.config import settings
-from shared.errors import AddressBanned, ExchangeThrottled
+from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded
 from shared.exchange import lanes, weights
 from shared.exchange.gate import Request, Work
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
+from shared.order_dispatch import free_elsewhere_in_s
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
 from shared.trading.execution import HOLDS_QUANTITY, DenialReason, Desired, ExecutionState
 from shared.trading.looks import is_overdue
@@ -72,10 +74,11 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     return None
 
 
-async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:
-    """Retry an entry when its lane has weight, if its alert is fresh then; else end it as WEIGHT_EXHAUSTED."""
+async def postpone_entry(ledger: Ledger, error: ExchangeThrottled, *, lane: str) -> None:
+    """Retry an entry when a lane of its key has weight, if its alert is fresh then; else end it as WEIGHT_EXHAUSTED."""
     latest_s = admission.latest_entry_in_s(ledger.execution, now=utc_now())
-    soonest_s = max(error.retry_after_s, _SHORTEST_S)
+    elsewhere_s = await _elsewhere_in_s(ledger, error, lane=lane, for_entry=True)
+    soonest_s = max(min(error.retry_after_s, elsewhere_s), _SHORTEST_S)
     if soonest_s > latest_s:
         await booking.end_without_position(
             ledger, state=ExecutionState.DENIED, reason=DenialReason.WEIGHT_EXHAUSTED, detail=str(error)
@@ -88,11 +91,22 @@ async def postpone_entry(ledger: Ledger, error: ExchangeThrottled) -> None:
     count_outcome("entry_postponed")
 
 
-async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled) -> None:
-    """Retry begun work when the exchange may take requests again, at growing intervals."""
+async def _elsewhere_in_s(ledger: Ledger, error: ExchangeThrottled, *, lane: str, for_entry: bool) -> float:
+    """Return in how many seconds another lane can take what this one cannot; infinity if that would not help."""
+    if isinstance(error, OrderRateExceeded):
+        return math.inf  # the account's limit, at every address
+    named = ledger.execution.named_lanes
+    return await asyncio.to_thread(free_elsewhere_in_s, lane, named, for_entry=for_entry)
+
+
+async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled, *, lane: str) -> None:
+    """Retry begun work when the exchange may take requests again, at growing intervals; by another lane at once."""
     execution = ledger.execution
     banned = isinstance(error, AddressBanned)
     soonest_s = max(error.retry_after_s, back_off_s(execution.state_since, least_s=_SHORTEST_S))
+    if banned:
+        elsewhere_s = max(await _elsewhere_in_s(ledger, error, lane=lane, for_entry=False), _SHORTEST_S)
+        banned, soonest_s = elsewhere_s > _SHORTEST_S, min(elsewhere_s, soonest_s)
     urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
     urgent = urgent and execution.exited_at is None
     if banned and urgent and execution.state in HOLDS_QUANTITY:

@@ -15,8 +15,10 @@ from shared.config import settings
 from shared.errors import ExchangeError
 from shared.exchange import gate, lanes, weights
 from shared.exchange.candles import read_candles
+from shared.messages import Command
 from shared.models.execution import Execution
 from shared.observability import count_outcome, logger
+from shared.order_dispatch import read_routes
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.looks import RUN, Position, choose_looks
 from shared.trading.touch import SymbolCandles, WatchedExits, is_touched
@@ -44,11 +46,12 @@ async def choose(executions: Sequence[Execution], *, now: datetime) -> list[Exec
     finally:
         await lanes.flush()
     by_lane: dict[str, list[Position]] = defaultdict(list)
+    routes = await asyncio.to_thread(read_routes, [execution.named_lanes for execution in executions])
     for execution in executions:
         exits, read = watched[execution.id], candles.get(execution.symbol)
         touched = exits is not None and _may_be_touched(exits, read, now=now)
         looked_at = None if exits is None else exits.looked_at
-        by_lane[execution.egress_lane].append(Position(execution.id, looked_at, touched))
+        by_lane[routes.lane_of(execution, Command.RECONCILE)].append(Position(execution.id, looked_at, touched))
     chosen = list[str]()
     interval = timedelta(seconds=settings().look_interval_s)
     for lane, positions in by_lane.items():

@@ -20,13 +20,13 @@ from shared.messages import (
     ReconcileMessage,
     TriggerMessage,
     send_dead_man_messages,
-    send_orders,
     send_trigger,
 )
 from shared.models.base import conditional_write, in_chunks
 from shared.models.execution import OPEN_SHARDS, Execution, open_shard
 from shared.models.trigger import PENDING, FanoutState, Trigger, end_trigger_if_finished
 from shared.observability import count_outcome, logger
+from shared.order_dispatch import read_routes, send_orders
 from shared.scheduling import due_by_dead_man, is_due, is_due_for_dead_man, needs_dead_man, overdue_step
 from shared.trading.execution import Desired, ExecutionState
 
@@ -105,8 +105,9 @@ def _read_due(execution_ids: list[str], now: datetime) -> list[Execution]:
 
 
 def _queue_reconciliations(due: list[Execution], now: datetime) -> int:
+    routes = read_routes(execution.named_lanes for execution in due)
     for execution in due:
-        send_orders([execution.message(Command.RECONCILE)], delivery=_delivery(execution, now))
+        routes.send([execution], Command.RECONCILE, delivery=_delivery(execution, now))
     return len(due)
 
 
@@ -168,7 +169,7 @@ async def check_execution(execution_id: str) -> None:
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [execution.message(Command.RECONCILE)], delivery=delivery)
+    await asyncio.to_thread(send_orders, [execution], Command.RECONCILE, delivery=delivery)
 
 
 def _renew_dead_man(execution: Execution, now: datetime) -> bool:

@@ -19,7 +19,7 @@ from pynamodb.transactions import TransactWrite
 from shared.clock import to_iso, utc_now
 from shared.errors import NotFound, RecordChanged
 from shared.execution_snapshot import concerns, read_references, snapshot
-from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man_messages, send_orders
+from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man_messages
 from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, transact
 from shared.models.execution import Execution
 from shared.models.follower import Follower
@@ -27,6 +27,7 @@ from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.observability import logger, measure_ms
+from shared.order_dispatch import Routes, read_routes
 from shared.trading.execution import ExecutionState
 
 PAGE_SIZE = 200
@@ -106,8 +107,12 @@ async def _fan_out_page(
         for follower in followers
         if concerns(trigger, follower, references)
     ]
+    key_lanes = [execution.named_lanes for execution in executions]
+    routes = await asyncio.to_thread(read_routes, key_lanes)
+    for execution, lane in zip(executions, routes.entries.choose_all(key_lanes), strict=True):
+        execution.egress_lane = lane
     sent = await asyncio.gather(
-        *(asyncio.to_thread(_write_and_send, part, delivery=delivery) for part in _split_by_shard(executions))
+        *(asyncio.to_thread(_write_and_send, part, routes, delivery=delivery) for part in _split_by_shard(executions))
     )
     return len(executions), sum(sent)
 
@@ -121,11 +126,11 @@ def _split_by_shard(executions: Sequence[Execution]) -> Iterable[list[Execution]
     return filter(None, split)
 
 
-def _write_and_send(executions: Sequence[Execution], *, delivery: str) -> int:
+def _write_and_send(executions: Sequence[Execution], routes: Routes, *, delivery: str) -> int:
     sent = 0
     for chunk in in_chunks(executions, 2 * _WRITE_SIZE):
         waiting = _write(chunk)
-        send_orders([execution.message(Command.OPEN) for execution in waiting], delivery=delivery)
+        routes.send(waiting, Command.OPEN, delivery=delivery)
         # After the orders, which must not wait: after a crash in between, the next delivery sends both.
         send_dead_man_messages([ReconcileMessage(execution.id) for execution in waiting])
         sent += len(waiting)

@@ -23,7 +23,7 @@ from local.paper_exchange.symbols import SYMBOLS
 from local.simulation.chances import Chances
 from local.simulation.clock import SimulatedClock
 from local.simulation.conditions import Conditions
-from local.simulation.people import Follows, People
+from local.simulation.people import Follows, People, orders_queue_of
 from local.simulation.product import Product, as_new_process
 from local.simulation.surroundings import DAY_BEGINS_S, Surroundings
 from local.simulation.trace import NoTrace
@@ -33,7 +33,6 @@ from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.queues import Queue
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
 
@@ -89,7 +88,6 @@ class Ground(Surroundings):
         self.depth = depth
         self.strategies: list[Strategy] = []
         self.people: list[Follows] = []
-        self._lanes_of_keys: dict[str, str] = {}
 
     def _create_exchange(self) -> MeasuredExchange:
         self.measured = MeasuredExchange(self.clock, self.chances, self.trace)
@@ -99,12 +97,12 @@ class Ground(Surroundings):
 
     def run(self, scenario: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Run a scenario on this ground, from its set-up to the end."""
-        product = _MeasuredProduct(self, lane_of_key=self._lanes_of_keys.__getitem__)
+        product = _MeasuredProduct(self)
 
         async def whole() -> _T:
             asyncio.get_running_loop().set_task_factory(purposes.start_task)
             self._create_people()
-            running = product.start()
+            running = product.start(self.lanes)
             try:
                 result = await scenario()
             finally:
@@ -119,6 +117,7 @@ class Ground(Surroundings):
     def _create_people(self) -> None:
         self.exchange.controls.change_settings({"limits_enabled": True, "refuse_late_past_recv_window": True})
         people = People(self.exchange)
+        people.create_lanes(self.lanes)
         for group in self.groups:
             name = group.symbol.replace("/", "")
             set_book(self.exchange.venue, name, self.depth)
@@ -126,12 +125,11 @@ class Ground(Surroundings):
             market_controls.set_funding(self.exchange.venue, name, funding, self.exchange.now_ms())
             strategy = people.create_strategy(group.symbol)
             self.strategies.append(strategy)
-            for number in range(group.followers):
-                lane = self.lanes[number % len(self.lanes)]
+            for _ in range(group.followers):
                 api_key = f"{self.dice.getrandbits(256):064x}"
-                follows = people.create_follower(strategy, lane=lane, api_key=api_key, balance_usdt=BALANCE_USDT)
-                self.people.append(follows)
-                self._lanes_of_keys[follows.key.id] = lane
+                self.people.append(
+                    people.create_follower(strategy, lanes=self.lanes, api_key=api_key, balance_usdt=BALANCE_USDT)
+                )
 
     async def open_positions(self, side: Side = Side.BUY) -> None:
         """Have every follower enter, without the exchange's limits and with as many containers as it takes."""
@@ -143,8 +141,12 @@ class Ground(Surroundings):
 
     def _lift_limits(self) -> None:
         self.exchange.controls.change_settings({"limits_enabled": False})
-        self.queues.limit(Queue.ORDERS, _CONTAINERS_OF_SET_UP)
+        self._limit_containers(_CONTAINERS_OF_SET_UP)
         self.limit_lanes(_UNLIMITED)
+
+    def _limit_containers(self, most_at_once: int | None) -> None:
+        for lane in self.lanes:
+            self.queues.limit(orders_queue_of(lane), most_at_once)
 
     def limit_lanes(self, weight: int) -> None:
         """Set the weight a minute that the lanes' records allow."""
@@ -154,7 +156,7 @@ class Ground(Surroundings):
 
     def _restore_limits(self) -> None:
         self.containers.replace_idle()
-        self.queues.limit(Queue.ORDERS, CONDITIONS.containers_per_lane)
+        self._limit_containers(CONDITIONS.containers_per_lane)
         with self.clock.apart():
             for lane in self.lanes:
                 EgressLane(lane).update(actions=[EgressLane.weight_limit.remove(), EgressLane.used_weight.set(0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -13,12 +14,15 @@ from local.paper_exchange.accounts import Account
 from local.simulation.exchange import WatchedExchange
 from shared.clock import to_iso, utc_now
 from shared.models.base import created_key
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.user import User
+from shared.queues import Queue
+from shared.trading.lane_choice import FIRST_LANE
 
 RISK_PCT = Decimal("1.5")
 """Of its equity that an account may lose at the stop of one position."""
@@ -44,6 +48,11 @@ class Follows:
         return self.account.position(self.symbol).amount
 
 
+def orders_queue_of(lane: str) -> str:
+    """Return the URL of a lane's orders queue."""
+    return Queue.ORDERS.value if lane == FIRST_LANE else f"{lane}-{Queue.ORDERS}"
+
+
 class People:
     """Stores a simulation's first records, and opens the accounts of its users."""
 
@@ -57,6 +66,12 @@ class People:
         self._plan.save()
         self._profile = RiskProfile(_id(), created_key=_id(), name="CONSERVATIVE", percentage=RISK_PCT, **self._times)
         self._profile.save()
+
+    def create_lanes(self, lanes: Iterable[str]) -> None:
+        """Store where each lane's orders queue; the first one's queue is the deployment's own."""
+        for lane in lanes:
+            if lane != FIRST_LANE:
+                EgressLane(lane, orders_queue_url=orders_queue_of(lane)).save()
 
     def create_strategy(self, symbol: str) -> Strategy:
         """Store a strategy that trades the symbol (`BTC/USDT`)."""
@@ -74,18 +89,17 @@ class People:
         strategy.save()
         return strategy
 
-    def create_follower(self, strategy: Strategy, *, lane: str, api_key: str, balance_usdt: str) -> Follows:
-        """Store a user who follows the strategy, with a key on the lane and an account of their own."""
+    def create_follower(self, strategy: Strategy, *, lanes: Sequence[str], api_key: str, balance_usdt: str) -> Follows:
+        """Store a user who follows the strategy, with a key that names the lanes and an account of their own."""
         user = self._create_user()
         account = self._open_account(api_key, balance_usdt)
-        return self._follow(strategy, user, self._create_key(user, account, api_key, lane), account)
+        return self._follow(strategy, user, self._create_key(user, account, api_key, lanes), account)
 
     def follow_with_another_key(self, follows: Follows, strategy: Strategy, *, api_key: str) -> Follows:
         """Have another key of the same account follow a strategy."""
         key = {"apiKey": api_key, "secret": api_key}
         self._exchange.controls.create_further_key(follows.account.api_key, key, self._exchange.now_ms())
-        lane = follows.key.egress_lane
-        another = self._create_key(follows.user, follows.account, api_key, lane)
+        another = self._create_key(follows.user, follows.account, api_key, follows.key.named_lanes)
         return self._follow(strategy, follows.user, another, follows.account)
 
     def follow_too(self, follows: Follows, strategy: Strategy) -> Follows:
@@ -102,7 +116,7 @@ class People:
         self._exchange.controls.create_account(account, self._exchange.now_ms())
         return self._exchange.venue.accounts[api_key]
 
-    def _create_key(self, user: User, account: Account, api_key: str, lane: str) -> ExchangeKey:
+    def _create_key(self, user: User, account: Account, api_key: str, lanes: Sequence[str]) -> ExchangeKey:
         key = ExchangeKey(
             _id(),
             user_id=user.id,
@@ -112,7 +126,8 @@ class People:
             api_key=api_key,
             secret_ciphertext=api_key.encode(),
             account={"apiKey": api_key, "alias": account.alias},
-            egress_lane=lane,
+            egress_lane=lanes[0],
+            egress_lanes=list(lanes) if len(lanes) > 1 else None,
             **self._times,
         )
         key.save()

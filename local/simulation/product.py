@@ -6,8 +6,9 @@ import asyncio
 import os
 import random
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from unittest import mock
 
@@ -17,6 +18,7 @@ from functions.position_watcher import service as watcher
 from functions.trigger_fanout.service import fan_out
 from local.simulation.clock import SimulatedLoop
 from local.simulation.connections import ExchangeSession
+from local.simulation.people import orders_queue_of
 from local.simulation.surroundings import Surroundings
 from local.simulation.tables import fresh_tables
 from local.simulation.workers import WATCHER
@@ -46,9 +48,8 @@ _T = TypeVar("_T")
 class Product:
     """The functions on the road of an alert, in the given surroundings."""
 
-    def __init__(self, surroundings: Surroundings, *, lane_of_key: Callable[[str], str]) -> None:
+    def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
-        self._lane_of_key = lane_of_key
         self.bugs: list[str] = []
         """Errors that no injected fault explains, in words."""
 
@@ -94,29 +95,22 @@ class Product:
         around = self._surroundings
         return ExchangeSession(around.exchange, around.chances, around.conditions.one_way_s)
 
-    def start(self) -> list[asyncio.Task[None]]:
+    def start(self, lanes: Iterable[str]) -> list[asyncio.Task[None]]:
         """Serve the queues, and run the watcher every minute; return the tasks, to be cancelled at the end."""
-        queues = self._surroundings.queues
+        queues, most_at_once = self._surroundings.queues, self._surroundings.conditions.containers_per_lane
         queues.serve(Queue.TRIGGERS, _function(_fan_out))
-        queues.serve(
-            Queue.ORDERS,
-            self._execute_batch,
-            lane_of=self._lane_of,
-            most_at_once=self._surroundings.conditions.containers_per_lane,
-        )
+        for lane in lanes:
+            queues.serve(orders_queue_of(lane), partial(self._execute_batch, lane), most_at_once=most_at_once)
         queues.serve(Queue.RECONCILE, _function(watcher_app.handle))
         return [asyncio.create_task(queues.run()), asyncio.create_task(self._watch())]
 
-    async def _execute_batch(self, event: dict[str, Any]) -> dict[str, Any]:
-        with self._surroundings.containers.in_use(self._lane_of(event["Records"][0]["body"])):
-            return await handle_batch(event, self._execute, deadline_s=_DEADLINE_S, queue=Queue.ORDERS)
+    async def _execute_batch(self, lane: str, event: dict[str, Any]) -> dict[str, Any]:
+        with self._surroundings.containers.in_use(lane):
+            return await handle_batch(event, partial(self._execute, lane), deadline_s=_DEADLINE_S, queue=Queue.ORDERS)
 
-    def _lane_of(self, body: str) -> str:
-        return self._lane_of_key(read_order_message(body).api_key_id)
-
-    async def _execute(self, record: Record) -> None:
+    async def _execute(self, lane: str, record: Record) -> None:
         ends_at_s = self._surroundings.clock.monotonic() + _DEADLINE_S
-        await executor.handle(read_order_message(record.body), ends_at_s=ends_at_s)
+        await executor.handle(read_order_message(record.body), lane=lane, ends_at_s=ends_at_s)
 
     async def _watch(self) -> None:
         while True:

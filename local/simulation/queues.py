@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,12 +26,6 @@ _SLIGHTLY_LATE_S = 2.0
 """Dead-man messages and closings are late by no more than this: the bounds allow no more."""
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-LaneOf = Callable[[str], str]
-"""Message body → the lane whose executor receives it: each lane has a queue of its own."""
-
-
-def _one_lane(_: str) -> str:
-    return ""
 
 
 @dataclass(slots=True)
@@ -43,7 +36,6 @@ class Message:
     body: str
     group: str | None
     due_s: float
-    lane: str = ""
     receives: int = 0
     deleted: bool = False
 
@@ -55,18 +47,21 @@ class Queue:
     url: str
     handler: Handler
     fifo: bool
-    lane_of: LaneOf = _one_lane
     most_at_once: int | None = None
-    """How many batches of one lane are in progress at most."""
-    running: Counter[str] = field(default_factory=Counter)
-    """The batches in progress, by lane."""
+    """How many batches are in progress at most."""
+    running: int = 0
+    """The batches in progress."""
     messages: list[Message] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
     dead_letters: list[Message] = field(default_factory=list)
 
-    def has_room(self, lane: str) -> bool:
-        """Return whether another batch of the lane may be delivered now."""
-        return self.most_at_once is None or self.running[lane] < self.most_at_once
+    def has_room(self) -> bool:
+        """Return whether another batch may be delivered now."""
+        return self.most_at_once is None or self.running < self.most_at_once
+
+    def end_batch(self) -> None:
+        """Count one batch less in progress."""
+        self.running -= 1
 
 
 class Queues:
@@ -91,14 +86,12 @@ class Queues:
         self._running: set[asyncio.Task[None]] = set()
         self._receipts: dict[str, Message] = {}
 
-    def serve(
-        self, url: str, handler: Handler, *, lane_of: LaneOf = _one_lane, most_at_once: int | None = None
-    ) -> None:
-        """Create a queue whose batches, each of one lane, invoke `handler` with an SQS event."""
-        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), lane_of=lane_of, most_at_once=most_at_once)
+    def serve(self, url: str, handler: Handler, *, most_at_once: int | None = None) -> None:
+        """Create a queue whose batches invoke `handler` with an SQS event."""
+        self._queues[url] = Queue(url, handler, fifo=url.endswith(".fifo"), most_at_once=most_at_once)
 
     def limit(self, url: str, most_at_once: int | None) -> None:
-        """Change how many batches of one lane are in progress at most."""
+        """Change how many of the queue's batches are in progress at most."""
         self._queues[url].most_at_once = most_at_once
 
     @property
@@ -152,7 +145,7 @@ class Queues:
         if self._chances.happens(self._chances.message_late, "message late"):
             urgent = '"OPEN"' not in body and "trigger_id" not in body
             due_s += self._chances.dice.uniform(0, _SLIGHTLY_LATE_S if urgent else _LATE_S)
-        queue.messages.append(Message(f"m{next(self._numbers)}", body, group, due_s, lane=queue.lane_of(body)))
+        queue.messages.append(Message(f"m{next(self._numbers)}", body, group, due_s))
 
     def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         """Queue messages, or refuse some of them; a batch takes as long as one message."""
@@ -182,14 +175,13 @@ class Queues:
 
     def _deliver(self, queue: Queue) -> bool:
         """Invoke the queue's function with a batch; return whether there was one."""
-        batch = self._receive(queue)
+        batch = self._receive(queue) if queue.has_room() else []
         if batch:
-            lane = batch[0].lane
-            queue.running[lane] += 1
+            queue.running += 1
             task = asyncio.create_task(self._invoke(queue, batch))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-            task.add_done_callback(lambda _: queue.running.subtract([lane]))
+            task.add_done_callback(lambda _: queue.end_batch())
         return bool(batch)
 
     def _receive(self, queue: Queue) -> list[Message]:
@@ -197,15 +189,10 @@ class Queues:
         taken: list[Message] = []
         held: set[str] = set()
         for message in list(queue.messages):
-            if not queue.has_room(message.lane):
-                continue
             group = message.group if queue.fifo else None
             is_first = group is None or group not in held
-            same_lane = not taken or message.lane == taken[0].lane
-            if (
-                message.due_s <= now_s
-                and same_lane
-                and (is_first or chances.happens(chances.message_early, "message before its turn"))
+            if message.due_s <= now_s and (
+                is_first or chances.happens(chances.message_early, "message before its turn")
             ):
                 if message.receives >= MOST_RECEIVES:
                     queue.messages.remove(message)

@@ -35,7 +35,7 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
         api_key = f"{dice.getrandbits(256):064x}"
         # Most balances are large, some are small, some too small for any order.
         balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
-        drawn.append(people.create_follower(strategy, lane=lane, api_key=api_key, balance_usdt=balance))
+        drawn.append(people.create_follower(strategy, lanes=[lane], api_key=api_key, balance_usdt=balance))
         _draw_fee(drawn[-1], dice)
         if dice.random() < _HAS_ANOTHER_KEY:
             api_key = f"{dice.getrandbits(256):064x}"

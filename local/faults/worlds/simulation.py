@@ -29,7 +29,7 @@ class Simulation:
     def __init__(self, seed: int, *, shape: Shape | None = None) -> None:
         with as_new_process():
             self._world = World(seed, shape)
-        self._product = Product(self._world, lane_of_key=self._lane_of_key)
+        self._product = Product(self._world)
 
     @property
     def shape(self) -> Shape:
@@ -50,8 +50,9 @@ class Simulation:
             world.strategies = [people.create_strategy(symbol) for symbol in world.shape.symbols]
             world.people = draw_followers(people, world.dice, world.shape, world.strategies)
             draw_exchange_settings(world.exchange, world.dice, world.shape)
+            people.create_lanes(world.lanes)
         scenario = Scenario(world)
-        running = self._product.start()
+        running = self._product.start(world.lanes)
         try:
             await scenario.run()
             world.chances.on = False
@@ -67,9 +68,6 @@ class Simulation:
         verdict = Verdict(world.seed, violations=[*self._product.bugs, *violations, *checks.at_the_end(world)])
         summarize(world, verdict)
         return verdict
-
-    def _lane_of_key(self, api_key_id: str) -> str:
-        return next(follows.key.egress_lane for follows in self._world.people if follows.key.id == api_key_id)
 
     async def _wait_until_at_rest(self, *, within_s: float) -> None:
         """Wait until every execution is at rest and the watcher has reconciled it once more.

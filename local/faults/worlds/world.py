@@ -14,6 +14,7 @@ from local.simulation.surroundings import DAY_BEGINS_S, Surroundings
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
+from shared.trading.lane_choice import FIRST_LANE
 
 
 class World(Surroundings):
@@ -32,6 +33,11 @@ class World(Surroundings):
     def harms_workers(self) -> bool:
         """Whether workers are killed or frozen."""
         return bool(self.chances.worker_killed or self.chances.worker_frozen)
+
+    @property
+    def lanes(self) -> list[str]:
+        """The lanes that the keys name, the first one at least."""
+        return list(dict.fromkeys([FIRST_LANE, *(one.key.egress_lane for one in self.people)]))
 
     def lane_of(self, api_key: str) -> str:
         """Return the lane of an account, by one of its API keys."""

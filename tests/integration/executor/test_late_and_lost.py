@@ -14,9 +14,10 @@ from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
 from shared.exchange.futures import FuturesAccount
 from shared.exchange.venue_views import OrderView
-from shared.messages import Command, send_orders
+from shared.messages import Command
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
+from shared.order_dispatch import send_orders
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType
 from tests.integration.executor.world import ALGO_ORDER, ORDER, World
@@ -221,9 +222,8 @@ def test_target_that_filled_unseen_is_not_sent_again(world: World) -> None:
 
 def test_admin_close_is_not_held_back_by_a_failed_message_of_the_key(world: World) -> None:
     execution = world.open_position(world.follower())
-    message = execution.message(Command.CLOSE)
 
-    send_orders([message], delivery="request")
+    send_orders([execution], Command.CLOSE, delivery="request")
 
     (sent,) = world.take_messages("orders")
     assert sent["group"] != execution.api_key_id

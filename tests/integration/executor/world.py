@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -233,17 +233,25 @@ class World:
 
     def deliver_to_several_workers(self, execution: Execution, *, copies: int) -> None:
         """Let several workers handle the same message at the same time."""
-        message = execution.message(Command.OPEN)
+        self.deliver_by_lanes(execution, [(lanes.DEFAULT_LANE, Command.OPEN)] * copies)
+
+    def deliver_by_lanes(self, execution: Execution, deliveries: Sequence[tuple[str, Command]]) -> None:
+        """Let a worker of each lane handle a command for the execution, all at the same time."""
 
         async def all_of_them() -> None:
-            await asyncio.gather(*(service.handle(message, ends_at_s=time.monotonic() + 25) for _ in range(copies)))
+            await asyncio.gather(
+                *(
+                    service.handle(execution.message(command), lane=lane, ends_at_s=time.monotonic() + 25)
+                    for lane, command in deliveries
+                )
+            )
 
         run_async(all_of_them())
 
     def handle(self, execution: Execution, *, command: Command = Command.OPEN, seconds_left: float = 25) -> None:
         """Let the executor handle one message with so much time left."""
         message = execution.message(command)
-        run_async(service.handle(message, ends_at_s=time.monotonic() + seconds_left))
+        run_async(service.handle(message, lane=lanes.DEFAULT_LANE, ends_at_s=time.monotonic() + seconds_left))
 
     def wait_until(self, condition: Callable[[], Any], *, within_s: float = 60.0) -> None:
         """Return when the condition holds."""

@@ -125,7 +125,7 @@ def test_executions_that_a_killed_fan_out_wrote_and_did_not_send_are_sent_once(
         usual(orders, **options)
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(service, "send_orders", send_or_crash)
+        crashing.setattr(messages, "send_orders", send_or_crash)
         with pytest.raises(Killed):
             deliver(subject, trigger_id)
     wait_until(lambda: len(subject.executions(trigger_id)) == len(subject.followers))
@@ -246,7 +246,7 @@ def test_a_follower_deleted_before_the_second_delivery_affects_no_other(
         raise MessageNotSent("5 message(s) not taken")
 
     with monkeypatch.context() as failing:
-        failing.setattr(service, "send_orders", fail)
+        failing.setattr(messages, "send_orders", fail)
         with pytest.raises(MessageNotSent):
             deliver(subject, trigger_id)
     gone = subject.followers[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from shared.config import settings
 from shared.messages import Command, OrderMessage, send_orders
 from shared.queues import Queue
 from shared.worker import Record, run_batch
@@ -31,7 +32,11 @@ def delivered(aws: EmbeddedAws, *, within_s: float) -> dict[str, Any] | None:
 
 
 def test_failed_message_comes_again_within_seconds(aws: EmbeddedAws) -> None:
-    send_orders([OrderMessage(Command.OPEN, "execution", "key", "BTC/USDT")], delivery="1")
+    send_orders(
+        [OrderMessage(Command.OPEN, "execution", "key", "BTC/USDT")],
+        delivery="1",
+        queue_url=settings().queue_urls[Queue.ORDERS],
+    )
     first = delivered(aws, within_s=10)
     assert first is not None
 

@@ -12,7 +12,7 @@ from local.simulation.queues import BATCH, Queues
 from local.simulation.trace import Trace
 from local.simulation.workers import Workers
 
-URL = "orders.fifo"
+URLS = {"one": "one-orders.fifo", "two": "two-orders.fifo"}
 WORK_S = 1.0
 
 
@@ -35,11 +35,12 @@ def test_a_lane_with_one_container_handles_one_batch_at_a_time_and_delays_no_oth
         return {"batchItemFailures": []}
 
     async def deliver_all() -> None:
-        queues.serve(URL, handle, lane_of=lambda body: body, most_at_once=1)
+        for url in URLS.values():
+            queues.serve(url, handle, most_at_once=1)
         for number in range(3 * BATCH):
-            for lane in ("one", "two"):
+            for lane, url in URLS.items():
                 queues.send_message(
-                    QueueUrl=URL,
+                    QueueUrl=url,
                     MessageBody=lane,
                     MessageGroupId=f"{lane}-{number}",
                     MessageDeduplicationId=f"{lane}-{number}",

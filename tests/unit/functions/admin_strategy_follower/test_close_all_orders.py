@@ -49,10 +49,12 @@ def test_open_executions_are_set_to_close_and_queued(admin_api: Queues, state: E
     assert (execution.desired, execution.state) == (Desired.CLOSED, state)
     assert admin_api.sent_to(admin_api.orders) == [
         {
+            "version": 1,
             "command": "CLOSE",
             "execution_id": execution.id,
             "api_key_id": execution.api_key_id,
             "symbol": "BTC/USDT",
+            "handed_over": False,
         }
     ]
 

@@ -137,7 +137,7 @@ class Harness:
 
     def handle(self, execution: Execution, command: Command = Command.OPEN) -> Execution:
         """Let a worker handle one message; return the execution as it is stored then."""
-        self.run(service.handle(execution.message(command), ends_at_s=time.monotonic() + 25))
+        self.run(service.handle(execution.message(command), lane=lanes.DEFAULT_LANE, ends_at_s=time.monotonic() + 25))
         return self.now(execution)
 
     def open(self, side: Side = Side.BUY, **trigger: Any) -> Execution:

@@ -26,7 +26,7 @@ def test_entry_waits_while_its_alert_will_be_fresh(executor: Harness, age_s: int
     executor.advance(age_s)
     ledger = executor.ledger(execution)
 
-    executor.run(waiting.postpone_entry(ledger, ExchangeThrottled("no weight", retry_after_s=15)))
+    executor.run(waiting.postpone_entry(ledger, ExchangeThrottled("no weight", retry_after_s=15), lane=DEFAULT_LANE))
 
     execution = executor.now(execution)
     (delay_s,) = executor.sent.take_delays_of(execution)
@@ -39,7 +39,7 @@ def test_entry_whose_alert_will_be_stale_is_denied(executor: Harness) -> None:
     executor.advance(45)
     ledger = executor.ledger(execution)
 
-    executor.run(waiting.postpone_entry(ledger, ExchangeThrottled("no weight", retry_after_s=15)))
+    executor.run(waiting.postpone_entry(ledger, ExchangeThrottled("no weight", retry_after_s=15), lane=DEFAULT_LANE))
 
     execution = executor.now(execution)
     assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED)
@@ -131,7 +131,9 @@ def test_begun_work_comes_again_after_the_exchanges_pause(executor: Harness, des
         executor.run(ledger.advance(desired=Desired.CLOSED))
     executor.sent.bodies.clear()
 
-    executor.run(waiting.wait_for_lane(ledger, ExchangeThrottled("too many requests", retry_after_s=5)))
+    executor.run(
+        waiting.wait_for_lane(ledger, ExchangeThrottled("too many requests", retry_after_s=5), lane=DEFAULT_LANE)
+    )
 
     due_at = executor.now(ledger.execution).due_at
     assert due_at is not None

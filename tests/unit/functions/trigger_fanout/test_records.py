@@ -148,7 +148,8 @@ def test_an_execution_stores_a_snapshot_of_trigger_key_profile_and_plan(fanout: 
         "user_id": follower.user_id,
         "api_key_id": follower.api_key_id,
         "key_name": "ann's key",
-        "egress_lane": "lane-7",
+        "egress_lanes": ["lane-7"],
+        "egress_lane": "lane-1",  # the key's own has no executor
         "exchange_id": "BINANCE",
         "symbol": "BTC/USDT",
         "risk_profile_id": "profile",
@@ -171,10 +172,12 @@ def test_each_follower_gets_one_message_that_names_its_execution(fanout: Fanout)
     fanout.deliver()
     assert sorted(fanout.sent(), key=lambda message: message["api_key_id"]) == [
         {
+            "version": 1,
             "command": "OPEN",
             "execution_id": execution_id(TRIGGER_ID, follower.id),
             "api_key_id": follower.api_key_id,
             "symbol": "BTC/USDT",
+            "handed_over": False,
         }
         for follower in followers
     ]
