@@ -6,18 +6,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_user import histories, service, users
+from functions.admin_user import service, users
 from functions.admin_user.balance import TotalBalance, total_balance
-from functions.admin_user.histories import ManualHistoryItem, StrategyHistoryItem
-from functions.admin_user.performance import PerformanceAnswer, get_performance
 from functions.admin_user.schemas import UserChanged, UserItem, UserOverview, UserSwitched
 from shared.api.admin_api import AdminApi
 from shared.api.days import DaysListing, DaysQuery, SinceQuery
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 from shared.models.performance_day import TradeLedger
-from shared.views import exchange_keys
+from shared.views import exchange_keys, histories
 from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
+from shared.views.histories import ManualHistoryItem, StrategyHistoryItem
+from shared.views.performance import PerformanceAnswer, get_performance
 
 app = AdminApi()
 
@@ -75,28 +75,28 @@ def get_balance(user_id: str) -> TotalBalance:
 def list_strategy_history(user_id: str) -> DaysListing[StrategyHistoryItem]:
     """List Strategy Automated History, newest first."""
     user = service.find_user(user_id)
-    return histories.list_strategy_history(user, app.query(DaysQuery))
+    return histories.list_strategy_history(user.id, app.query(DaysQuery))
 
 
 @app.get("/v1/admin/account/user/trade/manual/<user_id>/history")
 def list_manual_history(user_id: str) -> DaysListing[ManualHistoryItem]:
     """List Manual Trading History, newest first."""
     user = service.find_user(user_id)
-    return histories.list_manual_history(user, app.query(DaysQuery))
+    return histories.list_manual_history(user.id, app.query(DaysQuery))
 
 
 @app.get("/v1/admin/account/user/trade/strategy/<user_id>/performance")
 def get_strategy_performance(user_id: str) -> PerformanceAnswer:
     """Get Strategy Performance."""
     user = service.find_user(user_id)
-    return get_performance(user, TradeLedger.STRATEGY, app.query(SinceQuery))
+    return get_performance(user.id, TradeLedger.STRATEGY, app.query(SinceQuery))
 
 
 @app.get("/v1/admin/account/user/trade/manual/<user_id>/performance")
 def get_manual_performance(user_id: str) -> PerformanceAnswer:
     """Get Manual Trade Performance."""
     user = service.find_user(user_id)
-    return get_performance(user, TradeLedger.MANUAL, app.query(SinceQuery))
+    return get_performance(user.id, TradeLedger.MANUAL, app.query(SinceQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import create_model
 
-from functions.admin_exchange import schemas as exchange
 from functions.strategy_webhook import schemas as alerts
 from local.docs_page.page import WEBHOOK_PREFIX, local_document
 from local.openapi.__main__ import FILE, text
@@ -30,6 +29,7 @@ from shared.api.requests import Body, ListQuery
 from shared.errors import RequestUnprocessable
 from shared.exchange import documented_shapes
 from shared.trading.sides import Side
+from shared.views import exchange_account_items as exchange
 from tests.unit.documented_routes import ACCOUNT, DOCUMENTED, OWN, WEBHOOK
 
 CHECKED_IN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))

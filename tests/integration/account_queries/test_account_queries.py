@@ -17,7 +17,6 @@ from typing import Any
 import ccxt
 import pytest
 
-from functions.admin_exchange.schemas import OrderQuery
 from local.paper_exchange.listing import CURRENT_QUARTER
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeError, NotFound
@@ -28,6 +27,7 @@ from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import TradeType
 from shared.secrets import seal
 from shared.trading.symbols import venue_symbol
+from shared.views.exchange_account_items import OrderQuery
 from tests import builders
 from tests.environment import environment
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess

@@ -8,7 +8,6 @@ from typing import TypedDict
 from shared.api.answers import Day
 from shared.api.days import SinceQuery
 from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.models.user import User
 from shared.trading.performance import Performance, SeriesDay, performance_of
 
 _MONEY = Decimal("1e-8")
@@ -44,9 +43,9 @@ class PerformanceAnswer(TypedDict):
     items: list[PerformanceItem]
 
 
-def get_performance(user: User, ledger: TradeLedger, query: SinceQuery) -> PerformanceAnswer:
+def get_performance(user_id: str, ledger: TradeLedger, query: SinceQuery) -> PerformanceAnswer:
     """Return the performance from the day of `start` on, else of everything."""
-    return _answer(performance_of(PerformanceDay.since(ledger, user.id, query.first_day)))
+    return _answer(performance_of(PerformanceDay.since(ledger, user_id, query.first_day)))
 
 
 def _answer(found: Performance) -> PerformanceAnswer:

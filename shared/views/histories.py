@@ -12,7 +12,6 @@ from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.manual_trade import ManualTrade
-from shared.models.user import User
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType
 
@@ -73,13 +72,13 @@ class ManualHistoryItem(TypedDict):
     createdAt: Time
 
 
-def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyHistoryItem]:
+def list_strategy_history(user_id: str, query: DaysQuery) -> DaysListing[StrategyHistoryItem]:
     """Return a page of the user's executions, newest first."""
     # Keys are `<time>#<id>` and sort after the bare time, so those of the end itself are left out.
     since, until = map(to_iso, query.span)
     page = query_page(
         Execution.by_user.query,
-        user.id,
+        user_id,
         Execution.created_key.between(since, until),
         load=load_by_id(Execution),
         limit=PAGE_ITEMS,
@@ -89,12 +88,12 @@ def list_strategy_history(user: User, query: DaysQuery) -> DaysListing[StrategyH
     return query.listing(map(_strategy_item, page.records), page)
 
 
-def list_manual_history(user: User, query: DaysQuery) -> DaysListing[ManualHistoryItem]:
+def list_manual_history(user_id: str, query: DaysQuery) -> DaysListing[ManualHistoryItem]:
     """Return a page of the fills of the user's MANUAL keys, newest first."""
     since, until = map(to_iso, query.span)
     page = query_page(
         ManualTrade.by_user.query,
-        user.id,
+        user_id,
         ManualTrade.trade_key.between(since, until),
         load=_trades,
         limit=PAGE_ITEMS,
