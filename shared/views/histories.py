@@ -1,19 +1,30 @@
-"""A user's history of trades by strategies, and of trades by hand. Reads pages of records. Knows no HTTP."""
+"""A user's history of trades by strategies, and of trades by hand. Reads pages of records. Knows no HTTP.
+
+Admins see spans of days. A user's own histories also come by calendar year: then oldest first, and a page holds those
+of the next `PAGE_ITEMS` records that concern the year, since a position may have been opened long before.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import TypedDict
+from typing import Any, Generic, TypedDict, TypeVar
 
 from shared.api.answers import Id, Time
+from shared.api.csv_text import CsvFile, write_csv
 from shared.api.days import PAGE_ITEMS, DaysListing, DaysQuery
-from shared.api.paging import load_by_id, query_page
+from shared.api.paging import Page, load_by_id, query_page
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.manual_trade import ManualTrade
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType
+from shared.views.trade_query import TradeHistoryQuery
+from shared.views.trade_rows import TradeRow, rows_of_executions, rows_of_manual_trades
+
+R = TypeVar("R", Execution, ManualTrade)
 
 
 class HistoryStrategy(TypedDict):
@@ -103,6 +114,86 @@ def list_manual_history(user_id: str, query: DaysQuery) -> DaysListing[ManualHis
     keys = ExchangeKey.find_many(trade.api_key_id for trade in page.records)
     items = (_manual_item(trade, keys.get(trade.api_key_id)) for trade in page.records)
     return query.listing(items, page)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnHistory(Generic[R]):
+    """A page of a user's own records of one kind, which concern the query's period."""
+
+    records: list[R]
+    page: Page[R]
+
+
+def own_executions(user_id: str, query: TradeHistoryQuery) -> OwnHistory[Execution]:
+    """Return a page of the user's executions: of the span, newest first, or of the year, oldest first."""
+    since, until = query.period
+    within = Execution.created_key.between(to_iso(since), to_iso(until))
+    page = query_page(
+        Execution.by_user.query,
+        user_id,
+        within if query.year is None else Execution.created_key < to_iso(until),
+        load=load_by_id(Execution),
+        limit=PAGE_ITEMS,
+        after=query.after,
+        newest_first=query.year is None,
+    )
+    ends = [(one, one.closed_at or one.updated_at) for one in page.records]
+    return OwnHistory([one for one, end in ends if one.active or query.year is None or end >= since], page)
+
+
+def own_manual_trades(user_id: str, query: TradeHistoryQuery) -> OwnHistory[ManualTrade]:
+    """Return a page of the fills of the user's MANUAL keys: of the span, newest first, or of the year, oldest first."""
+    page = query_page(
+        ManualTrade.by_user.query,
+        user_id,
+        ManualTrade.trade_key.between(*map(to_iso, query.period)),
+        load=_trades,
+        limit=PAGE_ITEMS,
+        after=query.after,
+        newest_first=query.year is None,
+    )
+    return OwnHistory(page.records, page)
+
+
+def list_own_strategy_history(user_id: str, query: TradeHistoryQuery) -> DaysListing[StrategyHistoryItem]:
+    """Return a page of the user's executions in the shape that admins see."""
+    found = own_executions(user_id, query)
+    return query.listing(map(_strategy_item, found.records), found.page)
+
+
+def list_own_manual_history(user_id: str, query: TradeHistoryQuery) -> DaysListing[ManualHistoryItem]:
+    """Return a page of the user's own fills in the shape that admins see."""
+    found = own_manual_trades(user_id, query)
+    keys = ExchangeKey.find_many(trade.api_key_id for trade in found.records)
+    return query.listing((_manual_item(trade, keys.get(trade.api_key_id)) for trade in found.records), found.page)
+
+
+def strategy_file(user_id: str, query: TradeHistoryQuery) -> CsvFile:
+    """Return the same page as rows for a tax adviser."""
+    found = own_executions(user_id, query)
+    rows = rows_of_executions(found.records, zone=query.time_zone)
+    if query.year is not None:
+        since, until = query.period
+        rows = [(at, row) for at, row in rows if since <= at < until]
+    return _file("strategy", rows, query, found.page)
+
+
+def manual_file(user_id: str, query: TradeHistoryQuery) -> CsvFile:
+    """Return the same page as rows for a tax adviser."""
+    found = own_manual_trades(user_id, query)
+    keys = ExchangeKey.find_many(trade.api_key_id for trade in found.records)
+    names = {key.id: key.name for key in keys.values()}
+    rows = rows_of_manual_trades(found.records, key_names=names, zone=query.time_zone)
+    return _file("manual", rows, query, found.page)
+
+
+def _file(name: str, rows: list[tuple[datetime, TradeRow]], query: TradeHistoryQuery, page: Page[Any]) -> CsvFile:
+    period = query.year or query.period[0].date().isoformat()
+    return CsvFile(
+        name=f"trades-{name}-{period}.csv",
+        text=write_csv(TradeRow, (row for _, row in rows)),
+        next_token=query.listing((), page)["nextToken"],
+    )
 
 
 def _trades(found: list[ManualTrade]) -> list[ManualTrade | None]:

@@ -419,6 +419,8 @@ WRONG = {
     "start": ["", "yesterday", "2022-13-01", "2022-02-30", "99999-01-01", "0000-00-00", "2022-06-01T25:00:00Z", "💥"],
     "tradeType": [*TEXTS, "spot", "SPOT,FUTURES"],
     "format": [*TEXTS, "xml", "CSV", "json,csv", "text/csv", "csv\r\nSet-Cookie: a=b"],
+    "year": [*TEXTS, "99", "1999", "2101", "20222", "2022.0"],
+    "zone": [*TEXTS, "Mars/Olympus", "Europe", "/etc/passwd", "../UTC", "A" * 3000],
     "symbol": [*TEXTS, "BTCUSDT", "btc/usdt", "BTC/", "/USDT", "BTC/USDT/X", "A" * 3000, "BTC/USDT:USDT"],
 }
 QUERIES = {
@@ -458,6 +460,10 @@ ACCOUNT_QUERIES = {
     "strategy/profile/list": ("limit", "nextToken"),
     "strategy/follower/list": ("limit", "nextToken"),
     "subscription/list": ("limit", "nextToken"),
+    "account/trade/strategy/history": ("start", "limit", "nextToken", "format", "year", "zone"),
+    "account/trade/strategy/performance": ("start",),
+    "account/trade/manual/history": ("start", "limit", "nextToken", "format", "year", "zone"),
+    "account/trade/manual/performance": ("start",),
 }
 
 

@@ -15,6 +15,10 @@ ACCOUNT = {
     ("StrategyExpressJSv1", "GET", "/v1/strategy/list"),
     ("StrategyExpressJSv1", "GET", "/v1/strategy/profile/list"),
     ("StrategyFollowerExpressJSv1", "GET", "/v1/strategy/follower/list"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/strategy/history"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/strategy/performance"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/manual/history"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/manual/performance"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription/list"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription"),
 }
