@@ -173,8 +173,16 @@ def queues_sent_to(function: str) -> set[str]:
             if "sqs:SendMessage" in statement.get("Action", []):
                 # SAM writes a stream's dead letters as one resource, not as a list.
                 written = statement["Resource"]
-                found |= {one["Fn::GetAtt"][0] for one in (written if isinstance(written, list) else [written])}
+                found |= {queue_of(one) for one in (written if isinstance(written, list) else [written])}
     return found
+
+
+def queue_of(resource: dict[str, Any]) -> str:
+    """Return the queue that a right names; those of further lanes have an executor like the first one's."""
+    if "Fn::GetAtt" in resource:
+        return str(resource["Fn::GetAtt"][0])
+    assert resource["Fn::Sub"].endswith("-lane-*-orders.fifo"), resource
+    return "OrdersQueue"
 
 
 def test_lambda_stops_no_chain_of_queues_that_ends_by_itself() -> None:
