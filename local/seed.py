@@ -132,7 +132,7 @@ def _link_chat(follower: SeededFollower) -> str:
     """Open the user's link in a chat, as a person does, so that the bot's webhook links the two."""
     key = ExchangeKey.get(follower.api_key_id)
     chat_id = str(secrets.randbelow(_CHATS) + 1)
-    link = make_link(key.user_id, bot_name=BOT_NAME, at=utc_now())
+    link = make_link(key.user_id, bot_name=BOT_NAME, at=utc_now()).url
     open_link(settings().telegram_url, chat_id, link)
     if User.get(key.user_id, consistent_read=True).telegram_chat_id != chat_id:
         raise RuntimeError("the demo's Telegram chat was not linked")

@@ -40,6 +40,8 @@ class Settings:
     """The SSM parameter that holds the key of Stripe's API."""
     telegram_url: str
     """Base of Telegram's Bot API."""
+    telegram_bot_name: str
+    """The bot's name, in links that open a chat with it; empty means that no chat can be linked."""
     telegram_token_parameter: str
     """The SSM parameter that holds the bot's token."""
     telegram_secret_parameter: str
@@ -98,6 +100,7 @@ def settings() -> Settings:
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
         telegram_url=env.get("TELEGRAM_URL", "https://api.telegram.org"),
+        telegram_bot_name=env.get("TELEGRAM_BOT_NAME", ""),
         telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),
         telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
         telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),

@@ -16,7 +16,7 @@ from shared.messages import LONGEST_DELAY_S, NoticeMessage, send_notice
 from shared.models.notice import Channel, InlineImage, Notice, Outcome, Reason
 from shared.models.user import User, upsert_user
 from shared.notifications.delivery import DeliveryMisconfigured
-from shared.notifications.notice_types import DELIVERY_RULES, EmailPolicy, NoticeKind, from_json
+from shared.notifications.notice_types import DELIVERY_RULES, TRADE_KINDS, EmailPolicy, NoticeKind, from_json
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, chat_id_of, to_user, user_id_of
 from shared.notifications.templates import NoticeText, text_of
@@ -71,6 +71,9 @@ def _send_on_every_channel(notice: Notice) -> float | None:
     text = text_of(from_json(kind, notice.content))
     user_id = user_id_of(notice.recipient)
     user = User.find(user_id) if user_id is not None else None
+    if user is not None and kind in TRADE_KINDS and not user.trade_messages_wanted:
+        skipped = [channels.skip(notice, one, Reason.UNWANTED) for one in Channel if notice.is_due(one)]
+        return min((pause_s for pause_s in skipped if pause_s is not None), default=None)
     rule = DELIVERY_RULES[kind].email
     senders: list[SendOnChannel] = [lambda: _by_telegram(notice, user, text)]
     # An e-mail that is always sent does not wait for the chat's turn; one that replaces the message does.

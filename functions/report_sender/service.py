@@ -7,6 +7,7 @@ notice, which is sent once for each kind, period and user.
 from __future__ import annotations
 
 from datetime import date
+from typing import assert_never
 
 from functions.report_sender.chart import draw_curve
 from functions.report_sender.periods import Period, last_period
@@ -55,7 +56,7 @@ def create_report(message: ReportMessage) -> None:
     """Notify a user of the period's results, unless they opted out or closed no trade."""
     period = _period(message)
     user = User.find(message.user_id)
-    if user is None or not user.reports_wanted:
+    if user is None or not _wants(user, period.report):
         _log_skipped(period, message.user_id, why="unknown" if user is None else "unwanted")
         return
     found = collect_report_data(user.id, period)
@@ -71,6 +72,16 @@ def create_report(message: ReportMessage) -> None:
         images=[curve],
     )
     count_outcome("report_made")
+
+
+def _wants(user: User, report: Report) -> bool:
+    match report:
+        case Report.WEEKLY:
+            return user.wants_weekly_report
+        case Report.MONTHLY:
+            return user.wants_monthly_report
+        case _:
+            assert_never(report)
 
 
 def _log_skipped(period: Period, user_id: str, *, why: str) -> None:

@@ -7,9 +7,19 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.user import service
-from functions.user.schemas import Profile
+from functions.user.schemas import (
+    OwnNotification,
+    OwnNotificationChange,
+    Profile,
+    ProfileChange,
+    TelegramLinked,
+    TelegramLinkItem,
+    own_notification,
+)
 from shared.api.account_api import AccountApi
 from shared.api.answers import OWN
+from shared.api.idempotency import HEADER, key_faults
+from shared.errors import RequestUnprocessable
 
 app = AccountApi()
 
@@ -18,6 +28,41 @@ app = AccountApi()
 def get_profile() -> Profile:
     """Get Profile."""
     return service.get_profile(app.user)
+
+
+@app.put("/v1/account/user", openapi_extensions=OWN)
+def update_profile() -> Profile:
+    """Update Profile: the names."""
+    return service.update_profile(app.user, app.body(ProfileChange))
+
+
+@app.get("/v1/account/notification", openapi_extensions=OWN)
+def get_notification() -> OwnNotification:
+    """Get Own Notification: which reports and messages one gets."""
+    return own_notification(app.user)
+
+
+@app.put("/v1/account/notification", openapi_extensions=OWN)
+def update_notification() -> OwnNotification:
+    """Update Own Notification: only what the body names."""
+    return service.update_notification(app.user, app.body(OwnNotificationChange))
+
+
+@app.post("/v1/account/telegram/link", openapi_extensions=OWN)
+def link_telegram() -> TelegramLinkItem:
+    """Link Telegram: an address, good for 15 minutes and once, that links the chat in which it is opened."""
+    key = app.header(HEADER)
+    faults = key_faults(key)
+    if faults:
+        raise RequestUnprocessable(faults)
+    request = None if key is None else f"request#{app.user.id}#telegram link#{key}"
+    return service.link_telegram(app.user, request=request)
+
+
+@app.delete("/v1/account/telegram/link", openapi_extensions=OWN)
+def unlink_telegram() -> TelegramLinked:
+    """Unlink Telegram: send nothing more to the chat."""
+    return service.unlink_telegram(app.user)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -149,6 +149,7 @@ def deploy(places: Places, **overrides: str) -> Deployed:
                 ExchangeUrl=places.exchange_url,
                 StripeUrl=places.stripe_url,
                 TelegramUrl=places.telegram_url,
+                TelegramBotName=telegram.BOT_NAME,
                 SenderAddress=SENDER_ADDRESS,
                 PublicWebhookUrl=webhook_address(places),
                 **overrides,

@@ -49,6 +49,8 @@ class Reason(StrEnum):
     """Why a notice was skipped or failed on one channel."""
 
     SWITCHED_OFF = "SWITCHED_OFF"
+    UNWANTED = "UNWANTED"
+    """The user has switched off messages about trades."""
     CHANNEL_NOT_USED = "NOT_THIS_WAY"
     """The kind of notice does not use this channel, or the other channel was enough."""
     NO_CHAT = "NO_CHAT"

@@ -14,6 +14,7 @@ Each field has one owner. Cognito owns what a sign-in needs: the record holds co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -119,12 +120,33 @@ class User(Table):
     """When the last of the customer's Checkout sessions expires."""
     telegram_chat_id = UnicodeAttribute(null=True)
     reports_wanted = BooleanAttribute(default=True)
-    """False for users who opted out of the weekly and monthly reports."""
+    """False for users whom an operator has taken off the reports; their own switches, below, replace it."""
+    weekly_report_wanted = BooleanAttribute(null=True)
+    monthly_report_wanted = BooleanAttribute(null=True)
+    trade_messages_wanted = BooleanAttribute(default=True)
+    """False for users who want no message about each trade."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
     by_created = UsersByCreation()
     by_telegram_chat = UsersByTelegramChat()
+
+    @property
+    def wants_weekly_report(self) -> bool:
+        """Whether the user gets a report on each week."""
+        return self.reports_wanted if self.weekly_report_wanted is None else self.weekly_report_wanted
+
+    @property
+    def wants_monthly_report(self) -> bool:
+        """Whether the user gets a report on each month."""
+        return self.reports_wanted if self.monthly_report_wanted is None else self.monthly_report_wanted
+
+    def change_settings(self, changes: Mapping[str, str | bool]) -> None:
+        """Store what the user has set, by attribute; write nothing when everything is so already."""
+        different = {name: value for name, value in changes.items() if getattr(self, name) != value}
+        if different:
+            actions = [getattr(User, name).set(value) for name, value in different.items()]
+            self._change(*actions, condition=User.id.exists())
 
     def set_active(self, active: bool) -> None:
         """Let the user's followers trade or not; write nothing when `active` is so already."""

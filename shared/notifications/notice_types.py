@@ -391,6 +391,10 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
 )
 
 
+TRADE_KINDS = frozenset({NoticeKind.POSITION_OPENED, NoticeKind.POSITION_CLOSED, NoticeKind.ENTRY_REFUSED})
+"""Messages about each trade, which users may switch off."""
+
+
 def to_json(values: NoticeValues) -> str:
     """Return the values as JSON text: exact decimals, ISO times."""
     return _adapter(values.kind).dump_json(values).decode()

@@ -7,8 +7,11 @@ has no signature, a writer to the table cannot sign, and a guess needs both.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,7 +19,7 @@ import jwt
 
 from shared.config import settings
 from shared.errors import LockstepError
-from shared.models.base import epoch_after
+from shared.models.base import conditional_write, epoch_after
 from shared.models.telegram_link import TelegramLink
 from shared.secrets import read_parameter
 
@@ -33,15 +36,36 @@ class LinkRefused(LockstepError):
     """The link is not ours, has expired, or was used."""
 
 
-def make_link(user_id: str, *, bot_name: str, at: datetime) -> str:
-    """Return the address that links the chat in which the user opens it."""
-    code = secrets.token_urlsafe(_CODE_BYTES)
-    claims = {"aud": _AUDIENCE, "sub": user_id, "jti": code, "iat": at, "exp": at + LIFETIME}
-    signed, _, signature = jwt.encode(claims, _key(), algorithm=_ALGORITHM).rpartition(".")
-    TelegramLink(
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """An address that links the chat in which it is opened."""
+
+    url: str
+    expires_at: datetime
+
+
+def make_link(user_id: str, *, bot_name: str, at: datetime, request: str | None = None) -> NewLink:
+    """Return a new link of the user's; for a `request` that was made within a day, the link that was made then.
+
+    No answer is stored for repeats: the code is derived from the request, and the record under it is signed again.
+    """
+    code = secrets.token_urlsafe(_CODE_BYTES) if request is None else _code_of(request)
+    expires_at = at.replace(microsecond=0) + LIFETIME
+    claims = {"aud": _AUDIENCE, "sub": user_id, "jti": code, "iat": at, "exp": expires_at}
+    signed = jwt.encode(claims, _key(), algorithm=_ALGORITHM).rpartition(".")[0]
+    link = TelegramLink(
         code, signed=signed, user_id=user_id, created_at=at, expires_at=epoch_after(at, LIFETIME + timedelta(days=1))
-    ).save(condition=TelegramLink.code.does_not_exist())
-    return f"https://t.me/{bot_name}?start={code}{signature}"
+    )
+    # TTL deletes late: a record that has expired is replaced.
+    unused = TelegramLink.code.does_not_exist() | (TelegramLink.expires_at <= int(at.timestamp()))
+    with conditional_write() as write:
+        link.save(condition=unused)
+    if not write.applied:
+        link.refresh(consistent_read=True)
+    return NewLink(
+        f"https://t.me/{bot_name}?start={code}{_signature(link.signed)}",
+        link.created_at.replace(microsecond=0) + LIFETIME,
+    )
 
 
 def read_link(start: str) -> TelegramLink:
@@ -67,6 +91,15 @@ def read_link(start: str) -> TelegramLink:
     if link.used_at is not None:
         raise LinkRefused("used up")
     return link
+
+
+def _code_of(request: str) -> str:
+    made = hmac.digest(_key().encode(), request.encode(), "sha256")[:_CODE_BYTES]
+    return base64.urlsafe_b64encode(made).decode()
+
+
+def _signature(signed: str) -> str:
+    return base64.urlsafe_b64encode(hmac.digest(_key().encode(), signed.encode(), "sha256")).decode().rstrip("=")
 
 
 def _key() -> str:

@@ -11,6 +11,11 @@ OWN = {
 
 ACCOUNT = {
     ("UserExpressJSv1", "GET", "/v1/account/user"),
+    ("UserExpressJSv1", "PUT", "/v1/account/user"),
+    ("UserExpressJSv1", "GET", "/v1/account/notification"),
+    ("UserExpressJSv1", "PUT", "/v1/account/notification"),
+    ("UserExpressJSv1", "POST", "/v1/account/telegram/link"),
+    ("UserExpressJSv1", "DELETE", "/v1/account/telegram/link"),
     ("ExchangeExpressJSv1", "GET", "/v1/exchange/key/list"),
     ("StrategyExpressJSv1", "GET", "/v1/strategy/list"),
     ("StrategyExpressJSv1", "GET", "/v1/strategy/profile/list"),

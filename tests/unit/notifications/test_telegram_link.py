@@ -31,11 +31,11 @@ def start_of(link: str) -> str:
 
 
 def made(**ago: int) -> str:
-    return start_of(make_link(USER_ID, bot_name="a_bot", at=utc_now() - timedelta(**ago)))
+    return start_of(make_link(USER_ID, bot_name="a_bot", at=utc_now() - timedelta(**ago)).url)
 
 
 def test_link_names_the_bot_and_fits_telegrams_limit() -> None:
-    link = make_link(USER_ID, bot_name="a_bot", at=utc_now())
+    link = make_link(USER_ID, bot_name="a_bot", at=utc_now()).url
     assert re.fullmatch(r"https://t\.me/a_bot\?start=[A-Za-z0-9_-]{1,64}", link)
 
 
@@ -106,3 +106,17 @@ def test_token_of_another_audience_is_refused() -> None:
     TelegramLink.get(start[:20]).update(actions=[TelegramLink.signed.set(signed)])
     with pytest.raises(LinkRefused, match="InvalidAudienceError"):
         read_link(start[:20] + signature)
+
+
+def test_repeat_of_a_request_gets_the_same_link_and_another_request_another() -> None:
+    first = make_link(USER_ID, bot_name="a_bot", at=utc_now(), request="one")
+    assert make_link(USER_ID, bot_name="a_bot", at=utc_now() + timedelta(minutes=5), request="one") == first
+    assert make_link(USER_ID, bot_name="a_bot", at=utc_now(), request="two").url != first.url
+    assert read_link(start_of(first.url)).user_id == USER_ID
+
+
+def test_request_of_two_days_ago_gets_a_new_link() -> None:
+    long_ago = make_link(USER_ID, bot_name="a_bot", at=utc_now() - timedelta(days=2), request="one")
+    again = make_link(USER_ID, bot_name="a_bot", at=utc_now(), request="one")
+    assert again.url != long_ago.url
+    assert read_link(start_of(again.url)).user_id == USER_ID

@@ -108,6 +108,18 @@ def test_trade_notice_is_sent_to_the_chat_and_not_by_email(world: World) -> None
     assert outcomes(notice_id) == {"telegram": SENT, "email": (Outcome.SKIPPED, Reason.CHANNEL_NOT_USED)}
 
 
+@pytest.mark.parametrize("chat", [CHAT, None])
+def test_user_who_wants_no_messages_about_trades_gets_none_and_others_still(world: World, chat: str | None) -> None:
+    a_linked_user(trade_messages_wanted=False, telegram_chat_id=chat)
+    notice_id = world.notice()
+    service.send(notice_id)
+    assert (world.messages, world.letters) == ([], [])
+    unwanted = (Outcome.SKIPPED, Reason.UNWANTED)
+    assert outcomes(notice_id) == {"telegram": unwanted, "email": unwanted}
+    service.send(world.notice(PlanLapsed(plan_name="PRO"), cause="another"))
+    assert len(world.letters) == 1
+
+
 def test_trade_notice_is_sent_by_email_without_a_chat(world: World) -> None:
     a_linked_user(telegram_chat_id=None)
     notice_id = world.notice()

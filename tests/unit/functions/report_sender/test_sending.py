@@ -156,6 +156,19 @@ def test_user_who_opted_out_gets_no_report(tables: Queues) -> None:
     assert notices() == []
 
 
+@pytest.mark.parametrize(("weekly", "monthly"), [(True, False), (False, True)])
+def test_user_gets_the_reports_that_they_switched_on(tables: Queues, weekly: bool, monthly: bool) -> None:
+    switch(weekly=True, monthly=True)
+    # Their own switches replace the one that an operator has turned off.
+    a_user(reports_wanted=False, weekly_report_wanted=weekly, monthly_report_wanted=monthly)
+    a_trade("2022-09-06", "12.5")
+    month = {"report": "MONTHLY", "first_day": "2022-09-01", "last_day": "2022-09-30"}
+    assert deliver(*({**period, "user_id": USER_ID} for period in (WEEK, month))) == []
+    assert [NoticeKind(notice.kind) for notice in notices()] == [
+        NoticeKind.WEEKLY_REPORT if weekly else NoticeKind.MONTHLY_REPORT
+    ]
+
+
 def test_user_without_the_opt_out_field_gets_reports(tables: Queues) -> None:
     switch(weekly=True)
     user = a_user()

@@ -74,7 +74,7 @@ def post(body: Any, *, secret: str | None = SECRET, raw: bool = False, **event: 
 
 
 def start_token(user_id: str = USER_ID, **ago: int) -> str:
-    return make_link(user_id, bot_name="bot", at=utc_now() - timedelta(**ago)).partition("?start=")[2]
+    return make_link(user_id, bot_name="bot", at=utc_now() - timedelta(**ago)).url.partition("?start=")[2]
 
 
 def chat_of(user_id: str = USER_ID) -> str | None:
