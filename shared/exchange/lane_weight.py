@@ -13,7 +13,10 @@ from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane, Minute
 
 _EDGE_MS = 1_000
-"""A response this close to the start of a minute may carry the count of the minute before."""
+"""A response this close to the start of a minute may carry the count of the minute before.
+
+It does not if it is lower by half: nobody uses half of a minute's weight between two responses.
+"""
 _PUBLISH_ABOVE_PCT = 5
 """The record is updated when the exchange counts this much more than it, in percent of the limit."""
 
@@ -36,6 +39,10 @@ class LaneWeight:
     _own_limit: int | None = None
     _seen: tuple[int, int] = (0, 0)
     """Minute and count of the exchange, from its latest response."""
+    _seen_before: tuple[int, int] = (0, 0)
+    """The same of an earlier minute."""
+    _doubted_in: int = 0
+    """The minute in whose first second a response was not believed."""
     _recorded: tuple[int, int] = (0, 0)
     """Minute and count of the table's record, as last read."""
     _held: tuple[int, int] = (0, 0)
@@ -44,8 +51,12 @@ class LaneWeight:
     def record_usage(self, used: int, *, asked_at_ms: int) -> None:
         """Take over how much weight a response says was used, unless it may be the count of the minute before."""
         minute = minute_ms()
-        if asked_at_ms - _EDGE_MS >= minute:
-            self._seen = (minute, max(self.seen, used))
+        if asked_at_ms - _EDGE_MS < minute and (asked_at_ms < minute or 2 * used > self._count_before(minute)):
+            self._doubted_in = minute
+            return
+        if self._seen[0] < minute:
+            self._seen_before = self._seen
+        self._seen = (minute, max(self.seen, used))
 
     def update_from(self, record: EgressLane) -> None:
         """Take over what other containers know."""
@@ -53,6 +64,20 @@ class LaneWeight:
         if record.minute is not None:
             self._recorded = (to_ms(record.minute), record.used_weight)
             self._held = (record.held_weight, record.held_before)
+
+    def uncounted_for_s(self) -> float:
+        """Return for how many seconds what was used since this minute's start may still be uncounted."""
+        minute = minute_ms()
+        if self._doubted_in != minute:
+            return 0.0
+        return max(minute + _EDGE_MS - server_clock.now_ms(), 0) / 1000
+
+    def _count_before(self, minute: int) -> int:
+        """Return the count of the minute before, as far as this process has heard of it."""
+        before = minute - weights.WINDOW_MS
+        return max(
+            count for start, count in (self._seen, self._seen_before, self._recorded, (before, 0)) if start == before
+        )
 
     @property
     def seen(self) -> int:

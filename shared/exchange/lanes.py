@@ -274,13 +274,23 @@ class LaneLimiter:
         return gate.is_quiet(self.weight.budget())
 
     def give_back(self, minute: Minute, weight: int) -> None:
-        """Release weight that was held since a minute, and publish what the exchange has counted by now."""
+        """Release weight that was held since a minute, and publish what the exchange has counted by now.
+
+        In a minute's first second this waits while that count is not known: what was used would be taken for free.
+        """
         self._run_in_background(self._give_back(minute, weight))
 
     async def _give_back(self, minute: Minute, weight: int) -> None:
-        seen = self.weight.seen if minute == present_minute() else 0
+        await asyncio.sleep(self.weight.uncounted_for_s())
         with self._logged("lane_not_written"):
-            record = await asyncio.to_thread(EgressLane.release, self.lane, minute=minute, weight=weight, seen=seen)
+            record = await asyncio.to_thread(
+                EgressLane.release,
+                self.lane,
+                minute=minute,
+                weight=weight,
+                present=present_minute(),
+                seen=self.weight.seen,
+            )
             if record is not None:
                 self.weight.update_from(record)
 

@@ -95,23 +95,24 @@ class EgressLane(Table):
                 continue
             if max(record.used_weight, seen) + record.held_weight + record.held_before <= cap:
                 return record
-            cls.release(lane, minute=minute, weight=weight, seen=seen)
+            cls.release(lane, minute=minute, weight=weight, present=minute, seen=seen)
             return None
         return None
 
     @classmethod
-    def release(cls, lane: str, *, minute: Minute, weight: int, seen: int) -> EgressLane | None:
-        """Give back what was held in a minute. `seen` is what the exchange has counted in it, the work's use included.
+    def release(cls, lane: str, *, minute: Minute, weight: int, present: Minute, seen: int) -> EgressLane | None:
+        """Give back what was held since a minute. `seen` is what the exchange has counted in the present one.
 
         The count is published together with the release: what was used is never taken for free weight.
         """
-        ours: Condition = cls.minute == minute.start
-        give_back: Action = cls.held_weight.add(-weight)
-        ways: tuple[tuple[Condition, list[Action]], ...] = (
-            (ours & (cls.used_weight < seen), [give_back, cls.used_weight.set(seen)]),
-            (ours, [give_back]),
-            (cls.minute == minute.after, [cls.held_before.add(-weight)]),
-        )
+        ways: list[tuple[Condition, list[Action]]] = []
+        for start, give_back in (
+            (minute.start, cls.held_weight.add(-weight)),
+            (minute.after, cls.held_before.add(-weight)),
+        ):
+            if start == present.start:
+                ways.append(((cls.minute == start) & (cls.used_weight < seen), [give_back, cls.used_weight.set(seen)]))
+            ways.append((cls.minute == start, [give_back]))
         for condition, actions in ways:
             record = cls._write(lane, condition, actions)
             if record is not None:

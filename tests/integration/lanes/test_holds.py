@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -118,7 +119,7 @@ def test_old_minute_does_not_come_back(lane: str) -> None:
 def test_released_weight_is_available_again(lane: str) -> None:
     hold(lane, CAP)
 
-    EgressLane.release(lane, minute=MINUTE, weight=CAP, seen=0)
+    EgressLane.release(lane, minute=MINUTE, present=MINUTE, weight=CAP, seen=0)
 
     assert hold(lane, CAP) is not None
 
@@ -126,7 +127,7 @@ def test_released_weight_is_available_again(lane: str) -> None:
 def test_release_publishes_what_was_used(lane: str) -> None:
     hold(lane, 100)
 
-    EgressLane.release(lane, minute=MINUTE, weight=100, seen=90)
+    EgressLane.release(lane, minute=MINUTE, present=MINUTE, weight=100, seen=90)
 
     assert hold(lane, CAP - 89) is None
     assert hold(lane, CAP - 90) is not None
@@ -136,16 +137,33 @@ def test_weight_that_was_held_in_the_minute_before_can_be_released(lane: str) ->
     hold(lane, CAP)
     EgressLane.raise_to(lane, minute=following(MINUTE), seen=10)
 
-    EgressLane.release(lane, minute=MINUTE, weight=CAP, seen=0)
+    EgressLane.release(lane, minute=MINUTE, present=MINUTE, weight=CAP, seen=0)
 
     assert held(lane) == 0
+
+
+def test_release_in_the_next_minute_publishes_what_that_minute_has_used(lane: str) -> None:
+    hold(lane, 100)
+    hold(lane, 10, minute=following(MINUTE))
+
+    EgressLane.release(lane, minute=MINUTE, present=following(MINUTE), weight=100, seen=90)
+
+    assert (held(lane), used(lane)) == (10, 90)
+
+
+def test_release_never_publishes_one_minutes_count_as_anothers(lane: str) -> None:
+    hold(lane, 100, seen=5)
+
+    EgressLane.release(lane, minute=MINUTE, present=following(MINUTE), weight=100, seen=90)
+
+    assert (held(lane), used(lane)) == (0, 5)
 
 
 def test_concurrent_holds_and_releases_leave_nothing_held(lane: str) -> None:
     def work(number: int) -> None:
         for turn in range(5):
             if hold(lane, 25, seen=number * turn) is not None:
-                EgressLane.release(lane, minute=MINUTE, weight=25, seen=number * turn)
+                EgressLane.release(lane, minute=MINUTE, present=MINUTE, weight=25, seen=number * turn)
 
     concurrently(work)
 
@@ -344,3 +362,28 @@ def test_count_of_the_previous_minute_is_ignored(lane: str, monkeypatch: pytest.
 
     assert limiter.weight.budget().used == 0
     assert admit(limiter).weight == weights.ENTRY_HOLD
+
+
+def test_weight_that_was_used_in_a_minutes_first_second_stays_held_until_it_can_be_counted(
+    lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limiter has heard nothing of the minute before, so that its count and this minute's cannot be told apart."""
+    turn_ms = server_clock.now_ms() + 1_000_000_000
+    turn_ms -= turn_ms % weights.WINDOW_MS
+    monkeypatch.setattr(server_clock, "offset_ms", turn_ms + 300 - int(time.time() * 1000))
+    held_at_ms: list[int] = []
+
+    async def work() -> None:
+        limiter = LaneLimiter(lane)
+        first = await limiter.admit(Request(Work.ENTRY, 200))
+        limiter.record_usage(150, asked_at_ms=server_clock.now_ms())
+        first.release()
+        while held(lane):
+            held_at_ms.append(server_clock.now_ms() - turn_ms)
+            await asyncio.sleep(0.05)
+        await limiter.flush()
+
+    asyncio.run(work())
+
+    assert held_at_ms
+    assert max(held_at_ms) > 900
