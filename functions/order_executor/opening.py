@@ -158,7 +158,7 @@ async def _size_and_intend(
         raise TooLate
     alias = admission.admit_owner(context)
     claim = partial(AccountClaim.take, execution=execution, account_alias=alias, ended=context.claim)
-    session.view_at_entry = view
+    session.view_at_entry, session.liquidation_price = view, sized.liquidation_price
     try:
         return await entering.intend_entry(session, sized, exits, claim=claim)
     except RecordChanged as error:

@@ -95,7 +95,7 @@ async def _left_if_unchanged(session: ExecutionSession) -> Decimal | None:
     held, exited = await session.position(), unlisted_amount(session, EXIT_LEGS)
     known = session.known_amounts
     if known is None:
-        left = recorded_amount(session, held, not_seen_yet=session.lease.slot.quantity)
+        left = recorded_amount(session, held)
         if left is not None:
             session.known_amounts = KnownAmounts(held=held, left=left, exited=exited)
         return left
@@ -103,14 +103,14 @@ async def _left_if_unchanged(session: ExecutionSession) -> Decimal | None:
     return known.left - closed if held == known.held - closed else None
 
 
-def recorded_amount(session: ExecutionSession, held: Decimal, *, not_seen_yet: Decimal | None = None) -> Decimal | None:
+def recorded_amount(session: ExecutionSession, held: Decimal) -> Decimal | None:
     """Return the amount that our records have of ours; None if the venue's position has changed since, or may yet.
 
-    `not_seen_yet` is what the venue held when a position began that was not looked at since.
+    A position that was not looked at yet has not changed while it is what its entry has filled.
     """
-    seen = session.execution.seen_amount
-    unchanged = held == (not_seen_yet if seen is None else seen)
-    return session.lease.slot.quantity if unchanged and len(entries_that_may_fill(session)) == 1 else None
+    seen, known = session.execution.seen_amount, session.lease.slot.quantity
+    unchanged = held == (known if seen is None else seen)
+    return known if unchanged and len(entries_that_may_fill(session)) == 1 else None
 
 
 def entries_that_may_fill(session: ExecutionSession) -> list[Order]:

@@ -10,7 +10,7 @@ import contextlib
 import time
 from decimal import Decimal
 
-from functions.order_executor import exit_plans, stop_placement
+from functions.order_executor import exit_plans, stop_placement, watching
 from functions.order_executor.entry_outcome import Filled
 from functions.order_executor.ledger import update_order
 from functions.order_executor.session import ExecutionSession
@@ -126,6 +126,7 @@ async def record_protected(session: ExecutionSession) -> None:
         due_at=due_by_next_run(),
         protected_at=protected_at,
         naked_ms=execution.naked_ms if execution.naked_ms is not None else naked_ms,
+        **watching.watched_from_entry(session),
     )
     measure_ms("naked", naked_ms)
     logger.info("position_protected", execution_id=execution.id, trigger_id=execution.trigger_id, naked_ms=naked_ms)

@@ -64,7 +64,10 @@ class ExecutionSession:
     read_at: datetime | None = field(default=None, init=False)
     """When this session first read the position."""
     liquidation_price: Decimal | None = field(default=None, init=False)
-    """The mark price at which the exchange closes the position, as it was read last; None if there is none."""
+    """The mark price at which the exchange closes the position, as it was read last; None if there is none.
+
+    Before a new position is read, the earliest price that its entry was sized for.
+    """
     kept_orders: tuple[OrderView, ...] | None = field(default=None, init=False)
     """Our orders that a close has listed and left standing; None before one has read the list."""
     known_amounts: KnownAmounts | None = field(default=None, init=False)

@@ -11,12 +11,13 @@ from functions.order_executor.venue_orders import leg_of
 from shared.clock import utc_now
 from shared.exchange.venue_views import OrderView
 from shared.models.execution import LastLook, WatchedPrices
-from shared.models.order import OrderStatus
+from shared.models.order import Order, OrderStatus
 from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS, Leg
 from shared.trading.sides import Side
 
 _LISTED_WITHIN = timedelta(seconds=10)
 """A standing order is in the exchange's list at the latest so long after it was sent."""
+_MAY_STAND = (OrderStatus.INTENDED, OrderStatus.OPEN)
 
 
 def watched(session: ExecutionSession, listed: Sequence[OrderView]) -> LastLook:
@@ -25,7 +26,25 @@ def watched(session: ExecutionSession, listed: Sequence[OrderView]) -> LastLook:
     `listed` are the account's standing orders as this look has read them. A limit stop that has triggered may rest
     behind a gap, where no price says when it fills: then no time is returned, and the position is looked at each time.
     """
-    prices = list(_standing(session, listed))
+    triggered = any(order.actual_order_id is not None for order in session.ledger.of_leg(*STOP_LEGS))
+    prices = _watched_prices(session, list(_standing(session, listed)))
+    return LastLook(looked_at=None if triggered else session.read_at or utc_now(), watched=prices)
+
+
+def watched_from_entry(session: ExecutionSession) -> LastLook:
+    """Return the same of a position that this worker has just entered and protected, its targets being sent.
+
+    It need not be looked at sooner than others: the account was flat before, and has answered to each of its orders. In
+    a session that has not entered, nothing is returned.
+    """
+    if session.view_at_entry is None:
+        return LastLook()
+    exits = session.ledger.of_leg(*STOP_LEGS, *TAKE_PROFIT_LEGS, Leg.TRAILING)
+    prices = [(order.leg, _price(order)) for order in exits if order.status in _MAY_STAND]
+    return LastLook(looked_at=utc_now(), watched=_watched_prices(session, prices))
+
+
+def _watched_prices(session: ExecutionSession, prices: Sequence[tuple[Leg, Decimal | None]]) -> WatchedPrices:
     behind = [price for leg, price in prices if leg in STOP_LEGS and price is not None]
     ahead = [price for leg, price in prices if leg in TAKE_PROFIT_LEGS and price is not None]
     trailing = [price for leg, price in prices if leg is Leg.TRAILING]
@@ -37,8 +56,7 @@ def watched(session: ExecutionSession, listed: Sequence[OrderView]) -> LastLook:
     )
     if trailing:
         found["trailing"], found["activation"] = True, _text(trailing[-1])
-    triggered = any(order.actual_order_id is not None for order in session.ledger.of_leg(*STOP_LEGS))
-    return LastLook(looked_at=None if triggered else session.read_at or utc_now(), watched=found)
+    return found
 
 
 def _standing(session: ExecutionSession, listed: Sequence[OrderView]) -> Iterator[tuple[Leg, Decimal | None]]:
@@ -52,7 +70,11 @@ def _standing(session: ExecutionSession, listed: Sequence[OrderView]) -> Iterato
     for order in session.ledger.orders.values():
         young = order.sent_at is not None and utc_now() - order.sent_at < _LISTED_WITHIN
         if young and order.status is OrderStatus.OPEN:
-            yield order.leg, order.trigger_price if order.conditional else order.price
+            yield order.leg, _price(order)
+
+
+def _price(order: Order) -> Decimal | None:
+    return order.trigger_price if order.conditional else order.price
 
 
 def _text(price: Decimal | None) -> str | None:

@@ -20,7 +20,7 @@ _SYMBOL = "BTC/USDT"
 _HELD_S = 7_200
 _THROUGH_STOP_PCT = Decimal(-2)
 _WITHIN_S = 300
-_LOOK_MINUTES = 22
+_LOOK_MINUTES = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class _Scales:
         return self._weight(*Purpose)  # with the look that finds it
 
     async def _look(self) -> int:
-        """Return the weight of the second look at a position; the first one reads its fills as well."""
-        looks = []
+        """Return the weight of the first look at a position."""
         for _ in range(_LOOK_MINUTES):
             self._begin()
             await asyncio.sleep(60)
-            looks += [weight] if (weight := self._weight(Purpose.LOOK)) else []
-        return looks[1]
+            if weight := self._weight(Purpose.LOOK):
+                return weight
+        raise AssertionError("nobody looked at the position")
 
     def _begin(self) -> None:
         self._begun_ms = self._ground.measured.wall_ms()

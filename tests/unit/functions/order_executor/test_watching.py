@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from shared.clock import utc_now
 from shared.models.execution import Execution
 from shared.trading.execution import ExecutionState
-from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS
+from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS, Leg
 from shared.trading.sides import Side, StopType
 from tests.unit.functions.order_executor.harness import Harness
+
+WHOLE = Decimal("0.750")
 
 
 def looked_at(executor: Harness, execution: Execution) -> Execution:
@@ -35,8 +41,51 @@ def test_look_records_the_stop_and_the_nearest_target(executor: Harness) -> None
     assert 0 <= (utc_now() - exits.looked_at).total_seconds() < 2
 
 
-def test_position_that_was_never_looked_at_has_no_prices(executor: Harness) -> None:
-    assert executor.open(Side.BUY).watched_exits() is None
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("stop_type", list(StopType))
+def test_position_is_watched_from_its_entry_as_from_its_first_look(
+    executor: Harness, side: Side, stop_type: StopType
+) -> None:
+    trailing: dict[str, Any] = {"trailing_trigger": Decimal(300), "callback_rate": Decimal("0.5")}
+    execution = executor.open(side, stop_type=stop_type, **trailing)
+
+    from_entry = execution.watched_exits()
+
+    assert from_entry is not None
+    assert (utc_now() - from_entry.looked_at).total_seconds() < 2
+    from_look = looked_at(executor, execution).watched_exits()
+    assert from_look is not None
+    assert replace(from_entry, looked_at=from_look.looked_at, liquidation=None) == from_look
+    assert from_entry.liquidation is not None  # by the entry's own estimate, until the exchange's price is read
+    assert (execution.stop - from_entry.liquidation) * side.sign > 0
+
+
+def test_position_that_another_worker_protects_has_no_prices_before_its_first_look(executor: Harness) -> None:
+    execution = executor.crash("place", Leg.ENTRY, done=True)
+    executor.advance(20)
+
+    execution = executor.reconcile(execution)
+
+    assert execution.state is ExecutionState.PROTECTED
+    assert execution.watched_exits() is None
+
+
+def test_first_look_at_an_unchanged_position_reads_no_fills(executor: Harness) -> None:
+    execution = executor.open(Side.BUY)
+    before = executor.account.count("fills")
+
+    looked_at(executor, execution)
+
+    assert executor.account.count("fills") == before
+
+
+def test_first_look_finds_a_target_that_has_filled_since_the_entry(executor: Harness) -> None:
+    execution = executor.open(Side.BUY)
+    executor.book.move_price(20200)
+
+    looked_at(executor, execution)
+
+    assert executor.slot().quantity == executor.book.position < WHOLE
 
 
 def test_short_position_has_its_stop_above(executor: Harness) -> None:
