@@ -101,7 +101,7 @@ class KeyMessage:
 
 @dataclass(frozen=True, slots=True)
 class FanoutCheck:
-    """`reconcile`, delayed: check whether the trigger's fan-out is done (its dead-man message)."""
+    """`reconcile`, delayed: check whether the trigger's fan-out is done (its dead-man message), or whom it reached."""
 
     trigger_id: str
 
@@ -280,8 +280,8 @@ def _group_of(message: OrderMessage, delivery: str) -> str:
     return f"{message.execution_id}.{hashlib.sha256(delivery.encode()).hexdigest()[:16]}"
 
 
-def send_reconcile(message: ReconcileMessage, *, delay_s: int) -> None:
-    """Queue a check of an execution in `delay_s` seconds (at most LONGEST_DELAY_S)."""
+def send_reconcile(message: ReconcileMessage | FanoutCheck, *, delay_s: int) -> None:
+    """Queue a check of an execution, or of a trigger, in `delay_s` seconds (at most LONGEST_DELAY_S)."""
     _sqs().send_message(QueueUrl=_url(Queue.RECONCILE), MessageBody=_body(message), DelaySeconds=delay_s)
 
 

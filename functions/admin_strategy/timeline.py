@@ -34,6 +34,10 @@ class TimelineTrigger(TypedDict):
     createdAt: Time
     active: bool
     fanoutState: FanoutState
+    reached: int | None
+    """How many followers it reached; null until the alert is stale."""
+    leftOut: int | None
+    """How many it did not reach, because their lanes had no weight."""
 
 
 class TimelineKey(TypedDict):
@@ -121,6 +125,8 @@ def _trigger(trigger: Trigger) -> TimelineTrigger:
         "createdAt": to_iso(trigger.created_at),
         "active": trigger.active,
         "fanoutState": trigger.fanout_state,
+        "reached": trigger.reached,
+        "leftOut": trigger.left_out,
     }
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from functions.position_watcher import looks
+from functions.position_watcher.reach import record_reach
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.messages import (
@@ -132,12 +133,15 @@ def _send_on(trigger: Trigger, now: datetime) -> None:
 
 
 async def check_fanout(trigger_id: str) -> None:
-    """Handle a trigger's dead-man message: queue the trigger again if its fan-out is not done.
+    """Handle a check of a trigger: queue it again if its fan-out is not done, else record whom it has reached.
 
     While the alert is fresh, another dead-man message follows.
     """
     trigger = await asyncio.to_thread(Trigger.find, trigger_id)
-    if trigger is None or trigger.fanout_state is FanoutState.DONE:
+    if trigger is None:
+        return
+    if trigger.fanout_state is FanoutState.DONE:
+        await asyncio.to_thread(record_reach, trigger)
         return
     now = utc_now()
     logger.warning("fanout_taken_over", trigger_id=trigger_id)

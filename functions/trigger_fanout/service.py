@@ -16,10 +16,21 @@ from functools import partial
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from shared.clock import to_iso, utc_now
+from functions.trigger_fanout import rotation
+from functions.trigger_fanout.rotation import Rotation
+from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import NotFound, RecordChanged
 from shared.execution_snapshot import concerns, read_references, snapshot
-from shared.messages import Command, ReconcileMessage, TriggerMessage, send_dead_man_messages
+from shared.messages import (
+    LONGEST_DELAY_S,
+    Command,
+    FanoutCheck,
+    ReconcileMessage,
+    TriggerMessage,
+    send_dead_man_messages,
+    send_reconcile,
+)
 from shared.models.base import SCHEMA_VERSION, conditional_write, in_chunks, transact
 from shared.models.execution import Execution
 from shared.models.follower import Follower
@@ -36,9 +47,8 @@ _ADMIN_PAGE_SIZE = 1000
 
 _WRITE_SIZE = 25
 _WRITE_ATTEMPTS = 4
-# Bounds of `created_key`, which begins with a year and ends with an id in hex.
-_BEFORE_ALL = "0"
-_AFTER_ALL_IDS = "~"
+_REACH_KNOWN_AFTER_S = 30
+"""After the alert is stale, its last entries have ended by then."""
 
 
 async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
@@ -52,16 +62,23 @@ async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
         raise NotFound(f"trigger {message.trigger_id}")
     executions = sent = 0
     if trigger.fanout_state is FanoutState.PENDING:
-        strategy = await asyncio.to_thread(Strategy.find, trigger.strategy_id)
+        strategy, order = await asyncio.gather(
+            asyncio.to_thread(Strategy.find, trigger.strategy_id), asyncio.to_thread(rotation.plan, trigger)
+        )
         strategy_name = strategy.name if strategy is not None else ""
         size = PAGE_SIZE if trigger.follower_ids is None else _ADMIN_PAGE_SIZE
-        done = False
-        while not done:
-            followers, done = await asyncio.to_thread(_read_page, trigger, size=size)
+        begun, done = {follower.id for follower in order.left_out}, False
+        for followers in in_chunks(order.left_out, size):
             page = await _fan_out_page(trigger, followers, strategy_name=strategy_name, delivery=delivery)
             executions, sent = executions + page[0], sent + page[1]
-            last = followers[-1].created_key if followers else None
-            await asyncio.to_thread(_save_checkpoint, trigger, checkpoint=last, done=done)
+        while not done:
+            followers, done = await asyncio.to_thread(rotation.read_page, trigger, order, size=size)
+            others = [follower for follower in followers if follower.id not in begun]
+            page = await _fan_out_page(trigger, others, strategy_name=strategy_name, delivery=delivery)
+            executions, sent = executions + page[0], sent + page[1]
+            if done:
+                await asyncio.to_thread(_schedule_reach_check, trigger)
+            await asyncio.to_thread(_save_checkpoint, trigger, order, followers, done=done)
     ended = await asyncio.to_thread(end_trigger_if_finished, trigger.id)
     took_ms = round((time.monotonic() - started) * 1000, 1)
     logger.info(
@@ -74,21 +91,6 @@ async def fan_out(message: TriggerMessage, *, delivery: str) -> None:
         took_ms=took_ms,
     )
     measure_ms("fanout_ms", took_ms)
-
-
-def _read_page(trigger: Trigger, *, size: int) -> tuple[list[Follower], bool]:
-    """Return the next followers after the checkpoint, and whether they are the last. None is newer than the trigger."""
-    checkpoint = trigger.fanout_checkpoint
-    youngest = f"{to_iso(trigger.created_at)}#{_AFTER_ALL_IDS}"
-    # BETWEEN includes the checkpoint's own follower if it still exists; one more record shows whether more follow.
-    found = Follower.query(
-        trigger.strategy_id,
-        Follower.created_key.between(checkpoint or _BEFORE_ALL, youngest),
-        consistent_read=True,
-        limit=size + 2,
-    )
-    ahead = [follower for follower in found if follower.created_key != checkpoint]
-    return ahead[:size], len(ahead) <= size
 
 
 async def _fan_out_page(
@@ -160,18 +162,31 @@ def _put(transaction: TransactWrite, *, executions: Sequence[Execution]) -> None
     for shard, number in counts.items():
         transaction.update(
             TriggerCount(executions[0].trigger_id, shard),
-            actions=[TriggerCount.active.add(number), TriggerCount.schema_version.set(SCHEMA_VERSION)],
+            actions=[
+                TriggerCount.active.add(number),
+                TriggerCount.total.add(number),
+                TriggerCount.schema_version.set(SCHEMA_VERSION),
+            ],
         )
 
 
-def _save_checkpoint(trigger: Trigger, *, checkpoint: str | None, done: bool) -> None:
+def _schedule_reach_check(trigger: Trigger) -> None:
+    """Have it counted, once the alert is stale, whom it has reached."""
+    delay_s = min(int(settings().max_alert_age_s) + _REACH_KNOWN_AFTER_S, LONGEST_DELAY_S)
+    send_reconcile(FanoutCheck(trigger.id), delay_s=delay_s)
+
+
+def _save_checkpoint(trigger: Trigger, order: Rotation, page: Sequence[Follower], *, done: bool) -> None:
     """Save how far the fan-out is; raise RecordChanged when another delivery has come further."""
+    checkpoint = page[-1].created_key if page else None
     actions: list[Action] = [Trigger.updated_at.set(utc_now())]
     unmoved = Trigger.fanout_state == FanoutState.PENDING
     if checkpoint is not None:
         actions.append(Trigger.fanout_checkpoint.set(checkpoint))
     if trigger.fanout_checkpoint is None:
         unmoved &= Trigger.fanout_checkpoint.does_not_exist()
+        places = ((Trigger.fanout_start, order.start), (Trigger.next_start, rotation.next_start(page)))
+        actions += [attribute.set(place) for attribute, place in places if place is not None]
     else:
         unmoved &= Trigger.fanout_checkpoint == trigger.fanout_checkpoint
     if done:

@@ -25,7 +25,7 @@ from shared.models.attributes import (
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName, transact
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
-from shared.trading.execution import AnyReason, Desired, ExecutionState, can_move, is_active
+from shared.trading.execution import AnyReason, DenialReason, Desired, ExecutionState, can_move, is_active
 from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource
@@ -387,7 +387,8 @@ class Execution(Table):
                 )
             if ends:
                 count = TriggerCount(self.trigger_id, shard_of(self.id))
-                transaction.update(count, actions=[TriggerCount.active.add(-1)])
+                left_out = [TriggerCount.left_out.add(1)] if reason == DenialReason.WEIGHT_EXHAUSTED else []
+                transaction.update(count, actions=[TriggerCount.active.add(-1), *left_out])
             if also is not None:
                 also(transaction)
 

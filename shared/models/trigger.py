@@ -88,6 +88,14 @@ class Trigger(Table):
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
     fanout_checkpoint = UnicodeAttribute(null=True)
     """`created_key` of the last follower that has its execution."""
+    fanout_start = UnicodeAttribute(null=True)
+    """`created_key` of the follower that the fan-out began with; None is the oldest. It goes around from there."""
+    next_start = UnicodeAttribute(null=True)
+    """The same of the strategy's next alert."""
+    reached = IntegerAttribute(null=True)
+    """How many followers the alert reached; None until that is known."""
+    left_out = IntegerAttribute(null=True)
+    """How many it did not reach while it was fresh, because their lanes had no weight."""
     # Not `default`, which would be read into every record whose fan-out is done.
     pending = UnicodeAttribute(null=True, default_for_new=PENDING)
     created_at = TimeAttribute()

@@ -30,6 +30,8 @@ class NoticeKind(StrEnum):
     USER_NEAR_MAXIMUM = "USER_NEAR_MAXIMUM"
     """The same, for the admins."""
     ABOVE_MAXIMUM = "ABOVE_MAXIMUM"
+    FOLLOWERS_LEFT_OUT = "FOLLOWERS_LEFT_OUT"
+    """For the admins."""
     PLAN_CHANGED = "PLAN_CHANGED"
     PLAN_LAPSED = "PLAN_LAPSED"
     PLAN_RESTORED = "PLAN_RESTORED"
@@ -156,6 +158,19 @@ class UserNearMaximum:
     max_balance_usd: Decimal
     unpriced: tuple[str, ...] = ()
     """The assets that the balance leaves out, because no market has a price for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowersLeftOut:
+    """An alert has not reached every follower while it was fresh, because lanes had no weight."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.FOLLOWERS_LEFT_OUT
+    strategy_name: str
+    symbol: str
+    long: bool
+    reached: int
+    left_out: int
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +340,7 @@ NoticeValues: TypeAlias = (
     | KeyRefused
     | NearMaximum
     | UserNearMaximum
+    | FollowersLeftOut
     | AboveMaximum
     | PlanChanged
     | PlanLapsed
@@ -347,6 +363,7 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     KeyRefused,
     NearMaximum,
     UserNearMaximum,
+    FollowersLeftOut,
     AboveMaximum,
     PlanChanged,
     PlanLapsed,
@@ -375,6 +392,7 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
             EmailPolicy.ALWAYS, switch="notify_admin_user_reach_near_max_balance"
         ),
         NoticeKind.ABOVE_MAXIMUM: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.FOLLOWERS_LEFT_OUT: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PLAN_CHANGED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PLAN_LAPSED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PLAN_RESTORED: DeliveryRule(EmailPolicy.ALWAYS),

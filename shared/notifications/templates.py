@@ -23,6 +23,7 @@ from shared.notifications.notice_text import Fact, NoticeText
 from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
+    FollowersLeftOut,
     KeyRefused,
     MonthlyReport,
     NearMaximum,
@@ -137,6 +138,22 @@ def _user_near_maximum(values: UserNearMaximum) -> NoticeText:
             Fact("User", f"{values.user_name} <{values.user_email}>".strip()),
             Fact("User id", values.user_id),
             *_balance(values),
+        ),
+    )
+
+
+def _followers_left_out(values: FollowersLeftOut) -> NoticeText:
+    return NoticeText(
+        "An alert did not reach every follower",
+        (
+            "The exchange counts requests by address, and the lanes had no weight left while the alert was fresh.",
+            "Those who were left out come first at the strategy's next alert. Another lane makes room for all.",
+            Fact("Strategy", values.strategy_name),
+            Fact("Symbol", values.symbol),
+            Fact("Side", "long" if values.long else "short"),
+            Fact("Reached", str(values.reached)),
+            Fact("Left out", str(values.left_out)),
+            Fact("Time", time_text(values.at)),
         ),
     )
 
@@ -334,6 +351,7 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.KEY_REFUSED: _key_refused,
         NoticeKind.NEAR_MAXIMUM: _near_maximum,
         NoticeKind.USER_NEAR_MAXIMUM: _user_near_maximum,
+        NoticeKind.FOLLOWERS_LEFT_OUT: _followers_left_out,
         NoticeKind.ABOVE_MAXIMUM: _above_maximum,
         NoticeKind.PLAN_CHANGED: _plan_changed,
         NoticeKind.PLAN_LAPSED: _plan_lapsed,

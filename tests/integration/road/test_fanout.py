@@ -22,7 +22,7 @@ from shared.models import base
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.trigger import FanoutState, Trigger, end_trigger_if_finished
-from shared.models.trigger_count import TriggerCount
+from shared.models.trigger_count import Totals, TriggerCount
 from shared.scheduling import DEAD_MAN_DELAYS_S
 from shared.trading.execution import DenialReason, ExecutionState
 from shared.worker import run_async
@@ -76,6 +76,37 @@ def test_every_follower_over_several_pages_gets_one_execution_and_one_message(
     assert Trigger.get(trigger_id).fanout_checkpoint == subject.followers[-1].created_key
 
 
+def test_those_whom_the_last_alert_left_out_are_sent_first(
+    aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PAGE_SIZE", 30)
+    subject = following(75)
+    first = fire(subject)
+    deliver(subject, first)
+    executions = subject.executions(first)
+    left_out = executions[40:60]
+
+    def end(execution: Execution) -> None:
+        reason = DenialReason.WEIGHT_EXHAUSTED if execution in left_out else DenialReason.STALE
+        execution.change(state=ExecutionState.DENIED, reason=reason)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(end, executions))
+    assert TriggerCount.totals(first) == Totals(total=75, left_out=20)
+    aws.taken_from(aws.orders)
+
+    second = subject.accept(BUY, received_at=utc_now() + timedelta(seconds=60)).trigger_id
+    deliver(subject, second)
+
+    check_complete(subject, second)
+    names = {execution.id: execution.follower_id for execution in subject.executions(second)}
+    order = [names[message["execution_id"]] for message in aws.taken_from(aws.orders)]
+    assert len(order) == len(set(order)) == 75
+    assert set(order[:20]) == {execution.follower_id for execution in left_out}
+    assert set(order[20:40]) <= {follower.id for follower in subject.followers[10:40]}
+    assert Trigger.get(second).fanout_start == subject.followers[10].created_key
+
+
 @pytest.mark.parametrize("followers", [30, 31, 60])
 def test_fan_out_ends_when_its_last_page_is_full(
     aws: EmbeddedAws, following: Strategies, monkeypatch: pytest.MonkeyPatch, followers: int
@@ -105,7 +136,8 @@ def test_trigger_and_each_execution_get_a_dead_man_message_before_any_work(
     trigger_id = fire(subject)
     assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S)
     deliver(subject, trigger_id)
-    assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S) * (1 + len(subject.followers))
+    check_of_reach = 1
+    assert delayed_dead_man_messages(aws) == len(DEAD_MAN_DELAYS_S) * (1 + len(subject.followers)) + check_of_reach
     due_first = {execution.due_at - execution.created_at for execution in subject.executions(trigger_id)}
     assert due_first == {timedelta(seconds=DEAD_MAN_DELAYS_S[0])}
 

@@ -9,6 +9,7 @@ from shared.clock import from_iso
 from shared.notifications.notice_types import (
     AboveMaximum,
     EntryRefused,
+    FollowersLeftOut,
     KeyRefused,
     MonthlyReport,
     NearMaximum,
@@ -116,6 +117,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
             max_balance_usd=Decimal(5000),
             unpriced=("XYZ", "LDXYZ"),
         ),
+        FollowersLeftOut(strategy_name="Momentum", symbol="BTC/USDT", long=True, reached=270, left_out=130, at=AT),
         AboveMaximum(plan_name="STANDARD", balance_usd=Decimal(5100), max_balance_usd=Decimal(5000)),
         PlanChanged(
             plan_name="LARGE",

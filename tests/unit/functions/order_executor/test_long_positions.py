@@ -213,7 +213,7 @@ def test_weeks_of_fills_wait_for_weight_and_a_close_that_needs_them_keeps_its_st
 
 
 def test_quiet_position_is_collected_about_once_a_day_with_little_weight(paper: PaperAccount) -> None:
-    execution = paper.reconcile(paper.executor.open())  # stores the entry
+    execution = paper.reconcile(paper.executor.open())
     collected = 0
     for _ in range(4 * 24):
         paper.pass_days(1 / 24)
@@ -305,7 +305,7 @@ def test_close_needs_no_stored_history(paper: PaperAccount, monkeypatch: pytest.
 def test_young_position_is_read_from_the_exchange_when_its_stored_history_is_out_of_reach(
     paper: PaperAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execution = paper.reconcile(paper.executor.open())
+    execution = paper.hold(paper.executor.open(), days=1, step=1)
     assert execution.fills_stored_until is not None
     monkeypatch.setattr(PositionHistory, "read", unreachable)
 
