@@ -30,6 +30,8 @@ _OWN = {
     "longestUnseenS": "longest time without a look, seconds",
     "touchedToBookedS": "stop filled to booked, the longest, seconds",
     "neverEntered": "followers that none of three alerts reached",
+    "leftOutTwice": "followers that two alerts running left out",
+    "leftOutAtMost": "followers that one alert left out, the most",
 }
 _HOUR_S, _DAY_S = 3_600, 86_400
 
