@@ -38,6 +38,8 @@ class Settings:
     """Base of Stripe's API; empty means Stripe's own address."""
     stripe_key_parameter: str
     """The SSM parameter that holds the key of Stripe's API."""
+    account_page_url: str
+    """The page that Stripe's pages lead a user back to; empty means that nobody can subscribe."""
     telegram_url: str
     """Base of Telegram's Bot API."""
     telegram_bot_name: str
@@ -99,6 +101,7 @@ def settings() -> Settings:
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),
         stripe_key_parameter=env.get("STRIPE_KEY_PARAMETER", ""),
+        account_page_url=env.get("ACCOUNT_PAGE_URL", ""),
         telegram_url=env.get("TELEGRAM_URL", "https://api.telegram.org"),
         telegram_bot_name=env.get("TELEGRAM_BOT_NAME", ""),
         telegram_token_parameter=env.get("TELEGRAM_TOKEN_PARAMETER", ""),

@@ -148,6 +148,7 @@ def deploy(places: Places, **overrides: str) -> Deployed:
                 PasswordSignIn="true",
                 ExchangeUrl=places.exchange_url,
                 StripeUrl=places.stripe_url,
+                AccountPageUrl=f"{places.api_url}/docs",
                 TelegramUrl=places.telegram_url,
                 TelegramBotName=telegram.BOT_NAME,
                 SenderAddress=SENDER_ADDRESS,

@@ -9,17 +9,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints
 from pynamodb.transactions import TransactWrite
 
+from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault, fault
-from shared.errors import RequestUnprocessable
+from shared.clock import utc_now
+from shared.errors import RecordChanged, RequestUnprocessable
+from shared.models.base import transact
 from shared.models.idempotency_key import IdempotencyKey
 from shared.trading.signal import Content, fingerprint
 
 HEADER = "Idempotency-Key"
+
+T = TypeVar("T")
 
 _VALUE = r"[!-~]{1,255}"
 
@@ -32,6 +37,27 @@ def key_faults(value: str | None) -> list[Fault]:
     if value is None or re.fullmatch(_VALUE, value):
         return []
     return [fault("must be text of 1 to 255 visible characters", param=HEADER, location="headers", value=value)]
+
+
+def answer_once(repeatable: IdempotentRequest | None, work: Callable[[], T]) -> T:
+    """Return what `work` returns, and store it; a repeat gets the first answer, and does no work.
+
+    For work that is repeatable itself: of two equal requests at one moment both may do it, and both get one answer.
+    """
+    if repeatable is None:
+        return work()
+    now = utc_now()
+    stored = repeatable.first_answer(at=now)
+    if stored is None:
+        answer = work()
+        try:
+            transact(repeatable.save_answer(write_json(answer), at=now))
+        except RecordChanged:
+            stored = repeatable.first_answer(at=now)
+        if stored is None:
+            return answer
+    first: T = read_json(stored)
+    return first
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,12 @@ def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault
     return found | {"msg": msg, "param": param, "location": location}
 
 
+def raise_faults(faults: Sequence[Fault]) -> None:
+    """Raise RequestUnprocessable if there are faults, of a request without a body."""
+    if faults:
+        raise RequestUnprocessable([*faults])
+
+
 def read_body(event: Mapping[str, Any], model: type[T], *, faults: Sequence[Fault] = ()) -> T:
     """Return a request's body; raise RequestInvalid if it is no JSON object.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from shared.models.plan import Plan
@@ -34,6 +35,17 @@ _RANKS = {
     EventType.SUBSCRIPTION_UPDATED: 1,
     EventType.SUBSCRIPTION_DELETED: 2,
 }
+
+
+class PlanStanding(StrEnum):
+    """Whether a user's plan is paid for."""
+
+    INCLUDED = "INCLUDED"
+    """The user has it without a subscription."""
+    PAID = "PAID"
+    GRACE = "GRACE"
+    """A payment failed, and Stripe tries again."""
+    LAPSED = "LAPSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,16 @@ def paid_twice(subscriptions: Iterable[StripeSubscription]) -> list[StripeSubscr
     """Return the subscriptions that are paid or in their grace period, where there is more than one."""
     paying = [one for one in subscriptions if one.status in PAID | GRACE]
     return paying if len(paying) > 1 else []
+
+
+def standing_of(subscriptions: Iterable[StripeSubscription], *, lapsed: bool) -> PlanStanding:
+    """Return the standing of a user's plan; `lapsed` is the user's record of it."""
+    if lapsed:
+        return PlanStanding.LAPSED
+    entitling = entitlement_of(subscriptions).subscription
+    if entitling is None:
+        return PlanStanding.INCLUDED
+    return PlanStanding.PAID if entitling.status in PAID else PlanStanding.GRACE
 
 
 def plans_of(priced: StripeSubscription | StripeEvent, plans: Sequence[Plan]) -> list[Plan]:

@@ -26,6 +26,8 @@ ACCOUNT = {
     ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/manual/performance"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription/list"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription"),
+    ("SubscriptionExpressJSv1", "POST", "/v1/subscription/checkout"),
+    ("SubscriptionExpressJSv1", "POST", "/v1/subscription/portal"),
 }
 """The Account API: each user's own account, behind the users' pool."""
 
