@@ -293,3 +293,20 @@ def test_nothing_reaches_the_functions_from_outside() -> None:
     (group,) = of_type("AWS::EC2::SecurityGroup").values()
     assert "SecurityGroupIngress" not in group
     assert [(one["FromPort"], one["ToPort"]) for one in group["SecurityGroupEgress"]] == [(443, 443)]
+
+
+@pytest.mark.parametrize("pool", ["AdminPool", "UserPool"])
+def test_pools_ignore_case_and_mail_through_the_verified_sender(pool: str) -> None:
+    properties = of_type("AWS::Cognito::UserPool")[pool]
+    assert properties["UsernameConfiguration"] == {"CaseSensitive": False}
+    condition, given, otherwise = properties["EmailConfiguration"]["Fn::If"]
+    assert (condition, otherwise) == ("HasSender", {"Ref": "AWS::NoValue"})
+    assert given["EmailSendingAccount"] == "DEVELOPER"
+    assert given["SourceArn"]["Fn::Sub"].endswith(":identity/${SenderAddress}")
+
+
+def test_admins_need_a_second_factor_wherever_passwords_alone_are_not_allowed() -> None:
+    pool = of_type("AWS::Cognito::UserPool")["AdminPool"]
+    assert pool["MfaConfiguration"] == {"Fn::If": ["PasswordSignInAllowed", "OPTIONAL", "ON"]}
+    assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+    assert transformed()["Parameters"]["PasswordSignIn"]["Default"] == "false"
