@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.user import service
+from functions.user import events, service
+from functions.user.events import EventQuery, Events
 from functions.user.schemas import (
     OwnNotification,
     OwnNotificationChange,
@@ -33,7 +34,7 @@ def get_profile() -> Profile:
 @app.put("/v1/account/user", openapi_extensions=OWN)
 def update_profile() -> Profile:
     """Update Profile: the names."""
-    return service.update_profile(app.user, app.body(ProfileChange))
+    return service.update_profile(app.user, app.body(ProfileChange), cause=app.request_id)
 
 
 @app.get("/v1/account/notification", openapi_extensions=OWN)
@@ -45,7 +46,7 @@ def get_notification() -> OwnNotification:
 @app.put("/v1/account/notification", openapi_extensions=OWN)
 def update_notification() -> OwnNotification:
     """Update Own Notification: only what the body names."""
-    return service.update_notification(app.user, app.body(OwnNotificationChange))
+    return service.update_notification(app.user, app.body(OwnNotificationChange), cause=app.request_id)
 
 
 @app.post("/v1/account/telegram/link", openapi_extensions=OWN)
@@ -62,7 +63,13 @@ def link_telegram() -> TelegramLinkItem:
 @app.delete("/v1/account/telegram/link", openapi_extensions=OWN)
 def unlink_telegram() -> TelegramLinked:
     """Unlink Telegram: send nothing more to the chat."""
-    return service.unlink_telegram(app.user)
+    return service.unlink_telegram(app.user, cause=app.request_id)
+
+
+@app.get("/v1/account/event/list", openapi_extensions=OWN)
+def list_events() -> Events:
+    """List Events, oldest first: what happened to one's money and account. `after` goes on from a known place."""
+    return events.list_events(app.user.id, app.query(EventQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

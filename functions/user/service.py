@@ -19,6 +19,8 @@ from shared.config import settings
 from shared.errors import ServiceUnavailable
 from shared.models.plan import Plan
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.notifications.telegram_link import make_link
 from shared.observability import logger
 
@@ -36,17 +38,21 @@ def get_profile(user: User) -> Profile:
     return profile(user, plan)
 
 
-def update_profile(user: User, body: ProfileChange) -> Profile:
+def update_profile(user: User, body: ProfileChange, *, cause: str) -> Profile:
     """Change the names in the request, and return the user. The names are ours, and Cognito's copies stay."""
-    user.change_settings(body.changes())
-    logger.info("profile_updated", fields=sorted(body.changes()))
+    changed = user.change_settings(body.changes())
+    if changed:
+        record_change(AccountChange.PROFILE, ", ".join(changed), user_id=user.id, cause=cause)
+        logger.info("profile_updated", fields=changed)
     return get_profile(user)
 
 
-def update_notification(user: User, body: OwnNotificationChange) -> OwnNotification:
+def update_notification(user: User, body: OwnNotificationChange, *, cause: str) -> OwnNotification:
     """Set the switches in the request, and return all."""
-    user.change_settings({_SWITCHES[name]: value for name, value in body.changes().items()})
-    logger.info("own_notification_updated", switches=sorted(body.changes()))
+    changed = user.change_settings({_SWITCHES[name]: value for name, value in body.changes().items()})
+    if changed:
+        record_change(AccountChange.NOTIFICATION, ", ".join(changed), user_id=user.id, cause=cause)
+        logger.info("own_notification_updated", switches=changed)
     return own_notification(user)
 
 
@@ -60,8 +66,10 @@ def link_telegram(user: User, *, request: str | None) -> TelegramLinkItem:
     return telegram_link_item(link)
 
 
-def unlink_telegram(user: User) -> TelegramLinked:
+def unlink_telegram(user: User, *, cause: str) -> TelegramLinked:
     """Send nothing more to the user's chat; may be repeated."""
-    user.unlink_telegram()
-    logger.info("telegram_unlinked")
+    if user.telegram_chat_id is not None:
+        user.unlink_telegram()
+        record_change(AccountChange.TELEGRAM_UNLINKED, "", user_id=user.id, cause=cause)
+        logger.info("telegram_unlinked")
     return telegram_linked(user)

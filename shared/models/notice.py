@@ -115,6 +115,17 @@ class NoticesByRecipient(GlobalSecondaryIndex["Notice"]):
     created_key = UnicodeAttribute(range_key=True)
 
 
+class NoticesByRecording(GlobalSecondaryIndex["Notice"]):
+    """The notices of a recipient in the order in which they were recorded, so that none comes before a known one."""
+
+    class Meta:
+        index_name = "by_recorded"
+        projection = KeysOnlyProjection()
+
+    recipient = UnicodeAttribute(hash_key=True)
+    recorded_at = TimeAttribute(range_key=True)
+
+
 class Notice(Table):
     """One notice to one recipient."""
 
@@ -139,6 +150,7 @@ class Notice(Table):
     """Unix seconds (the table's TTL attribute)."""
 
     by_recipient = NoticesByRecipient()
+    by_recorded = NoticesByRecording()
 
     def delivery(self, channel: Channel) -> Delivery:
         """Return the delivery on one channel."""

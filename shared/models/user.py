@@ -141,12 +141,13 @@ class User(Table):
         """Whether the user gets a report on each month."""
         return self.reports_wanted if self.monthly_report_wanted is None else self.monthly_report_wanted
 
-    def change_settings(self, changes: Mapping[str, str | bool]) -> None:
-        """Store what the user has set, by attribute; write nothing when everything is so already."""
+    def change_settings(self, changes: Mapping[str, str | bool]) -> list[str]:
+        """Store what the user has set, by attribute, and return the attributes that it has changed."""
         different = {name: value for name, value in changes.items() if getattr(self, name) != value}
         if different:
             actions = [getattr(User, name).set(value) for name, value in different.items()]
             self._change(*actions, condition=User.id.exists())
+        return sorted(different)
 
     def set_active(self, active: bool) -> None:
         """Let the user's followers trade or not; write nothing when `active` is so already."""

@@ -46,6 +46,8 @@ class NoticeKind(StrEnum):
     """The exchange refuses a strategy's report key, for the admins."""
     TELEGRAM_LINKED = "TELEGRAM_LINKED"
     TELEGRAM_UNLINKED = "TELEGRAM_UNLINKED"
+    ACCOUNT_CHANGED = "ACCOUNT_CHANGED"
+    """What users have changed themselves: recorded for their list of events, and not sent."""
     TELEGRAM_REPLY = "TELEGRAM_REPLY"
     """The bot's answer to a command, for the chat that it came from."""
 
@@ -310,6 +312,32 @@ class TelegramUnlinked:
     why: UnlinkCause
 
 
+class AccountChange(StrEnum):
+    """What a user has changed; stored, so never renamed."""
+
+    PROFILE = "PROFILE"
+    NOTIFICATION = "NOTIFICATION"
+    TELEGRAM_UNLINKED = "TELEGRAM_UNLINKED"
+    KEY_CONNECTED = "KEY_CONNECTED"
+    KEY_CHANGED = "KEY_CHANGED"
+    KEY_DELETED = "KEY_DELETED"
+    FOLLOWING_BEGUN = "FOLLOWING_BEGUN"
+    FOLLOWING_CHANGED = "FOLLOWING_CHANGED"
+    FOLLOWING_ENDED = "FOLLOWING_ENDED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged:
+    """A user has changed something of the account."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.ACCOUNT_CHANGED
+    what: AccountChange
+    name: str
+    """Of the key or strategy; the names of the settings."""
+    at: datetime
+
+
 class Reply(StrEnum):
     """What the bot answers; stored, so never renamed."""
 
@@ -353,6 +381,7 @@ NoticeValues: TypeAlias = (
     | ReportKeyRefused
     | TelegramLinked
     | TelegramUnlinked
+    | AccountChanged
     | TelegramReply
 )
 
@@ -376,6 +405,7 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     ReportKeyRefused,
     TelegramLinked,
     TelegramUnlinked,
+    AccountChanged,
     TelegramReply,
 )
 
@@ -404,6 +434,7 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
         NoticeKind.REPORT_KEY_REFUSED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.TELEGRAM_LINKED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.TELEGRAM_UNLINKED: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.ACCOUNT_CHANGED: DeliveryRule(EmailPolicy.NEVER),
         NoticeKind.TELEGRAM_REPLY: DeliveryRule(EmailPolicy.NEVER),
     }
 )

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
+from shared.clock import utc_now
 from shared.messages import NoticeMessage, send_notice
 from shared.models.notice import Delivery, InlineImage, Outcome, Reason, new_notice
 from shared.models.notification_setting import SETTING_ID, NotificationSetting
-from shared.notifications.notice_types import DELIVERY_RULES, EmailPolicy, NoticeKind, NoticeValues, to_json
-from shared.notifications.recipients import Recipient
+from shared.notifications.notice_types import (
+    DELIVERY_RULES,
+    AccountChange,
+    AccountChanged,
+    EmailPolicy,
+    NoticeKind,
+    NoticeValues,
+    to_json,
+)
+from shared.notifications.recipients import Recipient, to_user
 from shared.observability import logger
 
 NAMESPACE = UUID("b0f5e7a2-4f0c-5f8e-8a57-6f1d0f2f9c34")
@@ -54,6 +63,24 @@ def notify(values: NoticeValues, *, to: Recipient, cause: str, at: datetime, ima
     if notice.open:
         send_notice(NoticeMessage(notice.id))
     return notice.id
+
+
+def record_change(what: AccountChange, name: str, *, user_id: str, cause: str) -> None:
+    """Record what a user has changed, for the list of events; nothing is sent. Repeatable with the same cause."""
+    at, to = utc_now(), to_user(user_id)
+    values = AccountChanged(what=what, name=name, at=at)
+    cause = f"{what} {cause}"
+    notice = new_notice(
+        notice_id(values.kind, to, cause),
+        recipient=to,
+        kind=values.kind,
+        cause=cause,
+        content=to_json(values),
+        images=[],
+        at=at,
+    )
+    notice.telegram = notice.email = _skipped(Reason.CHANNEL_NOT_USED, at=at)
+    notice.save_if_new()
 
 
 def is_switched_on(kind: NoticeKind) -> bool:

@@ -22,6 +22,7 @@ from shared.notifications.formatting import (
 from shared.notifications.notice_text import Fact, NoticeText
 from shared.notifications.notice_types import (
     AboveMaximum,
+    AccountChanged,
     EntryRefused,
     FollowersLeftOut,
     KeyRefused,
@@ -304,6 +305,12 @@ def _telegram_linked(values: TelegramLinked) -> NoticeText:
     )
 
 
+def _account_changed(values: AccountChanged) -> NoticeText:
+    change = values.what.value.replace("_", " ").capitalize()
+    facts = (Fact("Change", change), Fact("Name", short(values.name)), Fact("Time", time_text(values.at)))
+    return NoticeText("Your account was changed", ("If this was not you, change your password.", *facts))
+
+
 _UNLINKED: Final[Mapping[UnlinkCause, str]] = MappingProxyType(
     {
         UnlinkCause.STOPPED: "You asked the bot to stop. Notices of trades come by e-mail from now on.",
@@ -364,6 +371,7 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.REPORT_KEY_REFUSED: _report_key_refused,
         NoticeKind.TELEGRAM_LINKED: _telegram_linked,
         NoticeKind.TELEGRAM_UNLINKED: _telegram_unlinked,
+        NoticeKind.ACCOUNT_CHANGED: _account_changed,
         NoticeKind.TELEGRAM_REPLY: _telegram_reply,
     }
 )

@@ -419,6 +419,7 @@ WRONG = {
     "start": ["", "yesterday", "2022-13-01", "2022-02-30", "99999-01-01", "0000-00-00", "2022-06-01T25:00:00Z", "💥"],
     "tradeType": [*TEXTS, "spot", "SPOT,FUTURES"],
     "format": [*TEXTS, "xml", "CSV", "json,csv", "text/csv", "csv\r\nSet-Cookie: a=b"],
+    "after": [*TEXTS, "2022-09-09T01:57:36.304Z", "2022-13-09T01:57:36.304Z_927bacee-6c0e-4a50-b920-a95ee5013ae9"],
     "year": [*TEXTS, "99", "1999", "2101", "20222", "2022.0"],
     "zone": [*TEXTS, "Mars/Olympus", "Europe", "/etc/passwd", "../UTC", "A" * 3000],
     "symbol": [*TEXTS, "BTCUSDT", "btc/usdt", "BTC/", "/USDT", "BTC/USDT/X", "A" * 3000, "BTC/USDT:USDT"],
@@ -455,6 +456,7 @@ def shown(world: World, records: dict[str, str]) -> dict[str, str]:
 
 
 ACCOUNT_QUERIES = {
+    "account/event/list": ("after", "limit"),
     "exchange/key/list": ("tradeType", "limit", "nextToken"),
     "strategy/list": ("limit", "nextToken"),
     "strategy/profile/list": ("limit", "nextToken"),

@@ -8,6 +8,8 @@ from decimal import Decimal
 from shared.clock import from_iso
 from shared.notifications.notice_types import (
     AboveMaximum,
+    AccountChange,
+    AccountChanged,
     EntryRefused,
     FollowersLeftOut,
     KeyRefused,
@@ -153,6 +155,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
         ReportKeyRefused(strategy_id="8a7b", strategy_name="STRATEGY #1", at=AT),
         TelegramLinked(at=AT),
         TelegramUnlinked(why=UnlinkCause.BLOCKED),
+        AccountChanged(what=AccountChange.KEY_CONNECTED, name="Default", at=AT),
         TelegramReply(reply=Reply.NOT_LINKED),
     )
 }
