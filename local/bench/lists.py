@@ -39,7 +39,8 @@ from shared.observability import logger
 for _module in pkgutil.iter_modules(shared.models.__path__):
     importlib.import_module(f"shared.models.{_module.name}")
 
-POOL_ID: Final = "us-east-1_LISTS"
+ADMIN_POOL: Final = "us-east-1_ADMINS"
+USER_POOL: Final = "us-east-1_USERS"
 CLIENT_ID: Final = "lists"
 _BATCH: Final = 25
 _CHUNK: Final = 4_000
@@ -85,6 +86,15 @@ class MeasuredList:
     function: str
     path: str
     limit: int | None = 4
+    user: str | None = None
+    """Who asks: a user of the Account API, or None for an admin."""
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The claims of who asks."""
+        pool = ADMIN_POOL if self.user is None else USER_POOL
+        who = {"sub": "admin", "cognito:groups": "admin"} if self.user is None else {"sub": self.user}
+        return {"iss": f"https://cognito-idp.{REGION}.amazonaws.com/{pool}", "aud": CLIENT_ID, "token_use": "id"} | who
 
 
 LISTS: Final = (
@@ -99,6 +109,14 @@ LISTS: Final = (
     MeasuredList("Show Timeline", "admin_strategy", f"strategy/trigger/{rows.TRIGGER}/timeline", 50),
     MeasuredList("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
     MeasuredList("List Subscription", "admin_subscription", "subscription/list"),
+    MeasuredList("List Own Exchange Keys", "exchange", "exchange/key/list", user=rows.USER),
+    MeasuredList("List Own Followers", "strategy_follower", "strategy/follower/list", user=rows.USER),
+    MeasuredList(
+        "List Own Strategy History", "strategy_follower", "account/trade/strategy/history", None, user=rows.USER
+    ),
+    MeasuredList("List Own Manual History", "strategy_follower", "account/trade/manual/history", None, user=rows.USER),
+    MeasuredList("List Active Strategies", "strategy", "strategy/list", user=rows.NOBODY),
+    MeasuredList("List Public Plans", "subscription", "subscription/list", user=rows.NOBODY),
 )
 
 
@@ -169,8 +187,10 @@ def environment(places_url: str, *, kms: Any, ssm: Any) -> dict[str, str]:
         "AWS_ENDPOINT_URL": places_url,
         "PAGING_KEY_ID": paging_key,
         "MAINTENANCE_PARAMETER": "/lists/maintenance",
-        "ADMIN_POOL_ID": POOL_ID,
+        "ADMIN_POOL_ID": ADMIN_POOL,
         "ADMIN_POOL_CLIENT_ID": CLIENT_ID,
+        "USER_POOL_ID": USER_POOL,
+        "USER_POOL_CLIENT_ID": CLIENT_ID,
     }
 
 
@@ -207,13 +227,11 @@ def _binary(value: bytes) -> str:
 
 def _cost(one: MeasuredList) -> Cost:
     handler = importlib.import_module(f"functions.{one.function}.app").lambda_handler
-    path = f"/v1/admin/{one.path}"
+    path = f"/v1/{one.path}" if one.user else f"/v1/admin/{one.path}"
     query = {} if one.limit is None else {"limit": str(one.limit)}
     if one.limit is None:
         # Lists by day: every day.
         query = {"start": "2026-01-01", "limit": "1000"}
-    issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{POOL_ID}"
-    claims = {"sub": "admin", "iss": issuer, "aud": CLIENT_ID, "token_use": "id", "cognito:groups": "admin"}
     event = {
         "httpMethod": "GET",
         "path": path,
@@ -221,7 +239,7 @@ def _cost(one: MeasuredList) -> Cost:
         "headers": {},
         "multiValueHeaders": {},
         "queryStringParameters": query,
-        "requestContext": {"requestId": "lists", "stage": "live", "authorizer": {"claims": claims}},
+        "requestContext": {"requestId": "lists", "stage": "live", "authorizer": {"claims": one.claims}},
         "body": None,
         "isBase64Encoded": False,
     }

@@ -39,6 +39,9 @@ _KINDS: Final = ("user", "key", "strategy", "plan", "profile", "trigger")
 USER, KEY, STRATEGY, PLAN, PROFILE, TRIGGER = (id_of(kind, 0) for kind in _KINDS)
 """Most records belong to these, and their lists are measured."""
 
+NOBODY: Final = id_of("user", 1)
+"""A user without a key, as most are: the number of a user's keys is limited by the plan."""
+
 TRIGGER_EXECUTIONS: Final = 100
 
 # The first executions have one each, so that little data fills a page; later one execution in twenty.
@@ -92,7 +95,7 @@ def _strategy() -> Table:
 
 
 def _plan() -> Table:
-    return Plan(**_common(name="", max_balance_usd=5000, max_api_key=10))
+    return Plan(**_common(name="", max_balance_usd=5000, max_api_key=10, private=False))
 
 
 def _profile() -> Table:
