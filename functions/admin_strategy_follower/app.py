@@ -7,11 +7,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_strategy_follower import closing, ordering, service
-from functions.admin_strategy_follower.schemas import ClosingItem, FollowerItem, NewOrders, QueuedItems
+from functions.admin_strategy_follower.schemas import FollowerItem, NewOrders, QueuedItems
 from shared.api.admin_api import AdminApi
 from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
+from shared.views.closings import ClosingItem
 
 app = AdminApi()
 

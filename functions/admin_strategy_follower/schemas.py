@@ -125,11 +125,3 @@ class NewOrders(Body):
     def content(self) -> dict[str, Content]:
         """Return the content that is the same for repeats of one request."""
         return {**self.model_dump()}
-
-
-class ClosingItem(TypedDict):
-    """Close Order, Close All Orders: one execution whose position is being closed."""
-
-    id: Id
-    strategyFollowId: Id
-    status: Literal["CLOSING"]

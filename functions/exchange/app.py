@@ -1,24 +1,84 @@
-"""ExchangeExpressJSv1: the routes of a user's own exchange keys. The use cases are in `service` and `shared.views`."""
+"""ExchangeExpressJSv1: the routes of a user's own exchange keys. The use cases are in the modules beside this one."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.api.account_api import AccountApi
+from functions.exchange import changing, connecting, deleting, inspecting, requirement
+from functions.exchange.deleting import KeyHasPosition
+from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, KeyInUse, NewKey, Requirement
+from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
+from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
+from shared.api.records import find_own_key
+from shared.api.requests import ListQuery
 from shared.views import exchange_keys
 from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
 
+_KEY_IN_USE: OpenAPIResponse = {
+    "description": "A position of the key is open.",
+    "content": {APPLICATION_JSON: {"model": KeyInUse}},
+}
+
 app = AccountApi()
+
+
+@app.get("/v1/exchange/requirement/BINANCE", openapi_extensions=OWN)
+def show_requirement() -> Requirement:
+    """Show what a key needs to be connected, and the least equity for each active strategy, oldest first."""
+    return requirement.show_requirement("BINANCE", app.query(ListQuery))
 
 
 @app.get("/v1/exchange/key/list", openapi_extensions=OWN)
 def list_keys() -> Listing[ExchangeKeyItem]:
     """List Own Exchange Keys, newest first."""
     return exchange_keys.list_keys(app.user.id, app.query(ExchangeKeyQuery))
+
+
+@app.post("/v1/exchange/key", openapi_extensions=OPENS)
+def connect_key() -> ExchangeKeyItem:
+    """Connect Exchange Key: inspected at the exchange first, and kept only if nothing is wrong with it."""
+    idempotency_key = app.header(HEADER)
+    body = app.body(NewKey, faults=key_faults(idempotency_key))
+    repeatable = None
+    if idempotency_key is not None:
+        repeatable = IdempotentRequest.of(
+            idempotency_key, caller_id=app.user.id, path="/v1/exchange/key", content=body.content()
+        )
+    return connecting.connect_key(app.user, body, repeatable=repeatable)
+
+
+@app.put("/v1/exchange/key/<api_key_id>", openapi_extensions=OWN)
+def change_key(api_key_id: str) -> ExchangeKeyItem:
+    """Update Exchange Key: its name, its API key with the secret, or whether strategies may use it."""
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    return changing.change_key(app.user, key, app.body(KeyChange))
+
+
+@app.delete("/v1/exchange/key/<api_key_id>", openapi_extensions=OWN, responses={HTTPStatus.CONFLICT: _KEY_IN_USE})
+def delete_key(api_key_id: str) -> DeletedKey:
+    """Delete Exchange Key, its secret and its followers; refused while a position of it is open."""
+    return deleting.delete_key(find_own_key(api_key_id, user_id=app.user.id))
+
+
+@app.post("/v1/exchange/key/<api_key_id>/inspect", openapi_extensions=OWN)
+def inspect_key(api_key_id: str) -> InspectionItem:
+    """Inspect Exchange Key now: what keeps it from trading, what deserves a warning, and what to change."""
+    return inspecting.inspect_key(find_own_key(api_key_id, user_id=app.user.id))
+
+
+@app.answers(KeyHasPosition)
+def answer_key_in_use(error: KeyHasPosition) -> Response[Any]:
+    """Answer that a position of the key is open."""
+    body: KeyInUse = {"message": "a position of the key is open", "positions": error.positions}
+    return Response(status_code=HTTPStatus.CONFLICT, content_type=APPLICATION_JSON, body=body)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

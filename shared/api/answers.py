@@ -49,6 +49,8 @@ class FieldFault(TypedDict):
     msg: str
     param: str
     location: Literal["body", "query", "params", "headers"]
+    code: NotRequired[str]
+    """Of a refusal that a person must act on: why. The words may change, the code does not."""
 
 
 class Faults(TypedDict):

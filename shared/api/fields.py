@@ -224,6 +224,8 @@ ApiSecretText = Annotated[
 
 TradeTypeName = Annotated[Literal["SPOT", "FUTURES"], FaultMessage("must be supported trade type")]
 
+StrategyTypeName = Annotated[Literal["AUTOMATED", "MANUAL"], FaultMessage("must be supported strategy type")]
+
 Limit = Annotated[
     int, BeforeValidator(_whole_number), Field(ge=1, le=1000), FaultMessage("must be integer from 1 to 1000")
 ]

@@ -98,10 +98,14 @@ class ListQuery(Query):
         return self.token_after(page.end)
 
 
-def fault(msg: str, *, param: str, location: str, value: object = None) -> Fault:
-    """Return one documented fault; without `value` if it is None."""
+def fault(msg: str, *, param: str, location: str, value: object = None, code: str | None = None) -> Fault:
+    """Return one documented fault; without `value` if it is None.
+
+    A refusal that a person must act on has a `code`, which stays when the words change.
+    """
     found: Fault = {} if value is None else {"value": value}
-    return found | {"msg": msg, "param": param, "location": location}
+    found |= {"msg": msg, "param": param, "location": location}
+    return found if code is None else found | {"code": code}
 
 
 def raise_faults(faults: Sequence[Fault]) -> None:

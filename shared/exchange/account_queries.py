@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -41,6 +42,7 @@ from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.process_state import on_reset
 from shared.secrets import unseal
+from shared.trading.filters import SymbolFilters
 from shared.trading.symbols import symbol_name, venue_symbol
 
 MARKETS_FOR_S = 3600.0
@@ -83,7 +85,7 @@ def positions(key: ExchangeKey, symbol: str | None) -> list[dict[str, Any]]:
         # Version 2 of the exchange's endpoint still returns the leverage.
         return await client.fetch_positions(symbols, {"useV2": True})
 
-    items = _run(_with_client(key, fetch))
+    items = run(_with_client(key, fetch))
     held = [to_documented(item, POSITION) for item in items if item.get("contracts")]
     return newest_first(held)
 
@@ -101,7 +103,7 @@ def open_orders(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
         )
         return [*regular, *conditional]
 
-    items = _run(_with_client(key, fetch))
+    items = run(_with_client(key, fetch))
     return newest_first([to_documented(item, ORDER) for item in items])
 
 
@@ -118,7 +120,7 @@ def order_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
         )
         return one_per_order(regular, conditional)
 
-    items = _run(_with_client(key, fetch))
+    items = run(_with_client(key, fetch))
     return newest_first([to_documented(item, ORDER) for item in items])[:HISTORY_LIMIT]
 
 
@@ -128,13 +130,13 @@ def trade_history(key: ExchangeKey, symbol: str) -> list[dict[str, Any]]:
     async def fetch(client: Any) -> Any:
         return await client.fetch_my_trades(_ccxt_symbol(client, key, symbol), limit=HISTORY_LIMIT)
 
-    items = _run(_with_client(key, fetch))
+    items = run(_with_client(key, fetch))
     return newest_first([to_documented(item, TRADE) for item in items])
 
 
 def balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
     """Return every asset that the exchange lists, zeros included, in the exchange's order."""
-    return _run(read_balance(key))
+    return run(read_balance(key))
 
 
 async def read_balance(key: ExchangeKey) -> dict[str, dict[str, Any]]:
@@ -157,12 +159,12 @@ def balances(keys: Sequence[ExchangeKey]) -> list[dict[str, dict[str, Any]] | Ex
     async def read_all() -> list[dict[str, dict[str, Any]] | ExchangeError]:
         return await asyncio.gather(*(read(key) for key in keys))
 
-    return _run(read_all())
+    return run(read_all())
 
 
 def prices(trade_type: TradeType) -> dict[str, Decimal]:
     """Return the latest price of every symbol of a market; no key is needed."""
-    return _run(read_prices(trade_type))
+    return run(read_prices(trade_type))
 
 
 async def read_prices(trade_type: TradeType) -> dict[str, Decimal]:
@@ -185,7 +187,30 @@ def market_price(*, exchange_id: str, symbol: str) -> Decimal:
         account = await FuturesAccount.open(api_key="", secret="")
         return await account.market_price(symbol)
 
-    return _run(fetch())
+    return run(fetch())
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolMarket:
+    """What an entry's size depends on at the market: the symbol's filters, and its last price."""
+
+    filters: SymbolFilters
+    price: Decimal
+
+
+def symbol_markets(symbols: Collection[str]) -> dict[str, SymbolMarket]:
+    """Return filters and last price of each symbol that is listed, with one read of all prices; no key is needed."""
+
+    async def read() -> dict[str, SymbolMarket]:
+        account = await FuturesAccount.open(api_key="", secret="")
+        prices = await read_prices(TradeType.FUTURES)
+        found = {}
+        for symbol in symbols:
+            with contextlib.suppress(NotFound, KeyError):
+                found[symbol] = SymbolMarket(await account.filters(symbol), prices[symbol])
+        return found
+
+    return run(read()) if symbols else {}
 
 
 def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> None:
@@ -198,7 +223,7 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
         if not trades:
             raise NotFound(f"{symbol} does not trade")
 
-    _run(verify())
+    run(verify())
 
 
 async def read_through(key: ExchangeKey, fetch: Callable[[Any], Awaitable[_T]]) -> _T:
@@ -207,8 +232,10 @@ async def read_through(key: ExchangeKey, fetch: Callable[[Any], Awaitable[_T]]) 
     return found
 
 
-def _run(work: Awaitable[_T]) -> _T:
-    async def run() -> _T:
+def run(work: Awaitable[_T]) -> _T:
+    """Return what a coroutine reads from the exchange, on the event loop of this process's API requests."""
+
+    async def read() -> _T:
         # Another container may have recorded a ban: then no request may be sent.
         await lanes.limiter_of(lanes.DEFAULT_LANE).refresh()
         try:
@@ -216,7 +243,7 @@ def _run(work: Awaitable[_T]) -> _T:
         finally:
             await lanes.flush()
 
-    return _runner.run(run())
+    return _runner.run(read())
 
 
 async def _with_client(key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]]) -> Any:

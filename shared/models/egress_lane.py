@@ -50,6 +50,8 @@ class EgressLane(Table):
     """What work that was admitted in the minute before may still use. A crashed worker's hold ends with that."""
     orders_queue_url = UnicodeAttribute(null=True)
     """Where its orders queue. Without one it has no executor; the first lane's is the deployment's own."""
+    address = UnicodeAttribute(null=True)
+    """The address that its requests leave from, to which users bind their keys; set by an operator."""
     weight_limit = IntegerAttribute(null=True)
     """The address's weight per minute, if it differs from the deployment's setting."""
     keys = IntegerAttribute(null=True)

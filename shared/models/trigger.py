@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import islice
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
@@ -103,6 +104,12 @@ class Trigger(Table):
 
     by_strategy = TriggersByStrategy()
     by_pending = PendingTriggers()
+
+    @classmethod
+    def latest(cls, strategy_id: str, count: int) -> list[Trigger]:
+        """Return a strategy's latest triggers, the latest first, as its index lists them."""
+        keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=count), count)
+        return list(cls.find_many(key.id for key in keys).values())
 
     @property
     def place(self) -> PlaceInTime:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -118,6 +118,8 @@ class User(Table):
     """The number of Stripe events applied: a write that was computed from an older revision fails."""
     checkouts_open_until = TimeAttribute(null=True)
     """When the last of the customer's Checkout sessions expires."""
+    api_key_ids = UnicodeSetAttribute(null=True)
+    """The user's exchange keys, so that a condition can count them; absent before the first is connected through us."""
     telegram_chat_id = UnicodeAttribute(null=True)
     reports_wanted = BooleanAttribute(default=True)
     """False for users whom an operator has taken off the reports; their own switches, below, replace it."""

@@ -111,6 +111,26 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
     }
 )
 
+_UNTOLD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        _R.FOLLOWER_INACTIVE: "You do not follow the strategy any more, or an administrator has switched it off.",
+        _R.EXITS_ONLY: "You let the strategy close positions only. Set the mode to ACTIVE to open new ones.",
+        _R.USER_DISABLED: "Your account is disabled. Ask us why.",
+        _R.STRATEGY_INACTIVE: "The strategy is not active at the moment.",
+        _R.CLOSE_REQUESTED: "A close was requested.",
+        _R.SUPERSEDED: "There is a newer alert.",
+        _R.ALREADY_IN_POSITION: "A position is open already.",
+    }
+)
+"""The denials that no notice tells of."""
+
+
+def text_of(reason: DenialReason) -> str:
+    """Return what a user who asks is told of a reason for a denial."""
+    refusal = REFUSALS[reason]
+    return refusal.text if refusal is not None else _UNTOLD[reason]
+
+
 REJECTED: Final = Refusal("The exchange refused the order.")
 """The exchange refused the order for another reason; its code is in the records."""
 

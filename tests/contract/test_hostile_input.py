@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.models.strategy import Strategy
 from tests.contract.routes import Route, account_routes, admin_routes
 from tests.contract.world import World
 from tests.system.stack_client import Answer, Stack
@@ -117,6 +118,14 @@ STRATEGY = {
     "reportExchangeApiSecretKey": "unknown",
 }
 PLAN = {"name": "HOSTILE", "monthlyPriceUSD": 1, "maxBalanceUSD": 1, "maxApiKey": 1, "stripePriceId": "price_none"}
+NEW_KEY = {
+    "exchangeId": "BINANCE",
+    "tradeType": "FUTURES",
+    "strategyType": "AUTOMATED",
+    "name": "HOSTILE",
+    "apiKey": "unknown",
+    "apiSecretKey": "unknown",
+}
 ORDERS = {"side": "SELL", "stopType": "MARKET", "stopPrice": 1, "takeProfitPrices": [9e9], "strategyFollowIds": ["0"]}
 ALERT = {
     "strategy": str(uuid4()),
@@ -223,6 +232,44 @@ TARGETS = [
         frozenset({422}),
     ),
     Target(
+        "Connect Exchange Key",
+        "POST",
+        "/v1/exchange/key",
+        NEW_KEY,
+        {
+            "exchangeId": never,
+            "tradeType": never,
+            "strategyType": never,
+            "name": text,
+            "apiKey": key_text,
+            "apiSecretKey": key_text,
+        },
+        frozenset({422}),
+    ),
+    Target(
+        "Update Exchange Key",
+        "PUT",
+        "/v1/exchange/key/{key}",
+        {},
+        {"name": text, "apiKey": key_text, "apiSecretKey": key_text, "active": flag},
+        frozenset({200, 422}),
+    ),
+    Target(
+        "Follow",
+        "POST",
+        "/v1/strategy/follower",
+        {"strategyId": str(uuid4()), "apiKeyId": str(uuid4()), "riskProfileId": str(uuid4())},
+        {"strategyId": never, "apiKeyId": never, "riskProfileId": never},
+        frozenset({422}),
+    ),
+    Target(
+        "Update Follower",
+        "PUT",
+        "/v1/strategy/follower/{own_follower}",
+        {},
+        {"mode": never, "riskProfileId": never},
+    ),
+    Target(
         "Automated Strategy",
         "POST",
         "/v1/webhook/strategy",
@@ -261,14 +308,23 @@ def records(world: World) -> dict[str, str]:
     profile = world.stack.api("POST", "/v1/admin/setting/strategy/profile", body={"name": letters, "percent": 1})
     plan = world.stack.api("POST", "/v1/admin/subscription", body=PLAN | {"name": name, "stripePriceId": None})
     made = {"profile": profile.json()["id"], "plan": plan.json()["id"]}
+    user_id = world.stack.subject("userToken")
+    key = world.add_key(user_id, balances={"USDT": "1000"})
+    own = world.add_follower(Strategy.get(strategy.strategy_id), user_id, key)
+    made |= {"key": key.id, "own_follower": own}
     return made | {"strategy": strategy.strategy_id, "follower": strategy.followers[0]["id"]}
 
 
 def send(stack: Stack, target: Target, records: dict[str, str], body: str | bytes) -> Answer:
     if "webhook/strategy" in target.path:
         return stack.webhook(body)
+    token = "" if target.path.startswith("/v1/admin/") else stack.session["userToken"]
     return stack.api(
-        target.method, target.path.format(**records), body=body, headers={"Content-Type": "application/json"}
+        target.method,
+        target.path.format(**records),
+        token=token,
+        body=body,
+        headers={"Content-Type": "application/json"},
     )
 
 
@@ -296,7 +352,8 @@ def is_fault(found: Any) -> bool:
     if found.get("param") == "_error":
         return list(found) == ["msg", "param", "nestedErrors"] and all(map(is_fault, found["nestedErrors"]))
     names = list(found)
-    return (names[1:] if names[0] == "value" else names) == ["msg", "param", "location"] and bool(found["msg"])
+    names = [name for name in names if name not in {"value", "code"}]
+    return names == ["msg", "param", "location"] and bool(found["msg"]) and found.get("code") != ""
 
 
 def names_field(answer: Answer, name: str) -> bool:

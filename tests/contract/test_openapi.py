@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from local.stack.places import ROOT
+from shared.models.strategy import Strategy
 from tests.contract.world import World
 from tests.system.stack_client import Answer, FollowedStrategy
 
@@ -50,7 +51,11 @@ def records(world: World) -> dict[str, str]:
     plan = {"name": name, "monthlyPriceUSD": 1, "maxBalanceUSD": 1, "maxApiKey": 1}
     subscription = world.stack.api("POST", "/v1/admin/subscription", body=plan)
     user_id = world.add_user(f"{uuid4().hex}@example.com", "Gene", "Rated")
+    own_id = world.stack.subject("userToken")
+    own_key = world.add_key(own_id, balances={"USDT": "1000"})
     return {
+        "OWN_API_KEY_ID": own_key.id,
+        "OWN_STRATEGY_FOLLOW_ID": world.add_follower(Strategy.get(strategy.strategy_id), own_id, own_key),
         "USER_ID": user_id,
         "API_KEY_ID": world.add_key(user_id, balances={"USDT": "1000"}).id,
         "STRATEGY_ID": strategy.strategy_id,
@@ -62,7 +67,9 @@ def records(world: World) -> dict[str, str]:
 
 
 def record_for(operation: Any, variable: str) -> str:
-    """Return the record of a path variable: `ID` is the strategy's or the follower's."""
+    """Return the record of a path variable: `ID` is the strategy's or the follower's; a user's own in an account."""
+    if not operation.path.startswith("/v1/admin/"):
+        return f"OWN_{variable}"
     if variable != "ID":
         return variable
     return "STRATEGY_ID" if operation.path.endswith(("/list", "/all")) else "FOLLOWER_ID"

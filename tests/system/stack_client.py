@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import urllib.error
@@ -131,6 +132,11 @@ class Stack:
     running: Running
     session: dict[str, str]
     heard: Heard = field(default_factory=Heard, repr=False)
+
+    def subject(self, token: str) -> str:
+        """Return whose token one of the session's is, by its name: the user's id."""
+        claims = self.session[token].split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
 
     def get(self, path: str, *, token: str | None = "") -> Answer:
         """GET from the admin API; as the admin unless another token, or None for none, is given."""

@@ -7,8 +7,10 @@ from enum import StrEnum
 
 import pytest
 
+from functions.strategy_follower.refusals import FollowRefusal
 from local.stack.places import ROOT
 from shared.notifications.reasons import REFUSALS
+from shared.trading.connection import KeyRefusal
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 
 SECTIONS = re.split(r"^## ", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
@@ -43,6 +45,8 @@ def test_no_cell_is_empty(section: str) -> None:
         ("Reasons for a denial", DenialReason),
         ("Other reasons", Reason),
         ("Reasons for a close", CloseReason),
+        ("Refusals of the Account API", KeyRefusal),
+        ("Refusals to follow", FollowRefusal),
     ],
 )
 def test_states_and_reasons_are_those_of_the_code(heading: str, members: type[StrEnum]) -> None:

@@ -1,0 +1,1 @@
+"""Users connect keys and follow strategies, on the embedded AWS and the paper exchange."""
