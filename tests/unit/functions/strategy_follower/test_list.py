@@ -35,6 +35,7 @@ def test_own_follower_is_shown_with_its_strategy_key_and_profile() -> None:
             {
                 "id": follower.id,
                 "active": True,
+                "mode": "ACTIVE",
                 "StrategyAutomated": {"id": STRATEGY_ID, "name": "BTC", "symbol": follower.symbol},
                 "ExchangeKey": {"id": id_of("key of mine"), "name": "Main"},
                 "StrategyRiskProfile": {"id": PROFILE_ID, "name": "MODERATE"},

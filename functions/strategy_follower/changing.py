@@ -1,0 +1,75 @@
+"""Changes what a follower does with the next alert, and ends it. Closes nothing itself: the order executor does."""
+
+from __future__ import annotations
+
+from pynamodb.expressions.update import Action
+
+from functions.strategy_follower.refusals import FollowRefusal, follow_fault
+from functions.strategy_follower.schemas import (
+    EndedFollower,
+    FollowerChange,
+    OwnFollowerItem,
+    follower_item,
+)
+from shared import close_requests
+from shared.api.account_api import DISABLED
+from shared.api.paging import Listing, listing
+from shared.clock import utc_now
+from shared.ending_followers import end_follower
+from shared.errors import AccessDenied, NotFound, RequestUnprocessable
+from shared.models.base import conditional_write
+from shared.models.exchange_key import ExchangeKey
+from shared.models.execution import Execution
+from shared.models.follower import Follower, FollowerMode
+from shared.models.risk_profile import RiskProfile
+from shared.models.strategy import Strategy
+from shared.models.user import User
+from shared.observability import logger
+from shared.trading.execution import CloseReason
+from shared.views.closings import ClosingItem, closing_items
+
+
+def change_follower(user: User, follower: Follower, body: FollowerChange) -> OwnFollowerItem:
+    """Change risk profile or mode from the next alert on, and return the follower; repeatable."""
+    if body.mode == FollowerMode.ACTIVE and follower.mode is not FollowerMode.ACTIVE and not user.active:
+        raise AccessDenied(DISABLED, authenticated=True)
+    actions: list[Action] = [Follower.updated_at.set(utc_now())]
+    if body.risk_profile_id is not None:
+        if RiskProfile.find(body.risk_profile_id) is None:
+            code = FollowRefusal.RISK_PROFILE_UNKNOWN
+            raise RequestUnprocessable([follow_fault(code, param="riskProfileId", value=body.risk_profile_id)])
+        actions.append(Follower.risk_profile_id.set(body.risk_profile_id))
+    if body.mode is not None:
+        actions.append(Follower.mode.set(FollowerMode(body.mode)))
+    with conditional_write(otherwise=NotFound(f"follower {follower.id} has ended")):
+        follower.update(actions=actions, condition=Follower.id.exists())
+    logger.info("follower_changed", follower_id=follower.id, fields=sorted(body.changes()))
+    return follower_item(
+        follower,
+        strategy=Strategy.find(follower.strategy_id),
+        key=ExchangeKey.find(follower.api_key_id),
+        profile=RiskProfile.find(follower.risk_profile_id),
+    )
+
+
+def end_following(follower: Follower, *, close: bool, delivery: str) -> EndedFollower:
+    """End a follower: it opens nothing more, and goes when nothing of it is open. May be repeated.
+
+    An open position keeps its stop until it ends, or is closed now if `close`. Raise ServiceUnavailable while a worker
+    trades for it.
+    """
+    still_open = end_follower(follower)
+    closing: list[Execution] = []
+    if still_open and close:
+        closing = close_requests.close_one(follower, delivery=delivery, reason=CloseReason.USER)
+    return {
+        "id": follower.id,
+        "status": "ENDING" if still_open else "ENDED",
+        "items": closing_items(closing),
+    }
+
+
+def close_position(follower: Follower, *, delivery: str) -> Listing[ClosingItem]:
+    """Request the close of what the follower holds or is about to open; the follower stays. May be repeated."""
+    closing = close_requests.close_one(follower, delivery=delivery, reason=CloseReason.USER)
+    return listing(closing_items(closing), token=None)
