@@ -61,6 +61,12 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         return Found.FLAT
     # Read after the fills, so that a target that fills in between is not counted as surplus.
     standing = await session.account.open_orders(session.symbol)
+    if watching.lacks_a_target(session, standing):
+        # It has filled, and the owner has traded as much the other way, so that the position shows neither.
+        left = await position.left_of_ours(session)
+        if not left:
+            return Found.FLAT
+        standing = await session.account.open_orders(session.symbol)
     found = await stops.judge_stops(session, standing, left=left, held=held)
     if found.missing or found.deviating:
         # The stop may have filled, and the owner may hold a position by now: read the fills before placing it again.

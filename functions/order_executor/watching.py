@@ -44,6 +44,15 @@ def watched_from_entry(session: ExecutionSession) -> LastLook:
     return LastLook(looked_at=utc_now(), watched=_watched_prices(session, prices))
 
 
+def lacks_a_target(session: ExecutionSession, listed: Sequence[OrderView]) -> bool:
+    """Return whether a target that stood after the entry is not listed at the first look, whose fills were not read."""
+    if session.execution.seen_amount is not None or session.fills:
+        return False
+    names = {view.client_order_id for view in listed}
+    targets = session.ledger.of_leg(*TAKE_PROFIT_LEGS, Leg.TRAILING)
+    return any(order.status is OrderStatus.OPEN and order.client_order_id not in names for order in targets)
+
+
 def _watched_prices(session: ExecutionSession, prices: Sequence[tuple[Leg, Decimal | None]]) -> WatchedPrices:
     behind = [price for leg, price in prices if leg in STOP_LEGS and price is not None]
     ahead = [price for leg, price in prices if leg in TAKE_PROFIT_LEGS and price is not None]

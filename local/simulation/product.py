@@ -102,6 +102,7 @@ class Product:
         for lane in lanes:
             queues.serve(orders_queue_of(lane), partial(self._execute_batch, lane), most_at_once=most_at_once)
         queues.serve(Queue.RECONCILE, _function(watcher_app.handle))
+        queues.serve(Queue.NOTICES, _leave_unsent)
         return [asyncio.create_task(queues.run()), asyncio.create_task(self._watch())]
 
     async def _execute_batch(self, lane: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +132,10 @@ def _function(handle: Callable[[Record], Awaitable[None]]) -> Callable[[dict[str
         return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue=None)
 
     return invoke
+
+
+async def _leave_unsent(_: dict[str, Any]) -> dict[str, Any]:
+    return {"batchItemFailures": []}  # notices are recorded; nobody reads them here
 
 
 async def _fan_out(record: Record) -> None:

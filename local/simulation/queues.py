@@ -21,6 +21,7 @@ MOST_RECEIVES = 10
 BATCH = 10
 DEDUPLICATION_S = 300.0
 _POLL_S = 0.05
+_SOON_S = 60.0
 _LATE_S = 80.0
 _SLIGHTLY_LATE_S = 2.0
 """Dead-man messages and closings are late by no more than this: the bounds allow no more."""
@@ -101,8 +102,10 @@ class Queues:
 
     @property
     def at_rest(self) -> bool:
-        """Whether no message waits and no invocation runs."""
-        return not self._running and not any(queue.messages for queue in self._queues.values())
+        """Whether no invocation runs and no message is due within a minute: what comes later only counts."""
+        soon_s = self._clock.monotonic() + _SOON_S
+        waiting = (message for queue in self._queues.values() for message in queue.messages)
+        return not self._running and all(message.due_s > soon_s for message in waiting)
 
     async def run(self) -> None:
         """Deliver until cancelled."""

@@ -93,7 +93,7 @@ def item_of(execution: Execution) -> Any:
 
 
 def test_the_trigger_and_each_follower_are_shown() -> None:
-    trigger = the_trigger(fired_at=at(-900))
+    trigger = the_trigger(fired_at=at(-900), reached=1, left_out=1)
     closed, refused = stopped_out(trigger), denied(trigger)
     body = timeline().body
     assert set(body) == {"Trigger", "items"}
@@ -108,6 +108,8 @@ def test_the_trigger_and_each_follower_are_shown() -> None:
         "createdAt": "2022-09-09T01:57:36.304Z",
         "active": False,
         "fanoutState": "DONE",
+        "reached": 1,
+        "leftOut": 1,
     }
     unreached = {state.value: None for state in ExecutionState}
     assert {item["id"]: item for item in body["items"]} == {
@@ -194,11 +196,9 @@ def test_a_trigger_before_its_fan_out_has_no_followers() -> None:
     the_trigger(active=True, fanout_state=FanoutState.PENDING, pending="PENDING")
     body = timeline().body
     assert body["items"] == []
-    assert (body["Trigger"]["active"], body["Trigger"]["fanoutState"], body["Trigger"]["firedAt"]) == (
-        True,
-        "PENDING",
-        None,
-    )
+    shown = body["Trigger"]
+    assert (shown["active"], shown["fanoutState"]) == (True, "PENDING")
+    assert (shown["firedAt"], shown["reached"], shown["leftOut"]) == (None, None, None)
     assert rows_of(timeline(CSV_EVENT)) == []
 
 

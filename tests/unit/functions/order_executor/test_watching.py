@@ -128,3 +128,15 @@ def test_triggered_limit_stop_that_rests_is_looked_at_each_time(executor: Harnes
 
     assert execution.state is ExecutionState.PROTECTED
     assert execution.watched_exits() is None
+
+
+def test_first_look_finds_a_target_that_the_owner_has_bought_back(executor: Harness) -> None:
+    """The position is as large as it was, and what is ours of it is not."""
+    execution = executor.open(Side.BUY)
+    executor.book.move_price(20200)
+    executor.book.trade_as_owner(Side.BUY, str(WHOLE - executor.book.position))
+
+    looked_at(executor, execution)
+
+    assert executor.book.position == WHOLE
+    assert executor.slot().quantity == WHOLE * 2 / 3
