@@ -33,6 +33,7 @@ from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.trigger import Trigger
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal
 
@@ -236,6 +237,11 @@ class Ground(Surroundings):
         """Return every execution."""
         with self.clock.apart():
             return list(Execution.scan(consistent_read=True))
+
+    def triggers(self) -> list[Trigger]:
+        """Return every trigger."""
+        with self.clock.apart():
+            return list(Trigger.scan(consistent_read=True))
 
     def is_at_rest(self) -> bool:
         """Return whether every execution has its stops or has ended, and no message waits."""

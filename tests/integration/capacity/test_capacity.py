@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.capacity import alerts
+from local.capacity import alerts, fairness
 from local.capacity.__main__ import KEPT
 from local.capacity.books import Depth
 from local.capacity.figures import Figures
@@ -18,6 +18,7 @@ from local.capacity.measuring import Measurement
 from local.capacity.purposes import Purpose
 from local.capacity.steps import weigh_steps
 from local.faults.worlds import owner
+from shared.models.trigger import Trigger
 from shared.trading.sides import Side
 
 HELD_S = 7_200
@@ -110,6 +111,23 @@ def test_thin_book_leaves_something_unfilled() -> None:
 
     assert unfilled_pct(Depth.DEEP) == 0
     assert unfilled_pct(Depth.THIN) > 0
+
+
+def test_those_whom_an_alert_left_out_enter_at_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fairness, "_ALERTS", 2)
+    ground = ground_of(75)
+
+    async def alert_with_little_weight() -> tuple[Figures, list[Trigger]]:
+        ground.limit_lanes(400)  # so much that ten side by side find room, and too little for all
+        figures = await fairness.alert_repeatedly(ground, scenario="fairness", second=1, held_s=0)
+        return figures, ground.triggers()
+
+    figures, triggers = ground.run(alert_with_little_weight)
+
+    assert figures.more["leftOutAtMost"] > 0
+    assert (figures.more["leftOutTwice"], figures.more["neverEntered"]) == (0, 0)
+    assert [one.reached + one.left_out for one in triggers] == [75, 75]
+    assert max(one.left_out for one in triggers) == figures.more["leftOutAtMost"]
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
