@@ -1,4 +1,4 @@
-"""AdminStrategyExpressJSv1: the routes of strategies' triggers. The use cases are in `service` and `timeline`."""
+"""AdminStrategyExpressJSv1: the routes of strategies' triggers and results, whose use cases are beside this."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_strategy import service, timeline
+from functions.admin_strategy import performance, service, timeline
+from functions.admin_strategy.performance import StrategyPerformance
 from functions.admin_strategy.schemas import StrategyHistory
 from functions.admin_strategy.timeline import Timeline
 from shared.api.admin_api import AdminApi
 from shared.api.answers import OWN
 from shared.api.csv_text import CsvFile
+from shared.api.days import SinceQuery
 from shared.api.formats import FormattedListQuery
 from shared.api.requests import ListQuery
 
@@ -32,6 +34,13 @@ def show_timeline(trigger_id: str) -> Timeline | CsvFile:
     query = app.query(FormattedListQuery)
     shown = timeline.show_timeline(trigger, query)
     return timeline.timeline_file(shown) if app.wants_csv(query) else shown
+
+
+@app.get("/v1/admin/strategy/<strategy_id>/performance", openapi_extensions=OWN)
+def show_performance(strategy_id: str) -> StrategyPerformance:
+    """Get Strategy Performance: the leader's own account and the followers, side by side."""
+    strategy = service.find_strategy(strategy_id)
+    return performance.show_performance(strategy, app.query(SinceQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

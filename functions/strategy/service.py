@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functions.strategy.schemas import OpenStrategyItem, strategy_item
 from shared.api.paging import Listing, listing, load_by_id, query_page
+from shared.api.records import find_record
 from shared.api.requests import ListQuery
 from shared.models.base import LISTED
 from shared.models.strategy import Strategy
@@ -17,3 +18,8 @@ def list_strategies(query: ListQuery) -> Listing[OpenStrategyItem]:
     )
     active = (strategy for strategy in page.records if strategy.active)
     return listing(map(strategy_item, active), token=query.token_of(page))
+
+
+def find_strategy(strategy_id: str) -> Strategy:
+    """Return the strategy, an inactive one too: those who follow it may look at its past; raise NotFound."""
+    return find_record(Strategy, strategy_id, noun="strategy")

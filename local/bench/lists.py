@@ -107,6 +107,7 @@ LISTS: Final = (
     MeasuredList("List Followers", "admin_strategy_follower", f"strategy/follower/{rows.STRATEGY}/list"),
     MeasuredList("List History", "admin_strategy", f"strategy/trigger/history/{rows.STRATEGY}", 1),
     MeasuredList("Show Timeline", "admin_strategy", f"strategy/trigger/{rows.TRIGGER}/timeline", 50),
+    MeasuredList("Show Strategy Performance", "admin_strategy", f"strategy/{rows.STRATEGY}/performance", 30),
     MeasuredList("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
     MeasuredList("List Subscription", "admin_subscription", "subscription/list"),
     MeasuredList("List Own Exchange Keys", "exchange", "exchange/key/list", user=rows.USER),
@@ -259,7 +260,7 @@ def _cost(one: MeasuredList) -> Cost:
     if answer["statusCode"] != http.HTTPStatus.OK:
         raise NotReady(f"{one.title} answers {answer['statusCode']}: {answer['body']}")
     body = json.loads(answer["body"])
-    items = body.get("StrategyAutomatedTriggers", body)["items"]
+    items = body.get("StrategyAutomatedTriggers", body.get("followers", body))["items"]
     return Cost(counted["requests"], counted["items"], len(items))
 
 

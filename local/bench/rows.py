@@ -16,9 +16,11 @@ from shared.models.execution import Execution, trigger_partition
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
 from shared.models.manual_trade import ManualTrade
+from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
+from shared.models.strategy_follower_day import StrategyFollowerDay
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.user import User
 from shared.trading.execution import ExecutionState
@@ -43,6 +45,7 @@ NOBODY: Final = id_of("user", 1)
 """A user without a key, as most are: the number of a user's keys is limited by the plan."""
 
 TRIGGER_EXECUTIONS: Final = 100
+REPORTED_DAYS: Final = 30
 
 # The first executions have one each, so that little data fills a page; later one execution in twenty.
 _FIRST_FILLS: Final = 120
@@ -128,6 +131,14 @@ def _trigger() -> Table:
     )
 
 
+def _follower_day() -> Table:
+    return StrategyFollowerDay("", "", alerts=1, asked=10, reached=9, followers=9, updated_at=_FIRST)
+
+
+def _leader_day() -> Table:
+    return PerformanceDay("", "", profit=Decimal("70.51"), trades=2, updated_at=_FIRST)
+
+
 def _execution() -> Table:
     owners = {"user_id": "", "api_key_id": KEY, "follower_id": "", "follower_key": "", "risk_profile_id": PROFILE}
     return Execution(
@@ -165,14 +176,25 @@ def _fill() -> Table:
 
 
 def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
-    """Return users, as many strategies and plans, and one risk profile."""
+    """Return users, as many strategies with reported days, as many plans, and one risk profile."""
     for number in numbers:
         yield User, _template(_user) | _created("user", number)[1]
         name = {"name": {"S": f"NAME {number}"}}
         yield Strategy, _template(_strategy) | _created("strategy", number)[1] | name
+        yield from _reported_days(number)
         yield Plan, _template(_plan) | _created("plan", number)[1] | name
         if number == 0:
             yield RiskProfile, _template(_profile) | _created("profile", number)[1] | name
+
+
+def _reported_days(number: int) -> Iterator[tuple[type[Table], Row]]:
+    """Return the days of a strategy's report: thirty of the first one, and one of each other."""
+    strategy_id = id_of("strategy", number)
+    for day in range(REPORTED_DAYS if number == 0 else 1):
+        date = {"S": (_FIRST + timedelta(days=day)).date().isoformat()}
+        yield StrategyFollowerDay, _template(_follower_day) | {"strategy_id": {"S": strategy_id}, "date": date}
+        keys_of_day = {"ledger": {"S": f"{TradeLedger.LEADER}#{strategy_id}"}, "day_key": {"S": f"{date['S']}#report"}}
+        yield PerformanceDay, _template(_leader_day) | keys_of_day
 
 
 def keys(numbers: range) -> Iterator[tuple[type[Table], Row]]:

@@ -7,6 +7,7 @@ WEBHOOK = ("StrategyWebhookExpressJSv1", "POST", "/v1/webhook/strategy")
 OWN = {
     ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
+    ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
 }
 
 ACCOUNT = {
@@ -25,6 +26,7 @@ ACCOUNT = {
     ("ExchangeExpressJSv1", "POST", "/v1/exchange/key/{API_KEY_ID}/inspect"),
     ("StrategyExpressJSv1", "GET", "/v1/strategy/list"),
     ("StrategyExpressJSv1", "GET", "/v1/strategy/profile/list"),
+    ("StrategyExpressJSv1", "GET", "/v1/strategy/{STRATEGY_ID}/performance"),
     ("StrategyFollowerExpressJSv1", "GET", "/v1/strategy/follower/list"),
     ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/strategy/history"),
     ("StrategyFollowerExpressJSv1", "GET", "/v1/account/trade/strategy/performance"),

@@ -17,19 +17,13 @@ from shared.clock import utc_now
 from shared.errors import ExchangeAuthorizationFailed, ExchangeUnavailable
 from shared.models.notice import Notice
 from shared.models.notification_setting import NotificationSetting
-from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.models.strategy import Strategy
-from shared.models.strategy_follower_day import StrategyFollowerDay, stored
 from shared.models.strategy_report import StrategyReport
 from shared.notifications.report_values import StrategyWeek
-from shared.trading.distribution import Distribution
-from shared.trading.performance import AccountDay
 from shared.worker import UnknownEvent
 from tests.lambda_context import FakeContext
+from tests.unit.functions.strategy_reporter.days import MONDAY, a_follower_day, a_leader_day
 from tests.unit.in_process_aws import Queues
 from tests.unit.records import STARTED_AT, STRATEGY_ID, a_strategy, id_of
-
-MONDAY = date(2022, 9, 5)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -139,44 +133,6 @@ def test_inactive_strategys_leader_is_not_read(tables: Queues, refusing: list[Ex
     assert StrategyReport.of(STRATEGY_ID).followers_next_day == utc_now().date().isoformat()
 
 
-def _leader_day(strategy_id: str, profit: str, *, day: date = MONDAY) -> None:
-    made = AccountDay(
-        date=day,
-        account="report",
-        profit=Decimal(profit),
-        fee=Decimal(1),
-        trades=1,
-        winning_trades=1,
-        losing_trades=0,
-        won=Decimal(profit),
-        lost=Decimal(0),
-        opening_balance=Decimal(1000),
-        closed_balance=1000 + Decimal(profit),
-    )
-    PerformanceDay.replace(TradeLedger.LEADER, strategy_id, made, funding=Decimal(0))
-
-
-def _spread(median: str) -> Any:
-    value = Decimal(median)
-    return stored(
-        Distribution(count=3, least=value, lower_quartile=value, median=value, upper_quartile=value, greatest=value)
-    )
-
-
-def _follower_day(strategy: Strategy, day: date, *, returns: str, slippage: str) -> None:
-    StrategyFollowerDay(
-        strategy.id,
-        day.isoformat(),
-        alerts=1,
-        asked=10,
-        reached=9,
-        followers=9,
-        return_pct=_spread(returns),
-        slippage_pct=_spread(slippage),
-        updated_at=utc_now(),
-    ).save()
-
-
 def _switch(*, on: bool) -> None:
     NotificationSetting(notify_weekly_report=on, created_at=STARTED_AT, updated_at=STARTED_AT).save()
 
@@ -188,11 +144,11 @@ def test_letter_shows_leaders_beside_followers_those_who_fell_behind_first(
     monkeypatch.setattr(letter, "ROWS", 2)
     near, behind, third, quiet = (a_strategy(id_of(name), name=name) for name in ("NEAR", "BEHIND", "THIRD", "QUIET"))
     for strategy, profit in ((near, "20"), (behind, "50"), (third, "1"), (quiet, "7")):
-        _leader_day(strategy.id, profit, day=MONDAY if strategy is not quiet else MONDAY - timedelta(days=1))
+        a_leader_day(strategy.id, profit, day=MONDAY if strategy is not quiet else MONDAY - timedelta(days=1))
     for number in range(2):
-        _follower_day(near, MONDAY + timedelta(days=number), returns="1", slippage=("0.01", "0.03")[number])
-    _follower_day(behind, MONDAY + timedelta(days=6), returns="-1", slippage="0.2")
-    _follower_day(behind, MONDAY + timedelta(days=7), returns="-50", slippage="9")
+        a_follower_day(near.id, MONDAY + timedelta(days=number), returns="1", slippage=("0.01", "0.03")[number])
+    a_follower_day(behind.id, MONDAY + timedelta(days=6), returns="-1", slippage="0.2")
+    a_follower_day(behind.id, MONDAY + timedelta(days=7), returns="-50", slippage="9")
 
     for _ in range(2):
         answer = lambda_handler(sample("letter"), FakeContext())
@@ -224,6 +180,6 @@ def test_letter_is_not_written_while_its_switch_is_off_or_nothing_happened(table
     _switch(on=True)
     lambda_handler(sample("letter"), FakeContext())
     _switch(on=False)
-    _leader_day(strategy.id, "5")
+    a_leader_day(strategy.id, "5")
     lambda_handler(sample("letter"), FakeContext())
     assert notices("STRATEGIES_REPORT") == []
