@@ -13,6 +13,7 @@ from typing import Any
 
 from functions.strategy_webhook.app import ROUTE as WEBHOOK_ROUTE
 from local.openapi import alert_schemas
+from local.openapi.examples import examples_of
 from local.openapi.handlers import JSON, name_of, operation, response, responses, routes_of
 from local.openapi.schemas import Clash, Components, Schema
 from local.stack.deploy import read_template
@@ -81,6 +82,9 @@ class Document:
             path = function.path_of(route.method, route.path)
             variables = _VARIABLE_NAME.findall(path)
             found = operation(route, app, variables=variables, components=self.components)
+            examples = examples_of(function.package, route.method, path)
+            if examples and "requestBody" in found:
+                found["requestBody"]["content"][JSON]["examples"] = examples
             operation_id = f"{function.package}.{route.func.__name__}"
             if isinstance(app, AccountApi):
                 found["security"] = [{USER_TOKEN: []}]

@@ -136,6 +136,16 @@ def test_an_accepted_sample_matches_the_document(name: str) -> None:
     validator(body_of(method, found)).validate(json.loads(event["body"]))
 
 
+def test_every_body_has_an_example_and_every_example_matches() -> None:
+    with_body = [found for _, found in operations() if "requestBody" in found and found.get("security") != []]
+    assert with_body
+    for found in with_body:
+        content = found["requestBody"]["content"]["application/json"]
+        assert content.get("examples"), found["operationId"]
+        for example in content["examples"].values():
+            validator(content["schema"]).validate(example["value"])
+
+
 def test_a_secret_is_write_only() -> None:
     assert body_of("POST", "/v1/admin/setting/strategy")["properties"]["reportExchangeApiSecretKey"]["writeOnly"]
     assert "reportExchangeApiSecretKey" not in CHECKED_IN["components"]["schemas"]["StrategyItem"]["properties"]
