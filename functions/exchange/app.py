@@ -15,11 +15,21 @@ from functions.exchange.deleting import KeyHasPosition
 from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, KeyInUse, NewKey, Requirement
 from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
+from shared.api.days import DaysListing
 from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.records import find_own_key
 from shared.api.requests import ListQuery
-from shared.views import exchange_keys
+from shared.views import exchange_accounts, exchange_keys
+from shared.views.exchange_account_items import (
+    AssetBalance,
+    BalanceDayItem,
+    BalanceHistoryQuery,
+    OrderItem,
+    OrderQuery,
+    PositionItem,
+    PositionQuery,
+)
 from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
 
 _KEY_IN_USE: OpenAPIResponse = {
@@ -79,6 +89,34 @@ def answer_key_in_use(error: KeyHasPosition) -> Response[Any]:
     """Answer that a position of the key is open."""
     body: KeyInUse = {"message": "a position of the key is open", "positions": error.positions}
     return Response(status_code=HTTPStatus.CONFLICT, content_type=APPLICATION_JSON, body=body)
+
+
+@app.get("/v1/exchange/key/balance/history/<api_key_id>", openapi_extensions=OWN)
+def list_balance_history(api_key_id: str) -> DaysListing[BalanceDayItem]:
+    """List Own Balance History, newest day first."""
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    return exchange_accounts.list_balance_history(key, app.query(BalanceHistoryQuery))
+
+
+@app.get("/v1/exchange/key/balance/<api_key_id>", openapi_extensions=OWN)
+def get_balance(api_key_id: str) -> dict[str, AssetBalance]:
+    """Get Own Balance: every asset, as the exchange has it now."""
+    return exchange_accounts.get_balance(find_own_key(api_key_id, user_id=app.user.id))
+
+
+@app.get("/v1/exchange/position/<api_key_id>/list", openapi_extensions=OWN)
+def list_positions(api_key_id: str) -> list[PositionItem]:
+    """List Own Open Positions, newest first, as the exchange has them now."""
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    query = app.query(PositionQuery, faults=exchange_accounts.futures_faults(key))
+    return exchange_accounts.list_positions(key, query.symbol)
+
+
+@app.get("/v1/exchange/order/<api_key_id>/list", openapi_extensions=OWN)
+def list_open_orders(api_key_id: str) -> list[OrderItem]:
+    """List Own Open Orders, newest first, as the exchange has them now."""
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    return exchange_accounts.list_open_orders(key, app.query(OrderQuery).symbol)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
