@@ -8,23 +8,24 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help run test bench capacity faults worlds build preflight deploy local invoke lint types lock openapi
+.PHONY: help lane run test bench capacity faults worlds build preflight deploy local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-run: .venv/.installed  ## bring the stack up, fire a demo alert, serve until Ctrl-C (DEMO=0 FOLLOWERS=n PORT=n STATE=dir)
+run: .venv/.installed  ## bring the stack up, fire a demo alert, serve until Ctrl-C (DEMO=0 FOLLOWERS=n LANES=n PORT=n STATE=dir)
 	@exec $(BIN)/python -m local.run
 
 test: .venv/.installed lint types  ## lint, check types, run every test
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-lint: .venv/.installed  ## ruff, import rules, the template
+lint: .venv/.installed  ## ruff, import rules, the templates
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
-	@$(BIN)/cfn-lint template.yaml
+	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint --template-file lane.yaml
+	@$(BIN)/cfn-lint template.yaml lane.yaml
 
 types: .venv/.installed  ## mypy, strict
 	@$(BIN)/mypy
@@ -50,6 +51,9 @@ preflight: .venv/.installed  ## ask the AWS account what a deployment would fail
 
 deploy: .venv/.installed  ## deploy to the AWS account of your credentials (STAGE=dev|prod)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.deploy $(STAGE)
+
+lane: .venv/.installed  ## add an egress lane to a deployment, or remove one (STAGE=dev|prod NAME=lane-2 SUBNETS=ids SECURITY_GROUPS=ids REMOVE=1)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.lane $(STAGE)
 
 local: build  ## the API in containers, without the rest (needs Docker)
 	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }

@@ -16,6 +16,7 @@ from local.stack.places import DEFAULT_PORT, ROOT, NotReady, Places, Ports
 from local.stack.running import LocalStack, Running, session_file, write_session
 
 _MOST_FOLLOWERS = 1000
+_MOST_LANES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Options:
     demo: bool | None
     """None fires the demo alert on new data only: with kept data the followers may be in position already."""
     followers: int
+    lanes: int = 1
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Options:
@@ -41,6 +43,7 @@ class Options:
             ),
             demo=None if not demo else demo == "1",
             followers=_whole_number(environment, "FOLLOWERS", 3, most=_MOST_FOLLOWERS),
+            lanes=_whole_number(environment, "LANES", 1, most=_MOST_LANES),
         )
 
 
@@ -50,7 +53,7 @@ class _Stopped(BaseException):
 
 def run(options: Options) -> None:
     """Serve until a signal arrives or a process of the stack ends."""
-    stack = LocalStack(options.places, followers=options.followers, report=_say)
+    stack = LocalStack(options.places, followers=options.followers, lanes=options.lanes, report=_say)
     started = time.monotonic()
     try:
         _say("Lockstep")

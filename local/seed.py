@@ -29,6 +29,7 @@ from shared.aws_session import aws_session
 from shared.clock import to_iso, utc_now
 from shared.config import settings
 from shared.models.base import LISTED, created_key
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
@@ -40,6 +41,7 @@ from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import ADMIN_GROUP, User
 from shared.notifications.telegram_link import make_link
 from shared.secrets import seal
+from shared.trading.lane_choice import FIRST_LANE
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -113,11 +115,13 @@ def _followed_strategy(name: str, symbol: str, follower_count: int, *, users: _U
     plan = next(one for one in _listed(Plan) if one.strategy_automated)
     webhook_secret = secrets.token_urlsafe(32)
     strategy = _strategy(name, symbol, webhook_secret=webhook_secret, created_at=users.created_at)
-    followers = []
+    followers, lanes = [], _deployed_lanes()
     for number, profile in enumerate(islice(cycle(_listed(RiskProfile)), follower_count), start=1):
         user = users.add(f"{name.lower()}-{number}@example.com", "Follower", str(number), plan=plan)
         moment = users.created_at + timedelta(milliseconds=number)
-        followers.append(_follower(number, user_id=user, strategy=strategy, profile=profile, created_at=moment))
+        followers.append(
+            _follower(number, user_id=user, strategy=strategy, profile=profile, lanes=lanes, created_at=moment)
+        )
     return Seeded(
         admin_token=_Admins().token(ADMIN),
         user_token=users.token(USER),
@@ -282,8 +286,14 @@ def _strategy(name: str, symbol: str, *, webhook_secret: str, created_at: dateti
     return strategy
 
 
+def _deployed_lanes() -> list[str]:
+    """Return the lanes that have an executor: every key names them all."""
+    further = {lane.lane for lane in EgressLane.scan() if lane.orders_queue_url}
+    return [FIRST_LANE, *sorted(further - {FIRST_LANE})]
+
+
 def _follower(
-    number: int, *, user_id: str, strategy: Strategy, profile: RiskProfile, created_at: datetime
+    number: int, *, user_id: str, strategy: Strategy, profile: RiskProfile, lanes: list[str], created_at: datetime
 ) -> SeededFollower:
     key_id, follower_id, api_secret = str(uuid4()), str(uuid4()), secrets.token_hex(32)
     # Uneven balances show how amounts are rounded; all are far below the plan's maximum.
@@ -301,6 +311,7 @@ def _follower(
         api_key=api_key,
         secret_ciphertext=seal(api_secret, owner_id=key_id),
         account={"apiKey": api_key, "alias": alias},
+        egress_lanes=lanes if len(lanes) > 1 else None,
         created_at=created_at,
         updated_at=created_at,
     ).save()

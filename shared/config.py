@@ -60,6 +60,8 @@ class Settings:
     """Maximum notional / equity of an entry, independent of the account's leverage."""
     lane: str
     """The egress lane by whose address this function's requests leave."""
+    source_address: str
+    """The address of its host from which this function asks the exchange; empty means the system's choice."""
     lane_weight_per_minute: int
     """The request weight per minute of an egress address, unless the lane's record has another."""
     look_interval_s: int
@@ -112,6 +114,7 @@ def settings() -> Settings:
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane=env.get("LANE", FIRST_LANE),
+        source_address=env.get("SOURCE_ADDRESS", ""),
         lane_weight_per_minute=int(env.get("LANE_WEIGHT_PER_MINUTE", "2400")),
         look_interval_s=int(env.get("LOOK_INTERVAL_S", "600")),
         near_maximum_pct=Decimal(env.get("NEAR_MAXIMUM_PCT", "90")),

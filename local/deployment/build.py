@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from local.stack.bytecode import compile_build
 from local.stack.deploy import read_template
@@ -17,13 +18,14 @@ Run = Callable[[Sequence[str]], int]
 """Runs a program and returns its exit status."""
 
 
-def build(*, run: Run) -> int:
-    """Build and compile for the runtime of the template; return the exit status."""
-    version = str(read_template()["Parameters"]["PythonRuntime"]["Default"]).removeprefix("python")
-    if failed := run([str(TOOLS / "sam"), "build"]):
+def build(*, run: Run, template: str = "template.yaml", into: Path = AWS_BUILD) -> int:
+    """Build a template and compile for its runtime; return the exit status."""
+    version = str(read_template(template)["Parameters"]["PythonRuntime"]["Default"]).removeprefix("python")
+    command = [str(TOOLS / "sam"), "build", "--template-file", template, "--build-dir", str(into)]
+    if failed := run(command):
         return failed
     try:
-        compile_build(AWS_BUILD, version=version, environment=os.environ, log=LOCAL / "compile-aws.log")
+        compile_build(into, version=version, environment=os.environ, log=LOCAL / "compile-aws.log")
     except NotReady as error:
         print(error, file=sys.stderr)
         return 1

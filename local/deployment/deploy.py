@@ -7,6 +7,7 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.build import Run, build, run_in_root
+from local.deployment.lane import deploy_all
 from local.deployment.preflight import NO_CREDENTIALS, check, clients_of, report, session_of, stack_status
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.places import TOOLS
@@ -48,7 +49,9 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
         return 1
     if not report(check(stage, clients_of(session), status=status)):
         return 1
-    return build(run=run) or deploy(stage, first=status is None, run=run)
+    failed = build(run=run) or deploy(stage, first=status is None, run=run)
+    # Lanes last: they use tables and queues of the first stack.
+    return failed or deploy_all(stage, clients_of(session), run=run)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, position
 (client ids `settlement_autoclose-…`). A dated contract is delivered in the same way when its time has come.
 
 `PUT /paper/restrictions/{address}` has every request from that address answered with 451, until
-`DELETE /paper/restrictions`.
+`DELETE /paper/restrictions`. `PUT /paper/bans/{address} {"seconds": 120}` bans it (418) for so long, and
+`GET /paper/limits` has the weight that each address has used in the present minute.
 
 `PUT /paper/funding/{SYMBOL} {"rate", "intervalHours": 8}` has funding booked by the clock, at whole hours of the day;
 `DELETE /paper/funding` ends it. `POST /paper/deleveraging/{apiKey} {"symbol"}` closes a position as automatic

@@ -35,6 +35,14 @@ def amount(value: Any, name: str) -> Decimal:
     return number
 
 
+def ban_ms(body: Mapping[str, Any]) -> int:
+    """Return how long a ban lasts, in milliseconds; raise BadControlRequest for no number above 0."""
+    seconds = amount(body.get("seconds"), "seconds")
+    if seconds <= 0:
+        raise BadControlRequest("seconds must be above 0")
+    return int(seconds * 1000)
+
+
 def amounts(values: Any) -> dict[str, Decimal]:
     """Return amounts by asset."""
     if not isinstance(values, Mapping):

@@ -31,7 +31,7 @@ from local.paper_exchange import (
 from local.paper_exchange.accounts import Account, FurtherKey
 from local.paper_exchange.calls import Access, Call, Route
 from local.paper_exchange.control import Controls
-from local.paper_exchange.control_values import BadControlRequest
+from local.paper_exchange.control_values import BadControlRequest, ban_ms
 from local.paper_exchange.encoding import encoded
 from local.paper_exchange.faults import Fault, FaultKind, Faults
 from local.paper_exchange.params import Params
@@ -282,7 +282,9 @@ class PaperExchange:
             ("GET", "settings", 1): lambda: controls.change_settings({}),
             ("POST", "settings", 1): lambda: controls.change_settings(body),
             ("POST", "funding", 1): lambda: controls.book_funding(body, now_ms),
+            ("GET", "limits", 1): lambda: self._limits.used_weights(now_ms),
             ("DELETE", "limits", 1): self._limits.reset,
+            ("PUT", "bans", 2): lambda: self._limits.ban(parts[1], until_ms=now_ms + ban_ms(body)),
             ("POST", "state", 1): lambda: {"saved": self.save()},
             ("GET", "health", 1): lambda: {"status": "ok"},
         }

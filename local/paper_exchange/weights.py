@@ -82,6 +82,19 @@ class RequestLimits:
             raise Refusal(-1003, limit, retry_after_s=entry.weight.left_s(now_ms))
         return used
 
+    def ban(self, address: str, *, until_ms: int) -> None:
+        """Ban an address from every API until then."""
+        for pool in Pool:
+            self._addresses.setdefault((address, pool), _Address()).banned_until_ms = until_ms
+
+    def used_weights(self, now_ms: int) -> dict[str, int]:
+        """Return the weight that each address has used of the futures' API in the present minute."""
+        return {
+            address: entry.weight.add(0, now_ms)
+            for (address, pool), entry in self._addresses.items()
+            if pool is Pool.FUTURES
+        }
+
     def take_orders(self, api_key: str, route: Route, settings: Settings, now_ms: int) -> dict[str, str]:
         """Count orders; return the headers with the counts. Refuse above the account's limits."""
         counts = self._orders.get(api_key)

@@ -17,9 +17,9 @@ from local.stack.processes import run_tool
 
 BUILD = LOCAL / "build"
 BUILT_TEMPLATE = BUILD / "template.yaml"
+BUILT_LANE = LOCAL / "build-lane" / "template.yaml"
 
-_INPUTS = ("template.yaml", "samconfig.toml", "layers", "shared", "functions")
-_STAMP = LOCAL / "build.sha256"
+_SOURCES = ("samconfig.toml", "layers", "shared", "functions")
 
 
 def parameters(**values: str) -> list[str]:
@@ -28,40 +28,42 @@ def parameters(**values: str) -> list[str]:
     return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in chosen.items())]
 
 
-def build() -> bool:
-    """Update the build; return False if it was up to date."""
+def build(template: str = "template.yaml", *, into: Path = BUILT_TEMPLATE) -> bool:
+    """Update the build of a template; return False if it was up to date."""
     private.make_directory(LOCAL)
+    folder = into.parent
+    stamp = LOCAL / f"{folder.name}.sha256"
     with _build_lock():
-        wanted = fingerprint()
-        if BUILT_TEMPLATE.exists() and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == wanted:
+        wanted = fingerprint(template)
+        if into.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return False
-        _STAMP.unlink(missing_ok=True)
-        shutil.rmtree(BUILD, ignore_errors=True)
+        stamp.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         run_tool(
             "sam build",
             [
-                *(str(TOOLS / "sam"), "build", "--build-dir", str(BUILD)),
+                *(str(TOOLS / "sam"), "build", "--template-file", template, "--build-dir", str(folder)),
                 *("--cache-dir", str(LOCAL / f"build-cache-{python_version()}-{architecture()}")),
                 *parameters(),
             ],
             environment=_build_environment(),
             log=LOCAL / "build.log",
         )
-        compile_build(BUILD, version=python_version(), environment=_build_environment(), log=LOCAL / "compile.log")
-        _STAMP.write_text(wanted, encoding="ascii")
+        compile_build(folder, version=python_version(), environment=_build_environment(), log=LOCAL / "compile.log")
+        stamp.write_text(wanted, encoding="ascii")
         return True
 
 
-def fingerprint() -> str:
-    """Return a hash of everything that a build depends on."""
+def fingerprint(template: str = "template.yaml") -> str:
+    """Return a hash of everything that a template's build depends on."""
     digest = hashlib.sha256(f"{python_version()} {architecture()}".encode())
-    for path in _input_files():
+    for path in _input_files(template):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _input_files() -> Iterator[Path]:
-    for name in _INPUTS:
+def _input_files(template: str) -> Iterator[Path]:
+    for name in (template, *_SOURCES):
         path = ROOT / name
         if path.is_file():
             yield path

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -134,40 +135,46 @@ def telegram_webhook_address(places: Places) -> str:
 def deploy(places: Places, **overrides: str) -> Deployed:
     """Deploy with these template parameters and return the outputs; raise NotReady with the end of SAM's output."""
     client("s3", places).create_bucket(Bucket=_ARTIFACTS)
-    run_tool(
-        "sam deploy",
-        [
-            *(str(TOOLS / "sam"), "deploy", "--template-file", str(BUILT_TEMPLATE)),
-            *("--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS, "--region", REGION, "--no-progressbar"),
-            *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
-            *parameters(
-                Retained="false",
-                # The embedded AWS enforces the functions' roles, but denies every condition on encryption contexts.
-                SecretsBoundToOwner="false",
-                IdTokenMinutes="1440",
-                PasswordSignIn="true",
-                ExchangeUrl=places.exchange_url,
-                StripeUrl=places.stripe_url,
-                AccountPageUrl=f"{places.api_url}/docs",
-                TelegramUrl=places.telegram_url,
-                TelegramBotName=telegram.BOT_NAME,
-                SenderAddress=SENDER_ADDRESS,
-                PublicWebhookUrl=webhook_address(places),
-                **overrides,
-            ),
-        ],
-        environment=aws_environment(
-            places, SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="0.3", __SAM_CLI_APP_DIR=str(LOCAL / "sam")
-        ),
-        log=places.logs / "deploy.log",
-    )
+    values = {
+        "Retained": "false",
+        # The embedded AWS enforces the functions' roles, but denies every condition on encryption contexts.
+        "SecretsBoundToOwner": "false",
+        "IdTokenMinutes": "1440",
+        "PasswordSignIn": "true",
+        "ExchangeUrl": places.exchange_url,
+        "StripeUrl": places.stripe_url,
+        "AccountPageUrl": f"{places.api_url}/docs",
+        "TelegramUrl": places.telegram_url,
+        "TelegramBotName": telegram.BOT_NAME,
+        "SenderAddress": SENDER_ADDRESS,
+        "PublicWebhookUrl": webhook_address(places),
+        **overrides,
+    }
+    sam_deploy(places, BUILT_TEMPLATE, stack_name=STACK_NAME, values=values)
     deployed = find(places)
     if deployed is None:
-        raise NotReady(f"the stack was not created; see {places.logs / 'deploy.log'}")
+        raise NotReady(f"the stack was not created; see {places.logs}")
     _put_gateway_responses(places, deployed)
     put_secrets(client("ssm", places))
     client("sesv2", places).create_email_identity(EmailIdentity=SENDER_ADDRESS)
     return deployed
+
+
+def sam_deploy(places: Places, template: Path, *, stack_name: str, values: Mapping[str, str]) -> None:
+    """Deploy a built template as a stack; raise NotReady with the end of SAM's output."""
+    run_tool(
+        "sam deploy",
+        [
+            *(str(TOOLS / "sam"), "deploy", "--template-file", str(template)),
+            *("--stack-name", stack_name, "--s3-bucket", _ARTIFACTS, "--region", REGION, "--no-progressbar"),
+            *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
+            *parameters(**values),
+        ],
+        environment=aws_environment(
+            places, SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="0.3", __SAM_CLI_APP_DIR=str(LOCAL / "sam")
+        ),
+        log=places.logs / f"deploy-{stack_name}.log",
+    )
 
 
 def put_secrets(ssm: Any) -> None:
@@ -220,9 +227,9 @@ def gateway_responses() -> dict[str, Any]:
     return responses
 
 
-def read_template() -> dict[str, Any]:
-    """Return template.yaml, with CloudFormation's short forms (`!Ref`) as long forms."""
-    template: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _TemplateLoader)  # noqa: S506
+def read_template(name: str = "template.yaml") -> dict[str, Any]:
+    """Return a template of this project, with CloudFormation's short forms (`!Ref`) as long forms."""
+    template: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _TemplateLoader)  # noqa: S506
     return template
 
 

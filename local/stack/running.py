@@ -23,6 +23,7 @@ from local.stack.deploy import (
     stripe_webhook_address,
     telegram_webhook_address,
 )
+from local.stack.lanes import deploy_lanes, names, stack_of
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 from local.telegram.bot import set_webhook
@@ -111,11 +112,18 @@ class LocalStack:
     """The processes of one stack."""
 
     def __init__(
-        self, places: Places, *, followers: int, report: Report, parameters: Mapping[str, str] | None = None
+        self,
+        places: Places,
+        *,
+        followers: int,
+        report: Report,
+        lanes: int = 1,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self._places = places
         self._parameters = dict(parameters or {})
         self._followers = followers
+        self._lanes = lanes
         self._report = report
         self._processes: list[Process] = []
         self._aws_pid = 0
@@ -131,11 +139,16 @@ class LocalStack:
             self._start_servers()
         with self._step("Deploying template.yaml") as step:
             deployed = self._deploy(step)
+        if self._lanes > 1:
+            with self._step(f"Deploying lane.yaml for {self._lanes - 1} more egress lane(s)"):
+                deploy_lanes(self._places, self._lanes)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)
         set_webhook(self._places.telegram_url, telegram_webhook_address(self._places))
         with self._step(f"Seeding the demo: {self._followers} followers") as step, ThreadPoolExecutor() as pool:
+            further = [stack_of(STACK_NAME, lane) for lane in names(self._lanes)[1:]]
             warm = [pool.submit(self._warm, name) for name in _WARMED]
+            warm += [pool.submit(self._warm, "OrderExecutor", stack=stack) for stack in further for _ in range(3)]
             restored = self._places.state is not None and seed_file.exists()
             if restored:
                 step.remark = "kept"
@@ -283,9 +296,9 @@ class LocalStack:
             log=self._places.logs / "seed.log",
         )
 
-    def _warm(self, logical_id: str) -> None:
+    def _warm(self, logical_id: str, *, stack: str = STACK_NAME) -> None:
         cloudformation = client("cloudformation", self._places)
-        found = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId=logical_id)
+        found = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
         name = found["StackResourceDetail"]["PhysicalResourceId"]
         answer = client("lambda", self._places).invoke(FunctionName=name, Payload=b'{"Records": []}')
         if "FunctionError" in answer:

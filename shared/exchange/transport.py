@@ -65,8 +65,13 @@ async def session() -> aiohttp.ClientSession:
     global _session, _session_loop  # noqa: PLW0603 - one per process, bound to its loop
     loop = asyncio.get_running_loop()
     if _session is None or _session.closed or _session_loop is not loop:
+        source = settings().source_address
         connector = aiohttp.TCPConnector(
-            ssl=_ssl_context(), limit=0, keepalive_timeout=IDLE_SOCKET_S, enable_cleanup_closed=True
+            ssl=_ssl_context(),
+            limit=0,
+            keepalive_timeout=IDLE_SOCKET_S,
+            enable_cleanup_closed=True,
+            local_addr=(source, 0) if source else None,
         )
         _session = aiohttp.ClientSession(connector=connector)
         _session_loop = loop

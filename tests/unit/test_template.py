@@ -229,7 +229,12 @@ def test_every_setting_that_the_code_reads_is_set() -> None:
     read = set(re.findall(r'env\.get\("(\w+)"', (ROOT / "shared" / "config.py").read_text(encoding="utf-8")))
     read |= {queue.url_variable for queue in Queue}
     everywhere = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
-    somewhere = {name for one in FUNCTIONS.values() for name in one.get("Environment", {}).get("Variables", {})}
+    of_further_lanes = read_template("lane.yaml")["Resources"]["OrderExecutor"]["Properties"]
+    somewhere = {
+        name
+        for one in (*FUNCTIONS.values(), of_further_lanes)
+        for name in one.get("Environment", {}).get("Variables", {})
+    }
     given = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"}
     assert everywhere | somewhere == read - given
 

@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation gets it: after SAM's transform, which runs here without AWS."""
+"""The templates as CloudFormation gets them: after SAM's transform, which runs here without AWS."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class _NoManagedPolicies:
         return {}
 
 
-def transformed(**parameters: str) -> dict[str, Any]:
-    """Return the template after the transform, with these values of its parameters."""
-    template = read_template()
-    for name, resource in template["Resources"].items():
+def transformed(name: str = "template.yaml", **parameters: str) -> dict[str, Any]:
+    """Return a template after the transform, with these values of its parameters."""
+    template = read_template(name)
+    for logical_id, resource in template["Resources"].items():
         if code := _CODE.get(resource["Type"]):
             # As `sam deploy` writes it, once the artefact is uploaded.
-            resource["Properties"][code] = f"s3://artefacts/{name}"
+            resource["Properties"][code] = f"s3://artefacts/{logical_id}"
     answer: dict[str, Any] = transform(template, {"AWS::Region": "eu-central-1", **parameters}, _NoManagedPolicies())
     return answer
 

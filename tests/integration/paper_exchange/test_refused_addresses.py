@@ -42,6 +42,23 @@ def test_restricted_address_places_no_order(exchange: ExchangeProcess, trader: T
     assert trader.snapshot()["orders"] == []
 
 
+def test_banned_address_gets_418_until_the_limits_are_reset_and_others_are_answered(exchange: ExchangeProcess) -> None:
+    exchange.control("PUT", "/paper/bans/127.0.0.9", {"seconds": 120})
+    status, body = send_from(exchange, "127.0.0.9")
+    assert (status, body["code"]) == (418, -1003)
+    assert send_from(exchange, "127.0.0.8")[0] == 200
+    exchange.control("DELETE", "/paper/limits")
+    assert send_from(exchange, "127.0.0.9")[0] == 200
+
+
+def test_weight_is_counted_and_shown_by_address(exchange: ExchangeProcess) -> None:
+    exchange.control("DELETE", "/paper/limits")
+    for address in ("127.0.0.7", "127.0.0.8", "127.0.0.8"):
+        send_from(exchange, address)
+    used = exchange.control("GET", "/paper/limits")
+    assert used["127.0.0.8"] == 2 * used["127.0.0.7"] > 0
+
+
 @pytest.mark.parametrize("refuses", [True, False])
 def test_orders_over_the_weight_limit_are_refused_by_a_switch(trader: Trader, refuses: bool) -> None:
     trader.exchange.set(weight_limit_per_minute=5, refuse_orders_over_limit=refuses, ban_after_refusals=100)

@@ -1,0 +1,138 @@
+"""Adds an egress lane to a deployed stage, or removes one: `make lane STAGE=prod NAME=lane-2`.
+
+A lane has a stack of its own, made of lane.yaml. Its record says where its orders queue: from then on it trades for the
+keys that name it, and without that entry no order is sent to it. `make deploy` brings the stack of every lane to the
+version of the first stack.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.deployment.build import Run, build, run_in_root
+from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
+from local.deployment.stages import STAGES, Stage, read_stage
+from local.stack.lanes import (
+    LANE_TEMPLATE,
+    is_name,
+    lanes_of,
+    outputs_of,
+    parameters_of,
+    register,
+    register_deployed,
+    stack_of,
+)
+from local.stack.places import ROOT, TOOLS
+
+AWS_LANE_BUILD = ROOT / ".aws-sam" / "build-lane"
+
+NETWORK = ("SubnetIds", "SecurityGroupIds")
+"""A lane's own parameters, kept until others are given."""
+
+_WAITING = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+def build_lanes(*, run: Run) -> int:
+    """Build what all further lanes are made of; return the exit status."""
+    return build(run=run, template=LANE_TEMPLATE, into=AWS_LANE_BUILD)
+
+
+def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str, str], run: Run) -> int:
+    """Deploy a lane's stack as it is built, then bring the lane into use; return the exit status."""
+    cloudformation = client("cloudformation")
+    main_stack = _describe(cloudformation, stage.stack_name)
+    if main_stack is None:
+        print(f"stack {stage.stack_name} is not there: deploy it first", file=sys.stderr)
+        return 1
+    known = _describe(cloudformation, stack_of(stage.stack_name, lane)) or {}
+    kept = {one["ParameterKey"]: one["ParameterValue"] for one in known.get("Parameters", [])}
+    given = {name: network.get(name) or kept.get(name, "") for name in NETWORK}
+    values = parameters_of(lane, main_stack=main_stack, given=given)
+    command = [
+        *(str(TOOLS / "sam"), "deploy", "--config-env", stage.name),
+        *("--template-file", str(AWS_LANE_BUILD / "template.yaml")),
+        *("--stack-name", stack_of(stage.stack_name, lane), "--parameter-overrides"),
+        # SAM CLI cannot read an empty value; empty ones are the defaults.
+        *(f"ParameterKey={key},ParameterValue={value}" for key, value in values.items() if value),
+    ]
+    if failed := run(command):
+        return failed
+    register_deployed(cloudformation, client("dynamodb"), main_stack=main_stack, lane=lane)
+    return 0
+
+
+def deploy_all(stage: Stage, client: Client, *, run: Run) -> int:
+    """Bring every lane's stack to this version; return the exit status of the first that fails, or 0."""
+    lanes = lanes_of(stage.stack_name, client("cloudformation"))
+    if not lanes:
+        return 0
+    failed = build_lanes(run=run)
+    for lane in lanes:
+        failed = failed or deploy_lane(stage, lane, client, network={}, run=run)
+    return failed
+
+
+def remove_lane(stage: Stage, lane: str, client: Client) -> int:
+    """Take a lane out of use; delete its stack once no order waits in its queue. Return the exit status."""
+    cloudformation = client("cloudformation")
+    main_stack = _describe(cloudformation, stage.stack_name)
+    stack = _describe(cloudformation, stack_of(stage.stack_name, lane))
+    if main_stack is None or stack is None:
+        print(f"{stage.stack_name} has no stack of {lane}", file=sys.stderr)
+        return 1
+    register(client("dynamodb"), main_stack=main_stack, lane=lane, orders_queue_url=None)
+    queue = client("sqs").get_queue_attributes(
+        QueueUrl=outputs_of(stack)["OrdersQueueUrl"], AttributeNames=list(_WAITING)
+    )
+    waiting = sum(int(queue["Attributes"].get(name, 0)) for name in _WAITING)
+    if waiting:
+        print(f"{lane} is out of use, and {waiting} message(s) wait in its queue: run this again in a minute")
+        return 1
+    cloudformation.delete_stack(StackName=stack_of(stage.stack_name, lane))
+    print(f"{lane} is out of use, and its stack is being deleted")
+    return 0
+
+
+def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    return dict(stack)
+
+
+def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run_in_root) -> int:
+    """Add or remove the lane that is named and return the exit status."""
+    name = environment.get("NAME", "")
+    if len(arguments) != 1 or arguments[0] not in STAGES or not is_name(name):
+        print("name a stage and a lane: make lane STAGE=prod NAME=lane-2", file=sys.stderr)
+        return 2
+    stage = read_stage(arguments[0])
+    session = session_of(stage)
+    if session is None:
+        print(NO_CREDENTIALS, file=sys.stderr)
+        return 1
+    client = clients_of(session)
+    network = {"SubnetIds": environment.get("SUBNETS", ""), "SecurityGroupIds": environment.get("SECURITY_GROUPS", "")}
+    try:
+        if environment.get("REMOVE"):
+            return remove_lane(stage, name, client)
+        return build_lanes(run=run) or deploy_lane(stage, name, client, network=network, run=run)
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,109 @@
+"""Egress lanes beside the first one: their stacks, and the records that say where their orders queue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from local.stack.build import BUILT_LANE, build
+from local.stack.deploy import client, read_template, sam_deploy
+from local.stack.places import STACK_NAME, Places
+
+LANE_TEMPLATE = "lane.yaml"
+FIRST_LANE = "lane-1"
+
+_NAME = re.compile(r"lane-([2-9]|[1-9][0-9]{1,2})")
+_SCHEMA_VERSION = "1"
+
+
+def is_name(name: str) -> bool:
+    """Return whether this may be the name of a further lane: lane-2, lane-3, …"""
+    return _NAME.fullmatch(name) is not None
+
+
+def stack_of(main_stack: str, lane: str) -> str:
+    """Return the name of a lane's stack."""
+    return f"{main_stack}-{lane}"
+
+
+def lanes_of(main_stack: str, cloudformation: Any) -> list[str]:
+    """Return the lanes that have a stack beside the main one."""
+    pages = cloudformation.get_paginator("describe_stacks").paginate()
+    stacks = [str(stack["StackName"]) for page in pages for stack in page["Stacks"]]
+    beside = [name.removeprefix(f"{main_stack}-") for name in stacks if name.startswith(f"{main_stack}-")]
+    return sorted(name for name in beside if is_name(name))
+
+
+def parameters_of(lane: str, *, main_stack: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a lane's stack: the main stack's values of those that both have, then those given.
+
+    `main_stack` is its description by CloudFormation.
+    """
+    known = read_template(LANE_TEMPLATE)["Parameters"]
+    shared = {
+        one["ParameterKey"]: one["ParameterValue"]
+        for one in main_stack.get("Parameters", [])
+        if one["ParameterKey"] in known
+    }
+    return {**shared, "MainStack": main_stack["StackName"], "LaneName": lane, **given}
+
+
+def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs of a stack, by its description."""
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def register(dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str, orders_queue_url: str | None) -> None:
+    """Store in a lane's record where its orders queue; None takes the lane out of use."""
+    values = {":now": {"S": _now()}, ":version": {"N": _SCHEMA_VERSION}}
+    update = "SET updated_at = :now, schema_version = :version"
+    if orders_queue_url is None:
+        update += " REMOVE orders_queue_url"
+    else:
+        update += ", orders_queue_url = :url"
+        values[":url"] = {"S": orders_queue_url}
+    dynamodb.update_item(
+        TableName=f"{outputs_of(main_stack)['TablePrefix']}egress_lanes",
+        Key={"lane": {"S": lane}},
+        UpdateExpression=update,
+        ExpressionAttributeValues=values,
+    )
+
+
+def deploy_lanes(places: Places, number: int) -> None:
+    """Deploy lanes 2 to `number`, each asking the exchange from its own address of the loopback, and register them.
+
+    Raise NotReady with the end of SAM's output.
+    """
+    build(LANE_TEMPLATE, into=BUILT_LANE)
+    cloudformation, dynamodb = client("cloudformation", places), client("dynamodb", places)
+    main_stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    for lane in names(number)[1:]:
+        given = {"SourceAddress": address_of(lane)}
+        values = parameters_of(lane, main_stack=main_stack, given=given)
+        sam_deploy(places, BUILT_LANE, stack_name=stack_of(STACK_NAME, lane), values=values)
+        register_deployed(cloudformation, dynamodb, main_stack=main_stack, lane=lane)
+
+
+def names(number: int) -> list[str]:
+    """Return the names of the first lanes."""
+    return [f"lane-{one}" for one in range(1, number + 1)]
+
+
+def address_of(lane: str) -> str:
+    """Return the address of the loopback that a lane asks the paper exchange from."""
+    return f"127.0.0.{lane.removeprefix('lane-')}"
+
+
+def register_deployed(cloudformation: Any, dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str) -> None:
+    """Bring a deployed lane into use, and let its executor know the first lane's queue."""
+    stack = cloudformation.describe_stacks(StackName=stack_of(main_stack["StackName"], lane))["Stacks"][0]
+    first, further = outputs_of(main_stack)["OrdersQueueUrl"], outputs_of(stack)["OrdersQueueUrl"]
+    register(dynamodb, main_stack=main_stack, lane=FIRST_LANE, orders_queue_url=first)
+    register(dynamodb, main_stack=main_stack, lane=lane, orders_queue_url=further)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,159 @@
+"""`make lane` deploys a lane beside a stage's stack and brings it into use; `make deploy` takes every lane along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from local import embedded_tables
+from local.deployment import lane as command
+from local.deployment.lane import deploy_all, deploy_lane, remove_lane
+from local.deployment.stages import read_stage
+from shared.models.egress_lane import EgressLane
+from tests.unit.in_process_aws import Queues, aws_client
+
+STAGE = read_stage("prod")
+NETWORK = {"SubnetIds": "subnet-a,subnet-b", "SecurityGroupIds": "sg-1"}
+MAIN = {"MaxChase": "0.2", "ExchangeUrl": "", "Retained": "true"}
+
+
+class Tables:
+    """DynamoDB's client, of the engine that has the tests' tables."""
+
+    def update_item(self, **request: Any) -> Any:
+        return embedded_tables.call("UpdateItem", request)
+
+
+def client(service: str) -> Any:
+    return Tables() if service == "dynamodb" else aws_client(service)
+
+
+def a_template(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> str:
+    return json.dumps(
+        {
+            "Parameters": {name: {"Type": "String", "Default": value} for name, value in parameters.items()},
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+        }
+    )
+
+
+@pytest.fixture
+def main_stack(tables: Queues) -> Queues:
+    """The stage's stack, whose tables are those of the test."""
+    outputs = {"OrdersQueueUrl": tables.orders, "TablePrefix": EgressLane.Meta.table_name.removesuffix("egress_lanes")}
+    aws_client("cloudformation").create_stack(StackName="lockstep", TemplateBody=a_template(MAIN, outputs))
+    return tables
+
+
+class Sam:
+    """Creates a lane's stack in the test's AWS, with a queue, in place of `sam deploy`; keeps the commands."""
+
+    def __init__(self, *, failing: str = "") -> None:
+        self.commands: list[list[str]] = []
+        self._failing = failing
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        self.commands.append(list(arguments))
+        if arguments[1] == self._failing:
+            return 1
+        if arguments[1] == "deploy":
+            self._create(self.values(-1), arguments[arguments.index("--stack-name") + 1])
+        return 0
+
+    def values(self, number: int) -> dict[str, str]:
+        """Return the parameters of a command."""
+        pairs = [one.split(",ParameterValue=") for one in self.commands[number] if one.startswith("ParameterKey=")]
+        return {key.removeprefix("ParameterKey="): value for key, value in pairs}
+
+    def _create(self, values: dict[str, str], stack: str) -> None:
+        cloudformation = aws_client("cloudformation")
+        if any(one["StackName"] == stack for one in cloudformation.describe_stacks()["Stacks"]):
+            return
+        attributes = {"FifoQueue": "true"}
+        queue = aws_client("sqs").create_queue(QueueName=f"{stack}-orders.fifo", Attributes=attributes)
+        outputs = {"OrdersQueueUrl": queue["QueueUrl"]}
+        cloudformation.create_stack(StackName=stack, TemplateBody=a_template(values, outputs))
+
+
+def queue_of(lane: str) -> str | None:
+    record = EgressLane.find(lane)
+    return record.orders_queue_url if record is not None else None
+
+
+def add(lane: str = "lane-2", network: Mapping[str, str] = NETWORK, **how: Any) -> tuple[int, Sam]:
+    sam = Sam(**how)
+    return deploy_lane(STAGE, lane, client, network=network, run=sam), sam
+
+
+def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -> None:
+    status, sam = add()
+
+    assert status == 0
+    assert sam.values(-1) == {"MaxChase": "0.2", "MainStack": "lockstep", "LaneName": "lane-2", **NETWORK}
+    assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
+
+
+def test_deployed_lane_is_in_use_and_knows_the_first_lanes_queue(main_stack: Queues) -> None:
+    add()
+
+    assert queue_of("lane-1") == main_stack.orders
+    assert str(queue_of("lane-2")).endswith("lockstep-lane-2-orders.fifo")
+
+
+def test_lane_whose_deployment_fails_is_not_in_use(main_stack: Queues) -> None:
+    status, _ = add(failing="deploy")
+
+    assert (status, queue_of("lane-2")) == (1, None)
+
+
+def test_deployment_takes_every_lane_along_and_keeps_its_network(main_stack: Queues) -> None:
+    add("lane-2")
+    add("lane-3", {"SubnetIds": "subnet-c", "SecurityGroupIds": "sg-3"})
+    sam = Sam()
+
+    assert deploy_all(STAGE, client, run=sam) == 0
+
+    assert [one[1] for one in sam.commands] == ["build", "deploy", "deploy"]
+    assert [sam.values(number)["LaneName"] for number in (1, 2)] == ["lane-2", "lane-3"]
+    assert [sam.values(number)["SubnetIds"] for number in (1, 2)] == ["subnet-a,subnet-b", "subnet-c"]
+
+
+def test_deployment_without_further_lanes_builds_none(main_stack: Queues) -> None:
+    sam = Sam()
+
+    assert deploy_all(STAGE, client, run=sam) == 0
+    assert sam.commands == []
+
+
+def test_removed_lane_gets_no_orders_at_once_and_its_stack_goes_when_none_waits(
+    main_stack: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add()
+    url = str(queue_of("lane-2"))
+    aws_client("sqs").send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="g", MessageDeduplicationId="d")
+
+    assert remove_lane(STAGE, "lane-2", client) == 1
+    assert queue_of("lane-2") is None
+    assert "1 message(s) wait" in capsys.readouterr().out
+    assert "lockstep-lane-2" in stacks()
+
+    main_stack.taken_from(url)
+    assert remove_lane(STAGE, "lane-2", client) == 0
+    assert "lockstep-lane-2" not in stacks()
+
+
+def stacks() -> list[str]:
+    return [one["StackName"] for one in aws_client("cloudformation").describe_stacks()["Stacks"]]
+
+
+@pytest.mark.parametrize("name", ["", "lane-1", "lane-02", "other", "lane-2; rm"])
+def test_name_that_no_further_lane_may_have_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sam = Sam()
+
+    assert command.main(["prod"], {"NAME": name}, run=sam) == 2
+    assert sam.commands == []
+    assert "NAME=lane-2" in capsys.readouterr().err

@@ -1,0 +1,165 @@
+"""The declarations of lane.yaml, compared with template.yaml: a further lane is what the first one is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from local.stack.deploy import read_template
+from tests.unit.transformed_template import transformed
+
+MAIN, LANE = read_template(), read_template("lane.yaml")
+RESOURCES: dict[str, dict[str, Any]] = LANE["Resources"]
+OWN_PARAMETERS = {"MainStack", "LaneName", "SubnetIds", "SecurityGroupIds", "SourceAddress"}
+NOT_NEEDED = {
+    # Queues that the executor neither reads nor sends to, and what other functions use.
+    *("TRIGGERS_QUEUE_URL", "BALANCES_QUEUE_URL", "IMPORTS_QUEUE_URL", "NOTICES_QUEUE_URL", "REPORTS_QUEUE_URL"),
+    *("STRATEGY_REPORTS_QUEUE_URL", "PAGING_KEY_ID", "MAINTENANCE_PARAMETER"),
+}
+TABLE_ARN = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${MainStack}-"
+QUEUE_ARN = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${MainStack}-"
+
+
+def executor(template: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = template["Resources"]["OrderExecutor"]["Properties"]
+    return properties
+
+
+def as_in_a_lane(resource: Any) -> Any:
+    """Return a resource of a policy of template.yaml as lane.yaml names it: by the stack's name, or by an export."""
+    match resource:
+        case {"Fn::GetAtt": [name, "Arn"]} if name.endswith("Table"):
+            return {"Fn::Sub": TABLE_ARN + table_name(name)}
+        case {"Fn::GetAtt": ["SecretsKey", "Arn"]}:
+            return imported("SecretsKeyArn")
+        case {"Fn::GetAtt": [("KeysQueue" | "ReconcileQueue" | "OrdersQueue") as name, "Arn"]}:
+            queue: str = MAIN["Resources"][name]["Properties"]["QueueName"]["Fn::Sub"]
+            return {"Fn::Sub": queue.replace("${AWS::StackName}-", QUEUE_ARN)}
+        case {"Fn::Sub": str(text)} if table := re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/\*)", text):
+            return {"Fn::Sub": TABLE_ARN + table_name(table[1]) + table[2]}
+        case {"Fn::Sub": str(text)}:
+            return {"Fn::Sub": text.replace("${AWS::StackName}", "${MainStack}")}
+    raise AssertionError(resource)
+
+
+def table_name(resource: str) -> str:
+    name: str = MAIN["Resources"][resource]["Properties"]["TableName"]["Fn::Sub"]
+    return name.removeprefix("${AWS::StackName}-")
+
+
+def imported(export: str) -> dict[str, Any]:
+    return {"Fn::ImportValue": {"Fn::Sub": f"${{MainStack}}-{export}"}}
+
+
+def imports(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["Fn::ImportValue"]["Fn::Sub"]} if "Fn::ImportValue" in value else set()
+        return own.union(*map(imports, value.values()))
+    return set().union(*map(imports, value)) if isinstance(value, list) else set()
+
+
+def test_what_a_lane_imports_is_exported_under_the_stacks_name() -> None:
+    exported = {output["Export"]["Name"]["Fn::Sub"] for output in MAIN["Outputs"].values() if "Export" in output}
+
+    assert {name.replace("${MainStack}", "${AWS::StackName}") for name in imports(LANE)} == exported
+
+
+def test_executors_of_all_lanes_may_do_the_same() -> None:
+    (main,), (lane,) = executor(MAIN)["Policies"], executor(LANE)["Policies"]
+
+    assert [one["Sid"] for one in lane["Statement"]] == [one["Sid"] for one in main["Statement"]]
+    for ours, first in zip(lane["Statement"], main["Statement"], strict=True):
+        wanted = list(map(as_in_a_lane, first["Resource"]))
+        if first["Sid"] == "HastenRetries":
+            wanted = [{"Fn::GetAtt": ["OrdersQueue", "Arn"]}]  # its own
+        assert ours["Action"] == first["Action"]
+        assert sorted(map(str, ours["Resource"])) == sorted(map(str, wanted))
+        assert ours.get("Condition") == first.get("Condition")
+
+
+def test_executors_of_all_lanes_run_alike() -> None:
+    main, lane = dict(executor(MAIN)), dict(executor(LANE))
+    given = MAIN["Globals"]["Function"]
+    main |= {name: given[name] for name in ("Runtime", "Architectures", "LoggingConfig")}
+    main["Layers"] = [*given["Layers"], *main["Layers"]]
+
+    different = {name for name in main.keys() | lane.keys() if main.get(name) != lane.get(name)}
+    assert different == {"Environment", "Policies", "VpcConfig"}
+
+
+def test_executors_of_all_lanes_have_the_same_settings() -> None:
+    lane = executor(LANE)["Environment"]["Variables"]
+    main = MAIN["Globals"]["Function"]["Environment"]["Variables"] | executor(MAIN)["Environment"]["Variables"]
+
+    assert set(main) - NOT_NEEDED == set(lane) - {"SOURCE_ADDRESS"}
+    own = {
+        "LANE": {"Ref": "LaneName"},
+        "TABLE_PREFIX": {"Fn::Sub": "${MainStack}-"},
+        "METRICS_NAMESPACE": {"Ref": "MainStack"},
+        "RECONCILE_QUEUE_URL": imported("ReconcileQueueUrl"),
+        "KEYS_QUEUE_URL": imported("KeysQueueUrl"),
+        "SECRETS_KEY_ID": imported("SecretsKeyArn"),
+        "SOURCE_ADDRESS": {"Ref": "SourceAddress"},
+    }
+    assert {name: value for name, value in lane.items() if main.get(name) != value} == own
+
+
+def test_parameters_that_both_templates_have_are_the_same() -> None:
+    assert set(LANE["Parameters"]) - OWN_PARAMETERS <= set(MAIN["Parameters"])
+    for name in set(LANE["Parameters"]) - OWN_PARAMETERS:
+        assert LANE["Parameters"][name] == MAIN["Parameters"][name]
+
+
+@pytest.mark.parametrize("name", ["SharedLayer", "DependenciesLayer", "ExchangeLayer", "FunctionLogs"])
+def test_lane_has_layers_and_logs_of_its_own(name: str) -> None:
+    assert RESOURCES[name] == MAIN["Resources"][name]
+
+
+@pytest.mark.parametrize("name", ["OrdersQueue", "OrdersDeadLetters"])
+def test_queues_of_all_lanes_are_alike_but_for_their_names(name: str) -> None:
+    main, lane = dict(MAIN["Resources"][name]["Properties"]), dict(RESOURCES[name]["Properties"])
+    first, further = main.pop("QueueName")["Fn::Sub"], lane.pop("QueueName")["Fn::Sub"]
+
+    assert lane == main
+    assert further == first.replace("${AWS::StackName}", "${MainStack}-${LaneName}")
+
+
+def test_lane_has_every_alarm_that_the_first_lanes_queue_and_executor_have() -> None:
+    def of_orders(template: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+        alarms = {
+            name: resource["Properties"]
+            for name, resource in template["Resources"].items()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        }
+        return {
+            name: (one["MetricName"], one["Threshold"], one["Period"])
+            for name, one in alarms.items()
+            if any(f"'{subject}" in str(one.get("Dimensions")) for subject in ("Orders", "OrderExecutor"))
+        }
+
+    assert of_orders(LANE) == of_orders(MAIN) != {}
+    for name in of_orders(LANE):
+        assert RESOURCES[name]["Properties"]["AlarmActions"] == [imported("AlarmsTopicArn")]
+
+
+def test_transformed_executor_reads_the_lanes_queue_and_has_its_layers() -> None:
+    resources = transformed("lane.yaml", LaneName="lane-2")["Resources"]
+    executor_of_lane = resources["OrderExecutor"]["Properties"]
+    (mapping,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::Lambda::EventSourceMapping"]
+
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["OrdersQueue", "Arn"]}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    made = {name for name, one in resources.items() if one["Type"] == "AWS::Lambda::LayerVersion"}
+    assert {layer["Ref"] for layer in executor_of_lane["Layers"]} == made
+    assert len(made) == 3
+
+
+def test_network_is_a_parameter_and_empty_by_default() -> None:
+    for name in ("SubnetIds", "SecurityGroupIds"):
+        assert LANE["Parameters"][name]["Default"] == ""
+    condition, network, without = executor(LANE)["VpcConfig"]["Fn::If"]
+    assert condition == "HasNetwork"
+    assert network == {"SecurityGroupIds": {"Ref": "SecurityGroupIds"}, "SubnetIds": {"Ref": "SubnetIds"}}
+    assert without == {"Ref": "AWS::NoValue"}
