@@ -53,6 +53,7 @@ def test_alert_turn_and_close_use_the_addresses_of_both_lanes(stack: Stack, foll
     entered = followed.wait_until_all(followed.fire(), "PROTECTED")
     turned = followed.wait_until_all(followed.fire(**SELL), "PROTECTED")
 
+    assert {address_of(lane) for lane in LANES} <= set(stack.paper("GET", "limits"))
     for executions in (entered, turned):
         assert {one["egress_lane"] for one in executions} == set(LANES)
         assert all(one["egress_lanes"] == LANES for one in executions)

@@ -14,6 +14,7 @@ from shared.trading.risk import BASE_TAKER_RATE
 
 _FOLLOWS_ANOTHER_STRATEGY = 0.2
 _HAS_ANOTHER_KEY = 0.1
+_NAMES_TWO_LANES = 0.5
 _TAKER_RATES = (BASE_TAKER_RATE, BASE_TAKER_RATE, Decimal("0.0004"), Decimal("0.00032"))
 _RATE_IS_KNOWN = 0.7
 
@@ -21,9 +22,11 @@ _RATE_IS_KNOWN = 0.7
 def draw_followers(people: People, dice: random.Random, shape: Shape, strategies: list[Strategy]) -> list[Follows]:
     """Store the followers, on as many lanes as they need.
 
-    Some follow a second strategy with the same key, and some the same strategy with a second key of their account.
+    Some follow a second strategy with the same key, and some the same strategy with a second key of their account. Some
+    keys name two lanes where there are several.
     """
     drawn: list[Follows] = []
+    number_of_lanes = (shape.followers - 1) // FOLLOWERS_OF_A_LANE + 1
     for number in range(shape.followers):
         lane = f"lane-{number // FOLLOWERS_OF_A_LANE + 1}"
         strategy = dice.choice(strategies)
@@ -33,9 +36,12 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
             drawn.append(people.follow_too(last, strategy))
             continue
         api_key = f"{dice.getrandbits(256):064x}"
+        lanes = [lane]
+        if number_of_lanes > 1 and dice.random() < _NAMES_TWO_LANES:
+            lanes = list(dict.fromkeys([lane, f"lane-{dice.randint(1, number_of_lanes)}"]))
         # Most balances are large, some are small, some too small for any order.
         balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
-        drawn.append(people.create_follower(strategy, lanes=[lane], api_key=api_key, balance_usdt=balance))
+        drawn.append(people.create_follower(strategy, lanes=lanes, api_key=api_key, balance_usdt=balance))
         _draw_fee(drawn[-1], dice)
         if dice.random() < _HAS_ANOTHER_KEY:
             api_key = f"{dice.getrandbits(256):064x}"

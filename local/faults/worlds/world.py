@@ -14,7 +14,7 @@ from local.simulation.surroundings import DAY_BEGINS_S, Surroundings
 from shared.models.execution import Execution
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
-from shared.trading.lane_choice import FIRST_LANE
+from shared.trading.lane_choice import FIRST_LANE, bound_lanes
 
 
 class World(Surroundings):
@@ -37,11 +37,13 @@ class World(Surroundings):
     @property
     def lanes(self) -> list[str]:
         """The lanes that the keys name, the first one at least."""
-        return list(dict.fromkeys([FIRST_LANE, *(one.key.egress_lane for one in self.people)]))
+        return list(dict.fromkeys([FIRST_LANE, *(lane for one in self.people for lane in one.key.named_lanes)]))
 
-    def lane_of(self, api_key: str) -> str:
-        """Return the lane of an account, by one of its API keys."""
-        return next(one.key.egress_lane for one in self.people if api_key in {one.key.api_key, one.account.api_key})
+    def lanes_of(self, api_key: str) -> tuple[str, ...]:
+        """Return the lanes that an account's requests may leave by, by one of its API keys."""
+        return bound_lanes(
+            next(one.key.named_lanes for one in self.people if api_key in {one.key.api_key, one.account.api_key})
+        )
 
     def sharing(self) -> list[list[Follows]]:
         """Return the followers, those together whose keys lead to the same account's position on a symbol."""

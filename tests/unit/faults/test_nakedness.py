@@ -23,7 +23,7 @@ def make_world(*, harms_workers: bool, lasted_ms: int, by_owner: bool) -> World:
     world.chances.worker_killed = 0.1 if harms_workers else 0.0
     world.chances.worker_frozen = 0.0
     follows: Any = SimpleNamespace(
-        key=SimpleNamespace(id="key-1", api_key="a", egress_lane="lane-1"), account=SimpleNamespace(api_key="a")
+        key=SimpleNamespace(id="key-1", api_key="a", named_lanes=("lane-1",)), account=SimpleNamespace(api_key="a")
     )
     world.people = [follows]
     world.exchange.naked.times.append(Naked("a", "BTCUSDT", BEGAN_MS, by_owner, BEGAN_MS + lasted_ms))
@@ -111,3 +111,13 @@ def test_world_waits_no_longer_once_the_position_is_flat() -> None:
     world.exchange.check_stops("a")
 
     assert not nakedness.awaits_restored_stop(world)
+
+
+def test_bans_of_several_lanes_are_left_out_once() -> None:
+    naked = Naked("a", "BTCUSDT", 1_000, False, 11_000)
+
+    assert naked.lasted_ms(0) == 10_000
+    assert naked.lasted_ms(0, bans=[(2_000, 4_000), (3_000, 5_000)]) == 7_000
+    assert naked.lasted_ms(0, bans=[(8_000, 20_000), (0, 2_000)]) == 6_000
+    assert naked.lasted_ms(0, bans=[(0, 500), (12_000, 13_000)]) == 10_000
+    assert naked.lasted_ms(0, bans=[(0, 20_000)]) == 0

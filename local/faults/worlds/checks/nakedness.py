@@ -27,10 +27,10 @@ def check(world: World) -> Iterator[str]:
             bound_ms = KILLED_BOUND_MS if world.harms_workers else LIVING_BOUND_MS
         if lasted_ms > bound_ms:
             yield f"{naked.api_key[:8]} {naked.symbol}: {lasted_ms} ms without a stop, from {naked.began_ms}"
-        lane = world.lane_of(naked.api_key)
+        lanes = world.lanes_of(naked.api_key)
         for over in world.exchange.over_limit:
-            if over.address == lane and naked.began_ms <= over.at_ms <= ended_ms and not naked.by_owner:
-                yield f"{naked.api_key[:8]} {naked.symbol}: without a stop while {lane} is over its limit: {over}"
+            if over.address in lanes and naked.began_ms <= over.at_ms <= ended_ms and not naked.by_owner:
+                yield f"{naked.api_key[:8]} {naked.symbol}: without a stop while a lane is over its limit: {over}"
 
 
 def awaits_restored_stop(world: World) -> bool:
@@ -59,6 +59,6 @@ def _owner_bound_ms(world: World, api_key: str, *, began_ms: int, ended_ms: int)
 
 
 def lasted_without_bans_ms(world: World, naked: Naked) -> int:
-    """Return how long the position had no stop, without the injected bans of its lane."""
-    bans = world.exchange.random_faults.bans[world.lane_of(naked.api_key)]
+    """Return how long the position had no stop, without the injected bans of its lanes."""
+    bans = [ban for lane in world.lanes_of(naked.api_key) for ban in world.exchange.random_faults.bans[lane]]
     return naked.lasted_ms(world.exchange.wall_ms(), bans=bans)
