@@ -16,7 +16,7 @@ from local.stack.places import DEFAULT_PORT, ROOT, NotReady, Places, Ports
 from local.stack.running import LocalStack, Running, session_file, write_session
 
 _MOST_FOLLOWERS = 1000
-_MOST_LANES = 20
+_MOST_LANES = 17
 
 
 @dataclass(frozen=True, slots=True)

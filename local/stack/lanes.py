@@ -14,13 +14,19 @@ from local.stack.places import STACK_NAME, Places
 LANE_TEMPLATE = "lane.yaml"
 FIRST_LANE = "lane-1"
 
-_NAME = re.compile(r"lane-([2-9]|[1-9][0-9]{1,2})")
+_NAME = re.compile(r"lane-([2-9]|1[0-7])")
+"""As many as the network of the first stack has parts for."""
 _SCHEMA_VERSION = "1"
 
 
 def is_name(name: str) -> bool:
     """Return whether this may be the name of a further lane: lane-2, lane-3, …"""
     return _NAME.fullmatch(name) is not None
+
+
+def number_of(lane: str) -> int:
+    """Return the number in a lane's name."""
+    return int(lane.removeprefix("lane-"))
 
 
 def stack_of(main_stack: str, lane: str) -> str:
@@ -47,7 +53,8 @@ def parameters_of(lane: str, *, main_stack: Mapping[str, Any], given: Mapping[st
         for one in main_stack.get("Parameters", [])
         if one["ParameterKey"] in known
     }
-    return {**shared, "MainStack": main_stack["StackName"], "LaneName": lane, **given}
+    own = {"MainStack": main_stack["StackName"], "LaneName": lane, "NetworkPart": str(number_of(lane) - 2)}
+    return {**shared, **own, **given}
 
 
 def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
@@ -94,7 +101,7 @@ def names(number: int) -> list[str]:
 
 def address_of(lane: str) -> str:
     """Return the address of the loopback that a lane asks the paper exchange from."""
-    return f"127.0.0.{lane.removeprefix('lane-')}"
+    return f"127.0.0.{number_of(lane)}"
 
 
 def register_deployed(cloudformation: Any, dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str) -> None:

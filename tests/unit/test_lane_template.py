@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.transformed_template import transformed
 
 MAIN, LANE = read_template(), read_template("lane.yaml")
 RESOURCES: dict[str, dict[str, Any]] = LANE["Resources"]
-OWN_PARAMETERS = {"MainStack", "LaneName", "SubnetIds", "SecurityGroupIds", "SourceAddress"}
+OWN_PARAMETERS = {"MainStack", "LaneName", "NetworkPart", "SubnetIds", "SecurityGroupIds", "SourceAddress"}
 NOT_NEEDED = {
     # Queues that the executor neither reads nor sends to, and what other functions use.
     *("TRIGGERS_QUEUE_URL", "BALANCES_QUEUE_URL", "IMPORTS_QUEUE_URL", "NOTICES_QUEUE_URL", "REPORTS_QUEUE_URL"),
@@ -162,4 +163,30 @@ def test_network_is_a_parameter_and_empty_by_default() -> None:
     condition, network, without = executor(LANE)["VpcConfig"]["Fn::If"]
     assert condition == "HasNetwork"
     assert network == {"SecurityGroupIds": {"Ref": "SecurityGroupIds"}, "SubnetIds": {"Ref": "SubnetIds"}}
+    condition, made, without = without["Fn::If"]
+    assert condition == "MakesNetwork"
+    assert made == {"SecurityGroupIds": [imported("EgressSecurityGroupId")], "SubnetIds": [{"Ref": "EgressSubnet"}]}
     assert without == {"Ref": "AWS::NoValue"}
+
+
+def test_lanes_make_subnets_that_overlap_with_no_other() -> None:
+    part, cidr = RESOURCES["EgressSubnet"]["Properties"]["CidrBlock"]["Fn::Select"]
+    block, count, bits = cidr["Fn::Cidr"]
+    subnets = list(ipaddress.IPv4Network(block).subnets(new_prefix=32 - bits))
+    network = ipaddress.IPv4Network(MAIN["Resources"]["EgressVpc"]["Properties"]["CidrBlock"])
+    taken = [
+        ipaddress.IPv4Network(one["Properties"]["CidrBlock"])
+        for one in MAIN["Resources"].values()
+        if one["Type"] == "AWS::EC2::Subnet"
+    ]
+
+    assert part == {"Ref": "NetworkPart"}
+    assert len(subnets) == count == LANE["Parameters"]["NetworkPart"]["MaxValue"] + 1
+    for subnet in subnets:
+        assert network.supernet_of(subnet)
+        assert not any(subnet.overlaps(other) for other in taken)
+
+
+def test_address_of_a_lane_outlives_its_stack() -> None:
+    assert RESOURCES["EgressAddress"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES["EgressNat"]["Properties"]["AllocationId"] == {"Fn::GetAtt": ["EgressAddress", "AllocationId"]}

@@ -93,7 +93,8 @@ def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -
     status, sam = add()
 
     assert status == 0
-    assert sam.values(-1) == {"MaxChase": "0.2", "MainStack": "lockstep", "LaneName": "lane-2", **NETWORK}
+    own = {"MainStack": "lockstep", "LaneName": "lane-2", "NetworkPart": "0"}
+    assert sam.values(-1) == {"MaxChase": "0.2", **own, **NETWORK}
     assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
 
 
@@ -150,7 +151,7 @@ def stacks() -> list[str]:
     return [one["StackName"] for one in aws_client("cloudformation").describe_stacks()["Stacks"]]
 
 
-@pytest.mark.parametrize("name", ["", "lane-1", "lane-02", "other", "lane-2; rm"])
+@pytest.mark.parametrize("name", ["", "lane-1", "lane-02", "lane-18", "other", "lane-2; rm"])
 def test_name_that_no_further_lane_may_have_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     sam = Sam()
 
