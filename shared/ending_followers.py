@@ -81,6 +81,17 @@ def claim_of(follower: Follower, account_alias: str) -> str:
     return UniqueName.exact_claim_key(NameKind.FOLLOWED, account_alias, follower.symbol)
 
 
+def owner_of_claim(follower: Follower) -> str:
+    """Return how the claim names its follower: by the whole key, because the index by id may lag behind the claim."""
+    return f"{follower.strategy_id}#{follower.created_key}"
+
+
+def holds(owner_id: str) -> bool:
+    """Return whether the follower that a claim names still exists, read consistently (blocking)."""
+    strategy_id, _, created_key = owner_id.partition("#")
+    return Follower.find(strategy_id, created_key) is not None
+
+
 def _remove(follower: Follower) -> None:
     key = ExchangeKey.find(follower.api_key_id)
     alias = key.account_alias if key is not None else None
@@ -89,8 +100,8 @@ def _remove(follower: Follower) -> None:
 
     def write(transaction: TransactWrite) -> None:
         transaction.delete(Follower(follower.strategy_id, follower.created_key))
-        if claim is not None and held is not None and held.owner_id == follower.id:
-            UniqueName.release(transaction, claim, owner_id=follower.id)
+        if claim is not None and held is not None and held.owner_id == owner_of_claim(follower):
+            UniqueName.release(transaction, claim, owner_id=held.owner_id)
 
     try:
         transact(write)

@@ -69,7 +69,7 @@ def connect_key() -> ExchangeKeyItem:
 def change_key(api_key_id: str) -> ExchangeKeyItem:
     """Update Exchange Key: its name, its API key with the secret, or whether strategies may use it."""
     key = find_own_key(api_key_id, user_id=app.user.id)
-    return changing.change_key(app.user, key, app.body(KeyChange))
+    return changing.change_key(app.user, key, app.body(KeyChange), cause=app.request_id)
 
 
 @app.delete("/v1/exchange/key/<api_key_id>", openapi_extensions=OWN, responses={HTTPStatus.CONFLICT: _KEY_IN_USE})

@@ -28,6 +28,8 @@ from shared.models.key_readiness import KeyReadiness
 from shared.models.position_slot import PositionSlot
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.observability import logger
 from shared.trading.connection import KeyRefusal, RefusalCode
 from shared.trading.execution import DenialReason
@@ -36,10 +38,10 @@ from shared.views.exchange_keys import ExchangeKeyItem, exchange_key_item
 CHANGING = "the key is changing, please repeat the request"
 
 
-def change_key(user: User, key: ExchangeKey, body: KeyChange) -> ExchangeKeyItem:
+def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> ExchangeKeyItem:
     """Change what the request names, and return the key; raise RequestUnprocessable when nothing is changed.
 
-    Raise ServiceUnavailable if the exchange cannot be asked now.
+    Raise ServiceUnavailable if the exchange cannot be asked now. `cause` is the request, for the user's events.
     """
     _require_pair(body)
     if body.active and not user.active:
@@ -58,6 +60,7 @@ def change_key(user: User, key: ExchangeKey, body: KeyChange) -> ExchangeKeyItem
     _write(key, changed, body, found, claims)
     if found is not None:
         KeyReadiness.record(changed, found.verdict, details=found.details, checked_at=found.checked_at)
+    record_change(AccountChange.KEY_CHANGED, changed.name, user_id=user.id, cause=cause)
     logger.info("key_changed", api_key_id=key.id, fields=sorted(body.changes()))
     return exchange_key_item(ExchangeKey.get(key.id, consistent_read=True))
 

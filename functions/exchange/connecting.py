@@ -23,6 +23,8 @@ from shared.models.base import created_key, transact
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.observability import count_outcome, logger
 from shared.trading.connection import KeyRefusal, RefusalCode, refusals_of_setup
 from shared.trading.execution import DenialReason
@@ -37,9 +39,13 @@ def connect_key(user: User, body: NewKey, *, repeatable: IdempotentRequest | Non
     Raise ServiceUnavailable if the exchange cannot be asked now. A repeat under the same idempotency key gets the first
     answer.
     """
-    answered = _first_answer(repeatable)
-    if answered is not None:
-        return answered
+    answer = _first_answer(repeatable) or _connect(user, body, repeatable)
+    # After the key, and once: a repeat records it where the first request crashed before.
+    record_change(AccountChange.KEY_CONNECTED, answer["name"], user_id=user.id, cause=answer["id"])
+    return answer
+
+
+def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> ExchangeKeyItem:
     key = _new_key(user, body)
     # What our own records say comes before the exchange is asked.
     if key.strategy_type is StrategyType.AUTOMATED and key.trade_type is not TradeType.FUTURES:

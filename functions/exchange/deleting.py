@@ -20,6 +20,8 @@ from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.models.position_slot import PositionSlot
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.observability import count_outcome, logger
 
 
@@ -47,6 +49,7 @@ def delete_key(key: ExchangeKey) -> DeletedKey:
         for follower in followers:
             end_follower_under_lease(follower)
         _remove(key)
+    record_change(AccountChange.KEY_DELETED, key.name, user_id=key.user_id, cause=key.id)
     logger.info("key_deleted", api_key_id=key.id, user_id=key.user_id, followers=len(followers))
     count_outcome("key_deleted")
     return {"id": key.id, "deleted": True}

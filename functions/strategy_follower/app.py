@@ -86,7 +86,7 @@ def follow() -> OwnFollowerItem:
 def change_follower(follower_id: str) -> OwnFollowerItem:
     """Update Follower: its risk profile or its mode, from the next alert on."""
     follower = find_own_follower(follower_id, user_id=app.user.id)
-    return changing.change_follower(app.user, follower, app.body(FollowerChange))
+    return changing.change_follower(app.user, follower, app.body(FollowerChange), cause=app.request_id)
 
 
 @app.delete("/v1/strategy/follower/<follower_id>", openapi_extensions=OWN)

@@ -24,12 +24,14 @@ from shared.models.follower import Follower, FollowerMode
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.observability import logger
 from shared.trading.execution import CloseReason
 from shared.views.closings import ClosingItem, closing_items
 
 
-def change_follower(user: User, follower: Follower, body: FollowerChange) -> OwnFollowerItem:
+def change_follower(user: User, follower: Follower, body: FollowerChange, *, cause: str) -> OwnFollowerItem:
     """Change risk profile or mode from the next alert on, and return the follower; repeatable."""
     if body.mode == FollowerMode.ACTIVE and follower.mode is not FollowerMode.ACTIVE and not user.active:
         raise AccessDenied(DISABLED, authenticated=True)
@@ -43,10 +45,12 @@ def change_follower(user: User, follower: Follower, body: FollowerChange) -> Own
         actions.append(Follower.mode.set(FollowerMode(body.mode)))
     with conditional_write(otherwise=NotFound(f"follower {follower.id} has ended")):
         follower.update(actions=actions, condition=Follower.id.exists())
+    strategy = Strategy.find(follower.strategy_id)
+    record_change(AccountChange.FOLLOWING_CHANGED, _name(strategy), user_id=user.id, cause=cause)
     logger.info("follower_changed", follower_id=follower.id, fields=sorted(body.changes()))
     return follower_item(
         follower,
-        strategy=Strategy.find(follower.strategy_id),
+        strategy=strategy,
         key=ExchangeKey.find(follower.api_key_id),
         profile=RiskProfile.find(follower.risk_profile_id),
     )
@@ -62,6 +66,8 @@ def end_following(follower: Follower, *, close: bool, delivery: str) -> EndedFol
     closing: list[Execution] = []
     if still_open and close:
         closing = close_requests.close_one(follower, delivery=delivery, reason=CloseReason.USER)
+    name = _name(Strategy.find(follower.strategy_id))
+    record_change(AccountChange.FOLLOWING_ENDED, name, user_id=follower.user_id, cause=follower.id)
     return {
         "id": follower.id,
         "status": "ENDING" if still_open else "ENDED",
@@ -73,3 +79,7 @@ def close_position(follower: Follower, *, delivery: str) -> Listing[ClosingItem]
     """Request the close of what the follower holds or is about to open; the follower stays. May be repeated."""
     closing = close_requests.close_one(follower, delivery=delivery, reason=CloseReason.USER)
     return listing(closing_items(closing), token=None)
+
+
+def _name(strategy: Strategy | None) -> str:
+    return strategy.name if strategy is not None else ""

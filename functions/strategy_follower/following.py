@@ -19,7 +19,7 @@ from shared.api.idempotency import IdempotentRequest
 from shared.api.json_text import read_json, write_json
 from shared.api.requests import Fault
 from shared.clock import to_iso, utc_now
-from shared.ending_followers import claim_of
+from shared.ending_followers import claim_of, holds, owner_of_claim
 from shared.errors import AccessDenied, RecordChanged, RequestUnprocessable, ServiceUnavailable
 from shared.models.base import created_key, transact
 from shared.models.exchange_key import ExchangeKey
@@ -28,6 +28,8 @@ from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.unique_name import UniqueName
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange
+from shared.notifications.notices import record_change
 from shared.observability import count_outcome, logger
 from shared.trading.execution import DenialReason
 from shared.trading.sides import Side
@@ -51,9 +53,14 @@ def follow(user: User, body: NewFollower, *, repeatable: IdempotentRequest | Non
     Raise ServiceUnavailable if the exchange cannot be asked now. A repeat under the same idempotency key gets the first
     answer.
     """
-    answered = _first_answer(repeatable)
-    if answered is not None:
-        return answered
+    answer = _first_answer(repeatable) or _follow(user, body, repeatable)
+    # After the follower, and once: a repeat records it where the first request crashed before.
+    name = answer["StrategyAutomated"]["name"]
+    record_change(AccountChange.FOLLOWING_BEGUN, name, user_id=user.id, cause=answer["id"])
+    return answer
+
+
+def _follow(user: User, body: NewFollower, repeatable: IdempotentRequest | None) -> OwnFollowerItem:
     strategy, key, profile = _records(user, body)
     follower = _new_follower(user, strategy, key, profile)
     execution = imagined_execution(follower, strategy, ANY_STOP.signal_at(ANY_PRICE, side=Side.BUY))
@@ -134,7 +141,7 @@ def _keep(
     for _ in range(_ATTEMPTS):
         holder = UniqueName.find(claim)
         holder_id = holder.owner_id if holder is not None else None
-        if _follows(key.id, follower.symbol) or (holder_id is not None and Follower.find_by_id(holder_id) is not None):
+        if _follows(key.id, follower.symbol) or (holder_id is not None and holds(holder_id)):
             answered = _first_answer(repeatable)
             if answered is not None:
                 return answered
@@ -175,7 +182,7 @@ def _write(
 ) -> None:
     def write(transaction: TransactWrite) -> None:
         transaction.save(follower, condition=Follower.strategy_id.does_not_exist())
-        UniqueName.take(transaction, claim, owner_id=follower.id, from_id=from_id)
+        UniqueName.take(transaction, claim, owner_id=owner_of_claim(follower), from_id=from_id)
         # A key that is deleted at the same moment takes its followers with it.
         transaction.condition_check(ExchangeKey, key.id, condition=ExchangeKey.api_key == key.api_key)
         enabled = User.active == True  # noqa: E712 - a DynamoDB condition, not a comparison

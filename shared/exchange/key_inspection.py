@@ -24,6 +24,7 @@ from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.models.position_slot import PositionSlot
+from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
 from shared.secrets import unseal
 from shared.trading.lane_choice import FIRST_LANE
@@ -116,6 +117,9 @@ def _record_account(key: ExchangeKey, alias: str) -> None:
         if execution is not None and execution.active:
             _claim(execution, alias)
     key.save_account_alias(alias)
+    if key.trades_automatically:
+        # Another key of the account may be older; then entries are kept apart by the claims on positions alone.
+        UniqueName.take_if_free(UniqueName.exact_claim_key(NameKind.ACCOUNT, alias), owner_id=key.id)
     logger.info("account_recorded", api_key_id=key.id)
 
 

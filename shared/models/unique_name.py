@@ -7,7 +7,7 @@ from enum import StrEnum
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.transactions import TransactWrite
 
-from shared.models.base import Table, TableName
+from shared.models.base import Table, TableName, conditional_write
 from shared.readable_text import fold_name
 
 
@@ -45,6 +45,13 @@ class UniqueName(Table):
     def exact_claim_key(cls, kind: NameKind, *parts: str) -> str:
         """Return the key of a claim on names that machines give: they are the same only if they are equal."""
         return "#".join((kind.value, *parts))
+
+    @classmethod
+    def take_if_free(cls, claim: str, *, owner_id: str) -> bool:
+        """Take a claim that nobody has, and return whether it was taken."""
+        with conditional_write() as write:
+            cls(claim, owner_id=owner_id).save(condition=cls.claim.does_not_exist())
+        return write.applied
 
     @classmethod
     def release(cls, transaction: TransactWrite, claim: str, *, owner_id: str) -> None:

@@ -76,7 +76,7 @@ def connect(user: User, credentials: Credentials, **changes: Any) -> ExchangeKey
 def change(user: User, key: ExchangeKey, **fields: Any) -> ExchangeKey:
     """Change a key; return its record, or raise the request's faults."""
     body = KeyChange.model_validate(fields, context={"raw": fields})
-    changing.change_key(user, key, body)
+    changing.change_key(user, key, body, cause=secrets.token_hex(8))
     return ExchangeKey.get(key.id, consistent_read=True)
 
 

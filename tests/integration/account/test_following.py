@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.strategy_follower import changing, readiness
+from functions.strategy_follower import changing, following, readiness
 from functions.strategy_follower.readiness import readiness_item
 from functions.strategy_follower.schemas import FollowerChange
 from shared.errors import AccessDenied, RequestUnprocessable, ServiceUnavailable
@@ -16,10 +16,13 @@ from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower, FollowerMode
 from shared.models.key_readiness import KeyReadiness
+from shared.models.notice import Notice
 from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange, AccountChanged, NoticeKind, from_json
+from shared.notifications.recipients import to_user
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState
 from shared.trading.readiness import Verdict
 from shared.trading.sides import Side
@@ -73,6 +76,13 @@ class Owner:
         execution = self.queue(follower, side)
         self.world.deliver(execution)
         return self.world.stored(execution)
+
+
+def changes_of(user: User) -> list[AccountChange]:
+    """Return what the user's events say that was changed, oldest first."""
+    found = [one for one in Notice.scan(consistent_read=True) if one.recipient == to_user(user.id)]
+    values = [from_json(NoticeKind(one.kind), one.content) for one in sorted(found, key=lambda one: one.recorded_at)]
+    return [one.what for one in values if isinstance(one, AccountChanged)]
 
 
 def stored(follower: Follower) -> Follower | None:
@@ -223,6 +233,18 @@ def test_second_strategy_of_a_symbol_is_refused_and_another_symbol_is_not(world:
     assert owner.follow(saved(builders.strategy(symbol="ETH/USDT"))).symbol == "ETH/USDT"
 
 
+def test_claim_refuses_a_second_follower_while_the_indexes_lag(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(world)
+    owner.follow()
+    monkeypatch.setattr(Follower, "find_by_id", lambda *_: None)
+    monkeypatch.setattr(following, "_follows", lambda *_: False)
+
+    with pytest.raises(RequestUnprocessable) as refused:
+        owner.follow(saved(builders.strategy(symbol="BTC/USDT")))
+
+    assert codes_of(refused.value) == ["SYMBOL_FOLLOWED"]
+
+
 def test_ended_follow_can_be_followed_again(world: World) -> None:
     owner = Owner(world)
     follower = owner.follow()
@@ -231,6 +253,8 @@ def test_ended_follow_can_be_followed_again(world: World) -> None:
 
     assert stored(follower) is None
     assert owner.follow().id != follower.id
+    begun = AccountChange.FOLLOWING_BEGUN
+    assert changes_of(owner.user) == [AccountChange.KEY_CONNECTED, begun, AccountChange.FOLLOWING_ENDED, begun]
 
 
 def test_kept_position_has_its_stop_until_it_ends_and_then_the_follower_goes(world: World) -> None:
@@ -287,7 +311,7 @@ def test_mode_and_profile_count_from_the_next_alert_on(world: World) -> None:
     fields = {"mode": "EXITS_ONLY", "riskProfileId": profile.id}
 
     answer = changing.change_follower(
-        owner.user, follower, FollowerChange.model_validate(fields, context={"raw": fields})
+        owner.user, follower, FollowerChange.model_validate(fields, context={"raw": fields}), cause="a request"
     )
 
     assert (answer["mode"], answer["StrategyRiskProfile"]["id"]) == (FollowerMode.EXITS_ONLY, profile.id)
@@ -302,7 +326,8 @@ def test_disabled_user_may_leave_and_not_come_back(world: World) -> None:
 
     def change(mode: str) -> None:
         fields = {"mode": mode}
-        changing.change_follower(owner.user, follower, FollowerChange.model_validate(fields, context={"raw": fields}))
+        body = FollowerChange.model_validate(fields, context={"raw": fields})
+        changing.change_follower(owner.user, follower, body, cause="a request")
 
     change("EXITS_ONLY")
     with pytest.raises(AccessDenied):

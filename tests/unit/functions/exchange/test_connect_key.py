@@ -15,7 +15,9 @@ from shared.clock import utc_now
 from shared.exchange.key_inspection import Inspection
 from shared.exchange.venue_views import KeyView
 from shared.models.exchange_key import ExchangeKey
+from shared.models.notice import Notice
 from shared.models.position_slot import PositionSlot
+from shared.notifications.notice_types import AccountChange, AccountChanged, NoticeKind, from_json
 from shared.trading.execution import ExecutionState
 from shared.trading.readiness import AccountSetup, judge_account
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
@@ -226,3 +228,18 @@ def test_key_with_an_open_position_is_a_conflict_that_shows_it(user: None) -> No
     slot = PositionSlot.find(KEY_ID, "BTC/USDT")
     assert slot is not None
     assert slot.lease_owner is None
+
+
+def test_changes_of_keys_are_events_of_the_account_each_once(user: None) -> None:
+    made = connect(key="one").body["id"]
+    connect(key="one")
+    to_key("change_key", {"name": "Renamed"}, key_id=made)
+    to_key("delete_key", key_id=made)
+
+    found = sorted(Notice.scan(), key=lambda one: one.recorded_at)
+    events = [from_json(NoticeKind(one.kind), one.content) for one in found]
+    assert [(one.what, one.name) for one in events if isinstance(one, AccountChanged)] == [
+        (AccountChange.KEY_CONNECTED, "My futures"),
+        (AccountChange.KEY_CHANGED, "Renamed"),
+        (AccountChange.KEY_DELETED, "Renamed"),
+    ]

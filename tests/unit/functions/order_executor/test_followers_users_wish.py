@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.ending_followers import end_follower
+from shared.ending_followers import end_follower, owner_of_claim
 from shared.errors import ServiceUnavailable
 from shared.messages import Command
 from shared.models.follower import Follower, FollowerMode
@@ -23,7 +23,7 @@ def stored(follower: Follower) -> Follower | None:
 def claim(executor: Harness) -> str:
     """Claim the follower's account and symbol, as following does; return the claim."""
     key = UniqueName.exact_claim_key(NameKind.FOLLOWED, executor.key.account_alias or "", executor.follower.symbol)
-    UniqueName(key, owner_id=executor.follower.id).save()
+    UniqueName(key, owner_id=owner_of_claim(executor.follower)).save()
     return key
 
 
