@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from local.paper_exchange import margin
-from local.paper_exchange.faults import Fault
+from local.paper_exchange.faults import Fault, FaultKind
 from local.paper_exchange.server import Answer, PaperExchange, Request
 from local.paper_exchange.venue import Venue
 from local.simulation.chances import Chances
@@ -28,6 +28,7 @@ _LAGGING = {
 }
 _POSITIONS = "/fapi/v3/positionRisk"
 _ACCOUNT = "/fapi/v2/account"
+_PRICE = "/fapi/v1/ticker/price"
 _OK = 200
 _LIMIT_STATUSES = (418, 429)
 
@@ -56,15 +57,20 @@ class WatchedExchange(PaperExchange):
         self.naked = NakedRecord()
         self.over_limit: list[OverLimit] = []
         self.refused_orders: list[RefusedOrder] = []
+        self.prices_read: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
+        """The last price of each symbol whenever somebody read it: Unix milliseconds, and the price."""
         self.equities: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
         """What each account was worth whenever it was read: Unix milliseconds, and the smaller of its balances."""
-        self._amounts: dict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
+        self.amounts_held: dict[tuple[str, str], list[tuple[int, Decimal]]] = defaultdict(list)
         """What each account held of each symbol, from which time on."""
 
     async def serve(self, request: Request) -> tuple[Answer, Fault | None]:
         """Run a request with the fault that is drawn for it, and return the answer when it is due."""
         self.random_faults.address = request.address
-        return await super().serve(request)
+        answer, fault = await super().serve(request)
+        if fault is not None and fault.kind is FaultKind.CODE:
+            self._record_refusal(request, answer)  # `run` does not see it
+        return answer, fault
 
     def run(self, request: Request, fault: Fault | None = None, *, checked_at_ms: int | None = None) -> Answer:
         """Run a request as the exchange does, then check the account's stops."""
@@ -75,18 +81,24 @@ class WatchedExchange(PaperExchange):
             self.over_limit.append(
                 OverLimit(request.address, f"{request.method} {request.path}", self.wall_ms(), answer.status)
             )
-        refused = refused_order(request, answer, at_ms=self.wall_ms())
-        if refused is not None:
-            self.refused_orders.append(refused)
+        self._record_refusal(request, answer)
         if request.method != "GET":
             self.check_stops(request.api_key)
             return answer
         if request.path == _ACCOUNT and answer.status == _OK:
             self._record_equity(request.api_key)
+        if request.path == _PRICE and answer.status == _OK:
+            row = json.loads(answer.body)
+            self.prices_read[row["symbol"]].append((self.wall_ms(), Decimal(row["price"])))
         lags = request.path in _LAGGING or request.path == _POSITIONS
         if lags and answer.status == _OK and self._chances.happens(self._chances.exchange_fault / 2, "exchange: lags"):
             return self._lagging(request, answer)
         return answer
+
+    def _record_refusal(self, request: Request, answer: Answer) -> None:
+        refused = refused_order(request, answer, at_ms=self.wall_ms())
+        if refused is not None:
+            self.refused_orders.append(refused)
 
     def wall_ms(self) -> int:
         """Return the simulation's time, which the exchange's clock may be ahead of."""
@@ -118,7 +130,7 @@ class WatchedExchange(PaperExchange):
         account, listed = self.venue.find_account(api_key), self.venue.symbol(symbol)
         if account is None or listed is None:
             return
-        amount, known = account.position(symbol).amount, self._amounts[account.api_key, symbol]
+        amount, known = account.position(symbol).amount, self.amounts_held[account.api_key, symbol]
         if not known or known[-1][1] != amount:
             known.append((self.wall_ms(), amount))
         self.naked.check(account, listed, self.wall_ms())
@@ -142,6 +154,6 @@ class WatchedExchange(PaperExchange):
     def _amount_before(self, request: Request, row: dict[str, str]) -> Decimal:
         account = self.venue.find_account(request.api_key)
         horizon_ms = self.wall_ms() - _LAG_MS
-        known = self._amounts[account.api_key, row["symbol"]] if account is not None else []
+        known = self.amounts_held[account.api_key, row["symbol"]] if account is not None else []
         before = [amount for at_ms, amount in known if at_ms < horizon_ms]
         return before[-1] if before else Decimal(0)

@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 
 from local.paper_exchange.server import Answer, Request
 
-_DIFFERS = frozenset({"timestamp", "signature", "recvWindow", "newClientOrderId", "clientAlgoId"})
+_IDS = frozenset({"newClientOrderId", "clientAlgoId"})
+_DIFFERS = _IDS | {"timestamp", "signature", "recvWindow"}
 _PATHS = frozenset({"/fapi/v1/order", "/fapi/v1/algoOrder"})
 _BAD_REQUEST = 400
 
@@ -18,6 +19,7 @@ class RefusedOrder:
     """An order that was refused, and the exchange's code."""
 
     api_key: str
+    client_order_id: str
     content: frozenset[tuple[str, str]]
     code: int
     at_ms: int
@@ -29,4 +31,5 @@ def refused_order(request: Request, answer: Answer, *, at_ms: int) -> RefusedOrd
         return None
     sent = parse_qsl(request.body) + parse_qsl(request.query)
     content = frozenset(pair for pair in sent if pair[0] not in _DIFFERS)
-    return RefusedOrder(request.api_key or "", content, json.loads(answer.body)["code"], at_ms)
+    client_order_id = next((value for name, value in sent if name in _IDS), "")
+    return RefusedOrder(request.api_key or "", client_order_id, content, json.loads(answer.body)["code"], at_ms)

@@ -16,6 +16,7 @@ _FAULTS_IN_A_ROW = 3
 """With more faults within those seconds the exchange would be out of reach, and no bound can hold."""
 _BAN_S = (2.0, 15.0)
 _LISTING = "/fapi/v1/exchangeInfo"
+_ORDERS = ("POST", "/fapi/v1/order")
 _UNKNOWN_503 = "Unknown error, please check your request or try again later."
 _CERTAIN_503 = "Service Unavailable."
 
@@ -72,13 +73,15 @@ class RandomFaults(Faults):
         """Address → its bans, each from a time to another, in Unix milliseconds."""
         self.listing_fails_until_ms = 0
         """Until then Exchange Information is not answered."""
+        self.overloaded_until_ms = 0
+        """Until then no order is taken but those that close or reduce a position."""
 
     def take(
         self,
         method: str,
         path: str,
         api_key: str | None,
-        parameters: Mapping[str, str],  # noqa: ARG002 - a fault is drawn whatever the request contains
+        parameters: Mapping[str, str],
     ) -> Fault | None:
         """Return the fault of this request, or None."""
         chances, dice = self._chances, self._chances.dice
@@ -91,8 +94,8 @@ class RandomFaults(Faults):
         if chances.happens(chances.throttled / 10, "exchange: 418 -1003"):
             bans.append((now_ms, now_ms + int(dice.uniform(*_BAN_S) * 1000)))
             return _banned(bans[-1][1])
-        if path == _LISTING and now_ms < self.listing_fails_until_ms:
-            return parse_fault({"kind": "http", "status": 503, "msg": _UNKNOWN_503})
+        if (refused := self._refused_for_a_while(method, path, parameters, now_ms)) is not None:
+            return refused
         if api_key is None or self._has_many_faults(api_key) or dice.random() >= self._chance_of(path):
             return None
         spec = self._draw(method, path, dice)
@@ -108,6 +111,14 @@ class RandomFaults(Faults):
         done = ", done" if fault.done_after_ms is not None else ""
         chances.happened[f"exchange: {fault.kind.value} {detail}{done}".rstrip()] += 1
         return fault
+
+    def _refused_for_a_while(self, method: str, path: str, parameters: Mapping[str, str], now_ms: int) -> Fault | None:
+        if path == _LISTING and now_ms < self.listing_fails_until_ms:
+            return parse_fault({"kind": "http", "status": 503, "msg": _UNKNOWN_503})
+        if now_ms < self.overloaded_until_ms and (method, path) == _ORDERS and parameters.get("reduceOnly") != "true":
+            self._chances.happened["exchange: overloaded"] += 1
+            return parse_fault({"kind": "code", "code": -1008})
+        return None
 
     def _chance_of(self, path: str) -> float:
         # A position is naked between these two requests, so they fail more often than others.

@@ -15,6 +15,11 @@ from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.sides import Side, StopType
 from shared.trading.signal import Signal, Trailing
 
+_NEAREST_TARGET = (6, 6, 1)
+_TRAILING_FROM = (5, 1)
+"""In thousandths of the price, from the alert's price. The market may have passed a near one before the entry."""
+_MOVES_WITH_ALERT = (-2, 1, 2, 3)
+"""In thousandths of the price, in the direction of the alert."""
 _DELIVERIES = 4
 """TradingView repeats an alert that was not answered."""
 
@@ -30,6 +35,10 @@ class AlertSource:
         """Deliver an alert that fires now: at once or late, until it is answered, and now and then once more."""
         alert = self._draw(strategy, market, number=number)
         self._world.alerts.append(alert)
+        if self._dice.random() < 0.25:  # noqa: PLR2004
+            self._world.chances.happened["market moves with the alert"] += 1
+            units = alert.signal.side.sign * self._dice.choice(_MOVES_WITH_ALERT)
+            market.move_to(market.price + market.unit * units)
         is_late = alert.fired_at is not None and self._dice.random() < 0.1  # noqa: PLR2004
         if is_late:
             self._world.chances.happened["alert late"] += 1
@@ -47,16 +56,18 @@ class AlertSource:
         return Alert(strategy, self._signal(market), fired_at, alert_id)
 
     def _signal(self, market: Market) -> Signal:
-        side, stop_type = self._dice.choice(list(Side)), self._dice.choice(list(StopType))
+        dice = self._dice
+        side, stop_type = dice.choice(list(Side)), dice.choice(list(StopType))
         sign, unit, price = side.sign, market.unit, market.price
         trailing = None
-        if self._dice.random() < 0.3:  # noqa: PLR2004
-            trailing = Trailing(trigger=market.round(unit * 5), callback_rate=Decimal("0.5"))
-        distances = [6 * (number + 1) for number in range(self._dice.randint(1, 4))]
+        if dice.random() < 0.4:  # noqa: PLR2004
+            trailing = Trailing(trigger=market.round(unit * dice.choice(_TRAILING_FROM)), callback_rate=Decimal("0.5"))
+        nearest = dice.choice(_NEAREST_TARGET)
+        distances = [nearest * (number + 1) for number in range(dice.randint(1, 4))]
         return Signal(
             side=side,
             order_price=price,
-            stop=market.round(price - sign * unit * self._dice.randint(6, 20)),
+            stop=market.round(price - sign * unit * dice.randint(6, 20)),
             stop_type=stop_type,
             take_profits=tuple(market.round(price + sign * unit * distance) for distance in distances),
             trailing=trailing,

@@ -9,12 +9,16 @@ from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, SYMBOLS, Shape
 from local.simulation.exchange import WatchedExchange
 from local.simulation.people import Follows, People
 from shared.clock import utc_now
+from shared.models.key_readiness import KeyReadiness
 from shared.models.strategy import Strategy
+from shared.trading.execution import DenialReason
+from shared.trading.readiness import Verdict
 from shared.trading.risk import BASE_TAKER_RATE
 
 _FOLLOWS_ANOTHER_STRATEGY = 0.2
 _HAS_ANOTHER_KEY = 0.1
 _NAMES_TWO_LANES = 0.5
+_IS_UNFIT = 0.08
 _TAKER_RATES = (BASE_TAKER_RATE, BASE_TAKER_RATE, Decimal("0.0004"), Decimal("0.00032"))
 _RATE_IS_KNOWN = 0.7
 
@@ -23,7 +27,7 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
     """Store the followers, on as many lanes as they need.
 
     Some follow a second strategy with the same key, and some the same strategy with a second key of their account. Some
-    keys name two lanes where there are several.
+    keys name two lanes where there are several. A few have an account that may not be traded.
     """
     drawn: list[Follows] = []
     number_of_lanes = (shape.followers - 1) // FOLLOWERS_OF_A_LANE + 1
@@ -43,6 +47,9 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
         balance = dice.choices(("10000", "3217.55", "24000", "700", "60"), weights=(4, 3, 3, 1, 1))[0]
         drawn.append(people.create_follower(strategy, lanes=lanes, api_key=api_key, balance_usdt=balance))
         _draw_fee(drawn[-1], dice)
+        if dice.random() < _IS_UNFIT:
+            _make_unfit(drawn[-1])
+            continue
         if dice.random() < _HAS_ANOTHER_KEY:
             api_key = f"{dice.getrandbits(256):064x}"
             drawn.append(people.follow_with_another_key(drawn[-1], strategy, api_key=api_key))
@@ -55,6 +62,12 @@ def _draw_fee(follows: Follows, dice: random.Random) -> None:
     if dice.random() < _RATE_IS_KNOWN:
         # As the key's inspection stores it.
         follows.key.save_taker_rates(dict.fromkeys(SYMBOLS, rate), read_at=utc_now())
+
+
+def _make_unfit(follows: Follows) -> None:
+    """Have the account's owner use hedge mode, as an inspection has found a moment ago."""
+    follows.account.is_hedge_mode = True
+    KeyReadiness.record(follows.key, Verdict((DenialReason.HEDGE_MODE,)), details={}, checked_at=utc_now())
 
 
 def _last_with_one_strategy(people: list[Follows]) -> Follows | None:

@@ -11,13 +11,16 @@ from functions.admin_strategy_follower import closing
 from local.faults.worlds import forced_closes, owner
 from local.faults.worlds.alerts import AlertSource
 from local.faults.worlds.market import Market
-from local.faults.worlds.world import World
+from local.faults.worlds.world import RequestedClose, World
 from local.simulation.people import Follows
+from shared.api.paging import Listing
 from shared.clock import utc_now
 from shared.models.strategy import Strategy
 from shared.models.trading_switch import EVERYTHING, TradingSwitch
+from shared.views.closings import ClosingItem
 
 _ALERTS_AT_A_BAR = 0.8
+_OVERLOADED_AT_A_BAR = 0.1
 _FOLLOWERS_PER_INCIDENT = 10
 _HOUR_MS = 3_600_000
 
@@ -38,6 +41,8 @@ class Scenario:
         moving = [loop.create_task(market.run()) for market in self._markets.values()]
         alerts = []
         for bar in range(self._world.shape.bars):
+            if self._dice.random() < _OVERLOADED_AT_A_BAR:
+                self._overload_exchange()
             firing = [strategy for strategy in self._world.strategies if self._dice.random() < _ALERTS_AT_A_BAR]
             for strategy in firing:
                 alert = self._source.fire(strategy, self._markets[strategy.id], number=bar)
@@ -66,6 +71,11 @@ class Scenario:
             market.move_to(lowest * Decimal("0.93"))
             market.move_to(highest * Decimal("1.07"))
 
+    def _overload_exchange(self) -> None:
+        """Have the exchange take no entries for a while; what closes or reduces a position is exempt."""
+        until_ms = self._exchange.wall_ms() + self._dice.randint(3_000, 30_000)
+        self._exchange.random_faults.overloaded_until_ms = until_ms
+
     # -- what people do --------------------------------------------------------------------------------------------
 
     async def _incident(self) -> None:
@@ -90,14 +100,20 @@ class Scenario:
         return
 
     async def _close_follower(self, follows: Follows) -> None:
-        await self._world.invoke_alone(asyncio.to_thread(closing.close_one, follows.record, delivery=_id()))
+        await self._request_close(asyncio.to_thread(closing.close_one, follows.record, delivery=_id()))
 
     async def _close_strategy_of(self, follows: Follows) -> None:
         strategy = next(one for one in self._world.strategies if one.id == follows.record.strategy_id)
         await self._close_strategy(strategy)
 
     async def _close_strategy(self, strategy: Strategy) -> None:
-        await self._world.invoke_alone(asyncio.to_thread(closing.close_all, strategy, delivery=_id()))
+        await self._request_close(asyncio.to_thread(closing.close_all, strategy, delivery=_id()))
+
+    async def _request_close(self, request: Awaitable[Listing[ClosingItem]]) -> None:
+        answer = await self._world.invoke_alone(request)
+        if answer is not None:
+            at_ms = self._exchange.wall_ms()
+            self._world.requested_closes += [RequestedClose(item["id"], at_ms) for item in answer["items"]]
 
     async def _owner_closes(self, follows: Follows) -> None:
         """Close the position or half of it, as the owner."""
@@ -129,12 +145,18 @@ class Scenario:
             self._world.chances.happened["funding paid"] += 1
             self._exchange.controls.book_funding({"symbol": follows.symbol, "rate": "0.0001"}, self._exchange.now_ms())
 
-    async def _fail_exchange_information(self, _: Follows) -> None:
-        """Have Exchange Information fail for a while, and new containers, which have read none, take over."""
+    async def _fail_exchange_information(self, follows: Follows) -> None:
+        """Have Exchange Information fail for a while, and new containers, which have read none, take over.
+
+        Half of the time, positions are to be closed meanwhile.
+        """
         self._world.chances.happened["Exchange Information fails"] += 1
         until_ms = self._exchange.wall_ms() + self._dice.randint(30_000, 300_000)
         self._exchange.random_faults.listing_fails_until_ms = until_ms
         self._world.containers.replace_idle()
+        if self._dice.random() < 0.5:  # noqa: PLR2004
+            await asyncio.sleep(self._dice.uniform(1, 20))
+            await self._close_strategy_of(follows)
 
     async def _change_filters(self, follows: Follows) -> None:
         self._markets[follows.record.strategy_id].change_filters()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import dataclass
 
 from local.faults.worlds.alert import Alert
 from local.faults.worlds.shape import Shape
@@ -17,6 +18,14 @@ from shared.models.trigger import Trigger
 from shared.trading.lane_choice import FIRST_LANE, bound_lanes
 
 
+@dataclass(frozen=True, slots=True)
+class RequestedClose:
+    """An execution whose close an admin has requested, and when the request was answered, in Unix milliseconds."""
+
+    execution_id: str
+    at_ms: int
+
+
 class World(Surroundings):
     """The parts of one world: its surroundings, its shape and the people."""
 
@@ -28,6 +37,7 @@ class World(Surroundings):
         self.strategies: list[Strategy] = []
         self.people: list[Follows] = []
         self.alerts: list[Alert] = []
+        self.requested_closes: list[RequestedClose] = []
 
     @property
     def harms_workers(self) -> bool:

@@ -31,17 +31,22 @@ SMALL = Shape(
     days_held=0,
 )
 BITTEN: dict[str, tuple[range, Shape | None]] = {
-    "no_look_up": (range(2, 20), None),
-    "early_stop": (range(2, 60), None),
-    "order_of_arrival": (range(1, 20), SMALL),
-    "stop_sent_unchanged": (range(3, 30), replace(SMALL, followers=5, bars=6, filters_change=True)),
-    "no_account_claims": (range(5, 20), replace(SMALL, followers=10, bars=6)),
-    "no_conditions": (range(5, 60), None),
+    "no_look_up": (range(10, 40), None),
+    "early_stop": (range(1, 60), None),
+    "order_of_arrival": (range(6, 40), replace(SMALL, followers=2, bars=6)),
+    "passed_targets": (range(5, 30), replace(SMALL, followers=6)),
+    "not_placed_ends": (range(2, 30), replace(SMALL, followers=6)),
+    "unfit_keys_read": (range(2, 30), replace(SMALL, followers=8)),
+    "exits_need_filters": (range(10, 30), replace(SMALL, followers=8)),
+    "activation_alone": (range(5, 30), SMALL),
+    "stop_sent_unchanged": (range(16, 40), replace(SMALL, followers=5, bars=6, filters_change=True)),
+    "no_account_claims": (range(2, 20), replace(SMALL, followers=10, bars=6)),
+    "no_conditions": (range(6, 60), None),
     "risk_from_order_price": (range(1, 20), None),
     "no_fees_in_budget": (range(1, 20), None),
     "risk_to_trigger": (range(1, 20), None),
     "forced_closes_unnamed": (range(2, 20), replace(SMALL, forced_closes=True)),
-    "no_stored_history": (range(7, 30), replace(SMALL, days_held=110)),
+    "no_stored_history": (range(2, 30), replace(SMALL, days_held=110)),
 }
 """Rule → worlds of which at least one, usually the first, has violations without it, and their shape if not drawn."""
 

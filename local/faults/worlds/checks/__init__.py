@@ -4,7 +4,9 @@ positions.py      open positions have a stop and fitting targets; flat accounts 
 ends.py           each follower of each alert has an end with a reason
 alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer
 nakedness.py      no position is without a stop for longer than its bound
-refusals.py       an order that the filters refuse is not sent again unchanged
+closes.py         a close that an admin requests is done soon
+entries.py        an entry has targets ahead, and is tried again while it may be; unfit keys cost no weight
+refusals.py       an order that the filters refuse is not sent again unchanged, but as the exchange allows it
 owners.py         one key at a time has an account's position
 risk.py           what an entry has filled loses at its stop no more than was allowed, fees included
 forced_closes.py  what the exchange closes by itself is booked as such
@@ -15,7 +17,19 @@ A check yields a violation in words: whose, and what.
 
 from __future__ import annotations
 
-from local.faults.worlds.checks import alerts, books, ends, forced_closes, nakedness, owners, positions, refusals, risk
+from local.faults.worlds.checks import (
+    alerts,
+    books,
+    closes,
+    ends,
+    entries,
+    forced_closes,
+    nakedness,
+    owners,
+    positions,
+    refusals,
+    risk,
+)
 from local.faults.worlds.world import World
 
 
@@ -31,6 +45,8 @@ def at_the_end(world: World) -> list[str]:
         *ends.check(world, executions),
         *alerts.check(world, executions),
         *nakedness.check(world),
+        *closes.check(world, executions),
+        *entries.check(world, executions),
         *refusals.check(world),
         *owners.check(world, executions),
         *risk.check(world),

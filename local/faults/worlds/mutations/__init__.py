@@ -2,7 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
-exits.py     stops
+exits.py     stops, trailing stops and closes
 owners.py    which key has an account's position
 booking.py   what is booked of a position that has ended
 records.py   our records
@@ -20,6 +20,11 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "no_look_up": entries.without_look_up,
     "early_stop": entries.with_early_stop,
     "order_of_arrival": entries.in_order_of_arrival,
+    "passed_targets": entries.for_passed_targets,
+    "not_placed_ends": entries.tried_once,
+    "unfit_keys_read": entries.of_unfit_keys,
+    "exits_need_filters": exits.needing_filters,
+    "activation_alone": exits.with_activation_alone,
     "stop_sent_unchanged": exits.sent_again_unchanged,
     "no_account_claims": owners.without_claims,
     "no_conditions": records.without_conditions,

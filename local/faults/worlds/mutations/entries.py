@@ -6,14 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import entering, entry_outcome, exit_plans, stop_placement
+from functions.order_executor import entering, entry_outcome, exit_plans, retrying, stop_placement
 from functions.order_executor.entry_outcome import Absent, Outcome
 from functions.order_executor.session import ExecutionSession
+from shared import admission
+from shared.models.key_readiness import KeyReadiness
 from shared.models.order import Order, OrderStatus
 from shared.trading import place
+from shared.trading.signal import Signal
 
 _ONE_TRY_S = 0.5
 
@@ -28,6 +32,26 @@ async def _assume_absent(session: ExecutionSession, entry: Order) -> Outcome:
 def without_look_up() -> AbstractContextManager[Any]:
     """Send an entry without an answer again, without looking it up."""
     return mock.patch.object(entry_outcome, "resolve_entry", _assume_absent)
+
+
+def for_passed_targets() -> AbstractContextManager[Any]:
+    """Enter whether the market has passed the targets or not."""
+
+    def whatever_is_passed(signal: Signal, *, market_price: Decimal) -> tuple[Decimal, ...]:
+        del market_price
+        return signal.take_profits
+
+    return mock.patch.object(admission, "targets_ahead", whatever_is_passed)
+
+
+def tried_once() -> AbstractContextManager[Any]:
+    """End an entry that the exchange did not take, however fresh its alert is."""
+    return mock.patch.object(retrying, "is_fresh_in", return_value=False)
+
+
+def of_unfit_keys() -> AbstractContextManager[Any]:
+    """Read the account before each entry, whatever is known of its key."""
+    return mock.patch.object(KeyReadiness, "denial", return_value=None)
 
 
 def in_order_of_arrival() -> AbstractContextManager[Any]:

@@ -6,8 +6,23 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import stop_placement
+from functions.order_executor import stop_placement, targets
+from shared.exchange.futures import FuturesAccount
 from shared.trading.order_planning import PlannedOrder
+
+
+class _Never(Exception):
+    """The class of no error."""
+
+
+def needing_filters() -> AbstractContextManager[Any]:
+    """Carry out nothing on an open position while its symbol's filters cannot be read."""
+    return mock.patch.object(FuturesAccount, "filters_for_exit", FuturesAccount.filters)
+
+
+def with_activation_alone() -> AbstractContextManager[Any]:
+    """Give a trailing stop up whose activation the market has passed."""
+    return mock.patch.object(targets, "StopWouldTrigger", _Never)
 
 
 def sent_again_unchanged() -> AbstractContextManager[Any]:
