@@ -19,7 +19,7 @@ from functions.order_executor.fills import STORED_LATE_BY, FillBook
 from functions.order_executor.ledger import CLOCK_ALLOWANCE, Ledger
 from shared.clock import from_ms, to_ms, utc_now
 from shared.errors import ExchangeError
-from shared.exchange import history, weights
+from shared.exchange import history, markets, weights
 from shared.exchange.futures import FuturesAccount, now_ms
 from shared.exchange.gate import Request, Work
 from shared.exchange.lanes import limiter_of
@@ -134,7 +134,8 @@ def funding_weight(execution: Execution, until: datetime) -> int:
     since = _collected_at(execution) if stored_until is None else stored_until - STORED_LATE_BY
     if not may_have_funding(since, until):
         return 0
-    return weights.FUNDING * history.request_count(to_ms(since), to_ms(until), span_ms=history.INCOME_SPAN_MS)
+    requests = history.request_count(to_ms(since), to_ms(until), span_ms=history.INCOME_SPAN_MS)
+    return markets.funding_weight(execution.symbol) * requests
 
 
 def _fills_since(execution: Execution) -> datetime:

@@ -71,8 +71,8 @@ all changes. `POST /paper/settlements/{SYMBOL}` delists: orders expire, position
 deleveraging does (client id `adl_autoclose`).
 
 Other controls beside the documented ones: `GET /paper/accounts`, `DELETE /paper/accounts/{apiKey}`,
-`GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate"}`, `DELETE /paper/limits` (resets
-counts and bans), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
+`GET /paper/prices`, `GET /paper/faults`, `POST /paper/funding {"symbol", "rate", "special"}`, `DELETE /paper/limits`
+(resets counts and bans), `POST /paper/state` (save now), `GET /paper/health`. `PUT /paper/accounts/{apiKey}` also takes
 `permissions` or, beside them, `canRead`, `enableFutures`, `enableSpotAndMarginTrading`,
 `enablePortfolioMarginTrading`, `ipRestrict`, and `positionMode` ("hedge" or "one-way"), `multiAssetsMargin`,
 `feeBurn` (fees are paid in BNB, a tenth cheaper, while there is some), `leverage` (a number, or numbers by symbol),

@@ -197,9 +197,9 @@ class Controls:
 
     def book_funding(self, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
         """Book one funding payment on the symbol."""
-        price_moves.book_funding(
-            self.venue, known_symbol(self.venue, str(body.get("symbol"))), amount(body.get("rate"), "rate"), now_ms
-        )
+        name = known_symbol(self.venue, str(body.get("symbol")))
+        rate, special = amount(body.get("rate"), "rate"), bool(body.get("special"))
+        price_moves.book_funding(self.venue, name, rate, now_ms, special=special)
         return {}
 
     def set_latency(self, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,11 +140,15 @@ def book_due_funding(venue: Venue, now_ms: int) -> None:
             funding.next_ms += funding.interval_ms
 
 
-def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int) -> None:
-    """Book one funding payment on every position of the symbol: longs pay a positive rate, shorts receive it."""
+def book_funding(venue: Venue, name: str, rate: Decimal, now_ms: int, *, special: bool = False) -> None:
+    """Book one funding payment on every position of the symbol: longs pay a positive rate, shorts receive it.
+
+    `special`, it stands for a dividend of the stock that the contract is on.
+    """
+    income_type = IncomeType.SPECIAL_FUNDING_FEE if special else IncomeType.FUNDING_FEE
     filters.find_symbol(venue, name)
     mark = venue.quotes[name].mark
     for account in venue.accounts.values():
         for position in account.held_positions(name):
             amount = (-position.amount * mark * rate).quantize(fills.MONEY_STEP)
-            fills.book_income(venue, account, IncomeType.FUNDING_FEE, amount, now_ms=now_ms, symbol=name)
+            fills.book_income(venue, account, income_type, amount, now_ms=now_ms, symbol=name)

@@ -66,6 +66,8 @@ class IncomeKind(StrEnum):
     """The incomes that are part of a trade's result and of no fill, by the exchange's names."""
 
     FUNDING = "FUNDING_FEE"
+    SPECIAL_FUNDING = "SPECIAL_FUNDING_FEE"
+    """For dividends of the stock that a contract is on."""
     LIQUIDATION_FEE = "INSURANCE_CLEAR"
 
 
@@ -221,7 +223,7 @@ class SpotFills:
 
 def _add_change(found: WalletChanges, row: dict[str, Any]) -> None:
     # Funding is paid on positions, not on trades.
-    if row["symbol"] and row["incomeType"] != IncomeKind.FUNDING:
+    if row["symbol"] and row["incomeType"] not in {IncomeKind.FUNDING, IncomeKind.SPECIAL_FUNDING}:
         found.symbols.add(row["symbol"])
     if row["incomeType"] in set(IncomeKind):
         income = AccountIncome(

@@ -44,7 +44,7 @@ def result_of_income(income: AccountIncome, prices: Mapping[str, Decimal]) -> Re
     with exact():
         amount = (income.amount * _price_of(income.asset, prices)).quantize(MONEY_STEP)
     match income.kind:
-        case IncomeKind.FUNDING:
+        case IncomeKind.FUNDING | IncomeKind.SPECIAL_FUNDING:
             return Result(profit=amount, funding=amount)
         case IncomeKind.LIQUIDATION_FEE:
             return Result(profit=amount, fee=-amount)

@@ -276,9 +276,20 @@ class FuturesAccount:
         return [responses.order_view(row) for row in rows]
 
     async def funding(self, symbol: str, since: datetime, until: datetime) -> dict[str, FundingPayment]:
-        """Return the account's funding payments on the symbol, by the exchange's ids (weight 30 for thirty days)."""
-        rows = await self._incomes(history.FUNDING, symbol, since, until)
-        return {number: responses.funding_payment(row) for number, row in rows.items()}
+        """Return the account's funding payments on the symbol, by the exchange's ids (weight 30 for thirty days).
+
+        Contracts on stocks have special ones too (30 more): their ids have a prefix, because an id is unique within a
+        type of income only.
+        """
+        kinds = [(history.FUNDING, "")]
+        if markets.pays_dividends(symbol) is not False:
+            kinds.append((history.SPECIAL_FUNDING, "special-"))
+        found = await asyncio.gather(*(self._incomes(kind, symbol, since, until) for kind, _ in kinds))
+        return {
+            f"{prefix}{number}": responses.funding_payment(row)
+            for (_, prefix), rows in zip(kinds, found, strict=True)
+            for number, row in rows.items()
+        }
 
     async def liquidation_fees(self, symbol: str, since: datetime, until: datetime) -> dict[str, Income]:
         """Return what liquidations on the symbol cost beside their fills, by the exchange's ids (weight 30)."""

@@ -21,8 +21,8 @@ LIST_SPAN_MS = 7 * _DAY_MS - 1
 """The exchange's lists of orders and trades cover at most seven days a request."""
 INCOME_SPAN_MS = 30 * _DAY_MS
 """Funding is paid every hour at most, so thirty days fit into a page."""
-FUNDING, LIQUIDATION_FEE = "FUNDING_FEE", "INSURANCE_CLEAR"
-"""The exchange's names of incomes."""
+FUNDING, SPECIAL_FUNDING, LIQUIDATION_FEE = "FUNDING_FEE", "SPECIAL_FUNDING_FEE", "INSURANCE_CLEAR"
+"""The exchange's names of incomes; special funding stands for the dividends of a stock."""
 
 _Row = dict[str, Any]
 _Fetch = Callable[[int, int], Awaitable[list[_Row]]]

@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from shared.errors import ExchangeError, NotFound, OutcomeUnknown
-from shared.exchange import responses, transport
+from shared.exchange import responses, transport, weights
 from shared.observability import logger
 from shared.process_state import on_reset
 from shared.trading.brackets import LeverageBracket
@@ -32,6 +32,8 @@ _EXITS_RETRY_AFTER_S = 10.0
 PRICES_TIMEOUT_S = 5.0
 PRICES_MAX_AGE_S = 1.0
 """How old the prices may be that an entry is bounded by; the bound holds all the same, but may miss the market."""
+_ON_STOCKS = "TRADIFI_PERPETUAL"
+"""The type of contracts on stocks and commodities."""
 _NEVER = float("-inf")
 
 
@@ -76,6 +78,8 @@ class _Symbols(_SharedRead):
     """Each symbol's filters as they were read last, also of symbols that the last answer lacks."""
     listed: set[str] = field(default_factory=set)
     trading: set[str] = field(default_factory=set)
+    on_stocks: set[str] = field(default_factory=set)
+    """Also symbols that the last answer lacks."""
     unreadable: set[str] = field(default_factory=set)
     """The symbols that could not be parsed, and were logged for it."""
 
@@ -171,7 +175,19 @@ def _take(answer: Any) -> None:
         listed.add(name)
         if market.get("status") == "TRADING":
             trading.add(name)
+        if market.get("contractType") == _ON_STOCKS:
+            _symbols.on_stocks.add(name)
     _symbols.listed, _symbols.trading = listed, trading
+
+
+def pays_dividends(symbol: str) -> bool | None:
+    """Return whether funding of the symbol includes dividends; None while nothing is known of the symbol."""
+    return symbol in _symbols.on_stocks if symbol in _symbols.filters else None
+
+
+def funding_weight(symbol: str) -> int:
+    """Return the request weight of reading thirty days of the symbol's funding."""
+    return weights.FUNDING * (2 if pays_dividends(symbol) else 1)
 
 
 def _name_of(market: dict[str, Any]) -> str:

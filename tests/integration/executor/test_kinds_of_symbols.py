@@ -89,6 +89,26 @@ def test_contract_is_entered_protected_and_booked(
     assert world.account(person).flat
 
 
+def test_dividend_of_a_stock_is_booked_with_the_funding(world: World) -> None:
+    person = world.follower()
+    funds = world.account(person).wallet
+    now_ms = to_ms(utc_now())
+    hour_ms = (now_ms // 3_600_000 + 1) * 3_600_000
+    world.exchange.set(clock_offset_ms=hour_ms - 30_000 - now_ms)
+    execution = world.open_position(person, **TRADITIONAL)
+    world.exchange.set(clock_offset_ms=hour_ms + 1_000 - to_ms(utc_now()))
+    assert execution.amount is not None
+    for special in (False, True):
+        world.exchange.control("POST", "/paper/funding", {"symbol": "TSLAUSDT", "rate": "0.0001", "special": special})
+
+    world.exchange.move_price("247", "TSLAUSDT")
+    execution = reconciled(world, execution)
+
+    assert execution.funding == -2 * execution.amount * 250 * Decimal("0.0001")
+    assert execution.profit is not None
+    assert abs(execution.profit - (world.account(person).wallet - funds)) < CENT_FRACTION
+
+
 def test_contract_in_usdc_is_sized_and_booked_in_usdc(world: World) -> None:
     person = world.follower(balance="3000", balances={"USDC": FUNDED})
     world.exchange.move_price("20000", "BTCUSDC")

@@ -88,6 +88,18 @@ def test_funding_counts_once(world: World) -> None:
     assert (day.profit, day.closed_balance) == (Decimal("-4.8"), Decimal("9995.2"))
 
 
+def test_dividend_of_a_stock_counts_as_funding(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.1)
+    body = {"symbol": "BTCUSDT", "rate": "0.001", "special": True}
+    world.exchange.control("POST", "/paper/funding", body)
+
+    assert run_import(owner) == []
+
+    (day,) = PerformanceDay.query(f"{TradeLedger.MANUAL.value}#{owner.key.user_id}")
+    assert (day.funding, day.profit, day.closed_balance) == (Decimal(-2), Decimal("-2.8"), Decimal("9997.2"))
+
+
 def test_each_import_adds_only_new_fills(world: World) -> None:
     owner = world.owner()
     for number in range(3):

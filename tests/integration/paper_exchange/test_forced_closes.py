@@ -43,6 +43,18 @@ def test_funding_is_booked_at_its_hours(exchange: ExchangeProcess, new_trader: C
     assert incomes(short, "FUNDING_FEE") == [("BTCUSDT", "0.20100000")] * 2
 
 
+def test_dividend_of_a_stock_is_an_income_of_its_own_type(
+    exchange: ExchangeProcess, new_trader: Callable[..., Trader]
+) -> None:
+    trader = new_trader()
+    trader.market("buy", 0.1)
+
+    exchange.control("POST", "/paper/funding", {"symbol": "BTCUSDT", "rate": "0.0002", "special": True})
+
+    assert incomes(trader, "SPECIAL_FUNDING_FEE") == [("BTCUSDT", "-0.40000000")]
+    assert incomes(trader, "FUNDING_FEE") == []
+
+
 @pytest.mark.parametrize("body", [{"rate": "0.0001", "intervalHours": 3}, {"rate": "high"}, {}])
 def test_unfit_funding_is_refused(exchange: ExchangeProcess, body: dict[str, Any]) -> None:
     with pytest.raises(ControlRefusedError, match=r"^400 "):
