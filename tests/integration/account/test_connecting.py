@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +37,7 @@ from tests.integration.account.requests import (
     open_account,
 )
 from tests.integration.executor.world import Person, World
+from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 
 ACCOUNT = "/fapi/v3/account"
 
@@ -170,6 +172,19 @@ def test_banned_lane_is_503_without_a_request(world: World) -> None:
         connect(user, credentials)
 
     assert everything_stored() == before
+    assert world.exchange.control("GET", f"/paper/accounts/{credentials.api_key}")["requests"] == {}
+
+
+def test_lane_whose_weight_entries_need_is_503_without_a_request(
+    world: World, settings_from: Callable[..., None], paper_exchange: ExchangeProcess
+) -> None:
+    user, credentials = a_user(), open_account(world)
+    settings_from(EXCHANGE_URL=paper_exchange.url, LANE_WEIGHT_PER_MINUTE="60")  # 30 for what can wait: less than 31
+    lanes.forget()
+
+    with pytest.raises(ServiceUnavailable):
+        connect(user, credentials)
+
     assert world.exchange.control("GET", f"/paper/accounts/{credentials.api_key}")["requests"] == {}
 
 
