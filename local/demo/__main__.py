@@ -1,4 +1,4 @@
-"""Fires the demo alert and shows each follower's result, then messages, report, balance and plan. Seeds nothing.
+"""Lets a new customer follow, fires the demo alert, and shows each follower's result and the business around it.
 
 Runs as `python -m local.demo`.
 """
@@ -18,6 +18,7 @@ from typing import Any
 
 from local.demo import json_http
 from local.demo.balance import deposit
+from local.demo.customer import become_customer
 from local.demo.plan import change_plan
 from local.demo.report import report
 from local.telegram.bot import messages
@@ -173,7 +174,9 @@ def main() -> None:
     arguments = parser.parse_args()
     session = json.loads(arguments.session.read_text(encoding="utf-8"))
     seed = json.loads(arguments.seed.read_text(encoding="utf-8"))
-    followers = seed["followers"]
+    customer = become_customer(session)
+    print("\n".join(["  A new customer:", *(f"    {line}" for line in customer.lines), ""]), flush=True)
+    followers = [*seed["followers"], customer.follower]
     executions = wait_for_all(fire(session), followers)
     outcomes = []
     for follower, execution in zip(followers, executions, strict=True):
