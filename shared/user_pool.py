@@ -87,6 +87,12 @@ def disable_account(account: Account) -> None:
         _cognito().admin_user_global_sign_out(**_user_key(account))
 
 
+def delete_account(account: Account) -> None:
+    """Delete the user's account, with every session of it; raise NotFound when there is no such account."""
+    with _translate_errors(account.id):
+        _cognito().admin_delete_user(**_user_key(account))
+
+
 def clear_mfa(account: Account) -> None:
     """Remove the user's authenticator app and its preference; raise NotFound when there is no such account."""
     refusal: ClientError | None = None

@@ -10,9 +10,9 @@ from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.exchange import changing, connecting, deleting, inspecting, requirement
-from functions.exchange.deleting import KeyHasPosition
-from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, KeyInUse, NewKey, Requirement
+from functions.exchange import changing, connecting, inspecting, requirement
+from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, NewKey, Requirement
+from shared import key_deletion
 from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
 from shared.api.days import DaysListing
@@ -20,6 +20,7 @@ from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.records import find_own_key
 from shared.api.requests import ListQuery
+from shared.key_deletion import KeyHasPosition
 from shared.views import exchange_accounts, exchange_keys
 from shared.views.exchange_account_items import (
     AssetBalance,
@@ -31,10 +32,11 @@ from shared.views.exchange_account_items import (
     PositionQuery,
 )
 from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
+from shared.views.open_positions import StillOpen, open_position
 
 _KEY_IN_USE: OpenAPIResponse = {
     "description": "A position of the key is open.",
-    "content": {APPLICATION_JSON: {"model": KeyInUse}},
+    "content": {APPLICATION_JSON: {"model": StillOpen}},
 }
 
 app = AccountApi()
@@ -75,7 +77,9 @@ def change_key(api_key_id: str) -> ExchangeKeyItem:
 @app.delete("/v1/exchange/key/<api_key_id>", openapi_extensions=OWN, responses={HTTPStatus.CONFLICT: _KEY_IN_USE})
 def delete_key(api_key_id: str) -> DeletedKey:
     """Delete Exchange Key, its secret and its followers; refused while a position of it is open."""
-    return deleting.delete_key(find_own_key(api_key_id, user_id=app.user.id))
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    key_deletion.delete_key(key)
+    return {"id": key.id, "deleted": True}
 
 
 @app.post("/v1/exchange/key/<api_key_id>/inspect", openapi_extensions=OWN)
@@ -87,7 +91,7 @@ def inspect_key(api_key_id: str) -> InspectionItem:
 @app.answers(KeyHasPosition)
 def answer_key_in_use(error: KeyHasPosition) -> Response[Any]:
     """Answer that a position of the key is open."""
-    body: KeyInUse = {"message": "a position of the key is open", "positions": error.positions}
+    body: StillOpen = {"message": "a position of the key is open", "positions": [*map(open_position, error.positions)]}
     return Response(status_code=HTTPStatus.CONFLICT, content_type=APPLICATION_JSON, body=body)
 
 

@@ -10,7 +10,6 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from functions.exchange import key_reading
-from functions.exchange.claims import Claim, claim_on_api_key
 from functions.exchange.connecting import account_claims, refusals_of
 from functions.exchange.refusals import refused
 from functions.exchange.schemas import KeyChange
@@ -21,6 +20,7 @@ from shared.clock import utc_now
 from shared.ending_followers import has_begun
 from shared.errors import AccessDenied, RecordChanged, RequestUnprocessable, SecretUnreadable, ServiceUnavailable
 from shared.exchange.key_inspection import Inspection
+from shared.key_claims import Claim, claim_on_api_key
 from shared.models.base import transact
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey
 from shared.models.execution import Execution

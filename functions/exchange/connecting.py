@@ -8,8 +8,6 @@ from uuid import uuid4
 from pynamodb.transactions import TransactWrite
 
 from functions.exchange import key_reading
-from functions.exchange.claims import Claim, claim_on_account, claim_on_api_key
-from functions.exchange.key_count import KeyCount, count_keys
 from functions.exchange.refusals import refused
 from functions.exchange.schemas import NewKey
 from shared import secrets
@@ -19,6 +17,8 @@ from shared.api.json_text import read_json, write_json
 from shared.clock import to_iso, utc_now
 from shared.errors import AccessDenied, RecordChanged, ServiceUnavailable
 from shared.exchange.key_inspection import Inspection
+from shared.key_claims import Claim, claim_on_account, claim_on_api_key
+from shared.key_count import KeyCount, count_keys
 from shared.models.base import created_key, transact
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.key_readiness import KeyReadiness

@@ -73,22 +73,6 @@ class DeletedKey(TypedDict):
     deleted: Literal[True]
 
 
-class OpenPosition(TypedDict):
-    """A position that keeps its key from being deleted."""
-
-    id: Id
-    symbol: str
-    side: str
-    status: str
-
-
-class KeyInUse(TypedDict):
-    """The answer to the deletion of a key with open positions."""
-
-    message: str
-    positions: list[OpenPosition]
-
-
 class ProfileEquity(TypedDict):
     """The least equity of an account that follows a strategy with a risk profile."""
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.user import events, service
+from functions.user import closing, events, service
+from functions.user.closing import AccountInUse
 from functions.user.events import EventQuery, Events
 from functions.user.schemas import (
+    ClosedAccount,
     OwnNotification,
     OwnNotificationChange,
     Profile,
@@ -21,6 +27,12 @@ from shared.api.account_api import AccountApi
 from shared.api.answers import OWN
 from shared.api.idempotency import HEADER, key_faults
 from shared.errors import RequestUnprocessable
+from shared.views.open_positions import StillOpen, open_position
+
+_IN_USE: OpenAPIResponse = {
+    "description": "A position is open, or a subscription is active.",
+    "content": {APPLICATION_JSON: {"model": StillOpen}},
+}
 
 app = AccountApi()
 
@@ -35,6 +47,19 @@ def get_profile() -> Profile:
 def update_profile() -> Profile:
     """Update Profile: the names."""
     return service.update_profile(app.user, app.body(ProfileChange), cause=app.request_id)
+
+
+@app.delete("/v1/account/user", openapi_extensions=OWN, responses={HTTPStatus.CONFLICT: _IN_USE})
+def close_account() -> ClosedAccount:
+    """Close Account: its keys and follows are deleted, and its sign-in; refused while a position is open."""
+    return closing.close_account(app.user)
+
+
+@app.answers(AccountInUse)
+def answer_in_use(error: AccountInUse) -> Response[Any]:
+    """Answer what stands against closing the account."""
+    body: StillOpen = {"message": str(error), "positions": [*map(open_position, error.positions)]}
+    return Response(status_code=HTTPStatus.CONFLICT, content_type=APPLICATION_JSON, body=body)
 
 
 @app.get("/v1/account/notification", openapi_extensions=OWN)

@@ -81,6 +81,18 @@ class TelegramLinkItem(TypedDict):
     expiresAt: Time
 
 
+class ClosedAccount(TypedDict):
+    """Close Account: the account that is closed."""
+
+    id: Id
+    closedAt: Time
+
+
+def closed_account(user: User) -> ClosedAccount:
+    """Return a closed account."""
+    return {"id": user.id, "closedAt": to_iso(user.closed_at or user.updated_at)}
+
+
 def profile(user: User, plan: Plan | None) -> Profile:
     """Return the user with the plan."""
     return {

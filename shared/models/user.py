@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.expressions.condition import Condition
@@ -32,6 +32,7 @@ from shared.models.base import (
     Table,
     TableName,
     created_key,
+    epoch_after,
     transact,
 )
 from shared.models.stripe_customer import StripeCustomer
@@ -40,6 +41,9 @@ from shared.observability import logger
 
 ADMIN_GROUP = "admin"
 """The user pool's group of those who may use the admin API."""
+
+CLOSED_RETENTION = timedelta(days=3653)
+"""How long the record of a closed account is kept: ten years, the longest that tax law asks for."""
 
 CONFIRMED = "CONFIRMED"
 UNCONFIRMED = "UNCONFIRMED"
@@ -127,6 +131,10 @@ class User(Table):
     monthly_report_wanted = BooleanAttribute(null=True)
     trade_messages_wanted = BooleanAttribute(default=True)
     """False for users who want no message about each trade."""
+    closed_at = TimeAttribute(null=True)
+    """When the user closed the account: it has no keys, followers and sign-in any more."""
+    expires_at = IntegerAttribute(null=True)
+    """Of a closed account: Unix seconds (the table's TTL attribute), after which the law no longer asks for it."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
@@ -154,6 +162,20 @@ class User(Table):
     def set_active(self, active: bool) -> None:
         """Let the user's followers trade or not; write nothing when `active` is so already."""
         self._change(User.active.set(active), condition=User.active == (not active))
+
+    def close(self) -> None:
+        """Record that the account is closed, and when its record goes; a closed account stays as it is."""
+        now = utc_now()
+        self._change(
+            User.closed_at.set(now),
+            User.active.set(False),
+            User.expires_at.set(epoch_after(now, CLOSED_RETENTION)),
+            User.telegram_chat_id.remove(),
+            User.weekly_report_wanted.set(False),
+            User.monthly_report_wanted.set(False),
+            User.trade_messages_wanted.set(False),
+            condition=User.id.exists() & User.closed_at.does_not_exist(),
+        )
 
     def unlink_telegram(self) -> None:
         """Remove the Telegram chat; write nothing when there is none."""

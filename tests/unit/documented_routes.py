@@ -13,6 +13,7 @@ OWN = {
 ACCOUNT = {
     ("UserExpressJSv1", "GET", "/v1/account/user"),
     ("UserExpressJSv1", "PUT", "/v1/account/user"),
+    ("UserExpressJSv1", "DELETE", "/v1/account/user"),
     ("UserExpressJSv1", "GET", "/v1/account/event/list"),
     ("UserExpressJSv1", "GET", "/v1/account/notification"),
     ("UserExpressJSv1", "PUT", "/v1/account/notification"),

@@ -10,11 +10,11 @@ from uuid import uuid4
 
 import pytest
 
-from functions.exchange import deleting, inspecting
-from functions.exchange.deleting import KeyHasPosition
+from functions.exchange import inspecting
 from shared.clock import utc_now
 from shared.errors import RequestUnprocessable, ServiceUnavailable
 from shared.exchange import lanes
+from shared.key_deletion import KeyHasPosition, delete_key
 from shared.models.account_claim import AccountClaim
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType
@@ -286,9 +286,9 @@ def test_key_with_a_position_is_not_deleted(world: World) -> None:
     person, execution_id = position_of(world)
 
     with pytest.raises(KeyHasPosition) as refused:
-        deleting.delete_key(person.key)
+        delete_key(person.key)
 
-    assert [one["id"] for one in refused.value.positions] == [execution_id]
+    assert [one.id for one in refused.value.positions] == [execution_id]
     assert ExchangeKey.find(person.key.id) is not None
     assert Follower.find_by_id(person.record.id) is not None
 
@@ -298,7 +298,7 @@ def test_deleted_key_is_gone_with_its_secret_its_followers_and_its_claims(world:
     key = connect(user, account)
     follower = saved(builders.follower(strategy_id=world.strategy.id, api_key_id=key.id, user_id=user.id))
 
-    assert deleting.delete_key(key) == {"id": key.id, "deleted": True}
+    delete_key(key)
 
     assert ExchangeKey.find(key.id) is None
     assert Follower.find(follower.strategy_id, follower.created_key) is None

@@ -6,14 +6,14 @@ It happens under the leases of the key's symbols, so that no worker opens a posi
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from pynamodb.transactions import TransactWrite
 
-from functions.exchange.claims import release_all
-from functions.exchange.key_count import uncount
-from functions.exchange.schemas import DeletedKey, OpenPosition
 from shared.ending_followers import CHANGING, LEASE_WAIT_S, end_follower_under_lease, has_begun, open_executions
 from shared.errors import LeaseLost, LockstepError, RecordChanged, ServiceUnavailable
+from shared.key_claims import release_all
+from shared.key_count import uncount
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
@@ -28,13 +28,34 @@ from shared.observability import count_outcome, logger
 class KeyHasPosition(LockstepError):
     """The key has open positions, which only it can reach."""
 
-    def __init__(self, positions: list[OpenPosition]) -> None:
+    def __init__(self, positions: list[Execution]) -> None:
         super().__init__(f"{len(positions)} open position(s)")
         self.positions = positions
 
 
-def delete_key(key: ExchangeKey) -> DeletedKey:
+def delete_key(key: ExchangeKey) -> None:
     """Delete the key; raise KeyHasPosition, or ServiceUnavailable while a worker trades with it."""
+    with _leases_of(key) as followers:
+        held = _open_executions(key, followers)
+        if held:
+            raise KeyHasPosition(held)
+        for follower in followers:
+            end_follower_under_lease(follower)
+        _remove(key)
+    record_change(AccountChange.KEY_DELETED, key.name, user_id=key.user_id, cause=key.id)
+    logger.info("key_deleted", api_key_id=key.id, user_id=key.user_id, followers=len(followers))
+    count_outcome("key_deleted")
+
+
+def positions_of(key: ExchangeKey) -> list[Execution]:
+    """Return what is open through the key; raise ServiceUnavailable while a worker trades with it."""
+    with _leases_of(key) as followers:
+        return _open_executions(key, followers)
+
+
+@contextlib.contextmanager
+def _leases_of(key: ExchangeKey) -> Iterator[list[Follower]]:
+    """Hold the leases of the key's symbols, and return its followers; raise ServiceUnavailable."""
     with contextlib.ExitStack() as leases:
         followers = _followers_of(key)
         slots = PositionSlot.query(key.id, consistent_read=True)
@@ -43,16 +64,7 @@ def delete_key(key: ExchangeKey) -> DeletedKey:
                 leases.enter_context(PositionSlot.leased(key.id, symbol, wait_s=LEASE_WAIT_S))
             except LeaseLost as error:
                 raise ServiceUnavailable(CHANGING) from error
-        held = _open_executions(key, followers)
-        if held:
-            raise KeyHasPosition([_position(execution) for execution in held])
-        for follower in followers:
-            end_follower_under_lease(follower)
-        _remove(key)
-    record_change(AccountChange.KEY_DELETED, key.name, user_id=key.user_id, cause=key.id)
-    logger.info("key_deleted", api_key_id=key.id, user_id=key.user_id, followers=len(followers))
-    count_outcome("key_deleted")
-    return {"id": key.id, "deleted": True}
+        yield followers
 
 
 def _followers_of(key: ExchangeKey) -> list[Follower]:
@@ -67,15 +79,6 @@ def _open_executions(key: ExchangeKey, followers: list[Follower]) -> list[Execut
     for follower in followers:
         found |= {one.id: one for one in open_executions(follower)}
     return list(found.values())
-
-
-def _position(execution: Execution) -> OpenPosition:
-    return {
-        "id": execution.id,
-        "symbol": execution.symbol,
-        "side": execution.side.value,
-        "status": execution.state.value,
-    }
 
 
 def _remove(key: ExchangeKey) -> None:
