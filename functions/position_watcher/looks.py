@@ -25,7 +25,7 @@ from shared.trading.touch import SymbolCandles, WatchedExits, is_touched
 
 _UNJUDGED_FOR = 2 * RUN
 _TRAILING_SINCE = timedelta(hours=8)
-"""A trailing stop of an older position is looked at each time: its best price is not in the candles."""
+"""The best price of an older trailing stop is read from candles of whole days."""
 
 
 def may_wait(execution: Execution) -> bool:
@@ -83,15 +83,14 @@ async def _read_candles(
 
 
 async def _read_symbol(symbol: str, exits: Sequence[WatchedExits], *, now: datetime) -> SymbolCandles | None:
-    since = [one.looked_at for one in exits]
-    since += [
-        one.trailing.placed_at
-        for one in exits
-        if one.trailing is not None and now - one.trailing.placed_at < _TRAILING_SINCE
-    ]
+    placed = [one.trailing.placed_at for one in exits if one.trailing is not None]
+    older = [placed_at for placed_at in placed if now - placed_at >= _TRAILING_SINCE]
+    since = [one.looked_at for one in exits] + [placed_at for placed_at in placed if placed_at not in older]
     with_mark = any(one.liquidation is not None for one in exits)
     try:
-        return await read_candles(symbol, since=min(since), now=now, with_mark=with_mark)
+        return await read_candles(
+            symbol, since=min(since), now=now, with_mark=with_mark, days_since=min(older, default=None)
+        )
     except ExchangeError as error:
         logger.warning("candles_not_read", symbol=symbol, error=type(error).__name__)
         count_outcome("candles_not_read")

@@ -5,7 +5,7 @@ for every position in it, say where the market has been; which of a candle's pri
 worst order is assumed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -60,6 +60,8 @@ class SymbolCandles:
 
     contract: Sequence[Candle] = field(default=())
     mark: Sequence[Candle] = field(default=())
+    days: Sequence[Candle] = field(default=())
+    """Of the last price, a day each, from before a trailing stop was placed up to now: for its best price since."""
 
 
 def is_touched(exits: WatchedExits, candles: SymbolCandles) -> bool:
@@ -72,7 +74,7 @@ def is_touched(exits: WatchedExits, candles: SymbolCandles) -> bool:
         return True
     if exits.above is not None and any(candle.high >= exits.above for candle in unseen):
         return True
-    if exits.trailing is not None and _trailing_is_touched(exits.trailing, exits.side, candles.contract, since=since):
+    if exits.trailing is not None and _trailing_is_touched(exits.trailing, exits.side, candles, since=since):
         return True
     return exits.liquidation is not None and _liquidation_is_touched(exits, candles.mark, since=since)
 
@@ -81,13 +83,16 @@ def _reaches(candles: Sequence[Candle], since: datetime) -> bool:
     return bool(candles) and candles[0].opened_at <= since
 
 
-def _trailing_is_touched(trailing: TrailingStop, side: Side, candles: Iterable[Candle], *, since: datetime) -> bool:
-    """Return whether the trailing stop may have triggered: in each candle the best price is assumed to come first."""
-    everything = list(candles)
-    if not _reaches(everything, trailing.placed_at):
+def _trailing_is_touched(trailing: TrailingStop, side: Side, candles: SymbolCandles, *, since: datetime) -> bool:
+    """Return whether the trailing stop may have triggered: in each candle the best price is assumed to come first.
+
+    An older one's best price is that of whole days, the first and the last included: too good rather than too bad.
+    """
+    days = () if _reaches(candles.contract, trailing.placed_at) else candles.days
+    if not _reaches(days or candles.contract, trailing.placed_at):
         return True  # the best price since then is not known
     best: Decimal | None = None
-    for candle in everything:
+    for number, candle in enumerate((*days, *candles.contract)):
         if candle.ends_at <= trailing.placed_at:
             continue
         reached, worst = (candle.high, candle.low) if side is Side.BUY else (candle.low, candle.high)
@@ -96,7 +101,7 @@ def _trailing_is_touched(trailing: TrailingStop, side: Side, candles: Iterable[C
             continue
         best = reached if best is None else max(best * side.sign, reached * side.sign) * side.sign
         level = best * (1 - side.sign * trailing.callback_pct / _HUNDRED)
-        if candle.ends_at > since and (worst - level) * side.sign <= 0:
+        if number >= len(days) and candle.ends_at > since and (worst - level) * side.sign <= 0:
             return True
     return False
 

@@ -152,7 +152,9 @@ def test_balance_stands_back_while_its_lane_has_little_left_and_costs_no_key_its
     monkeypatch.setattr(weights, "WINDOW_MS", 24 * 3600 * 1000)
     person = world.follower()
     limiter = lanes.limiter_of(lanes.DEFAULT_LANE)
-    limiter.record_usage(limiter.weight.budget().cap(Work.BACKGROUND), asked_at_ms=server_clock.now_ms())
+    limiter.record_usage(
+        limiter.weight.budget().cap(Work.BACKGROUND), asked_at_ms=server_clock.now_ms() + 1_000
+    )  # not in a minute's first second
 
     assert record(person) == [person.key.id]
 

@@ -39,6 +39,21 @@ def touched(exits: WatchedExits, path: list[int], *, mark: list[int] | None = No
     return is_touched(exits, SymbolCandles(candles_of(path), candles_of(mark or path)))
 
 
+def touched_by_days(exits: WatchedExits, path: list[int], *, minutes_per_day: int = 4) -> bool:
+    """The same where the minutes reach back to the last look alone, and days to the beginning."""
+    minutes = candles_of(path)
+    days = [
+        Candle(part[0].opened_at, part[0].opened_at + minutes_per_day * MINUTE, *_range_of(part))
+        for part in (minutes[n : n + minutes_per_day] for n in range(0, len(minutes), minutes_per_day))
+    ]
+    recent = [candle for candle in minutes if candle.ends_at > exits.looked_at - LATE_BY]
+    return is_touched(exits, SymbolCandles(recent, recent, days))
+
+
+def _range_of(candles: list[Candle]) -> tuple[Decimal, Decimal]:
+    return max(candle.high for candle in candles), min(candle.low for candle in candles)
+
+
 def watched(
     side: Side = Side.BUY, *, look: int = 0, below: int | None = None, above: int | None = None
 ) -> WatchedExits:
@@ -91,10 +106,11 @@ def test_trailing_stop_that_has_triggered_since_the_look_is_touched(path: list[i
         placed_at=moment(placed),
     )
 
-    found = touched(replace(watched(side, look=look), trailing=trailing), path)
+    exits = replace(watched(side, look=look), trailing=trailing)
 
     if triggered_at is not None and triggered_at >= look:
-        assert found
+        assert touched(exits, path)
+        assert touched_by_days(exits, path)
 
 
 @given(paths, paths, st.data())
@@ -156,6 +172,20 @@ def test_trailing_stop_older_than_the_candles_counts_as_touched() -> None:
     trailing = TrailingStop(activation=None, callback_pct=Decimal(5), placed_at=START - MINUTE)
 
     assert touched(replace(watched(look=20), trailing=trailing), [100] * 30)
+
+
+def test_old_trailing_stop_in_a_quiet_market_is_not_touched() -> None:
+    trailing = TrailingStop(activation=None, callback_pct=Decimal(5), placed_at=START)
+
+    assert not touched_by_days(replace(watched(look=50), trailing=trailing), [100] * 60)
+
+
+def test_best_price_of_an_old_trailing_stop_counts_although_no_minute_shows_it() -> None:
+    trailing = TrailingStop(activation=Decimal(105), callback_pct=Decimal(5), placed_at=START)
+    exits = replace(watched(look=50), trailing=trailing)
+
+    assert touched_by_days(exits, [100, 110] + [106] * 52 + [104] * 6)
+    assert not touched_by_days(exits, [100, 104] + [104] * 52 + [98] * 6)
 
 
 def test_jump_over_a_price_touches_it() -> None:

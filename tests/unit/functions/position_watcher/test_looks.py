@@ -24,6 +24,8 @@ from shared.trading.execution import Desired, ExecutionState
 from shared.trading.touch import Candle, SymbolCandles
 from tests import builders
 
+FIRST_SECOND_MS = 1_000
+"""A count of a minute's first second might not be believed."""
 PRICES = {"below": "19000", "above": "21000"}
 
 
@@ -43,7 +45,9 @@ class Market:
         minute = utc_now().replace(second=0, microsecond=0)
         starts = [minute - timedelta(minutes=number) for number in range(12, -1, -1)]
         candles = [Candle(one, one + timedelta(minutes=1), high=self.high, low=self.low) for one in starts]
-        return SymbolCandles(candles, candles if asked["with_mark"] else [])
+        days_since = asked["days_since"]
+        days = [Candle(days_since, minute + timedelta(days=1), high=self.high, low=self.low)] if days_since else []
+        return SymbolCandles(candles, candles if asked["with_mark"] else [], days)
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def choose(*executions: Execution) -> list[str]:
 
 def fill_lane() -> None:
     limiter = lanes.limiter_of(DEFAULT_LANE)
-    limiter.record_usage(limiter.weight.limit * LOOKS_PCT // 100, asked_at_ms=server_clock.now_ms())
+    limiter.record_usage(limiter.weight.limit * LOOKS_PCT // 100, asked_at_ms=server_clock.now_ms() + FIRST_SECOND_MS)
 
 
 def test_everything_is_looked_at_while_the_lane_is_quiet(market: Market) -> None:
@@ -178,3 +182,20 @@ def test_failing_choice_makes_no_position_wait(market: Market) -> None:
 
     assert chosen == executions
     assert len(failed) == 1
+
+
+def test_old_trailing_stop_is_looked_at_when_the_market_has_turned_back_far_enough(market: Market) -> None:
+    trailing = position(
+        watched={**PRICES, "trailing": True, "activation": None},
+        callback_rate=Decimal(1),
+        protected_at=utc_now() - timedelta(days=5),
+    )
+    quiet = [position(minutes_ago=2) for _ in range(3)]
+    used = lanes.limiter_of(DEFAULT_LANE).weight.limit
+    lanes.limiter_of(DEFAULT_LANE).record_usage(used, asked_at_ms=server_clock.now_ms() + FIRST_SECOND_MS)
+
+    assert trailing.id not in choose(trailing, *quiet)
+    assert market.asked[0]["days_since"] == trailing.protected_at
+
+    market.high, market.low = Decimal(20_500), Decimal(20_250)
+    assert trailing.id in choose(trailing, *quiet)
