@@ -346,7 +346,7 @@ def send_strategy_reports(messages: Sequence[StrategyPageMessage | StrategyRepor
         for number, message in enumerate(messages)
     ]
     for start in range(0, len(entries), _BATCH):
-        _send_batch(Queue.STRATEGY_REPORTS, entries[start : start + _BATCH])
+        _send_batch(_url(Queue.STRATEGY_REPORTS), entries[start : start + _BATCH])
 
 
 def schedule_retries(queue: Queue, pauses_s: Mapping[str, int]) -> None:
