@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Final, TypedDict
+from typing import ClassVar, TypedDict
 
 from shared.api.answers import Time
 from shared.api.fields import Uuid
@@ -13,12 +13,10 @@ from shared.billing.plan_use import PlanExcess, PlanUse, excess_of
 from shared.clock import to_iso
 from shared.models.plan import Plan
 from shared.models.user import User
+from shared.trading.connection import KeyRefusal
 from shared.trading.execution import DenialReason
 from shared.trading.signal import Content
 from shared.views.plans import SubscriptionItem, plan_item
-
-PLAN_MAX_API_KEY: Final = "PLAN_MAX_API_KEY"
-"""The code of a refusal to connect another key."""
 
 
 class Stop(TypedDict):
@@ -114,5 +112,5 @@ def stops_of(excess: PlanExcess, plan: Plan) -> list[Stop]:
         msg = (
             f"no key can be added to the {excess.keys} that are connected and stay so; the plan has {plan.max_api_key}"
         )
-        stops.append({"code": PLAN_MAX_API_KEY, "msg": msg})
+        stops.append({"code": KeyRefusal.PLAN_MAX_API_KEY, "msg": msg})
     return stops
