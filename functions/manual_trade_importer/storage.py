@@ -21,7 +21,7 @@ from shared.models.import_scan import ImportScan
 from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
-from shared.trading.valuation import usd_value
+from shared.trading.valuation import unpriced_assets, usd_value
 
 INCOMES_A_RUN = 500
 
@@ -54,9 +54,10 @@ def save_fills(
         collected.complete = False
     entries = sorted((entry for entry in (*trades, *incomes) if entry not in left_over), key=lambda entry: entry.at)
     new = 0
+    unpriced = unpriced_assets(collected.amounts, prices)
     for entry, balance in zip(entries, _balances_after(collected, entries, prices), strict=True):
         if _key_of(entry) not in existing:
-            new += _store(key, entry, balance)
+            new += _store(key, entry, balance, unpriced)
     for symbol, next_id in collected.next_ids.items():
         ImportCursor.move(key.id, symbol, next_id)
     if collected.complete:
@@ -77,7 +78,7 @@ def _key_of(entry: Entry) -> tuple[str, str]:
     return record.api_key_id, record.trade_key if isinstance(record, ManualTrade) else record.income_key
 
 
-def _store(key: ExchangeKey, entry: Entry, balance: Decimal | None) -> bool:
+def _store(key: ExchangeKey, entry: Entry, balance: Decimal | None, unpriced: Sequence[str]) -> bool:
     """Store one fill or income with its share of the day, and return whether it was new."""
     record, result = entry.record, entry.result
 
@@ -94,6 +95,7 @@ def _store(key: ExchangeKey, entry: Entry, balance: Decimal | None) -> bool:
                 fee=result.fee,
                 funding=result.funding,
                 balance=balance,
+                unpriced=unpriced,
                 is_trade=result.closes,
             )
 

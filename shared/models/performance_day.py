@@ -7,7 +7,7 @@ Performance is read from this table, so that its cost grows with the number of d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,7 +17,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from shared.clock import utc_now
-from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute, text_list
 from shared.models.base import SCHEMA_VERSION, Table, TableName
 from shared.trading.performance import AccountDay
 
@@ -60,6 +60,8 @@ class PerformanceDay(Table):
     """The wallet before the day's first trade was closed, earlier transfers included."""
     closed_balance = DecimalAttribute(null=True)
     """The wallet after the day's latest trade."""
+    unpriced = text_list(null=True)
+    """The assets that the balances leave out for want of a price; absent for none."""
     updated_at = TimeAttribute()
 
     @classmethod
@@ -74,13 +76,14 @@ class PerformanceDay(Table):
         profit: Decimal,
         fee: Decimal,
         balance: Decimal | None,
+        unpriced: Sequence[str] = (),
         funding: Decimal = _ZERO,
         is_trade: bool = True,
     ) -> None:
         """Add a result to its day, in the transaction that stores the result, so that it counts once.
 
-        `profit` is after `fee` and includes `funding`; `balance` is the wallet after it, None if unknown. A fill that
-        closes nothing costs its fee, and is no trade (`is_trade` false).
+        `profit` is after `fee` and includes `funding`; `balance` is the wallet after it, None if unknown, without
+        the assets in `unpriced`. A fill that closes nothing costs its fee, and is no trade (`is_trade` false).
         """
         day = closed_at.astimezone(UTC).date().isoformat()
         actions: list[Action] = [
@@ -98,6 +101,7 @@ class PerformanceDay(Table):
         if balance is not None:
             opening = cls.opening_balance | (balance - profit)
             actions += [cls.opening_balance.set(opening), cls.closed_balance.set(balance)]
+            actions.append(cls.unpriced.set(list(unpriced)) if unpriced else cls.unpriced.remove())
         transaction.update(cls(_ledger_of(ledger, user_id), f"{day}#{api_key_id}"), actions=actions)
 
     @classmethod
@@ -116,6 +120,7 @@ class PerformanceDay(Table):
             lost=day.lost,
             opening_balance=day.opening_balance,
             closed_balance=day.closed_balance,
+            unpriced=list(day.unpriced) or None,
             updated_at=utc_now(),
         ).save()
 
@@ -139,6 +144,7 @@ class PerformanceDay(Table):
                 lost=record.lost,
                 opening_balance=record.opening_balance,
                 closed_balance=record.closed_balance,
+                unpriced=tuple(record.unpriced or ()),
             )
 
 

@@ -44,6 +44,8 @@ class AccountDay:
     """The account's balance before the day's first trade was closed; None if unknown."""
     closed_balance: Decimal | None
     """The balance after the day's last trade was closed."""
+    unpriced: tuple[str, ...] = ()
+    """The assets that the balances leave out for want of a price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class SeriesDay:
     cumulative_profit: Decimal
     trades: int
     closed_balance: Decimal | None
+    unpriced: tuple[str, ...] = ()
+    """The assets that the balance leaves out for want of a price, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,8 @@ class Performance:
     sortino: Decimal | None
     calmar: Decimal | None
     closed_balance: Decimal | None
+    unpriced: tuple[str, ...]
+    """The assets that the balance leaves out for want of a price, by name."""
     days: tuple[SeriesDay, ...]
 
 
@@ -111,6 +117,7 @@ def performance_of(records: Iterable[AccountDay]) -> Performance:
             sortino=sortino(returns),
             calmar=calmar(returns),
             closed_balance=days[-1].closed_balance if days else None,
+            unpriced=days[-1].unpriced if days else (),
             days=tuple(days),
         )
 
@@ -169,6 +176,7 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
     days: list[SeriesDay] = []
     returns: list[Decimal] = []
     balances: dict[str, Decimal] = {}
+    unpriced: dict[str, tuple[str, ...]] = {}
     cumulative = _ZERO
     for day in _every_day(by_date):
         records = by_date.get(day, [])
@@ -180,7 +188,9 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
         if capital > 0:
             # A day can lose all of its capital; a larger loss was paid with a transfer during the day.
             returns.append(max((profit / capital).quantize(_RETURN_STEP), _LOST_ALL))
-        balances |= {record.account: record.closed_balance for record in records if record.closed_balance is not None}
+        closed = {record.account: record for record in records if record.closed_balance is not None}
+        balances |= {account: record.closed_balance or _ZERO for account, record in closed.items()}
+        unpriced |= {account: record.unpriced for account, record in closed.items()}
         days.append(
             SeriesDay(
                 date=day,
@@ -188,6 +198,7 @@ def _series(by_date: dict[date, list[AccountDay]]) -> tuple[list[SeriesDay], lis
                 cumulative_profit=cumulative,
                 trades=sum(record.trades for record in records),
                 closed_balance=sum(balances.values(), _ZERO) if balances else None,
+                unpriced=tuple(sorted({asset for assets in unpriced.values() for asset in assets})),
             )
         )
     return days, returns

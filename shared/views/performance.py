@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from shared.api.answers import Day
 from shared.api.days import SinceQuery
@@ -21,6 +21,7 @@ class PerformanceItem(TypedDict):
     cumulativeProfit: Decimal
     trades: int
     closedBalance: Decimal | None
+    unpriced: NotRequired[list[str]]
 
 
 class PerformanceAnswer(TypedDict):
@@ -40,6 +41,7 @@ class PerformanceAnswer(TypedDict):
     sortino: Decimal | None
     calmar: Decimal | None
     closedBalance: Decimal | None
+    unpriced: NotRequired[list[str]]
     items: list[PerformanceItem]
 
 
@@ -49,7 +51,7 @@ def get_performance(user_id: str, ledger: TradeLedger, query: SinceQuery) -> Per
 
 
 def _answer(found: Performance) -> PerformanceAnswer:
-    return {
+    answer: PerformanceAnswer = {
         "totalProfit": found.total_profit,
         "totalFee": found.total_fee,
         "trades": found.trades,
@@ -66,16 +68,22 @@ def _answer(found: Performance) -> PerformanceAnswer:
         "closedBalance": found.closed_balance,
         "items": [_item(day) for day in found.days],
     }
+    if found.unpriced:
+        answer["unpriced"] = list(found.unpriced)
+    return answer
 
 
 def _item(day: SeriesDay) -> PerformanceItem:
-    return {
+    item: PerformanceItem = {
         "date": day.date.isoformat(),
         "profit": day.profit,
         "cumulativeProfit": day.cumulative_profit,
         "trades": day.trades,
         "closedBalance": day.closed_balance,
     }
+    if day.unpriced:
+        item["unpriced"] = list(day.unpriced)
+    return item
 
 
 def _rounded(quotient: Decimal | None) -> Decimal | None:

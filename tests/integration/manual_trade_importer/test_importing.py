@@ -15,6 +15,7 @@ import pytest
 from functions.manual_trade_importer import app, service
 from functions.manual_trade_importer.collection import collect
 from shared import rounds
+from shared.api.days import SinceQuery
 from shared.clock import to_iso, utc_now
 from shared.messages import KeyMessage
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType
@@ -22,6 +23,7 @@ from shared.models.manual_trade import ManualTrade
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.trading.performance import AccountDay
 from shared.trading.sides import Side
+from shared.views.performance import get_performance
 from shared.worker import run_async
 from tests.integration.manual_trade_importer.world import Owner, World
 from tests.lambda_context import FakeContext
@@ -98,6 +100,20 @@ def test_dividend_of_a_stock_counts_as_funding(world: World) -> None:
 
     (day,) = PerformanceDay.query(f"{TradeLedger.MANUAL.value}#{owner.key.user_id}")
     assert (day.funding, day.profit, day.closed_balance) == (Decimal(-2), Decimal("-2.8"), Decimal("9997.2"))
+
+
+def test_balance_names_the_assets_that_it_leaves_out_for_want_of_a_price(world: World) -> None:
+    owner = world.owner()
+    owner.trader.change(balances={"USDT": "10000", "UNHEARDOF": "7"})
+    owner.trader.market("buy", 0.1)
+
+    assert run_import(owner) == []
+
+    (day,) = PerformanceDay.query(f"{TradeLedger.MANUAL.value}#{owner.key.user_id}")
+    assert (day.closed_balance, day.unpriced) == (Decimal("9999.2"), ["UNHEARDOF"])
+    found = get_performance(owner.key.user_id, TradeLedger.MANUAL, SinceQuery())
+    assert (found["closedBalance"], found["unpriced"]) == (Decimal("9999.2"), ["UNHEARDOF"])
+    assert [item["unpriced"] for item in found["items"]] == [["UNHEARDOF"]]
 
 
 def test_each_import_adds_only_new_fills(world: World) -> None:

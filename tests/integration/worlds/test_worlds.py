@@ -31,10 +31,10 @@ SMALL = Shape(
     days_held=0,
 )
 BITTEN: dict[str, tuple[range, Shape | None]] = {
-    "no_look_up": (range(10, 40), None),
+    "no_look_up": (range(14, 40), None),
     "early_stop": (range(1, 60), None),
-    "order_of_arrival": (range(6, 40), replace(SMALL, followers=2, bars=6)),
-    "passed_targets": (range(5, 30), replace(SMALL, followers=6)),
+    "order_of_arrival": (range(8, 40), replace(SMALL, followers=2, bars=6)),
+    "passed_targets": (range(17, 40), replace(SMALL, followers=6)),
     "not_placed_ends": (range(2, 30), replace(SMALL, followers=6)),
     "unfit_keys_read": (range(2, 30), replace(SMALL, followers=8)),
     "exits_need_filters": (range(10, 30), replace(SMALL, followers=8)),
