@@ -78,7 +78,8 @@ async def report_strategy(message: StrategyReportMessage, *, last_try: bool) -> 
     strategy = await asyncio.to_thread(Strategy.find, message.strategy_id)
     if strategy is None:
         return
-    before = date.fromisoformat(message.before)
+    # A day is reported once it is over, whatever a message says.
+    before = min(date.fromisoformat(message.before), utc_now().date())
     progress = await asyncio.to_thread(StrategyReport.of, strategy.id)
     await asyncio.to_thread(_report_followers, strategy, progress, before)
     if not strategy.active:

@@ -99,7 +99,7 @@ def test_malformed_messages_fail_and_an_unknown_strategy_is_done(tables: Queues)
 
 
 def test_refused_report_key_is_told_to_the_admins_once_until_it_is_accepted(
-    tables: Queues, refusing: list[Exception | None]
+    tables: Queues, refusing: list[Exception | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_strategy(at=utc_now() - timedelta(days=3))
     refused = ExchangeAuthorizationFailed("credentials refused")
@@ -114,9 +114,19 @@ def test_refused_report_key_is_told_to_the_admins_once_until_it_is_accepted(
     progress = StrategyReport.of(STRATEGY_ID)
     assert progress.refused_since is None
     assert progress.leader_next_day == utc_now().date().isoformat()
+    monkeypatch.setattr(service, "utc_now", lambda: utc_now() + timedelta(days=1))
     assert report(before=utc_now().date() + timedelta(days=1)) == []
     assert len(notices("REPORT_KEY_REFUSED")) == 2
     assert refusing == []
+
+
+def test_day_that_is_not_over_is_not_reported(tables: Queues, refusing: list[Exception | None]) -> None:
+    a_strategy(at=utc_now() - timedelta(days=3))
+    refusing.append(None)
+    assert report(before=utc_now().date() + timedelta(days=9)) == []
+    progress = StrategyReport.of(STRATEGY_ID)
+    today = utc_now().date().isoformat()
+    assert (progress.followers_next_day, progress.leader_next_day) == (today, today)
 
 
 def test_unreachable_exchange_is_retried_four_times(tables: Queues, refusing: list[Exception | None]) -> None:
