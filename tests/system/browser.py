@@ -16,6 +16,9 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_PATIENCE_S = 120
+"""A page that resolves every operation of both APIs blocks its browser for long on a machine that does other work."""
+
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -50,7 +53,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait_for(self, script: str, *, timeout_s: float = 30) -> Any:
+    def wait_for(self, script: str, *, timeout_s: float = _PATIENCE_S) -> Any:
         """Return what an expression comes to, once that is something."""
         deadline = time.monotonic() + timeout_s
         while not (found := self.evaluate(script)):
@@ -68,7 +71,7 @@ class Page:
         return self._run(self._call(method, parameters))
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self._loop.run_until_complete(asyncio.wait_for(work, timeout=30))
+        return self._loop.run_until_complete(asyncio.wait_for(work, timeout=_PATIENCE_S))
 
     async def _load(self, url: str) -> None:
         await self._send("Page.navigate", {"url": url})

@@ -10,7 +10,11 @@ import pytest
 from tests.system.browser import PROGRAMS, Page, find_browser, open_page
 from tests.system.stack_client import Stack
 
-BLOCK = """document.querySelector(".opblock[id$='list_subscriptions']")"""
+REQUESTS = {
+    "list_subscriptions": ("/v1/admin/subscription/list", "adminToken"),
+    "get_profile": ("/v1/account/user", "userToken"),
+}
+"""Operations of both APIs, by the end of their blocks' ids: the path, and the token of the session that it needs."""
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +33,21 @@ def test_every_endpoint_is_shown(page: Page, stack: Stack) -> None:
     page.wait_for(f"document.querySelectorAll('.opblock').length === {operations}")
 
 
-def test_a_request_sent_from_the_page_is_answered(page: Page, stack: Stack) -> None:
-    page.wait_for(f"!!{BLOCK}")
-    page.evaluate(f"{BLOCK}.querySelector('.opblock-summary-control').click()")
-    page.wait_for(f"!!{BLOCK}.querySelector('.btn.execute')")
-    page.evaluate(f"{BLOCK}.querySelector('.btn.execute').click()")
-    answer = f"{BLOCK}.querySelector('.live-responses-table .response')"
+@pytest.mark.parametrize("operation", sorted(REQUESTS))
+def test_a_request_sent_from_the_page_is_answered_as_the_demos_admin_or_user(
+    page: Page, stack: Stack, operation: str
+) -> None:
+    block = f"""document.querySelector(".opblock[id$='{operation}']")"""
+    page.wait_for(f"!!{block}")
+    page.evaluate(f"{block}.querySelector('.opblock-summary-control').click()")
+    page.wait_for(f"!!{block}.querySelector('.btn.execute')")
+    page.evaluate(f"{block}.querySelector('.btn.execute').click()")
+    answer = f"{block}.querySelector('.live-responses-table .response')"
     status = page.wait_for(f"{answer}?.querySelector('.response-col_status')?.innerText")
     assert status.split()[0] == "200"
     shown = page.wait_for(f"{answer}.querySelector('.highlight-code code')?.innerText")
-    assert json.loads(shown) == stack.get("/v1/admin/subscription/list").json()
+    path, token = REQUESTS[operation]
+    assert json.loads(shown) == stack.get(path, token=stack.session[token]).json()
 
 
 def test_the_page_asks_no_other_server(page: Page, stack: Stack) -> None:
