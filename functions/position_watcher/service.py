@@ -153,9 +153,10 @@ async def check_fanout(trigger_id: str) -> None:
 async def check_execution(execution_id: str) -> None:
     """Handle an execution's dead-man message: queue its reconciliation if it is still due.
 
-    The message goes into a group of its own, past a crashed worker's message that blocks the key's group. The next
-    worker may crash too, so the next dead-man message is sent first, and `due_at` moves with it: of any number of
-    messages about one execution a single one goes on, and the others are dropped.
+    The message goes into a group of its own, past a crashed worker's message that blocks the key's group. It is sent
+    first: until then `due_at` stands, so if this worker crashes, the second dead-man message takes its place. The
+    worker that takes over may crash too, so the next dead-man messages follow, and `due_at` moves with them: of any
+    number of messages about one execution a single one goes on. The queue drops a second order about the same.
     """
     execution = await asyncio.to_thread(Execution.find, execution_id)
     if execution is None:
@@ -165,24 +166,23 @@ async def check_execution(execution_id: str) -> None:
         await asyncio.to_thread(end_trigger_if_finished, execution.trigger_id)
         return
     now = utc_now()
-    delivery = _delivery(execution, now)
-    if is_due_for_dead_man(execution.due_at, now):
-        if not await asyncio.to_thread(_renew_dead_man, execution, now):
-            return
-    elif not _has_unstarted_close(execution):
+    due = is_due_for_dead_man(execution.due_at, now)
+    if not due and not _has_unstarted_close(execution):
         return
     logger.warning("takeover_queued", execution_id=execution_id, state=execution.state.value)
     count_outcome("takeover_queued", state=execution.state.value)
-    await asyncio.to_thread(send_orders, [execution], Command.RECONCILE, delivery=delivery)
+    await asyncio.to_thread(send_orders, [execution], Command.RECONCILE, delivery=_delivery(execution, now))
+    if due:
+        await asyncio.to_thread(_renew_dead_man, execution, now)
 
 
-def _renew_dead_man(execution: Execution, now: datetime) -> bool:
-    """Move `due_at` and send the next dead-man message; return False when another worker has moved `due_at` first."""
+def _renew_dead_man(execution: Execution, now: datetime) -> None:
+    """Move `due_at` and send the next dead-man messages, unless another worker has moved it first."""
     if execution.state is ExecutionState.PROTECTED or (
         execution.state is ExecutionState.QUEUED
         and not needs_dead_man(execution.received_at, now, max_alert_age_s=settings().max_alert_age_s)
     ):
-        return True  # the watcher's next run is soon enough
+        return  # the watcher's next run is soon enough
     with conditional_write() as write:
         execution.update(
             actions=[Execution.due_at.set(due_by_dead_man(now))],
@@ -190,7 +190,6 @@ def _renew_dead_man(execution: Execution, now: datetime) -> bool:
         )
     if write.applied:
         send_dead_man_messages([ReconcileMessage(execution.id)])
-    return write.applied
 
 
 def _has_unstarted_close(execution: Execution) -> bool:
