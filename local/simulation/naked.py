@@ -24,13 +24,17 @@ class Naked:
     ended_ms: int | None = None
 
     def lasted_ms(self, now_ms: int, *, bans: Sequence[tuple[int, int]] = ()) -> int:
-        """Return how long it lasted, without the bans, in which no request is possible; they may overlap."""
-        ended_ms = self.ended_ms if self.ended_ms is not None else now_ms
-        lasted_ms, at_ms = 0, self.began_ms
-        for from_ms, until_ms in sorted(bans):
-            lasted_ms += max(0, min(from_ms, ended_ms) - at_ms)
-            at_ms = max(at_ms, until_ms)
-        return lasted_ms + max(0, ended_ms - at_ms)
+        """Return how long it lasted, without the bans."""
+        return without_bans_ms(self.began_ms, self.ended_ms if self.ended_ms is not None else now_ms, bans=bans)
+
+
+def without_bans_ms(began_ms: int, ended_ms: int, *, bans: Sequence[tuple[int, int]]) -> int:
+    """Return how long a time lasted without the bans, in which no request is possible; they may overlap."""
+    lasted_ms, at_ms = 0, began_ms
+    for from_ms, until_ms in sorted(bans):
+        lasted_ms += max(0, min(from_ms, ended_ms) - at_ms)
+        at_ms = max(at_ms, until_ms)
+    return lasted_ms + max(0, ended_ms - at_ms)
 
 
 class NakedRecord:

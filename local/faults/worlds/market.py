@@ -82,6 +82,10 @@ class Market:
         step = self.filters.step
         return max(amount // step, Decimal(1)) * step
 
+    def restore_step(self) -> None:
+        """Change the step to the one that the symbol was listed with."""
+        market_controls.change_symbol(self._exchange.venue, self.symbol, {"stepSize": str(self._listed.step)})
+
     def change_filters(self) -> None:
         """Change the tick or the step; orders that stand keep their prices and amounts."""
         size, now, listed, digits, factors = self._dice.choice(

@@ -71,6 +71,11 @@ class Scenario:
             market.move_to(lowest * Decimal("0.93"))
             market.move_to(highest * Decimal("1.07"))
 
+    def restore_steps(self) -> None:
+        """Let the exchange take each symbol's amounts by the step that it was listed with."""
+        for market in self._markets.values():
+            market.restore_step()
+
     def _overload_exchange(self) -> None:
         """Have the exchange take no entries for a while; what closes or reduces a position is exempt."""
         until_ms = self._exchange.wall_ms() + self._dice.randint(3_000, 30_000)

@@ -79,8 +79,12 @@ class Simulation:
         deadline_s = world.clock.monotonic() + within_s
         while (restoring := nakedness.awaits_restored_stop(world)) or world.clock.monotonic() < deadline_s:
             await asyncio.sleep(5)
-            if not restoring and all(map(_is_at_rest, world.executions())) and not world.pending_triggers():
+            if not restoring and all(map(self._is_at_rest, world.executions())) and not world.pending_triggers():
                 return
+
+    def _is_at_rest(self, execution: Execution) -> bool:
+        at_rest = execution.state in {ExecutionState.PROTECTED, ExecutionState.ENTRY_UNKNOWN}
+        return not execution.active or at_rest or self._world.has_left_dust(execution)
 
     async def _end_everything(self, scenario: Scenario) -> None:
         """Close what is open, and advance the clock by a day for entries of unknown outcome."""
@@ -89,6 +93,9 @@ class Simulation:
             await self._wait_until_ended(within_s=900)
         # Its stop closes what is too small for a market order, since steps have changed.
         scenario.move_through_every_stop()
+        await self._wait_until_ended(within_s=900)
+        # Where the market had passed the stop before, a close is possible once the step has shrunk again.
+        scenario.restore_steps()
         await self._wait_until_ended(within_s=900)
         if self._world.active():
             self._world.clock.advance(24 * 3600)
@@ -99,11 +106,9 @@ class Simulation:
         deadline_s = self._world.clock.monotonic() + within_s
         while self._world.clock.monotonic() < deadline_s:
             await asyncio.sleep(5)
-            over = all(one.state is ExecutionState.ENTRY_UNKNOWN or one.dust_left for one in self._world.active())
+            over = all(
+                one.state is ExecutionState.ENTRY_UNKNOWN or self._world.has_left_dust(one)
+                for one in self._world.active()
+            )
             if over and self._world.queues.at_rest:
                 return
-
-
-def _is_at_rest(execution: Execution) -> bool:
-    at_rest = execution.state in {ExecutionState.PROTECTED, ExecutionState.ENTRY_UNKNOWN}
-    return not execution.active or at_rest or bool(execution.dust_left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from dataclasses import dataclass
+from decimal import Decimal
 
 from local.faults.worlds.alert import Alert
 from local.faults.worlds.shape import Shape
@@ -54,6 +55,24 @@ class World(Surroundings):
         return bound_lanes(
             next(one.key.named_lanes for one in self.people if api_key in {one.key.api_key, one.account.api_key})
         )
+
+    def injected_bans(self, api_key: str) -> list[tuple[int, int]]:
+        """Return the bans of an account's lanes that no request of ours has earned, in Unix milliseconds."""
+        return [ban for lane in self.lanes_of(api_key) for ban in self.exchange.random_faults.bans[lane]]
+
+    def step_of(self, symbol: str) -> Decimal:
+        """Return the smallest amount that the exchange takes of a symbol now; 0 for one that it does not list."""
+        listed = self.exchange.venue.symbol(symbol)
+        return listed.step if listed is not None else Decimal(0)
+
+    def holds_dust(self, follows: Follows) -> bool:
+        """Return whether a position is less than a step: no market order closes it, only a stop ahead of the market."""
+        return 0 < abs(follows.held) < self.step_of(follows.symbol)
+
+    def has_left_dust(self, execution: Execution) -> bool:
+        """Return whether an execution waits with dust, which no order can close now."""
+        (follows,) = (one for one in self.people if one.record.id == execution.follower_id)
+        return bool(execution.dust_left) and self.holds_dust(follows)
 
     def sharing(self) -> list[list[Follows]]:
         """Return the followers, those together whose keys lead to the same account's position on a symbol."""

@@ -1,10 +1,14 @@
-"""A close that an admin has requested is done soon, whatever information of the exchange cannot be read."""
+"""A close that an admin has requested is done soon, whatever information of the exchange cannot be read.
+
+A ban that is injected does not count: no request is possible then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from local.faults.worlds.world import RequestedClose, World
+from local.simulation.naked import without_bans_ms
 from local.simulation.people import Follows
 from shared.models.execution import Execution
 
@@ -31,5 +35,9 @@ def _lasted_ms(world: World, follows: Follows, requested: RequestedClose) -> int
     before = [amount for at_ms, amount in history if at_ms <= requested.at_ms]
     if not before or not before[-1]:
         return 0
+    step = world.step_of(follows.symbol)
+    if step and before[-1] % step:
+        return 0  # a step that has grown since the entry: without filters, nobody can know what the exchange takes
     flat = (at_ms for at_ms, amount in history if at_ms > requested.at_ms and not amount)
-    return next(flat, world.exchange.wall_ms()) - requested.at_ms
+    ended_ms = next(flat, world.exchange.wall_ms())
+    return without_bans_ms(requested.at_ms, ended_ms, bans=world.injected_bans(follows.account.api_key))

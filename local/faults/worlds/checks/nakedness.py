@@ -60,5 +60,4 @@ def _owner_bound_ms(world: World, api_key: str, *, began_ms: int, ended_ms: int)
 
 def lasted_without_bans_ms(world: World, naked: Naked) -> int:
     """Return how long the position had no stop, without the injected bans of its lanes."""
-    bans = [ban for lane in world.lanes_of(naked.api_key) for ban in world.exchange.random_faults.bans[lane]]
-    return naked.lasted_ms(world.exchange.wall_ms(), bans=bans)
+    return naked.lasted_ms(world.exchange.wall_ms(), bans=world.injected_bans(naked.api_key))

@@ -17,7 +17,7 @@ def check(world: World) -> Iterator[str]:
     active = {execution.follower_id for execution in world.active()}
     for follows, *others in world.sharing():
         if follows.held:
-            yield from _protected(follows)
+            yield from _protected(follows, dust=world.holds_dust(follows))
         if not active & {one.record.id for one in (follows, *others)}:
             left = [leg for order in _standing(follows) if (leg := leg_of(order)) is not None]
             if left:
@@ -33,12 +33,13 @@ def check_nothing_left(world: World) -> Iterator[str]:
             yield f"{follows.record.id}: orders are left on a flat account: {list(map(leg_of, standing))}"
 
 
-def _protected(follows: Follows) -> Iterator[str]:
+def _protected(follows: Follows, *, dust: bool) -> Iterator[str]:
     resting = [order for order in follows.account.open_orders(follows.symbol) if order.reduce_only]
     targets = sum((order.remaining for order in resting if leg_of(order) is not Leg.STOP), Decimal(0))
     if targets > abs(follows.held):
         yield f"{follows.record.id}: take-profits of {targets} for a position of {follows.held}"
-    if not any(algo.close_position for algo in follows.account.open_algos(follows.symbol)):
+    # Dust has its stop unless the market has passed it already.
+    if not dust and not any(algo.close_position for algo in follows.account.open_algos(follows.symbol)):
         yield f"{follows.record.id}: a position of {follows.held} without a stop"
 
 
