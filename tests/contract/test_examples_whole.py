@@ -7,6 +7,7 @@ from tests.contract.routes import WEBHOOK, admin_routes
 
 OURS = {
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
 }
 ONE_NAME_PER_LEVEL = {"{STRATEGY_FOLLOW_ID}": "{ID}", "{STRATEGY_ID}": "{ID}"}
