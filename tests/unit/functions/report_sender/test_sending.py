@@ -60,14 +60,15 @@ def notices() -> list[Notice]:
 def test_the_schedule_queues_the_first_page_of_the_last_week(tables: Queues) -> None:
     switch(weekly=True)
     assert lambda_handler(sample("weekly_again"), FakeContext()) == {"period": "2022-09-05/2022-09-11"}
-    assert tables.sent_to(tables.reports) == [{**WEEK, "after": ""}]
+    assert tables.sent_to(tables.reports) == [{"version": 1, **WEEK, "after": ""}]
 
 
 def test_monthly_schedule_queues_the_last_month(tables: Queues) -> None:
     switch(monthly=True)
     lambda_handler({**sample("monthly"), "before": "2022-10-01"}, FakeContext())
     (message,) = tables.sent_to(tables.reports)
-    assert message == {"report": "MONTHLY", "first_day": "2022-09-01", "last_day": "2022-09-30", "after": ""}
+    month = {"report": "MONTHLY", "first_day": "2022-09-01", "last_day": "2022-09-30"}
+    assert message == {"version": 1, **month, "after": ""}
 
 
 @pytest.mark.parametrize("name", ["weekly", "monthly"])
@@ -118,7 +119,7 @@ def test_only_users_who_traded_get_a_notice_with_figures_and_curve(tables: Queue
     (image,) = notice.images
     assert image.name == "equity"
     assert Image.open(io.BytesIO(image.png)).format == "PNG"
-    assert tables.sent_to(tables.notices) == [{"notice_id": notice.id}]
+    assert tables.sent_to(tables.notices) == [{"version": 1, "notice_id": notice.id}]
 
 
 def test_repeated_messages_send_no_second_notice(tables: Queues) -> None:
