@@ -68,8 +68,11 @@ def records(world: World) -> dict[str, str]:
 
 
 def record_for(operation: Any, variable: str) -> str:
-    """Return the record of a path variable: `ID` is the strategy's or the follower's; a user's own in an account."""
-    if not operation.path.startswith("/v1/admin/"):
+    """Return the record of a path variable: `ID` is the strategy's or the follower's; a user's own in an account.
+
+    Strategies are nobody's own.
+    """
+    if not operation.path.startswith("/v1/admin/") and variable != "STRATEGY_ID":
         return f"OWN_{variable}"
     if variable != "ID":
         return variable
