@@ -14,7 +14,8 @@
 9. All functions share this machine's cores, where on AWS each has its own. Here functions behind queues, streams and
    schedules run at a lower priority than those that answer HTTP, where a client waits.
 10. It delays the answer of a function that logs nothing by 50 ms, and polls for lines every millisecond. Lines logged
-   before the answer are in the pipe by then, so an empty pipe is the end of them.
+   before the answer are in the pipe by then, so an empty pipe is the end of them. Its reader may hold lines on their
+   way from the pipe to the queue, which would then go to the next request; here they move under a lock.
 11. It checks no signature of the owner's own access key. Here it does, as it does for the keys of roles.
 12. The keys of a function's role follow from the function's name, so anybody can work them out. Here they depend on the
    run's secret too.
@@ -31,6 +32,7 @@ import hmac
 import json
 import os
 import queue
+import select
 import shutil
 import tempfile
 import termios
@@ -54,6 +56,9 @@ _HTTP_FUNCTIONS = ("Express", "Webhook")
 """Parts of the names of functions that answer HTTP."""
 _LOG_TIMEOUT_S, _LOG_PAUSE_S = 0.25, 0.005
 """How long an answer waits for the lines logged before it at most, and for each further line."""
+_moving_lines = threading.Lock()
+"""Held while lines move from a worker's pipe to its queue, so that whoever holds it finds them in one of the two."""
+_CHUNK = 65_536
 _NICENESS, _MAX_NICENESS = 10, 19
 """The niceness of the other functions above this process's own, and the highest one."""
 
@@ -72,6 +77,7 @@ def apply(version: str) -> bool:
     lambda_svc._poll_dynamodb_streams = _in_a_thread(lambda_svc._poll_dynamodb_streams)
     iam_evaluator.parse_policy_document = _parsed_once(iam_evaluator.parse_policy_document)
     iam_evaluator.pin_request_caller, iam_evaluator.resolve_principal = _collected_once(iam_evaluator)
+    lambda_runtime.Worker._read_stderr = _queue_log_lines
     lambda_runtime.Worker._drain_stderr_bounded = _read_log_lines
     lambda_runtime.Worker._spawn = _with_lower_priority(lambda_runtime.Worker._spawn)
     iam_evaluator._is_root_key = _with_own_key_checked(iam_evaluator.is_root_access_key)
@@ -154,6 +160,26 @@ def _collected_once(iam_evaluator: Any) -> tuple[Any, Any]:
     return pin_request_caller, resolve_principal
 
 
+def _queue_log_lines(worker: Any) -> None:
+    """Move what a worker logs from its pipe to its queue, line by line, until the pipe ends."""
+    pipe, lines = worker._proc.stderr.fileno(), worker._stderr_queue
+    ready, rest = select.poll(), b""
+    ready.register(pipe, select.POLLIN)
+    try:
+        while ready.poll():
+            with _moving_lines:
+                chunk = os.read(pipe, _CHUNK)
+                *whole, rest = (rest + chunk).split(b"\n")
+                if rest and not chunk:
+                    whole.append(rest)  # the end of the pipe ends the last line too
+                for line in whole:
+                    lines.put(line.decode(errors="replace"))
+            if not chunk:
+                return
+    except OSError:
+        return  # the worker is being stopped
+
+
 def _read_log_lines(worker: Any) -> str:
     lines = []
     ends_at_s = time.monotonic() + _LOG_TIMEOUT_S
@@ -161,8 +187,9 @@ def _read_log_lines(worker: Any) -> str:
         try:
             lines.append(worker._stderr_queue.get(timeout=_LOG_PAUSE_S))
         except queue.Empty:
-            if not _is_logging(worker):
-                break
+            with _moving_lines:
+                if worker._stderr_queue.empty() and not _is_logging(worker):
+                    break
     return "\n".join(lines)
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from ministack.core.lambda_runtime import Worker
 
-from local.stack.ministack_patch import _read_log_lines, _with_own_key_checked, _with_secret_keys
+from local.stack.ministack_patch import (
+    _queue_log_lines,
+    _read_log_lines,
+    _with_own_key_checked,
+    _with_secret_keys,
+)
 
 LINES = 3000
 LOGGING = f"""
@@ -44,7 +50,7 @@ def running() -> Iterator[Callable[[str], Worker]]:
         pipe = subprocess.PIPE
         worker = Worker("function", {}, b"")
         worker._proc = subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        worker._stderr_thread = threading.Thread(target=worker._read_stderr, daemon=True)
+        worker._stderr_thread = threading.Thread(target=_queue_log_lines, args=(worker,), daemon=True)
         worker._stderr_thread.start()
         made.append((worker, worker._proc))
         return worker
@@ -58,6 +64,20 @@ def running() -> Iterator[Callable[[str], Worker]]:
 
 def test_every_line_logged_before_the_answer_is_read_and_no_other(running: Callable[[str], Worker]) -> None:
     worker = running(LOGGING)
+    for word in ("first", "second"):
+        assert invoke(worker, word) == [f"{word} {number}" for number in range(LINES)]
+
+
+def test_lines_on_their_way_to_the_queue_belong_to_the_answer_before(running: Callable[[str], Worker]) -> None:
+    worker = running(LOGGING)
+    put = worker._stderr_queue.put
+
+    def put_slowly(line: str) -> None:
+        if line.endswith(" 0"):
+            time.sleep(0.05)
+        put(line)
+
+    worker._stderr_queue.put = put_slowly
     for word in ("first", "second"):
         assert invoke(worker, word) == [f"{word} {number}" for number in range(LINES)]
 
