@@ -181,11 +181,15 @@ class World:
     @contextmanager
     def without_names(self, *claims: str) -> Iterator[None]:
         """Let the names be free for a while, as they are before anything is set up; what took them loses them again."""
-        held = [UniqueName.get(claim) for claim in claims]
-        for claim in held:
-            claim.delete()
+        held = {claim: UniqueName.find(claim) for claim in claims}
+        for found in held.values():
+            if found is not None:
+                found.delete()
         try:
             yield
         finally:
-            for claim in held:
-                claim.save()
+            for claim, found in held.items():
+                if found is not None:
+                    found.save()
+                elif (taken := UniqueName.find(claim)) is not None:
+                    taken.delete()

@@ -15,6 +15,7 @@ from local.faults.stack.records import Records
 from local.faults.stack.runs import BUY, Run, Runner
 from local.faults.stack.workers import find_workers
 from local.stack.deploy import client
+from local.stack.places import STACK_NAME
 from tests.system.stack_client import Stack, wait_for
 
 FOLLOWERS = 8
@@ -69,7 +70,10 @@ def test_log_lines_are_stored_with_their_request(stack: Stack) -> None:
     strategy = stack.add_strategy("LOGS", followers=1)
     answers = [stack.webhook(strategy.alert(stop=str(19600 + number))) for number in range(6)]
     logs = client("logs", stack.running.places)
-    [group] = [one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]]
+    found = client("cloudformation", stack.running.places).describe_stack_resource(
+        StackName=STACK_NAME, LogicalResourceId="FunctionLogs"
+    )
+    group = found["StackResourceDetail"]["PhysicalResourceId"]
 
     def line_of(trigger_id: str) -> dict[str, Any] | None:
         """Return the webhook's line about a trigger; other functions log in the same group."""
