@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.lane import deploy_all
-from local.deployment.preflight import NO_CREDENTIALS, check, clients_of, report, session_of, stack_status
-from local.deployment.stages import STAGES, Stage, read_stage
+from local.deployment.preflight import NotOpened, check, open_account, report
+from local.deployment.stages import Stage
 from local.stack.places import TOOLS
 
 
@@ -34,24 +32,16 @@ def _parameters(stage: Stage, overrides: dict[str, str]) -> list[str]:
 
 def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     """Deploy the stage that is named and return the exit status."""
-    if len(arguments) != 1 or arguments[0] not in STAGES:
-        print(f"name a stage: make deploy STAGE={' or STAGE='.join(STAGES)}", file=sys.stderr)
-        return 2
-    stage = read_stage(arguments[0])
-    session = session_of(stage)
-    if session is None:
-        print(NO_CREDENTIALS, file=sys.stderr)
-        return 1
     try:
-        status = stack_status(stage, session.client("cloudformation"))
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses these credentials, or cannot be reached: {error}", file=sys.stderr)
-        return 1
-    if not report(check(stage, clients_of(session), status=status)):
+        stage, client, status = open_account(arguments)
+    except NotOpened as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    if not report(check(stage, client, status=status)):
         return 1
     failed = build(run=run) or deploy(stage, first=status is None, run=run)
     # Lanes last: they use tables and queues of the first stack.
-    return failed or deploy_all(stage, clients_of(session), run=run)
+    return failed or deploy_all(stage, client, run=run)
 
 
 if __name__ == "__main__":

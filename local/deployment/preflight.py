@@ -197,22 +197,37 @@ def report(findings: list[Finding], *, write: Callable[[str], object] = print) -
     return not blocking
 
 
-def main(arguments: list[str]) -> int:
-    """Check the stage that is named and return the exit status."""
+class NotOpened(Exception):
+    """The account of a stage cannot be asked; the text says why, in one line."""
+
+    def __init__(self, reason: str, *, exit_status: int = 1) -> None:
+        super().__init__(reason)
+        self.exit_status = exit_status
+
+
+def open_account(arguments: list[str]) -> tuple[Stage, Client, str | None]:
+    """Return the stage that is named, the clients of its account and its stack's status; raise NotOpened."""
     if len(arguments) != 1 or arguments[0] not in STAGES:
-        print(f"name a stage: STAGE={' or STAGE='.join(STAGES)}", file=sys.stderr)
-        return 2
+        raise NotOpened(f"name a stage: STAGE={' or STAGE='.join(STAGES)}", exit_status=2)
     stage = read_stage(arguments[0])
     session = session_of(stage)
     if session is None:
-        print(NO_CREDENTIALS, file=sys.stderr)
-        return 1
+        raise NotOpened(NO_CREDENTIALS)
+    client = clients_of(session)
     try:
-        status = stack_status(stage, session.client("cloudformation"))
+        return stage, client, stack_status(stage, client("cloudformation"))
     except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses these credentials, or cannot be reached: {error}", file=sys.stderr)
-        return 1
-    return 0 if report(check(stage, clients_of(session), status=status)) else 1
+        raise NotOpened(f"AWS refuses these credentials, or cannot be reached: {error}") from error
+
+
+def main(arguments: list[str]) -> int:
+    """Check the stage that is named and return the exit status."""
+    try:
+        stage, client, status = open_account(arguments)
+    except NotOpened as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return 0 if report(check(stage, client, status=status)) else 1
 
 
 if __name__ == "__main__":
