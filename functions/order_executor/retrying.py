@@ -78,8 +78,17 @@ async def _judge(session: ExecutionSession, entry: Order) -> Refused | NotPlaced
             return end
         return Refused(ExecutionState.DENIED, DenialReason(denied.reason), denied.detail)
     except (ExchangeUnavailable, OutcomeUnknown) as error:
-        # Of a read: nothing was sent.
-        return NotPlaced(end, after_s=error.retry_after_s if isinstance(error, ExchangeThrottled) else 0.0)
+        return _unread(end, error)
+
+
+def _unread(end: Refused, error: ExchangeUnavailable | OutcomeUnknown) -> NotPlaced:
+    """Return when an entry may be judged again, and its end if that is too late: a read failed, nothing was sent."""
+    if not isinstance(error, ExchangeThrottled):
+        return NotPlaced(end)
+    if end.state is not ExecutionState.REJECTED:
+        # Its lane keeps it from its next try, not the exchange.
+        end = Refused(ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED, str(error))
+    return NotPlaced(end, after_s=error.retry_after_s)
 
 
 async def admit_again(session: ExecutionSession) -> None:

@@ -15,6 +15,7 @@ from shared.errors import (
     ExchangeThrottled,
     ExchangeUnavailable,
     OutcomeUnknown,
+    WeightExhausted,
 )
 from shared.messages import Command
 from shared.models.execution import Execution
@@ -137,6 +138,23 @@ def test_reads_that_fail_too_cost_the_entry_a_try_and_no_more(executor: Harness,
     assert try_again(executor, execution).state is ExecutionState.PROTECTED
 
 
+@pytest.mark.parametrize("retry_after_s", [20, FRESH_FOR_S + 1])
+def test_entry_whose_next_try_finds_its_lane_without_weight_waits_or_ends_for_want_of_weight(
+    executor: Harness, retry_after_s: int
+) -> None:
+    execution = not_placed(executor)
+    executor.account.fail("market_price", WeightExhausted("lane-1", retry_after_s=retry_after_s))
+
+    execution = try_again(executor, execution)
+
+    assert entries(executor) == TRIES
+    if retry_after_s < FRESH_FOR_S:
+        assert try_again(executor, execution).state is ExecutionState.PROTECTED
+    else:
+        assert (execution.state, execution.reason) == (ExecutionState.DENIED, DenialReason.WEIGHT_EXHAUSTED)
+        assert executor.slot().execution_id is None
+
+
 # -- what ends it beforehand -------------------------------------------------------------------------------------------
 
 
@@ -239,6 +257,16 @@ def test_entry_whose_new_step_cannot_be_read_is_not_sent_again_and_ends_as_refus
     assert (execution.reason or "").startswith("EXCHANGE_")
     assert entries(executor) == 1
     assert executor.slot().execution_id is None
+
+
+def test_refused_entry_whose_lane_has_no_weight_left_to_size_it_anew_ends_as_refused(executor: Harness) -> None:
+    execution = executor.handle(refused_by_filters_that_cannot_be_read(executor, failing="exchange_info"))
+    executor.account.fail("market_price", WeightExhausted("lane-1", retry_after_s=FRESH_FOR_S + 1))
+
+    execution = try_again(executor, execution)
+
+    assert execution.state is ExecutionState.REJECTED
+    assert entries(executor) == 1
 
 
 @pytest.mark.parametrize("code", [-4016, -4024])
