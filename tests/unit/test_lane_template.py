@@ -28,6 +28,12 @@ def executor(template: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
+def statements(template: dict[str, Any]) -> list[dict[str, Any]]:
+    (policy,) = template["Resources"]["OrderExecutorRole"]["Properties"]["Policies"]
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
 def as_in_a_lane(resource: Any) -> Any:
     """Return a resource of a policy of template.yaml as lane.yaml names it: by the stack's name, or by an export."""
     match resource:
@@ -38,7 +44,7 @@ def as_in_a_lane(resource: Any) -> Any:
         case {"Fn::GetAtt": [("KeysQueue" | "ReconcileQueue" | "OrdersQueue") as name, "Arn"]}:
             queue: str = MAIN["Resources"][name]["Properties"]["QueueName"]["Fn::Sub"]
             return {"Fn::Sub": queue.replace("${AWS::StackName}-", QUEUE_ARN)}
-        case {"Fn::Sub": str(text)} if table := re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/\*)", text):
+        case {"Fn::Sub": str(text)} if table := re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/.+)", text):
             return {"Fn::Sub": TABLE_ARN + table_name(table[1]) + table[2]}
         case {"Fn::Sub": str(text)}:
             return {"Fn::Sub": text.replace("${AWS::StackName}", "${MainStack}")}
@@ -68,16 +74,30 @@ def test_what_a_lane_imports_is_exported_under_the_stacks_name() -> None:
 
 
 def test_executors_of_all_lanes_may_do_the_same() -> None:
-    (main,), (lane,) = executor(MAIN)["Policies"], executor(LANE)["Policies"]
+    main, lane = statements(MAIN), statements(LANE)
 
-    assert [one["Sid"] for one in lane["Statement"]] == [one["Sid"] for one in main["Statement"]]
-    for ours, first in zip(lane["Statement"], main["Statement"], strict=True):
+    assert [one["Sid"] for one in lane] == [one["Sid"] for one in main]
+    for ours, first in zip(lane, main, strict=True):
         wanted = list(map(as_in_a_lane, first["Resource"]))
-        if first["Sid"] == "HastenRetries":
+        if first["Sid"] in {"HastenRetries", "TakeMessages"}:
             wanted = [{"Fn::GetAtt": ["OrdersQueue", "Arn"]}]  # its own
         assert ours["Action"] == first["Action"]
         assert sorted(map(str, ours["Resource"])) == sorted(map(str, wanted))
         assert ours.get("Condition") == first.get("Condition")
+
+
+@pytest.mark.parametrize("policy", ["WriteLogs", "UseNetwork"])
+def test_what_many_functions_may_is_the_same_in_a_lane(policy: str) -> None:
+    main, lane = (template["Resources"][policy]["Properties"] for template in (MAIN, LANE))
+    assert lane["PolicyDocument"] == main["PolicyDocument"]
+    attached = LANE["Resources"]["OrderExecutorRole"]["Properties"]["ManagedPolicyArns"]
+    assert attached == [{"Ref": "WriteLogs"}, {"Fn::If": ["InNetwork", {"Ref": "UseNetwork"}, {"Ref": "AWS::NoValue"}]}]
+
+
+def test_a_lane_refers_to_nothing_that_is_not_in_its_template() -> None:
+    known = LANE["Resources"].keys() | LANE["Parameters"].keys()
+    texts = re.findall(r"\$\{(\w+)(?:\.\w+)?\}", str(LANE["Resources"]))
+    assert set(texts) <= known
 
 
 def test_executors_of_all_lanes_run_alike() -> None:
@@ -87,7 +107,7 @@ def test_executors_of_all_lanes_run_alike() -> None:
     main["Layers"] = [*given["Layers"], *main["Layers"]]
 
     different = {name for name in main.keys() | lane.keys() if main.get(name) != lane.get(name)}
-    assert different == {"Environment", "Policies", "VpcConfig"}
+    assert different == {"Environment", "VpcConfig"}
 
 
 def test_executors_of_all_lanes_have_the_same_settings() -> None:

@@ -168,12 +168,12 @@ def names_of_metric(name: ast.expr, *, states: list[str]) -> list[str]:
 
 def queues_sent_to(function: str) -> set[str]:
     found: set[str] = set()
-    for policy in of_type("AWS::IAM::Role")[f"{function}Role"].get("Policies", []):
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if "sqs:SendMessage" in statement.get("Action", []):
-                # SAM writes a stream's dead letters as one resource, not as a list.
-                written = statement["Resource"]
-                found |= {queue_of(one) for one in (written if isinstance(written, list) else [written])}
+    (policy,) = of_type("AWS::IAM::Role")[f"{function}Role"]["Policies"]
+    for one in policy["PolicyDocument"]["Statement"]:
+        # A statement that depends on a condition is judged as if it held.
+        statement = one["Fn::If"][1] if "Fn::If" in one else one
+        if "sqs:SendMessage" in statement["Action"]:
+            found |= set(map(queue_of, statement["Resource"]))
     return found
 
 
@@ -241,6 +241,21 @@ def test_consumers_are_refused_a_maximum_of_one() -> None:
                 assert transformed()["Parameters"][parameter]["MinValue"] >= 2, name
 
 
+def test_roles_have_no_policies_of_aws_or_of_sam() -> None:
+    functions = of_type("AWS::Lambda::Function")
+    roles = of_type("AWS::IAM::Role")
+    assert {one["Role"]["Fn::GetAtt"][0] for one in functions.values()} <= set(roles)
+    for name, role in roles.items():
+        attached = role.get("ManagedPolicyArns", [])
+        ours = [one["Fn::If"][1] if "Fn::If" in one else one for one in attached]
+        assert all(resources()[one["Ref"]]["Type"] == "AWS::IAM::ManagedPolicy" for one in ours), name
+
+
+def test_a_role_is_of_one_function() -> None:
+    used = [one["Role"]["Fn::GetAtt"][0] for one in of_type("AWS::Lambda::Function").values()]
+    assert len(used) == len(set(used))
+
+
 EGRESS = "HasFixedEgress"
 
 
@@ -258,7 +273,8 @@ def test_functions_that_ask_the_exchange_leave_by_the_fixed_address_and_no_other
             "SubnetIds": [{"Ref": "EgressSubnetA"}, {"Ref": "EgressSubnetB"}],
         }
         # Lambda refuses a function in a VPC whose role may make no network interface.
-        assert "AWSLambdaVPCAccessExecutionRole" in str(of_type("AWS::IAM::Role")[f"{name}Role"]["ManagedPolicyArns"])
+        attached = of_type("AWS::IAM::Role")[f"{name}Role"]["ManagedPolicyArns"]
+        assert {"Fn::If": [EGRESS, {"Ref": "UseNetwork"}, {"Ref": "AWS::NoValue"}]} in attached
 
 
 def test_network_is_made_only_for_a_fixed_address() -> None:
