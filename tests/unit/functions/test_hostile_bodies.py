@@ -14,18 +14,24 @@ from functions.admin_setting_notification.app import lambda_handler as notificat
 from functions.admin_setting_strategy.app import lambda_handler as setting_strategy
 from functions.admin_strategy_follower.app import lambda_handler as follower
 from functions.admin_subscription.app import lambda_handler as subscription
+from functions.exchange import key_reading
+from functions.exchange.app import lambda_handler as exchange
+from functions.strategy_follower.app import lambda_handler as strategy_follower
 from functions.strategy_webhook import app as strategy_webhook
 from functions.stripe_webhook import app as stripe_webhook
 from functions.stripe_webhook import service as stripe_service
+from functions.subscription.app import lambda_handler as own_subscription
 from functions.telegram_webhook import app as telegram_webhook
+from functions.user.app import lambda_handler as user
 from shared.billing import prices
+from shared.errors import ExchangeUnavailable
 from shared.exchange import account_queries
 from shared.models.unique_name import NameKind, UniqueName
 from tests.lambda_context import FakeContext
 from tests.unit.admin_requests import Handler, sample
 from tests.unit.functions.hostile_json import CANARY, hostile_bodies
 from tests.unit.in_process_aws import Queues
-from tests.unit.records import a_follower, a_plan, a_risk_profile, a_strategy
+from tests.unit.records import a_follower, a_plan, a_risk_profile, a_strategy, a_user, an_exchange_key
 
 FOLLOWER_ID = "af42792c-b48e-4322-9716-07050cec48c8"
 
@@ -89,6 +95,16 @@ ENDPOINTS = [
     Endpoint("admin_strategy_follower/new_orders", follower, ORDERS),
 ]
 
+ACCOUNT_ENDPOINTS = [
+    Endpoint("user/update_profile", user, {"firstName": "Ada"}, ("lastName",)),
+    Endpoint("user/update_notification", user, {}, ("weeklyReport", "monthlyReport")),
+    Endpoint("exchange/connect_key", exchange, json.loads(sample("exchange/connect_key")["body"])),
+    Endpoint("exchange/change_key", exchange, {}, ("name", "apiKey", "apiSecretKey", "active")),
+    Endpoint("strategy_follower/follow", strategy_follower, json.loads(sample("strategy_follower/follow")["body"])),
+    Endpoint("strategy_follower/change_follower", strategy_follower, {}, ("mode", "riskProfileId")),
+    Endpoint("subscription/open_checkout", own_subscription, {"subscriptionId": FOLLOWER_ID}),
+]
+
 
 def a_named(kind: NameKind, record: Any) -> None:
     UniqueName(UniqueName.claim_key(kind, record.name), owner_id=record.id).save()
@@ -140,6 +156,30 @@ def complaints(answer: Callable[[str], dict[str, Any]], bodies: list[str]) -> li
         if wrong:
             found.append(f"{wrong}: {body[:120]!r}")
     return found
+
+
+@pytest.fixture
+def account(account_api: Queues, monkeypatch: pytest.MonkeyPatch, settings_from: Callable[..., None]) -> None:
+    """Make a user with a key and a follower, those of the sample events; no exchange and no Stripe answer."""
+
+    def unreachable(**_: object) -> None:
+        raise ExchangeUnavailable("not in this test")
+
+    settings_from(ACCOUNT_PAGE_URL="https://example.com/account")
+    a_plan(max_api_key=1)
+    a_user()
+    an_exchange_key(sample("exchange/change_key")["path"].rpartition("/")[2])
+    a_risk_profile(json.loads(sample("strategy_follower/follow")["body"])["riskProfileId"])
+    a_strategy(json.loads(sample("strategy_follower/follow")["body"])["strategyId"])
+    follower_id = sample("strategy_follower/change_follower")["path"].rpartition("/")[2]
+    a_follower(follower_id, id=follower_id)
+    monkeypatch.setattr(key_reading, "read_credentials", unreachable)
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("endpoint", ACCOUNT_ENDPOINTS, ids=lambda one: one.event)
+def test_no_body_breaks_an_account_endpoint(endpoint: Endpoint) -> None:
+    test_no_body_breaks_an_admin_endpoint(endpoint)
 
 
 @pytest.mark.usefixtures("records")
