@@ -2,8 +2,8 @@
 
 Changes no plan: only Stripe's events do. Nobody shall pay twice because of two tabs. Before a Checkout session is
 opened, the user's record says until when one may be open. When an event then brings a living subscription, the recorder
-expires the open sessions of the customer. A request that finds the subscription only after it has opened its session
-expires that itself.
+expires the open sessions of the customer, and so does closing the account. A request that finds the subscription, or
+that the account is disabled or closed, only after it has opened its session expires that itself.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import hashlib
 from datetime import timedelta
 from typing import Final
 
+from shared.api.account_api import DISABLED
 from shared.billing import checkout
 from shared.billing.checkout import CustomerMissing
 from shared.billing.entitlement import LIVING
 from shared.clock import utc_now
 from shared.config import settings
-from shared.errors import LockstepError, RecordChanged, ServiceUnavailable
+from shared.errors import AccessDenied, LockstepError, RecordChanged, ServiceUnavailable
 from shared.models.plan import Plan
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
@@ -76,7 +77,8 @@ def open_checkout(user: User, plan: Plan, *, request_key: str | None) -> str:
             continue
         try:
             _refuse_living_subscription(user)
-        except SubscriptionExists:
+            _refuse_disabled(user)
+        except (SubscriptionExists, AccessDenied):
             checkout.expire_session(session.id)
             raise
         logger.info("checkout_opened", user_id=user.id, subscription_id=plan.id, checkout_session_id=session.id)
@@ -99,6 +101,13 @@ def _refuse_living_subscription(user: User) -> None:
     subscriptions = StripeSubscription.query(user.id, consistent_read=True)
     if any(one.status in LIVING for one in subscriptions):
         raise SubscriptionExists("the user has a living subscription")
+
+
+def _refuse_disabled(user: User) -> None:
+    """Raise AccessDenied where the account has been disabled or closed since the request was let in."""
+    user.refresh(consistent_read=True)
+    if not user.active:
+        raise AccessDenied(DISABLED, authenticated=True)
 
 
 def _create_customer(user: User, *, replaced: str | None = None) -> str:

@@ -14,6 +14,7 @@ from shared.models.stripe_event import EventType, StripeEvent
 from shared.models.stripe_subscription import StripeSubscription
 from shared.models.user import User
 from shared.notifications.notice_types import (
+    ClosedUserPays,
     NoticeKind,
     NoticeValues,
     PaymentFailed,
@@ -77,7 +78,7 @@ def notify_user(event: StripeEvent) -> None:
 
 def notify_of_double_payment(user: User, subscriptions: Sequence[StripeSubscription], *, at: datetime) -> None:
     """Tell the admins of each paid subscription of a user beyond the oldest; repeatable, each is told once."""
-    oldest_first = sorted(subscriptions, key=lambda one: (one.started_at, one.stripe_subscription_id))
+    oldest_first = _oldest_first(subscriptions)
     for number, extra in enumerate(oldest_first[1:], start=2):
         values = UserPaysTwice(
             user_id=user.id,
@@ -85,6 +86,17 @@ def notify_of_double_payment(user: User, subscriptions: Sequence[StripeSubscript
             subscription_ids=tuple(one.stripe_subscription_id for one in oldest_first[:number]),
         )
         notify(values, to=ADMINS, cause=extra.stripe_subscription_id, at=at)
+
+
+def notify_of_closed_payer(user: User, subscriptions: Sequence[StripeSubscription], *, at: datetime) -> None:
+    """Tell the admins of each paid subscription of a user whose account is closed; repeatable, each is told once."""
+    for paid in _oldest_first(subscriptions):
+        values = ClosedUserPays(user_id=user.id, user_email=user.email, subscription_ids=(paid.stripe_subscription_id,))
+        notify(values, to=ADMINS, cause=paid.stripe_subscription_id, at=at)
+
+
+def _oldest_first(subscriptions: Sequence[StripeSubscription]) -> list[StripeSubscription]:
+    return sorted(subscriptions, key=lambda one: (one.started_at, one.stripe_subscription_id))
 
 
 def _cause_of(event: StripeEvent) -> str:

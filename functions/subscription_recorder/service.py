@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pynamodb.transactions import TransactWrite
 
 from functions.subscription_recorder.plan_notices import (
+    notify_of_closed_payer,
     notify_of_double_payment,
     notify_user,
     payment_failed,
@@ -21,6 +22,7 @@ from shared.billing.checkout import expire_open_sessions
 from shared.billing.entitlement import (
     LIVING,
     NO_PAYMENT_PENDING,
+    PAYING,
     entitlement_of,
     paid_twice,
     plans_of,
@@ -71,7 +73,7 @@ def apply_event(event_id: str) -> None:
         event = _apply(event)
     notify_user(event)
     if event.outcome is Outcome.APPLIED and event.user_id is not None and event.type is not EventType.PAYMENT_FAILED:
-        _prevent_double_payment(event, event.user_id)
+        _prevent_unwanted_payments(event, event.user_id)
     event.mark_applied()
     count_outcome("stripe_event_settled", result=event.outcome.value)
     logger.info(
@@ -84,8 +86,10 @@ def apply_event(event_id: str) -> None:
     )
 
 
-def _prevent_double_payment(event: StripeEvent, user_id: str) -> None:
-    """Expire the Checkout sessions that were open when the user paid, and tell the admins what was paid twice.
+def _prevent_unwanted_payments(event: StripeEvent, user_id: str) -> None:
+    """Expire the Checkout sessions that were open when the user paid, and tell the admins what has to be refunded.
+
+    That is what was paid twice, and what was paid for a closed account.
 
     Repeatable; raise ServiceUnavailable while Stripe cannot be reached, so that the message comes again.
     """
@@ -97,7 +101,17 @@ def _prevent_double_payment(event: StripeEvent, user_id: str) -> None:
     if customer_id is not None and open_until is not None and open_until > utc_now():
         expired = expire_open_sessions(customer_id)
         logger.info("checkout_sessions_expired", user_id=user_id, sessions=expired)
-    if paid := paid_twice(subscriptions):
+    if user.closed_at is not None:
+        paying = [one for one in subscriptions if one.status in PAYING]
+        if paying:
+            count_outcome("closed_user_pays")
+            logger.warning(
+                "closed_user_pays",
+                user_id=user_id,
+                stripe_subscription_ids=[one.stripe_subscription_id for one in paying],
+            )
+        notify_of_closed_payer(user, paying, at=event.created_at)
+    elif paid := paid_twice(subscriptions):
         count_outcome("user_pays_twice")
         logger.warning(
             "user_pays_twice", user_id=user_id, stripe_subscription_ids=[one.stripe_subscription_id for one in paid]

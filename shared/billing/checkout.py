@@ -106,12 +106,15 @@ def expire_session(session_id: str) -> None:
 
 
 def expire_open_sessions(customer_id: str) -> int:
-    """Expire a customer's open Checkout sessions, and return how many there were."""
-    with translate_errors("list checkout sessions"):
-        listed = stripe_client().v1.checkout.sessions.list(
-            {"customer": customer_id, "status": "open", "limit": _LISTED}
-        )
-        open_ids = [session.id for session in listed.auto_paging_iter()]
+    """Expire a customer's open Checkout sessions, and return how many there were: none of one deleted at Stripe."""
+    try:
+        with _customer_requests("list checkout sessions"):
+            listed = stripe_client().v1.checkout.sessions.list(
+                {"customer": customer_id, "status": "open", "limit": _LISTED}
+            )
+            open_ids = [session.id for session in listed.auto_paging_iter()]
+    except CustomerMissing:
+        return 0
     for session_id in open_ids:
         expire_session(session_id)
     return len(open_ids)

@@ -24,8 +24,9 @@ from shared.models.stripe_subscription import StripeSubscription
 
 PAID: Final = frozenset({"active", "trialing"})
 GRACE: Final = frozenset({"past_due"})
+PAYING: Final = PAID | GRACE
 LAPSED: Final = frozenset({"unpaid", "canceled", "paused"})
-LIVING: Final = PAID | GRACE | {"unpaid", "paused"}
+LIVING: Final = PAYING | {"unpaid", "paused"}
 """Statuses of a subscription that has begun and not ended: it is changed, paid and ended in Stripe's portal."""
 NO_PAYMENT_PENDING: Final = frozenset({"active", "trialing", "canceled", "paused", "incomplete_expired"})
 """Statuses in which Stripe tries to collect no payment."""
@@ -89,7 +90,7 @@ def entitlement_of(subscriptions: Iterable[StripeSubscription]) -> Entitlement:
 
 def paid_twice(subscriptions: Iterable[StripeSubscription]) -> list[StripeSubscription]:
     """Return the subscriptions that are paid or in their grace period, where there is more than one."""
-    paying = [one for one in subscriptions if one.status in PAID | GRACE]
+    paying = [one for one in subscriptions if one.status in PAYING]
     return paying if len(paying) > 1 else []
 
 

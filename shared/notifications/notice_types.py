@@ -38,6 +38,8 @@ class NoticeKind(StrEnum):
     PAYMENT_FAILED = "PAYMENT_FAILED"
     USER_PAYS_TWICE = "USER_PAYS_TWICE"
     """A user has two paid subscriptions, for the admins."""
+    CLOSED_USER_PAYS = "CLOSED_USER_PAYS"
+    """A subscription is paid for a closed account, for the admins."""
     WEEKLY_REPORT = "WEEKLY_REPORT"
     MONTHLY_REPORT = "MONTHLY_REPORT"
     STRATEGIES_REPORT = "STRATEGIES_REPORT"
@@ -136,10 +138,9 @@ class KeyRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NearMaximum:
-    """The user's balance comes near the plan's maximum."""
+class _BalanceAndMaximum:
+    """A user's balance beside the plan's maximum."""
 
-    kind: ClassVar[NoticeKind] = NoticeKind.NEAR_MAXIMUM
     plan_name: str
     balance_usd: Decimal
     max_balance_usd: Decimal
@@ -148,18 +149,20 @@ class NearMaximum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserNearMaximum:
+class NearMaximum(_BalanceAndMaximum):
+    """The user's balance comes near the plan's maximum."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.NEAR_MAXIMUM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserNearMaximum(_BalanceAndMaximum):
     """A user's balance comes near the plan's maximum."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.USER_NEAR_MAXIMUM
     user_id: str
     user_name: str
     user_email: str
-    plan_name: str
-    balance_usd: Decimal
-    max_balance_usd: Decimal
-    unpriced: tuple[str, ...] = ()
-    """The assets that the balance leaves out, because no market has a price for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,15 +179,10 @@ class FollowersLeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AboveMaximum:
+class AboveMaximum(_BalanceAndMaximum):
     """The user's balance is above the plan's maximum, which stops new entries."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.ABOVE_MAXIMUM
-    plan_name: str
-    balance_usd: Decimal
-    max_balance_usd: Decimal
-    unpriced: tuple[str, ...] = ()
-    """The assets that the balance leaves out, because no market has a price for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,14 +236,27 @@ class PaymentFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserPaysTwice:
-    """A user has more than one paid subscription: an admin has to end and refund one."""
+class _PaidSubscriptions:
+    """Paid subscriptions of a user, of which an admin has to end and refund some."""
 
-    kind: ClassVar[NoticeKind] = NoticeKind.USER_PAYS_TWICE
     user_id: str
     user_email: str
     subscription_ids: tuple[str, ...]
     """At Stripe; the oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPaysTwice(_PaidSubscriptions):
+    """A user has more than one paid subscription: an admin has to end and refund one."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.USER_PAYS_TWICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedUserPays(_PaidSubscriptions):
+    """A user has closed the account and pays all the same: an admin has to end and refund every subscription."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.CLOSED_USER_PAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -375,6 +386,7 @@ NoticeValues: TypeAlias = (
     | PlanRestored
     | PaymentFailed
     | UserPaysTwice
+    | ClosedUserPays
     | WeeklyReport
     | MonthlyReport
     | StrategiesReport
@@ -399,6 +411,7 @@ _CLASSES: tuple[type[NoticeValues], ...] = (
     PlanRestored,
     PaymentFailed,
     UserPaysTwice,
+    ClosedUserPays,
     WeeklyReport,
     MonthlyReport,
     StrategiesReport,
@@ -428,6 +441,7 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
         NoticeKind.PLAN_RESTORED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.PAYMENT_FAILED: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.USER_PAYS_TWICE: DeliveryRule(EmailPolicy.ALWAYS),
+        NoticeKind.CLOSED_USER_PAYS: DeliveryRule(EmailPolicy.ALWAYS),
         NoticeKind.WEEKLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),
         NoticeKind.MONTHLY_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_monthly_report"),
         NoticeKind.STRATEGIES_REPORT: DeliveryRule(EmailPolicy.ALWAYS, switch="notify_weekly_report"),

@@ -23,6 +23,7 @@ from shared.notifications.notice_text import Fact, NoticeText
 from shared.notifications.notice_types import (
     AboveMaximum,
     AccountChanged,
+    ClosedUserPays,
     EntryRefused,
     FollowersLeftOut,
     KeyRefused,
@@ -238,10 +239,26 @@ def _user_pays_twice(values: UserPaysTwice) -> NoticeText:
         "A user pays for two subscriptions",
         (
             "Please end one of them at Stripe, and refund its payment. The user keeps the plan of the newer one.",
-            Fact("User", values.user_email),
-            Fact("User id", values.user_id),
-            *(Fact("Subscription", short(found)) for found in values.subscription_ids),
+            *_paid_by(values),
         ),
+    )
+
+
+def _closed_user_pays(values: ClosedUserPays) -> NoticeText:
+    return NoticeText(
+        "A user pays for a closed account",
+        (
+            "Please end the subscription at Stripe, and refund its payment: the user can no longer sign in to do so.",
+            *_paid_by(values),
+        ),
+    )
+
+
+def _paid_by(values: UserPaysTwice | ClosedUserPays) -> tuple[Fact, ...]:
+    return (
+        Fact("User", values.user_email),
+        Fact("User id", values.user_id),
+        *(Fact("Subscription", short(found)) for found in values.subscription_ids),
     )
 
 
@@ -365,6 +382,7 @@ _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingPro
         NoticeKind.PLAN_RESTORED: _plan_restored,
         NoticeKind.PAYMENT_FAILED: _payment_failed,
         NoticeKind.USER_PAYS_TWICE: _user_pays_twice,
+        NoticeKind.CLOSED_USER_PAYS: _closed_user_pays,
         NoticeKind.WEEKLY_REPORT: _weekly_report,
         NoticeKind.MONTHLY_REPORT: _monthly_report,
         NoticeKind.STRATEGIES_REPORT: _strategies_report,

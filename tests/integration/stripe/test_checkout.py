@@ -15,10 +15,11 @@ from uuid import uuid4
 import pytest
 
 from functions.subscription.checkout import NoSubscription, SubscriptionExists, open_checkout, open_portal
+from functions.user.closing import AccountInUse, close_account
 from local.stripe import PRO_PRICE, STANDARD_PRICE
 from shared.billing.checkout import open_session
 from shared.clock import utc_now
-from shared.errors import ServiceUnavailable
+from shared.errors import AccessDenied, ServiceUnavailable
 from shared.models.notice import Notice
 from shared.models.plan import Plan
 from shared.models.stripe_customer import StripeCustomer
@@ -29,6 +30,12 @@ from tests.integration.stripe.billing import Billing, a_plan, a_user, plan_state
 from tests.unit import records
 
 AT_ONCE = 6
+
+
+@pytest.fixture
+def no_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close accounts that have no sign-in: these users exist in our table alone."""
+    monkeypatch.setattr("functions.user.closing.user_pool.find_account", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -66,9 +73,9 @@ def user_of(user_id: str) -> User:
     return user
 
 
-def told_to_admins(user_id: str) -> list[dict[str, Any]]:
+def told_to_admins(user_id: str, kind: str = "USER_PAYS_TWICE") -> list[dict[str, Any]]:
     found = [Notice.get(notice.id) for notice in Notice.by_recipient.query("admins")]
-    contents = [json.loads(notice.content) for notice in found if notice.kind == "USER_PAYS_TWICE"]
+    contents = [json.loads(notice.content) for notice in found if notice.kind == kind]
     return [content for content in contents if content["user_id"] == user_id]
 
 
@@ -281,3 +288,79 @@ def test_downgrade_below_what_a_user_has_says_what_stops(billing: Billing, plans
     found = [Notice.get(notice.id) for notice in Notice.by_recipient.query(f"user#{user_id}")]
     (content,) = [json.loads(notice.content) for notice in found if notice.kind == "PLAN_CHANGED"]
     assert (content["accounts_above_maximum"], content["keys"], content["automation_ends"]) == (2, 3, False)
+
+
+@pytest.mark.usefixtures("no_sign_in")
+def test_closing_the_account_expires_the_open_pages(billing: Billing, plans: dict[str, Plan]) -> None:
+    user_id = a_user(plans["STANDARD"])
+    tabs = [open_checkout(user_of(user_id), plan, request_key=None) for plan in plans.values()]
+    close_account(user_of(user_id))
+    assert user_of(user_id).closed_at is not None
+    assert [is_payable(url) for url in tabs] == [False, False]
+    with pytest.raises(AccessDenied):
+        open_checkout(user_of(user_id), plans["PRO"], request_key=None)
+
+
+@pytest.mark.usefixtures("no_sign_in")
+def test_page_paid_a_moment_ago_stands_against_closing(billing: Billing, plans: dict[str, Plan]) -> None:
+    user_id = a_user(plans["STANDARD"])
+    pay(open_checkout(user_of(user_id), plans["PRO"], request_key=None))
+    assert list(StripeSubscription.query(user_id)) == []
+    with pytest.raises(AccountInUse):
+        close_account(user_of(user_id))
+    user = user_of(user_id)
+    assert user.active
+    assert not user.closed_at
+    assert billing.record() == []
+    assert plan_state(user_id) == (plans["PRO"].id, False)
+
+
+@pytest.mark.usefixtures("no_sign_in")
+def test_unreachable_stripe_leaves_the_account_open(billing: Billing, plans: dict[str, Plan]) -> None:
+    user_id = a_user(plans["STANDARD"])
+    url = open_checkout(user_of(user_id), plans["PRO"], request_key=None)
+    billing.fail_next(times=10)
+    with pytest.raises(ServiceUnavailable):
+        close_account(user_of(user_id))
+    billing.fail_next(times=0)
+    user = user_of(user_id)
+    assert user.active
+    assert not user.closed_at
+    close_account(user)
+    assert not is_payable(url)
+
+
+@pytest.mark.usefixtures("no_sign_in")
+def test_what_is_paid_for_a_closed_account_is_told_to_the_admins_once(
+    billing: Billing, plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = a_user(plans["STANDARD"])
+    url = open_checkout(user_of(user_id), plans["PRO"], request_key=None)
+    with monkeypatch.context() as paid_in_between:
+        paid_in_between.setattr("functions.user.closing.checkout.expire_open_sessions", lambda _: 0)
+        close_account(user_of(user_id))
+    paid = pay(url)["subscription"]
+    assert billing.record() == []
+    billing.stripe("POST", f"subscriptions/{paid}", {"metadata": {"user_id": user_id, "more": "1"}})
+    assert billing.record() == []
+    (told,) = told_to_admins(user_id, "CLOSED_USER_PAYS")
+    assert told["subscription_ids"] == [paid]
+
+
+@pytest.mark.usefixtures("no_sign_in")
+def test_account_closed_while_a_page_is_being_opened_leaves_no_page(
+    billing: Billing, plans: dict[str, Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = a_user(plans["STANDARD"])
+    opened: list[str] = []
+
+    def close_and_open(**values: Any) -> Any:
+        close_account(user_of(user_id))
+        session = open_session(**values)
+        opened.append(session.url)
+        return session
+
+    monkeypatch.setattr("functions.subscription.checkout.checkout.open_session", close_and_open)
+    with pytest.raises(AccessDenied):
+        open_checkout(user_of(user_id), plans["PRO"], request_key=None)
+    assert [is_payable(url) for url in opened] == [False]

@@ -10,6 +10,7 @@ from shared.notifications.notice_types import (
     AboveMaximum,
     AccountChange,
     AccountChanged,
+    ClosedUserPays,
     EntryRefused,
     FollowersLeftOut,
     KeyRefused,
@@ -134,6 +135,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
         PlanRestored(plan_name="STANDARD"),
         PaymentFailed(plan_name="STANDARD", amount=Decimal("40.00"), next_attempt_at=AT),
         UserPaysTwice(user_id="8a7b", user_email="john@example.com", subscription_ids=("sub_1", "sub_2")),
+        ClosedUserPays(user_id="8a7b", user_email="john@example.com", subscription_ids=("sub_1",)),
         WeeklyReport(figures=FIGURES),
         MonthlyReport(figures=FIGURES),
         StrategiesReport(
