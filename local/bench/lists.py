@@ -18,7 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -53,16 +53,17 @@ class Size:
     """An amount of data."""
 
     users: int
+    strategies: int
     keys: int
     executions: int
 
     def __str__(self) -> str:
-        return f"{self.users:,} users, {self.keys:,} keys, {self.executions:,} executions"
+        return ", ".join(f"{getattr(self, one.name):,} {one.name}" for one in fields(self))
 
 
-LITTLE: Final = Size(users=10, keys=20, executions=200)
-MUCH: Final = Size(users=10_000, keys=20_000, executions=200_000)
-NOTHING: Final = Size(users=0, keys=0, executions=0)
+LITTLE: Final = Size(users=10, strategies=10, keys=20, executions=200)
+MUCH: Final = Size(users=100_000, strategies=10_000, keys=20_000, executions=200_000)
+NOTHING: Final = Size(users=0, strategies=0, keys=0, executions=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,18 @@ LISTS: Final = (
     MeasuredList("Show Strategy Performance", "admin_strategy", f"strategy/{rows.STRATEGY}/performance", 30),
     MeasuredList("List Strategy Automated", "admin_setting_strategy", "setting/strategy/list"),
     MeasuredList("List Subscription", "admin_subscription", "subscription/list"),
+    MeasuredList("List Balance History", "admin_exchange", f"exchange/key/balance/history/{rows.KEY}", None),
+    MeasuredList("List Own Events", "user", "account/event/list", user=rows.USER),
     MeasuredList("List Own Exchange Keys", "exchange", "exchange/key/list", user=rows.USER),
     MeasuredList("List Own Followers", "strategy_follower", "strategy/follower/list", user=rows.USER),
     MeasuredList(
         "List Own Strategy History", "strategy_follower", "account/trade/strategy/history", None, user=rows.USER
     ),
     MeasuredList("List Own Manual History", "strategy_follower", "account/trade/manual/history", None, user=rows.USER),
+    MeasuredList(
+        "List Own Balance History", "exchange", f"exchange/key/balance/history/{rows.KEY}", None, user=rows.USER
+    ),
+    MeasuredList("Show Leader's Performance", "strategy", f"strategy/{rows.STRATEGY}/performance", 30, rows.NOBODY),
     MeasuredList("List Active Strategies", "strategy", "strategy/list", user=rows.NOBODY),
     MeasuredList("List Public Plans", "subscription", "subscription/list", user=rows.NOBODY),
 )
@@ -166,6 +173,7 @@ def load(url: str, size: Size, *, after: Size = NOTHING) -> None:
     """Write the records that `size` has in addition to `after`."""
     records = chain(
         rows.users(range(after.users, size.users)),
+        rows.strategies(range(after.strategies, size.strategies)),
         rows.keys(range(after.keys, size.keys)),
         rows.executions(range(after.executions, size.executions)),
     )

@@ -10,12 +10,14 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 from shared.clock import from_iso, to_iso
+from shared.models.balance_day import BalanceDay
 from shared.models.base import Table, created_key
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType, listed_shard_of
 from shared.models.execution import Execution, trigger_partition
 from shared.models.follower import Follower
 from shared.models.key_balance import KeyBalance
 from shared.models.manual_trade import ManualTrade
+from shared.models.notice import Notice, new_notice
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.plan import Plan
 from shared.models.risk_profile import RiskProfile
@@ -23,6 +25,8 @@ from shared.models.strategy import Strategy
 from shared.models.strategy_follower_day import StrategyFollowerDay
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.user import User
+from shared.notifications.notice_types import AccountChange, AccountChanged, to_json
+from shared.notifications.recipients import to_user
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType, StrategySource
 
@@ -46,6 +50,10 @@ NOBODY: Final = id_of("user", 1)
 
 TRIGGER_EXECUTIONS: Final = 100
 REPORTED_DAYS: Final = 30
+
+FIRST_USER_EVENTS: Final = 120
+"""The first user's events; each other user has one. More than a page."""
+BALANCE_DAYS: Final = 120
 
 # The first executions have one each, so that little data fills a page; later one execution in twenty.
 _FIRST_FILLS: Final = 120
@@ -156,6 +164,15 @@ def _execution() -> Table:
     )
 
 
+def _event() -> Table:
+    change = AccountChanged(what=AccountChange.PROFILE, name="first_name", at=_FIRST)
+    return new_notice("", recipient="", kind=change.kind, cause="bench", content=to_json(change), images=[], at=_FIRST)
+
+
+def _balance_day() -> Table:
+    return BalanceDay(KEY, "", total_usd=Decimal("13371.62664883"), updated_at=_FIRST)
+
+
 def _fill() -> Table:
     return ManualTrade(
         api_key_id=KEY,
@@ -176,9 +193,18 @@ def _fill() -> Table:
 
 
 def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
-    """Return users, as many strategies with reported days, as many plans, and one risk profile."""
+    """Return users, each with an event."""
     for number in numbers:
-        yield User, _template(_user) | _created("user", number)[1]
+        user_id, created = _created("user", number)
+        yield User, _template(_user) | created
+        yield from _events(user_id, range(number, number + 1))
+        if number == 0:
+            yield from _events(user_id, range(1, FIRST_USER_EVENTS))
+
+
+def strategies(numbers: range) -> Iterator[tuple[type[Table], Row]]:
+    """Return strategies with reported days, as many plans, and one risk profile."""
+    for number in numbers:
         name = {"name": {"S": f"NAME {number}"}}
         yield Strategy, _template(_strategy) | _created("strategy", number)[1] | name
         yield from _reported_days(number)
@@ -187,24 +213,43 @@ def users(numbers: range) -> Iterator[tuple[type[Table], Row]]:
             yield RiskProfile, _template(_profile) | _created("profile", number)[1] | name
 
 
+def _events(user_id: str, numbers: range) -> Iterator[tuple[type[Table], Row]]:
+    for number in numbers:
+        event_id, created = _created(f"event of {user_id}", number)
+        recipient, recorded = {"S": to_user(user_id)}, created["created_at"]
+        row = {"id": {"S": event_id}, "created_key": created["created_key"], "recipient": recipient}
+        yield Notice, _template(_event) | row | {"recorded_at": recorded}
+
+
+def _balance_days() -> Iterator[tuple[type[Table], Row]]:
+    for day in range(BALANCE_DAYS):
+        yield BalanceDay, _template(_balance_day) | {"date": _date(day)}
+
+
+def _date(day: int) -> Row:
+    return {"S": (_FIRST + timedelta(days=day)).date().isoformat()}
+
+
 def _reported_days(number: int) -> Iterator[tuple[type[Table], Row]]:
     """Return the days of a strategy's report: thirty of the first one, and one of each other."""
     strategy_id = id_of("strategy", number)
     for day in range(REPORTED_DAYS if number == 0 else 1):
-        date = {"S": (_FIRST + timedelta(days=day)).date().isoformat()}
+        date = _date(day)
         yield StrategyFollowerDay, _template(_follower_day) | {"strategy_id": {"S": strategy_id}, "date": date}
         keys_of_day = {"ledger": {"S": f"{TradeLedger.LEADER}#{strategy_id}"}, "day_key": {"S": f"{date['S']}#report"}}
         yield PerformanceDay, _template(_leader_day) | keys_of_day
 
 
 def keys(numbers: range) -> Iterator[tuple[type[Table], Row]]:
-    """Return keys, each with a balance and a follower."""
+    """Return keys, each with a balance and a follower; the first one has balances of many days."""
     for number in numbers:
         key_id, created = _created("key", number)
         owner = {"user_id": {"S": id_of("user", _owner_of(number, 10))}}
         listed = {"listed_shard": {"S": listed_shard_of(key_id)}}
         yield ExchangeKey, _template(_key) | created | owner | listed
         yield KeyBalance, _template(_balance) | {"api_key_id": {"S": key_id}}
+        if number == 0:
+            yield from _balance_days()
         yield Follower, _template(_follower) | _created("follower", number)[1] | owner | {"api_key_id": {"S": key_id}}
 
 

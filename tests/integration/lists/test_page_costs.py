@@ -13,8 +13,8 @@ from local.bench.lists import LISTS, Size, load, measure
 from tests.environment import environment
 from tests.integration.embedded_aws import EmbeddedAws
 
-LITTLE = Size(users=10, keys=20, executions=200)
-MORE = Size(users=300, keys=600, executions=600)
+LITTLE = Size(users=10, strategies=10, keys=20, executions=200)
+MORE = Size(users=300, strategies=300, keys=600, executions=600)
 
 
 @pytest.fixture
