@@ -15,7 +15,8 @@ from shared.models.egress_lane import EgressLane, Minute
 _EDGE_MS = 1_000
 """A response this close to the start of a minute may carry the count of the minute before.
 
-It does not if it is lower by half: nobody uses half of a minute's weight between two responses.
+It does not if it is lower by half: nobody uses half of a minute's weight between two responses. Nor does it if a
+response of this minute came before its request was sent.
 """
 _PUBLISH_ABOVE_PCT = 5
 """The record is updated when the exchange counts this much more than it, in percent of the limit."""
@@ -39,10 +40,12 @@ class LaneWeight:
     _own_limit: int | None = None
     _seen: tuple[int, int] = (0, 0)
     """Minute and count of the exchange, from its latest response."""
+    _seen_since_ms: int = 0
+    """When the first response of that minute came."""
     _seen_before: tuple[int, int] = (0, 0)
-    """The same of an earlier minute."""
-    _doubted_in: int = 0
-    """The minute in whose first second a response was not believed."""
+    """Minute and count of an earlier minute."""
+    _doubted: tuple[int, int] = (0, 0)
+    """The minute in whose first second a response was not believed, and what was certainly used by its count."""
     _recorded: tuple[int, int] = (0, 0)
     """Minute and count of the table's record, as last read."""
     _held: tuple[int, int] = (0, 0)
@@ -51,12 +54,30 @@ class LaneWeight:
     def record_usage(self, used: int, *, asked_at_ms: int) -> None:
         """Take over how much weight a response says was used, unless it may be the count of the minute before."""
         minute = minute_ms()
-        if asked_at_ms - _EDGE_MS < minute and (asked_at_ms < minute or 2 * used > self._count_before(minute)):
-            self._doubted_in = minute
+        if self._may_be_of_minute_before(used, minute=minute, asked_at_ms=asked_at_ms):
+            certain = self._certainly_used(used, minute) if asked_at_ms >= minute else 0
+            self._doubted = (minute, max(certain, self._doubted[1] if self._doubted[0] == minute else 0))
             return
         if self._seen[0] < minute:
             self._seen_before = self._seen
-        self._seen = (minute, max(self.seen, used))
+            self._seen_since_ms = server_clock.now_ms()
+            self._seen = (minute, used)
+        self._seen = (minute, max(self._seen[1], used))
+
+    def _may_be_of_minute_before(self, used: int, *, minute: int, asked_at_ms: int) -> bool:
+        if asked_at_ms < minute:
+            return True
+        if asked_at_ms >= minute + _EDGE_MS or (self._seen[0] == minute and asked_at_ms >= self._seen_since_ms):
+            return False
+        return 2 * used > self._count_before(minute)
+
+    def _certainly_used(self, used: int, minute: int) -> int:
+        """Return what was used lately by a count that may be of either minute: the least of both readings.
+
+        A count below that of the minute before is one of this minute, unless two responses have overtaken each other.
+        """
+        before = self._count_before(minute)
+        return used if used < before else used - before
 
     def update_from(self, record: EgressLane) -> None:
         """Take over what other containers know."""
@@ -68,7 +89,7 @@ class LaneWeight:
     def uncounted_for_s(self) -> float:
         """Return for how many seconds what was used since this minute's start may still be uncounted."""
         minute = minute_ms()
-        if self._doubted_in != minute:
+        if self._doubted[0] != minute:
             return 0.0
         return max(minute + _EDGE_MS - server_clock.now_ms(), 0) / 1000
 
@@ -81,8 +102,15 @@ class LaneWeight:
 
     @property
     def seen(self) -> int:
-        """The exchange's count of this minute, as far as this process has heard of it."""
-        return self._seen[1] if self._seen[0] == minute_ms() else 0
+        """The exchange's count of this minute, as far as this process has heard of it.
+
+        What was certainly used in the first second is counted when that is over, until a response says more.
+        """
+        minute = minute_ms()
+        if self._seen[0] == minute:
+            return self._seen[1]
+        is_counted = self._doubted[0] == minute and self.uncounted_for_s() == 0
+        return self._doubted[1] if is_counted else 0
 
     @property
     def limit(self) -> int:

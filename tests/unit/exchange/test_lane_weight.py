@@ -62,6 +62,31 @@ def test_clock_that_is_wrong_makes_a_count_too_high_by_no_more_than_half_of_the_
             assert known.seen <= max(present, exchange.counts.get(minute + 1, 0), before // 2)
 
 
+@given(uses, st.integers(-300, 300), st.integers(0, 400))
+def test_first_seconds_count_is_never_higher_than_what_was_used_around_it(
+    used: Sequence[tuple[int, int]], ahead_ms: int, took_ms: int
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        exchange, known = Exchange(monkeypatch, ahead_ms), LaneWeight()
+        for at_ms, weight in [one for one in used if one[0] < MINUTE_MS + EDGE_MS - took_ms]:
+            exchange.use(at_ms, weight, known, took_ms=took_ms)
+
+        exchange.go_to(MINUTE_MS + EDGE_MS)
+
+        around = sum(weight for at_ms, weight in used if abs(at_ms - MINUTE_MS) <= EDGE_MS)
+        assert known.seen <= max(exchange.counts.get(1, 0), exchange.counts.get(0, 0) // 2, around)
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=30))
+def test_burst_at_a_minutes_start_is_counted_as_it_goes(used: Sequence[int]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        exchange, known = Exchange(monkeypatch), LaneWeight()
+        exchange.use(MINUTE_MS - 1, 120, known)
+        for number, weight in enumerate(used):
+            count = exchange.use(MINUTE_MS + 10 * number, weight, known)
+            assert known.seen == count
+
+
 @given(uses)
 def test_what_was_used_is_counted_or_known_to_be_uncounted(used: Sequence[tuple[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -103,7 +128,26 @@ def test_count_that_may_be_the_last_minutes_waits_for_the_second_to_be_over(
 
     assert (known.seen, known.uncounted_for_s()) == (0, 0.9)
     exchange.go_to(MINUTE_MS + EDGE_MS)
-    assert known.uncounted_for_s() == 0
+    assert (known.seen, known.uncounted_for_s()) == (70, 0)
+
+
+def test_count_that_would_be_the_last_minutes_counts_by_what_it_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange, known = Exchange(monkeypatch, ahead_ms=-300), LaneWeight()  # its minute is not over yet
+    exchange.use(MINUTE_MS - 500, 2_000, known)
+
+    exchange.use(MINUTE_MS + 100, 70, known)
+
+    exchange.go_to(MINUTE_MS + EDGE_MS)
+    assert known.seen == 70
+
+
+def test_answer_replaces_what_the_first_second_has_left_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange, known = Exchange(monkeypatch, ahead_ms=-300), LaneWeight()
+    exchange.use(MINUTE_MS + 100, 70, known)
+
+    exchange.use(MINUTE_MS + EDGE_MS, 5, known)
+
+    assert known.seen == 5
 
 
 def test_answer_to_a_request_of_the_last_minute_is_never_believed(monkeypatch: pytest.MonkeyPatch) -> None:
