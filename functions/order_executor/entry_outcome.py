@@ -6,7 +6,8 @@ Unknown is not failed: an answer that is missing is looked up until the order sh
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from functions.order_executor.entry_intents import recorded_stamp
@@ -67,6 +68,18 @@ class Unfilled:
     bound: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the exchange shows of an order whose answer is missing."""
+
+    view: OrderView | None
+    """The order, if it shows."""
+    exchange_ms: int
+    """The exchange's time before it was searched."""
+    listed: Mapping[str, OrderView] = field(default_factory=dict)
+    """The symbol's orders by client order id; they are read only if the order does not show by its id."""
+
+
 Outcome = Filled | Unfilled | Refused | NotPlaced | Absent
 
 
@@ -76,31 +89,20 @@ async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
     It is absent only when the exchange's clock is past its timestamp, its window and a margin, *and* its id, the
     position and the fills all show nothing.
     """
-    provable_ms = recorded_stamp(entry).expires_ms + ABSENCE_MARGIN_MS
-    view = await look_up_until(session, entry, provable_ms)
+    view = await await_answer(session, entry)
     if view is not None:
         return await await_fill(session, entry, view)
-    # To prove absence, every read must succeed, and the time is the exchange's own.
-    exchange_now_ms = await session.account.server_time_ms()
-    if exchange_now_ms <= provable_ms:
-        raise OutcomeUnknown("the exchange's clock is behind: reconcile again")
-    view = await session.look_up(entry)
-    if view is not None:
-        return await await_fill(session, entry, view)
-    held, listed, _ = await asyncio.gather(
-        session.position(), session.account.orders_since(session.symbol, session.ledger.begun_at), session.read_fills()
-    )
-    by_id = {order.client_order_id: order for order in listed}
-    ours = by_id.get(entry.client_order_id)
-    if ours is not None:
-        return await await_fill(session, entry, ours)
+    search = await search_after_window(session, entry)
+    if search.view is not None:
+        return await await_fill(session, entry, search.view)
+    held, _ = await asyncio.gather(session.position(), session.read_fills())
     for other in session.ledger.of_leg(Leg.ENTRY):
-        late = by_id.get(other.client_order_id)
+        late = search.listed.get(other.client_order_id)
         if late is not None and late.filled:
             return Filled(amount=late.filled, view=late)
     if position_from_fills(session) is not None:
         raise OutcomeUnknown("fills without their order: reconcile again")
-    if held and exchange_now_ms < provable_ms + _FOREIGN_AFTER_MS:
+    if held and search.exchange_ms < _provable_ms(entry) + _FOREIGN_AFTER_MS:
         # It is ours while the exchange's books lag, or the owner's. Later, id and fills decide alone.
         raise OutcomeUnknown("a position that no order or fill of ours explains: reconcile again")
     entry.status = OrderStatus.ABSENT
@@ -109,18 +111,43 @@ async def resolve_entry(session: ExecutionSession, entry: Order) -> Outcome:
     return Absent()
 
 
-async def look_up_until(session: ExecutionSession, entry: Order, exchange_ms: int) -> OrderView | None:
-    """Look an entry up until it shows, or the exchange's clock is past `exchange_ms`; return None if it does not show.
+async def search_after_window(session: ExecutionSession, order: Order) -> Search:
+    """Search an order by its id, then in the list of the symbol's orders, at a time that proves it absent if need be.
+
+    Raise OutcomeUnknown if it does not show by its id and the exchange could still carry it out, and ExchangeError.
+    """
+    # The time is the exchange's own, and read before the order.
+    exchange_ms = await session.account.server_time_ms()
+    view = await session.look_up(order)
+    if view is not None:
+        return Search(view, exchange_ms=exchange_ms)
+    if exchange_ms <= _provable_ms(order):
+        raise OutcomeUnknown("the order's window is not over: reconcile again")
+    listed = {
+        one.client_order_id: one
+        for one in await session.account.orders_since(session.symbol, session.ledger.begun_at)
+        if one.client_order_id
+    }
+    return Search(listed.get(order.client_order_id), exchange_ms=exchange_ms, listed=listed)
+
+
+async def await_answer(session: ExecutionSession, order: Order) -> OrderView | None:
+    """Look an order up until it shows, or until its absence can be proven; return None if it does not show.
 
     A failed look-up is repeated: giving up would leave a late fill naked.
     """
     while True:
-        view = await _try_look_up(session, entry)
-        left_ms = exchange_ms - now_ms()
+        view = await _try_look_up(session, order)
+        left_ms = _provable_ms(order) - now_ms()
         if view is not None or left_ms < 0:
             return view
         await asyncio.sleep(min(_UNKNOWN_POLL_S, left_ms / 1000 + 0.01))
         await session.lease.renew_if_short()
+
+
+def _provable_ms(order: Order) -> int:
+    """Return the exchange's time from which on an order's absence can be proven."""
+    return recorded_stamp(order).expires_ms + ABSENCE_MARGIN_MS
 
 
 async def await_fill(session: ExecutionSession, entry: Order, view: OrderView) -> Outcome:

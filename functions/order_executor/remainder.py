@@ -13,7 +13,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from functions.order_executor import entry_outcome, exit_plans
 from functions.order_executor.entry_intents import close_is_requested, recorded_stamp, stamp_entry
-from functions.order_executor.entry_outcome import ABSENCE_MARGIN_MS, Filled, Outcome
+from functions.order_executor.entry_outcome import Filled, Outcome
 from functions.order_executor.ledger import update_order
 from functions.order_executor.resizing import size_from_fresh_price
 from functions.order_executor.session import ExecutionSession
@@ -77,8 +77,7 @@ async def send(session: ExecutionSession, filled: Filled) -> Remainder:
     except OutcomeUnknown as error:
         logger.warning("remainder_unknown", execution_id=session.execution.id, detail=str(error))
         # Its stop stands, so there is time to wait until the order shows or can no longer be carried out.
-        await entry_outcome.look_up_until(session, order, recorded_stamp(order).expires_ms + ABSENCE_MARGIN_MS)
-        return await _find_out(session, order)
+        return await _find_out(session, order, await entry_outcome.await_answer(session, order))
     except ExchangeError as error:
         # Certainly not placed: the position stays smaller than it was sized.
         order.status, order.error = OrderStatus.REJECTED, str(error.code or type(error).__name__)
@@ -119,14 +118,13 @@ async def resolve(session: ExecutionSession) -> Remainder:
     return Remainder.NOTHING if order is None else await _find_out(session, order)
 
 
-async def _find_out(session: ExecutionSession, order: Order) -> Remainder:
-    """Return what became of a remainder.
+async def _find_out(session: ExecutionSession, order: Order, view: OrderView | None = None) -> Remainder:
+    """Return what became of a remainder, which is searched unless its `view` shows it.
 
-    It is absent only when the exchange's clock is past its window and a margin, and neither its id nor the list of
-    orders shows it. A failed request leaves it unknown: the position's stop does not wait for that.
+    A failed request leaves it unknown: the position's stop does not wait for that.
     """
     try:
-        view = await session.look_up(order) or await _prove_absent(session, order)
+        view = view or (await entry_outcome.search_after_window(session, order)).view
         if view is None:
             order.status = OrderStatus.ABSENT
             await session.ledger.save_orders(order)
@@ -138,17 +136,6 @@ async def _find_out(session: ExecutionSession, order: Order) -> Remainder:
         logger.warning("remainder_unknown", execution_id=session.execution.id, detail=str(error))
         return Remainder.UNKNOWN
     return await _record(session, order, outcome)
-
-
-async def _prove_absent(session: ExecutionSession, order: Order) -> OrderView | None:
-    """Return the order if it shows after all, or None once it is proven absent; raise OutcomeUnknown until then."""
-    if await session.account.server_time_ms() <= recorded_stamp(order).expires_ms + ABSENCE_MARGIN_MS:
-        raise OutcomeUnknown("its window is not over")
-    view = await session.look_up(order)
-    if view is not None:
-        return view
-    listed = await session.account.orders_since(session.symbol, session.ledger.begun_at)
-    return next((view for view in listed if view.client_order_id == order.client_order_id), None)
 
 
 async def _record(session: ExecutionSession, order: Order, outcome: Outcome) -> Remainder:
