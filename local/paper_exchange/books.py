@@ -62,8 +62,8 @@ def offers_to(venue: Venue, order: Order, now_ms: int) -> list[Offer]:
     """Return what the order can take at once, best price first, orders of its own account included."""
     if order.symbol not in venue.books:
         last = venue.quotes[order.symbol].last
-        return [Offer(last, ENDLESS)] if _takes(order, last) else []
-    found = [offer for offer in _side(venue, order.symbol, order.side.other, now_ms) if _takes(order, offer.price)]
+        return [Offer(last, ENDLESS)] if takes(order, last) else []
+    found = [offer for offer in _side(venue, order.symbol, order.side.other, now_ms) if takes(order, offer.price)]
     # At one price the orders of accounts come first.
     return sorted(found, key=lambda offer: (offer.price * order.side.sign, offer.maker is None))
 
@@ -76,7 +76,13 @@ def amount_for(offers: list[Offer], account: Account) -> Decimal:
 def levels_for(venue: Venue, order: Order, now_ms: int) -> list[Offer]:
     """Return the levels that a resting order has met, best price first."""
     found = _levels(venue, order.symbol, order.side.other, now_ms)
-    return [offer for offer in found if _takes(order, offer.price)]
+    return [offer for offer in found if takes(order, offer.price)]
+
+
+def best_for(venue: Venue, name: str, side: Side, now_ms: int) -> Decimal | None:
+    """Return the best price at which a side's orders meet a level; None where nothing is left of any."""
+    prices = [offer.price for offer in _levels(venue, name, side.other, now_ms)]
+    return min(prices, key=lambda price: price * side.sign, default=None)
 
 
 def depth(venue: Venue, name: str, now_ms: int) -> Depth:
@@ -91,7 +97,10 @@ def depth(venue: Venue, name: str, now_ms: int) -> Depth:
     return Depth(sorted(sides[Side.BUY].items(), reverse=True), sorted(sides[Side.SELL].items()))
 
 
-def _takes(order: Order, price: Decimal) -> bool:
+def takes(order: Order, price: Decimal | None) -> bool:
+    """Return whether an order takes a price, if there is one."""
+    if price is None:
+        return False
     return order.order_type is OrderType.MARKET or (order.price - price) * order.side.sign >= 0
 
 

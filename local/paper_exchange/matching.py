@@ -239,8 +239,12 @@ def _take(venue: Venue, account: Account, order: Order, offers: list[books.Offer
 def fill_refilled(venue: Venue, now_ms: int) -> None:
     """Fill resting orders, each at its own price, by the levels that are there again within their limit."""
     for name in venue.books:
+        # Nearly all orders rest beyond the book: one comparison each, for this runs before every request.
+        best = {side: books.best_for(venue, name, side, now_ms) for side in Side}
         for account in venue.accounts.values():
             for order in account.open_orders(name):
+                if not books.takes(order, best[order.side]):
+                    continue
                 for offer in books.levels_for(venue, order, now_ms):
                     if offer.level is None or not order.status.is_open:
                         continue
