@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from local.deployment.build import Run, build, run_in_root
+from local.deployment.build import AWS_BUILD, Run, build, run_in_root
 from local.deployment.lane import deploy_all
 from local.deployment.preflight import NotOpened, check, open_account, report
+from local.deployment.releases import release_of, write_release
 from local.deployment.stages import Stage
 from local.stack.places import TOOLS
 
+BUILT_TEMPLATE = AWS_BUILD / "template.yaml"
 
-def deploy(stage: Stage, *, first: bool, run: Run) -> int:
-    """Deploy what is built; return the exit status.
+
+def deploy(stage: Stage, *, first: bool, run: Run, built: Path = BUILT_TEMPLATE) -> int:
+    """Deploy what is built, as the release of this working tree; return the exit status.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
     """
+    release = release_of(stage.overrides)
+    write_release(built, release.describe())
+    print(f"release {release.name}")
     rounds = [{"Retained": "false"}, {}] if first else [{}]
     for overrides in rounds:
-        command = [str(TOOLS / "sam"), "deploy", "--config-env", stage.name, *_parameters(stage, overrides)]
+        command = [
+            str(TOOLS / "sam"),
+            "deploy",
+            "--config-env",
+            stage.name,
+            "--template-file",
+            str(built),
+            *_parameters(stage, overrides),
+        ]
         if failed := run(command):
             return failed
     return 0

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
+from local.deployment.releases import release_of, write_release
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.lanes import (
     LANE_TEMPLATE,
@@ -30,6 +31,7 @@ from local.stack.lanes import (
 from local.stack.places import ROOT, TOOLS
 
 AWS_LANE_BUILD = ROOT / ".aws-sam" / "build-lane"
+BUILT_LANE = AWS_LANE_BUILD / "template.yaml"
 
 NETWORK = ("SubnetIds", "SecurityGroupIds")
 """A lane's own parameters, kept until others are given."""
@@ -57,9 +59,10 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     kept = {one["ParameterKey"]: one["ParameterValue"] for one in known.get("Parameters", [])}
     given = {name: network.get(name) or kept.get(name, "") for name in NETWORK}
     values = parameters_of(lane, main_stack=main_stack, given=given)
+    write_release(BUILT_LANE, release_of(stage.overrides).describe(values))
     command = [
         *(str(TOOLS / "sam"), "deploy", "--config-env", stage.name),
-        *("--template-file", str(AWS_LANE_BUILD / "template.yaml")),
+        *("--template-file", str(BUILT_LANE)),
         *("--stack-name", stack_of(stage.stack_name, lane), "--parameter-overrides"),
         # SAM CLI cannot read an empty value; empty ones are the defaults.
         *(f"ParameterKey={key},ParameterValue={value}" for key, value in values.items() if value),

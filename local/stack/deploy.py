@@ -26,6 +26,9 @@ SENDER_ADDRESS = "notices@example.com"
 STRIPE_WEBHOOK_PATH = "/v1/webhook/stripe"
 TELEGRAM_WEBHOOK_PATH = "/v1/webhook/telegram"
 
+ALIAS = "live"
+"""The alias of each function that everything calls."""
+
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
 
 _SECRETS = {

@@ -16,6 +16,7 @@ from typing import IO, Any
 from local.stack import embedded_aws, private
 from local.stack.build import build, fingerprint
 from local.stack.deploy import (
+    ALIAS,
     Deployed,
     client,
     deploy,
@@ -300,7 +301,7 @@ class LocalStack:
         cloudformation = client("cloudformation", self._places)
         found = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
         name = found["StackResourceDetail"]["PhysicalResourceId"]
-        answer = client("lambda", self._places).invoke(FunctionName=name, Payload=b'{"Records": []}')
+        answer = client("lambda", self._places).invoke(FunctionName=name, Qualifier=ALIAS, Payload=b'{"Records": []}')
         if "FunctionError" in answer:
             reason = json.loads(answer["Payload"].read() or b"{}").get("errorMessage", "no reason given")
             raise NotReady(f"{logical_id} does not start: {reason}")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from local.stack.deploy import client
+from local.stack.deploy import ALIAS, client
 from local.stack.places import STACK_NAME
 from local.stack.running import Running
 from shared.models.base import in_chunks
@@ -184,7 +184,9 @@ class Stack:
             StackName=STACK_NAME, LogicalResourceId=logical_id
         )
         answer = client("lambda", self.running.places).invoke(
-            FunctionName=found["StackResourceDetail"]["PhysicalResourceId"], Payload=json.dumps(event).encode()
+            FunctionName=found["StackResourceDetail"]["PhysicalResourceId"],
+            Qualifier=ALIAS,
+            Payload=json.dumps(event).encode(),
         )
         text = answer["Payload"].read().decode()
         assert "FunctionError" not in answer, text

@@ -14,7 +14,7 @@ from local.stack.places import ROOT
 from shared.models.notice import Outcome
 from shared.observability import ATTENTION_NEEDED
 from shared.trading.execution import ExecutionState
-from tests.unit.transformed_template import of_type, resources, transformed
+from tests.unit.transformed_template import function_of, of_type, resources, transformed
 
 NAMED_BY = {
     "AWS::Cognito::UserPool": "UserPoolName",
@@ -50,7 +50,8 @@ def test_resources_with_a_name_have_the_stacks_name_in_it(kind: str) -> None:
 
 def test_resources_of_other_types_have_no_fixed_name() -> None:
     fixed = {"FunctionName", "RoleName", "TopicName", "LogGroupName", "Name", "AlarmName", "LayerName", "PolicyName"}
-    allowed = {"AWS::SSM::Parameter", "AWS::ApiGateway::RestApi", "AWS::Lambda::LayerVersion"}
+    # An alias is named within its function.
+    allowed = {"AWS::SSM::Parameter", "AWS::ApiGateway::RestApi", "AWS::Lambda::LayerVersion", "AWS::Lambda::Alias"}
     for resource, one in resources().items():
         if one["Type"] not in allowed:
             named = {
@@ -87,7 +88,9 @@ def test_two_stacks_in_one_account_share_no_alarm() -> None:
 
 
 def test_what_is_kept_after_a_deletion_does_not_block_the_second_try_of_a_first_deployment() -> None:
-    kept = {name for name, one in resources().items() if one.get("DeletionPolicy", "Delete") != "Delete"}
+    # A function takes its versions along.
+    versions = set(of_type("AWS::Lambda::Version"))
+    kept = {name for name, one in resources().items() if one.get("DeletionPolicy", "Delete") != "Delete"} - versions
     assert set(of_type("AWS::DynamoDB::Table")) <= kept
     assert {name for name in kept if resources()[name]["DeletionPolicy"] != "RetainExceptOnCreate"} == set()
 
@@ -189,7 +192,7 @@ def test_lambda_stops_no_chain_of_queues_that_ends_by_itself() -> None:
     """Lambda ends a chain of some 16 invocations through SQS, unless every function in the cycle allows it."""
     functions = of_type("AWS::Lambda::Function")
     consumer = {
-        mapping["EventSourceArn"]["Fn::GetAtt"][0]: mapping["FunctionName"]["Ref"]
+        mapping["EventSourceArn"]["Fn::GetAtt"][0]: function_of(mapping["FunctionName"])
         for mapping in of_type("AWS::Lambda::EventSourceMapping").values()
     }
     calls = {name: {consumer[queue] for queue in queues_sent_to(name) if queue in consumer} for name in functions}
@@ -212,7 +215,7 @@ def test_a_full_queue_leaves_the_watcher_room_for_its_schedule() -> None:
     (mapping,) = [
         one
         for one in of_type("AWS::Lambda::EventSourceMapping").values()
-        if one["FunctionName"] == {"Ref": "PositionWatcher"}
+        if function_of(one["FunctionName"]) == "PositionWatcher"
     ]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
     template = transformed()

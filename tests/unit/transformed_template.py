@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
 from samtranslator.translator.transform import transform
 
+from local.deployment.releases import describe_release
 from local.stack.deploy import read_template
 
+ALIAS = "Aliaslive"
+"""What SAM adds to a function's logical id for its alias."""
+
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
+
+
+_read = cache(read_template)
 
 
 class _NoManagedPolicies:
@@ -19,15 +28,32 @@ class _NoManagedPolicies:
         return {}
 
 
-def transformed(name: str = "template.yaml", **parameters: str) -> dict[str, Any]:
-    """Return a template after the transform, with these values of its parameters."""
-    template = read_template(name)
+def transformed(
+    name: str = "template.yaml",
+    *,
+    artefacts: Mapping[str, str] | None = None,
+    description: str = "release none",
+    **parameters: str,
+) -> dict[str, Any]:
+    """Return a template after the transform, with these values of its parameters.
+
+    `artefacts` has the addresses of uploaded code that differ from the usual one, by logical id.
+    """
+    template = deepcopy(_read(name))
+    describe_release(template, description)
     for logical_id, resource in template["Resources"].items():
         if code := _CODE.get(resource["Type"]):
             # As `sam deploy` writes it, once the artefact is uploaded.
-            resource["Properties"][code] = f"s3://artefacts/{logical_id}"
+            resource["Properties"][code] = (artefacts or {}).get(logical_id, f"s3://artefacts/{logical_id}")
     answer: dict[str, Any] = transform(template, {"AWS::Region": "eu-central-1", **parameters}, _NoManagedPolicies())
     return answer
+
+
+def function_of(alias: Mapping[str, Any]) -> str:
+    """Return the function whose alias a reference names; everything that calls a function calls that."""
+    name = str(alias["Ref"])
+    assert name.endswith(ALIAS), name
+    return name.removesuffix(ALIAS)
 
 
 @cache

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+import yaml
 
 from local.deployment import deploy as command
 from local.deployment.build import build
 from local.deployment.deploy import deploy
+from local.deployment.releases import Release, release_of
 from local.deployment.stages import read_stage
 
 
@@ -23,26 +26,46 @@ class Tools:
         return 1 if self._failing and line.startswith(self._failing) else 0
 
 
-def test_first_deployment_turns_deletion_protection_on_in_a_second_round() -> None:
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """A built template, of which the release is not written yet."""
+    path = tmp_path / "template.yaml"
+    path.write_text("Globals: {Function: {Description: release none}}", encoding="utf-8")
+    return path
+
+
+def description(built: Path) -> str:
+    return str(yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"])
+
+
+def test_deployed_functions_say_their_release(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = read_stage("prod")
+    assert deploy(stage, first=False, run=Tools(), built=built) == 0
+    release = release_of(stage.overrides)
+    assert Release.read(description(built)) == release
+    assert capsys.readouterr().out == f"release {release.name}\n"
+
+
+def test_first_deployment_turns_deletion_protection_on_in_a_second_round(built: Path) -> None:
     tools = Tools()
-    assert deploy(read_stage("prod"), first=True, run=tools) == 0
+    assert deploy(read_stage("prod"), first=True, run=tools, built=built) == 0
     first, second = tools.commands
-    assert first.startswith("deploy --config-env prod --parameter-overrides ")
+    assert first.startswith(f"deploy --config-env prod --template-file {built} --parameter-overrides ")
     assert "ParameterKey=Retained,ParameterValue=false" in first
     assert "Retained" not in second
     assert "ParameterKey=Stage,ParameterValue=prod" in second
 
 
-def test_later_deployment_never_takes_the_protection_away() -> None:
+def test_later_deployment_never_takes_the_protection_away(built: Path) -> None:
     tools = Tools()
-    assert deploy(read_stage("prod"), first=False, run=tools) == 0
+    assert deploy(read_stage("prod"), first=False, run=tools, built=built) == 0
     (command,) = tools.commands
     assert "Retained" not in command
 
 
-def test_protection_is_not_tried_after_a_deployment_that_failed() -> None:
+def test_protection_is_not_tried_after_a_deployment_that_failed(built: Path) -> None:
     tools = Tools("deploy")
-    assert deploy(read_stage("prod"), first=True, run=tools) == 1
+    assert deploy(read_stage("prod"), first=True, run=tools, built=built) == 1
     assert len(tools.commands) == 1
 
 

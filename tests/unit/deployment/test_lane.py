@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local import embedded_tables
 from local.deployment import lane as command
 from local.deployment.lane import deploy_all, deploy_lane, remove_lane
+from local.deployment.releases import Release, release_of
 from local.deployment.stages import read_stage
 from shared.models.egress_lane import EgressLane
 from tests.unit.in_process_aws import Queues, aws_client
@@ -39,6 +42,15 @@ def a_template(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> str
             "Outputs": {name: {"Value": value} for name, value in outputs.items()},
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lanes' built template, of which the release is not written yet."""
+    path = tmp_path / "lane.yaml"
+    path.write_text("Globals: {Function: {Description: release none}}", encoding="utf-8")
+    monkeypatch.setattr(command, "BUILT_LANE", path)
+    return path
 
 
 @pytest.fixture
@@ -96,6 +108,13 @@ def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -
     own = {"MainStack": "lockstep", "LaneName": "lane-2", "NetworkPart": "0"}
     assert sam.values(-1) == {"MaxChase": "0.2", **own, **NETWORK}
     assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
+
+
+def test_lane_is_of_the_stages_release(main_stack: Queues, built: Path) -> None:
+    add()
+
+    description = yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"]
+    assert Release.read(description) == release_of(STAGE.overrides)
 
 
 def test_deployed_lane_is_in_use_and_knows_the_first_lanes_queue(main_stack: Queues) -> None:

@@ -1,0 +1,70 @@
+"""Identifies what is deployed: a release is a hash of code and parameters, and versions of functions name theirs.
+
+SAM publishes a version when a function's own properties or code change. It ignores the values of parameters, so the
+release stands in the functions' description: it changes with whatever changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.stack.build import fingerprint
+from local.stack.deploy import read_template
+from shared.messages import VERSION
+from shared.models.base import SCHEMA_VERSION
+
+TEMPLATES = ("template.yaml", "lane.yaml")
+
+_DIGITS = 12
+_DESCRIPTION = re.compile(r"release (?P<name>\w+), messages (?P<messages>\d+), records (?P<records>\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a version of a function is of."""
+
+    name: str
+    messages: int = VERSION
+    """The version of the messages that it sends and reads."""
+    records: int = SCHEMA_VERSION
+    """The version of the records that it writes and reads."""
+
+    @classmethod
+    def read(cls, description: str) -> Release | None:
+        """Return the release that a version's description names, or None."""
+        found = _DESCRIPTION.match(description)
+        return cls(found["name"], int(found["messages"]), int(found["records"])) if found else None
+
+    def describe(self, settings: Mapping[str, str] | None = None) -> str:
+        """Return the description of a version; `settings` are parameters that other stacks of the release lack."""
+        text = f"release {self.name}, messages {self.messages}, records {self.records}"
+        return f"{text}, settings {_digest(settings)}" if settings else text
+
+
+def release_of(parameters: Mapping[str, str]) -> Release:
+    """Return the release of this working tree with these parameters of template.yaml."""
+    return Release(_digest([*map(fingerprint, TEMPLATES), dict(parameters)]))
+
+
+def describe_release(template: dict[str, Any], description: str) -> None:
+    """Set the description of all functions of a template."""
+    template["Globals"]["Function"]["Description"] = description
+
+
+def write_release(built: Path, description: str) -> None:
+    """Write into a built template which release it is."""
+    template = read_template(str(built))
+    describe_release(template, description)
+    built.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_DIGITS]
