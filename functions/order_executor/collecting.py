@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor.fills import STORED_LATE_BY, FillBook
 from functions.order_executor.ledger import CLOCK_ALLOWANCE, Ledger
 from shared.clock import from_ms, to_ms, utc_now
+from shared.config import settings
 from shared.errors import ExchangeError
 from shared.exchange import history, markets, weights
 from shared.exchange.futures import FuturesAccount, now_ms
@@ -26,7 +28,8 @@ from shared.exchange.lanes import limiter_of
 from shared.models.execution import Execution, HistoryReach
 from shared.models.position_history import HistoryKind, PositionHistory
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
-from shared.trading.funding import FundingPayment, Income, funding_span, may_have_funding
+from shared.trading.funding import FundingPayment, Income, funding_span, may_have_funding, whole_hour
+from shared.trading.position_accounting import net_foreign_fills
 
 _COLLECT_EVERY = timedelta(hours=24)
 _SPREAD = timedelta(hours=12)
@@ -34,6 +37,11 @@ _SPREAD = timedelta(hours=12)
 _ALARM_AFTER = timedelta(days=14)
 _READABLE_ANEW = timedelta(days=6)
 """Younger executions can be read from the exchange in one request, should our table fail."""
+_NETTED_AFTER = timedelta(days=8)
+"""Older than what is ever read from the exchange once more (`FillBook.read_the_last_days_again`)."""
+_WORTH_NETTING = 100
+_NETTED_AT_ONCE = 1_000
+"""So many fills go into nets with one reconciliation: 80 requests of our table."""
 
 
 @dataclass(slots=True)
@@ -44,6 +52,7 @@ class History:
     account: FuturesAccount
     book: FillBook
     _funding: dict[str, FundingPayment]
+    _netted: set[int]
     _funding_stored_until: datetime | None
     _new_incomes: list[PositionHistory] = field(default_factory=list)
     _funding_until: datetime | None = None
@@ -52,7 +61,7 @@ class History:
     async def open(cls, ledger: Ledger, account: FuturesAccount) -> History:
         """Return the history as it is stored; raise PynamoDBException if it cannot be read and is needed."""
         execution = ledger.execution
-        from_the_start = cls(ledger, account, FillBook(account, ledger.symbol, ledger.begun_at), {}, None)
+        from_the_start = cls(ledger, account, FillBook(account, ledger.symbol, ledger.begun_at), {}, set(), None)
         if execution.fills_stored_until is None:
             return from_the_start
         try:
@@ -63,7 +72,7 @@ class History:
             logger.warning("history_not_read", execution_id=execution.id, error=type(error).__name__)
             return from_the_start
         book = FillBook(account, ledger.symbol, _fills_since(execution), stored.fills)
-        return cls(ledger, account, book, stored.funding, execution.funding_stored_until)
+        return cls(ledger, account, book, stored.funding, stored.netted, execution.funding_stored_until)
 
     async def read_funding(self, opened_at: datetime, until: datetime) -> list[FundingPayment]:
         """Return the account's funding from a position's opening to a time; only what is not stored is asked for."""
@@ -103,6 +112,29 @@ class History:
         if self._funding_until is not None:
             reached["funding_stored_until"] = self._funding_until
         return reached
+
+    async def net_old_fills(self) -> None:
+        """Net the owner's fills that are older than a week, some at a time, so that few entries are read."""
+        execution, until = self.ledger.execution, whole_hour(from_ms(now_ms()) - _NETTED_AFTER)
+        old = sum(fill.at <= until for number, fill in self.book.stored.items() if number not in self._netted)
+        if old < _WORTH_NETTING:
+            return
+        found = net_foreign_fills(
+            self.book.stored,
+            execution_id=execution.id,
+            entry_side=execution.side,
+            prefix=settings().broker_prefix,
+            until=until,
+            netted=self._netted,
+        )
+        counts = itertools.accumulate(len(net.numbers) for net in found)
+        nets = [net for net, count in zip(found, counts, strict=True) if count <= _NETTED_AT_ONCE] or found[:1]
+        if not nets:
+            return
+        await asyncio.to_thread(PositionHistory.store_nets, execution.id, nets, self.book.stored)
+        for net in nets:
+            self.book.put_net(net)
+            self._netted.add(net.numbers[-1])
 
     async def _price_fees(self) -> None:
         """Give the fees that were paid in other assets their last price, which is the one of the fill, nearly."""
@@ -169,7 +201,12 @@ async def collect(found: History) -> HistoryReach:
             if now - _collected_at(execution) > _ALARM_AFTER:
                 logger.error("history_overdue", execution_id=execution.id)
                 count_outcome(ATTENTION_NEEDED)
-    return await found.store()
+    reached = await found.store()
+    try:
+        await found.net_old_fills()
+    except PynamoDBException as error:
+        logger.warning("fills_not_netted", execution_id=execution.id, error=type(error).__name__)
+    return reached
 
 
 async def _read_new(found: History) -> None:

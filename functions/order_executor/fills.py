@@ -19,7 +19,7 @@ from shared.exchange.history import LIST_SPAN_MS
 from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.trading.ids import Leg
-from shared.trading.position_accounting import Fill
+from shared.trading.position_accounting import Fill, NetFill
 
 _LATE_BY = timedelta(seconds=60)
 """A fill is listed at most this long after it happened, so a second read begins there, not at the position's start."""
@@ -88,6 +88,13 @@ class FillBook:
     def unstored(self) -> dict[int, Fill]:
         """Return the fills that our table lacks, or has without the client id or the price that is known by now."""
         return {number: fill for number, fill in self._fills.items() if self.stored.get(number) != fill}
+
+    def put_net(self, net: NetFill) -> None:
+        """Put a net in the place of its fills, as our table has it now."""
+        for number in net.numbers:
+            self.stored.pop(number, None)
+            self._fills.pop(number, None)
+        self.stored[net.numbers[-1]] = self._fills[net.numbers[-1]] = net.fill
 
     async def _names_of(self, orders: list[Order]) -> dict[str, str]:
         entries = {order.client_order_id for order in orders if order.leg is Leg.ENTRY}

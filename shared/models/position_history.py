@@ -2,11 +2,14 @@
 
 The exchange forgets them after three months, so for a long position this is the only record. Entries never change and
 are named by the exchange's ids: storing one again, by this worker or another, changes nothing.
+
+An owner may trade by hand on the symbol thousands of times. Their old fills are netted by hours, so that calculating a
+position reads few entries; the fills themselves stay, under keys that it does not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -17,7 +20,7 @@ from pynamodb.attributes import UnicodeAttribute
 from shared.models.attributes import DecimalAttribute, EnumAttribute, TimeAttribute
 from shared.models.base import Table, TableName
 from shared.trading.funding import FundingPayment, Income
-from shared.trading.position_accounting import Fill
+from shared.trading.position_accounting import Fill, NetFill
 from shared.trading.sides import Side
 
 
@@ -27,6 +30,12 @@ class HistoryKind(StrEnum):
     FILL = "FILL"
     FUNDING = "FUNDING"
     LIQUIDATION_FEE = "LIQUIDATION_FEE"
+    NET = "NET"
+    """The owner's fills of an hour together."""
+
+
+_PART_OF_NET = "PART_OF_NET#"
+"""Begins the keys of fills that a net stands for; it sorts after those of every kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,9 @@ class StoredHistory:
     """What is stored of one execution, by the exchange's ids."""
 
     fills: dict[int, Fill] = field(default_factory=dict)
+    """A net has the number of its last fill."""
+    netted: set[int] = field(default_factory=set)
+    """Which of the fills are nets."""
     funding: dict[str, FundingPayment] = field(default_factory=dict)
 
 
@@ -48,7 +60,7 @@ class PositionHistory(Table):
     """`<kind>#<exchange id>`."""
     kind = EnumAttribute(HistoryKind)
     exchange_id = UnicodeAttribute()
-    """The exchange's id of the fill, or of the income's transaction."""
+    """The exchange's id of the fill, of the last fill of a net, or of the income's transaction."""
     at = TimeAttribute()
     """By the exchange's clock."""
 
@@ -68,20 +80,34 @@ class PositionHistory(Table):
     """Of the fee's asset in the margin asset, when the fill was stored; absent for the margin asset itself."""
     realized_pnl = DecimalAttribute(null=True)
 
+    # A net.
+    first_exchange_id = UnicodeAttribute(null=True)
+
     @classmethod
     def read(cls, execution_id: str) -> StoredHistory:
-        """Return what is stored of an execution."""
+        """Return what is stored of an execution, the owner's older fills as their nets."""
         stored = StoredHistory()
-        for entry in cls.query(execution_id, consistent_read=True):
+        nets: list[range] = []
+        for entry in cls.query(execution_id, cls.entry_key < _PART_OF_NET, consistent_read=True):
             match entry.kind:
                 case HistoryKind.FILL:
                     stored.fills[int(entry.exchange_id)] = entry._fill()
+                case HistoryKind.NET:
+                    # All keys of fills come before those of nets: what is still there of a net's fills goes.
+                    last = int(entry.exchange_id)
+                    nets.append(range(int(entry.first_exchange_id), last + 1))
+                    stored.netted.add(last)
+                    stored.fills[last] = entry._fill()
                 case HistoryKind.FUNDING:
                     stored.funding[entry.exchange_id] = FundingPayment(entry.income or Decimal(0), entry.at)
                 case HistoryKind.LIQUIDATION_FEE:
                     pass  # read from the exchange by the booking, which stores it
                 case _:
                     assert_never(entry.kind)
+        newest = max(stored.netted, default=-1)
+        for number in [one for one in stored.fills if one <= newest and one not in stored.netted]:
+            if any(number in net for net in nets):
+                del stored.fills[number]
         return stored
 
     @classmethod
@@ -90,6 +116,31 @@ class PositionHistory(Table):
         with cls.batch_write() as batch:
             for entry in entries:
                 batch.save(entry)
+
+    @classmethod
+    def store_nets(cls, execution_id: str, nets: Sequence[NetFill], fills: Mapping[int, Fill]) -> None:
+        """Put nets in the place of their fills, and keep the fills under other keys; repeatable after a crash."""
+        with cls.batch_write() as batch:
+            for net in nets:
+                batch.save(cls.of_net(execution_id, net))
+        parts = {number: fills[number] for net in nets for number in net.numbers}
+        with cls.batch_write() as batch:
+            for number, fill in parts.items():
+                kept = cls.of_fill(execution_id, number, fill)
+                kept.entry_key = f"{_PART_OF_NET}{number}"
+                batch.save(kept)
+        with cls.batch_write() as batch:
+            for number, fill in parts.items():
+                batch.delete(cls.of_fill(execution_id, number, fill))
+
+    @classmethod
+    def of_net(cls, execution_id: str, net: NetFill) -> PositionHistory:
+        """Return the entry of a net."""
+        entry = cls.of_fill(execution_id, net.numbers[-1], net.fill)
+        entry.entry_key = f"{HistoryKind.NET.value}#{net.numbers[-1]}"
+        entry.kind = HistoryKind.NET
+        entry.first_exchange_id = str(net.numbers[0])
+        return entry
 
     @classmethod
     def of_fill(cls, execution_id: str, number: int, fill: Fill) -> PositionHistory:

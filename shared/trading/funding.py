@@ -5,6 +5,7 @@ contracts and times (Binance, "Introduction to Funding Rates" and its announceme
 on the position at that moment; an entry up to 15 seconds later may still be charged (same source).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ class FundingPayment(Income):
     @property
     def due_at(self) -> datetime:
         """The whole hour that the payment is for."""
-        hour = _whole_hour(self.at)
+        hour = whole_hour(self.at)
         return hour if self.at - hour <= POSTED_WITHIN else self.at
 
 
@@ -48,7 +49,7 @@ class Holding:
 
 def may_have_funding(opened_at: datetime, closed_at: datetime) -> bool:
     """Return whether a position was open on a whole hour."""
-    return _whole_hour(closed_at) >= opened_at - LATE_ENTRY
+    return whole_hour(closed_at) >= opened_at - LATE_ENTRY
 
 
 def funding_span(opened_at: datetime, closed_at: datetime) -> tuple[datetime, datetime]:
@@ -65,7 +66,7 @@ def own_funding(
     payment for the hour just before our entry is ours only without a fill in between, because the account was flat
     then.
     """
-    opened_at = holdings[0].at
+    opened_at, since = holdings[0].at, [one.at for one in holdings]
     traded = tuple(traded_at)
     own = Decimal(0)
     with exact():
@@ -73,11 +74,13 @@ def own_funding(
             due_at = payment.due_at
             if opened_at - LATE_ENTRY <= due_at < opened_at and not any(due_at <= at < opened_at for at in traded):
                 due_at = opened_at
-            held = next((one for one in reversed(holdings) if one.at <= due_at), None)
+            known = bisect_right(since, due_at)
+            held = holdings[known - 1] if known else None
             if held is not None and held.ours > 0:
                 own += payment.amount * held.ours / max(held.total, held.ours)
     return own
 
 
-def _whole_hour(moment: datetime) -> datetime:
+def whole_hour(moment: datetime) -> datetime:
+    """Return the last whole hour, UTC, up to a time."""
     return moment.replace(minute=0, second=0, microsecond=0)

@@ -1,13 +1,13 @@
 """Calculates a position's amounts, prices and profit from its fills. Fetches nothing, stores nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
 
 from shared.trading.arithmetic import exact
 from shared.trading.execution import CloseReason
-from shared.trading.funding import FundingPayment, Holding, Income, own_funding
+from shared.trading.funding import FundingPayment, Holding, Income, own_funding, whole_hour
 from shared.trading.ids import ENTRY_LEGS, TAKE_PROFIT_LEGS, Leg, parse_client_order_id
 from shared.trading.sides import Side
 
@@ -175,6 +175,75 @@ def book_position(
             opened_at=entries[0].at,
             closed_at=exits[-1].at if closed else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NetFill:
+    """What consecutive fills of the owner have changed together, in the place of the last of them."""
+
+    numbers: tuple[int, ...]
+    """The exchange's numbers of these fills."""
+    fill: Fill
+    """Its amount is 0 where they cancel each other out. It has no fee and no profit: those are the owner's."""
+
+
+def net_foreign_fills(
+    fills: Mapping[int, Fill],
+    *,
+    execution_id: str,
+    entry_side: Side,
+    prefix: str,
+    until: datetime,
+    netted: Collection[int] = (),
+) -> list[NetFill]:
+    """Return the net of the owner's fills up to a whole hour, by hours: it books as the fills themselves do.
+
+    Fills that have closed some of ours have no net. `fills` are as for `book_position`, by the exchange's numbers;
+    `netted` are those that are a net already. Hours are kept apart because funding is paid on the position at a whole
+    hour, and because an hour's net is the same whenever it is calculated.
+    """
+    nets: list[NetFill] = []
+    run: list[tuple[int, Fill]] = []
+    position = _Position(entry_side)
+    with exact():
+        for number, fill in sorted(sorted(fills.items()), key=lambda one: one[1].at):
+            leg, ours = _leg_of(fill, prefix=prefix), position.ours
+            concerns = _concerns(fill, execution_id, prefix=prefix)
+            if concerns:
+                position.apply(fill, leg)
+            foreign = concerns and leg is None and _closed_by_exchange(fill) is None and number not in netted
+            may_net = foreign and bool(position.entries) and position.ours == ours and fill.at <= until
+            if run and (not may_net or _funding_hour(fill) != _funding_hour(run[-1][1])):
+                nets.extend(_net_of(run, entry_side))
+                run = []
+            if may_net:
+                run.append((number, fill))
+        nets.extend(_net_of(run, entry_side))
+    return nets
+
+
+def _net_of(run: Sequence[tuple[int, Fill]], entry_side: Side) -> Iterator[NetFill]:
+    """Yield the net of two fills or more."""
+    if len(run) < 2:  # noqa: PLR2004 - one is its own net
+        return
+    held = sum((fill.amount if fill.side is entry_side else -fill.amount for _, fill in run), Decimal(0))
+    last = run[-1][1]
+    net = replace(
+        last,
+        order_id="",
+        client_order_id="",
+        side=entry_side if held >= 0 else entry_side.opposite,
+        amount=abs(held),
+        fee=Decimal(0),
+        fee_price=Decimal(1),
+        realized_pnl=Decimal(0),
+    )
+    yield NetFill(tuple(number for number, _ in run), net)
+
+
+def _funding_hour(fill: Fill) -> datetime:
+    """Return the hour of a fill; one right on a whole hour still counts for its funding, and is in the hour before."""
+    return whole_hour(fill.at - timedelta(microseconds=1))
 
 
 def _own_liquidation_fee(fees: Iterable[Income], *, exits: Sequence[Fill], everything: Sequence[Fill]) -> Decimal:

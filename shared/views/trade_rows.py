@@ -97,7 +97,8 @@ def _rows_of(
     execution: Execution, history: Sequence[PositionHistory], *, zone: ZoneInfo
 ) -> Iterator[tuple[datetime, TradeRow]]:
     last = execution.created_at
-    for entry in history:
+    # A fill may be stored twice for a moment, while it goes into a net.
+    for entry in {(entry.kind, entry.exchange_id): entry for entry in history}.values():
         if not _belongs(entry, execution):
             continue
         last = max(last, entry.at)
@@ -126,6 +127,8 @@ def _rows_of_entry(row: TradeRow, entry: PositionHistory) -> Iterator[TradeRow]:
             yield from _money(row, RowKind.FUNDING, entry.income or _ZERO, row["asset"])
         case HistoryKind.LIQUIDATION_FEE:
             yield from _money(row, RowKind.LIQUIDATION_FEE, entry.income or _ZERO, row["asset"])
+        case HistoryKind.NET:
+            pass  # its fills have rows
         case _:
             assert_never(entry.kind)
 

@@ -3,11 +3,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.trading.execution import CloseReason
 from shared.trading.funding import FundingPayment, Income
-from shared.trading.ids import Leg, client_order_id
-from shared.trading.position_accounting import Booking, Fill, book_position
+from shared.trading.ids import ENTRY_LEGS, Leg, client_order_id
+from shared.trading.position_accounting import Booking, Fill, book_position, net_foreign_fills
 from shared.trading.sides import Side
 
 from .markets import D
@@ -254,3 +256,71 @@ def test_fee_without_a_price_counts_nothing() -> None:
         fill(Leg.STOP, Side.SELL, "1", "19000", at_s=1, fee="8"),
     )
     assert booking.fee == 8
+
+
+# -- the owner's fills, netted -----------------------------------------------------------------------------------------
+
+FLAT_ENTRY = fill(Leg.ENTRY, Side.BUY, "1", "20000", fee="8")
+traded = st.tuples(
+    st.sampled_from([*Leg, "", "by hand", "autoclose-1", ANOTHER]),
+    st.sampled_from(list(Side)),
+    st.integers(1, 12),
+    st.integers(0, 5 * 3600),
+)
+
+
+def netted(fills: dict[int, Fill], *, until: datetime, of: Side = Side.BUY) -> dict[int, Fill]:
+    """Return the fills with nets in the place of those that have one, as the table is read."""
+    left = dict(fills)
+    nets = net_foreign_fills(left, execution_id=EXECUTION, entry_side=of, prefix=PREFIX, until=until)
+    for net in nets:
+        assert len(net.numbers) > 1
+        for number in net.numbers:
+            del left[number]
+        left[net.numbers[-1]] = net.fill
+    return dict(sorted(left.items()))
+
+
+@given(trades=st.lists(traded, max_size=60), hours=st.integers(0, 8), rates=st.lists(st.integers(-5, 5), max_size=6))
+def test_nets_book_as_the_fills_that_they_stand_for(
+    trades: list[tuple[Leg | str, Side, int, int]], hours: int, rates: list[int]
+) -> None:
+    made = [FLAT_ENTRY]
+    for name, owners_side, amount, at_s in sorted(trades, key=lambda one: one[3]):
+        leg, execution_id = (Leg.ENTRY, ANOTHER) if name == ANOTHER else (name, EXECUTION)
+        our_side = Side.BUY if leg in ENTRY_LEGS else Side.SELL
+        side = our_side if isinstance(leg, Leg) else owners_side
+        price, of = str(20_000 + at_s % 97), f"{amount / 10}"
+        made.append(fill(leg, side, of, price, at_s=at_s + 1, fee="1", pnl="3", execution_id=execution_id))
+    fills = dict(enumerate(made))
+    hour = START.replace(minute=0, second=0)
+    payments = [
+        FundingPayment(D(rate), hour + timedelta(hours=number, seconds=3)) for number, rate in enumerate(rates, start=1)
+    ]
+
+    nets = netted(fills, until=hour + timedelta(hours=hours))
+
+    assert book(*nets.values(), payments=payments) == book(*fills.values(), payments=payments)
+
+
+def test_nets_are_one_for_each_hour_and_leave_what_is_newer() -> None:
+    hour = START.replace(minute=0, second=0)
+    by_hand = [fill("", side, "0.1", "20100", at_s=s) for s in range(1, 7200, 9) for side in (Side.BUY, Side.SELL)]
+    fills = dict(enumerate([FLAT_ENTRY, *by_hand]))
+    until = hour + timedelta(hours=2)
+    netted_last = [max(n for n, one in fills.items() if one.at <= hour + timedelta(hours=hours)) for hours in (1, 2)]
+
+    nets = netted(fills, until=until)
+
+    assert list(nets) == [0, *netted_last, *(number for number, one in fills.items() if one.at > until)]
+    assert [nets[number].amount for number in netted_last] == [0, 0]
+
+
+def test_net_of_an_hour_is_the_same_when_a_later_one_follows_and_when_it_is_a_net_already() -> None:
+    fills = dict(enumerate([FLAT_ENTRY, *(fill("", Side.BUY, "0.1", "20100", at_s=600 * n) for n in range(1, 20))]))
+    hour = START.replace(minute=0, second=0)
+    first, later = (netted(fills, until=hour + timedelta(hours=hours)) for hours in (2, 3))
+    new = later.items() - first.items()
+    assert len(first) < len(fills)
+    assert netted(first, until=hour + timedelta(hours=2)) == first
+    assert all(one.at > hour + timedelta(hours=2) for _, one in new)

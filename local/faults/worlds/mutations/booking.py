@@ -22,6 +22,6 @@ def without_stored_history() -> AbstractContextManager[Any]:
     """Read a position's fills and funding from its beginning each time, whatever is stored of them."""
 
     async def from_the_start(ledger: Ledger, account: FuturesAccount) -> History:
-        return History(ledger, account, FillBook(account, ledger.symbol, ledger.begun_at), {}, None)
+        return History(ledger, account, FillBook(account, ledger.symbol, ledger.begun_at), {}, set(), None)
 
     return mock.patch.object(History, "open", from_the_start)

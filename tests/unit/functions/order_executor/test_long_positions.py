@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pynamodb.exceptions import PynamoDBException, QueryError
@@ -16,6 +17,7 @@ from functions.order_executor import booking, collecting
 from local.paper_exchange import market_controls
 from local.paper_exchange.orders import IncomeType
 from shared.clock import utc_now
+from shared.config import settings
 from shared.errors import LeaseLost
 from shared.exchange import lanes, weights
 from shared.exchange.gate import Budget, Work
@@ -24,7 +26,9 @@ from shared.messages import Command
 from shared.models.execution import Execution
 from shared.models.position_history import PositionHistory
 from shared.trading.execution import Desired, ExecutionState
+from shared.trading.position_accounting import net_foreign_fills
 from shared.trading.sides import Side
+from shared.views.trade_rows import RowKind, rows_of_executions
 from tests.unit.functions.order_executor.paper_account import PaperAccount, paper_account, weight_of
 
 ROUNDING = Decimal("0.00001")
@@ -87,6 +91,62 @@ def test_funding_of_a_long_position_is_shared_with_what_the_owner_held_beside_it
     # 0.75 at 20000 pays 0.45 three times a day, whatever the owner holds.
     assert closed(execution) == (ExecutionState.CLOSED, "STOP")
     assert execution.funding == Decimal("-0.45") * 3 * 144
+    assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
+
+
+def trade_by_hand(paper: PaperAccount, times: int) -> None:
+    """Let the owner buy and sell on the symbol, all within an hour."""
+    for _ in range(times // 2):
+        paper.trade_as_owner(Side.BUY, "0.100")
+        paper.trade_as_owner(Side.SELL, "0.100")
+
+
+def test_owner_who_trades_a_lot_by_hand_leaves_few_entries_to_read(paper: PaperAccount) -> None:
+    execution = paper.executor.open()
+    pay_funding(paper)
+    for _ in range(6):
+        paper.pass_days(1)
+        trade_by_hand(paper, 60)
+        execution = paper.reconcile(execution)
+    paper.trade_as_owner(Side.BUY, "0.250")
+    before = len(PositionHistory.read(execution.id).fills)
+
+    execution = paper.hold(execution, days=12)
+
+    assert before > 360
+    assert len(PositionHistory.read(execution.id).fills) <= 1 + 6 + 1
+    with paper.counted() as requests:
+        execution = stop_out(paper, execution)
+    assert requests["GET /fapi/v1/userTrades"] <= 2
+    # What the owner has bought last is still theirs, and nothing else has changed ours.
+    assert closed(execution) == (ExecutionState.CLOSED, "STOP")
+    assert execution.funding == Decimal("-0.45") * 3 * 18
+    assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
+    assert execution.profit == Decimal("0.75") * -210 - execution.fee + execution.funding
+    [rows] = [rows_of_executions([execution], zone=ZoneInfo("UTC"))]
+    fills = [row["exchangeTradeId"] for _, row in rows if row["kind"] is RowKind.FILL]
+    assert len(fills) == len(set(fills)) == len(paper.account.trades)
+
+
+def test_nets_that_a_crash_has_left_beside_their_fills_count_once(paper: PaperAccount) -> None:
+    execution = paper.executor.open()
+    paper.pass_days(1)
+    trade_by_hand(paper, 20)
+    paper.trade_as_owner(Side.BUY, "0.250")
+    execution = paper.reconcile(execution)
+    stored = PositionHistory.read(execution.id)
+    [net] = net_foreign_fills(
+        stored.fills, execution_id=execution.id, entry_side=Side.BUY, prefix=settings().broker_prefix, until=utc_now()
+    )
+    PositionHistory.of_net(execution.id, net).save()
+
+    read = PositionHistory.read(execution.id)
+
+    assert len(stored.fills) == 1 + 21
+    assert len(read.fills) == 2
+    assert read.netted == {net.numbers[-1]}
+    assert read.fills[net.numbers[-1]].amount == Decimal("0.250")
+    execution = stop_out(paper, execution)
     assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
 
 
