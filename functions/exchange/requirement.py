@@ -16,7 +16,6 @@ from shared.config import settings
 from shared.errors import ExchangeError, ServiceUnavailable
 from shared.exchange import account_queries
 from shared.exchange.account_queries import SymbolMarket
-from shared.exchange.lanes import DEFAULT_LANE
 from shared.models.base import LISTED
 from shared.models.egress_lane import EgressLane
 from shared.models.risk_profile import RiskProfile
@@ -61,7 +60,7 @@ def show_requirement(exchange_id: str, query: ListQuery) -> Requirement:
     answer: Requirement = {
         "exchangeId": exchange_id,
         "requirements": [Finding(code=code.value, msg=text) for code, text in _REQUIREMENTS.items()],
-        "addresses": _addresses(),
+        "addresses": list(EgressLane.addresses().values()),
         "items": [_item(one, stops[one.id], markets.get(one.symbol), profiles) for one in page.records],
     }
     token = query.token_of(page)
@@ -85,11 +84,6 @@ def _markets(symbols: Sequence[str]) -> dict[str, SymbolMarket]:
 def _profiles() -> list[RiskProfile]:
     """Return every risk profile. A business has a handful: they are read in a request or two."""
     return list(RiskProfile.find_many([found.id for found in RiskProfile.by_created.query(LISTED)]).values())
-
-
-def _addresses() -> list[str]:
-    lane = EgressLane.find(DEFAULT_LANE)
-    return [lane.address] if lane is not None and lane.address is not None else []
 
 
 def _item(

@@ -19,6 +19,7 @@ from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, sessi
 from local.deployment.releases import release_of, write_release
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.lanes import (
+    FIRST_LANE,
     LANE_TEMPLATE,
     is_name,
     lanes_of,
@@ -35,6 +36,11 @@ BUILT_LANE = AWS_LANE_BUILD / "template.yaml"
 
 NETWORK = ("SubnetIds", "SecurityGroupIds")
 """A lane's own parameters, kept until others are given."""
+
+_NO_ADDRESS = (
+    "{stack} has no network, so a lane would have no address of its own. Deploy stage {stage} with FixedEgress=true, "
+    "or name subnets whose requests leave by one address: SUBNETS=subnet-a,subnet-b SECURITY_GROUPS=sg-1"
+)
 
 _WAITING = (
     "ApproximateNumberOfMessages",
@@ -58,6 +64,9 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     known = _describe(cloudformation, stack_of(stage.stack_name, lane)) or {}
     kept = {one["ParameterKey"]: one["ParameterValue"] for one in known.get("Parameters", [])}
     given = {name: network.get(name) or kept.get(name, "") for name in NETWORK}
+    if not (given["SubnetIds"] or _has_network(main_stack)):
+        print(_NO_ADDRESS.format(stage=stage.name, stack=stage.stack_name), file=sys.stderr)
+        return 1
     values = parameters_of(lane, main_stack=main_stack, given=given)
     write_release(BUILT_LANE, release_of(stage.overrides).describe(values))
     command = [
@@ -69,12 +78,24 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     ]
     if failed := run(command):
         return failed
-    register_deployed(cloudformation, client("dynamodb"), main_stack=main_stack, lane=lane)
+    stack = cloudformation.describe_stacks(StackName=stack_of(stage.stack_name, lane))["Stacks"][0]
+    register_first(stage, client)  # an executor of another stack sends to it
+    register_deployed(client("dynamodb"), stack, lane=lane, main_stack=main_stack)
     return 0
 
 
+def register_first(stage: Stage, client: Client) -> None:
+    """Store where the first lane's orders queue, and its address, as its stack says."""
+    main_stack = client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"][0]
+    register_deployed(client("dynamodb"), main_stack, lane=FIRST_LANE, main_stack=main_stack)
+
+
 def deploy_all(stage: Stage, client: Client, *, run: Run) -> int:
-    """Bring every lane's stack to this version; return the exit status of the first that fails, or 0."""
+    """Bring every lane's stack to this version; return the exit status of the first that fails, or 0.
+
+    The first lane's stack is of this version already; its record is stored.
+    """
+    register_first(stage, client)
     lanes = lanes_of(stage.stack_name, client("cloudformation"))
     if not lanes:
         return 0
@@ -103,6 +124,11 @@ def remove_lane(stage: Stage, lane: str, client: Client) -> int:
     cloudformation.delete_stack(StackName=stack_of(stage.stack_name, lane))
     print(f"{lane} is out of use, and its stack is being deleted")
     return 0
+
+
+def _has_network(main_stack: Mapping[str, Any]) -> bool:
+    """Return whether the stack has a network of its own, in which a lane can make itself an address."""
+    return "EgressAddresses" in outputs_of(main_stack)
 
 
 def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:

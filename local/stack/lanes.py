@@ -62,8 +62,13 @@ def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def register(dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str, orders_queue_url: str | None) -> None:
-    """Store in a lane's record where its orders queue; None takes the lane out of use."""
+def register(
+    dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str, orders_queue_url: str | None, address: str | None = None
+) -> None:
+    """Store in a lane's record where its orders queue, and its address; a None for the queue takes it out of use.
+
+    Without an address the record keeps the one that an operator may have stored.
+    """
     values = {":now": {"S": _now()}, ":version": {"N": _SCHEMA_VERSION}}
     update = "SET updated_at = :now, schema_version = :version"
     if orders_queue_url is None:
@@ -71,6 +76,9 @@ def register(dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str, orders_
     else:
         update += ", orders_queue_url = :url"
         values[":url"] = {"S": orders_queue_url}
+        if address:
+            update += ", address = :address"
+            values[":address"] = {"S": address}
     dynamodb.update_item(
         TableName=f"{outputs_of(main_stack)['TablePrefix']}egress_lanes",
         Key={"lane": {"S": lane}},
@@ -87,11 +95,14 @@ def deploy_lanes(places: Places, number: int) -> None:
     build(LANE_TEMPLATE, into=BUILT_LANE)
     cloudformation, dynamodb = client("cloudformation", places), client("dynamodb", places)
     main_stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    first = address_of(FIRST_LANE)
+    register_deployed(dynamodb, main_stack, lane=FIRST_LANE, main_stack=main_stack, address=first)
     for lane in names(number)[1:]:
         given = {"SourceAddress": address_of(lane)}
         values = parameters_of(lane, main_stack=main_stack, given=given)
         sam_deploy(places, BUILT_LANE, stack_name=stack_of(STACK_NAME, lane), values=values)
-        register_deployed(cloudformation, dynamodb, main_stack=main_stack, lane=lane)
+        stack = cloudformation.describe_stacks(StackName=stack_of(STACK_NAME, lane))["Stacks"][0]
+        register_deployed(dynamodb, stack, lane=lane, main_stack=main_stack, address=address_of(lane))
 
 
 def names(number: int) -> list[str]:
@@ -104,12 +115,17 @@ def address_of(lane: str) -> str:
     return f"127.0.0.{number_of(lane)}"
 
 
-def register_deployed(cloudformation: Any, dynamodb: Any, *, main_stack: Mapping[str, Any], lane: str) -> None:
-    """Bring a deployed lane into use, and let its executor know the first lane's queue."""
-    stack = cloudformation.describe_stacks(StackName=stack_of(main_stack["StackName"], lane))["Stacks"][0]
-    first, further = outputs_of(main_stack)["OrdersQueueUrl"], outputs_of(stack)["OrdersQueueUrl"]
-    register(dynamodb, main_stack=main_stack, lane=FIRST_LANE, orders_queue_url=first)
-    register(dynamodb, main_stack=main_stack, lane=lane, orders_queue_url=further)
+def register_deployed(
+    dynamodb: Any, stack: Mapping[str, Any], *, lane: str, main_stack: Mapping[str, Any], address: str | None = None
+) -> None:
+    """Bring a lane into use, by the description of its stack, and tell owners of keys its address.
+
+    The first lane's stack is the main one. The address is that of the stack's network, unless another is given.
+    """
+    outputs = outputs_of(stack)
+    own = outputs.get("EgressAddresses" if lane == FIRST_LANE else "EgressAddress")
+    url = outputs["OrdersQueueUrl"]
+    register(dynamodb, main_stack=main_stack, lane=lane, orders_queue_url=url, address=address or own)
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from pynamodb.expressions.update import Action
 from shared.clock import utc_now
 from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import SCHEMA_VERSION, Table, TableName, conditional_write
+from shared.trading.lane_choice import FIRST_LANE, LANES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class EgressLane(Table):
     orders_queue_url = UnicodeAttribute(null=True)
     """Where its orders queue. Without one it has no executor; the first lane's is the deployment's own."""
     address = UnicodeAttribute(null=True)
-    """The address that its requests leave from, to which users bind their keys; set by an operator."""
+    """The address that its requests leave from, to which users bind their keys.
+
+    A deployment stores it where the address is its own; for a network of theirs, operators do.
+    """
     weight_limit = IntegerAttribute(null=True)
     """The address's weight per minute, if it differs from the deployment's setting."""
     keys = IntegerAttribute(null=True)
@@ -61,6 +65,19 @@ class EgressLane(Table):
     banned_until = TimeAttribute(null=True)
     """All requests are banned until then (418)."""
     updated_at = TimeAttribute(null=True)
+
+    @classmethod
+    def addresses(cls) -> dict[str, str]:
+        """Return the address of each lane that keys may be bound to, the first lane's first; unknown ones are left out.
+
+        A further lane is in use while it has a queue.
+        """
+        found = cls.find_many(LANES)
+        return {
+            lane: record.address
+            for lane, record in found.items()
+            if record.address is not None and (lane == FIRST_LANE or record.orders_queue_url is not None)
+        }
 
     @classmethod
     def save_key_count(cls, lane: str, count: int) -> None:

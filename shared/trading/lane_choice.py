@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 FIRST_LANE = "lane-1"
 """Part of every deployment. Every key binds its address, because all that is not an order's is asked from there."""
 
+LANES = tuple(f"lane-{number}" for number in range(1, 18))
+"""Every lane that a deployment may have: its network has room for as many."""
+
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 

@@ -56,9 +56,21 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def main_stack(tables: Queues) -> Queues:
     """The stage's stack, whose tables are those of the test."""
-    outputs = {"OrdersQueueUrl": tables.orders, "TablePrefix": EgressLane.Meta.table_name.removesuffix("egress_lanes")}
-    aws_client("cloudformation").create_stack(StackName="lockstep", TemplateBody=a_template(MAIN, outputs))
+    _create_main_stack(tables)
     return tables
+
+
+@pytest.fixture
+def main_stack_with_network(tables: Queues) -> Queues:
+    """The stage's stack with `FixedEgress`."""
+    _create_main_stack(tables, EgressAddresses="203.0.113.1")
+    return tables
+
+
+def _create_main_stack(queues: Queues, **outputs: str) -> None:
+    prefix = EgressLane.Meta.table_name.removesuffix("egress_lanes")
+    template = a_template(MAIN, {"OrdersQueueUrl": queues.orders, "TablePrefix": prefix, **outputs})
+    aws_client("cloudformation").create_stack(StackName="lockstep", TemplateBody=template)
 
 
 class Sam:
@@ -88,6 +100,8 @@ class Sam:
         attributes = {"FifoQueue": "true"}
         queue = aws_client("sqs").create_queue(QueueName=f"{stack}-orders.fifo", Attributes=attributes)
         outputs = {"OrdersQueueUrl": queue["QueueUrl"]}
+        if "SubnetIds" not in values:
+            outputs["EgressAddress"] = f"203.0.113.{stack.rpartition('-')[2]}"  # of a network that the lane makes
         cloudformation.create_stack(StackName=stack, TemplateBody=a_template(values, outputs))
 
 
@@ -122,6 +136,29 @@ def test_deployed_lane_is_in_use_and_knows_the_first_lanes_queue(main_stack: Que
 
     assert queue_of("lane-1") == main_stack.orders
     assert str(queue_of("lane-2")).endswith("lockstep-lane-2-orders.fifo")
+
+
+def test_lanes_addresses_are_those_that_keys_may_be_bound_to(main_stack_with_network: Queues) -> None:
+    add(network={})
+    add("lane-3")
+
+    assert EgressLane.addresses() == {"lane-1": "203.0.113.1", "lane-2": "203.0.113.2"}
+
+    EgressLane("lane-3").update(actions=[EgressLane.address.set("198.51.100.3")])  # by the operator of its network
+    assert deploy_all(STAGE, client, run=Sam()) == 0
+    assert EgressLane.addresses()["lane-3"] == "198.51.100.3"
+
+    assert remove_lane(STAGE, "lane-2", client) == 0
+    assert list(EgressLane.addresses()) == ["lane-1", "lane-3"]
+
+
+def test_lane_that_would_have_no_address_of_its_own_is_refused(
+    main_stack: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, sam = add(network={})
+
+    assert (status, sam.commands, queue_of("lane-2")) == (1, [], None)
+    assert "FixedEgress=true" in capsys.readouterr().err
 
 
 def test_lane_whose_deployment_fails_is_not_in_use(main_stack: Queues) -> None:

@@ -87,8 +87,11 @@ def test_page_asks_for_the_symbols_of_the_page_alone() -> None:
     assert [[item["name"] for item in page] for page in found] == [["S0", "S1"], ["S2", "S3"], ["S4"]]
 
 
-def test_requirements_carry_the_codes_of_refusals_and_the_lanes_address() -> None:
+def test_requirements_carry_the_codes_of_refusals_and_the_address_of_every_lane_in_use() -> None:
     a_user()
+    EgressLane("lane-3", address="203.0.113.3", orders_queue_url="third").save()
+    EgressLane("lane-2", address="203.0.113.2").save()  # out of use
+    EgressLane("lane-10", orders_queue_url="tenth").save()  # its address is not known
     EgressLane(FIRST_LANE, address="203.0.113.7").save()
 
     answer = send(lambda_handler, sample(EVENT)).body
@@ -96,7 +99,7 @@ def test_requirements_carry_the_codes_of_refusals_and_the_lanes_address() -> Non
     assert {"WITHDRAWALS_ENABLED", "HEDGE_MODE", "IP_UNRESTRICTED", "ACCOUNT_IN_USE"} <= {
         one["code"] for one in answer["requirements"]
     }
-    assert answer["addresses"] == ["203.0.113.7"]
+    assert answer["addresses"] == ["203.0.113.7", "203.0.113.3"]
 
 
 def test_exchange_out_of_reach_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
