@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.exchange import changing, connecting, inspecting, requirement
-from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, NewKey, Requirement
+from functions.exchange import binding, changing, connecting, inspecting, requirement
+from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, NewKey, OwnExchangeKeyItem, Requirement
 from shared import key_deletion
 from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
@@ -21,7 +21,7 @@ from shared.api.paging import Listing
 from shared.api.records import find_own_key
 from shared.api.requests import ListQuery
 from shared.key_deletion import KeyHasPosition
-from shared.views import exchange_accounts, exchange_keys
+from shared.views import exchange_accounts
 from shared.views.exchange_account_items import (
     AssetBalance,
     BalanceDayItem,
@@ -31,7 +31,7 @@ from shared.views.exchange_account_items import (
     PositionItem,
     PositionQuery,
 )
-from shared.views.exchange_keys import ExchangeKeyItem, ExchangeKeyQuery
+from shared.views.exchange_keys import ExchangeKeyQuery
 from shared.views.open_positions import StillOpen, open_position
 
 _KEY_IN_USE: OpenAPIResponse = {
@@ -49,13 +49,13 @@ def show_requirement() -> Requirement:
 
 
 @app.get("/v1/exchange/key/list", openapi_extensions=OWN)
-def list_keys() -> Listing[ExchangeKeyItem]:
+def list_keys() -> Listing[OwnExchangeKeyItem]:
     """List Own Exchange Keys, newest first."""
-    return exchange_keys.list_keys(app.user.id, app.query(ExchangeKeyQuery))
+    return binding.list_keys(app.user.id, app.query(ExchangeKeyQuery))
 
 
 @app.post("/v1/exchange/key", openapi_extensions=OPENS)
-def connect_key() -> ExchangeKeyItem:
+def connect_key() -> OwnExchangeKeyItem:
     """Connect Exchange Key: inspected at the exchange first, and kept only if nothing is wrong with it."""
     idempotency_key = app.header(HEADER)
     body = app.body(NewKey, faults=key_faults(idempotency_key))
@@ -68,8 +68,8 @@ def connect_key() -> ExchangeKeyItem:
 
 
 @app.put("/v1/exchange/key/<api_key_id>", openapi_extensions=OWN)
-def change_key(api_key_id: str) -> ExchangeKeyItem:
-    """Update Exchange Key: its name, its API key with the secret, or whether strategies may use it."""
+def change_key(api_key_id: str) -> OwnExchangeKeyItem:
+    """Update Exchange Key: its name, its API key with the secret, its addresses, or whether strategies may use it."""
     key = find_own_key(api_key_id, user_id=app.user.id)
     return changing.change_key(app.user, key, app.body(KeyChange), cause=app.request_id)
 

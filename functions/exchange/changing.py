@@ -1,4 +1,4 @@
-"""Changes an exchange key: its name, its API key with the secret, or whether strategies may use it. Deletes nothing.
+"""Changes an exchange key: its name, API key and secret, its addresses, or whether strategies may use it.
 
 A key whose API key is replaced, or that is switched on, is inspected first. A replaced API key must be of the same
 account: positions that are open stay within reach.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from functions.exchange import key_reading
+from functions.exchange import binding, key_reading
 from functions.exchange.connecting import account_claims, refusals_of
 from functions.exchange.refusals import refused
-from functions.exchange.schemas import KeyChange
+from functions.exchange.schemas import KeyChange, OwnExchangeKeyItem
 from shared import secrets
 from shared.api.account_api import DISABLED
 from shared.api.requests import fault
@@ -33,12 +33,12 @@ from shared.notifications.notices import record_change
 from shared.observability import logger
 from shared.trading.connection import KeyRefusal, RefusalCode
 from shared.trading.execution import DenialReason
-from shared.views.exchange_keys import ExchangeKeyItem, exchange_key_item
+from shared.trading.lane_choice import FIRST_LANE
 
 CHANGING = "the key is changing, please repeat the request"
 
 
-def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> ExchangeKeyItem:
+def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> OwnExchangeKeyItem:
     """Change what the request names, and return the key; raise RequestUnprocessable when nothing is changed.
 
     Raise ServiceUnavailable if the exchange cannot be asked now. `cause` is the request, for the user's events.
@@ -47,6 +47,7 @@ def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> 
     if body.active and not user.active:
         raise AccessDenied(DISABLED, authenticated=True)
     changed = _changed(key, body)
+    lanes = _lanes(key, changed, body)
     found: Inspection | None = None
     claims: list[Claim] = []
     if body.api_key is not None or (body.active and not key.active):
@@ -57,12 +58,12 @@ def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> 
         reasons = _refusals(key, changed, found, claims)
         if reasons:
             raise refused(reasons, value=body.api_key)
-    _write(key, changed, body, found, claims)
+    _write(key, changed, body, lanes=lanes, found=found, claims=claims)
     if found is not None:
         KeyReadiness.record(changed, found.verdict, details=found.details, checked_at=found.checked_at)
     record_change(AccountChange.KEY_CHANGED, changed.name, user_id=user.id, cause=cause)
     logger.info("key_changed", api_key_id=key.id, fields=sorted(body.changes()))
-    return exchange_key_item(ExchangeKey.get(key.id, consistent_read=True))
+    return binding.own_key_item(ExchangeKey.get(key.id, consistent_read=True))
 
 
 def _require_pair(body: KeyChange) -> None:
@@ -78,6 +79,16 @@ def _changed(key: ExchangeKey, body: KeyChange) -> ExchangeKey:
     changed.name = body.name if body.name is not None else key.name
     changed.api_key = body.api_key if body.api_key is not None else key.api_key
     return changed
+
+
+def _lanes(key: ExchangeKey, changed: ExchangeKey, body: KeyChange) -> list[str] | None:
+    """Return the lanes that the key names from now on, None if they stay; raise RequestUnprocessable (`lanes_at`).
+
+    What a new API key is bound to, only its owner knows; every key is bound to the first lane's address.
+    """
+    if body.addresses is not None:
+        return binding.lanes_at(body.addresses)
+    return [FIRST_LANE] if changed.api_key != key.api_key else None
 
 
 def _secret_of(key: ExchangeKey) -> str:
@@ -106,7 +117,13 @@ def _has_position(key: ExchangeKey) -> bool:
 
 
 def _write(
-    key: ExchangeKey, changed: ExchangeKey, body: KeyChange, found: Inspection | None, claims: list[Claim]
+    key: ExchangeKey,
+    changed: ExchangeKey,
+    body: KeyChange,
+    *,
+    lanes: list[str] | None,
+    found: Inspection | None,
+    claims: list[Claim],
 ) -> None:
     actions: list[Action] = [ExchangeKey.name.set(changed.name), ExchangeKey.updated_at.set(utc_now())]
     if found is not None:
@@ -114,6 +131,8 @@ def _write(
     if body.api_secret_key is not None:
         sealed = secrets.seal(body.api_secret_key, owner_id=key.id)
         actions += [ExchangeKey.api_key.set(changed.api_key), ExchangeKey.secret_ciphertext.set(sealed)]
+    if lanes is not None:
+        actions += changed.name_lanes(lanes)
     # A key that the exchange has refused is in use again with an API key that it accepts.
     active = (
         body.active if body.active is not None else (key.active or (found is not None and key.deactivated_by_refusal))

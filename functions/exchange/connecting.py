@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from pynamodb.transactions import TransactWrite
 
-from functions.exchange import key_reading
+from functions.exchange import binding, key_reading
 from functions.exchange.refusals import refused
-from functions.exchange.schemas import NewKey
+from functions.exchange.schemas import NewKey, OwnExchangeKeyItem
 from shared import secrets
 from shared.api.account_api import DISABLED
 from shared.api.idempotency import IdempotentRequest
@@ -28,12 +28,11 @@ from shared.notifications.notices import record_change
 from shared.observability import count_outcome, logger
 from shared.trading.connection import KeyRefusal, RefusalCode, refusals_of_setup
 from shared.trading.execution import DenialReason
-from shared.views.exchange_keys import ExchangeKeyItem, exchange_key_item
 
 _ATTEMPTS = 5
 
 
-def connect_key(user: User, body: NewKey, *, repeatable: IdempotentRequest | None) -> ExchangeKeyItem:
+def connect_key(user: User, body: NewKey, *, repeatable: IdempotentRequest | None) -> OwnExchangeKeyItem:
     """Keep a new key if it may be connected; raise RequestUnprocessable with the reasons, when nothing is kept.
 
     Raise ServiceUnavailable if the exchange cannot be asked now. A repeat under the same idempotency key gets the first
@@ -45,7 +44,7 @@ def connect_key(user: User, body: NewKey, *, repeatable: IdempotentRequest | Non
     return answer
 
 
-def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> ExchangeKeyItem:
+def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> OwnExchangeKeyItem:
     key = _new_key(user, body)
     # What our own records say comes before the exchange is asked.
     if key.strategy_type is StrategyType.AUTOMATED and key.trade_type is not TradeType.FUTURES:
@@ -67,7 +66,7 @@ def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> 
     KeyReadiness.record(key, found.verdict, details=found.details, checked_at=found.checked_at)
     logger.info("key_connected", api_key_id=key.id, user_id=user.id)
     count_outcome("key_connected")
-    return exchange_key_item(key)
+    return binding.own_key_item(key)
 
 
 def refusals_of(key: ExchangeKey, found: Inspection, *, claims: list[Claim]) -> list[RefusalCode]:
@@ -87,15 +86,15 @@ def account_claims(key: ExchangeKey) -> list[Claim]:
     return [claim_on_account(key.account_alias, by=key.id)]
 
 
-def _first_answer(repeatable: IdempotentRequest | None) -> ExchangeKeyItem | None:
+def _first_answer(repeatable: IdempotentRequest | None) -> OwnExchangeKeyItem | None:
     stored = repeatable.first_answer(at=utc_now()) if repeatable is not None else None
-    answer: ExchangeKeyItem | None = read_json(stored) if stored is not None else None
+    answer: OwnExchangeKeyItem | None = read_json(stored) if stored is not None else None
     return answer
 
 
 def _first_answer_or_refuse(
     reasons: Sequence[RefusalCode], key: ExchangeKey, repeatable: IdempotentRequest | None
-) -> ExchangeKeyItem:
+) -> OwnExchangeKeyItem:
     """Refuse the key, unless what stands in its way is the same request, stored meanwhile: return its answer."""
     answered = _first_answer(repeatable)
     if answered is None:
@@ -104,9 +103,9 @@ def _first_answer_or_refuse(
 
 
 def _new_key(user: User, body: NewKey) -> ExchangeKey:
-    """Return the record of a new key, without its secret."""
+    """Return the record of a new key, without its secret; raise RequestUnprocessable for wrong addresses."""
     key_id, now = str(uuid4()), utc_now()
-    return ExchangeKey(
+    key = ExchangeKey(
         id=key_id,
         user_id=user.id,
         created_key=created_key(to_iso(now), key_id),
@@ -118,9 +117,12 @@ def _new_key(user: User, body: NewKey) -> ExchangeKey:
         created_at=now,
         updated_at=now,
     )
+    if body.addresses is not None:
+        key.name_lanes(binding.lanes_at(body.addresses))
+    return key
 
 
-def _keep(key: ExchangeKey, found: Inspection, repeatable: IdempotentRequest | None) -> ExchangeKeyItem | None:
+def _keep(key: ExchangeKey, found: Inspection, repeatable: IdempotentRequest | None) -> OwnExchangeKeyItem | None:
     """Store the key with its claims, and count it; return the first answer if this request was stored meanwhile.
 
     Of requests that come together, each is judged anew when another was faster.
@@ -155,6 +157,6 @@ def _write(key: ExchangeKey, count: KeyCount, claims: list[Claim], repeatable: I
         for claim in claims:
             claim.take(transaction, owner_id=key.id)
         if repeatable is not None:
-            repeatable.save_answer(write_json(exchange_key_item(key)), at=utc_now())(transaction)
+            repeatable.save_answer(write_json(binding.own_key_item(key)), at=utc_now())(transaction)
 
     transact(write)

@@ -27,6 +27,11 @@ _TEXTS: Final[Mapping[RefusalCode, str]] = MappingProxyType(
             "The new API key is of another exchange account. Create it in the account that this key is of, or connect "
             "it as a key of its own."
         ),
+        KeyRefusal.ADDRESS_UNKNOWN: "This is none of our addresses, which are listed with the requirements of a key.",
+        KeyRefusal.FIRST_ADDRESS_MISSING: (
+            "The first address of the requirements is missing. At the exchange, bind the key to it too: balances and "
+            "positions are read from there."
+        ),
         DenialReason.ACCOUNT_IN_USE: (
             "Another key of the same exchange account trades automatically already. Delete that key first, or replace "
             "its API key."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Literal, NotRequired, TypedDict
+from typing import Annotated, ClassVar, Literal, NotRequired, TypedDict
+
+from pydantic import Field
 
 from shared.api.answers import Id, Time
 from shared.api.fields import (
@@ -12,6 +14,8 @@ from shared.api.fields import (
     ApiSecretText,
     ExchangeId,
     Flag,
+    IpAddress,
+    ListFaultMessage,
     Name,
     StrategyTypeName,
     TradeTypeName,
@@ -20,11 +24,27 @@ from shared.api.requests import Body
 from shared.trading.signal import Content
 from shared.views.exchange_keys import ExchangeKeyItem
 
+_MOST_ADDRESSES = 30
+"""That the exchange takes for a key."""
+
+Addresses = Annotated[
+    list[IpAddress],
+    Field(min_length=1, max_length=_MOST_ADDRESSES),
+    ListFaultMessage(f"must be list of 1 to {_MOST_ADDRESSES} addresses"),
+]
+
+
+class OwnExchangeKeyItem(ExchangeKeyItem):
+    """One of the user's own keys."""
+
+    addresses: list[str]
+    """Ours that strategies trade from with the key, of those that the requirements list."""
+
 
 class NewKey(Body):
     """Connect Exchange Key: the body."""
 
-    answer: ClassVar[type] = ExchangeKeyItem
+    answer: ClassVar[type] = OwnExchangeKeyItem
 
     exchange_id: ExchangeId
     trade_type: TradeTypeName
@@ -32,6 +52,8 @@ class NewKey(Body):
     name: Name
     api_key: ApiKeyText
     api_secret_key: ApiSecretText
+    addresses: Addresses = UNCHANGED
+    """Ours that the key is bound to at the exchange; the first one of the requirements, if left out."""
 
     def content(self) -> dict[str, Content]:
         """Return the content that is the same for repeats of one request."""
@@ -39,14 +61,19 @@ class NewKey(Body):
 
 
 class KeyChange(Body):
-    """Update Exchange Key: the body. What it does not name stays; an API key comes with its secret."""
+    """Update Exchange Key: the body. What it does not name stays; an API key comes with its secret.
 
-    answer: ClassVar[type] = ExchangeKeyItem
+    An API key in place of another is bound to the first address alone, unless `addresses` names more.
+    """
+
+    answer: ClassVar[type] = OwnExchangeKeyItem
 
     name: Name = UNCHANGED
     api_key: ApiKeyText = UNCHANGED
     api_secret_key: ApiSecretText = UNCHANGED
     active: Flag = UNCHANGED
+    addresses: Addresses = UNCHANGED
+    """Ours that the key is bound to at the exchange now."""
 
 
 class Finding(TypedDict):
@@ -101,6 +128,6 @@ class Requirement(TypedDict):
     requirements: list[Finding]
     """Each with the code by which a key that lacks it is refused."""
     addresses: list[str]
-    """The addresses that the key must be restricted to."""
+    """Ours, to which the key must be restricted at the exchange: to the first, and for more speed to the others too."""
     items: list[StrategyRequirement]
     nextToken: NotRequired[str]

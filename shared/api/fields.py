@@ -222,6 +222,8 @@ ApiSecretText = Annotated[
     str, StringConstraints(pattern=r"^[!-~]{1,256}$"), FaultMessage("must be API secret key", secret=True)
 ]
 
+IpAddress = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]{2,45}$"), FaultMessage("must be IP address")]
+
 TradeTypeName = Annotated[Literal["SPOT", "FUTURES"], FaultMessage("must be supported trade type")]
 
 StrategyTypeName = Annotated[Literal["AUTOMATED", "MANUAL"], FaultMessage("must be supported strategy type")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -131,6 +131,11 @@ class ExchangeKey(Table):
         Entries and exits leave by these. Every key binds the first lane's address too, whether it names it or not.
         """
         return tuple(self.egress_lanes or [self.egress_lane])
+
+    def name_lanes(self, lanes: Sequence[str]) -> list[Action]:
+        """Name these lanes, and return the update actions that store them."""
+        self.egress_lane, self.egress_lanes = lanes[0], list(lanes)
+        return [ExchangeKey.egress_lane.set(lanes[0]), ExchangeKey.egress_lanes.set(list(lanes))]
 
     @property
     def account_alias(self) -> str | None:

@@ -23,6 +23,10 @@ class KeyRefusal(StrEnum):
     """The API key is connected already."""
     OTHER_ACCOUNT = "OTHER_ACCOUNT"
     """The API key that is to replace another leads to another account."""
+    ADDRESS_UNKNOWN = "ADDRESS_UNKNOWN"
+    """An address that the key is said to be bound to is not one of ours."""
+    FIRST_ADDRESS_MISSING = "FIRST_ADDRESS_MISSING"
+    """The key is not said to be bound to the first lane's address."""
 
 
 RefusalCode = DenialReason | KeyRefusal

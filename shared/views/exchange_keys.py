@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from shared.api.answers import Id, Time
 from shared.api.fields import TradeTypeName
-from shared.api.paging import Listing, listing, load_by_id, query_page
+from shared.api.paging import Listing, Page, listing, load_by_id, query_page
 from shared.api.requests import ListQuery
 from shared.clock import to_iso
 from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, StrategyType, TradeType
@@ -35,7 +35,13 @@ class ExchangeKeyItem(TypedDict):
 
 def list_keys(user_id: str, query: ExchangeKeyQuery) -> Listing[ExchangeKeyItem]:
     """Return a page of the user's keys, newest first."""
-    page = query_page(
+    page = read_page(user_id, query)
+    return listing(map(exchange_key_item, page.records), token=query.token_of(page))
+
+
+def read_page(user_id: str, query: ExchangeKeyQuery) -> Page[ExchangeKey]:
+    """Return the records of a page of the user's keys, newest first."""
+    return query_page(
         ExchangeKey.by_user.query,
         user_id,
         load=load_by_id(ExchangeKey, include=lambda key: query.trade_type in {None, key.trade_type.value}),
@@ -43,7 +49,6 @@ def list_keys(user_id: str, query: ExchangeKeyQuery) -> Listing[ExchangeKeyItem]
         after=query.start,
         newest_first=True,
     )
-    return listing(map(exchange_key_item, page.records), token=query.token_of(page))
 
 
 def exchange_key_item(key: ExchangeKey) -> ExchangeKeyItem:

@@ -14,6 +14,7 @@ from functions.exchange.app import lambda_handler
 from shared.clock import utc_now
 from shared.exchange.key_inspection import Inspection
 from shared.exchange.venue_views import KeyView
+from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey
 from shared.models.notice import Notice
 from shared.models.position_slot import PositionSlot
@@ -207,6 +208,81 @@ def test_api_key_and_secret_go_together(user: None, body: dict[str, str], param:
 
     assert (answer.status, answer.body["errors"][0]["param"]) == (422, param)
     assert "new-secret" not in answer.text
+
+
+@pytest.fixture
+def addresses(user: None) -> list[str]:
+    """The addresses of three lanes in use."""
+    found = [f"203.0.113.{number}" for number in (1, 2, 3)]
+    for number, address in enumerate(found, start=1):
+        EgressLane(f"lane-{number}", address=address, orders_queue_url=f"queue {number}").save()
+    return found
+
+
+def test_connected_key_names_the_lanes_at_the_addresses_that_it_is_bound_to(addresses: list[str]) -> None:
+    first, _, third = addresses
+
+    answer = connect(addresses=[third, first])
+
+    assert (answer.status, answer.body["addresses"]) == (200, [first, third])
+    assert ExchangeKey.get(answer.body["id"]).named_lanes == ("lane-1", "lane-3")
+    (listed,) = send(lambda_handler, sample("exchange/list_keys")).body["items"]
+    assert listed == answer.body
+
+
+def test_key_without_addresses_is_bound_to_the_first_alone(addresses: list[str]) -> None:
+    answer = connect()
+
+    assert answer.body["addresses"] == addresses[:1]
+    assert ExchangeKey.get(answer.body["id"]).named_lanes == ("lane-1",)
+
+
+def test_addresses_are_changed_without_asking_the_exchange(addresses: list[str], exchange: dict[str, Any]) -> None:
+    an_exchange_key()
+
+    assert to_key("change_key", {"addresses": addresses}).body["addresses"] == addresses
+    assert ExchangeKey.get(KEY_ID).named_lanes == ("lane-1", "lane-2", "lane-3")
+    to_key("change_key", {"name": "Renamed"})
+    assert ExchangeKey.get(KEY_ID).named_lanes == ("lane-1", "lane-2", "lane-3")
+    to_key("change_key", {"addresses": addresses[:1]})
+    assert ExchangeKey.get(KEY_ID).named_lanes == ("lane-1",)
+    assert exchange["asked"] == 0
+
+
+@pytest.mark.parametrize(("named", "expected"), [(None, ("lane-1",)), ([0, 1], ("lane-1", "lane-2"))])
+def test_replaced_api_key_is_bound_to_the_first_address_unless_more_are_named(
+    addresses: list[str], exchange: dict[str, Any], named: list[int] | None, expected: tuple[str, ...]
+) -> None:
+    exchange["alias"] = an_exchange_key(egress_lanes=["lane-1", "lane-3"]).account_alias
+    more = {} if named is None else {"addresses": [addresses[number] for number in named]}
+
+    assert to_key("change_key", {"apiKey": "another", "apiSecretKey": "secret", **more}).status == 200
+
+    assert ExchangeKey.get(KEY_ID).named_lanes == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (["203.0.113.1", "198.51.100.1"], "ADDRESS_UNKNOWN"),
+        (["203.0.113.2", "203.0.113.3"], "FIRST_ADDRESS_MISSING"),
+    ],
+)
+def test_wrong_addresses_are_refused_with_a_code(
+    addresses: list[str], exchange: dict[str, Any], wrong: list[str], code: str
+) -> None:
+    an_exchange_key()
+    for answer in (connect(addresses=wrong), to_key("change_key", {"addresses": wrong})):
+        (refused,) = answer.body["errors"]
+        assert (answer.status, refused["code"], refused["param"]) == (422, code, "addresses")
+    assert ExchangeKey.get(KEY_ID).named_lanes == ("lane-1",)
+    assert exchange["asked"] == 0
+
+
+def test_address_that_is_none_is_a_fault_of_the_body(user: None) -> None:
+    answer = connect(addresses=["203.0.113.1", "our address"])
+
+    assert answer.body["errors"] == [fault("must be IP address", "addresses[1]", "body", value="our address")]
 
 
 def test_key_with_an_open_position_is_a_conflict_that_shows_it(user: None) -> None:
