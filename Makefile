@@ -8,10 +8,10 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help lane run test bench capacity faults worlds build preflight deploy local invoke lint types lock openapi
+.PHONY: help lane run test bench capacity faults worlds build preflight deploy admin-token admin-out local invoke lint types lock openapi
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: .venv/.installed  ## bring the stack up, fire a demo alert, serve until Ctrl-C (DEMO=0 FOLLOWERS=n LANES=n PORT=n STATE=dir)
 	@exec $(BIN)/python -m local.run
@@ -54,6 +54,12 @@ deploy: .venv/.installed  ## deploy to the AWS account of your credentials (STAG
 
 lane: .venv/.installed  ## add an egress lane to a deployment, or remove one (STAGE=dev|prod NAME=lane-2 SUBNETS=ids SECURITY_GROUPS=ids REMOVE=1)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.lane $(STAGE)
+
+admin-token: .venv/.installed  ## sign an admin in and print the id token (STAGE=dev|prod|local EMAIL=address)
+	@$(BIN)/python -m local.deployment.admin_token $(STAGE)
+
+admin-out: .venv/.installed  ## sign an admin out everywhere, within a minute (STAGE=dev|prod|local EMAIL=address)
+	@$(BIN)/python -m local.deployment.admin_sign_out $(STAGE)
 
 local: build  ## the API in containers, without the rest (needs Docker)
 	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }

@@ -175,6 +175,11 @@ def _accept_token(event: dict[str, Any], *, pool: str) -> None:
     if claims:
         os.environ[f"{pool}_ID"] = claims["iss"].rpartition("/")[2]
         os.environ[f"{pool}_CLIENT_ID"] = claims["aud"]
+    from shared.api import admin_standing  # noqa: PLC0415 - reads the settings
+    from shared.user_pool import AdminStanding  # noqa: PLC0415
+
+    # Nor is there an account whose standing Cognito could tell.
+    admin_standing.remember(claims.get("sub", ""), AdminStanding(enabled=True, in_group=True, signed_out_at=0))
 
 
 if __name__ == "__main__":

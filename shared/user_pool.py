@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypedDict
@@ -28,6 +29,24 @@ UNREACHABLE = "sign-in service cannot be reached"
 _TOTP = "SOFTWARE_TOKEN_MFA"
 _BUSY = {"TooManyRequestsException", "ThrottlingException", "LimitExceededException", "InternalErrorException"}
 _NOTHING_TO_CLEAR = {"InvalidParameterException", "ResourceNotFoundException", "UserNotConfirmedException"}
+
+
+SIGNED_OUT_AT = "custom:signed_out_at"
+"""The attribute of an admin that says when they were last signed out everywhere (Unix seconds).
+
+Cognito itself does not say: a global sign-out ends access and refresh tokens, and leaves id tokens as they are.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AdminStanding:
+    """What Cognito says of an admin."""
+
+    enabled: bool
+    in_group: bool
+    """Whether the admin is in the group of admins."""
+    signed_out_at: int
+    """Unix seconds of the last sign-out everywhere; 0 if there was none."""
 
 
 class _UserKey(TypedDict):
@@ -68,6 +87,31 @@ def list_admins() -> list[Account]:
             _account(user["Username"], user, user.get("Attributes", [])) for page in pages for user in page["Users"]
         ]
     return [account for account in found if account.enabled]
+
+
+def find_admin_standing(username: str, *, admin_id: str) -> AdminStanding | None:
+    """Return the standing of the account with this name and `sub` in the admins' pool, or None when there is none.
+
+    Raise ServiceUnavailable when Cognito gives no answer within some four seconds.
+    """
+    pool = settings().admin_pool_id
+    try:
+        with _translate_errors(admin_id):
+            found = _prompt_cognito().admin_get_user(UserPoolId=pool, Username=username)
+            attributes = {one["Name"]: one.get("Value", "") for one in found.get("UserAttributes", [])}
+            pages = (
+                _prompt_cognito()
+                .get_paginator("admin_list_groups_for_user")
+                .paginate(UserPoolId=pool, Username=username)
+            )
+            groups = {group["GroupName"] for page in pages for group in page["Groups"]}
+    except NotFound:
+        return None
+    if attributes.get("sub", username) != admin_id:
+        # Somebody new has the name of an account that was deleted.
+        return None
+    signed_out_at = int(attributes.get(SIGNED_OUT_AT) or 0)
+    return AdminStanding(enabled=found["Enabled"], in_group=ADMIN_GROUP in groups, signed_out_at=signed_out_at)
 
 
 def enable_account(account: Account) -> None:
@@ -176,6 +220,13 @@ def _code(error: ClientError) -> str:
 
 def _user_key(account: Account) -> _UserKey:
     return {"UserPoolId": settings().user_pool_id, "Username": account.pool_name}
+
+
+@process_cache
+def _prompt_cognito() -> CognitoIdentityProviderClient:
+    # Every request of an admin waits for it, before the 29 seconds that its own work may take.
+    config = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 2, "mode": "standard"})
+    return aws_session().client("cognito-idp", region_name=settings().aws_region, config=config)
 
 
 @process_cache

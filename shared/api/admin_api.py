@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shared.api.identity import admin_of
+from shared.api.admin_standing import require_standing
+from shared.api.identity import admin_of, admin_session_of
 from shared.api.json_api import JsonApi
 from shared.api.maintenance import refuse_during_maintenance
 from shared.observability import logger
@@ -12,8 +13,13 @@ class AdminApi(JsonApi):
     """The routes of one admin function."""
 
     def authenticate(self) -> None:
-        """Identify the admin; raise AccessDenied for anybody else, and ServiceUnavailable during maintenance."""
-        logger.append_keys(admin_id=self.admin_id)
+        """Identify the admin; raise AccessDenied for anybody else, and for who is no admin any more.
+
+        Raise ServiceUnavailable during maintenance, and while Cognito does not say whether the admin still is one.
+        """
+        session = admin_session_of(self.current_event.raw_event)
+        logger.append_keys(admin_id=session.admin_id)
+        require_standing(session)
         refuse_during_maintenance()
 
     @property

@@ -59,13 +59,39 @@ class Pool:
         return bool(self.id and self.client_id) and expected.items() <= claims.items()
 
 
+@dataclass(frozen=True, slots=True)
+class AdminSession:
+    """An admin as a token names them, and when they signed in."""
+
+    admin_id: str
+    username: str
+    """The name in the admins' pool."""
+    signed_in_at: int
+    """Unix time in seconds. Tokens that were refreshed have that of the sign-in."""
+
+
 def admin_of(event: Mapping[str, Any]) -> str:
     """Return the id of the admin who sent a request; raise AccessDenied for anybody else."""
+    return str(_admin_claims(event).get("sub", ""))
+
+
+def admin_session_of(event: Mapping[str, Any]) -> AdminSession:
+    """Return the session of the admin who sent a request; raise AccessDenied for anybody else."""
+    claims = _admin_claims(event)
+    try:
+        # API Gateway passes `iat` on as a date in words, and `auth_time` as a number.
+        signed_in_at = int(claims["auth_time"])
+        return AdminSession(str(claims["sub"]), str(claims["cognito:username"]), signed_in_at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise AccessDenied("the token does not say who signed in when", authenticated=False) from error
+
+
+def _admin_claims(event: Mapping[str, Any]) -> Mapping[str, Any]:
     admins = Pool.of_admins()
     claims = _claims(event, (admins, Pool.of_users()))
     if not admins.has_issued(claims) or not _is_admin(event, claims):
         raise AccessDenied("forbidden", authenticated=True)
-    return str(claims.get("sub", ""))
+    return claims
 
 
 def user_of(event: Mapping[str, Any]) -> Account:

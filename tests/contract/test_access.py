@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from local.deployment.admin_pool import AdminPool
+from local.deployment.admin_sign_out import sign_out
 from local.stack.deploy import client
 from local.stack.embedded_aws import signing_keys
 from tests.contract.routes import Route, account_routes, admin_routes
@@ -221,6 +224,28 @@ def test_the_forge_is_no_alibi_what_it_signs_gets_in(stack: Stack, forge: Forge,
     for token in (forge.signed(), f"Bearer {forge.at_home['IdToken']}"):
         answer = stack.get(route.at(), token=token)
         assert answer.status == (404 if "{" in route.path else 200), answer.text
+
+
+def test_admin_who_is_none_any_more_is_out_before_the_token_expires(stack: Stack, forge: Forge) -> None:
+    outputs, places = stack.running.deployed.outputs, stack.running.places
+    pool = AdminPool(outputs["AdminPoolId"], outputs["AdminPoolClientId"], client("cognito-idp", places))
+    ends: dict[str, tuple[Callable[[str], Any], tuple[int, Any]]] = {
+        "disabled": (lambda name: pool.cognito.admin_disable_user(UserPoolId=pool.id, Username=name), UNAUTHORIZED),
+        "signed out": (lambda name: sign_out(pool, name), UNAUTHORIZED),
+        "taken from the group": (
+            lambda name: pool.cognito.admin_remove_user_from_group(
+                UserPoolId=pool.id, Username=name, GroupName="admin"
+            ),
+            FORBIDDEN,
+        ),
+    }
+    for what, (end, expected) in ends.items():
+        token = forge.sign_in()["IdToken"]
+        # Before the first request: no container has an older answer of Cognito's.
+        end(jwt.decode(token, options={"verify_signature": False})["cognito:username"])
+        for route in first_routes(ROUTES):
+            answer = stack.api(route.method, route.at(), token=token, body={})
+            assert (answer.status, answer.json()) == expected, f"{what}: {route}"
 
 
 def without_authorizer(stack: Stack, route: Route, token: str | None) -> tuple[int, Any]:

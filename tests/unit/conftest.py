@@ -21,8 +21,10 @@ from pynamodb.connection import Connection
 import shared.models
 from local import embedded_tables
 from shared import concurrency
+from shared.api import admin_standing
 from shared.models.base import Table
 from shared.observability import logger
+from shared.user_pool import AdminStanding
 from tests.environment import environment
 from tests.lambda_context import FakeContext
 from tests.queues import create_queues
@@ -93,7 +95,7 @@ def tables(aws: Queues) -> Queues:
 
 
 @pytest.fixture
-def admin_api(tables: Queues, settings_from: Callable[..., None]) -> Queues:
+def admin_api(tables: Queues, settings_from: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Queues:
     """Prepare what every function behind the REST API reads, on top of `tables`: the sample events' pools, paging, …"""
     paging_key = aws_client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"][
         "KeyId"
@@ -107,6 +109,9 @@ def admin_api(tables: Queues, settings_from: Callable[..., None]) -> Queues:
         PAGING_KEY_ID=paging_key,
         MAINTENANCE_PARAMETER="/unit/maintenance",
     )
+    # The sample events' pools are in no Cognito.
+    in_office = AdminStanding(enabled=True, in_group=True, signed_out_at=0)
+    monkeypatch.setattr(admin_standing, "find_admin_standing", lambda *_, **__: in_office)
     return tables
 
 
