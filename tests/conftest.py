@@ -13,6 +13,7 @@ from xdist.scheduler import LoadGroupScheduling
 from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
 from shared import process_state
+from tests import alarms
 from tests.environment import environment
 from tests.system.stack_client import Stack
 
@@ -71,6 +72,23 @@ def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
         return item.get_closest_marker(name) is not None
 
     return is_marked("system"), "tests/contract/" in item.path.as_posix(), is_marked("looks_back")
+
+
+@pytest.fixture(autouse=True)
+def _alarms(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give the metrics of a test that is marked with an alarm to the alarm's rule."""
+    marked = [
+        (mark.args[0], expected)
+        for kind, expected in (("rings", alarms.ALARM), ("feeds", alarms.OK))
+        for mark in request.node.iter_markers(kind)
+    ]
+    if not marked:
+        yield
+        return
+    with alarms.heard_metrics() as heard:
+        yield
+    for name, expected in marked:
+        alarms.assert_state(name, expected, heard)
 
 
 @pytest.fixture

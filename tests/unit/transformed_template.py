@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 from samtranslator.translator.transform import transform
 
@@ -15,6 +17,7 @@ from local.stack.deploy import read_template
 ALIAS = "Aliaslive"
 """What SAM adds to a function's logical id for its alias."""
 
+_REGION = "eu-central-1"
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
 
@@ -45,7 +48,9 @@ def transformed(
         if code := _CODE.get(resource["Type"]):
             # As `sam deploy` writes it, once the artefact is uploaded.
             resource["Properties"][code] = (artefacts or {}).get(logical_id, f"s3://artefacts/{logical_id}")
-    answer: dict[str, Any] = transform(template, {"AWS::Region": "eu-central-1", **parameters}, _NoManagedPolicies())
+    # The translator asks boto3 for a region, too.
+    with patch.dict(os.environ, {"AWS_DEFAULT_REGION": _REGION}):
+        answer: dict[str, Any] = transform(template, {"AWS::Region": _REGION, **parameters}, _NoManagedPolicies())
     return answer
 
 

@@ -227,6 +227,7 @@ def test_message_that_fails_does_not_hold_back_the_others(world: World) -> None:
     assert world.count_delayed("reconcile") == before
 
 
+@pytest.mark.feeds("WatcherSilentAlarm")
 def test_watcher_queues_due_executions_and_no_others(world: World) -> None:
     due = world.open_position(world.follower())
     later = world.open_position(world.follower())

@@ -50,6 +50,7 @@ def test_position_whose_stop_would_trigger_at_once_is_closed(world: World) -> No
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
+@pytest.mark.feeds("NakedTooLongAlarm")
 def test_lost_answer_to_the_stop_leaves_one_stop(world: World, kind: str) -> None:
     person = world.follower()
     world.plan_fault(person, kind, ALGO_ORDER)

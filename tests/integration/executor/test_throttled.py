@@ -148,6 +148,7 @@ def test_opposite_alert_that_will_be_stale_after_the_ban_still_closes(world: Wor
 # -- exits -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rings("LaneBannedAlarm")
 def test_no_request_is_sent_during_a_ban_and_the_close_is_done_after_it(world: World) -> None:
     person = world.follower()
     execution = world.open_position(person)

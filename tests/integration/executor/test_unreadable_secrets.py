@@ -38,6 +38,7 @@ def kms_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.mark.rings("SecretNotOpenedAlarm")
 def test_entry_ends_as_failed_with_its_reason_and_an_alarm(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     person = world.follower()
     damage_secret(person)
@@ -90,6 +91,7 @@ def test_entry_waits_while_kms_is_out_of_reach_and_ends_when_its_alert_is_too_ol
 
 
 @pytest.mark.parametrize("command", [Command.CLOSE, Command.RECONCILE])
+@pytest.mark.rings("AttentionAlarm")
 def test_exit_rings_and_is_tried_again_until_the_secret_opens(
     world: World, capsys: pytest.CaptureFixture[str], command: Command
 ) -> None:

@@ -33,11 +33,15 @@ SAMPLE_KEY = "46a19fb1-4e90-4736-b820-257c947fd694"
 ETH = "ETH/USDT:USDT"
 
 
-def run_import(*owners: Owner) -> list[str]:
+def run_import(*owners: Owner, delivery: int = 1) -> list[str]:
     """Give the importer one message for each key, as one batch; return the keys whose message failed."""
     asked_at = to_iso(utc_now() + timedelta(milliseconds=1))
     records = [
-        {"messageId": one.key.id, "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at})}
+        {
+            "messageId": one.key.id,
+            "body": json.dumps({"api_key_id": one.key.id, "asked_at": asked_at}),
+            "attributes": {"ApproximateReceiveCount": str(delivery)},
+        }
         for one in owners
     ]
     answer = app.lambda_handler({"Records": records}, FakeContext())
@@ -226,6 +230,18 @@ def test_bad_key_does_not_stop_the_others(world: World) -> None:
     assert ExchangeKey.get(refused.key.id).api_key_status is ApiKeyStatus.UNAUTHORIZED
     assert run_import(unreachable) == []
     assert len(trades_of(unreachable)) == 1
+
+
+@pytest.mark.rings("TradesNotImportedAlarm")
+def test_alarm_rings_when_the_last_try_gets_no_answer(world: World) -> None:
+    owner = world.owner()
+    owner.trader.market("buy", 0.01)
+    body = {"method": "GET", "path": "/fapi/v1/userTrades", "kind": "truncate", "times": 9}
+    world.exchange.control("POST", "/paper/faults", body | {"apiKey": owner.trader.api_key})
+
+    assert run_import(owner, delivery=service.MAX_TRIES - 1) == [owner.key.id]
+    assert run_import(owner, delivery=service.MAX_TRIES) == [], "the next hour comes anyway"
+    assert trades_of(owner) == []
 
 
 def test_exchange_that_fails_in_the_middle_leaves_no_gap(world: World) -> None:

@@ -43,6 +43,7 @@ def test_single_refusals_are_the_keys() -> None:
     assert halt_of() is None
 
 
+@pytest.mark.rings("MassRefusalAlarm")
 def test_third_key_within_minutes_halts_the_lane_and_no_further_key_is_marked() -> None:
     refuse("a", "b", "c", "d", "e")
 

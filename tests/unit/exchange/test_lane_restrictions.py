@@ -45,6 +45,7 @@ async def _nothing(*_: Any, **__: Any) -> None:
 HALTED = ["lane#lane-7 ADDRESS_RESTRICTED"]
 
 
+@pytest.mark.rings("LaneRestrictedAlarm")
 def test_halt_is_written_once_for_many_refusals(switches: Switches, capsys: pytest.CaptureFixture[str]) -> None:
     async def work() -> None:
         limiter = LaneLimiter("lane-7#spot")

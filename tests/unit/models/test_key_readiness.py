@@ -77,6 +77,7 @@ def test_verdict_on_a_replaced_api_key_is_overwritten(capsys: pytest.CaptureFixt
     assert KeyReadiness.get(KEY_ID).is_valid_for(key, now=after(3))
 
 
+@pytest.mark.rings("KeysNotInspectedAlarm")
 def test_failure_leaves_the_verdict_and_the_next_verdict_clears_it(capsys: pytest.CaptureFixture[str]) -> None:
     key = an_exchange_key()
     record(key, REFUSED)

@@ -298,6 +298,7 @@ def test_refused_key_becomes_inactive_and_is_not_read_again(exchange: Exchange) 
     assert KeyBalance.find(KEY_ID) is None
 
 
+@pytest.mark.rings("BalancesNotRecordedAlarm")
 def test_unreachable_exchange_is_retried_until_the_last_try(exchange: Exchange) -> None:
     an_exchange_key()
     exchange.held = {KEY_ID: ExchangeUnavailable()}

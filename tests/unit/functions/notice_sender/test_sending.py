@@ -273,6 +273,7 @@ def test_message_that_may_have_arrived_is_not_sent_again_and_an_email_is(world: 
     assert outcomes(notice_id) == {"telegram": (Outcome.FAILED, Reason.OUTCOME_UNKNOWN), "email": SENT}
 
 
+@pytest.mark.rings("NoticesFailedAlarm")
 def test_refused_message_is_recorded_as_failed(world: World) -> None:
     a_linked_user()
     notice_id = world.notice(LAPSED)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled
 from shared.exchange import gate, lanes
@@ -132,6 +134,7 @@ def test_unbooked_position_survives_a_failing_booking(executor: Harness) -> None
     assert handle_when_due(executor, execution).state is ExecutionState.CLOSED
 
 
+@pytest.mark.rings("AttentionAlarm")
 def test_unbooked_position_whose_fills_never_show_ends_unexplained(executor: Harness) -> None:
     execution = close_on_a_busy_lane(executor)
     executor.book.fills.clear()

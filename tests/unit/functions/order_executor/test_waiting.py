@@ -34,6 +34,7 @@ def test_entry_waits_while_its_alert_will_be_fresh(executor: Harness, age_s: int
     assert 15 <= delay_s <= FRESH_FOR_S - age_s
 
 
+@pytest.mark.rings("EntriesLeftOutAlarm")
 def test_entry_whose_alert_will_be_stale_is_denied(executor: Harness) -> None:
     execution = executor.queue()
     executor.advance(45)

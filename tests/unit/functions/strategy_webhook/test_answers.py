@@ -517,6 +517,7 @@ def test_maintenance_is_503_and_stores_nothing(webhook: Webhook, maintenance: Ca
     assert webhook.post(DOCUMENTED).status == 200
 
 
+@pytest.mark.rings("AlertFailedAlarm")
 def test_a_fault_of_ours_is_500_with_the_request_id_and_nothing_else(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -346,6 +346,7 @@ def test_rolled_secret_is_accepted_beside_the_old_one(webhook: Webhook) -> None:
     assert webhook.send(event_of("subscription_deleted")).status == 200
 
 
+@pytest.mark.rings("StripeWebhookAlarm")
 def test_failing_table_answers_500_and_queues_nothing(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:

@@ -137,6 +137,7 @@ def test_the_same_update_twice_links_once_and_answers_once() -> None:
     assert replies() == []
 
 
+@pytest.mark.rings("TelegramWebhookAlarm")
 def test_repeat_of_an_update_queues_the_answer_that_was_lost(tables: Queues, monkeypatch: pytest.MonkeyPatch) -> None:
     a_user()
     linking = update(f"/start {start_token()}")
