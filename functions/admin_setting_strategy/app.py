@@ -13,6 +13,7 @@ from functions.admin_setting_strategy import service
 from functions.admin_setting_strategy.schemas import (
     NewRiskProfile,
     NewStrategy,
+    ReportKeyChange,
     RiskProfileChange,
     StrategyChange,
     StrategyItem,
@@ -53,6 +54,17 @@ def update_strategy(strategy_id: str) -> StrategyItem:
     """Update Strategy Automated."""
     strategy = service.find_strategy(strategy_id)
     return service.update_strategy(strategy, app.body(StrategyChange))
+
+
+@app.put(
+    "/v1/admin/setting/strategy/<strategy_id>/report",
+    openapi_extensions=OWN,
+    responses={REPORT_KEY_REFUSED: REFUSED_REPORT_KEY},
+)
+def replace_report_key(strategy_id: str) -> StrategyItem:
+    """Replace the strategy's report key: from the next report on, its account is the leader's."""
+    strategy = service.find_strategy(strategy_id)
+    return service.replace_report_key(strategy, app.body(ReportKeyChange))
 
 
 @app.post("/v1/admin/setting/strategy/<strategy_id>/webhook", openapi_extensions=OWN)

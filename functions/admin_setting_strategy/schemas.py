@@ -61,6 +61,15 @@ class StrategyChange(Body):
     description: Description = UNCHANGED
 
 
+class ReportKeyChange(Body):
+    """Replace the report key: the body. Both parts belong together."""
+
+    answer: ClassVar[type] = StrategyItem
+
+    report_exchange_api_key: ApiKeyText
+    report_exchange_api_secret_key: ApiSecretText
+
+
 class WebhookItem(TypedDict):
     """A strategy's new webhook secret: the secret this once, where to send alerts, and what to send."""
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 from functions.admin_setting_strategy.schemas import (
     NewRiskProfile,
     NewStrategy,
+    ReportKeyChange,
     RiskProfileChange,
     StrategyChange,
     StrategyItem,
@@ -56,7 +57,7 @@ def list_strategies(query: ListQuery) -> Listing[StrategyItem]:
 
 def create_strategy(body: NewStrategy) -> StrategyItem:
     """Store a new strategy if the exchange accepts its report key; raise ReportKeyRefused or the request's faults."""
-    symbol_faults = _symbol_faults(body)
+    symbol_faults = _symbol_faults(body, exchange_id=body.exchange_id, symbol=body.symbol)
     if UniqueName.find(UniqueName.claim_key(NameKind.STRATEGY, body.name)) is not None:
         raise RequestUnprocessable([name_taken(body.name), *symbol_faults])
     if symbol_faults:
@@ -92,6 +93,25 @@ def update_strategy(strategy: Strategy, body: StrategyChange) -> StrategyItem:
     changed = change_named(NameKind.STRATEGY, strategy, changes, faults=[])
     logger.info("strategy_updated", strategy_id=strategy.id, fields=sorted(changes))
     return strategy_item(changed)
+
+
+def replace_report_key(strategy: Strategy, body: ReportKeyChange) -> StrategyItem:
+    """Store another report key if the exchange accepts it; raise ReportKeyRefused, and keep the present one."""
+    symbol_faults = _symbol_faults(body, exchange_id=strategy.exchange_id, symbol=strategy.symbol)
+    if symbol_faults:
+        raise RequestUnprocessable(symbol_faults)
+    sealed = secrets.seal(body.report_exchange_api_secret_key, owner_id=strategy.id)
+    with conditional_write(otherwise=NotFound(f"strategy {strategy.id} does not exist")):
+        strategy.update(
+            actions=[
+                Strategy.report_api_key.set(body.report_exchange_api_key),
+                Strategy.report_secret_ciphertext.set(sealed),
+                Strategy.updated_at.set(utc_now()),
+            ],
+            condition=Strategy.id.exists(),
+        )
+    logger.info("report_key_replaced", strategy_id=strategy.id)
+    return strategy_item(strategy)
 
 
 def create_risk_profile(body: NewRiskProfile) -> RiskProfileItem:
@@ -141,22 +161,22 @@ def renew_webhook(strategy_id: str) -> WebhookItem:
     }
 
 
-def _symbol_faults(body: NewStrategy) -> list[Fault]:
+def _symbol_faults(body: NewStrategy | ReportKeyChange, *, exchange_id: str, symbol: str) -> list[Fault]:
     """Verify the report key and the symbol at the exchange; return the symbol's fault, or raise ReportKeyRefused."""
     # The import loads the exchange's client, which no other route of this function needs.
     from shared.exchange import account_queries  # noqa: PLC0415
 
     try:
         account_queries.verify_key(
-            exchange_id=body.exchange_id,
+            exchange_id=exchange_id,
             api_key=body.report_exchange_api_key,
             secret=body.report_exchange_api_secret_key,
-            symbol=body.symbol,
+            symbol=symbol,
         )
     except ExchangeAuthorizationFailed as error:
         raise ReportKeyRefused("the exchange refuses the report key") from error
     except NotFound:
-        return [fault("must be supported symbol", param="symbol", location="body", value=body.symbol)]
+        return [fault("must be supported symbol", param="symbol", location="body", value=symbol)]
     except ExchangeError as error:
         raise ServiceUnavailable(UNREACHABLE) from error
     return []

@@ -6,6 +6,7 @@ from tests.contract.examples import Example, load_all
 from tests.contract.routes import WEBHOOK, admin_routes
 
 OURS = {
+    ("PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),

@@ -6,6 +6,7 @@ WEBHOOK = ("StrategyWebhookExpressJSv1", "POST", "/v1/webhook/strategy")
 
 OWN = {
     ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
 }
