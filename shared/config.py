@@ -52,6 +52,8 @@ class Settings:
     """The SSM parameter that holds the key which signs links between a chat and a user."""
     sender_address: str
     """The sender of e-mails, an identity that SES has verified; empty means that none are sent."""
+    unsubscribe_url: str
+    """The page on which a reader ends a report's letters; empty means that letters have no link to it."""
     stripe_webhook_secret_parameter: str
     """The SSM parameter that holds the signing secrets of Stripe's events."""
     broker_prefix: str
@@ -110,6 +112,7 @@ def settings() -> Settings:
         telegram_secret_parameter=env.get("TELEGRAM_SECRET_PARAMETER", ""),
         telegram_link_key_parameter=env.get("TELEGRAM_LINK_KEY_PARAMETER", ""),
         sender_address=env.get("SENDER_ADDRESS", ""),
+        unsubscribe_url=env.get("UNSUBSCRIBE_URL", ""),
         stripe_webhook_secret_parameter=env.get("STRIPE_WEBHOOK_SECRET_PARAMETER", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),

@@ -19,12 +19,13 @@ from shared.notifications.delivery import (
     DeliveryUnknown,
 )
 from shared.notifications.mail import send_mail
-from shared.notifications.notice_types import TelegramUnlinked, UnlinkCause
+from shared.notifications.notice_types import NoticeKind, TelegramUnlinked, UnlinkCause
 from shared.notifications.notices import notify
 from shared.notifications.recipients import to_user
 from shared.notifications.rendering import mail, telegram_text
 from shared.notifications.telegram import send_message
 from shared.notifications.templates import NoticeText
+from shared.notifications.unsubscribe_link import Reader, unsubscribe_url
 from shared.observability import count_outcome, logger
 
 SENDING_TIMEOUT: Final = timedelta(seconds=60)
@@ -55,13 +56,17 @@ def send_to_chat(notice: Notice, chat_id: str, user: User | None, text: NoticeTe
     return _send_in_turn(notice, Channel.TELEGRAM, send, turn=lambda: wait_for_turn(chat_id))
 
 
-def send_to_address(notice: Notice, address: str, text: NoticeText) -> float | None:
-    """Send the e-mail; return after how many seconds to try again, None when this channel is finished."""
+def send_to_address(notice: Notice, user: User, text: NoticeText) -> float | None:
+    """Send the user's e-mail; return after how many seconds to try again, None when this channel is finished."""
     if not settings().sender_address:
         return skip(notice, Channel.EMAIL, Reason.NO_SENDER)
     images = [InlineImage(image.name, image.png) for image in notice.images]
-    letter = mail(text, images=[image.name for image in images])
-    return _send_in_turn(notice, Channel.EMAIL, lambda: send_mail(address, letter, images=images), turn=lambda: None)
+    letter = mail(
+        text,
+        images=[image.name for image in images],
+        unsubscribe_url=unsubscribe_url(Reader(user.id, NoticeKind(notice.kind))),
+    )
+    return _send_in_turn(notice, Channel.EMAIL, lambda: send_mail(user.email, letter, images=images), turn=lambda: None)
 
 
 def skip(notice: Notice, channel: Channel, reason: Reason) -> float | None:

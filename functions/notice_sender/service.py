@@ -116,4 +116,4 @@ def _by_email(notice: Notice, user: User | None, text: NoticeText, *, as_fallbac
         return channels.skip(notice, Channel.EMAIL, Reason.NO_USER)
     if not user.email or not user.email_verified:
         return channels.skip(notice, Channel.EMAIL, Reason.NO_ADDRESS)
-    return channels.send_to_address(notice, user.email, text)
+    return channels.send_to_address(notice, user, text)

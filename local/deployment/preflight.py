@@ -22,6 +22,7 @@ RESERVES = (
     "WebhookConcurrency",
     "StripeWebhookConcurrency",
     "TelegramWebhookConcurrency",
+    "UnsubscribeConcurrency",
     "ExecutorConcurrency",
     "WatcherConcurrency",
 )

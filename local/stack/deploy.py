@@ -25,6 +25,7 @@ SENDER_ADDRESS = "notices@example.com"
 
 STRIPE_WEBHOOK_PATH = "/v1/webhook/stripe"
 TELEGRAM_WEBHOOK_PATH = "/v1/webhook/telegram"
+UNSUBSCRIBE_PATH = "/v1/unsubscribe"
 
 ALIAS = "live"
 """The alias of each function that everything calls."""
@@ -70,6 +71,7 @@ class Deployed:
         return {
             STRIPE_WEBHOOK_PATH: _function_url_path(self.outputs["StripeWebhookUrl"]),
             TELEGRAM_WEBHOOK_PATH: _function_url_path(self.outputs["TelegramWebhookUrl"]),
+            UNSUBSCRIBE_PATH: _function_url_path(self.outputs["UnsubscribeUrl"]),
         }
 
     @property
@@ -151,6 +153,7 @@ def deploy(places: Places, **overrides: str) -> Deployed:
         "TelegramBotName": telegram.BOT_NAME,
         "SenderAddress": SENDER_ADDRESS,
         "PublicWebhookUrl": webhook_address(places),
+        "PublicUnsubscribeUrl": f"{places.webhook_url}{UNSUBSCRIBE_PATH}",
         **overrides,
     }
     sam_deploy(places, BUILT_TEMPLATE, stack_name=STACK_NAME, values=values)

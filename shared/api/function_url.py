@@ -22,6 +22,15 @@ class Answer:
     body: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A status, a page of HTML and its headers."""
+
+    status: int
+    html: str
+    headers: Mapping[str, str]
+
+
 NOT_FOUND = Answer(404, {"message": "route not found"})
 
 
@@ -37,14 +46,18 @@ def is_routed_to(event: Mapping[str, Any], route: tuple[str, str]) -> bool:
 def answer_request(
     event: Mapping[str, Any],
     context: LambdaContext,
-    answer: Callable[[Mapping[str, Any]], Answer],
+    answer: Callable[[Mapping[str, Any]], Answer | Page],
     *,
     failure: str,
 ) -> dict[str, Any]:
     """Return the response of `answer` (payload version 2); an error is a 500, counted as `failure`."""
+    headers = {"content-type": "application/json"}
     try:
-        answered = answer(event)
-        status, body = answered.status, write_json(answered.body)
+        match answer(event):
+            case Answer(status, content):
+                body = write_json(content)
+            case Page(status, body, more):
+                headers = {"content-type": "text/html; charset=utf-8", **more}
     except Exception as error:  # noqa: BLE001 - a request ends here
         # Only the class: the message of a foreign error may contain a secret.
         logger.error("request_failed", error=type(error).__name__, request_id=context.aws_request_id)
@@ -52,6 +65,6 @@ def answer_request(
         status, body = 500, write_json({"message": "internal server error"})
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json", "x-request-id": context.aws_request_id},
+        "headers": headers | {"x-request-id": context.aws_request_id},
         "body": body,
     }

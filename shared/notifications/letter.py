@@ -7,6 +7,7 @@ mode. Nothing is wider than its column, so a phone shows the letter without scro
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Final
 
 from shared.notifications.markup import attribute, plain
@@ -105,8 +106,15 @@ _CLOSING: Final = (
 )
 
 
-def html(letter: Letter, *, title: str, image: str | None) -> str:
-    """Return the page; it shows the attached image of that name."""
+_OPT_OUT: Final = (
+    '<p class="soft" style="margin:10px 0 0;font-size:14px;line-height:20px;color:#5b6776">'
+    '<a class="soft" href="{url}" style="color:#5b6776">Stop these letters</a></p>'
+)
+_OPT_OUT_BY_REPLY: Final = "If you would rather not get reports, answer this e-mail: we switch them off for you."
+
+
+def html(letter: Letter, *, title: str, image: str | None, unsubscribe_url: str) -> str:
+    """Return the page; it shows the attached image of that name, and links to where the letters are ended."""
     parts = [
         _HEAD.format(
             heading=plain(letter.heading),
@@ -133,13 +141,18 @@ def html(letter: Letter, *, title: str, image: str | None) -> str:
                 border="border-top:1px solid #e4e8ee;" if first else "",
             )
         )
+    if unsubscribe_url:
+        parts.append(_OPT_OUT.format(url=escape(unsubscribe_url, quote=True)))
+    else:
+        parts.append(_CLOSING.format(text=plain(_OPT_OUT_BY_REPLY), above_px=10, padding_px=0, border=""))
     preview = f"{letter.subheading}: {letter.result}, {letter.remark}"
     return _PAGE.format(title=plain(title), preview=plain(preview), column_px=_COLUMN_PX, body="\n".join(parts))
 
 
-def text(letter: Letter) -> str:
-    """Return the letter as text, with the image's description."""
-    return "\n".join(_lines(letter)) + "\n"
+def text(letter: Letter, *, unsubscribe_url: str) -> str:
+    """Return the letter as text, with the image's description, and where the letters are ended."""
+    opt_out = f"Stop these letters: {unsubscribe_url}" if unsubscribe_url else _OPT_OUT_BY_REPLY
+    return "\n".join([*_lines(letter), "", opt_out]) + "\n"
 
 
 def _lines(letter: Letter) -> Iterator[str]:

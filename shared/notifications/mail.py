@@ -37,13 +37,17 @@ _POSTPONED_CODES: Final = {
 _REFUSED_CODES: Final = {"MessageRejected", "BadRequestException"}
 
 
+WIRE: Final = SMTP.clone(max_line_length=998)
+"""SMTP's own limit of a line: a shorter one would break an address in a header into encoded words."""
+
+
 def send_mail(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -> None:
     """Send an e-mail as text and HTML, its images inside it; raise one of `delivery`'s errors."""
     try:
         _ses().send_email(
             FromEmailAddress=settings().sender_address,
             Destination={"ToAddresses": [address]},
-            Content={"Raw": {"Data": compose(address, letter, images=images).as_bytes(policy=SMTP)}},
+            Content={"Raw": {"Data": compose(address, letter, images=images).as_bytes(policy=WIRE)}},
         )
     except (EndpointConnectionError, ConnectTimeoutError) as error:
         raise DeliveryPostponed("SES cannot be reached") from error
@@ -69,9 +73,14 @@ def compose(address: str, letter: Mail, *, images: Sequence[InlineImage] = ()) -
     message["From"] = settings().sender_address
     message["To"] = address
     message["Subject"] = letter.subject
+    ways = [f"<{letter.unsubscribe_url}>"] if letter.unsubscribe_url else []
     if letter.opt_out_by_reply:
-        # Mail programs show it as a button that writes such an e-mail.
-        message["List-Unsubscribe"] = f"<mailto:{settings().sender_address}?subject=No%20reports>"
+        ways.append(f"<mailto:{settings().sender_address}?subject=No%20reports>")
+    if ways:
+        # Mail programs show a button: it sends a request to the page (RFC 8058), or writes such an e-mail.
+        message["List-Unsubscribe"] = ", ".join(ways)
+    if letter.unsubscribe_url:
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     html = message.get_payload(1)

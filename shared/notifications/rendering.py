@@ -49,6 +49,8 @@ class Mail:
     html: str
     opt_out_by_reply: bool = False
     """True for letters that the reader may opt out of, by answering the e-mail."""
+    unsubscribe_url: str = ""
+    """Where the reader opts out without signing in, if there is such a page."""
 
 
 def telegram_text(notice: NoticeText) -> str:
@@ -63,14 +65,22 @@ def telegram_text(notice: NoticeText) -> str:
     return "\n".join(lines)
 
 
-def mail(notice: NoticeText, *, images: Iterable[str] = ()) -> Mail:
-    """Return the e-mail; it shows the notice's image if `images`, the names of the attached ones, has it."""
+def mail(notice: NoticeText, *, images: Iterable[str] = (), unsubscribe_url: str = "") -> Mail:
+    """Return the e-mail; it shows the notice's image if `images`, the names of the attached ones, has it.
+
+    `unsubscribe_url` is for letters, and must not be shared by two readers.
+    """
     title = short(notice.title)
     subject = f"{_SUBJECT_PREFIX}{title}"
     image = notice.image if notice.image in set(images) else None
     if notice.letter is not None:
-        page = letter.html(notice.letter, title=title, image=image)
-        return Mail(subject=subject, text=letter.text(notice.letter), html=page, opt_out_by_reply=True)
+        return Mail(
+            subject=subject,
+            text=letter.text(notice.letter, unsubscribe_url=unsubscribe_url),
+            html=letter.html(notice.letter, title=title, image=image, unsubscribe_url=unsubscribe_url),
+            opt_out_by_reply=True,
+            unsubscribe_url=unsubscribe_url,
+        )
     text = [title, ""]
     parts = []
     if image is not None:

@@ -28,7 +28,6 @@ _HOW_TRADES_COUNT: Final = (
     "Trades count on the day (UTC) on which they were closed. Money that you moved in or out is not profit. The "
     "deepest fall is the largest drop below a high of the period."
 )
-_HOW_TO_OPT_OUT: Final = "If you would rather not get reports, answer this e-mail: we switch them off for you."
 
 
 def report_text(figures: PeriodFigures, *, noun: str) -> NoticeText:
@@ -69,7 +68,7 @@ def _letter(figures: PeriodFigures, *, noun: str, result: str) -> Letter:
         sections=tuple(_sections(figures)),
         closing=(
             _HOW_TRADES_COUNT,
-            f"You get this report because trades of yours were closed in that {noun}. {_HOW_TO_OPT_OUT}",
+            f"You get this report because trades of yours were closed in that {noun}.",
         ),
     )
 

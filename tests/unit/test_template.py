@@ -22,7 +22,7 @@ from tests.unit.documented_routes import ACCOUNT, DOCUMENTED, OWN, WEBHOOK
 TEMPLATE = read_template()
 RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
 
-PUBLIC = {"StrategyWebhookExpressJSv1", "StripeWebhook", "TelegramWebhook"}
+PUBLIC = {"StrategyWebhookExpressJSv1", "StripeWebhook", "TelegramWebhook", "ReportUnsubscribe"}
 
 ADMIN = (DOCUMENTED | OWN) - {WEBHOOK}
 ROUTES = ADMIN | ACCOUNT
@@ -168,7 +168,7 @@ def test_nobody_signs_up_among_the_admins() -> None:
     assert (group["UserPoolId"], group["GroupName"]) == ({"Ref": "AdminPool"}, "admin")
 
 
-def test_only_the_webhooks_are_public() -> None:
+def test_only_the_webhooks_and_the_page_that_ends_letters_are_public() -> None:
     public = {name for name, function in FUNCTIONS.items() if "FunctionUrlConfig" in function}
     assert public == PUBLIC
 
@@ -398,7 +398,7 @@ def test_emails_are_sent_by_one_function_from_one_address() -> None:
     assert functions_that_may("ses:SendRawEmail") == {"NoticeSender"}
 
 
-def test_webhooks_executor_and_watcher_have_a_reserve_of_their_own() -> None:
+def test_public_functions_executor_and_watcher_have_a_reserve_of_their_own() -> None:
     reserved = {name for name, function in FUNCTIONS.items() if "ReservedConcurrentExecutions" in function}
     assert reserved == PUBLIC | {"OrderExecutor", "PositionWatcher"}
 

@@ -87,7 +87,7 @@ def test_stages_of_samconfig_are_in_a_region_that_the_exchange_serves(name: str)
     assert [one for one in findings(stage(name, region=known.region), account()) if one.blocks] == []
 
 
-@pytest.mark.parametrize(("limit", "blocked"), [(214, True), (215, False)])
+@pytest.mark.parametrize(("limit", "blocked"), [(216, True), (217, False)])
 def test_reserves_must_leave_a_hundred_of_the_accounts_concurrency(limit: int, *, blocked: bool) -> None:
     answers = account() | {LIMIT: {"AccountLimit": {"ConcurrentExecutions": limit}}}
     found = findings(stage(), answers)

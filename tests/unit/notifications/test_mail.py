@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP, default
+from email.policy import default
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ def _sender(settings_from: Callable[..., None]) -> None:
 
 def received(*images: InlineImage) -> EmailMessage:
     """Return the letter as a mail program reads it."""
-    raw = mail.compose(ADDRESS, LETTER, images=images).as_bytes(policy=SMTP)
+    raw = mail.compose(ADDRESS, LETTER, images=images).as_bytes(policy=mail.WIRE)
     assert max(map(len, raw.splitlines())) <= 998
     return message_from_bytes(raw, policy=default)
 
@@ -65,9 +65,20 @@ def test_image_is_inline_under_its_name() -> None:
     assert image.get_payload(decode=True) == IMAGE.png
 
 
+def test_letter_with_a_page_has_the_headers_of_one_click_unsubscribing() -> None:
+    # Longer than a header's usual line: an address in encoded words would be none.
+    url = f"https://abc.lambda-url.eu-west-1.on.aws/v1/unsubscribe?token={'a' * 130}.{'b' * 43}"
+    raw = mail.compose(ADDRESS, replace(LETTER, opt_out_by_reply=True, unsubscribe_url=url)).as_bytes(policy=mail.WIRE)
+    head = raw.partition(b"\r\n\r\n")[0]
+    reply = "<mailto:notices@example.com?subject=No%20reports>"
+    assert f"\r\nList-Unsubscribe: <{url}>, {reply}\r\n".encode() in head
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in head
+    assert max(map(len, raw.splitlines())) <= 998
+
+
 def test_only_emails_with_an_opt_out_have_an_unsubscribe_header() -> None:
     assert received()["List-Unsubscribe"] is None
-    raw = mail.compose(ADDRESS, replace(LETTER, opt_out_by_reply=True)).as_bytes(policy=SMTP)
+    raw = mail.compose(ADDRESS, replace(LETTER, opt_out_by_reply=True)).as_bytes(policy=mail.WIRE)
     assert b"\r\nList-Unsubscribe: <mailto:notices@example.com?subject=No%20reports>\r\n" in raw
 
 

@@ -82,6 +82,15 @@ def test_email_says_how_to_opt_out() -> None:
     assert "If you would rather not get reports, answer this e-mail" in seen(html_of(FIGURES))
 
 
+def test_email_links_to_the_page_that_ends_the_letters() -> None:
+    letter = mail(
+        text_of(WeeklyReport(figures=FIGURES)), unsubscribe_url="https://example.com/v1/unsubscribe?token=a&b"
+    )
+    assert "Stop these letters: https://example.com/v1/unsubscribe?token=a&b\n" in letter.text
+    assert 'href="https://example.com/v1/unsubscribe?token=a&amp;b"' in letter.html
+    assert "answer this e-mail" not in letter.text + letter.html
+
+
 def test_only_reports_have_an_opt_out() -> None:
     answerable = {kind for kind, values in SAMPLES.items() if mail(text_of(values)).opt_out_by_reply}
     assert answerable == {NoticeKind.WEEKLY_REPORT, NoticeKind.MONTHLY_REPORT}

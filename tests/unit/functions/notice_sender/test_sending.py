@@ -26,12 +26,20 @@ from shared.notifications.delivery import (
     DeliveryRefused,
     DeliveryUnknown,
 )
-from shared.notifications.notice_types import NoticeValues, PlanLapsed, Reply, TelegramReply, UserNearMaximum
+from shared.notifications.notice_types import (
+    NoticeKind,
+    NoticeValues,
+    PlanLapsed,
+    Reply,
+    TelegramReply,
+    UserNearMaximum,
+)
 from shared.notifications.notices import notify
 from shared.notifications.recipients import ADMINS, to_chat, to_user
 from shared.notifications.rendering import Mail
+from shared.notifications.unsubscribe_link import Reader, read_token
 from tests.lambda_context import FakeContext
-from tests.unit.in_process_aws import Queues
+from tests.unit.in_process_aws import Queues, aws_client
 from tests.unit.notifications.samples import AT, OPENED, SAMPLES
 from tests.unit.records import USER_ID, a_user, id_of
 
@@ -47,6 +55,8 @@ class World:
     queues: Queues
     messages: list[tuple[str, str]] = field(default_factory=list)
     letters: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    """Of each letter: where its reader ends such letters."""
     telegram_ends: list[DeliveryError] = field(default_factory=list)
     email_ends: list[DeliveryError] = field(default_factory=list)
     requeued: list[int] = field(default_factory=list)
@@ -59,6 +69,7 @@ class World:
     def send_mail(self, address: str, letter: Mail, *, images: list[InlineImage]) -> None:
         if self.email_ends:
             raise self.email_ends.pop(0)
+        self.links.append(letter.unsubscribe_url)
         self.letters.append((address, letter.subject, [image.name for image in images]))
 
     def notice(self, values: NoticeValues = OPENED, *, user_id: str = USER_ID, cause: str = "cause-1") -> str:
@@ -382,3 +393,17 @@ def test_a_batch_fails_record_by_record(world: World, lambda_context: FakeContex
     answer = lambda_handler({"Records": records}, lambda_context)
     assert {one["itemIdentifier"] for one in answer["batchItemFailures"]} == {"missing", "malformed"}
     assert len(world.messages) == 1
+
+
+def test_report_links_to_the_end_of_its_letters_for_its_own_reader(
+    world: World, settings_from: Callable[..., None]
+) -> None:
+    key = aws_client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
+    settings_from(SENDER_ADDRESS="notices@example.com", UNSUBSCRIBE_URL="https://example.com/v1/u", PAGING_KEY_ID=key)
+    NotificationSetting(notify_weekly_report=True, created_at=AT, updated_at=AT).save()
+    a_linked_user()
+    for number, kind in enumerate((NoticeKind.WEEKLY_REPORT, NoticeKind.PLAN_LAPSED)):
+        service.send(world.notice(SAMPLES[kind], cause=f"cause-{number}"))
+    report, other = world.links
+    assert read_token(report.partition("?token=")[2]) == Reader(USER_ID, NoticeKind.WEEKLY_REPORT)
+    assert other == ""

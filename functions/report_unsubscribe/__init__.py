@@ -1,0 +1,1 @@
+"""ReportUnsubscribe: lets the reader of a report's letter end these letters without signing in."""
