@@ -10,9 +10,8 @@ from decimal import Decimal
 from pynamodb.transactions import TransactWrite
 
 from functions.manual_trade_importer.collection import CollectedFills
-from shared.clock import utc_now
 from shared.errors import RecordChanged
-from shared.exchange.account_fills import AccountFill, AccountIncome
+from shared.exchange.account_fills import AccountFill, AccountIncome, IncomeKind
 from shared.exchange.account_results import MONEY_STEP, Result, result_of_fill, result_of_income
 from shared.models.base import transact
 from shared.models.exchange_key import ExchangeKey
@@ -21,6 +20,7 @@ from shared.models.import_scan import ImportScan
 from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.performance_day import PerformanceDay, TradeLedger
+from shared.models.position_history import HistoryKind
 from shared.trading.valuation import unpriced_assets, usd_value
 
 INCOMES_A_RUN = 500
@@ -144,13 +144,15 @@ def _trade_of(key: ExchangeKey, fill: AccountFill) -> ManualTrade:
 
 
 def _income_of(key: ExchangeKey, income: AccountIncome) -> ManualIncome:
+    income_key = f"{income.kind.value}#{income.transaction_id}"
     return ManualIncome(
         key.id,
-        f"{income.kind.value}#{income.transaction_id}",
+        income_key,
         user_id=key.user_id,
+        time_key=ManualIncome.time_key_of(income.at, income_key=income_key, api_key_id=key.id),
+        kind=HistoryKind.LIQUIDATION_FEE if income.kind is IncomeKind.LIQUIDATION_FEE else HistoryKind.FUNDING,
         symbol=income.venue_symbol,
         amount=income.amount,
         asset=income.asset,
         created_at=income.at,
-        expires_at=ManualIncome.expiry_of(utc_now()),
     )

@@ -1,16 +1,29 @@
-"""Table `manual_incomes`: what changed the wallets of MANUAL keys beside fills, so that each counts once."""
+"""Table `manual_incomes`: what changed the wallets of MANUAL keys beside fills, so that each counts once.
+
+They are kept like the fills: the tax file of a year shows them.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 
-from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute
-from shared.models.base import Table, TableName, epoch_after
+from shared.clock import to_iso
+from shared.models.attributes import DecimalAttribute, EnumAttribute, TimeAttribute
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName, created_key
+from shared.models.position_history import HistoryKind
 
-RETENTION = timedelta(days=180)
-"""Longer than the exchange lists an income: nobody reads an older one again."""
+
+class ManualIncomesByUser(GlobalSecondaryIndex["ManualIncome"]):
+    """A user's incomes, of all keys, by time."""
+
+    class Meta:
+        index_name = "by_user"
+        projection = KeysOnlyProjection()
+
+    user_id = UnicodeAttribute(hash_key=True)
+    time_key = UnicodeAttribute(range_key=True)
 
 
 class ManualIncome(Table):
@@ -21,8 +34,11 @@ class ManualIncome(Table):
 
     api_key_id = UnicodeAttribute(hash_key=True)
     income_key = UnicodeAttribute(range_key=True)
-    """`<kind>#<transaction id>`: the exchange's id is unique within a kind."""
+    """`<kind>#<transaction id>`, the kind by the exchange's name: its id is unique within a kind."""
     user_id = UnicodeAttribute()
+    time_key = UnicodeAttribute(null=True)
+    """`<time>#<income key>#<key>`; absent in records of before incomes were part of the tax file."""
+    kind = EnumAttribute(HistoryKind, null=True)
     symbol = UnicodeAttribute()
     """The exchange's name; empty if the income concerns the whole account."""
     amount = DecimalAttribute()
@@ -30,10 +46,15 @@ class ManualIncome(Table):
     asset = UnicodeAttribute()
     created_at = TimeAttribute()
     """By the exchange's clock."""
-    expires_at = IntegerAttribute()
-    """Unix seconds (the table's TTL attribute)."""
+
+    by_user = ManualIncomesByUser()
+
+    @property
+    def transaction_id(self) -> str:
+        """The exchange's id."""
+        return self.income_key.partition("#")[2]
 
     @staticmethod
-    def expiry_of(booked_at: datetime) -> int:
-        """Return when the record of an income may be deleted."""
-        return epoch_after(booked_at, RETENTION)
+    def time_key_of(at: datetime, *, income_key: str, api_key_id: str) -> str:
+        """Return the sort key of an income among the user's."""
+        return created_key(to_iso(at), f"{income_key}#{api_key_id}")

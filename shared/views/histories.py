@@ -18,11 +18,12 @@ from shared.api.paging import Page, load_by_id, query_page
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
+from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType
 from shared.views.trade_query import TradeHistoryQuery
-from shared.views.trade_rows import TradeRow, rows_of_executions, rows_of_manual_trades
+from shared.views.trade_rows import TradeRow, rows_of_executions, rows_of_manual_entries
 
 R = TypeVar("R", Execution, ManualTrade)
 
@@ -146,13 +147,49 @@ def own_manual_trades(user_id: str, query: TradeHistoryQuery) -> OwnHistory[Manu
     page = query_page(
         ManualTrade.by_user.query,
         user_id,
-        ManualTrade.trade_key.between(*map(to_iso, query.period)),
+        ManualTrade.trade_key.between(*_bounds(query)),
         load=_trades,
         limit=PAGE_ITEMS,
-        after=query.after,
         newest_first=query.year is None,
     )
     return OwnHistory(page.records, page)
+
+
+def own_manual_entries(user_id: str, query: TradeHistoryQuery) -> Page[ManualTrade | ManualIncome]:
+    """Return a page of the fills and of the incomes between them, in one order of time."""
+    incomes = query_page(
+        ManualIncome.by_user.query,
+        user_id,
+        ManualIncome.time_key.between(*_bounds(query)),
+        load=_incomes,
+        limit=PAGE_ITEMS,
+        newest_first=query.year is None,
+    )
+    trades = own_manual_trades(user_id, query).page
+    entries: list[ManualTrade | ManualIncome] = [*trades.records, *incomes.records]
+    entries.sort(key=_place_of, reverse=query.year is None)
+    if len(entries) <= PAGE_ITEMS and trades.end is None and incomes.end is None:
+        return Page(entries, None)
+    shown = entries[:PAGE_ITEMS]
+    return Page(shown, {"trade_key": {"S": _place_of(shown[-1])}})
+
+
+def _bounds(query: TradeHistoryQuery) -> tuple[str, str]:
+    """Return the first and the last key of what is left of the period, for fills and incomes alike.
+
+    A page goes on by the key of the last entry, since that may be of either table. Keys begin with the time.
+    """
+    since, until = map(to_iso, query.period)
+    if query.after is None:
+        return since, until
+    last = query.after["trade_key"]["S"]
+    if query.year is not None:
+        return f"{last} ", until
+    return since, f"{last[:-1]}{chr(ord(last[-1]) - 1)}~"
+
+
+def _place_of(entry: ManualTrade | ManualIncome) -> str:
+    return entry.trade_key if isinstance(entry, ManualTrade) else str(entry.time_key)
 
 
 def list_own_strategy_history(user_id: str, query: TradeHistoryQuery) -> DaysListing[StrategyHistoryItem]:
@@ -179,12 +216,12 @@ def strategy_file(user_id: str, query: TradeHistoryQuery) -> CsvFile:
 
 
 def manual_file(user_id: str, query: TradeHistoryQuery) -> CsvFile:
-    """Return the same page as rows for a tax adviser."""
-    found = own_manual_trades(user_id, query)
-    keys = ExchangeKey.find_many(trade.api_key_id for trade in found.records)
+    """Return a page of fills, funding and liquidation fees as rows for a tax adviser."""
+    page = own_manual_entries(user_id, query)
+    keys = ExchangeKey.find_many({entry.api_key_id for entry in page.records})
     names = {key.id: key.name for key in keys.values()}
-    rows = rows_of_manual_trades(found.records, key_names=names, zone=query.time_zone)
-    return _file("manual", rows, query, found.page)
+    rows = rows_of_manual_entries(page.records, key_names=names, zone=query.time_zone)
+    return _file("manual", rows, query, page)
 
 
 def _file(name: str, rows: list[tuple[datetime, TradeRow]], query: TradeHistoryQuery, page: Page[Any]) -> CsvFile:
@@ -199,6 +236,12 @@ def _file(name: str, rows: list[tuple[datetime, TradeRow]], query: TradeHistoryQ
 def _trades(found: list[ManualTrade]) -> list[ManualTrade | None]:
     keys = [(one.api_key_id, one.trade_key) for one in found]
     records = ManualTrade.find_many(keys)
+    return [records.get(key) for key in keys]
+
+
+def _incomes(found: list[ManualIncome]) -> list[ManualIncome | None]:
+    keys = [(one.api_key_id, one.income_key) for one in found]
+    records = ManualIncome.find_many(keys)
     return [records.get(key) for key in keys]
 
 

@@ -17,10 +17,12 @@ from shared.clock import to_iso
 from shared.concurrency import run_concurrently
 from shared.config import settings
 from shared.models.execution import Execution
+from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade
 from shared.models.position_history import HistoryKind, PositionHistory
 from shared.trading.ids import parse_client_order_id
 from shared.trading.sides import Side
+from shared.trading.symbols import assets_of, symbol_name, unlisted_symbol_name
 
 _ZERO = Decimal(0)
 
@@ -65,32 +67,58 @@ def rows_of_executions(executions: Sequence[Execution], *, zone: ZoneInfo) -> li
     return found
 
 
-def rows_of_manual_trades(
-    trades: Sequence[ManualTrade], *, key_names: dict[str, str], zone: ZoneInfo
+def rows_of_manual_entries(
+    entries: Sequence[ManualTrade | ManualIncome], *, key_names: dict[str, str], zone: ZoneInfo
 ) -> list[tuple[datetime, TradeRow]]:
-    """Return the rows of fills of MANUAL keys with the time of each, in the fills' order."""
+    """Return the rows of MANUAL keys' fills and incomes with the time of each, in their order."""
     found: list[tuple[datetime, TradeRow]] = []
-    for trade in trades:
-        row: TradeRow = {
-            "time": _local(trade.created_at, zone),
-            "kind": RowKind.FILL,
-            "symbol": trade.symbol,
-            "side": trade.side,
-            "amount": trade.amount,
-            "price": trade.price,
-            "value": trade.cost,
-            "asset": _quote(trade.symbol),
-            "exchangeKeyId": trade.api_key_id,
-            "exchangeKeyName": key_names.get(trade.api_key_id, ""),
-            "strategyName": "",
-            "executionId": None,
-            "exchangeTradeId": trade.exchange_trade_id,
-            "exchangeOrderId": trade.exchange_order_id,
-        }
-        rows = [row, *_money(row, RowKind.FEE, -trade.fee, trade.fee_currency)]
-        rows += _money(row, RowKind.REALIZED_PROFIT, trade.realized_pnl or _ZERO, row["asset"])
-        found += [(trade.created_at, one) for one in rows]
+    for entry in entries:
+        row = _row_of_key(entry, key_name=key_names.get(entry.api_key_id, ""), zone=zone)
+        rows = _rows_of_fill(row, entry) if isinstance(entry, ManualTrade) else _rows_of_income(row, entry)
+        found += [(entry.created_at, one) for one in rows]
     return found
+
+
+def _rows_of_fill(row: TradeRow, trade: ManualTrade) -> Iterator[TradeRow]:
+    row |= {
+        "symbol": trade.symbol,
+        "side": trade.side,
+        "amount": trade.amount,
+        "price": trade.price,
+        "value": trade.cost,
+        "asset": _quote(trade.symbol),
+        "exchangeTradeId": trade.exchange_trade_id,
+        "exchangeOrderId": trade.exchange_order_id,
+    }
+    yield row
+    yield from _money(row, RowKind.FEE, -trade.fee, trade.fee_currency)
+    yield from _money(row, RowKind.REALIZED_PROFIT, trade.realized_pnl or _ZERO, row["asset"])
+
+
+def _rows_of_income(row: TradeRow, income: ManualIncome) -> Iterator[TradeRow]:
+    name = symbol_name(income.symbol, quote=income.asset) or unlisted_symbol_name(income.symbol)
+    row |= {"symbol": name, "exchangeTradeId": income.transaction_id}
+    kind = RowKind.LIQUIDATION_FEE if income.kind is HistoryKind.LIQUIDATION_FEE else RowKind.FUNDING
+    yield from _money(row, kind, income.amount, income.asset)
+
+
+def _row_of_key(entry: ManualTrade | ManualIncome, *, key_name: str, zone: ZoneInfo) -> TradeRow:
+    return {
+        "time": _local(entry.created_at, zone),
+        "kind": RowKind.FILL,
+        "symbol": "",
+        "side": None,
+        "amount": None,
+        "price": None,
+        "value": _ZERO,
+        "asset": "",
+        "exchangeKeyId": entry.api_key_id,
+        "exchangeKeyName": key_name,
+        "strategyName": "",
+        "executionId": None,
+        "exchangeTradeId": "",
+        "exchangeOrderId": "",
+    }
 
 
 def _rows_of(
@@ -169,7 +197,7 @@ def _money(row: TradeRow, kind: RowKind, value: Decimal, asset: str) -> Iterator
 
 
 def _quote(symbol: str) -> str:
-    return symbol.partition("/")[2].partition(":")[0]
+    return assets_of(symbol)[1]
 
 
 def _local(at: datetime, zone: ZoneInfo) -> str:

@@ -15,6 +15,7 @@ from functions.strategy_follower.app import lambda_handler
 from shared.clock import from_iso
 from shared.config import settings
 from shared.models.execution import Execution
+from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade, manual_trade_id
 from shared.models.position_history import HistoryKind, PositionHistory
 from shared.trading.execution import ExecutionState
@@ -206,25 +207,51 @@ def test_pages_of_a_year_hold_everything_once() -> None:
     assert found == made[:90]
 
 
-def test_own_fills_of_manual_keys_are_rows_too() -> None:
-    trade_id = manual_trade_id(api_key_id=KEY_ID, symbol="BTC/USDT", exchange_trade_id="9007199254740993")
-    ManualTrade(
+def by_hand(exchange_trade_id: str, *, at: datetime, symbol: str = "BTC/USDT", **values: Any) -> ManualTrade:
+    trade_id = manual_trade_id(api_key_id=KEY_ID, symbol=symbol, exchange_trade_id=exchange_trade_id)
+    usual: dict[str, Any] = {
+        "side": Side.SELL,
+        "amount": Decimal("0.5"),
+        "price": Decimal(20000),
+        "cost": Decimal(10000),
+        "fee": Decimal("0.01"),
+        "fee_currency": "BNB",
+        "realized_pnl": Decimal("-25"),
+    }
+    trade = ManualTrade(
         KEY_ID,
-        ManualTrade.key_of(ENTERED, trade_id),
+        ManualTrade.key_of(at, trade_id),
         id=trade_id,
         user_id=USER_ID,
-        exchange_trade_id="9007199254740993",
+        exchange_trade_id=exchange_trade_id,
         exchange_order_id="12",
-        symbol="BTC/USDT",
-        side=Side.SELL,
-        amount=Decimal("0.5"),
-        price=Decimal(20000),
-        cost=Decimal(10000),
-        fee=Decimal("0.01"),
-        fee_currency="BNB",
-        realized_pnl=Decimal("-25"),
-        created_at=ENTERED,
+        symbol=symbol,
+        created_at=at,
+        **(usual | values),
+    )
+    trade.save()
+    return trade
+
+
+def income_by_hand(
+    transaction_id: str, amount: str, *, at: datetime, kind: HistoryKind = HistoryKind.FUNDING, symbol: str = "BTCUSDT"
+) -> None:
+    income_key = f"{'FUNDING_FEE' if kind is HistoryKind.FUNDING else 'INSURANCE_CLEAR'}#{transaction_id}"
+    ManualIncome(
+        KEY_ID,
+        income_key,
+        user_id=USER_ID,
+        time_key=ManualIncome.time_key_of(at, income_key=income_key, api_key_id=KEY_ID),
+        kind=kind,
+        symbol=symbol,
+        amount=Decimal(amount),
+        asset="USDT",
+        created_at=at,
     ).save()
+
+
+def test_own_fills_of_manual_keys_are_rows_too() -> None:
+    trade = by_hand("9007199254740993", at=ENTERED)
     found = rows(of_year(MANUAL, "2021"))
     assert [(row["kind"], row["value"], row["asset"]) for row in found] == [
         ("FILL", "10000", "USDT"),
@@ -233,9 +260,52 @@ def test_own_fills_of_manual_keys_are_rows_too() -> None:
     ]
     assert {(row["exchangeTradeId"], row["exchangeKeyName"]) for row in found} == {("9007199254740993", "Main")}
     assert [item["id"] for item in send(lambda_handler, sample(MANUAL, query={"year": "2021"})).body["items"]] == [
-        trade_id
+        trade.id
     ]
     assert rows(of_year(MANUAL, "2022")) == []
+
+
+def test_funding_and_liquidation_fees_of_manual_keys_are_rows_of_their_year() -> None:
+    by_hand("1", at=ENTERED, symbol="BTC/USDT-261225", fee=Decimal(0), realized_pnl=None)
+    income_by_hand("77", "-1.5", at=MIDNIGHT)
+    income_by_hand("78", "0.25", at=CLOSED, symbol="BTCUSDT_261225")
+    income_by_hand("79", "-30", at=CLOSED, kind=HistoryKind.LIQUIDATION_FEE)
+    columns = ("kind", "symbol", "value", "asset", "exchangeTradeId", "exchangeKeyName")
+    assert [tuple(row[name] for name in columns) for row in rows(of_year(MANUAL, "2021"))] == [
+        ("FILL", "BTC/USDT-261225", "10000", "USDT", "1", "Main"),
+        ("FUNDING", "BTC/USDT", "-1.5", "USDT", "77", "Main"),
+    ]
+    assert [tuple(row[name] for name in columns) for row in rows(of_year(MANUAL, "2022"))] == [
+        ("FUNDING", "BTC/USDT-261225", "0.25", "USDT", "78", "Main"),
+        ("LIQUIDATION_FEE", "BTC/USDT", "-30", "USDT", "79", "Main"),
+    ]
+    # By the year in Berlin, where the payment of half past eleven is one of the next year.
+    assert [row["kind"] for row in rows(of_year(MANUAL, "2021", zone="Europe/Berlin"))] == ["FILL"]
+
+
+@pytest.mark.parametrize("query", [{"year": "2021"}, {"start": "2021-12-31", "limit": "2"}])
+def test_pages_of_fills_and_funding_hold_everything_once_in_order(query: dict[str, str]) -> None:
+    for number in range(130):
+        by_hand(str(number), at=ENTERED + timedelta(seconds=20 * number), fee=Decimal(0), realized_pnl=None)
+        # At the same moment, and between.
+        income_by_hand(f"{number}", "-1", at=ENTERED + timedelta(seconds=20 * number))
+    income_by_hand("last", "-1", at=ENTERED + timedelta(seconds=5000))
+    pages: list[list[dict[str, str]]] = []
+    token: str | None = None
+    while True:
+        more = {"format": "csv"} | query | ({"nextToken": token} if token else {})
+        answer = send(lambda_handler, sample(MANUAL, query=more))
+        pages.append(rows(answer))
+        token = answer.headers.get("x-next-token")
+        if token is None:
+            break
+        # The list in JSON, fills only, goes on from the same place.
+        assert send(lambda_handler, sample(MANUAL, query=query | {"nextToken": token})).status == 200
+    assert [len(page) for page in pages] == [100, 100, 61]
+    found = [row for page in pages for row in page]
+    assert len({(row["kind"], row["exchangeTradeId"]) for row in found}) == 261
+    times = [row["time"] for row in found]
+    assert times == sorted(times, reverse="year" not in query)
 
 
 @pytest.mark.parametrize(
