@@ -22,7 +22,7 @@ from shared.errors import AccessDenied, RecordChanged, RequestUnprocessable, Sec
 from shared.exchange.key_inspection import Inspection
 from shared.key_claims import Claim, claim_on_api_key
 from shared.models.base import transact
-from shared.models.exchange_key import ApiKeyStatus, ExchangeKey
+from shared.models.exchange_key import ApiKeyStatus, ExchangeKey, TradeType
 from shared.models.execution import Execution
 from shared.models.key_readiness import KeyReadiness
 from shared.models.position_slot import PositionSlot
@@ -51,7 +51,11 @@ def change_key(user: User, key: ExchangeKey, body: KeyChange, *, cause: str) -> 
     found: Inspection | None = None
     claims: list[Claim] = []
     if body.api_key is not None or (body.active and not key.active):
-        found = key_reading.read_credentials(api_key=changed.api_key, secret=body.api_secret_key or _secret_of(key))
+        found = key_reading.read_credentials(
+            api_key=changed.api_key,
+            secret=body.api_secret_key or _secret_of(key),
+            spot=key.trade_type is TradeType.SPOT,
+        )
         if found.alias is not None:
             changed.account = {"apiKey": changed.api_key, "alias": found.alias}
         claims = account_claims(changed)

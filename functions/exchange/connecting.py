@@ -56,7 +56,9 @@ def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> 
         known.append(KeyRefusal.API_KEY_CONNECTED)
     if known:
         return _first_answer_or_refuse(known, key, repeatable)
-    found = key_reading.read_credentials(api_key=body.api_key, secret=body.api_secret_key)
+    found = key_reading.read_credentials(
+        api_key=body.api_key, secret=body.api_secret_key, spot=key.trade_type is TradeType.SPOT
+    )
     if found.alias is not None:
         key.account = {"apiKey": key.api_key, "alias": found.alias}
     key.secret_ciphertext = secrets.seal(body.api_secret_key, owner_id=key.id)

@@ -5,6 +5,8 @@ Asks the first lane for weight as background work: entries, exits and looks go f
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.exchange.refusals import refused
 from shared.api.exchange_access import UNREACHABLE
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, ServiceUnavailable
@@ -15,8 +17,8 @@ from shared.observability import logger
 from shared.trading.execution import DenialReason
 
 
-def read_credentials(*, api_key: str, secret: str) -> Inspection:
-    """Return what the exchange says of a key that is not kept yet.
+def read_credentials(*, api_key: str, secret: str, spot: bool) -> Inspection:
+    """Return what the exchange says of a key that is not kept yet; of a `spot` key, its account there.
 
     Raise RequestUnprocessable if the exchange refuses it, and ServiceUnavailable if the exchange cannot be asked now.
     """
@@ -24,7 +26,10 @@ def read_credentials(*, api_key: str, secret: str) -> Inspection:
     async def read() -> Inspection:
         async with lanes.background_work(lanes.DEFAULT_LANE, key_inspection.HELD_WEIGHT):
             account = await FuturesAccount.open(api_key=api_key, secret=secret)
-            return await key_inspection.read(account, margin_assets=[MARGIN_ASSET], with_alias=True)
+            found = await key_inspection.read(account, margin_assets=[MARGIN_ASSET], with_alias=not spot)
+        if not spot:
+            return found
+        return replace(found, alias=await key_inspection.spot_account(api_key=api_key, secret=secret))
 
     try:
         return account_queries.run(read())

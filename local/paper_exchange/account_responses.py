@@ -180,5 +180,5 @@ def spot_account_json(account: Account) -> dict[str, Any]:
             for asset, balance in sorted(account.spot_balances.items())
         ],
         "permissions": ["SPOT"],
-        "uid": 354937868,
+        "uid": account.uid,
     }

@@ -91,6 +91,11 @@ class Account:
         letters = string.ascii_letters
         return "".join(letters[byte % len(letters)] for byte in hashlib.sha256(self.api_key.encode()).digest()[:12])
 
+    @property
+    def uid(self) -> int:
+        """Return the number of the account on spot, the same through each of its keys."""
+        return int.from_bytes(hashlib.sha256(self.api_key.encode()).digest()[12:16], "big")
+
     def leverage(self, symbol: str) -> int:
         """Return the leverage set for the symbol."""
         return self.leverages.get(symbol, self.default_leverage)

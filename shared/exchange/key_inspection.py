@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from shared.clock import utc_now
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, RecordChanged
-from shared.exchange import key_status
-from shared.exchange.futures import MARGIN_ASSET, FuturesAccount
+from shared.exchange import key_status, lanes, responses, transport
+from shared.exchange.futures import MARGIN_ASSET, READ_TIMEOUT_S, FuturesAccount
 from shared.exchange.venue_views import KeyView
 from shared.models.account_claim import AccountClaim
 from shared.models.base import transact
-from shared.models.exchange_key import ExchangeKey
+from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
@@ -33,6 +33,9 @@ from shared.trading.symbols import assets_of
 
 HELD_WEIGHT = 31
 """The request weight that an inspection asks of its lane: the account, its settings, and one fee rate."""
+
+SPOT_WEIGHT = 20
+"""The request weight of reading whose a spot key is, of the spot budget; `spot_account` asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,19 @@ async def read(account: FuturesAccount, *, margin_assets: Collection[str], with_
     )
 
 
+async def spot_account(*, api_key: str, secret: str) -> str | None:
+    """Return the exchange's name of a key's spot account, or None where the exchange names none; raise ExchangeError.
+
+    The futures account has another name, and a spot key need not reach it.
+    """
+    client = await transport.open_client(
+        transport.SpotClient, api_key=api_key, secret=secret, timeout_ms=int(READ_TIMEOUT_S * 1000)
+    )
+    async with lanes.background_work(lanes.DEFAULT_LANE, SPOT_WEIGHT, pool=lanes.SPOT):
+        answer = await transport.call(client, "privateGetAccount", {}, timeout_s=READ_TIMEOUT_S)
+    return responses.spot_account(answer)
+
+
 async def inspect(key: ExchangeKey) -> Inspection:
     """Inspect a stored key and record what was found; raise ExchangeError or the errors of its secret."""
     secret, symbols = await asyncio.gather(
@@ -79,7 +95,10 @@ async def inspect(key: ExchangeKey) -> Inspection:
     # A key's entries are paid in the quote assets of the symbols that it follows.
     margin_assets = {assets_of(symbol)[1] for symbol in symbols} or {MARGIN_ASSET}
     account = await FuturesAccount.open(api_key=key.api_key, secret=secret)
-    found = await read(account, margin_assets=margin_assets, with_alias=key.account_alias is None)
+    spot, unknown = key.trade_type is TradeType.SPOT, key.account_alias is None
+    found = await read(account, margin_assets=margin_assets, with_alias=unknown and not spot)
+    if spot and unknown:
+        found = replace(found, alias=await spot_account(api_key=key.api_key, secret=secret))
     if found.alias is not None:
         # Before the verdict: without a name the inspection is repeated, because the key's entries are denied.
         await asyncio.to_thread(_record_account, key, found.alias)

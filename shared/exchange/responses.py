@@ -256,6 +256,12 @@ def account_alias(answer: Any) -> str:
     return alias
 
 
+def spot_account(answer: Any) -> str | None:
+    """Return the account's name in spot Account Information, or None for an answer that does not name it."""
+    uid = answer.get("uid") if isinstance(answer, dict) else None
+    return f"spot {uid}" if uid else None
+
+
 def brackets_of(answer: list[dict[str, Any]], *, symbol: str) -> tuple[LeverageBracket, ...]:
     """Return a symbol's Notional and Leverage Brackets."""
     own = next(item for item in answer if item["symbol"] == symbol)

@@ -46,7 +46,7 @@ def accounts(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     def account_of(api_key: str) -> str:
         return api_key.partition(":")[2] or f"account-of-{api_key}"
 
-    def read(*, api_key: str, secret: str) -> Inspection:
+    def read(*, api_key: str, secret: str, spot: bool) -> Inspection:
         view = KeyView(setup=SOUND, wallet_balance=Decimal(1000), clock_offset_ms=0)
         return Inspection(
             view=view,

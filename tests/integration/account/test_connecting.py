@@ -212,6 +212,20 @@ def test_replaced_secret_of_the_same_account_is_kept(world: World) -> None:
     assert UniqueName.find(UniqueName.exact_claim_key(NameKind.API_KEY, account.api_key)) is None
 
 
+@pytest.mark.parametrize("futures_enabled", [True, False])
+def test_spot_key_is_replaced_by_one_of_its_account_only(world: World, futures_enabled: bool) -> None:
+    user, account = a_user(), open_account(world, enableFutures=futures_enabled)
+    key = connect(user, account, tradeType="SPOT", strategyType="MANUAL")
+    assert key.account_alias is not None
+    before = everything_stored()
+    with pytest.raises(RequestUnprocessable) as refused:
+        change(user, key, **open_account(world).body)
+    assert codes_of(refused.value) == ["OTHER_ACCOUNT"]
+    assert everything_stored() == before
+    new = further_key(world, account)
+    assert change(user, key, **new.body).api_key == new.api_key
+
+
 def test_replaced_secret_of_another_account_is_refused(world: World) -> None:
     user = a_user()
     key = connect(user, open_account(world))

@@ -25,9 +25,14 @@ def alias(trader: Trader) -> str:
     return str(name)
 
 
+def spot_account(trader: Trader) -> int:
+    return int(trader.futures.privateGetAccount()["uid"])
+
+
 def test_each_account_has_an_alias_of_its_own_the_same_in_every_row(new_trader: Callable[..., Trader]) -> None:
     first, second = new_trader(balances={"USDT": "10", "BNB": "1"}), new_trader()
     assert alias(first) != alias(second)
+    assert spot_account(first) != spot_account(second)
     assert {row["accountAlias"] for row in first.futures.fapiPrivateV2GetBalance()} == {alias(first)}
     assert first.snapshot()["accountAlias"] == alias(first)
 
@@ -35,6 +40,7 @@ def test_each_account_has_an_alias_of_its_own_the_same_in_every_row(new_trader: 
 def test_two_keys_lead_to_one_account(trader: Trader, loaded_markets: Any) -> None:
     second = second_key(trader, loaded_markets)
     assert alias(second) == alias(trader)
+    assert spot_account(second) == spot_account(trader)
     second.market("buy", 0.1)
     assert trader.held() == "0.1"
     trader.limit("sell", 0.1, 20_500, reduceOnly=True, newClientOrderId="target")

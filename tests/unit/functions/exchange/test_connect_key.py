@@ -54,7 +54,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Answer for the exchange: `setup` is what it says of every key, `asked` how often it was asked."""
     says: dict[str, Any] = {"setup": SOUND, "asked": 0}
 
-    def read(*, api_key: str, secret: str) -> Inspection:
+    def read(*, api_key: str, secret: str, spot: bool) -> Inspection:
         says["asked"] += 1
         view = KeyView(setup=says["setup"], wallet_balance=None, clock_offset_ms=0)
         return Inspection(
