@@ -16,10 +16,10 @@ from shared import key_deletion
 from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
 from shared.api.days import DaysListing
-from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
+from shared.api.idempotency import HEADER, IdempotentRequest, answer_once, key_faults
 from shared.api.paging import Listing
 from shared.api.records import find_own_key
-from shared.api.requests import ListQuery
+from shared.api.requests import ListQuery, raise_faults
 from shared.key_deletion import KeyHasPosition
 from shared.views import exchange_accounts
 from shared.views.exchange_account_items import (
@@ -85,7 +85,14 @@ def delete_key(api_key_id: str) -> DeletedKey:
 @app.post("/v1/exchange/key/<api_key_id>/inspect", openapi_extensions=OWN)
 def inspect_key(api_key_id: str) -> InspectionItem:
     """Inspect Exchange Key now: what keeps it from trading, what deserves a warning, and what to change."""
-    return inspecting.inspect_key(find_own_key(api_key_id, user_id=app.user.id))
+    key = find_own_key(api_key_id, user_id=app.user.id)
+    idempotency_key = app.header(HEADER)
+    raise_faults(key_faults(idempotency_key))
+    repeatable = None
+    if idempotency_key is not None:
+        path = f"/v1/exchange/key/{key.id}/inspect"
+        repeatable = IdempotentRequest.of(idempotency_key, caller_id=app.user.id, path=path, content={})
+    return answer_once(repeatable, lambda: inspecting.inspect_key(key))
 
 
 @app.answers(KeyHasPosition)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.exchange import key_reading
+from functions.exchange import inspecting, key_reading
 from functions.exchange.app import lambda_handler
 from shared.clock import utc_now
 from shared.exchange.key_inspection import Inspection
@@ -177,6 +177,26 @@ def test_disabled_user_connects_nothing_and_deletes(exchange: dict[str, Any]) ->
     assert (answer.status, answer.body) == (403, {"message": "account disabled"})
     assert to_key("change_key", {"active": True}).status == 403
     assert to_key("delete_key").status == 200
+
+
+def test_repeat_of_an_inspection_gets_the_first_answer(user: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    an_exchange_key()
+    times = iter(["2026-11-29T12:00:00.000Z", "2026-11-29T12:00:01.000Z"])
+
+    def judge(key: ExchangeKey) -> dict[str, Any]:
+        return {"id": key.id, "ready": True, "reasons": [], "warnings": [], "checkedAt": next(times)}
+
+    monkeypatch.setattr(inspecting, "inspect_key", judge)
+
+    def inspect(idempotency_key: str) -> Answer:
+        event = sample("exchange/inspect_key")
+        event["headers"] = {**event["headers"], "Idempotency-Key": idempotency_key}
+        return send(lambda_handler, event)
+
+    first = inspect("one").body
+    assert inspect("one").body == first
+    assert inspect("two").body["checkedAt"] != first["checkedAt"]
+    assert inspect("t\u00fc").status == 422
 
 
 @pytest.mark.parametrize("event", ["change_key", "delete_key", "inspect_key"])
