@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.stripe.refusals import Resource, found, new_id, refuse_unknown
+from local.stripe.refusals import Refused, Resource, found, new_id, refuse_unknown
 
 _FIELDS = {"email", "name", "description", "metadata", "expand"}
+
+_NAME_LENGTH = 256
+_EMAIL = re.compile(r"[!-~]+@[!-~]+")
 
 
 @dataclass(slots=True)
@@ -20,6 +24,10 @@ class Customers:
     def create(self, form: dict[str, Any], *, customer_id: str | None = None) -> Resource:
         """Create a customer, under a given id or a new one."""
         refuse_unknown(form, _FIELDS)
+        if len(form.get("name") or "") > _NAME_LENGTH:
+            raise Refused(400, "invalid_request_error", "Invalid string: too long", param="name")
+        if not _EMAIL.fullmatch(form.get("email") or "a@b"):
+            raise Refused(400, "invalid_request_error", "Invalid email address", param="email", code="email_invalid")
         customer = {
             "id": customer_id or new_id("cus"),
             "object": "customer",

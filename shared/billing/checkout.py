@@ -25,6 +25,12 @@ SESSION_ID_PLACE: Final = "{CHECKOUT_SESSION_ID}"
 # Stripe sends the others by the page; a customer with more living subscriptions than this was never ours.
 _LISTED = 100
 
+_NAME_LENGTH: Final = 256
+"""The longest name of a customer."""
+
+_EMAIL_INVALID: Final = "email_invalid"
+"""Stripe's code for an address that it does not take."""
+
 
 class CustomerMissing(LockstepError):
     """Stripe knows no such customer, or no longer."""
@@ -42,8 +48,22 @@ class CheckoutSession:
 def create_customer(*, user_id: str, email: str, name: str, replaced: str | None) -> str:
     """Create a user's customer, and return its id; `replaced` is their customer who is missing at Stripe, if any.
 
-    Idempotent for a day, so that two requests at once create one customer.
+    Idempotent for a day, so that two requests at once create one customer. Sign-ups may have names and addresses that
+    Stripe does not take: the name is shortened, and the customer types in an address on Stripe's page.
     """
+    from stripe import InvalidRequestError  # noqa: PLC0415 - see the client
+
+    key = f"customer-{user_id}-{replaced or 'first'}"
+    with translate_errors("create a customer"):
+        try:
+            return _create_customer(user_id=user_id, email=email, name=name[:_NAME_LENGTH], key=key)
+        except InvalidRequestError as error:
+            if error.code != _EMAIL_INVALID:
+                raise
+            return _create_customer(user_id=user_id, email="", name=name[:_NAME_LENGTH], key=key)
+
+
+def _create_customer(*, user_id: str, email: str, name: str, key: str) -> str:
     known: CustomerCreateParams = {"metadata": {"user_id": user_id}}
     if email:
         known["email"] = email
@@ -51,10 +71,7 @@ def create_customer(*, user_id: str, email: str, name: str, replaced: str | None
         known["name"] = name
     # The content is part of the key: Stripe refuses a repeat with another content.
     content = hashlib.sha256(f"{email}\n{name}".encode()).hexdigest()[:16]
-    with translate_errors("create a customer"):
-        key = f"customer-{user_id}-{replaced or 'first'}-{content}"
-        customer = stripe_client().v1.customers.create(known, {"idempotency_key": key})
-    return str(customer.id)
+    return str(stripe_client().v1.customers.create(known, {"idempotency_key": f"{key}-{content}"}).id)
 
 
 def has_subscription(customer_id: str) -> bool:

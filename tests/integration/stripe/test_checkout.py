@@ -364,3 +364,13 @@ def test_account_closed_while_a_page_is_being_opened_leaves_no_page(
     with pytest.raises(AccessDenied):
         open_checkout(user_of(user_id), plans["PRO"], request_key=None)
     assert [is_payable(url) for url in opened] == [False]
+
+
+def test_odd_name_and_address_do_not_keep_a_user_from_paying(billing: Billing, plans: dict[str, Plan]) -> None:
+    user_id = a_user(plans["STANDARD"])
+    user_of(user_id).update(
+        actions=[User.first_name.set("J\u00fcrgen " * 200), User.email.set("j\u00fcrgen@ex\u00e4mple.com")]
+    )
+    pay(open_checkout(user_of(user_id), plans["PRO"], request_key=None))
+    assert billing.record() == []
+    assert plan_state(user_id) == (plans["PRO"].id, False)
