@@ -73,15 +73,22 @@ class DeliveryRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionOpened:
-    """A position is open, with its stop placed."""
+class _Trade:
+    """A trade as its notices name it."""
 
-    kind: ClassVar[NoticeKind] = NoticeKind.POSITION_OPENED
     strategy_name: str
     key_name: str
     symbol: str
     """`BTC/USDT`: amounts are in the first, prices and money in the second."""
     long: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOpened(_Trade):
+    """A position is open, with its stop placed."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.POSITION_OPENED
     amount: Decimal | None
     ordered_amount: Decimal | None = None
     """Of an entry that was filled in part: what was ordered."""
@@ -91,18 +98,13 @@ class PositionOpened:
     take_profits: tuple[Decimal, ...] = ()
     callback_rate_pct: Decimal | None = None
     """The trailing stop's callback rate, where there is one."""
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionClosed:
+class PositionClosed(_Trade):
     """A position is closed and its result recorded."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.POSITION_CLOSED
-    strategy_name: str
-    key_name: str
-    symbol: str
-    long: bool
     amount: Decimal | None
     entry_price: Decimal | None
     exit_price: Decimal | None
@@ -111,21 +113,15 @@ class PositionClosed:
     profit_pct: Decimal | None
     reason: str
     """Why, in plain words."""
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRefused:
+class EntryRefused(_Trade):
     """An alert opened nothing."""
 
     kind: ClassVar[NoticeKind] = NoticeKind.ENTRY_REFUSED
-    strategy_name: str
-    key_name: str
-    symbol: str
-    long: bool
     reason: str
     """Why, and what the user may do about it, in plain words."""
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
