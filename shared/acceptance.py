@@ -1,6 +1,7 @@
 """Accepts triggers: gives each its strategy's next `seq`, stores it once, queues it. Validates no request.
 
-An alert that comes after a newer one is accepted as well, so that it has an answer, but marked as overtaken.
+An entry alert that comes after a newer alert is accepted as well, so that it has an answer, but marked as overtaken.
+An exit is never overtaken: it is for what is older than itself, whenever it comes.
 
 A trigger is durable before the request is answered: it is stored in one transaction with its `seq`, then queued. A
 crash between the two leaves it PENDING, until the repeat of the alert, or the delayed check, queues it.
@@ -28,6 +29,7 @@ from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
+from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import StrategySource
 from shared.trading.signal import Signal, fingerprint
@@ -43,9 +45,17 @@ class Acceptance:
     repeated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _LatestAlert:
+    """What a strategy's record says once an alert is accepted: the newest place, and the alert's own content."""
+
+    newest: PlaceInTime
+    content: str
+
+
 def accept_alert(
     strategy: Strategy,
-    signal: Signal,
+    instruction: Signal | Exit,
     *,
     alerts: StrategyAlerts | None,
     received_at: datetime,
@@ -60,7 +70,7 @@ def accept_alert(
     attempt.
     """
     identity = AlertIdentity(
-        strategy_id=strategy.id, content=fingerprint({"signal": signal}), fired_at=fired_at, alert_id=alert_id
+        strategy_id=strategy.id, content=_content(instruction), fired_at=fired_at, alert_id=alert_id
     )
     for attempt in range(1, _ATTEMPTS + 1):
         first = identity.find_first(alerts, received_at=received_at)
@@ -72,15 +82,16 @@ def accept_alert(
                     transact(claim)
                 return _accept_repeat(first.trigger_id)
             trigger = _new_trigger(
-                strategy, signal, source=StrategySource.TRADINGVIEW, seq=_next_seq(alerts), at=received_at
+                strategy, instruction, source=StrategySource.TRADINGVIEW, seq=_next_seq(alerts), at=received_at
             )
             trigger.fired_at = fired_at
             trigger.win_rate = win_rate
             trigger.alert_id = alert_id
             latest = _latest_place(alerts)
-            trigger.overtaken = latest is not None and trigger.place < latest
+            newest = trigger.place if latest is None else max(latest, trigger.place)
+            trigger.overtaken = trigger.opens and trigger.place < newest
             claim = identity.claim(first, trigger_id=trigger.id, at=received_at)
-            _store(trigger, alerts, content=identity.content, also=claim)
+            _store(trigger, alerts, alert=_LatestAlert(newest, identity.content), also=claim)
         except RecordChanged:
             # Another alert took the seq, or the same alert arrived twice at once: read again and decide again.
             _back_off(attempt)
@@ -111,7 +122,7 @@ def accept_admin_order(
         trigger.id = trigger_id or trigger.id
         trigger.follower_ids = list(dict.fromkeys(follower_ids))
         try:
-            _store(trigger, alerts, content=None, also=also)
+            _store(trigger, alerts, alert=None, also=also)
         except RecordChanged:
             if _next_seq(StrategyAlerts.find(strategy.id)) == trigger.seq:
                 raise  # the seq was still free: one of the caller's writes was refused
@@ -120,6 +131,12 @@ def accept_admin_order(
         _queue_with_check(trigger)
         return trigger
     raise RecordChanged(f"the alerts of strategy {strategy.id} kept changing")
+
+
+def _content(instruction: Signal | Exit) -> str:
+    if isinstance(instruction, Exit):
+        return fingerprint({"exit": instruction.action.value})
+    return fingerprint({"signal": instruction})
 
 
 def _next_seq(alerts: StrategyAlerts | None) -> int:
@@ -152,44 +169,56 @@ def _accept_repeat(trigger_id: str) -> Acceptance:
     return Acceptance(trigger_id=trigger_id, repeated=True)
 
 
-def _new_trigger(strategy: Strategy, signal: Signal, *, source: StrategySource, seq: int, at: datetime) -> Trigger:
-    return Trigger(
+def _new_trigger(
+    strategy: Strategy, instruction: Signal | Exit, *, source: StrategySource, seq: int, at: datetime
+) -> Trigger:
+    trigger = Trigger(
         id=str(uuid4()),
         strategy_id=strategy.id,
         seq=seq,
         strategy_source=source,
         exchange_id=strategy.exchange_id,
         symbol=strategy.symbol,
-        side=signal.side,
-        price=signal.order_price,
-        stop=signal.stop,
-        stop_type=signal.stop_type,
-        take_profits=list(signal.take_profits),
-        trailing_trigger=signal.trailing.trigger if signal.trailing else None,
-        callback_rate=signal.trailing.callback_rate if signal.trailing else None,
         created_at=at,
         updated_at=at,
     )
+    if isinstance(instruction, Exit):
+        trigger.action = instruction.action
+    else:
+        _set_signal(trigger, instruction)
+    return trigger
+
+
+def _set_signal(trigger: Trigger, signal: Signal) -> None:
+    trigger.side = signal.side
+    trigger.price = signal.order_price
+    trigger.stop = signal.stop
+    trigger.stop_type = signal.stop_type
+    trigger.take_profits = list(signal.take_profits)
+    if signal.trailing is not None:
+        trigger.trailing_trigger = signal.trailing.trigger
+        trigger.callback_rate = signal.trailing.callback_rate
 
 
 def _store(
     trigger: Trigger,
     alerts: StrategyAlerts | None,
     *,
-    content: str | None,
+    alert: _LatestAlert | None,
     also: Callable[[TransactWrite], None] | None,
 ) -> None:
-    """Write the trigger together with its seq; `content` is None for an admin's order, which is no alert."""
+    """Write the trigger together with its seq; `alert` is None for an admin's order."""
     actions: list[Action] = [
         StrategyAlerts.last_seq.set(trigger.seq),
         StrategyAlerts.schema_version.set(SCHEMA_VERSION),
     ]
-    if content is not None and not trigger.overtaken:
+    if alert is not None and not trigger.overtaken:
         actions += [
-            StrategyAlerts.latest_alert_place.set(trigger.place),
-            StrategyAlerts.latest_alert_seq.set(trigger.seq),
+            StrategyAlerts.latest_alert_place.set(alert.newest),
+            StrategyAlerts.latest_alert_seq.set(alert.newest.seq),
+            # By these its repeat is recognised; an exit may have been accepted last without being the newest.
             StrategyAlerts.latest_trigger_id.set(trigger.id),
-            StrategyAlerts.latest_fingerprint.set(content),
+            StrategyAlerts.latest_fingerprint.set(alert.content),
             StrategyAlerts.latest_received_at.set(trigger.created_at),
         ]
     unchanged: Condition = StrategyAlerts.strategy_id.does_not_exist()

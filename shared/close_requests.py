@@ -133,9 +133,9 @@ def _close(execution_ids: Sequence[str], *, delivery: str, reason: CloseReason |
 
 
 def _request_close(execution: Execution, *, reason: CloseReason | None) -> Execution | None:
-    """Store that the execution is to be closed; return None when it has ended."""
+    """Store that the execution is to be closed; return None when it has ended, or opens nothing."""
     for _ in range(_CHANGE_ATTEMPTS):
-        if not execution.active:
+        if not execution.active or not execution.opens:
             return None
         if execution.desired is Desired.CLOSED:
             return execution

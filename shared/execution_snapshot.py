@@ -86,6 +86,7 @@ def snapshot(
         risk_pct=profile.percentage if profile is not None else Decimal(0),
         plan_id=plan.id if plan is not None else None,
         max_balance_usd=plan.max_balance_usd if plan is not None else None,
+        action=trigger.action,
         side=trigger.side,
         order_price=trigger.price,
         stop=trigger.stop,
@@ -105,7 +106,7 @@ def snapshot(
     )
     if key is not None:
         execution.egress_lanes = list(key.named_lanes)
-    if profile is None:
+    if profile is None and trigger.opens:
         _fail(execution, now=now)
     return execution
 

@@ -57,7 +57,7 @@ class Command(StrEnum):
     """What the order executor should do with an execution."""
 
     OPEN = "OPEN"
-    """Close an older trigger's position on the opposite side, then open."""
+    """Begin what is queued: close an older trigger's position on the opposite side, then open; or carry out an exit."""
     CLOSE = "CLOSE"
     """Close the position, as an admin requested."""
     RECONCILE = "SETTLE"

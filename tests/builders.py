@@ -20,7 +20,7 @@ from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger
 from shared.models.user import User
 from shared.trading.execution import ExecutionState, is_active
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 
 _R = TypeVar("_R", bound=Table)
 
@@ -85,26 +85,35 @@ def follower(follower_id: str | None = None, *, at: datetime | None = None, **va
 
 
 def trigger(trigger_id: str | None = None, *, at: datetime | None = None, **values: Any) -> Trigger:
-    """Return a trigger of an alert whose fan-out is done: BUY at 20000, stop 19800, three take-profits; or mirrored."""
+    """Return a trigger of an alert whose fan-out is done: BUY at 20000, stop 19800, three take-profits; or mirrored.
+
+    An exit, by `action`, has none of that.
+    """
     at = at or utc_now()
-    side = values.get("side", Side.BUY)
+    opens = values.get("action", TriggerAction.OPEN) is TriggerAction.OPEN
     usual: dict[str, Any] = {
         "strategy_id": "a strategy",
         "seq": 1,
         "strategy_source": StrategySource.TRADINGVIEW,
         "exchange_id": "BINANCE",
         "symbol": "BTC/USDT",
-        "side": side,
-        "price": Decimal(20000),
-        "stop": Decimal(20000 - 200 * side.sign),
-        "stop_type": StopType.MARKET,
-        "take_profits": [Decimal(20000 + step * side.sign) for step in (200, 300, 400)],
+        **(_signal(values.pop("side", Side.BUY)) if opens else {}),
         "fanout_state": FanoutState.DONE,
         "pending": None,
         "created_at": at,
         "updated_at": at,
     }
     return Trigger(id=trigger_id or str(uuid4()), **(usual | values))
+
+
+def _signal(side: Side) -> dict[str, Any]:
+    return {
+        "side": side,
+        "price": Decimal(20000),
+        "stop": Decimal(20000 - 200 * side.sign),
+        "stop_type": StopType.MARKET,
+        "take_profits": [Decimal(20000 + step * side.sign) for step in (200, 300, 400)],
+    }
 
 
 def execution(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from shared.api.answers import Id, Time
 from shared.api.paging import Listing
 from shared.clock import to_iso
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 
 
 class HistoryItem(TypedDict):
@@ -21,15 +21,17 @@ class HistoryItem(TypedDict):
 
 
 class TriggerItem(TypedDict):
-    """One trigger; of its executions at most 100, then a `nextToken` of their own."""
+    """One trigger; of its executions at most 100, then a `nextToken` of their own. An exit has no side, no prices."""
 
     id: Id
     active: bool
     strategySource: StrategySource
-    tradeSide: Side
-    price: Decimal
-    stop: Decimal
-    stopType: StopType
+    action: NotRequired[TriggerAction]
+    """Of an exit; an entry is shown as documented."""
+    tradeSide: Side | None
+    price: Decimal | None
+    stop: Decimal | None
+    stopType: StopType | None
     takeProfit: list[Decimal]
     createdAt: Time
     updatedAt: Time
@@ -47,7 +49,7 @@ class StrategyHistory(TypedDict):
 
 def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerItem:
     """Return a trigger as documented."""
-    return {
+    item: TriggerItem = {
         "id": trigger.id,
         "active": trigger.active,
         "strategySource": trigger.strategy_source,
@@ -60,6 +62,9 @@ def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerIt
         "updatedAt": to_iso(trigger.updated_at),
         "StrategyAutomatedHistories": histories,
     }
+    if not trigger.opens:
+        item["action"] = trigger.action
+    return item
 
 
 def strategy_history(strategy: Strategy, triggers: Listing[TriggerItem]) -> StrategyHistory:

@@ -17,19 +17,20 @@ from shared.clock import from_iso, to_iso
 from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
-from shared.trading.sides import Side, StrategySource
+from shared.trading.sides import Side, StrategySource, TriggerAction
 from shared.trading.timeline import ms_until, slippage_of
 
 
 class TimelineTrigger(TypedDict):
-    """Show Timeline: the trigger; `createdAt` is when it was received."""
+    """Show Timeline: the trigger; `createdAt` is when it was received. An exit has no side and no price."""
 
     id: Id
     strategyId: Id
     strategySource: StrategySource
     symbol: str
-    tradeSide: Side
-    price: Decimal
+    action: TriggerAction
+    tradeSide: Side | None
+    price: Decimal | None
     firedAt: Time | None
     createdAt: Time
     active: bool
@@ -119,6 +120,7 @@ def _trigger(trigger: Trigger) -> TimelineTrigger:
         "strategyId": trigger.strategy_id,
         "strategySource": trigger.strategy_source,
         "symbol": trigger.symbol,
+        "action": trigger.action,
         "tradeSide": trigger.side,
         "price": trigger.price,
         "firedAt": None if trigger.fired_at is None else to_iso(trigger.fired_at),

@@ -70,7 +70,7 @@ def show_requirement(exchange_id: str, query: ListQuery) -> Requirement:
 
 
 def _usual_stop(strategy: Strategy) -> UsualStop | None:
-    return usual_stop([trigger.signal() for trigger in Trigger.latest(strategy.id, RECENT)])
+    return usual_stop(Trigger.latest_signals(strategy.id, RECENT))
 
 
 def _markets(symbols: Sequence[str]) -> dict[str, SymbolMarket]:

@@ -11,6 +11,7 @@ account_cache.py   the exchange accounts that this container has opened
 session.py         one execution at work: ledger, account, filters
 
 opening.py         queued work: first the prior position, then the entry, or a reason for none
+exit_alerts.py     records what an exit asks for, and acts on it
 prior_position.py  closes what an older trigger holds on the other side
 entering.py        writes the intent, sends the entry
 entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message

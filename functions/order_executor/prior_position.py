@@ -1,6 +1,6 @@
-"""What an entry closes first: the position that an older trigger of the same follower holds.
+"""The position that an older trigger of the same follower holds: an entry closes it first, an exit alert means it.
 
-It runs whatever becomes of the entry, under the entry's lease.
+It runs whatever becomes of the entry, under the entry's or the exit's lease.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     ExchangeThrottled when the lane has no weight for the close.
     """
     execution = ledger.execution
-    prior = await _find_prior(ledger)
+    prior = await find_prior(ledger)
     if prior is None:
         return
     if prior.follower_id != execution.follower_id:
@@ -35,22 +35,10 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
     if execution.place < prior.place:
         raise OrderDenied(DenialReason.SUPERSEDED, f"{prior.id} holds the position of a newer trigger")
     prior_ledger = Ledger(execution=prior, lease=ledger.lease)
-    await asyncio.gather(
-        prior_ledger.load_orders(),
-        limiter_of(account.lane).refresh(),
-        # Should this worker crash after it has ended the prior execution, this message ends its trigger.
-        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.id), delay_s=RECHECK_S),
-    )
     opposite = prior.side is not execution.side
-    throttled: ExchangeThrottled | None = None
-    try:
-        if opposite:
-            await _request_close(prior_ledger)
-        async with waiting.admitted(prior_ledger, account.lane, for_entry=True):
-            await _reconcile(prior_ledger, account)
-    except (ExchangeError, RecordChanged) as error:
-        throttled = error if isinstance(error, ExchangeThrottled) else None
-        logger.warning("prior_not_settled", execution_id=prior.id, detail=str(error))
+    throttled = await try_to_reconcile(
+        prior_ledger, account, close_for=CloseReason.OPPOSITE if opposite else None, for_entry=True
+    )
     await ledger.refresh()
     if not prior_ledger.execution.may_be_at_exchange:
         return
@@ -65,16 +53,17 @@ async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
 
 async def request_close_of_opposite(ledger: Ledger) -> None:
     """Have an opposite position of the follower's closed by a later worker, because this one has no access to it."""
-    prior, execution = await _find_prior(ledger), ledger.execution
+    prior, execution = await find_prior(ledger), ledger.execution
     if prior is None or prior.follower_id != execution.follower_id or execution.place < prior.place:
         return
     if prior.side is not execution.side:
         prior_ledger = Ledger(execution=prior, lease=ledger.lease)
-        await _request_close(prior_ledger)
+        await request_close(prior_ledger, CloseReason.OPPOSITE)
         await recheck.schedule_recheck(prior_ledger)
 
 
-async def _find_prior(ledger: Ledger) -> Execution | None:
+async def find_prior(ledger: Ledger) -> Execution | None:
+    """Return the execution that has the slot, of whichever follower and place in time; None if it has left it."""
     prior_id = ledger.lease.slot.execution_id
     if prior_id is None or prior_id == ledger.execution.id:
         return None
@@ -82,11 +71,34 @@ async def _find_prior(ledger: Ledger) -> Execution | None:
     return prior if prior is not None and prior.may_be_at_exchange else None
 
 
-async def _request_close(prior: Ledger) -> None:
+async def request_close(prior: Ledger, reason: CloseReason) -> None:
+    """Record that the position is to be closed, unless it is on record already; raise RecordChanged."""
     if prior.execution.desired is not Desired.CLOSED:
-        await prior.advance(
-            desired=Desired.CLOSED, close_reason=prior.execution.close_reason or CloseReason.OPPOSITE.value
-        )
+        await prior.advance(desired=Desired.CLOSED, close_reason=prior.execution.close_reason or reason.value)
+
+
+async def try_to_reconcile(
+    prior: Ledger, account: FuturesAccount, *, close_for: CloseReason | None = None, for_entry: bool = False
+) -> ExchangeThrottled | None:
+    """Reconcile the position once, after a request to close it if `close_for` is given; its state says how it went.
+
+    Return why the lane makes it wait. `for_entry`: an entry waits for it.
+    """
+    await asyncio.gather(
+        prior.load_orders(),
+        limiter_of(account.lane).refresh(),
+        # Should this worker crash after it has ended the prior execution, this message ends its trigger.
+        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.execution.id), delay_s=RECHECK_S),
+    )
+    try:
+        if close_for is not None:
+            await request_close(prior, close_for)
+        async with waiting.admitted(prior, account.lane, for_entry=for_entry):
+            await _reconcile(prior, account)
+    except (ExchangeError, RecordChanged) as error:
+        logger.warning("prior_not_settled", execution_id=prior.execution.id, detail=str(error))
+        return error if isinstance(error, ExchangeThrottled) else None
+    return None
 
 
 async def _reconcile(prior: Ledger, account: FuturesAccount) -> None:

@@ -66,7 +66,7 @@ async def reconcile(session: ExecutionSession) -> None:
         case ExecutionState.FLATTENING:
             await remainder.resolve(session)
             await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
-        case ExecutionState.QUEUED:
+        case ExecutionState.QUEUED | ExecutionState.DONE:
             return
         case ExecutionState.CLOSED | ExecutionState.DENIED | ExecutionState.REJECTED | ExecutionState.FAILED:
             return

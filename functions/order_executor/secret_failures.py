@@ -5,7 +5,7 @@ Each occurrence raises an alarm. Nothing is asked of the exchange here.
 
 from __future__ import annotations
 
-from functions.order_executor import booking, prior_position, recheck
+from functions.order_executor import booking, exit_alerts, prior_position, recheck
 from functions.order_executor.ledger import Ledger
 from shared import admission
 from shared.clock import utc_now
@@ -23,6 +23,9 @@ async def end_or_retry(ledger: Ledger, command: Command, error: SecretUnreadable
     execution = ledger.execution
     logger.error("secret_not_opened", execution_id=execution.id, api_key_id=execution.api_key_id, detail=str(error))
     count_outcome("secret_not_opened")
+    if execution.state is ExecutionState.QUEUED and not execution.opens:
+        await exit_alerts.carry_out(ledger, None)
+        return
     if execution.state is ExecutionState.QUEUED:
         await _end_or_retry_entry(ledger, error)
         return

@@ -14,6 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor import (
     account_cache,
     booking,
+    exit_alerts,
     handing_over,
     opening,
     recheck,
@@ -59,9 +60,10 @@ async def handle(message: OrderMessage, *, lane: str, ends_at_s: float) -> None:
     ledger = account = key = None
     try:
         (execution, key, known), _ = await asyncio.gather(_read(message), lanes.limiter_of(lane).refresh())
-        if await _is_over(execution) or await handing_over.pass_on(message, key, lane=lane):
+        found = Ledger(execution=execution, lease=lease)
+        if await _is_over(found) or await handing_over.pass_on(message, key, lane=lane):
             return
-        ledger = Ledger(execution=execution, lease=lease)
+        ledger = found
         account = await _open_account(ledger, key, message.command, lane=lane)
         if account is None or key is None:
             return
@@ -96,12 +98,18 @@ async def _read(message: OrderMessage) -> tuple[Execution, ExchangeKey | None, K
     return execution, key, known
 
 
-async def _is_over(execution: Execution) -> bool:
+async def _is_over(ledger: Ledger) -> bool:
+    execution = ledger.execution
     if execution.active:
-        return False
+        # Many of an exit's followers may be flat: no secret is opened for them, and no lane is asked.
+        return _is_queued_exit(execution) and await exit_alerts.end_without_position(ledger)
     # The worker that ended it may have crashed before it did what follows from that.
     await asyncio.to_thread(booking.finish, execution)
     return True
+
+
+def _is_queued_exit(execution: Execution) -> bool:
+    return execution.state is ExecutionState.QUEUED and not execution.opens
 
 
 async def _end_without_key(ledger: Ledger) -> None:
@@ -131,6 +139,9 @@ async def _work(
     ledger: Ledger, account: FuturesAccount, command: Command, *, known_unfit: DenialReason | None, ends_at_s: float
 ) -> None:
     queued = ledger.execution.state is ExecutionState.QUEUED
+    if _is_queued_exit(ledger.execution):
+        await exit_alerts.carry_out(ledger, account)
+        return
     if not queued:
         await asyncio.gather(ledger.load_orders(), lanes.limiter_of(account.lane).refresh())
     match command:
@@ -162,6 +173,9 @@ async def _record_refusal(account: FuturesAccount | None, key: ExchangeKey | Non
 
 async def _end_or_recheck_without_access(ledger: Ledger, error: ExchangeAuthorizationFailed) -> None:
     """Handle a refused key: deny the entry, or, where a position may be open, alert and try again later."""
+    if _is_queued_exit(ledger.execution):
+        await exit_alerts.carry_out(ledger, None)
+        return
     if ledger.execution.state is ExecutionState.QUEUED:
         await booking.end_without_position(
             ledger, state=ExecutionState.DENIED, reason=DenialReason.KEY_UNAUTHORIZED, detail=str(error)

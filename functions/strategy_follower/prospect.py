@@ -21,7 +21,7 @@ from shared.trading.usual_stop import RECENT, UsualStop, usual_stop
 
 def usual_stop_of(strategy_id: str) -> UsualStop | None:
     """Return the usual stop of a strategy's recent triggers; None where it has none."""
-    return usual_stop([trigger.signal() for trigger in Trigger.latest(strategy_id, RECENT)])
+    return usual_stop(Trigger.latest_signals(strategy_id, RECENT))
 
 
 def imagined_execution(follower: Follower, strategy: Strategy, signal: Signal) -> Execution:

@@ -80,7 +80,7 @@ def _executions(trigger_id: str) -> Iterator[Execution]:
 
 
 def _count_entry(counts: _Counts, execution: Execution) -> None:
-    if execution.reason == DenialReason.ALREADY_IN_POSITION:
+    if execution.reason == DenialReason.ALREADY_IN_POSITION or not execution.opens:
         return
     counts.asked += 1
     if execution.entry_price is None:

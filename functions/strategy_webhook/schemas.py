@@ -18,7 +18,8 @@ from shared.api import grammar
 from shared.api.json_text import NumberText
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
-from shared.trading.sides import Side, StopType
+from shared.trading.exits import Exit
+from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing, check_geometry
 
 _POSITIVE = "must be greater than 0"
@@ -46,7 +47,7 @@ class Alert:
 
     strategy_id: str
     secret: str | None = field(repr=False)
-    signal: Signal
+    instruction: Signal | Exit
     win_rate: str | None
     alert_id: str | None
     fired_at: datetime | None
@@ -56,6 +57,45 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     """Return the alert; raise RequestUnprocessable with every fault of single fields, else with the take-profits'."""
     reader = _Reader(fields)
     strategy_id = reader.read("strategy", _uuid)
+    instruction = _read_exit(reader) if _closes(fields) else _read_signal(reader)
+    alert_id = reader.read("alertId", _alert_id)
+    fired_at = reader.read("firedAt", _time)
+    if reader.faults or strategy_id is None or instruction is None:
+        raise RequestUnprocessable(reader.faults)
+    secret = fields.get("secret")
+    return Alert(
+        strategy_id=strategy_id,
+        secret=secret.strip() if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
+        instruction=instruction if isinstance(instruction, Exit) else _with_take_profits(instruction, fields),
+        win_rate=None if isinstance(instruction, Exit) else _win_rate(fields.get("winRate")),
+        alert_id=alert_id,
+        fired_at=fired_at,
+    )
+
+
+def _closes(fields: Mapping[str, Json]) -> bool:
+    """Return whether the alert closes: by its type, or because the strategy is flat after it, whatever the type is."""
+    flat = _find_member(MarketPosition, fields.get("position")) is MarketPosition.FLAT
+    return flat or _find_member(TriggerAction, fields.get("type")) is TriggerAction.CLOSE
+
+
+def _read_exit(reader: _Reader) -> Exit:
+    """Return the exit. Nothing else is read: prices have no meaning when the strategy is flat, and may be NaN."""
+    _check_position(reader, MarketPosition.FLAT)
+    return Exit(TriggerAction.CLOSE)
+
+
+def _check_position(reader: _Reader, expected: MarketPosition | None) -> None:
+    """Add a fault if the alert names a position of the strategy other than the one that its type leads to."""
+    if _is_absent(reader.fields.get("position")):
+        return
+    position = reader.read("position", _position)
+    if None not in (position, expected) and position is not expected:
+        reader.add_fault("position", "must agree with type")
+
+
+def _read_signal(reader: _Reader) -> Signal | None:
+    """Return the signal without its take-profits; None if a field of it has a fault."""
     order_price = reader.read("orderPrice", _number)
     side = reader.read("type", _side)
     stop = reader.read("stop", _number)
@@ -66,19 +106,10 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
             reader.add_fault("stop", message)
     stop_type = reader.read("stopType", _stop_type)
     trailing = _read_trailing(reader)
-    alert_id = reader.read("alertId", _alert_id)
-    fired_at = reader.read("firedAt", _time)
-    if reader.faults or strategy_id is None or signal is None or stop_type is None:
-        raise RequestUnprocessable(reader.faults)
-    secret = fields.get("secret")
-    return Alert(
-        strategy_id=strategy_id,
-        secret=secret.strip() if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
-        signal=_with_take_profits(replace(signal, stop_type=stop_type, trailing=trailing), fields),
-        win_rate=_win_rate(fields.get("winRate")),
-        alert_id=alert_id,
-        fired_at=fired_at,
-    )
+    _check_position(reader, None if side is None else MarketPosition.opened_by(side))
+    if signal is None or stop_type is None:
+        return None
+    return replace(signal, stop_type=stop_type, trailing=trailing)
 
 
 def field_fault(
@@ -203,13 +234,21 @@ def _stop_type(value: Json) -> StopType:
     return _member(StopType, value, message="must be supported order type")
 
 
+def _position(value: Json) -> MarketPosition:
+    return _member(MarketPosition, value, message="must be long, short or flat")
+
+
 def _member(enum: type[_E], value: Json, *, message: str) -> _E:
-    # Only ASCII has the same letters in both cases: "mar\u212aet".lower() is "market".
-    word = value.strip().upper() if isinstance(value, str) and value.strip().isascii() else None
-    found = next((member for member in enum if member.value == word), None)
+    found = _find_member(enum, value)
     if found is None:
         raise _WrongValue(message)
     return found
+
+
+def _find_member(enum: type[_E], value: Json) -> _E | None:
+    # Only ASCII has the same letters in both cases: "mar\u212aet".lower() is "market".
+    word = value.strip().upper() if isinstance(value, str) and value.strip().isascii() else None
+    return next((member for member in enum if member.value == word), None)
 
 
 def _alert_id(value: Json) -> str | None:

@@ -33,7 +33,7 @@ def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Accep
     try:
         return accept_alert(
             strategy,
-            alert.signal,
+            alert.instruction,
             alerts=alerts,
             received_at=received_at,
             fired_at=alert.fired_at,

@@ -48,6 +48,7 @@ def notify_of(event: Event) -> None:
             | ExecutionState.UNPROTECTED
             | ExecutionState.CLOSING
             | ExecutionState.FLATTENING
+            | ExecutionState.DONE
         ):
             logger.debug("event_not_told", execution_id=event.execution_id, state=event.state)
         case _:

@@ -1,7 +1,7 @@
 """In which order a fan-out reaches a strategy's followers: the same ones are not beyond a lane's weight each time.
 
-Those that the strategy's last alert left out by weight come first. The others follow by their creation, from another
-place with each alert, and around. An admin's order reaches the followers that it names, from the oldest on.
+Those that the strategy's last entry alert left out by weight come first. The others follow by their creation, from
+another place with each alert, and around. An admin's order reaches the followers that it names, from the oldest on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from shared.models.trigger import Trigger
 from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import DenialReason
 
-_LOOK_BACK = 10
-"""How many of a strategy's last triggers are searched for its last alert; the others are admins' orders."""
+_LOOK_BACK = 20
+"""How many of a strategy's last triggers are searched for its last entry alert; others are exits and admins' orders."""
 _CHUNK = 100
 _SHARE_OF_PAGE = 3
 """The next alert begins a third of a page further on."""
@@ -57,7 +57,7 @@ def _last_alert_before(trigger: Trigger) -> Trigger | None:
         trigger.strategy_id, Trigger.seq < trigger.seq, scan_index_forward=False, limit=_LOOK_BACK
     )
     found = Trigger.find_many([key.id for key in keys], consistent=True).values()
-    alerts = [one for one in found if one.follower_ids is None]
+    alerts = [one for one in found if one.follower_ids is None and one.opens]
     return max(alerts, key=lambda one: one.seq, default=None)
 
 

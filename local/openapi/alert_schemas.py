@@ -13,7 +13,7 @@ from pydantic import Field, WithJsonSchema, with_config
 from shared.api import grammar
 from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
 from shared.api.fields import in_any_case
-from shared.trading.sides import Side, StopType
+from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 
 _NUMBER = rf"^\s*\+?{grammar.UNSIGNED_NUMBER}\s*$"
 _ABSENT = f"^{grammar.ABSENT}$"
@@ -39,13 +39,24 @@ PriceOrNone = Annotated[
 
 _IN_ANY_CASE = "in upper, lower or mixed case"
 
+Strategy = Annotated[Id, Field(description="The strategy's id.")]
+Secret = Annotated[str, Field(description="The strategy's webhook secret; without the right one the answer is 401.")]
+AlertId = Annotated[str | None, Field(description="The sender's id: an alert of it counts once a day.")]
+FiredAt = Annotated[str | None, Field(description="TradingView's {{timenow}}.")]
+
+
+def _absent_or(*words: str) -> WithJsonSchema:
+    """Return the JSON schema of a word in any case, or of what means that there is none."""
+    word: dict[str, Any] = in_any_case(words).json_schema or {}
+    return WithJsonSchema({"anyOf": [word, {"type": "string", "pattern": _ABSENT}, {"type": "null"}]})
+
 
 @with_config(extra="allow")
 class AlertBody(TypedDict):
     """A TradingView alert. At least one take-profit must have a price; unknown fields are ignored."""
 
-    strategy: Annotated[Id, Field(description="The strategy's id.")]
-    secret: Annotated[str, Field(description="The strategy's webhook secret; without the right one the answer is 401.")]
+    strategy: Strategy
+    secret: Secret
     orderPrice: Annotated[Price, Field(description="The price that the strategy saw.")]
     type: Annotated[
         str,
@@ -68,8 +79,47 @@ class AlertBody(TypedDict):
     trailingTrigger: NotRequired[Annotated[PriceOrNone, Field(description="Must use with callbackRate.")]]
     callbackRate: NotRequired[Annotated[PriceOrNone, Field(description="Must use with trailingTrigger. 0.1 to 10.")]]
     winRate: NotRequired[Annotated[Any, Field(description="Kept for the record, never a fault.")]]
-    alertId: NotRequired[Annotated[str | None, Field(description="The sender's id: an alert of it counts once a day.")]]
-    firedAt: NotRequired[Annotated[str | None, Field(description="TradingView's {{timenow}}.")]]
+    position: NotRequired[
+        Annotated[
+            str | None,
+            _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
+            Field(
+                description="TradingView's {{strategy.market_position}}: long of a buy, short of a sell. After flat, "
+                "the alert closes, whatever its type is."
+            ),
+        ]
+    ]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
+
+
+@with_config(extra="allow")
+class CloseBody(TypedDict):
+    """An alert that closes what is open; only the fields below are read."""
+
+    strategy: Strategy
+    secret: Secret
+    type: Annotated[str, in_any_case([TriggerAction.CLOSE]), Field(description=f"close, {_IN_ANY_CASE}.")]
+    position: NotRequired[
+        Annotated[str | None, _absent_or(MarketPosition.FLAT), Field(description="flat, if anything.")]
+    ]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
+
+
+@with_config(extra="allow")
+class FlatBody(TypedDict):
+    """An alert after which the strategy is flat: it closes what is open; only the fields below are read."""
+
+    strategy: Strategy
+    secret: Secret
+    position: Annotated[
+        str,
+        in_any_case([MarketPosition.FLAT]),
+        Field(description="flat, as TradingView fills {{strategy.market_position}}."),
+    ]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
 
 
 class AlertAccepted(TypedDict):
@@ -102,4 +152,5 @@ REFUSALS: Mapping[int, Refusal] = {
 }
 
 SUMMARY = "Strategy Webhook"
+BODY = AlertBody | CloseBody | FlatBody
 DESCRIPTION = "Fire a strategy, for all of its followers. Answered once the alert is stored and queued."

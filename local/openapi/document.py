@@ -176,7 +176,7 @@ def functions() -> Iterator[Function]:
 
 def _add_webhook(whole: Document, function: Function) -> None:
     method, path = WEBHOOK_ROUTE
-    body = whole.components.of(alert_schemas.AlertBody)
+    body = whole.components.of(alert_schemas.BODY)
     found = {
         "tags": [function.logical_id],
         "summary": alert_schemas.SUMMARY,

@@ -28,7 +28,7 @@ from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading.execution import AnyReason, DenialReason, Desired, ExecutionState, can_move, is_active
 from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.place import PlaceInTime
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
 from shared.trading.touch import TrailingStop, WatchedExits
 
@@ -156,7 +156,7 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
 
 
 class Execution(Table):
-    """One trigger on one follower: a position with its stop, or the reason why there is none.
+    """One trigger on one follower: a position with its stop, or the reason why there is none; or an exit's answer.
 
     `revision` rises with each change, and each change is conditional on it: of two workers that read the same record,
     only one can change it.
@@ -200,11 +200,14 @@ class Execution(Table):
     plan_id = UnicodeAttribute(attr_name="subscription_id", null=True)
     max_balance_usd = IntegerAttribute(null=True)
 
+    action = EnumAttribute(TriggerAction, default=TriggerAction.OPEN)
+    """The trigger's: one that opens has a signal, an exit has none."""
+
     # The trigger's signal.
-    side = EnumAttribute(Side)
-    order_price = DecimalAttribute()
-    stop = DecimalAttribute()
-    stop_type = EnumAttribute(StopType)
+    side = EnumAttribute(Side, null=True)
+    order_price = DecimalAttribute(null=True)
+    stop = DecimalAttribute(null=True)
+    stop_type = EnumAttribute(StopType, null=True)
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
@@ -273,7 +276,12 @@ class Execution(Table):
     @property
     def place(self) -> PlaceInTime:
         """The trigger's place in time."""
-        return PlaceInTime.of_entry(fired_at=self.fired_at, received_at=self.received_at, seq=self.seq)
+        return PlaceInTime.of_trigger(self.action, fired_at=self.fired_at, received_at=self.received_at, seq=self.seq)
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens a position; otherwise it carries out an exit."""
+        return self.action is TriggerAction.OPEN
 
     @property
     def named_lanes(self) -> tuple[str, ...]:
@@ -301,7 +309,7 @@ class Execution(Table):
         return OrderMessage(command=command, execution_id=self.id, api_key_id=self.api_key_id, symbol=self.symbol)
 
     def signal(self) -> Signal:
-        """Return the trigger's signal, for the trading core."""
+        """Return the signal of a trigger that opens, for the trading core."""
         return Signal(
             side=self.side,
             order_price=self.order_price,

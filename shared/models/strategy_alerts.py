@@ -27,6 +27,7 @@ class StrategyAlerts(Table):
     closed_seq = IntegerAttribute(null=True)
     """The same in records of an earlier version, which compared sequence numbers."""
     latest_trigger_id = UnicodeAttribute(null=True)
+    """The alert that was accepted last, overtaken ones left out; usually that of the latest place."""
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)
 

@@ -26,9 +26,9 @@ class StrategyFollowerDay(Table):
     date = UnicodeAttribute(range_key=True)
     """`2022-09-13`, UTC."""
     alerts = IntegerAttribute(default=0)
-    """Triggers that were received on the day, an admin's orders included."""
+    """Triggers that were received on the day, exits and an admin's orders included."""
     asked = IntegerAttribute(default=0)
-    """Their executions, without those of followers who were in position already."""
+    """The executions of those that open, without followers who were in position already."""
     reached = IntegerAttribute(default=0)
     """Those of them that were filled."""
     slippage_pct: JSONAttribute = JSONAttribute(null=True)

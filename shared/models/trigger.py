@@ -19,11 +19,14 @@ from shared.models.attributes import (
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 from shared.models.trigger_count import TriggerCount
 from shared.trading.place import PlaceInTime
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
 
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
+
+_READ_PER_SIGNAL = 3
+"""A strategy may have two exits for each entry."""
 
 
 class FanoutState(StrEnum):
@@ -67,11 +70,13 @@ class Trigger(Table):
     strategy_source = EnumAttribute(StrategySource)
     exchange_id = UnicodeAttribute()
     symbol = UnicodeAttribute()
-    side = EnumAttribute(Side)
-    price = DecimalAttribute()
+    action = EnumAttribute(TriggerAction, default=TriggerAction.OPEN)
+    # The signal of one that opens; an exit has none of it.
+    side = EnumAttribute(Side, null=True)
+    price = DecimalAttribute(null=True)
     """The alert's `orderPrice`; the market's price when an admin's trigger was accepted."""
-    stop = DecimalAttribute()
-    stop_type = EnumAttribute(StopType)
+    stop = DecimalAttribute(null=True)
+    stop_type = EnumAttribute(StopType, null=True)
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
@@ -83,7 +88,7 @@ class Trigger(Table):
     alert_id = UnicodeAttribute(null=True)
     """The alert's own id, which tells it from another alert with the same content."""
     overtaken = BooleanAttribute(default=False)
-    """True if a newer alert had been accepted before: it opens nothing and closes nothing."""
+    """True of an entry if a newer alert had been accepted before: it opens nothing and closes nothing."""
     active = BooleanAttribute(default=True)
     """True until the fan-out is done and no execution is active."""
     fanout_state = EnumAttribute(FanoutState, default=FanoutState.PENDING)
@@ -106,18 +111,25 @@ class Trigger(Table):
     by_pending = PendingTriggers()
 
     @classmethod
-    def latest(cls, strategy_id: str, count: int) -> list[Trigger]:
-        """Return a strategy's latest triggers, the latest first, as its index lists them."""
-        keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=count), count)
-        return list(cls.find_many(key.id for key in keys).values())
+    def latest_signals(cls, strategy_id: str, count: int) -> list[Signal]:
+        """Return the signals of a strategy's latest triggers that open, the latest first, as its index lists them."""
+        read = _READ_PER_SIGNAL * count
+        keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=read), read)
+        latest = cls.find_many(key.id for key in keys).values()
+        return [trigger.signal() for trigger in latest if trigger.opens][:count]
 
     @property
     def place(self) -> PlaceInTime:
         """The trigger's place in time."""
-        return PlaceInTime.of_entry(fired_at=self.fired_at, received_at=self.created_at, seq=self.seq)
+        return PlaceInTime.of_trigger(self.action, fired_at=self.fired_at, received_at=self.created_at, seq=self.seq)
+
+    @property
+    def opens(self) -> bool:
+        """Whether it opens positions; otherwise it is an exit, and has no signal."""
+        return self.action is TriggerAction.OPEN
 
     def signal(self) -> Signal:
-        """Return the trigger's signal, for the trading core."""
+        """Return the signal of a trigger that opens, for the trading core."""
         return Signal(
             side=self.side,
             order_price=self.price,

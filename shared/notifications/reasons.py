@@ -142,6 +142,7 @@ CLOSE_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         _C.TAKE_PROFIT: "The take-profits closed it.",
         _C.TRAILING: "The trailing stop closed it.",
         _C.OPPOSITE: "The strategy turned to the other side.",
+        _C.EXIT_ALERT: "The strategy left the position.",
         _C.ADMIN: "An administrator closed it.",
         _C.USER: "You had it closed.",
         _C.MANUAL: "It was closed on your account, not by us.",

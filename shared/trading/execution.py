@@ -27,6 +27,8 @@ class ExecutionState(StrEnum):
     """The exchange's decision; nothing was opened."""
     FAILED = "FAILED"
     """A fault of ours; nothing was opened."""
+    DONE = "DONE"
+    """Of an exit: what it asks for is on record with the position that it means, if there is one."""
 
 
 class Desired(StrEnum):
@@ -40,7 +42,7 @@ _S = ExecutionState
 
 TRANSITIONS: Mapping[ExecutionState, frozenset[ExecutionState]] = MappingProxyType(
     {
-        _S.QUEUED: frozenset({_S.ENTERING, _S.DENIED, _S.REJECTED, _S.FAILED}),
+        _S.QUEUED: frozenset({_S.ENTERING, _S.DENIED, _S.REJECTED, _S.FAILED, _S.DONE}),
         _S.ENTERING: frozenset({_S.ENTRY_UNKNOWN, _S.UNPROTECTED, _S.DENIED, _S.REJECTED, _S.FAILED}),
         # Back to ENTERING for the one resend, after the entry has been proved absent.
         _S.ENTRY_UNKNOWN: frozenset({_S.ENTERING, _S.UNPROTECTED, _S.FLATTENING, _S.CLOSED}),
@@ -53,6 +55,7 @@ TRANSITIONS: Mapping[ExecutionState, frozenset[ExecutionState]] = MappingProxyTy
         _S.DENIED: frozenset(),
         _S.REJECTED: frozenset(),
         _S.FAILED: frozenset(),
+        _S.DONE: frozenset(),
     }
 )
 
@@ -145,6 +148,10 @@ class Reason(StrEnum):
     """The position is gone, and the exchange's fills do not show how."""
     DUST_LEFT = "DUST_LEFT"
     """The rest of the position is too small for a market order; its stop stays."""
+    APPLIED = "APPLIED"
+    """The exit is on record with the position that it means."""
+    NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
+    """The follower has no position that is older than the exit."""
 
 
 ExchangeReason = NewType("ExchangeReason", str)
@@ -163,6 +170,8 @@ class CloseReason(StrEnum):
     TAKE_PROFIT = "TAKE_PROFIT"
     TRAILING = "TRAILING"
     OPPOSITE = "OPPOSITE"
+    EXIT_ALERT = "EXIT_ALERT"
+    """The strategy left its position."""
     ADMIN = "ADMIN"
     USER = "USER"
     """The user, who asked us for it."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from shared.trading.sides import TriggerAction
+
 _SEQ_DIGITS = 15
 
 
@@ -28,9 +30,12 @@ class PlaceInTime:
     seq: int
 
     @classmethod
-    def of_entry(cls, *, fired_at: datetime | None, received_at: datetime, seq: int) -> PlaceInTime:
-        """Return the place of a trigger that opens positions."""
-        return cls(_whole_second(born_at(fired_at=fired_at, received_at=received_at)), opens=True, seq=seq)
+    def of_trigger(
+        cls, action: TriggerAction, *, fired_at: datetime | None, received_at: datetime, seq: int
+    ) -> PlaceInTime:
+        """Return the place of a trigger."""
+        second = _whole_second(born_at(fired_at=fired_at, received_at=received_at))
+        return cls(second, opens=action is TriggerAction.OPEN, seq=seq)
 
     @classmethod
     def of_closing(cls, *, received_at: datetime, seq: int, latest: PlaceInTime | None) -> PlaceInTime:

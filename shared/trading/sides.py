@@ -1,4 +1,4 @@
-"""Enumerations of an order: its side, the type of its stop, and its source."""
+"""Enumerations of triggers and orders: what a trigger does, the side of an order, the type of its stop, its source."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -39,3 +39,25 @@ class StrategySource(StrEnum):
 
     TRADINGVIEW = "TRADINGVIEW"
     ADMIN = "ADMIN"
+
+
+class TriggerAction(StrEnum):
+    """What a trigger does to a strategy's positions."""
+
+    OPEN = "OPEN"
+    """Opens positions, and closes those on the other side first."""
+    CLOSE = "CLOSE"
+    """Closes what is open, and opens nothing."""
+
+
+class MarketPosition(StrEnum):
+    """A strategy's position after an alert, as TradingView's `{{strategy.market_position}}` names it."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+    FLAT = "FLAT"
+
+    @classmethod
+    def opened_by(cls, side: Side) -> "MarketPosition":
+        """Return the position that an entry on this side opens."""
+        return cls.LONG if side is Side.BUY else cls.SHORT

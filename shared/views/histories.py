@@ -21,7 +21,7 @@ from shared.models.execution import Execution
 from shared.models.manual_income import ManualIncome
 from shared.models.manual_trade import ManualTrade
 from shared.trading.execution import ExecutionState
-from shared.trading.sides import Side, StopType
+from shared.trading.sides import Side, StopType, TriggerAction
 from shared.views.trade_query import TradeHistoryQuery
 from shared.views.trade_rows import TradeRow, rows_of_executions, rows_of_manual_entries
 
@@ -44,7 +44,7 @@ class HistoryKey(TypedDict):
 
 
 class StrategyHistoryItem(TypedDict):
-    """List Strategy Automated History: what became of one trigger on one follower."""
+    """List Strategy Automated History: what became of one trigger on one follower; an exit has no side, no prices."""
 
     id: Id
     active: bool
@@ -52,12 +52,13 @@ class StrategyHistoryItem(TypedDict):
     reason: str | None
     StrategyAutomated: HistoryStrategy
     ExchangeKey: HistoryKey
-    tradeSide: Side
+    action: TriggerAction
+    tradeSide: Side | None
     amount: Decimal | None
     entryPrice: Decimal | None
     exitPrice: Decimal | None
-    stop: Decimal
-    stopType: StopType
+    stop: Decimal | None
+    stopType: StopType | None
     takeProfit: list[Decimal]
     fee: Decimal | None
     funding: Decimal | None
@@ -257,6 +258,7 @@ def _strategy_item(execution: Execution) -> StrategyHistoryItem:
             "symbol": execution.symbol,
         },
         "ExchangeKey": {"id": execution.api_key_id, "name": execution.key_name},
+        "action": execution.action,
         "tradeSide": execution.side,
         # The filled amount once it is known, the planned one before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,

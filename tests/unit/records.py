@@ -20,6 +20,7 @@ from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.trading.execution import ExecutionState, is_active
+from shared.trading.sides import TriggerAction
 from tests import builders
 from tests.builders import saved
 
@@ -87,6 +88,16 @@ def a_trigger(name: str, *, seq: int, at: datetime = STARTED_AT, **values: Any) 
         "price": Decimal(21600),
         "stop": Decimal(21300),
         "take_profits": [Decimal(22300), Decimal(22310)],
+        "active": False,
+    }
+    return saved(builders.trigger(id_of(name), at=at, **(usual | values)))
+
+
+def an_exit(name: str, *, seq: int, at: datetime = STARTED_AT, **values: Any) -> Trigger:
+    usual: dict[str, Any] = {
+        "strategy_id": STRATEGY_ID,
+        "seq": seq,
+        "action": TriggerAction.CLOSE,
         "active": False,
     }
     return saved(builders.trigger(id_of(name), at=at, **(usual | values)))

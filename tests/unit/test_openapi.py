@@ -55,9 +55,9 @@ def operation(method: str, path: str) -> dict[str, Any]:
 
 
 def body_of(method: str, path: str) -> dict[str, Any]:
-    name = operation(method, path)["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    schema: dict[str, Any] = CHECKED_IN["components"]["schemas"][name]
-    return schema
+    schema: dict[str, Any] = operation(method, path)["requestBody"]["content"]["application/json"]["schema"]
+    named: dict[str, Any] = CHECKED_IN["components"]["schemas"]
+    return named[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
 def validator(schema: dict[str, Any]) -> OAS31Validator:
@@ -192,7 +192,7 @@ def test_every_field_from_the_exchange_is_declared(item: Any, fields: documented
     assert list(item.__annotations__) == list(fields)
 
 
-@pytest.mark.parametrize("name", ["alert", "wrong_secret", "without_take_profit"])
+@pytest.mark.parametrize("name", ["alert", "close", "flat", "wrong_secret", "without_take_profit"])
 def test_an_alert_is_declared_as_it_is_validated(name: str) -> None:
     validator(body_of("POST", "/v1/webhook/strategy")).validate(sample_body(name))
 
@@ -205,6 +205,14 @@ def test_a_declared_field_of_an_alert_is_read_and_its_faults_are_declared(field:
         alerts.parse_alert(wrong)
     assert field in {fault["param"] for fault in caught.value.faults}
     validator(CHECKED_IN["components"]["schemas"]["AlertFaults"]).validate({"errors": caught.value.faults})
+
+
+@pytest.mark.parametrize("changes", [{"type": "hold"}, {"type": "close", "position": "long"}, {"position": []}])
+def test_an_alert_that_is_refused_for_its_type_is_not_declared(changes: dict[str, Any]) -> None:
+    wrong = sample_body("alert") | changes
+    assert not validator(body_of("POST", "/v1/webhook/strategy")).is_valid(wrong)
+    with pytest.raises(RequestUnprocessable):
+        alerts.parse_alert(wrong)
 
 
 def test_the_faults_of_missing_take_profits_are_declared() -> None:

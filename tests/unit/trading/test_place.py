@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.trading.place import PlaceInTime, born_at
+from shared.trading.sides import TriggerAction
 
 RECEIVED = datetime(2026, 11, 6, 16, 53, 59, 250_000, tzinfo=UTC)
 
@@ -20,7 +21,13 @@ moments = st.datetimes(
 )
 seqs = st.integers(min_value=0, max_value=10**15 - 1)
 places = st.one_of(
-    st.builds(PlaceInTime.of_entry, fired_at=st.none() | moments, received_at=moments, seq=seqs),
+    st.builds(
+        PlaceInTime.of_trigger,
+        st.sampled_from(TriggerAction),
+        fired_at=st.none() | moments,
+        received_at=moments,
+        seq=seqs,
+    ),
     st.builds(
         PlaceInTime,
         second=moments.map(lambda moment: moment.astimezone(UTC).replace(microsecond=0)),
@@ -33,7 +40,9 @@ places = st.one_of(
 def entry(*, fired_s: float | None = None, received_s: float = 0, seq: int = 1) -> PlaceInTime:
     """Return the place of an entry, fired and received so many seconds after RECEIVED."""
     fired_at = None if fired_s is None else RECEIVED + timedelta(seconds=fired_s)
-    return PlaceInTime.of_entry(fired_at=fired_at, received_at=RECEIVED + timedelta(seconds=received_s), seq=seq)
+    return PlaceInTime.of_trigger(
+        TriggerAction.OPEN, fired_at=fired_at, received_at=RECEIVED + timedelta(seconds=received_s), seq=seq
+    )
 
 
 def test_alert_that_fired_earlier_is_older_though_it_came_later() -> None:
@@ -95,7 +104,7 @@ def test_places_are_in_one_total_order_and_texts_sort_alike(some: list[PlaceInTi
 
 @given(received_at=moments, fired_at=st.none() | moments, seq=seqs)
 def test_place_is_never_after_the_receipt(received_at: datetime, fired_at: datetime | None, seq: int) -> None:
-    place = PlaceInTime.of_entry(fired_at=fired_at, received_at=received_at, seq=seq)
+    place = PlaceInTime.of_trigger(TriggerAction.OPEN, fired_at=fired_at, received_at=received_at, seq=seq)
     assert place.second <= received_at
     assert born_at(fired_at=fired_at, received_at=received_at) - place.second < timedelta(seconds=1)
 

@@ -10,7 +10,7 @@ from shared.models.trigger import Trigger
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.unit.admin_requests import fault, sample, send
-from tests.unit.records import STRATEGY_ID, a_follower, a_strategy, a_trigger, after, an_execution, id_of
+from tests.unit.records import STRATEGY_ID, a_follower, a_strategy, a_trigger, after, an_execution, an_exit, id_of
 
 EVENT = "admin_strategy/list_history"
 
@@ -176,3 +176,15 @@ def test_token_of_another_strategy_is_a_fault() -> None:
 def test_unknown_strategy_is_not_found() -> None:
     answer = send(lambda_handler, sample(EVENT))
     assert (answer.status, answer.body) == (404, {"message": "route not found"})
+
+
+def test_exit_is_shown_with_its_action_and_without_side_and_prices() -> None:
+    a_strategy()
+    a_trigger("entry", seq=1)
+    close = an_exit("close", seq=2)
+    answered = an_execution(close, a_follower("Ada"), state=ExecutionState.DONE)
+    shown, entry = history()["StrategyAutomatedTriggers"]["items"]
+    assert (shown["id"], shown["action"]) == (close.id, "CLOSE")
+    assert [shown[name] for name in ("tradeSide", "price", "stop", "stopType", "takeProfit")] == [None] * 4 + [[]]
+    assert shown["StrategyAutomatedHistories"] == {"items": [{"id": answered.id, "active": False}]}
+    assert "action" not in entry

@@ -14,7 +14,7 @@ from functions.admin_strategy.app import lambda_handler
 from shared.clock import to_iso
 from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
-from shared.trading.execution import CloseReason, DenialReason, ExecutionState
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 from shared.trading.sides import Side
 from tests.unit.admin_requests import Answer, fault, pages, sample, send
 from tests.unit.records import (
@@ -24,6 +24,7 @@ from tests.unit.records import (
     a_follower,
     a_trigger,
     an_execution,
+    an_exit,
     id_of,
 )
 
@@ -102,6 +103,7 @@ def test_the_trigger_and_each_follower_are_shown() -> None:
         "strategyId": STRATEGY_ID,
         "strategySource": "TRADINGVIEW",
         "symbol": "BTC/USDT",
+        "action": "OPEN",
         "tradeSide": "BUY",
         "price": 21600,
         "firedAt": "2022-09-09T01:57:35.404Z",
@@ -317,3 +319,18 @@ def test_users_outside_the_group_get_no_data() -> None:
         event = sample(EVENT, query={"format": "xlsx"})
         event["requestContext"]["authorizer"]["claims"] |= claims
         assert send(lambda_handler, event).status == status
+
+
+def test_exit_has_an_answer_for_each_follower_and_neither_side_nor_price() -> None:
+    close = an_exit("close", seq=2)
+    held = an_execution(
+        close, a_follower("held"), state=ExecutionState.DONE, reason=Reason.APPLIED, detail=id_of("its position")
+    )
+    idle = an_execution(close, a_follower("idle"), state=ExecutionState.DONE, reason=Reason.NOTHING_TO_CLOSE)
+    event = sample(EVENT, path=(TRIGGER_ID, close.id))
+    shown = send(lambda_handler, event).body
+    assert [shown["Trigger"][name] for name in ("action", "tradeSide", "price")] == ["CLOSE", None, None]
+    assert {one["id"]: (one["status"], one["reason"], one["detail"]) for one in shown["items"]} == {
+        held.id: ("DONE", "APPLIED", id_of("its position")),
+        idle.id: ("DONE", "NOTHING_TO_CLOSE", None),
+    }

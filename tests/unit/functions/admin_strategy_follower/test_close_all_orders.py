@@ -14,7 +14,7 @@ from shared.models.trigger import Trigger
 from shared.trading.execution import Desired, ExecutionState
 from tests.unit.admin_requests import Answer, sample, send
 from tests.unit.in_process_aws import Queues
-from tests.unit.records import a_follower, a_slot, a_strategy, a_trigger, an_execution, id_of
+from tests.unit.records import a_follower, a_slot, a_strategy, a_trigger, an_execution, an_exit, id_of
 
 OPEN = [
     ExecutionState.QUEUED,
@@ -139,6 +139,15 @@ def test_queued_execution_opens_nothing_any_more(admin_api: Queues) -> None:
     assert {message["execution_id"] for message in admin_api.sent_to(admin_api.orders)} == expected
     assert {Execution.get(one).desired for one in expected} == {Desired.CLOSED}
     assert Execution.get(stale.id).desired is Desired.OPEN
+
+
+def test_queued_exit_opens_nothing_and_is_not_among_what_is_closed(admin_api: Queues) -> None:
+    a_strategy()
+    close = an_exit("exit", seq=1, at=utc_now(), active=True)
+    waiting = an_execution(close, a_follower("follower"), state=ExecutionState.QUEUED)
+
+    assert close_all().body == {"items": []}
+    assert Execution.get(waiting.id).desired is Desired.OPEN
 
 
 def test_every_fresh_trigger_is_included(admin_api: Queues) -> None:

@@ -13,6 +13,7 @@ from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.place import PlaceInTime
+from shared.trading.sides import TriggerAction
 from tests.unit.admin_requests import Answer, sample, send
 from tests.unit.in_process_aws import Queues
 from tests.unit.records import STRATEGY_ID, a_follower, a_slot, a_strategy, a_trigger, an_execution, id_of
@@ -87,8 +88,10 @@ def test_close_includes_an_alert_that_fired_before_it_and_comes_after_it_but_no_
     close(follower)
     close_all()
     later = utc_now() + timedelta(seconds=3)
-    late = PlaceInTime.of_entry(fired_at=utc_now() - timedelta(seconds=5), received_at=later, seq=8)
-    newer = PlaceInTime.of_entry(fired_at=later, received_at=later, seq=8)
+    late = PlaceInTime.of_trigger(
+        TriggerAction.OPEN, fired_at=utc_now() - timedelta(seconds=5), received_at=later, seq=8
+    )
+    newer = PlaceInTime.of_trigger(TriggerAction.OPEN, fired_at=later, received_at=later, seq=8)
     for record in (Follower.get(STRATEGY_ID, follower.created_key), StrategyAlerts.get(STRATEGY_ID)):
         assert closes(record, late)
         assert not closes(record, newer)
@@ -115,7 +118,9 @@ def test_close_before_the_first_alert_includes_one_that_has_fired_already(admin_
 
 def test_close_includes_an_alert_that_a_faster_clock_has_accepted(admin_api: Queues) -> None:
     a_strategy()
-    ahead = PlaceInTime.of_entry(fired_at=None, received_at=utc_now() + timedelta(seconds=2), seq=7)
+    ahead = PlaceInTime.of_trigger(
+        TriggerAction.OPEN, fired_at=None, received_at=utc_now() + timedelta(seconds=2), seq=7
+    )
     StrategyAlerts(STRATEGY_ID, last_seq=7, latest_alert_seq=7, latest_alert_place=ahead).save()
     close_all()
     assert closes(StrategyAlerts.get(STRATEGY_ID), ahead)

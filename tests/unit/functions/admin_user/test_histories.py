@@ -107,6 +107,7 @@ def test_closed_execution_shows_what_was_done() -> None:
                 "reason": None,
                 "StrategyAutomated": {"id": STRATEGY_ID, "name": "STRATEGY #1", "symbol": "BTC/USDT"},
                 "ExchangeKey": {"id": execution.api_key_id, "name": "Default"},
+                "action": "OPEN",
                 "tradeSide": "BUY",
                 "amount": Decimal("0.673"),
                 "entryPrice": Decimal("19299.9"),

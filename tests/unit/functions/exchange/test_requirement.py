@@ -15,7 +15,7 @@ from shared.models.egress_lane import EgressLane
 from shared.trading.filters import SymbolFilters
 from shared.trading.lane_choice import FIRST_LANE
 from tests.unit.admin_requests import pages, sample, send
-from tests.unit.records import STRATEGY_ID, a_risk_profile, a_strategy, a_trigger, a_user, after, id_of
+from tests.unit.records import STRATEGY_ID, a_risk_profile, a_strategy, a_trigger, a_user, after, an_exit, id_of
 
 EVENT = "exchange/show_requirement"
 FILTERS = SymbolFilters(
@@ -52,6 +52,7 @@ def test_least_equity_follows_from_the_usual_stop_and_the_profile() -> None:
     a_risk_profile(name="MODERATE", percentage=Decimal("1.5"))
     for number, stop in enumerate((19800, 19600, 19800)):
         a_trigger(f"trigger {number}", seq=number, price=Decimal(20000), stop=Decimal(stop))
+    an_exit("exit", seq=3)  # has no stop
 
     (item,) = send(lambda_handler, sample(EVENT)).body["items"]
 

@@ -38,7 +38,7 @@ from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.ids import Leg
-from shared.trading.sides import Side
+from shared.trading.sides import Side, TriggerAction
 from tests import builders
 from tests.builders import saved
 from tests.unit.functions.order_executor.fake_account import FakeAccount
@@ -117,15 +117,22 @@ class Harness:
         self.clock.advance(seconds)
 
     def queue(self, side: Side = Side.BUY, *, follower: Follower | None = None, **trigger: Any) -> Execution:
-        """Store a trigger, and the execution that the fan-out creates for it."""
+        """Store a trigger that opens, and the execution that the fan-out creates for it."""
+        return self._queue(follower, side=side, **trigger)
+
+    def _queue(self, follower: Follower | None, **trigger: Any) -> Execution:
         self._seq += 1
-        usual: dict[str, Any] = {"strategy_id": self.strategy.id, "seq": self._seq, "side": side}
+        usual: dict[str, Any] = {"strategy_id": self.strategy.id, "seq": self._seq}
         alert = saved(builders.trigger(**(usual | trigger)))
         self._record_alert(alert)
         references = (self.user, self.key, self.plan)
         execution = saved(builders.execution(alert, follower or self.follower, references=references))
         TriggerCount(alert.id, shard_of(execution.id)).update(actions=[TriggerCount.active.add(1)])
         return execution
+
+    def queue_close(self, *, follower: Follower | None = None, **trigger: Any) -> Execution:
+        """Store an exit alert that closes, and the execution that the fan-out creates for it."""
+        return self._queue(follower, action=TriggerAction.CLOSE, **trigger)
 
     def _record_alert(self, alert: Trigger) -> None:
         """Record the trigger as the strategy's latest alert if it is."""

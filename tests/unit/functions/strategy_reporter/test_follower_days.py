@@ -13,7 +13,7 @@ from shared.models.trigger import Trigger
 from shared.trading.execution import DenialReason, ExecutionState
 from shared.trading.sides import Side
 from tests.unit.in_process_aws import Queues
-from tests.unit.records import STRATEGY_ID, a_follower, a_trigger, an_execution
+from tests.unit.records import STRATEGY_ID, a_follower, a_trigger, an_execution, an_exit
 
 MONDAY = date(2022, 9, 5)
 CLOSED, DENIED, PROTECTED = ExecutionState.CLOSED, ExecutionState.DENIED, ExecutionState.PROTECTED
@@ -129,3 +129,13 @@ def test_quiet_day_has_no_record(tables: Queues) -> None:
     an_alert(1, received_at=at(5))
     assert report_followers(STRATEGY_ID, date(2022, 9, 7), first_seq=0) == 2
     assert list(StrategyFollowerDay.since(STRATEGY_ID, None)) == []
+
+
+def test_exit_is_an_alert_that_asks_nobody_to_enter(tables: Queues) -> None:
+    buy, close = an_alert(1, received_at=at(5, 8)), an_exit("close", seq=2, at=at(5, 20))
+    filled(buy, "Ada", "20010", closed_at=at(6))
+    an_execution(close, a_follower("Ada"), state=ExecutionState.DONE, closed_at=at(5))
+
+    report_followers(STRATEGY_ID, MONDAY, first_seq=0)
+
+    assert (day_of().alerts, day_of().asked, day_of().reached) == (2, 1, 1)

@@ -13,7 +13,9 @@ from functions.strategy_webhook.alert_json import parse_alert_json
 from shared.api.json_text import write_json
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, Webhook
 
-FIELDS = sorted({*DOCUMENTED, *SELL, "takeProfit1", "takeProfit2", "takeProfit3", "alertId", "firedAt", "other"})
+FIELDS = sorted(
+    {*DOCUMENTED, *SELL, "takeProfit1", "takeProfit2", "takeProfit3", "alertId", "firedAt", "position", "other"}
+)
 
 # One webhook serves all examples of a test: what was stored before is part of what may go wrong.
 many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -26,7 +28,21 @@ numbers = st.one_of(
     st.from_regex(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,12})?", fullmatch=True),
     st.sampled_from(["19286.5", "19300", "19200", 19250, "0.1", "NaN", "-0", "1e-400", "9" * 200, "", None]),
 )
-words = st.sampled_from(["buy", "SELL", "market", "Limit", DOCUMENTED["strategy"], "secret", "{{timenow}}", "\ud800"])
+words = st.sampled_from(
+    [
+        "buy",
+        "SELL",
+        "close",
+        "flat",
+        "Long",
+        "market",
+        "Limit",
+        DOCUMENTED["strategy"],
+        "secret",
+        "{{timenow}}",
+        "\ud800",
+    ]
+)
 values: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), numbers, words, text),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(text, inner, max_size=3)),

@@ -23,7 +23,7 @@ from shared.models.trigger_count import TriggerCount
 from shared.models.user import User
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.ids import execution_id
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from tests import builders
 from tests.builders import saved
 from tests.lambda_context import FakeContext
@@ -286,3 +286,30 @@ def test_a_malformed_message_fails_alone(fanout: Fanout) -> None:
 def test_a_trigger_that_is_not_stored_fails_its_record(fanout: Fanout) -> None:
     trigger_now().delete()
     assert fanout.deliver() == ["059f36b4-87a3-44ab-83d2-661975830a7d"]
+
+
+def test_exit_reaches_every_follower_without_a_signal_and_needs_no_profile(fanout: Fanout) -> None:
+    builders.trigger(
+        TRIGGER_ID,
+        at=FIRED_AT,
+        strategy_id=STRATEGY_ID,
+        seq=7,
+        action=TriggerAction.CLOSE,
+        fanout_state=FanoutState.PENDING,
+        pending=PENDING,
+    ).save()
+    ann, bob = fanout.add_follower("ann"), fanout.add_follower("bob", profile_id="gone")
+    holding, idle = fanout.add_follower("cyd", active=False), fanout.add_follower("dan", active=False)
+    hold(holding)
+
+    assert fanout.deliver() == []
+
+    assert fanout.reached() == [ann.id, bob.id, holding.id]
+    assert fanout.execution(idle) is None
+    for follower in (ann, bob, holding):
+        execution = fanout.execution(follower)
+        assert execution is not None
+        assert (execution.state, execution.opens) == (ExecutionState.QUEUED, False)
+        assert execution.side is None
+        assert execution.place == trigger_now().place
+    assert {message["command"] for message in fanout.sent()} == {"OPEN"}

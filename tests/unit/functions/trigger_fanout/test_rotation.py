@@ -21,7 +21,7 @@ from shared.models.trigger import PENDING, FanoutState, Trigger
 from shared.models.trigger_count import Totals, TriggerCount
 from shared.trading.execution import DenialReason, ExecutionState
 from shared.trading.ids import execution_id
-from shared.trading.sides import StrategySource
+from shared.trading.sides import StrategySource, TriggerAction
 from shared.worker import run_async
 from tests import builders
 from tests.builders import saved
@@ -117,6 +117,17 @@ def test_admins_order_neither_turns_the_order_nor_forgets_who_was_left_out(table
     order = strategy.fan_out(strategy.trigger(follower_ids=named, strategy_source=StrategySource.ADMIN))
 
     assert order == [2, 6]
+    assert strategy.alert() == [4, 1, 2, 3, 5, 6, 0]
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_exit_does_not_forget_who_was_left_out_by_the_entry_before(tables: Queues) -> None:
+    strategy = Strategy(tables, 7)
+    strategy.alert(leaves_out=[4])
+
+    order = strategy.fan_out(strategy.trigger(action=TriggerAction.CLOSE))
+
+    assert sorted(order) == list(range(7))
     assert strategy.alert() == [4, 1, 2, 3, 5, 6, 0]
 
 

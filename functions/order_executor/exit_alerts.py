@@ -1,0 +1,71 @@
+"""Carries out an exit alert on one follower: records what it asks for with the position that it means, and acts on it.
+
+The exit ends once that is on record. Whatever is left to do is the position's own work from then on, as after an
+admin's close. No guard denies an exit, and none is too old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from functions.order_executor import booking, prior_position, recheck, waiting
+from functions.order_executor.ledger import Ledger
+from shared.exchange.futures import FuturesAccount
+from shared.models.execution import Execution
+from shared.observability import count_outcome, logger
+from shared.trading import exits
+from shared.trading.execution import CloseReason, ExecutionState, Reason
+
+
+async def end_without_position(ledger: Ledger) -> bool:
+    """End the exit of a follower without a position that it means; return False if there is one."""
+    if await _find_position(ledger) is not None:
+        return False
+    await _end(ledger, Reason.NOTHING_TO_CLOSE)
+    return True
+
+
+async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
+    """Close the position that the exit means, and end the exit.
+
+    Without an `account`, because there is no access to it now, the position is left to a later worker.
+    """
+    position = await _find_position(ledger)
+    if position is None:
+        await _end(ledger, Reason.NOTHING_TO_CLOSE)
+        return
+    held = Ledger(execution=position, lease=ledger.lease)
+    # First of all, and on record: nothing that follows is the exit's alone to do.
+    await prior_position.request_close(held, CloseReason.EXIT_ALERT)
+    if account is None:
+        await recheck.schedule_recheck(held)
+    else:
+        await _close(held, account)
+    await ledger.refresh()
+    await _end(ledger, Reason.APPLIED, detail=position.id)
+
+
+async def _find_position(ledger: Ledger) -> Execution | None:
+    """Return the execution whose position the exit means; None if the follower has none that is older."""
+    position, execution = await prior_position.find_prior(ledger), ledger.execution
+    if position is None or position.follower_id != execution.follower_id:
+        return None
+    return position if exits.means(execution.place, position.place) else None
+
+
+async def _close(held: Ledger, account: FuturesAccount) -> None:
+    throttled = await prior_position.try_to_reconcile(held, account)
+    if not held.execution.may_be_at_exchange:
+        return
+    if throttled is not None:
+        await waiting.wait_for_lane(held, throttled, lane=account.lane)
+    else:
+        await recheck.schedule_recheck(held)
+
+
+async def _end(ledger: Ledger, reason: Reason, *, detail: str | None = None) -> None:
+    await ledger.advance(ExecutionState.DONE, reason=reason, detail=detail)
+    execution = ledger.execution
+    count_outcome("exit_done", reason=reason)
+    logger.info("exit_done", execution_id=execution.id, trigger_id=execution.trigger_id, reason=reason, position=detail)
+    await asyncio.to_thread(booking.finish, execution)
