@@ -1,0 +1,104 @@
+"""The messages to paste are read as the page says, once TradingView has filled their placeholders."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from functions.strategy_webhook.alert_json import parse_alert_json
+from functions.strategy_webhook.schemas import Alert, parse_alert
+from shared.clock import from_iso
+from shared.errors import RequestUnprocessable
+from shared.trading.exits import Exit
+from shared.trading.sides import Side, StopType, TriggerAction
+from shared.trading.signal import Signal
+
+PAGE = Path("docs/tradingview.md").read_text("utf-8")
+STRATEGY_ID = "61b79e6d-7e22-4f91-b508-ef5be6a21419"
+ENTRY, CLOSE, STRATEGY = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+FIRED_AT = "2022-09-09T01:57:36Z"
+
+
+def filled(message: str, **placeholders: str) -> bytes:
+    """Return a message as TradingView sends it: a value that there is none of becomes NaN."""
+    values = {name.replace("__", "."): value for name, value in placeholders.items()} | {"timenow": FIRED_AT}
+    body = re.sub(r"\{\{(.+?)\}\}", lambda found: values.get(found[1], "NaN"), message)
+    return body.replace("STRATEGY_ID", STRATEGY_ID).replace("SECRET", "secret").encode()
+
+
+def read(message: str, **placeholders: str) -> Alert:
+    return parse_alert(parse_alert_json(filled(message, **placeholders)))
+
+
+def of_strategy(action: str, position: str, *, stop: str = "NaN", target: str = "NaN") -> Alert:
+    """Read the message of a strategy after one of its orders at 19286.5."""
+    return read(
+        STRATEGY,
+        strategy__order__action=action,
+        strategy__market_position=position,
+        strategy__order__price="19286.5",
+        plot_0=stop,
+        plot_1=target,
+    )
+
+
+def signal(side: Side, *, stop: str, target: str) -> Signal:
+    return Signal(
+        side=side,
+        order_price=Decimal("19286.5"),
+        stop=Decimal(stop),
+        stop_type=StopType.MARKET,
+        take_profits=(Decimal(target),),
+    )
+
+
+LONG, SHORT = {"stop": "19200", "target": "19400.5"}, {"stop": "19350", "target": "19100"}
+CLOSES = Exit(TriggerAction.CLOSE)
+
+
+@pytest.mark.parametrize(("side", "prices"), [("buy", LONG), ("sell", SHORT)])
+def test_message_of_an_indicator_opens_a_position(side: str, prices: dict[str, str]) -> None:
+    message = ENTRY.replace('"type": "buy"', f'"type": "{side}"')
+    alert = read(message, close="19286.5", plot_0=prices["stop"], plot_1=prices["target"])
+    assert alert.instruction == signal(Side(side.upper()), **prices)
+    assert (alert.strategy_id, alert.secret, alert.fired_at) == (STRATEGY_ID, "secret", from_iso(FIRED_AT))
+
+
+def test_message_of_an_indicator_closes() -> None:
+    alert = read(CLOSE)
+    assert (alert.instruction, alert.fired_at) == (CLOSES, from_iso(FIRED_AT))
+
+
+@pytest.mark.parametrize(
+    ("action", "position", "side", "prices"),
+    [
+        pytest.param("buy", "long", Side.BUY, LONG, id="long"),
+        pytest.param("sell", "short", Side.SELL, SHORT, id="short, or reversal from long"),
+    ],
+)
+def test_one_message_of_a_strategy_opens_either_side(
+    action: str, position: str, side: Side, prices: dict[str, str]
+) -> None:
+    assert of_strategy(action, position, **prices).instruction == signal(side, **prices)
+
+
+@pytest.mark.parametrize("action", ["buy", "sell"])
+@pytest.mark.parametrize("prices", [{}, LONG, SHORT])
+def test_the_same_message_closes_when_the_strategy_is_flat(action: str, prices: dict[str, str]) -> None:
+    assert of_strategy(action, "flat", **prices).instruction == CLOSES
+
+
+@pytest.mark.parametrize(("action", "position", "prices"), [("sell", "long", SHORT), ("buy", "short", LONG)])
+def test_exit_by_part_is_refused_and_opens_nothing(action: str, position: str, prices: dict[str, str]) -> None:
+    with pytest.raises(RequestUnprocessable) as refused:
+        of_strategy(action, position, **prices)
+    assert [(fault["param"], fault["msg"]) for fault in refused.value.faults] == [("position", "must agree with type")]
+
+
+def test_page_has_no_placeholder_that_no_test_fills() -> None:
+    known = {"close", "plot_0", "plot_1", "timenow"}
+    known |= {"strategy.order.action", "strategy.order.price", "strategy.market_position"}
+    assert set(re.findall(r"\{\{(.+?)\}\}", PAGE)) == known
