@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -75,6 +75,24 @@ def scheduled_at(event: Mapping[str, Any]) -> datetime:
         return from_iso(event["time"])
     except (TypeError, ValueError, AttributeError) as error:
         raise UnknownEvent("nothing done: the event's time is no ISO 8601 time") from error
+
+
+def day_named_in(event: Mapping[str, Any]) -> date:
+    """Return the day that a call by hand names as `before`, today if it names none; raise UnknownEvent for nonsense."""
+    if "before" not in event:
+        return utc_now().date()
+    try:
+        return date.fromisoformat(event["before"])
+    except (TypeError, ValueError) as error:
+        raise UnknownEvent("nothing done: `before` is no ISO 8601 date") from error
+
+
+def id_named_in(event: Mapping[str, Any], name: str) -> str:
+    """Return the id under a name in a call by hand; raise UnknownEvent if it is no text, or empty."""
+    named = event[name]
+    if not isinstance(named, str) or not named:
+        raise UnknownEvent(f"nothing done: {name} is no id")
+    return named
 
 
 @dataclass(frozen=True, slots=True)

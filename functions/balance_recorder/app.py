@@ -7,7 +7,7 @@ from typing import Any
 from functions.balance_recorder import service
 from shared.clock import utc_now
 from shared.messages import read_key_message
-from shared.worker import Invocation, Record, batch_deadline_s, run_batch, scheduled_at
+from shared.worker import Invocation, Record, batch_deadline_s, id_named_in, run_batch, scheduled_at
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
@@ -16,9 +16,9 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
         # Failed records are delivered again after the queue's visibility time-out, which outlasts a short outage.
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
-        return service.queue_keys([event["api_key_id"]], at=utc_now())
+        return service.queue_keys([id_named_in(event, "api_key_id")], at=utc_now())
     if "user_id" in event:
-        return service.queue_user(event["user_id"], at=utc_now())
+        return service.queue_user(id_named_in(event, "user_id"), at=utc_now())
     # The schedule's own time: a repeated event queues the same messages.
     return service.queue_round(scheduled_at(event))
 

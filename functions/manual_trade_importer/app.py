@@ -7,7 +7,7 @@ from typing import Any
 from functions.manual_trade_importer import service
 from shared.clock import utc_now
 from shared.messages import read_key_message
-from shared.worker import Invocation, Record, batch_deadline_s, run_batch, scheduled_at
+from shared.worker import Invocation, Record, batch_deadline_s, id_named_in, run_batch, scheduled_at
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]
     if "Records" in event:
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
     if "api_key_id" in event:
-        return service.queue_key(event["api_key_id"], at=utc_now())
+        return service.queue_key(id_named_in(event, "api_key_id"), at=utc_now())
     return service.queue_round(scheduled_at(event))
 
 

@@ -7,24 +7,35 @@ An operator may call it with `{"strategy_id": "…"}` to report one strategy now
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from typing import Any, assert_never
 
 from functions.strategy_reporter import letter, service
 from shared.clock import utc_now
 from shared.messages import StrategyPageMessage, StrategyReportMessage, read_strategy_report_message
-from shared.worker import Invocation, Record, batch_deadline_s, run_batch, scheduled_at
+from shared.worker import (
+    Invocation,
+    Record,
+    UnknownEvent,
+    batch_deadline_s,
+    day_named_in,
+    id_named_in,
+    run_batch,
+    scheduled_at,
+)
+
+_WEEKLY = "WEEKLY"
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch of pages and strategies; or queue one strategy, send the letter, or begin the daily reports."""
     if "Records" in event:
         return run_batch(event, _handle, deadline_s=batch_deadline_s(context))
-    today = utc_now().date()
     if "strategy_id" in event:
-        return service.queue_strategy(str(event["strategy_id"]), before=today)
+        return service.queue_strategy(id_named_in(event, "strategy_id"), before=utc_now().date())
     if "letter" in event:
-        return letter.send_weekly(before=date.fromisoformat(event["before"]) if "before" in event else today)
+        if event["letter"] != _WEEKLY:
+            raise UnknownEvent(f"nothing done: letter is not {_WEEKLY}")
+        return letter.send_weekly(before=day_named_in(event))
     return service.start_reports(before=scheduled_at(event).date())
 
 

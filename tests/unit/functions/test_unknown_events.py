@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
+from local.stack.deploy import read_template
 from shared.clock import from_iso
 from shared.worker import UnknownEvent, scheduled_at
 from tests.lambda_context import FakeContext
 
-SCHEDULED = ["balance_recorder", "key_inspector", "manual_trade_importer", "position_watcher"]
+SCHEDULED = [
+    "balance_recorder",
+    "key_inspector",
+    "manual_trade_importer",
+    "position_watcher",
+    "report_sender",
+    "strategy_reporter",
+]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,36 @@ def test_an_unknown_event_is_refused_before_anything_is_read(function: str, even
     handler: Callable[..., Any] = import_module(f"functions.{function}.app").lambda_handler
     with pytest.raises(UnknownEvent, match="nothing done"):
         handler(event, FakeContext())
+
+
+@pytest.mark.parametrize(
+    ("function", "event"),
+    [
+        ("report_sender", {"report": "DAILY"}),
+        ("report_sender", {"report": ["WEEKLY"]}),
+        ("report_sender", {"report": "WEEKLY", "before": "monday"}),
+        ("report_sender", {"report": "WEEKLY", "before": None}),
+        ("strategy_reporter", {"letter": "DAILY"}),
+        ("strategy_reporter", {"letter": None}),
+        ("strategy_reporter", {"letter": "WEEKLY", "before": "2026-11-31"}),
+        ("strategy_reporter", {"strategy_id": None}),
+        ("balance_recorder", {"api_key_id": ""}),
+        ("balance_recorder", {"user_id": 7}),
+        ("manual_trade_importer", {"api_key_id": ["a", "b"]}),
+    ],
+)
+def test_a_call_by_hand_with_a_wrong_value_is_refused(function: str, event: dict[str, Any]) -> None:
+    test_an_unknown_event_is_refused_before_anything_is_read(function, event)
+
+
+def test_every_scheduled_function_is_tried() -> None:
+    resources = read_template()["Resources"]
+    scheduled = {
+        resource["Properties"]["Handler"].split(".")[1]
+        for resource in resources.values()
+        if any(event["Type"] == "Schedule" for event in resource.get("Properties", {}).get("Events", {}).values())
+    }
+    assert scheduled == set(SCHEDULED)
 
 
 def test_a_schedules_event_has_its_own_time() -> None:

@@ -203,9 +203,3 @@ def test_messages_that_cannot_be_read_fail_alone(tables: Queues) -> None:
 def test_samples_are_taken(tables: Queues, name: str) -> None:
     a_user()
     assert lambda_handler(sample(name), FakeContext()) == {"batchItemFailures": []}
-
-
-@pytest.mark.parametrize("event", [{}, {"report": "YEARLY"}, {"report": "WEEKLY", "before": "soon"}])
-def test_an_unknown_event_is_an_error(tables: Queues, event: dict[str, Any]) -> None:
-    with pytest.raises((KeyError, ValueError)):
-        lambda_handler(event, FakeContext())
