@@ -114,8 +114,15 @@ class History:
         return reached
 
     async def net_old_fills(self) -> None:
-        """Net the owner's fills that are older than a week, some at a time, so that few entries are read."""
-        execution, until = self.ledger.execution, whole_hour(from_ms(now_ms()) - _NETTED_AFTER)
+        """Net the owner's fills that are older than a week, some at a time, so that few entries are read.
+
+        What the execution's record does not say to be stored is listed by the exchange once more, should this worker
+        crash before it says so.
+        """
+        execution = self.ledger.execution
+        if execution.fills_stored_until is None:
+            return
+        until = whole_hour(min(from_ms(now_ms()) - _NETTED_AFTER, _fills_since(execution)))
         old = sum(fill.at <= until for number, fill in self.book.stored.items() if number not in self._netted)
         if old < _WORTH_NETTING:
             return

@@ -128,6 +128,24 @@ def test_owner_who_trades_a_lot_by_hand_leaves_few_entries_to_read(paper: PaperA
     assert len(fills) == len(set(fills)) == len(paper.account.trades)
 
 
+def test_fills_that_are_not_on_record_as_stored_are_not_netted(paper: PaperAccount) -> None:
+    execution = paper.hold(paper.executor.open(), days=1, step=1)
+    assert execution.fills_stored_until is not None
+    trade_by_hand(paper, 120)
+    paper.trade_as_owner(Side.BUY, "0.250")
+    paper.pass_days(12)
+
+    # The worker crashes before it records how far its rows reach: the exchange lists the fills once more.
+    paper.executor.run(collecting.collect(paper.executor.run(paper.open_history(paper.executor.ledger(execution)))))
+    assert len(PositionHistory.read(execution.id).fills) == len(paper.account.trades)
+    paper.executor.advance(60)
+    execution = paper.hold(paper.executor.now(execution), days=12)
+
+    assert len(PositionHistory.read(execution.id).fills) < 5
+    execution = stop_out(paper, execution)
+    assert execution.profit == Decimal("0.75") * -210 - Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
+
+
 def test_nets_that_a_crash_has_left_beside_their_fills_count_once(paper: PaperAccount) -> None:
     execution = paper.executor.open()
     paper.pass_days(1)
