@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help lane run test bench capacity faults worlds build preflight deploy admin-token admin-out local invoke lint types lock openapi
+.PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -36,6 +36,9 @@ bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a pee
 
 capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits; writes docs/scale.md (OUT=file.json ONLY=names)
 	@$(BIN)/python -m local.capacity
+
+cost: .venv/.installed  ## what a deployment costs, by measured calls and list prices; writes docs/cost.md (PAGE=1 measures nothing)
+	@$(BIN)/python -m local.cost
 
 faults: .venv/.installed  ## what it withstands: a burst of alerts, killed workers, then N executions with everything else (N=n SEED=n)
 	@failed=0; for part in stack.burst stack.kills worlds; do $(BIN)/python -m local.faults.$$part || failed=1; done; exit $$failed
