@@ -211,6 +211,36 @@ def test_lambda_stops_no_chain_of_queues_that_ends_by_itself() -> None:
     assert allowing == in_cycle
 
 
+def granted(*kinds: str) -> set[str]:
+    """Return the actions that resources of these kinds allow."""
+    found: set[str] = set()
+    for kind in kinds:
+        for one in of_type(kind).values():
+            documents = [one, *one.get("Policies", [])]
+            for document in documents:
+                for statement in document.get("PolicyDocument", {}).get("Statement", []):
+                    actions = statement.get("Fn::If", ["", statement])[1]["Action"]
+                    found |= {actions} if isinstance(actions, str) else set(actions)
+    return found
+
+
+def test_functions_reach_each_other_by_queues_alone_so_the_graph_is_whole() -> None:
+    """Lambda watches chains through SQS, SNS, S3 and calls; a stream is none of them."""
+    own = granted("AWS::IAM::Role")
+    assert "sqs:SendMessage" in own
+    others = ("lambda:Invoke", "sns:Publish", "s3:Put", "events:Put", "states:Start", "scheduler:Create", "sqs:*", "*")
+    assert {action for action in own if action.startswith(others[:-2]) or action in others} == set()
+    # The graph reads the roles' own policies.
+    assert {action for action in granted("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy") if "sqs" in action} == set()
+    assert {one["Type"] for one in resources().values()} & {"AWS::Lambda::EventInvokeConfig"} == set()
+
+
+def test_executor_of_a_further_lane_is_in_the_same_cycle_and_allows_it() -> None:
+    further = transformed("lane.yaml")["Resources"].values()
+    (executor,) = [one["Properties"] for one in further if one["Type"] == "AWS::Lambda::Function"]
+    assert executor["RecursiveLoop"] == "Allow"
+
+
 def test_a_full_queue_leaves_the_watcher_room_for_its_schedule() -> None:
     (mapping,) = [
         one
