@@ -8,7 +8,7 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint types lock openapi
+.PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint audit types lock openapi
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -26,6 +26,9 @@ lint: .venv/.installed  ## ruff, import rules, the templates
 	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint --template-file lane.yaml
 	@$(BIN)/cfn-lint template.yaml lane.yaml
+
+audit: .venv/.installed  ## advisories about packages, checkov on the templates; says what it skips without a network
+	@$(BIN)/python -m local.deployment.audit
 
 types: .venv/.installed  ## mypy, strict
 	@$(BIN)/mypy
