@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from shared.api.identity import admin_of, user_of
+from shared.api.identity import AdminSession, admin_of, admin_session_of, user_of
 from shared.errors import AccessDenied, ServiceUnavailable
 
 POOL = "us-east-1_EXAMPLE"
@@ -105,6 +105,19 @@ def test_users_outside_the_group_are_forbidden(groups: object) -> None:
 def test_other_tokens_of_the_pool_are_unauthorized(claims: dict[str, Any]) -> None:
     with pytest.raises(AccessDenied) as raised:
         admin_of(authorized(**claims))
+    assert not raised.value.authenticated
+
+
+def test_session_of_an_admin_says_who_signed_in_when() -> None:
+    # API Gateway writes every claim as text, and `iat` as a date in words.
+    texts = {"auth_time": "1795900000", "iat": "Sun Nov 29 09:46:40 UTC 2026", "cognito:username": "ada"}
+    assert admin_session_of(authorized(**texts)) == AdminSession(ADMIN_ID, "ada", 1_795_900_000)
+
+
+@pytest.mark.parametrize("auth_time", [None, "", "Sun Nov 29 09:46:40 UTC 2026"])
+def test_token_that_does_not_say_when_its_admin_signed_in_is_unauthorized(auth_time: object) -> None:
+    with pytest.raises(AccessDenied) as raised:
+        admin_session_of(authorized(**{"auth_time": auth_time, "cognito:username": "ada"}))
     assert not raised.value.authenticated
 
 
