@@ -114,7 +114,8 @@ def _prepare_link(command: Command, *, at: datetime) -> tuple[CommandResult, Wri
         logger.warning("telegram_link_refused", why=str(refused))
         count_outcome("telegram_link_refused")
         return CommandResult(Reply.LINK_REFUSED), _no_writes
-    if User.find(link.user_id) is None:
+    user = User.find(link.user_id)
+    if user is None or user.closed_at is not None:
         return CommandResult(Reply.LINK_REFUSED), _no_writes
 
     def writes(transaction: TransactWrite) -> None:
@@ -122,7 +123,7 @@ def _prepare_link(command: Command, *, at: datetime) -> tuple[CommandResult, Wri
         transaction.update(
             User(link.user_id),
             actions=[User.telegram_chat_id.set(command.chat_id), User.updated_at.set(at)],
-            condition=User.id.exists(),
+            condition=User.id.exists() & User.closed_at.does_not_exist(),
         )
 
     return CommandResult(None, linked=link.user_id), writes

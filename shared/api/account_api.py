@@ -1,7 +1,7 @@
 """The routes of one function of the Account API: each user's own account, by the token alone. Knows no endpoint.
 
 A disabled user reads and closes, and opens nothing: a route that opens something is declared with
-`openapi_extensions=OPENS`.
+`openapi_extensions=OPENS`. A closed account, whose last token is valid for some minutes more, changes nothing either.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class AccountApi(JsonApi):
     def authenticate(self) -> None:
         """Find the user's record, or make it; raise AccessDenied for others, and for a disabled user who opens.
 
+        Raise it for a closed account that changes anything, too.
+
         The user pool's trigger makes the record after a sign-up; where it failed or does not exist, the first request
         does. Raise ServiceUnavailable during maintenance.
         """
@@ -37,7 +39,7 @@ class AccountApi(JsonApi):
         logger.append_keys(user_id=account.id)
         refuse_during_maintenance()
         user = User.find(account.id) or create_user(account)
-        if not user.active and self._opens:
+        if not user.active and (self._opens or (user.closed_at is not None and self._changes)):
             raise AccessDenied(DISABLED, authenticated=True)
         self.context["user"] = user
 
@@ -46,6 +48,10 @@ class AccountApi(JsonApi):
         """The record of the user who sent the request."""
         user: User = self.context["user"]
         return user
+
+    @property
+    def _changes(self) -> bool:
+        return self.current_event.http_method in {"POST", "PUT"}
 
     @property
     def _opens(self) -> bool:

@@ -376,3 +376,12 @@ def test_no_update_breaks_the_webhook_or_links_anything(body: Any) -> None:
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")), st.booleans())
 def test_no_body_breaks_the_webhook(body: str, encoded: bool) -> None:
     assert post(body, raw=True, isBase64Encoded=encoded) in {200, 400}
+
+
+def test_link_of_an_account_that_was_closed_meanwhile_links_nothing() -> None:
+    user = a_user()
+    token = start_token()
+    user.close()
+    assert post(update(f"/start {token}")) == 200
+    assert chat_of() is None
+    assert replies() == [Reply.LINK_REFUSED]

@@ -54,11 +54,16 @@ def user_id(pool: Pool) -> str:
 
 
 def close(pool: Pool, user_id: str) -> Answer:
-    event = sample("user/close_account")
+    return send(lambda_handler, of_user(pool, user_id, "close_account"))
+
+
+def of_user(pool: Pool, user_id: str, name: str) -> dict[str, Any]:
+    """Return a sample event with a token of the user's."""
+    event: dict[str, Any] = sample(f"user/{name}")
     claims = event["requestContext"]["authorizer"]["claims"]
     issuer = f"https://cognito-idp.us-east-1.amazonaws.com/{pool.id}"
     claims |= {"sub": user_id, "cognito:username": user_id, "iss": issuer, "aud": pool.client_id}
-    return send(lambda_handler, event)
+    return event
 
 
 def an_open_position(user_id: str, state: ExecutionState = ExecutionState.PROTECTED) -> Execution:
@@ -174,3 +179,13 @@ def test_repeat_deletes_the_sign_in_that_cognito_did_not(
     assert has_account(pool, user_id)
     assert close(pool, user_id).status == 200
     assert not has_account(pool, user_id)
+
+
+@pytest.mark.parametrize("name", ["update_profile", "update_notification", "link_telegram"])
+def test_token_of_a_closed_account_reads_and_changes_nothing(pool: Pool, user_id: str, name: str) -> None:
+    assert close(pool, user_id).status == 200
+    before = User.get(user_id).to_dynamodb_dict()
+    answer = send(lambda_handler, of_user(pool, user_id, name))
+    assert (answer.status, answer.body) == (403, {"message": "account disabled"})
+    assert User.get(user_id).to_dynamodb_dict() == before
+    assert send(lambda_handler, of_user(pool, user_id, "get_profile")).status == 200
