@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -77,13 +78,16 @@ class Process:
 def run_tool(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, timeout_s: float = 600
 ) -> None:
-    """Run a command to its end; raise NotReady with the end of its output if it fails."""
+    """Run a command to its end; raise NotReady with the end of its output if it fails.
+
+    Its temporary files go with it: SAM CLI leaves a directory for each artefact that it deploys.
+    """
     private.make_directory(log.parent)
-    with private.open_file(log) as output:
+    with private.open_file(log) as output, tempfile.TemporaryDirectory(prefix="lockstep-tool-") as scratch:
         result = subprocess.run(  # noqa: S603 - our own tools
             command,
             cwd=ROOT,
-            env=dict(environment),
+            env={**environment, "TMPDIR": scratch},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

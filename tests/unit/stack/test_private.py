@@ -78,3 +78,14 @@ def test_a_lock_is_one_process_at_a_time(tmp_path: Path) -> None:
     assert not from_another_process()
     held.close()
     assert from_another_process()
+
+
+def test_tools_temporary_files_go_with_it(tmp_path: Path) -> None:
+    script = "import sys, tempfile; print(tempfile.mkdtemp()); open(sys.argv[1], 'w').write(tempfile.gettempdir())"
+    told = tmp_path / "told"
+
+    run_tool("leaves", [sys.executable, "-c", script, str(told)], environment={}, log=tmp_path / "logs" / "tool.log")
+
+    left_in = Path(told.read_text(encoding="utf-8"))
+    assert left_in.name.startswith("lockstep-tool-")
+    assert not left_in.exists()
