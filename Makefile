@@ -8,6 +8,9 @@ BIN := .venv/bin
 SOURCES := shared functions layers local tests
 export SAM_CLI_TELEMETRY := 0
 
+# Without kept bytecode each of the suite's processes compiles product, tests and ccxt anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint audit types lock openapi
 
 help:  ## list the commands
