@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
+from unittest import mock
 
+import botocore.loaders
+import botocore.session
 import pytest
 from xdist.scheduler import LoadGroupScheduling
 
@@ -22,10 +26,12 @@ _WITH_THE_BUILD = "tests/integration/stack/"
 
 
 def pytest_configure() -> None:
-    """Remove what the developer's shell has set for AWS."""
+    """Remove what the developer's shell has set for AWS, and keep botocore's descriptions of services in memory."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "TABLE_PREFIX"))]:
         del os.environ[name]
     process_state.reset()
+    # Each test makes its clients anew. The JSON that botocore reads for one takes longer than most tests.
+    mock.patch.object(botocore.session, "create_loader", cache(botocore.loaders.create_loader)).start()
 
 
 @pytest.hookimpl(trylast=True)

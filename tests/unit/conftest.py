@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import pkgutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from ipaddress import ip_address
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from joserfc.jwk import RSAKey
 from moto import mock_aws
+from moto.cognitoidp import models as cognito_models
+from moto.kms.utils import generate_private_key
 from pynamodb.connection import Connection
 
 import shared.models
@@ -60,8 +67,26 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", connect_locally)
 
 
+@pytest.fixture(scope="session")
+def _rsa_keys_made_once() -> Iterator[None]:
+    """Have moto make an RSA key once: it makes one for every KMS key and user pool, also where nobody signs with it."""
+
+    @cache
+    def import_text(key: str) -> RSAKey:
+        return RSAKey.import_key(json.loads(key))
+
+    def import_key(key: Mapping[str, Any]) -> RSAKey:
+        return import_text(json.dumps(key))
+
+    with (
+        mock.patch("moto.kms.models.generate_private_key", cache(generate_private_key)),
+        mock.patch.object(cognito_models, "jwk", SimpleNamespace(RSAKey=SimpleNamespace(import_key=import_key))),
+    ):
+        yield
+
+
 @pytest.fixture
-def moto() -> Iterator[None]:
+def moto(_rsa_keys_made_once: None) -> Iterator[None]:
     """Answer every AWS call in process."""
     # The session keeps what it has read of AWS's services, which takes longer than most tests.
     with mock_aws(config={"core": {"reset_boto3_session": False}}):
