@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from local.stack.places import ROOT
-from tests.alarms import ALARM, INSUFFICIENT_DATA, OK, Datapoint, alarms, names_in, read_line, state_of
+from shared.observability import count_outcome
+from tests.alarms import (
+    ALARM,
+    INSUFFICIENT_DATA,
+    OK,
+    Datapoint,
+    alarms,
+    assert_state,
+    heard_metrics,
+    names_in,
+    read_line,
+    state_of,
+)
 from tests.unit.transformed_template import function_of, of_type
 
 NOW_S = 1_795_900_000.0
@@ -170,6 +183,20 @@ def test_position_that_is_naked_beyond_the_bound_rings() -> None:
     alarm = alarms()["NakedTooLongAlarm"]
     naked = [a_point(metric="naked", value=value, dimensions={}) for value in (300, 25_001)]
     assert (state_of(alarm, naked[:1], now_s=NOW_S), state_of(alarm, naked, now_s=NOW_S)) == (OK, ALARM)
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions", "rings"),
+    [("lane_banned", {}, True), ("lane_banned", {"lane": "lane-1"}, False), ("lane_paused", {}, False)],
+)
+def test_what_the_product_writes_reaches_the_alarm_by_name_and_dimensions(
+    metric: str, dimensions: dict[str, str], *, rings: bool
+) -> None:
+    with heard_metrics() as heard:
+        count_outcome(metric, **dimensions)
+    assert [(point.metric, point.dimensions) for point in heard] == [(metric, dimensions)]
+    with nullcontext() if rings else pytest.raises(AssertionError, match="LaneBannedAlarm"):
+        assert_state("LaneBannedAlarm", ALARM, heard)
 
 
 @pytest.mark.parametrize("line", ["", "not JSON", "[1]", '{"message": "order_placed"}'])

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from functions.report_unsubscribe import service
 from functions.report_unsubscribe.app import lambda_handler
 from shared.models.notice import Notice
 from shared.models.user import User
@@ -134,6 +135,18 @@ def test_other_addresses_and_methods_are_404(admin_api: Queues) -> None:
     event["requestContext"]["http"]["method"] = "DELETE"
     assert request("one_click", token_of(), requestContext=event["requestContext"])["statusCode"] == 404
     assert wanted() == (True, True)
+
+
+@pytest.mark.rings("UnsubscribeAlarm")
+def test_fault_of_ours_answers_500_and_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_user()
+    token = token_of()
+    with monkeypatch.context() as broken:
+        broken.setattr(service, "end_letters", lambda *_, **__: 1 / 0)
+        assert request("one_click", token)["statusCode"] == 500
+    assert wanted() == (True, True)
+    assert request("one_click", token)["statusCode"] == 200
+    assert wanted() == (False, True)
 
 
 def test_maintenance_is_503() -> None:
