@@ -31,6 +31,8 @@ class Settings:
     paging_key_id: str
     """The KMS key (HMAC) from which the key of the paging tokens is derived."""
     aws_region: str
+    web_origin: str
+    """The origin of the web page whose browsers may read the API's answers; empty means none."""
     public_webhook_url: str
     exchange_url: str
     """Base of the exchange's API; empty means the exchange's own addresses."""
@@ -101,6 +103,7 @@ def settings() -> Settings:
         cognito_url=env.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER") or env.get("AWS_ENDPOINT_URL", ""),
         paging_key_id=env.get("PAGING_KEY_ID", ""),
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
+        web_origin=env.get("WEB_ORIGIN", ""),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),

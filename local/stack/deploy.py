@@ -30,6 +30,9 @@ UNSUBSCRIBE_PATH = "/v1/unsubscribe"
 ALIAS = "live"
 """The alias of each function that everything calls."""
 
+WEB_ORIGIN = "http://localhost:5173"
+"""Where a web page under development is served, which may read the API's answers."""
+
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
 
 _SECRETS = {
@@ -154,13 +157,14 @@ def deploy(places: Places, **overrides: str) -> Deployed:
         "SenderAddress": SENDER_ADDRESS,
         "PublicWebhookUrl": webhook_address(places),
         "PublicUnsubscribeUrl": f"{places.webhook_url}{UNSUBSCRIBE_PATH}",
+        "WebOrigin": WEB_ORIGIN,
         **overrides,
     }
     sam_deploy(places, BUILT_TEMPLATE, stack_name=STACK_NAME, values=values)
     deployed = find(places)
     if deployed is None:
         raise NotReady(f"the stack was not created; see {places.logs}")
-    _put_gateway_responses(places, deployed)
+    _put_gateway_answers(places, deployed, web_origin=values["WebOrigin"])
     put_secrets(client("ssm", places))
     client("sesv2", places).create_email_identity(EmailIdentity=SENDER_ADDRESS)
     return deployed
@@ -210,20 +214,50 @@ def find(places: Places) -> Deployed | None:
     return Deployed(outputs) if "ApiId" in outputs else None
 
 
-def _put_gateway_responses(places: Places, deployed: Deployed) -> None:
+def _put_gateway_answers(places: Places, deployed: Deployed, *, web_origin: str) -> None:
     # The embedded AWS ignores those in the API's body, where SAM writes them.
     gateway = client("apigateway", places)
     api_id = deployed.outputs["ApiId"]
     for kind, response in gateway_responses().items():
-        headers = response.get("ResponseParameters", {}).get("Headers", {})
+        headers = response["ResponseParameters"]["Headers"]
         gateway.put_gateway_response(
             restApiId=api_id,
             responseType=kind,
-            statusCode=str(response["StatusCode"]),
+            **({"statusCode": str(response["StatusCode"])} if "StatusCode" in response else {}),
             responseTemplates=response["ResponseTemplates"],
-            responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+            responseParameters=_header_values(headers, "gatewayresponse.header.", web_origin=web_origin),
         )
+    _put_preflights(gateway, api_id, web_origin=web_origin)
     gateway.create_deployment(restApiId=api_id, stageName="live")
+
+
+def _put_preflights(gateway: Any, api_id: str, *, web_origin: str) -> None:
+    cors = read_template()["Resources"]["AdminApi"]["Properties"]["Cors"]
+    for page in gateway.get_paginator("get_resources").paginate(restApiId=api_id):
+        for resource in page["items"]:
+            methods = resource.get("resourceMethods", {})
+            if "OPTIONS" not in methods:
+                continue
+            headers = {
+                "Access-Control-Allow-Origin": cors["AllowOrigin"],
+                "Access-Control-Allow-Headers": cors["AllowHeaders"],
+                "Access-Control-Max-Age": cors["MaxAge"],
+                # SAM lists each path's own.
+                "Access-Control-Allow-Methods": f"'{','.join(sorted(methods))}'",
+            }
+            gateway.put_integration_response(
+                restApiId=api_id,
+                resourceId=resource["id"],
+                httpMethod="OPTIONS",
+                statusCode="200",
+                responseParameters=_header_values(headers, "method.response.header.", web_origin=web_origin),
+            )
+
+
+def _header_values(headers: Mapping[str, Any], prefix: str, *, web_origin: str) -> dict[str, str]:
+    """Return the values of headers as API Gateway takes them, without the one of the web origin where there is none."""
+    values = {name: f"'{web_origin}'" if isinstance(value, dict) else value for name, value in headers.items()}
+    return {f"{prefix}{name}": value for name, value in values.items() if value != "''"}
 
 
 def gateway_responses() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from shared.api.formats import FormattedListQuery, wants_csv
 from shared.api.grammar import parse_uuid
 from shared.api.json_text import write_json
 from shared.api.requests import Body, Fault, Query, read_body, read_query
+from shared.config import settings
 from shared.errors import AccessDenied, NotFound, RequestInvalid, RequestUnprocessable, ServiceUnavailable
 from shared.messages import MessageNotSent
 from shared.observability import logger
@@ -50,10 +51,7 @@ class JsonApi(APIGatewayRestResolver, ABC):
     """
 
     def __init__(self) -> None:
-        # Preflights carry no token and reach no route; they only return which headers a browser may read.
-        readable = [REQUEST_ID_HEADER, NEXT_TOKEN_HEADER, FILE_NAME_HEADER]
-        cors = CORSConfig(allow_headers=["Idempotency-Key"], expose_headers=readable)
-        super().__init__(serializer=write_json, cors=cors)
+        super().__init__(serializer=write_json, cors=_cors())
         self.use([_require_caller, _require_routed_path, _require_ids, _render_csv])
         self.not_found(_raise_not_found)
         for error_class, answer in _ANSWERS.items():
@@ -92,7 +90,8 @@ class JsonApi(APIGatewayRestResolver, ABC):
     def _build_failure(self, error: Exception, event: APIGatewayProxyEvent) -> dict[str, Any]:
         """Return the finished answer to an error that no handler answers."""
         builder: ResponseBuilder[APIGatewayProxyEvent] = ResponseBuilder(_failed(error), serializer=write_json)
-        builder._add_cors(event, self._cors or CORSConfig())
+        if self._cors is not None:
+            builder._add_cors(event, self._cors)
         return builder.build(event)
 
     def header(self, name: str) -> str | None:
@@ -134,6 +133,16 @@ class JsonApi(APIGatewayRestResolver, ABC):
 def message(status_code: int, text: str) -> Response[Any]:
     """Return an answer that is only a message."""
     return Response(status_code=status_code, content_type=APPLICATION_JSON, body={"message": text})
+
+
+def _cors() -> CORSConfig | None:
+    """Return what browsers may read of an answer; None where no web page has been named.
+
+    Tokens are sent in a header and never in a cookie, so credentials are not allowed. The gateway answers preflights.
+    """
+    origin = settings().web_origin
+    readable = [REQUEST_ID_HEADER, NEXT_TOKEN_HEADER, FILE_NAME_HEADER]
+    return CORSConfig(origin, allow_headers=["Idempotency-Key"], expose_headers=readable) if origin else None
 
 
 def _require_caller(app: JsonApi, next_middleware: NextMiddleware) -> Response[Any]:

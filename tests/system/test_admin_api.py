@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from local.stack.deploy import WEB_ORIGIN
 from tests.system.stack_client import FollowedStrategy, Stack, wait_for
 
 SYMBOL, MARKET = "ETH/USDT", "ETHUSDT"
@@ -202,3 +203,23 @@ def test_closing_a_strategys_followers_leaves_them_flat(stack: Stack) -> None:
         assert account["positions"] == []
         assert account["openOrders"] == []
     assert answer(stack, "DELETE", path)["items"] == []
+
+
+def test_browsers_of_the_one_web_page_are_let_in_whole(stack: Stack) -> None:
+    """Preflight, answer and refusal carry the headers; a browser needs all three."""
+    path, origin = "/v1/admin/setting/strategy/list", {"Origin": WEB_ORIGIN}
+    preflight = stack.api(
+        "OPTIONS",
+        path,
+        token=None,
+        headers={**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"},
+    )
+    answers = [preflight, stack.api("GET", path, headers=origin), stack.api("GET", path, token=None, headers=origin)]
+    assert [one.status for one in answers] == [200, 200, 401]
+    for one in answers:
+        headers = {name.lower(): value for name, value in one.headers.items()}
+        assert headers["access-control-allow-origin"] == WEB_ORIGIN
+        assert "access-control-allow-credentials" not in headers
+    allowed = {name.lower(): value for name, value in preflight.headers.items()}
+    assert allowed["access-control-allow-methods"] == "GET,OPTIONS"
+    assert "Authorization" in allowed["access-control-allow-headers"].split(",")

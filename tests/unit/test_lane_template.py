@@ -17,7 +17,7 @@ OWN_PARAMETERS = {"MainStack", "LaneName", "NetworkPart", "SubnetIds", "Security
 NOT_NEEDED = {
     # Queues that the executor neither reads nor sends to, and what other functions use.
     *("TRIGGERS_QUEUE_URL", "BALANCES_QUEUE_URL", "IMPORTS_QUEUE_URL", "NOTICES_QUEUE_URL", "REPORTS_QUEUE_URL"),
-    *("STRATEGY_REPORTS_QUEUE_URL", "PAGING_KEY_ID", "MAINTENANCE_PARAMETER"),
+    *("STRATEGY_REPORTS_QUEUE_URL", "PAGING_KEY_ID", "MAINTENANCE_PARAMETER", "WEB_ORIGIN"),
 }
 TABLE_ARN = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${MainStack}-"
 QUEUE_ARN = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${MainStack}-"

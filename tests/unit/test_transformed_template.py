@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -359,3 +360,74 @@ def test_admins_need_a_second_factor_wherever_passwords_alone_are_not_allowed() 
     assert pool["MfaConfiguration"] == {"Fn::If": ["PasswordSignInAllowed", "OPTIONAL", "ON"]}
     assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
     assert transformed()["Parameters"]["PasswordSignIn"]["Default"] == "false"
+
+
+ONE_ORIGIN = {"Fn::If": ["HasWebOrigin", {"Fn::Sub": "'${WebOrigin}'"}, {"Ref": "AWS::NoValue"}]}
+
+
+def api_body() -> dict[str, Any]:
+    """Return the document that API Gateway makes the API of."""
+    body: dict[str, Any] = of_type("AWS::ApiGateway::RestApi")["AdminApi"]["Body"]
+    return body
+
+
+def test_every_path_answers_preflights_without_a_token_and_names_its_own_methods() -> None:
+    for path, methods in api_body()["paths"].items():
+        preflight = methods["options"]
+        # A preflight carries no token: an authorizer there refuses every browser.
+        assert preflight.get("security", []) == [], path
+        integration = preflight["x-amazon-apigateway-integration"]
+        assert integration["type"] == "mock", path
+        headers = integration["responses"]["default"]["responseParameters"]
+        allowed = headers["method.response.header.Access-Control-Allow-Methods"].strip("'").split(",")
+        assert sorted(allowed) == sorted(method.upper() for method in methods), path
+        assert headers["method.response.header.Access-Control-Allow-Origin"] == ONE_ORIGIN, path
+        asked = headers["method.response.header.Access-Control-Allow-Headers"].strip("'").split(",")
+        assert set(asked) == {"Authorization", "Content-Type", "Idempotency-Key"}, path
+        assert "method.response.header.Access-Control-Allow-Credentials" not in headers, path
+
+
+def test_browsers_may_read_what_the_gateway_refuses_itself() -> None:
+    responses = api_body()["x-amazon-apigateway-gateway-responses"]
+    # The two defaults stand for all that have no text of their own.
+    assert {"DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "THROTTLED", "WAF_FILTERED"} <= set(responses)
+    for kind, response in responses.items():
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == ONE_ORIGIN, kind
+        assert headers["gatewayresponse.header.Access-Control-Expose-Headers"] == "'x-request-id'", kind
+
+
+def test_gateway_functions_and_preflights_follow_one_origin_and_none_by_default() -> None:
+    template = transformed()
+    assert template["Parameters"]["WebOrigin"]["Default"] == ""
+    assert template["Conditions"]["HasWebOrigin"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "WebOrigin"}, ""]}]}
+    for name, function in of_type("AWS::Lambda::Function").items():
+        assert function["Environment"]["Variables"]["WEB_ORIGIN"] == {"Ref": "WebOrigin"}, name
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("", True),
+        ("https://app.example.com", True),
+        ("https://app.example.com:8443", True),
+        ("http://localhost:5173", True),
+        ("*", False),
+        ("null", False),
+        ("https://app.example.com/", False),
+        ("http://app.example.com", False),
+        ("https://a.example.com,https://b.example.com", False),
+        ("https://app.example.com'", False),
+    ],
+)
+def test_web_origin_is_one_origin_as_browsers_send_it(origin: str, allowed: bool) -> None:
+    pattern = transformed()["Parameters"]["WebOrigin"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, origin)) == allowed
+
+
+def test_api_is_deployed_anew_when_only_a_parameter_in_it_changes() -> None:
+    """A stage serves the deployment that it has; SAM makes another one only for a changed text, or always."""
+    (deployment,) = of_type("AWS::ApiGateway::Deployment")
+    with patch("samtranslator.model.apigateway.time.time", return_value=0.0):
+        later = transformed()["Resources"]
+    assert deployment not in later

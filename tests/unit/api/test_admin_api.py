@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -33,8 +34,16 @@ class MadeUp(Exception):
     """An error that only this function's endpoints raise."""
 
 
+WEB_ORIGIN = "https://admin.example.com"
+
+
 @pytest.fixture
-def handler() -> Handler:  # noqa: C901 - a list of routes
+def handler(settings_from: Callable[..., None]) -> Handler:
+    settings_from(WEB_ORIGIN=WEB_ORIGIN)
+    return make_handler()
+
+
+def make_handler() -> Handler:  # noqa: C901 - a list of routes
     app = AdminApi()
     failures: dict[str, Exception] = {
         "bug": ZeroDivisionError("secret detail"),
@@ -224,7 +233,7 @@ def test_answer_that_cannot_be_written_is_a_500_like_any_other(handler: Handler,
     assert message_of(answer) == (500, "internal server error")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"] == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-origin"] == WEB_ORIGIN
     assert len(lines_of(log, "request_failed")) == 1
     assert [line["status"] for line in lines_of(log, "request_answered")] == [500]
 
@@ -296,7 +305,7 @@ def test_preflight_needs_no_token_and_reaches_no_route(handler: Handler) -> None
     event["headers"]["Origin"] = event["multiValueHeaders"]["Origin"] = "https://admin.example.com"
     answer = send(handler, event)
     assert (answer.status, answer.text) == (204, "")
-    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-origin"] == WEB_ORIGIN
     assert "authorization" in answer.headers["access-control-allow-headers"].lower()
 
 
@@ -306,3 +315,42 @@ def test_a_browser_may_read_the_next_token_of_a_file(handler: Handler) -> None:
     event["multiValueHeaders"]["Origin"] = ["https://admin.example.com"]
     exposed = send(handler, event).headers["access-control-expose-headers"].split(",")
     assert {"x-request-id", "x-next-token", "content-disposition"} <= {name.strip() for name in exposed}
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/thing/list", "/v1/admin/nothing", "/v1/admin/failure/unwritable"])
+def test_browsers_of_the_one_web_page_may_read_answers_without_credentials(handler: Handler, path: str) -> None:
+    answer = send(handler, from_page(path, WEB_ORIGIN))
+    assert answer.headers["access-control-allow-origin"] == WEB_ORIGIN
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example.com",
+        "https://admin.example.com.evil.com",
+        "http://admin.example.com",
+        "https://admin.example.com:8443",
+        "null",
+        "*",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/admin/thing/list", "/v1/admin/failure/unwritable"])
+def test_browsers_of_other_pages_may_read_nothing(handler: Handler, path: str, origin: str) -> None:
+    assert cors_headers(send(handler, from_page(path, origin))) == {}
+
+
+@pytest.mark.parametrize("path", ["/v1/admin/thing/list", "/v1/admin/failure/unwritable"])
+def test_where_no_web_page_is_named_no_browser_may_read_an_answer(path: str) -> None:
+    assert cors_headers(send(make_handler(), from_page(path, WEB_ORIGIN))) == {}
+
+
+def from_page(path: str, origin: str) -> dict[str, Any]:
+    event = request("GET", path)
+    event["headers"]["Origin"] = origin
+    event["multiValueHeaders"]["Origin"] = [origin]
+    return event
+
+
+def cors_headers(answer: Answer) -> dict[str, Any]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
