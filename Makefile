@@ -28,7 +28,7 @@ lint: .venv/.installed  ## ruff, import rules, the templates
 	@$(BIN)/lint-imports
 	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
 	@AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint --template-file lane.yaml
-	@$(BIN)/cfn-lint template.yaml lane.yaml
+	@$(BIN)/cfn-lint template.yaml lane.yaml edge.yaml
 
 audit: .venv/.installed  ## advisories about packages, checkov on the templates; says what it skips without a network
 	@$(BIN)/python -m local.deployment.audit
@@ -69,6 +69,10 @@ admin-token: .venv/.installed  ## sign an admin in and print the id token (STAGE
 
 admin-out: .venv/.installed  ## sign an admin out everywhere, within a minute (STAGE=dev|prod|local EMAIL=address)
 	@$(BIN)/python -m local.deployment.admin_sign_out $(STAGE)
+
+.PHONY: edge
+edge: .venv/.installed  ## put CloudFront in front of a deployment's webhooks, part of deploy (STAGE=dev|prod ROTATE=1 changes its secret)
+	@$(BIN)/python -m local.deployment.edge $(STAGE)
 
 local: build  ## the API in containers, without the rest (needs Docker)
 	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }

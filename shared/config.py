@@ -33,6 +33,10 @@ class Settings:
     aws_region: str
     web_origin: str
     """The origin of the web page whose browsers may read the API's answers; empty means none."""
+    edge_secret_parameter: str
+    """The SSM parameter with the secrets that CloudFront sends; empty means that direct calls are allowed."""
+    alert_senders: tuple[str, ...]
+    """The networks (CIDR) that alerts may come from, where they come through CloudFront."""
     public_webhook_url: str
     exchange_url: str
     """Base of the exchange's API; empty means the exchange's own addresses."""
@@ -104,6 +108,8 @@ def settings() -> Settings:
         paging_key_id=env.get("PAGING_KEY_ID", ""),
         aws_region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", "us-east-1"),
         web_origin=env.get("WEB_ORIGIN", ""),
+        edge_secret_parameter=env.get("EDGE_SECRET_PARAMETER", ""),
+        alert_senders=tuple(filter(None, env.get("ALERT_SENDERS", "").split(","))),
         public_webhook_url=env.get("PUBLIC_WEBHOOK_URL", ""),
         exchange_url=env.get("EXCHANGE_URL", ""),
         stripe_url=env.get("STRIPE_API_BASE", ""),

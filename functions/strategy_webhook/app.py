@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from functions.strategy_webhook.alert_json import parse_alert_json
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
+from shared.api import edge
 from shared.api.events import raw_body_of
-from shared.api.function_url import NOT_FOUND, Answer, answer_request, is_routed_to
+from shared.api.function_url import FORBIDDEN, NOT_FOUND, Answer, answer_request, is_routed_to
 from shared.api.maintenance import refuse_during_maintenance
 from shared.clock import utc_now
 from shared.config import settings
@@ -34,11 +35,20 @@ if settings().in_lambda:
     # Connect while the container starts, where it costs no alert time: TradingView gives up after three seconds.
     base.connect()
     messages.connect()
+    edge.load()
 
 
 def lambda_handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one HTTP request."""
-    return answer_request(event, context, _answer, failure="alert_failed")
+    return answer_request(event, context, _answer_known_sender, failure="alert_failed")
+
+
+def _answer_known_sender(event: Mapping[str, Any]) -> Answer:
+    if edge.is_known_sender(event, settings().alert_senders):
+        return _answer(event)
+    count_outcome("alert_refused", reason="sender")
+    logger.info("alert_refused", reason="unknown sender", sender=str(edge.viewer_address(event)))
+    return FORBIDDEN
 
 
 def _answer(event: Mapping[str, Any]) -> Answer:

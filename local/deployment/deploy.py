@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
+from local.deployment.edge import deploy_edge, edge_clients, has_edge
 from local.deployment.lane import deploy_all
 from local.deployment.preflight import NotOpened, check, open_account, report
 from local.deployment.releases import release_of, write_release
@@ -55,8 +58,13 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     if not report(check(stage, client, status=status)):
         return 1
     failed = build(run=run) or deploy(stage, first=status is None, run=run)
-    # Lanes last: they use tables and queues of the first stack.
-    return failed or deploy_all(stage, client, run=run)
+    try:
+        # What uses the first stack's functions, tables and queues comes after it.
+        failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
+        return failed or deploy_all(stage, client, run=run)
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -74,6 +74,10 @@ def check(stage: Stage, client: Client, *, status: str | None) -> list[Finding]:
         ("SES", lambda: _sender(stage, client("sesv2"))),
         ("the secrets in SSM", lambda: _secrets(stage, client("ssm"))),
     ]
+    if stage.parameter("ApiAccessLogs") == "true":
+        questions.append(("API Gateway's role for logs", lambda: _log_role(client("apigateway"))))
+    if stage.parameter("ApiCertificateArn"):
+        questions.append(("the API's certificate", lambda: _certificate(stage, client("acm"))))
     if status is None:
         questions.append(("tables of an earlier stack", lambda: _leftovers(stage, client("dynamodb"))))
     else:
@@ -118,6 +122,25 @@ def _concurrency(stage: Stage, awslambda: Any) -> Iterator[Finding]:
             f"the reserves need {reserved + UNRESERVED} concurrent executions, and the account has {limit}",
             "ask for more (Service Quotas, Lambda, Concurrent executions), or set the reserves to 0 as stage dev does",
         )
+
+
+def _log_role(gateway: Any) -> Iterator[Finding]:
+    if not gateway.get_account().get("cloudwatchRoleArn"):
+        yield Finding(
+            "API Gateway has no role to write logs with in this account and region",
+            "make one (docs/deploying.md, Access logs), or set ApiAccessLogs to false",
+        )
+
+
+def _certificate(stage: Stage, acm: Any) -> Iterator[Finding]:
+    arn = stage.parameter("ApiCertificateArn")
+    region = arn.split(":")[3]
+    if region != stage.region:
+        yield Finding(f"ApiCertificateArn is of {region}", f"request a certificate in {stage.region}")
+        return
+    status = acm.describe_certificate(CertificateArn=arn)["Certificate"]["Status"]
+    if status != "ISSUED":
+        yield Finding(f"ApiCertificateArn is {status}", "make the DNS record that ACM names, and wait")
 
 
 def _leftovers(stage: Stage, dynamodb: Any) -> Iterator[Finding]:

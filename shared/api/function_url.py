@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shared.api.edge import is_direct_call
 from shared.api.events import route_of
 from shared.api.json_text import write_json
 from shared.observability import count_outcome, logger
@@ -32,6 +33,7 @@ class Page:
 
 
 NOT_FOUND = Answer(404, {"message": "route not found"})
+FORBIDDEN = Answer(403, {"message": "forbidden"})
 
 
 def is_routed_to(event: Mapping[str, Any], route: tuple[str, str]) -> bool:
@@ -50,10 +52,13 @@ def answer_request(
     *,
     failure: str,
 ) -> dict[str, Any]:
-    """Return the response of `answer` (payload version 2); an error is a 500, counted as `failure`."""
+    """Return the response of `answer` (payload version 2); an error is a 500, counted as `failure`.
+
+    Behind CloudFront, a direct call is a 403.
+    """
     headers = {"content-type": "application/json"}
     try:
-        match answer(event):
+        match FORBIDDEN if is_direct_call(event) else answer(event):
             case Answer(status, content):
                 body = write_json(content)
             case Page(status, body, more):

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from shared.aws_session import aws_session
+from shared.api.quick_parameters import read_quickly
 from shared.config import settings
 from shared.errors import ServiceUnavailable
-from shared.observability import logger
-from shared.process_state import on_reset, process_cache
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm import SSMClient
+from shared.process_state import on_reset
 
 CACHED_FOR_S = 5.0
 """How long the parameter's value is cached: a flipped switch takes effect within this time."""
@@ -43,20 +35,8 @@ def _is_on() -> bool:
     if _cached is not None and _cached[0] > now:
         return _cached[1]
     last_known = _cached[1] if _cached is not None else False
-    try:
-        answer = _ssm().get_parameter(Name=settings().maintenance_parameter)
-        on = answer["Parameter"]["Value"].strip().lower() == "on"
-    except (BotoCoreError, ClientError) as error:
-        # If the switch cannot be read, the API must stay up.
-        logger.warning("maintenance_parameter_unreadable", error=type(error).__name__, assumed=last_known)
-        on = last_known
+    value = read_quickly(settings().maintenance_parameter)
+    # If the switch cannot be read, the API must stay up.
+    on = last_known if value is None else value.strip().lower() == "on"
     _cached = (now + CACHED_FOR_S, on)
     return on
-
-
-@process_cache
-def _ssm() -> SSMClient:
-    # TradingView gives up after three seconds, and the alert has to be stored in that time as well: one short try, then
-    # the last known value.
-    config = Config(connect_timeout=0.4, read_timeout=0.5, retries={"total_max_attempts": 1})
-    return aws_session().client("ssm", region_name=settings().aws_region, config=config)

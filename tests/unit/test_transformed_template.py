@@ -15,7 +15,7 @@ from local.stack.places import ROOT
 from shared.models.notice import Outcome
 from shared.observability import ATTENTION_NEEDED
 from shared.trading.execution import ExecutionState
-from tests.unit.transformed_template import function_of, of_type, resources, transformed
+from tests.unit.transformed_template import function_of, of_type, resources, template, transformed
 
 NAMED_BY = {
     "AWS::Cognito::UserPool": "UserPoolName",
@@ -249,14 +249,13 @@ def test_a_full_queue_leaves_the_watcher_room_for_its_schedule() -> None:
         if function_of(one["FunctionName"]) == "PositionWatcher"
     ]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
-    template = transformed()
-    assert template["Parameters"]["WatcherConcurrency"]["Default"] > 3
-    (rule,) = template["Rules"]["WatcherKeepsRoomForItsSchedule"]["Assertions"]
+    assert template()["Parameters"]["WatcherConcurrency"]["Default"] > 3
+    (rule,) = template()["Rules"]["WatcherKeepsRoomForItsSchedule"]["Assertions"]
     assert rule["Assert"] == {"Fn::Not": [{"Fn::Contains": [["1", "2", "3"], {"Ref": "WatcherConcurrency"}]}]}
 
 
 def test_production_refuses_what_only_a_test_stack_may_have() -> None:
-    rule = transformed()["Rules"]["ProductionRings"]
+    rule = template()["Rules"]["ProductionRings"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
     required = [one["Assert"] for one in rule["Assertions"]]
     assert {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]} in required
@@ -265,14 +264,14 @@ def test_production_refuses_what_only_a_test_stack_may_have() -> None:
 
 
 def test_consumers_are_refused_a_maximum_of_one() -> None:
-    (rule,) = transformed()["Rules"]["ExecutorServesTwoBatches"]["Assertions"]
+    (rule,) = template()["Rules"]["ExecutorServesTwoBatches"]["Assertions"]
     assert rule["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ExecutorConcurrency"}, "1"]}]}
     for name, mapping in of_type("AWS::Lambda::EventSourceMapping").items():
         match mapping.get("ScalingConfig"):
             case {"MaximumConcurrency": int(maximum)}:
                 assert maximum >= 2, name
             case {"MaximumConcurrency": {"Ref": parameter}}:
-                assert transformed()["Parameters"][parameter]["MinValue"] >= 2, name
+                assert template()["Parameters"][parameter]["MinValue"] >= 2, name
 
 
 def test_roles_have_no_policies_of_aws_or_of_sam() -> None:
@@ -315,7 +314,7 @@ def test_network_is_made_only_for_a_fixed_address() -> None:
     network = {name: one for name, one in resources().items() if one["Type"].startswith("AWS::EC2::")}
     assert network
     assert {one.get("Condition") for one in network.values()} == {EGRESS}
-    assert transformed()["Parameters"]["FixedEgress"]["Default"] == "false"
+    assert template()["Parameters"]["FixedEgress"]["Default"] == "false"
 
 
 def test_both_zones_leave_through_the_one_nat_gateway_with_the_kept_address() -> None:
@@ -359,7 +358,7 @@ def test_admins_need_a_second_factor_wherever_passwords_alone_are_not_allowed() 
     pool = of_type("AWS::Cognito::UserPool")["AdminPool"]
     assert pool["MfaConfiguration"] == {"Fn::If": ["PasswordSignInAllowed", "OPTIONAL", "ON"]}
     assert pool["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
-    assert transformed()["Parameters"]["PasswordSignIn"]["Default"] == "false"
+    assert template()["Parameters"]["PasswordSignIn"]["Default"] == "false"
 
 
 ONE_ORIGIN = {"Fn::If": ["HasWebOrigin", {"Fn::Sub": "'${WebOrigin}'"}, {"Ref": "AWS::NoValue"}]}
@@ -398,9 +397,8 @@ def test_browsers_may_read_what_the_gateway_refuses_itself() -> None:
 
 
 def test_gateway_functions_and_preflights_follow_one_origin_and_none_by_default() -> None:
-    template = transformed()
-    assert template["Parameters"]["WebOrigin"]["Default"] == ""
-    assert template["Conditions"]["HasWebOrigin"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "WebOrigin"}, ""]}]}
+    assert template()["Parameters"]["WebOrigin"]["Default"] == ""
+    assert template()["Conditions"]["HasWebOrigin"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "WebOrigin"}, ""]}]}
     for name, function in of_type("AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"]["WEB_ORIGIN"] == {"Ref": "WebOrigin"}, name
 
@@ -421,7 +419,7 @@ def test_gateway_functions_and_preflights_follow_one_origin_and_none_by_default(
     ],
 )
 def test_web_origin_is_one_origin_as_browsers_send_it(origin: str, allowed: bool) -> None:
-    pattern = transformed()["Parameters"]["WebOrigin"]["AllowedPattern"]
+    pattern = template()["Parameters"]["WebOrigin"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, origin)) == allowed
 
 
@@ -431,3 +429,180 @@ def test_api_is_deployed_anew_when_only_a_parameter_in_it_changes() -> None:
     with patch("samtranslator.model.apigateway.time.time", return_value=0.0):
         later = transformed()["Resources"]
     assert deployment not in later
+
+
+WEBHOOKS = {
+    "StrategyWebhookExpressJSv1": "webhook/strategy",
+    "StripeWebhook": "webhook/stripe",
+    "TelegramWebhook": "webhook/telegram",
+    "ReportUnsubscribe": "unsubscribe",
+}
+"""The functions with a URL of their own, and its path behind `/v1/`."""
+
+
+def matches(parameter: str, value: str) -> bool:
+    """Return whether CloudFormation takes a parameter's value."""
+    return re.fullmatch(template()["Parameters"][parameter]["AllowedPattern"], value) is not None
+
+
+def assertions(rule: str) -> tuple[Any, list[Any]]:
+    """Return when a rule holds, and what it demands."""
+    found = template()["Rules"][rule]
+    return found["RuleCondition"], [one["Assert"] for one in found["Assertions"]]
+
+
+def is_not_empty(parameter: str) -> dict[str, Any]:
+    return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+
+
+@pytest.mark.parametrize("function", sorted(WEBHOOKS))
+def test_webhooks_know_the_secret_of_cloudfront_where_direct_calls_are_refused(function: str) -> None:
+    name = {"Fn::If": ["RefusesDirectCalls", {"Fn::Sub": "/${AWS::StackName}/edge-secret"}, ""]}
+    assert of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]["EDGE_SECRET_PARAMETER"] == name
+    (document,) = [one["PolicyDocument"] for one in of_type("AWS::IAM::Role")[f"{function}Role"]["Policies"]]
+    (granted,) = [one for one in document["Statement"] if one.get("Sid") == "ReadEdgeSecret"]
+    assert granted["Action"] == ["ssm:GetParameter"]
+    assert [one["Fn::Sub"].split(":parameter")[1] for one in granted["Resource"]] == ["/${AWS::StackName}/edge-secret"]
+
+
+def test_all_functions_with_a_url_of_their_own_are_webhooks_behind_cloudfront() -> None:
+    urls = of_type("AWS::Lambda::Url")
+    assert set(urls) == {f"{function}Url" for function in WEBHOOKS}
+    # CloudFront's own signature needs a hash of the body from each sender, and TradingView sends none.
+    assert {one["AuthType"] for one in urls.values()} == {"NONE"}
+
+
+def test_address_in_hundreds_of_alerts_is_the_domains_where_there_is_one() -> None:
+    shown = of_type("AWS::Lambda::Function")["AdminSettingStrategyExpressJSv1"]["Environment"]["Variables"][
+        "PUBLIC_WEBHOOK_URL"
+    ]
+    outputs = template()["Outputs"]
+    shown_in = dict(
+        zip(WEBHOOKS, ("WebhookUrl", "StripeWebhookUrl", "TelegramWebhookUrl", "UnsubscribeUrl"), strict=True)
+    )
+    for function, path in WEBHOOKS.items():
+        name = shown_in[function]
+        condition, by_domain, _ = outputs[name]["Value"]["Fn::If"]
+        assert condition == "HasWebhookDomain"
+        assert by_domain == {"Fn::Sub": f"https://${{WebhookDomainName}}/v1/{path}"}
+    assert shown == {"Fn::If": ["HasWebhookAddress", {"Ref": "PublicWebhookUrl"}, outputs["WebhookUrl"]["Value"]]}
+    linked = of_type("AWS::Lambda::Function")["NoticeSender"]["Environment"]["Variables"]["UNSUBSCRIBE_URL"]
+    own = {"Ref": "PublicUnsubscribeUrl"}
+    assert linked == {"Fn::If": ["HasUnsubscribeAddress", own, outputs["UnsubscribeUrl"]["Value"]]}
+
+
+def test_direct_calls_are_refused_only_where_there_is_another_way_in() -> None:
+    assert template()["Parameters"]["DirectWebhookCalls"]["Default"] == "allowed"
+    condition, demanded = assertions("AlertsReachTheWebhookSomehow")
+    assert condition == {"Fn::Equals": [{"Ref": "DirectWebhookCalls"}, "refused"]}
+    assert demanded == [{"Fn::Or": [is_not_empty("WebhookDomainName"), is_not_empty("PublicWebhookUrl")]}]
+    assert assertions("CloudFrontHasANameAndACertificate") == (
+        is_not_empty("WebhookDomainName"),
+        [is_not_empty("WebhookCertificateArn")],
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("WebhookCertificateArn", "", True),
+        ("WebhookCertificateArn", "arn:aws:acm:us-east-1:123456789012:certificate/12ab-34cd", True),
+        # CloudFront looks for certificates in one region only.
+        ("WebhookCertificateArn", "arn:aws:acm:ap-northeast-1:123456789012:certificate/12ab-34cd", False),
+        ("WebhookDomainName", "hooks.example.com", True),
+        ("WebhookDomainName", "https://hooks.example.com", False),
+        ("WebhookDomainName", "hooks.example.com/", False),
+        ("WebhookDomainName", "hooks", False),
+        ("AlertSenders", "52.89.214.238/32,34.212.75.30/32", True),
+        ("AlertSenders", "52.89.214.238", False),
+        ("AlertSenders", "52.89.214.999/32", False),
+        ("AlertSenders", "52.89.214.238/32,", False),
+        ("AlertSenders", "52.89.214.238/32, 34.212.75.30/32", False),
+        ("AlertSenders", "0.0.0.0/0", False),
+        ("AlertSenders", "", False),
+    ],
+)
+def test_parameters_of_the_edge_refuse_what_aws_would(parameter: str, value: str, allowed: bool) -> None:
+    assert matches(parameter, value) == allowed
+
+
+def test_alerts_are_expected_from_tradingviews_addresses() -> None:
+    default = template()["Parameters"]["AlertSenders"]["Default"]
+    assert matches("AlertSenders", default)
+    assert set(default.split(",")) == {
+        f"{one}/32" for one in ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
+    }
+
+
+def test_accesses_are_logged_as_json_without_what_callers_send() -> None:
+    (stage,) = of_type("AWS::ApiGateway::Stage").values()
+    condition, logs, none = stage["AccessLogSetting"]["Fn::If"]
+    assert (condition, none) == ("HasApiAccessLogs", {"Ref": "AWS::NoValue"})
+    # The documented form: an ARN that ends in `:*` is another one.
+    assert logs["DestinationArn"]["Fn::Sub"].endswith(":log-group:${ApiAccessLogGroup}")
+    fields = json.loads(logs["Format"])
+    assert fields["request_id"] == "$context.requestId"
+    for name, variable in fields.items():
+        # One variable each, in quotes: one that is missing is written as `-`, which is no JSON by itself.
+        assert re.fullmatch(r"\$context\.[A-Za-z.]+", variable), name
+        assert not re.search(r"path$|userAgent|authorizer\.principalId|\.token|querystring|header", variable), name
+    group = resources()["ApiAccessLogGroup"]
+    assert group["Condition"] == condition
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_stacks_do_not_fight_over_the_accounts_one_role_for_gateway_logs() -> None:
+    assert of_type("AWS::ApiGateway::Account") == {}
+    assert template()["Parameters"]["ApiAccessLogs"]["Default"] == "false"
+
+
+def test_firewall_of_the_api_is_in_front_of_its_stage() -> None:
+    assert template()["Parameters"]["ApiFirewall"]["Default"] == "false"
+    names = ("ApiWebAcl", "ApiWebAclAssociation")
+    assert {resources()[name]["Condition"] for name in names} == {"HasApiFirewall"}
+    (association,) = of_type("AWS::WAFv2::WebACLAssociation").values()
+    (stage,) = of_type("AWS::ApiGateway::Stage")
+    assert association["ResourceArn"]["Fn::Sub"].endswith(f"::/restapis/${{AdminApi}}/stages/${{{stage}}}")
+    (acl,) = of_type("AWS::WAFv2::WebACL").values()
+    assert acl["Scope"] == "REGIONAL"
+    # CloudFormation refuses a rule with both, and a group of rules with an action of its own.
+    for rule in acl["Rules"]:
+        is_group = "ManagedRuleGroupStatement" in rule["Statement"]
+        assert ("OverrideAction" in rule, "Action" in rule) == (is_group, not is_group), rule["Name"]
+    assert len({rule["Priority"] for rule in acl["Rules"]}) == len(acl["Rules"])
+
+
+def test_domain_of_the_api_leads_to_its_stage() -> None:
+    domain, mapping, record = (resources()[name] for name in ("ApiDomain", "ApiDomainMapping", "ApiDomainRecord"))
+    assert (domain["Condition"], mapping["Condition"], record["Condition"]) == (
+        "HasApiDomain",
+        "HasApiDomain",
+        "HasApiRecord",
+    )
+    assert domain["Properties"]["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+    assert domain["Properties"]["RegionalCertificateArn"] == {"Ref": "ApiCertificateArn"}
+    (stage,) = of_type("AWS::ApiGateway::Stage")
+    assert (mapping["Properties"]["RestApiId"], mapping["Properties"]["Stage"]) == ({"Ref": "AdminApi"}, {"Ref": stage})
+    target = record["Properties"]["AliasTarget"]
+    assert target["DNSName"] == {"Fn::GetAtt": ["ApiDomain", "RegionalDomainName"]}
+    condition, by_domain, _ = template()["Outputs"]["ApiUrl"]["Value"]["Fn::If"]
+    assert (condition, by_domain) == ("HasApiDomain", {"Fn::Sub": "https://${ApiDomainName}"})
+    assert template()["Conditions"]["HasApiRecord"] == {
+        "Fn::And": [{"Condition": "HasApiDomain"}, is_not_empty("HostedZoneId")]
+    }
+
+
+def test_domain_of_the_api_needs_a_certificate_and_a_name_of_its_own() -> None:
+    assert assertions("ApiDomainHasACertificate") == (
+        is_not_empty("ApiDomainName"),
+        [
+            is_not_empty("ApiCertificateArn"),
+            {"Fn::Not": [{"Fn::Equals": [{"Ref": "ApiDomainName"}, {"Ref": "WebhookDomainName"}]}]},
+        ],
+    )
+
+
+@pytest.mark.parametrize("kind", ["AWS::WAFv2::", "AWS::ApiGateway::DomainName", "AWS::Route53::", "AWS::CloudFront::"])
+def test_what_the_embedded_aws_refuses_is_off_by_default(kind: str) -> None:
+    found = {name: one.get("Condition") for name, one in resources().items() if one["Type"].startswith(kind)}
+    assert None not in found.values(), found

@@ -62,9 +62,15 @@ def function_of(alias: Mapping[str, Any]) -> str:
 
 
 @cache
+def template() -> dict[str, Any]:
+    """Return template.yaml after the transform; not to be changed."""
+    return transformed()
+
+
+@cache
 def resources() -> dict[str, dict[str, Any]]:
     """Return the transformed resources by logical id."""
-    found: dict[str, dict[str, Any]] = transformed()["Resources"]
+    found: dict[str, dict[str, Any]] = template()["Resources"]
     return found
 
 

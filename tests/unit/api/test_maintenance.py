@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.api import maintenance
+from shared.api import maintenance, quick_parameters
 from shared.api.maintenance import refuse_during_maintenance
 from shared.errors import ServiceUnavailable
 from tests.unit.in_process_aws import aws_client
@@ -83,5 +83,5 @@ def test_parameter_store_that_hangs_costs_a_request_one_try_of_less_than_a_secon
         silent.setblocking(False)
         with pytest.raises(BlockingIOError):
             silent.accept()
-    config = cast("Any", maintenance._ssm().meta.config)
+    config = cast("Any", quick_parameters._ssm().meta.config)
     assert config.connect_timeout + config.read_timeout < 1

@@ -166,3 +166,32 @@ def test_stack_that_is_not_there_has_no_status() -> None:
     answers: Answers = {("cloudformation", "describe_stacks"): "ValidationError"}
     with clients_that_answer(answers) as client:
         assert stack_status(stage(), client("cloudformation")) is None
+
+
+LOG_ROLE = "apigateway", "get_account"
+CERTIFICATE = "acm", "describe_certificate"
+CERTIFICATE_ARN = "arn:aws:acm:ap-northeast-1:123456789012:certificate/12ab-34cd"
+
+
+@pytest.mark.parametrize(("role", "blocking"), [("arn:aws:iam::123456789012:role/gateway-logs", 0), (None, 1)])
+def test_access_logs_need_the_accounts_role(role: str | None, blocking: int) -> None:
+    answers = account() | {LOG_ROLE: {"cloudwatchRoleArn": role} if role else {}}
+    found = findings(stage(ApiAccessLogs="true"), answers)
+    assert [one.what for one in found if one.blocks] == [
+        "API Gateway has no role to write logs with in this account and region"
+    ][:blocking]
+
+
+@pytest.mark.parametrize(
+    ("region", "status", "told"),
+    [
+        ("ap-northeast-1", "ISSUED", []),
+        ("ap-northeast-1", "PENDING_VALIDATION", ["ApiCertificateArn is PENDING_VALIDATION"]),
+        ("us-east-1", "ISSUED", ["ApiCertificateArn is of us-east-1"]),
+    ],
+)
+def test_certificate_of_the_api_is_issued_in_the_stacks_region(region: str, status: str, told: list[str]) -> None:
+    arn = CERTIFICATE_ARN.replace("ap-northeast-1", region)
+    answers = account() | {CERTIFICATE: {"Certificate": {"CertificateArn": arn, "Status": status}}}
+    found = findings(stage(ApiDomainName="api.example.com", ApiCertificateArn=arn), answers)
+    assert [one.what for one in found if one.blocks] == told

@@ -17,6 +17,7 @@ from shared.clock import from_iso
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, STRATEGY_ID, Webhook, save_strategy
+from tests.unit.in_process_aws import aws_client
 
 FIVE_FAULTS = {
     "errors": [
@@ -528,3 +529,39 @@ def test_a_fault_of_ours_is_500_with_the_request_id_and_nothing_else(
     answer = webhook.post(DOCUMENTED)
     assert (answer.status, answer.body) == (500, {"message": "internal server error"})
     assert answer.headers["x-request-id"] == webhook.context.aws_request_id
+
+
+SENDER = {"x-edge-secret": "s" * 43, "cloudfront-viewer-address": "52.89.214.238:46532"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (SENDER, 200),
+        (SENDER | {"cloudfront-viewer-address": "203.0.113.9:46532"}, 403),
+        (SENDER | {"cloudfront-viewer-address": "2001:db8::1:46532"}, 403),
+        ({"x-edge-secret": "s" * 43}, 403),
+        ({"cloudfront-viewer-address": "52.89.214.238:46532"}, 403),
+    ],
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_behind_cloudfront_only_known_senders_fire_a_strategy(
+    webhook: Webhook, settings_from: Callable[..., None], headers: dict[str, str], status: int, encoded: bool
+) -> None:
+    aws_client("ssm").put_parameter(Name="/lockstep/edge-secret", Type="SecureString", Value="s" * 43)
+    settings_from(EDGE_SECRET_PARAMETER="/lockstep/edge-secret", ALERT_SENDERS="52.89.214.238/32,34.212.75.30/32")
+    body = json.dumps(DOCUMENTED)
+    text = base64.b64encode(body.encode()).decode() if encoded else body
+    answer = webhook.invoke(
+        {
+            "rawPath": "/v1/webhook/strategy",
+            "requestContext": {"http": {"method": "POST", "path": "/v1/webhook/strategy"}},
+            "headers": headers,
+            "body": text,
+            "isBase64Encoded": encoded,
+        }
+    )
+    assert answer.status == status
+    if status == 403:
+        assert answer.body == {"message": "forbidden"}
+    assert len(webhook.triggers()) == (status == 200)

@@ -1,0 +1,166 @@
+"""Puts CloudFront in front of a stage's webhooks: `make edge STAGE=prod`, and part of `make deploy`.
+
+The distribution has a stack of its own in us-east-1 (edge.yaml). The secret that it adds to requests is in SSM beside
+the functions, which accept it and the one before it: `ROTATE=1` makes another one, and refuses no request meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+from local.deployment.preflight import Client, NotOpened, clients_of, open_account, session_of
+from local.deployment.stages import Stage
+from local.stack.deploy import read_template
+from local.stack.lanes import outputs_of
+
+EDGE_REGION = "us-east-1"
+"""The one region from which CloudFront takes certificates and firewalls."""
+
+EDGE_TEMPLATE = "edge.yaml"
+
+_HOSTS = {
+    "StrategyHost": "StrategyFunctionUrl",
+    "StripeHost": "StripeFunctionUrl",
+    "TelegramHost": "TelegramFunctionUrl",
+    "UnsubscribeHost": "UnsubscribeFunctionUrl",
+}
+"""The parameters of edge.yaml that come from outputs of the main stack."""
+
+_NOTHING_TO_UPDATE = "No updates are to be performed"
+
+
+def has_edge(stage: Stage) -> bool:
+    """Return whether a stage's webhooks have a domain name, and with it a distribution."""
+    return bool(stage.parameter("WebhookDomainName"))
+
+
+def secret_parameter(stage: Stage) -> str:
+    """Return the name of the SSM parameter that holds the secrets, the present one first."""
+    return f"/{stage.stack_name}/edge-secret"
+
+
+def ensure_secret(stage: Stage, ssm: Any) -> str:
+    """Return the present secret; make the first one."""
+    kept = _read_secrets(stage, ssm)
+    return kept[0] if kept else _add_secret(stage, ssm, kept)
+
+
+def rotate_secret(stage: Stage, ssm: Any) -> str:
+    """Make a new secret, keep the present one beside it, and return the new one.
+
+    The functions read the parameter again as soon as a secret comes that they do not know.
+    """
+    return _add_secret(stage, ssm, _read_secrets(stage, ssm))
+
+
+def deploy_edge(stage: Stage, client: Client, edge_client: Client) -> int:
+    """Make or update the distribution and wait until it is everywhere; return the exit status."""
+    secret = ensure_secret(stage, client("ssm"))
+    (main_stack,) = client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"]
+    cloudformation = edge_client("cloudformation")
+    name = f"{stage.stack_name}-edge"
+    values = parameters_of(main_stack, secret=secret)
+    try:
+        outputs = _create_or_update(cloudformation, name, values)
+    except WaiterError:
+        print(f"stack {name} in {EDGE_REGION} failed: its events say why", file=sys.stderr)
+        return 1
+    print(
+        f"https://{values['WebhookDomainName']}/v1/webhook/strategy leads to the webhook, as soon as the name leads to"
+    )
+    print(f"  {outputs['DistributionDomainName']}" + (" (done)" if values["HostedZoneId"] else " (a CNAME or alias)"))
+    return 0
+
+
+def parameters_of(main_stack: Mapping[str, Any], *, secret: str) -> dict[str, str]:
+    """Return the parameters of the edge's stack; `main_stack` is the other's description by CloudFormation."""
+    given = {one["ParameterKey"]: one["ParameterValue"] for one in main_stack.get("Parameters", [])}
+    outputs = outputs_of(main_stack)
+    hosts = {name: outputs[output].split("/")[2] for name, output in _HOSTS.items()}
+    known = read_template(EDGE_TEMPLATE)["Parameters"]
+    return {name: value for name, value in given.items() if name in known} | hosts | {"EdgeSecret": secret}
+
+
+def _create_or_update(cloudformation: Any, name: str, values: Mapping[str, str]) -> dict[str, str]:
+    request = {
+        "StackName": name,
+        "TemplateBody": json.dumps(read_template(EDGE_TEMPLATE)),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+    }
+    if _exists(cloudformation, name):
+        try:
+            cloudformation.update_stack(**request)
+            cloudformation.get_waiter("stack_update_complete").wait(StackName=name)
+        except ClientError as error:
+            if _NOTHING_TO_UPDATE not in error.response["Error"]["Message"]:
+                raise
+    else:
+        cloudformation.create_stack(**request)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return outputs_of(stack)
+
+
+def _exists(cloudformation: Any, name: str) -> bool:
+    try:
+        cloudformation.describe_stacks(StackName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return False
+        raise
+    return True
+
+
+def _read_secrets(stage: Stage, ssm: Any) -> list[str]:
+    try:
+        value = ssm.get_parameter(Name=secret_parameter(stage), WithDecryption=True)["Parameter"]["Value"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            return []
+        raise
+    return str(value).split()
+
+
+def _add_secret(stage: Stage, ssm: Any, kept: list[str]) -> str:
+    added = secrets.token_urlsafe(32)
+    value = " ".join([added, *kept[:1]])
+    ssm.put_parameter(Name=secret_parameter(stage), Type="SecureString", Value=value, Overwrite=True)
+    return added
+
+
+def edge_clients(stage: Stage) -> Client:
+    """Return the clients of the region of the edge's stack; raise NotOpened without credentials."""
+    session = session_of(replace(stage, region=EDGE_REGION))
+    if session is None:
+        raise NotOpened("no credentials")
+    return clients_of(session)
+
+
+def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Deploy the edge of the stage that is named and return the exit status."""
+    try:
+        stage, client, status = open_account(arguments)
+        if status is None or not has_edge(stage):
+            print("deploy the stage first, with WebhookDomainName and its certificate", file=sys.stderr)
+            return 1
+        if environment.get("ROTATE"):
+            rotate_secret(stage, client("ssm"))
+        return deploy_edge(stage, client, edge_clients(stage))
+    except NotOpened as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    except (BotoCoreError, ClientError) as error:
+        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
