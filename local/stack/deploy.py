@@ -14,6 +14,7 @@ import yaml
 from botocore.config import Config
 
 from local import stripe, telegram
+from local.stack import edge
 from local.stack.build import BUILT_TEMPLATE, parameters
 from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
 from local.stack.processes import run_tool
@@ -41,6 +42,7 @@ _SECRETS = {
     "telegram-bot-token": telegram.BOT_TOKEN,
     "telegram-webhook-secret": telegram.WEBHOOK_SECRET,
     "telegram-link-key": telegram.LINK_KEY,
+    "edge-secret": edge.EDGE_SECRET,
 }
 """The values that an operator stores in SSM, by the last part of their names."""
 
@@ -158,6 +160,8 @@ def deploy(places: Places, **overrides: str) -> Deployed:
         "PublicWebhookUrl": webhook_address(places),
         "PublicUnsubscribeUrl": f"{places.webhook_url}{UNSUBSCRIBE_PATH}",
         "WebOrigin": WEB_ORIGIN,
+        "DirectWebhookCalls": "refused",
+        "AlertSenders": edge.SENDERS,
         **overrides,
     }
     sam_deploy(places, BUILT_TEMPLATE, stack_name=STACK_NAME, values=values)

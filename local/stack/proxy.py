@@ -1,7 +1,8 @@
-"""Serves the REST API and the Function URLs at short addresses: `python -m local.stack.proxy`. Changes no request.
+"""Serves the REST API and the Function URLs at short addresses: `python -m local.stack.proxy`.
 
-The embedded AWS serves them under long paths, which clients of `http://127.0.0.1:3000` must not need. The API's port
-also serves the API's browsable page.
+Requests are forwarded as they are, those to Function URLs with what CloudFront adds on AWS. The embedded AWS serves them
+under long paths, which clients of `http://127.0.0.1:3000` must not need. The API's port also serves the API's browsable
+page.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from yarl import URL
 
 from local.docs_page.page import WEBHOOK_PREFIX, add_page
 from local.loopback.middleware import Handler
+from local.stack.edge import with_edge_headers
 
 _HOP_BY_HOP = {
     "connection",
@@ -50,11 +52,16 @@ class Route:
         return cls(int(port), base)
 
 
-def forward(session: ClientSession, base: str, *, prefix: str = "") -> Handler:
-    """Return a handler that forwards every request to `base` and its path without `prefix`."""
+def forward(session: ClientSession, base: str, *, prefix: str = "", as_edge: bool = False) -> Handler:
+    """Return a handler that forwards every request to `base` and its path without `prefix`.
+
+    `as_edge` adds what CloudFront does.
+    """
 
     async def handle(request: web.Request) -> web.StreamResponse:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP]
+        if as_edge and request.transport is not None:
+            headers = with_edge_headers(headers, sender=request.transport.get_extra_info("peername")[:2])
         try:
             async with session.request(
                 request.method,
@@ -100,13 +107,13 @@ async def serve(*, api: Route, webhook: Route, beside_webhook: Mapping[str, str]
     # Compressed answers are forwarded as they are, as the client requested them.
     connector = TCPConnector(limit=0, keepalive_timeout=30)
     async with ClientSession(connector=connector, auto_decompress=False, timeout=ClientTimeout(total=65)) as session:
-        from_page = forward(session, webhook.base, prefix=WEBHOOK_PREFIX)
+        from_page = forward(session, webhook.base, prefix=WEBHOOK_PREFIX, as_edge=True)
         page = partial(add_page, seed_file=seed_file, webhook=from_page)
         applications = {
             api.port: application(forward(session, api.base), page=page),
             webhook.port: application(
-                forward(session, webhook.base),
-                beside={path: forward(session, base) for path, base in beside_webhook.items()},
+                forward(session, webhook.base, as_edge=True),
+                beside={path: forward(session, base, as_edge=True) for path, base in beside_webhook.items()},
             ),
         }
         runners = [web.AppRunner(one, access_log=None) for one in applications.values()]
