@@ -1,8 +1,8 @@
 """Serves the REST API and the Function URLs at short addresses: `python -m local.stack.proxy`.
 
-Requests are forwarded as they are, those to Function URLs with what CloudFront adds on AWS. The embedded AWS serves them
-under long paths, which clients of `http://127.0.0.1:3000` must not need. The API's port also serves the API's browsable
-page.
+Requests are forwarded as they are, those to Function URLs with what CloudFront adds on AWS. The embedded AWS serves
+them under long paths, which clients of `http://127.0.0.1:3000` must not need. The API's port also serves the API's
+browsable page.
 """
 
 from __future__ import annotations
