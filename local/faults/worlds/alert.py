@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.models.strategy import Strategy
+from shared.trading.exits import Exit
 from shared.trading.signal import Signal
 
 
@@ -14,7 +15,7 @@ class Alert:
     """One alert of a strategy, as TradingView sends it at every delivery."""
 
     strategy: Strategy
-    signal: Signal
+    instruction: Signal | Exit
     fired_at: datetime | None
     alert_id: str | None
     trigger_ids: list[str] = field(default_factory=list)

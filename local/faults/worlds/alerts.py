@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from decimal import Decimal
 
 from local.faults.worlds.alert import Alert
@@ -12,7 +13,8 @@ from shared.acceptance import Acceptance, accept_alert
 from shared.clock import utc_now
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.trading.sides import Side, StopType
+from shared.trading.exits import Exit
+from shared.trading.sides import Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing
 
 _NEAREST_TARGET = (6, 6, 1)
@@ -20,6 +22,9 @@ _TRAILING_FROM = (5, 1)
 """In thousandths of the price, from the alert's price. The market may have passed a near one before the entry."""
 _MOVES_WITH_ALERT = (-2, 1, 2, 3)
 """In thousandths of the price, in the direction of the alert."""
+_EXIT_ALONE, _EXIT_BESIDE, _EXIT_AFTERWARDS = 0.1, 0.3, 0.4
+"""How often a strategy that leaves its positions alerts an exit instead of an entry, both at once, or one later."""
+_HELD_S = (2, 40)
 _DELIVERIES = 4
 """TradingView repeats an alert that was not answered."""
 
@@ -30,14 +35,39 @@ class AlertSource:
     def __init__(self, world: World) -> None:
         self._world = world
         self._dice = world.dice
+        # Dice of their own: a world without exit alerts stays what it was.
+        self._exit_dice = random.Random(f"{world.seed} exit or entry")  # noqa: S311 - chance, not secrecy
 
     async def fire(self, strategy: Strategy, market: Market, *, number: int) -> None:
-        """Deliver an alert that fires now: at once or late, until it is answered, and now and then once more."""
-        alert = self._draw(strategy, market, number=number)
+        """Deliver what a strategy alerts now: an entry, an exit, or both."""
+        entry = self._draw(strategy, market, number=number)
+        drawn = self._exit_dice.random() if self._world.shape.exit_alerts else 1.0
+        if drawn < _EXIT_ALONE:
+            await self._send(self._exit_like(entry), market)
+        elif drawn < _EXIT_ALONE + _EXIT_BESIDE:
+            await asyncio.gather(self._send(entry, market), self._send(self._exit_like(entry), market))
+        elif drawn < _EXIT_ALONE + _EXIT_BESIDE + _EXIT_AFTERWARDS:
+            await asyncio.gather(self._send(entry, market), self._leave_later(entry, market))
+        else:
+            await self._send(entry, market)
+
+    async def _leave_later(self, entry: Alert, market: Market) -> None:
+        await asyncio.sleep(self._exit_dice.uniform(*_HELD_S))
+        await self._send(self._exit_like(entry), market)
+
+    def _exit_like(self, entry: Alert) -> Alert:
+        """Return an exit that fires now, and says of itself as much as the entry does."""
+        self._world.chances.happened["exit alert"] += 1
+        fired_at = utc_now().replace(microsecond=0) if entry.fired_at is not None else None
+        alert_id = f"{entry.alert_id}-exit" if entry.alert_id is not None else None
+        return Alert(entry.strategy, Exit(TriggerAction.CLOSE), fired_at, alert_id)
+
+    async def _send(self, alert: Alert, market: Market) -> None:
+        """Deliver an alert at once or late, until it is answered, and now and then once more."""
         self._world.alerts.append(alert)
         if self._dice.random() < 0.25:  # noqa: PLR2004
             self._world.chances.happened["market moves with the alert"] += 1
-            units = alert.signal.side.sign * self._dice.choice(_MOVES_WITH_ALERT)
+            units = self._sign_of(alert) * self._dice.choice(_MOVES_WITH_ALERT)
             market.move_to(market.price + market.unit * units)
         is_late = alert.fired_at is not None and self._dice.random() < 0.1  # noqa: PLR2004
         if is_late:
@@ -54,6 +84,12 @@ class AlertSource:
         fired_at = utc_now().replace(microsecond=0) if dice.random() < 0.7 else None  # noqa: PLR2004
         alert_id = f"{self._world.seed}-{number}" if dice.random() < 0.5 else None  # noqa: PLR2004
         return Alert(strategy, self._signal(market), fired_at, alert_id)
+
+    def _sign_of(self, alert: Alert) -> int:
+        """Return the direction of an entry; of an exit, either."""
+        if isinstance(alert.instruction, Exit):
+            return self._exit_dice.choice((1, -1))
+        return alert.instruction.side.sign
 
     def _signal(self, market: Market) -> Signal:
         dice = self._dice
@@ -85,7 +121,7 @@ class AlertSource:
 def _accept(alert: Alert) -> Acceptance:
     return accept_alert(
         alert.strategy,
-        alert.signal,
+        alert.instruction,
         alerts=StrategyAlerts.find(alert.strategy.id),
         received_at=utc_now(),
         fired_at=alert.fired_at,

@@ -38,6 +38,8 @@ BITTEN: dict[str, tuple[range, Shape | None]] = {
     "not_placed_ends": (range(2, 30), replace(SMALL, followers=6)),
     "unfit_keys_read": (range(2, 30), replace(SMALL, followers=8)),
     "exits_need_filters": (range(12, 40), replace(SMALL, followers=8)),
+    "exits_of_newer": (range(1, 40), replace(SMALL, bars=6, exit_alerts=True)),
+    "exits_ignored": (range(5, 40), replace(SMALL, bars=6, exit_alerts=True)),
     "activation_alone": (range(7, 30), SMALL),
     "stop_sent_unchanged": (range(5, 40), replace(SMALL, followers=5, bars=6, filters_change=True)),
     "no_account_claims": (range(2, 20), replace(SMALL, followers=10, bars=6)),
@@ -75,6 +77,7 @@ def test_tested_worlds_differ_in_kind() -> None:
     assert {shape.limits for shape in shapes} == {True, False}
     assert {shape.depth for shape in shapes} == {True, False}
     assert {shape.filters_change for shape in shapes} == {True, False}
+    assert {shape.exit_alerts for shape in shapes} == {True, False}
     assert {len(shape.symbols) for shape in shapes} == {1, 2, 3}
     assert max(shape.followers for shape in shapes) > FOLLOWERS_OF_A_LANE
 
@@ -115,7 +118,7 @@ def test_same_seed_is_the_same_world_in_a_process_with_another_hash_seed() -> No
 def test_worlds_meet_every_kind_of_fault() -> None:
     happened = sum((verdict_of(seed).happened for seed in SEEDS), Counter[str]())
 
-    assert {"worker killed", "message twice", "alert late", "alert sent again"} <= set(happened)
+    assert {"worker killed", "message twice", "alert late", "alert sent again", "exit alert"} <= set(happened)
     assert {"tickSize changed", "stepSize changed", "Exchange Information fails"} <= set(happened)
     assert any(name.startswith("DynamoDB") for name in happened)
     assert any(name.startswith("exchange: http 503") for name in happened)

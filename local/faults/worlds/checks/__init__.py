@@ -2,9 +2,10 @@
 
 positions.py      open positions have a stop and fitting targets; flat accounts have no order of ours
 ends.py           each follower of each alert has an end with a reason
-alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer
+alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer;
+                  an exit alert closes what is older than itself
 nakedness.py      no position is without a stop for longer than its bound
-closes.py         a close that an admin requests is done soon
+closes.py         a close that an admin requests, or an exit alert, is done soon
 entries.py        an entry has targets ahead, and is tried again while it may be; unfit keys cost no weight
 refusals.py       an order that the filters refuse is not sent again unchanged, but as the exchange allows it
 owners.py         one key at a time has an account's position
@@ -35,7 +36,7 @@ from local.faults.worlds.world import World
 
 def while_open(world: World) -> list[str]:
     """Return the violations while positions are open and nothing is in progress."""
-    return [*positions.check(world), *ends.check_rest(world)]
+    return [*positions.check(world), *ends.check_rest(world), *alerts.check_rest(world)]
 
 
 def at_the_end(world: World) -> list[str]:

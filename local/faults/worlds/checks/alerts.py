@@ -1,5 +1,7 @@
 """An alert that is sent again is one alert; an alert that comes after a newer one opens and closes nothing of it.
 
+An exit alert closes what is older than itself, however late it comes, and nothing else.
+
 The order is worked out here anew, from when each alert fired and from the order in which they were accepted.
 """
 
@@ -12,7 +14,18 @@ from datetime import datetime
 from local.faults.worlds.world import World
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
-from shared.trading.execution import CloseReason, DenialReason
+from shared.trading.execution import CloseReason, DenialReason, Reason
+
+
+def check_rest(world: World) -> Iterator[str]:
+    """Yield the positions that are open although an exit alert that is newer has been accepted."""
+    closes = [trigger for trigger in world.triggers() if not trigger.opens]
+    for execution in world.active():
+        if not execution.opens or world.has_left_dust(execution):
+            continue
+        for close in closes:
+            if close.strategy_id == execution.strategy_id and place(close) > place_of(execution):
+                yield f"execution {execution.id} is {execution.state} after the exit alert {close.id}, which is newer"
 
 
 def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
@@ -23,19 +36,24 @@ def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
     for execution in executions:
         by_trigger[execution.trigger_id].append(execution)
     for trigger in triggers.values():
-        if any(_is_newer_and_came_before(other, trigger) for other in triggers.values()):
+        if trigger.opens and any(_is_newer_and_came_before(other, trigger) for other in triggers.values()):
             yield from (
                 f"execution {execution.id} of an alert that came too late ended {execution.reason}"
                 for execution in by_trigger[trigger.id]
                 if execution.reason != DenialReason.SUPERSEDED
             )
         for execution in by_trigger[trigger.id]:
-            if execution.close_reason == CloseReason.OPPOSITE and not any(
-                other.side is not trigger.side and _place(other) > _place(trigger)
-                for other in triggers.values()
-                if other.strategy_id == trigger.strategy_id
-            ):
+            newer = [one for one in triggers.values() if _is_newer(one, trigger)]
+            opposite = any(one.opens and one.side is not trigger.side for one in newer)
+            if execution.close_reason == CloseReason.OPPOSITE and not opposite:
                 yield f"execution {execution.id} was closed by an opposite alert, and none is newer"
+            if execution.close_reason == CloseReason.EXIT_ALERT and all(one.opens for one in newer):
+                yield f"execution {execution.id} was closed by an exit alert, and none is newer"
+    places = {execution.id: place(triggers[execution.trigger_id]) for execution in executions}
+    for execution in executions:
+        closed = places.get(execution.detail or "") if execution.reason == Reason.APPLIED else None
+        if closed is not None and closed > places[execution.id]:
+            yield f"execution {execution.detail} was closed by the exit {execution.id}, which is older"
 
 
 def _repeats(world: World) -> Iterator[str]:
@@ -45,10 +63,20 @@ def _repeats(world: World) -> Iterator[str]:
 
 
 def _is_newer_and_came_before(other: Trigger, trigger: Trigger) -> bool:
-    same_strategy = other.strategy_id == trigger.strategy_id
-    return same_strategy and other.seq < trigger.seq and _place(other) > _place(trigger)
+    return other.seq < trigger.seq and _is_newer(other, trigger)
 
 
-def _place(trigger: Trigger) -> tuple[datetime, int]:
+def _is_newer(other: Trigger, trigger: Trigger) -> bool:
+    return other.strategy_id == trigger.strategy_id and place(other) > place(trigger)
+
+
+def place(trigger: Trigger) -> tuple[datetime, bool, int]:
+    """Return a trigger's place in time, worked out anew."""
     born_at = min(trigger.fired_at or trigger.created_at, trigger.created_at)
-    return born_at.replace(microsecond=0), trigger.seq
+    return born_at.replace(microsecond=0), trigger.opens, trigger.seq
+
+
+def place_of(execution: Execution) -> tuple[datetime, bool, int]:
+    """Return the place of an execution's trigger."""
+    born_at = min(execution.fired_at or execution.received_at, execution.received_at)
+    return born_at.replace(microsecond=0), execution.opens, execution.seq

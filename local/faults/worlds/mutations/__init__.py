@@ -2,7 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
-exits.py     stops, trailing stops and closes
+exits.py     stops, trailing stops, closes and exit alerts
 owners.py    which key has an account's position
 booking.py   what is booked of a position that has ended
 records.py   our records
@@ -24,6 +24,8 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "not_placed_ends": entries.tried_once,
     "unfit_keys_read": entries.of_unfit_keys,
     "exits_need_filters": exits.needing_filters,
+    "exits_of_newer": exits.closing_newer_positions,
+    "exits_ignored": exits.closing_nothing,
     "activation_alone": exits.with_activation_alone,
     "stop_sent_unchanged": exits.sent_again_unchanged,
     "no_account_claims": owners.without_claims,

@@ -8,6 +8,7 @@ from unittest import mock
 
 from functions.order_executor import stop_placement, targets
 from shared.exchange.futures import FuturesAccount
+from shared.trading import exits
 from shared.trading.order_planning import PlannedOrder
 
 
@@ -18,6 +19,16 @@ class _Never(Exception):
 def needing_filters() -> AbstractContextManager[Any]:
     """Carry out nothing on an open position while its symbol's filters cannot be read."""
     return mock.patch.object(FuturesAccount, "filters_for_exit", FuturesAccount.filters)
+
+
+def closing_newer_positions() -> AbstractContextManager[Any]:
+    """Let an exit alert close whatever is open, of an older trigger or of a newer one."""
+    return mock.patch.object(exits, "means", return_value=True)
+
+
+def closing_nothing() -> AbstractContextManager[Any]:
+    """Let an exit alert close nothing, as if it were stale at once."""
+    return mock.patch.object(exits, "means", return_value=False)
 
 
 def with_activation_alone() -> AbstractContextManager[Any]:
