@@ -13,9 +13,8 @@ import pytest
 
 import shared.models
 from local.stack.processes import Process
-from shared.models.base import Table
 from tests.environment import environment
-from tests.integration.embedded_aws import REGION, EmbeddedAws, kms_key, sqs_client
+from tests.integration.embedded_aws import REGION, EmbeddedAws, create_tables, kms_key, sqs_client
 from tests.integration.services import free_port
 from tests.queues import create_queues
 
@@ -66,7 +65,5 @@ def aws(ministack: str) -> Iterator[EmbeddedAws]:
         "SECRETS_KEY_ID": kms_key(ministack),
     }
     with environment(**variables, AWS_SESSION_TOKEN=None):
-        for model in Table.__subclasses__():
-            if not model.exists():
-                model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
+        create_tables(ministack)
         yield aws

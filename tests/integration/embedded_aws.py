@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 
+from shared.models.base import Table
 from tests.queues import QueueUrls
 
 REGION = "us-east-1"
@@ -57,3 +58,11 @@ def kms_key(url: str) -> str:
     )
     key: str = kms.create_key()["KeyMetadata"]["KeyId"]
     return key
+
+
+@cache
+def create_tables(url: str) -> None:
+    """Create every table in the embedded AWS at this address, which the settings point at; once for all tests."""
+    for model in Table.__subclasses__():
+        if not model.exists():
+            model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
