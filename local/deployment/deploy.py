@@ -10,9 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
 from local.deployment.edge import deploy_edge, edge_clients, has_edge
 from local.deployment.lane import deploy_all
-from local.deployment.preflight import NotOpened, check, open_account, report
+from local.deployment.preflight import Client, NotOpened, check, open_account, report
 from local.deployment.releases import release_of, write_release
 from local.deployment.stages import Stage
+from local.deployment.versions import delete_old_versions, functions_of, return_to_deployed
 from local.stack.places import TOOLS
 
 BUILT_TEMPLATE = AWS_BUILD / "template.yaml"
@@ -65,6 +66,22 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
         return 1
+    # Lanes last: they use tables and queues of the first stack.
+    failed = failed or deploy_all(stage, client, run=run)
+    return failed or settle_versions(stage, client)
+
+
+def settle_versions(stage: Stage, client: Client) -> int:
+    """Let every alias call what was deployed, and delete old versions; return the exit status."""
+    try:
+        # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.
+        for function in return_to_deployed(functions_of(stage.stack_name, client), client):
+            print(f"{function.name}: a rollback had left {function.live.number}, {function.deployed} is called now")
+        delete_old_versions(functions_of(stage.stack_name, client), client)
+    except (BotoCoreError, ClientError) as error:
+        print(f"deployed, but the versions of functions could not be looked through: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

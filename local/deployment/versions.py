@@ -1,0 +1,111 @@
+"""Versions of a deployment's functions, and the aliases that say which one is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from local.deployment.preflight import Client
+from local.deployment.releases import Release
+from local.stack.deploy import ALIAS
+from local.stack.lanes import lanes_of, stack_of
+
+KEPT = 3
+"""Versions of a function that a deployment leaves: the newest, and two to go back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published version of a function."""
+
+    number: int
+    release: Release | None
+    published_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a deployment: its versions, newest first, and the one that its alias calls."""
+
+    name: str
+    versions: tuple[Version, ...]
+    live: Version
+    deployed: int
+    """The number of the version that its stack has."""
+
+    def version_of(self, release: str) -> Version | None:
+        """Return the newest version of a release, or None."""
+        return next((one for one in self.versions if one.release and one.release.name == release), None)
+
+
+def functions_of(stack: str, client: Client) -> list[Function]:
+    """Return the functions of a stack and of its lanes' stacks; raise botocore's errors."""
+    cloudformation, awslambda = client("cloudformation"), client("lambda")
+    stacks = [stack, *(stack_of(stack, lane) for lane in lanes_of(stack, cloudformation))]
+    return [
+        _function(name, deployed, awslambda)
+        for one in stacks
+        for name, deployed in sorted(_deployed(one, cloudformation).items())
+    ]
+
+
+def point_alias(function: Function, number: int, client: Client) -> None:
+    """Let the alias of a function call this version for every call."""
+    client("lambda").update_alias(
+        FunctionName=function.name,
+        Name=ALIAS,
+        FunctionVersion=str(number),
+        RoutingConfig={"AdditionalVersionWeights": {}},
+    )
+
+
+def return_to_deployed(functions: Iterable[Function], client: Client) -> list[Function]:
+    """Point aliases that a rollback has moved at the versions that the stacks have; return their functions."""
+    moved = [one for one in functions if one.live.number != one.deployed]
+    for function in moved:
+        point_alias(function, function.deployed, client)
+    return moved
+
+
+def delete_old_versions(functions: Iterable[Function], client: Client) -> int:
+    """Delete all but the newest versions and the one that is called; return how many were deleted.
+
+    Each keeps a copy of the function's code, which counts towards the account's limit for code.
+    """
+    awslambda, deleted = client("lambda"), 0
+    for function in functions:
+        kept = {one.number for one in function.versions[:KEPT]} | {function.live.number, function.deployed}
+        for version in function.versions:
+            if version.number not in kept:
+                awslambda.delete_function(FunctionName=function.name, Qualifier=str(version.number))
+                deleted += 1
+    return deleted
+
+
+def _deployed(stack: str, cloudformation: Any) -> dict[str, int]:
+    """Return the number of the version that a stack has of each of its functions, by the function's name."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    resources = [one for page in pages for one in page["StackResourceSummaries"]]
+    # A version that a later deployment has replaced is still listed, as skipped.
+    arns = [
+        str(one["PhysicalResourceId"]).split(":")
+        for one in resources
+        if one["ResourceType"] == "AWS::Lambda::Version" and not one["ResourceStatus"].startswith("DELETE")
+    ]
+    return {arn[6]: int(arn[7]) for arn in arns}
+
+
+def _function(name: str, deployed: int, awslambda: Any) -> Function:
+    pages = awslambda.get_paginator("list_versions_by_function").paginate(FunctionName=name)
+    found = [one for page in pages for one in page["Versions"] if one["Version"] != "$LATEST"]
+    versions = sorted(
+        (
+            Version(int(one["Version"]), Release.read(one.get("Description", "")), str(one.get("LastModified", "")))
+            for one in found
+        ),
+        key=lambda one: -one.number,
+    )
+    called = int(awslambda.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"])
+    live = next(one for one in versions if one.number == called)
+    return Function(name, tuple(versions), live, deployed)
