@@ -1,0 +1,64 @@
+"""Records in the form of each earlier version of the schema, which functions of today must read as they were meant.
+
+`old_records/<version>.json` has a record of each table with all attributes of then. A new version adds a file, and
+leaves the others as they are (docs/operations.md, "Change what is stored or sent").
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shared.models
+from shared.models.base import SCHEMA_VERSION, Table
+
+VERSIONS = range(1, SCHEMA_VERSION + 1)
+NOT_WRITTEN_ANY_MORE: dict[str, set[str]] = {}
+"""Attributes that old records have and nobody reads, by table; each with the reason."""
+
+for _module in pkgutil.iter_modules(shared.models.__path__):
+    importlib.import_module(f"shared.models.{_module.name}")
+
+TABLES = {one.Meta.table_name.removeprefix("lockstep-"): one for one in Table.__subclasses__()}
+
+
+@cache
+def stored(version: int) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return a record of each table, as DynamoDB holds it."""
+    text = (Path(__file__).parent / "old_records" / f"{version}.json").read_text(encoding="utf-8")
+    found: dict[str, dict[str, dict[str, Any]]] = json.loads(text)
+    return found
+
+
+def in_form_of_client(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Return an attribute as botocore gives it: bytes where the file has base64."""
+    return {"B": base64.b64decode(attribute["B"])} if "B" in attribute else attribute
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_record_of_an_earlier_version_is_read_as_it_was_written(table: str, version: int) -> None:
+    record = stored(version)[table]
+    assert record["schema_version"] == {"N": str(version)}
+
+    read = TABLES[table].from_raw_data({name: in_form_of_client(value) for name, value in record.items()})
+
+    again = json.loads(json.dumps(read.serialize(), default=lambda value: base64.b64encode(value).decode()))
+    expected = {name: value for name, value in record.items() if name not in NOT_WRITTEN_ANY_MORE.get(table, set())}
+    assert {name: again.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_what_a_record_must_have_was_there_in_every_earlier_version(table: str, version: int) -> None:
+    attributes = TABLES[table].get_attributes().values()
+    required = {str(one.attr_name) for one in attributes if not one.null and one.default is None}
+    assert required
+    assert required - set(stored(version)[table]) == set()
