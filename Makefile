@@ -65,6 +65,9 @@ deploy: .venv/.installed  ## deploy to the AWS account of your credentials (STAG
 rollback: .venv/.installed  ## call the functions of the release before (STAGE=dev|prod RELEASE=name FORCE=1; without STAGE the stack of make run)
 	@$(BIN)/python -m local.deployment.rollback $(STAGE)
 
+restore: .venv/.installed  ## restore a table as it was, and use it (STAGE=dev|prod TABLE=users TIME=2026-11-29T18:00:00Z)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.restore $(STAGE)
+
 lane: .venv/.installed  ## add an egress lane to a deployment, or remove one (STAGE=dev|prod NAME=lane-2 SUBNETS=ids SECURITY_GROUPS=ids REMOVE=1)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.lane $(STAGE)
 

@@ -17,6 +17,8 @@ class Settings:
     """The settings that template.yaml passes to functions; a function may lack those that it does not need."""
 
     table_prefix: str
+    restored_tables: Mapping[str, str]
+    """The names of tables that were restored from an earlier point in time, by their names without prefix."""
     queue_urls: Mapping[Queue, str]
     secrets_key_id: str
     maintenance_parameter: str
@@ -97,6 +99,7 @@ def settings() -> Settings:
     env = os.environ
     return Settings(
         table_prefix=env.get("TABLE_PREFIX", "lockstep-"),
+        restored_tables=_restored_tables(env.get("RESTORED_TABLES", "")),
         queue_urls={queue: env.get(queue.url_variable, "") for queue in Queue},
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
@@ -138,3 +141,9 @@ def settings() -> Settings:
         log_level=env.get("LOG_LEVEL", "INFO"),
         in_lambda="AWS_LAMBDA_FUNCTION_NAME" in env,
     )
+
+
+def _restored_tables(text: str) -> dict[str, str]:
+    """Return the names in `users=lockstep-users-20261129T180000 orders=…`."""
+    pairs = (pair.partition("=") for pair in text.split() if "=" in pair)
+    return {noun: name for noun, _, name in pairs}

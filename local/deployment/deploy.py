@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,21 +13,27 @@ from local.deployment.edge import deploy_edge, edge_clients, has_edge
 from local.deployment.lane import deploy_all
 from local.deployment.preflight import Client, NotOpened, check, open_account, report
 from local.deployment.releases import release_of, write_release
+from local.deployment.restored_tables import read_restored
 from local.deployment.stages import Stage
 from local.deployment.versions import delete_old_versions, functions_of, return_to_deployed
+from local.stack.deploy import read_template
 from local.stack.places import TOOLS
 
 BUILT_TEMPLATE = AWS_BUILD / "template.yaml"
 
 
-def deploy(stage: Stage, *, first: bool, run: Run, built: Path = BUILT_TEMPLATE) -> int:
+def deploy(
+    stage: Stage, *, first: bool, run: Run, built: Path = BUILT_TEMPLATE, restored: Mapping[str, str] | None = None
+) -> int:
     """Deploy what is built, as the release of this working tree; return the exit status.
+
+    `restored` has the deployed names of tables that were restored, by noun.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
     """
-    release = release_of(stage.overrides)
-    write_release(built, release.describe())
+    release = release_of(stage.overrides, restored)
+    write_release(built, release.describe(), restored or {})
     print(f"release {release.name}")
     rounds = [{"Retained": "false"}, {}] if first else [{}]
     for overrides in rounds:
@@ -66,6 +73,13 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
         return 1
+    return deploy_everything(stage, client, first=status is None, run=run)
+
+
+def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) -> int:
+    """Build and deploy the stage's stack and its lanes; return the exit status of the first step that fails, or 0."""
+    restored = {} if first else read_restored(read_template(), stage.stack_name, client("cloudformation"))
+    failed = build(run=run) or deploy(stage, first=first, run=run, restored=restored)
     # Lanes last: they use tables and queues of the first stack.
     failed = failed or deploy_all(stage, client, run=run)
     return failed or settle_versions(stage, client)

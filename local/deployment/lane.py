@@ -17,7 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
 from local.deployment.releases import release_of, write_release
+from local.deployment.restored_tables import read_restored
 from local.deployment.stages import STAGES, Stage, read_stage
+from local.stack.deploy import read_template
 from local.stack.lanes import (
     FIRST_LANE,
     LANE_TEMPLATE,
@@ -68,7 +70,8 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
         print(_NO_ADDRESS.format(stage=stage.name, stack=stage.stack_name), file=sys.stderr)
         return 1
     values = parameters_of(lane, main_stack=main_stack, given=given)
-    write_release(BUILT_LANE, release_of(stage.overrides).describe(values))
+    restored = read_restored(read_template(), stage.stack_name, cloudformation)
+    write_release(BUILT_LANE, release_of(stage.overrides, restored).describe(values), restored)
     command = [
         *(str(TOOLS / "sam"), "deploy", "--config-env", stage.name),
         *("--template-file", str(BUILT_LANE)),

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from local.deployment.restored_tables import tables_of, write_names
 from local.stack.build import fingerprint
 from local.stack.deploy import read_template
 from shared.messages import VERSION
@@ -24,7 +25,9 @@ from shared.models.base import SCHEMA_VERSION
 TEMPLATES = ("template.yaml", "lane.yaml")
 
 _DIGITS = 12
-_DESCRIPTION = re.compile(r"release (?P<name>\w+), messages (?P<messages>\d+), records (?P<records>\d+)")
+_DESCRIPTION = re.compile(
+    r"release (?P<name>\w+), messages (?P<messages>\d+), records (?P<records>\d+), tables (?P<tables>\w+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +39,25 @@ class Release:
     """The version of the messages that it sends and reads."""
     records: int = SCHEMA_VERSION
     """The version of the records that it writes and reads."""
+    tables: str = tables_of({})
+    """Which tables it uses: the first ones, or restored ones."""
 
     @classmethod
     def read(cls, description: str) -> Release | None:
         """Return the release that a version's description names, or None."""
         found = _DESCRIPTION.match(description)
-        return cls(found["name"], int(found["messages"]), int(found["records"])) if found else None
+        return cls(found["name"], int(found["messages"]), int(found["records"]), found["tables"]) if found else None
 
     def describe(self, settings: Mapping[str, str] | None = None) -> str:
         """Return the description of a version; `settings` are parameters that other stacks of the release lack."""
-        text = f"release {self.name}, messages {self.messages}, records {self.records}"
+        text = f"release {self.name}, messages {self.messages}, records {self.records}, tables {self.tables}"
         return f"{text}, settings {_digest(settings)}" if settings else text
 
 
-def release_of(parameters: Mapping[str, str]) -> Release:
-    """Return the release of this working tree with these parameters of template.yaml."""
-    return Release(_digest([*map(fingerprint, TEMPLATES), dict(parameters)]))
+def release_of(parameters: Mapping[str, str], restored: Mapping[str, str] | None = None) -> Release:
+    """Return the release of this working tree with these parameters of template.yaml and these restored tables."""
+    tables = dict(restored or {})
+    return Release(_digest([*map(fingerprint, TEMPLATES), dict(parameters), tables]), tables=tables_of(tables))
 
 
 def describe_release(template: dict[str, Any], description: str) -> None:
@@ -59,9 +65,9 @@ def describe_release(template: dict[str, Any], description: str) -> None:
     template["Globals"]["Function"]["Description"] = description
 
 
-def write_release(built: Path, description: str) -> None:
-    """Write into a built template which release it is."""
-    template = read_template(str(built))
+def write_release(built: Path, description: str, restored: Mapping[str, str]) -> None:
+    """Write into a built template which release it is, and the names of restored tables."""
+    template = write_names(read_template(str(built)), restored)
     describe_release(template, description)
     built.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
 

@@ -89,6 +89,8 @@ def refusal(way: Plan) -> str:
         )
         if later > earlier
     ]
+    if way.since.tables != way.to.tables:
+        changed.append(f"a table was restored since, and release {way.to.name} uses the one before")
     return "; ".join(changed)
 
 

@@ -35,6 +35,8 @@ WEB_ORIGIN = "http://localhost:5173"
 """Where a web page under development is served, which may read the API's answers."""
 
 _ARTIFACTS = f"{STACK_NAME}-artifacts"
+ARTIFACTS = f"{STACK_NAME}-artifacts"
+"""The bucket that the local stack is deployed from."""
 
 _SECRETS = {
     "stripe-api-key": stripe.API_KEY,
@@ -144,7 +146,7 @@ def telegram_webhook_address(places: Places) -> str:
 
 def deploy(places: Places, **overrides: str) -> Deployed:
     """Deploy with these template parameters and return the outputs; raise NotReady with the end of SAM's output."""
-    client("s3", places).create_bucket(Bucket=_ARTIFACTS)
+    client("s3", places).create_bucket(Bucket=ARTIFACTS)
     values = {
         "Retained": "false",
         # The embedded AWS enforces the functions' roles, but denies every condition on encryption contexts.
@@ -180,7 +182,7 @@ def sam_deploy(places: Places, template: Path, *, stack_name: str, values: Mappi
         "sam deploy",
         [
             *(str(TOOLS / "sam"), "deploy", "--template-file", str(template)),
-            *("--stack-name", stack_name, "--s3-bucket", _ARTIFACTS, "--region", REGION, "--no-progressbar"),
+            *("--stack-name", stack_name, "--s3-bucket", ARTIFACTS, "--region", REGION, "--no-progressbar"),
             *("--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"),
             *parameters(**values),
         ],

@@ -79,8 +79,9 @@ def register(
         if address:
             update += ", address = :address"
             values[":address"] = {"S": address}
+    outputs = outputs_of(main_stack)
     dynamodb.update_item(
-        TableName=f"{outputs_of(main_stack)['TablePrefix']}egress_lanes",
+        TableName=outputs.get("EgressLanesTable", f"{outputs['TablePrefix']}egress_lanes"),
         Key={"lane": {"S": lane}},
         UpdateExpression=update,
         ExpressionAttributeValues=values,

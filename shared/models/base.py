@@ -72,7 +72,7 @@ class TableName:
         self._noun = noun
 
     def __get__(self, instance: object, owner: type | None = None) -> str:
-        return settings().table_prefix + self._noun
+        return settings().restored_tables.get(self._noun, settings().table_prefix + self._noun)
 
 
 def created_key(created_at: str, record_id: str) -> str:

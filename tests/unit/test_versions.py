@@ -97,7 +97,7 @@ def test_a_built_template_gets_the_release_and_loses_nothing(template: str, tmp_
     built = tmp_path / "template.yaml"
     built.write_text((ROOT / template).read_text(encoding="utf-8"), encoding="utf-8")
 
-    write_release(built, "release 0123456789ab, messages 1, records 1")
+    write_release(built, "release 0123456789ab, messages 1, records 1", {})
 
     wanted = read_template(template)
     assert wanted["Globals"]["Function"]["Description"] == "release none"

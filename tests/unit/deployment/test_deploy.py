@@ -30,7 +30,7 @@ class Tools:
 def built(tmp_path: Path) -> Path:
     """A built template, of which the release is not written yet."""
     path = tmp_path / "template.yaml"
-    path.write_text("Globals: {Function: {Description: release none}}", encoding="utf-8")
+    path.write_text("{Globals: {Function: {Description: release none}}, Resources: {}}", encoding="utf-8")
     return path
 
 

@@ -48,7 +48,7 @@ def a_template(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> str
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lanes' built template, of which the release is not written yet."""
     path = tmp_path / "lane.yaml"
-    path.write_text("Globals: {Function: {Description: release none}}", encoding="utf-8")
+    path.write_text("{Globals: {Function: {Description: release none}}, Resources: {}}", encoding="utf-8")
     monkeypatch.setattr(command, "BUILT_LANE", path)
     return path
 
