@@ -42,6 +42,16 @@ def in_form_of_client(attribute: dict[str, Any]) -> dict[str, Any]:
     return {"B": base64.b64decode(attribute["B"])} if "B" in attribute else attribute
 
 
+def in_form_of_file(attribute: dict[str, Any]) -> dict[str, Any]:
+    """Return an attribute as the file has it: base64 for bytes, and sets in their order."""
+    match attribute:
+        case {"B": bytes(value)}:
+            return {"B": base64.b64encode(value).decode()}
+        case {"SS": texts}:
+            return {"SS": sorted(texts)}
+    return attribute
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("table", sorted(TABLES))
 def test_record_of_an_earlier_version_is_read_as_it_was_written(table: str, version: int) -> None:
@@ -50,7 +60,7 @@ def test_record_of_an_earlier_version_is_read_as_it_was_written(table: str, vers
 
     read = TABLES[table].from_raw_data({name: in_form_of_client(value) for name, value in record.items()})
 
-    again = json.loads(json.dumps(read.serialize(), default=lambda value: base64.b64encode(value).decode()))
+    again = {name: in_form_of_file(value) for name, value in read.serialize().items()}
     expected = {name: value for name, value in record.items() if name not in NOT_WRITTEN_ANY_MORE.get(table, set())}
     assert {name: again.get(name) for name in expected} == expected
 
