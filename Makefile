@@ -12,7 +12,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint audit types lock openapi
-.PHONY: help lane run test bench capacity faults worlds build preflight deploy admin-token admin-out rollback smoke restore local invoke lint types lock openapi
+.PHONY: rollback smoke restore
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -61,6 +61,9 @@ preflight: .venv/.installed  ## ask the AWS account what a deployment would fail
 
 deploy: .venv/.installed  ## deploy to the AWS account of your credentials (STAGE=dev|prod)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.deploy $(STAGE)
+
+smoke: .venv/.installed  ## try a deployed stack: its APIs, the exchange, an alert (STAGE=dev|prod; without STAGE the stack of make run)
+	@$(BIN)/python -m local.deployment.smoke $(STAGE)
 
 rollback: .venv/.installed  ## call the functions of the release before (STAGE=dev|prod RELEASE=name FORCE=1; without STAGE the stack of make run)
 	@$(BIN)/python -m local.deployment.rollback $(STAGE)

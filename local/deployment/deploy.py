@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.deployment import smoke
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
 from local.deployment.edge import deploy_edge, edge_clients, has_edge
 from local.deployment.lane import deploy_all
@@ -65,37 +67,34 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
         return error.exit_status
     if not report(check(stage, client, status=status)):
         return 1
-    failed = build(run=run) or deploy(stage, first=status is None, run=run)
     try:
-        # What uses the first stack's functions, tables and queues comes after it.
-        failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
-        return failed or deploy_all(stage, client, run=run)
+        return deploy_everything(stage, client, first=status is None, run=run)
     except (BotoCoreError, ClientError) as error:
         print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
         return 1
-    return deploy_everything(stage, client, first=status is None, run=run)
 
 
 def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) -> int:
-    """Build and deploy the stage's stack and its lanes; return the exit status of the first step that fails, or 0."""
+    """Build and deploy all of a stage, and try it; return the exit status of the first step that fails, or 0.
+
+    Raise botocore's errors.
+    """
     restored = {} if first else read_restored(read_template(), stage.stack_name, client("cloudformation"))
     failed = build(run=run) or deploy(stage, first=first, run=run, restored=restored)
-    # Lanes last: they use tables and queues of the first stack.
-    failed = failed or deploy_all(stage, client, run=run)
-    return failed or settle_versions(stage, client)
+    # What uses the first stack's functions, tables and queues comes after it.
+    failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
+    if failed := failed or deploy_all(stage, client, run=run):
+        return failed
+    settle_versions(stage, client)
+    return smoke.main([stage.name], os.environ)
 
 
-def settle_versions(stage: Stage, client: Client) -> int:
-    """Let every alias call what was deployed, and delete old versions; return the exit status."""
-    try:
-        # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.
-        for function in return_to_deployed(functions_of(stage.stack_name, client), client):
-            print(f"{function.name}: a rollback had left {function.live.number}, {function.deployed} is called now")
-        delete_old_versions(functions_of(stage.stack_name, client), client)
-    except (BotoCoreError, ClientError) as error:
-        print(f"deployed, but the versions of functions could not be looked through: {error}", file=sys.stderr)
-        return 1
-    return 0
+def settle_versions(stage: Stage, client: Client) -> None:
+    """Let every alias call what was deployed, and delete old versions; raise botocore's errors."""
+    # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.
+    for function in return_to_deployed(functions_of(stage.stack_name, client), client):
+        print(f"{function.name}: a rollback had left {function.live.number}, {function.deployed} is called now")
+    delete_old_versions(functions_of(stage.stack_name, client), client)
 
 
 if __name__ == "__main__":

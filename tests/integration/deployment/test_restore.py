@@ -106,7 +106,7 @@ class Deployed:
 
     def restore(self) -> None:
         wanted = command.find(self.stack, "users", MOMENT, self.client, self.template)
-        tools = command.Tools(self.client, BUCKET, self.redeploy, write=self.hear, pause_s=0.2)
+        tools = command.Tools(self.client, BUCKET, self.redeploy, write=self.hear, pause_s=0.2, any_moment=True)
         command.restore(wanted, tools)
 
     def hear(self, line: str) -> None:
@@ -138,10 +138,7 @@ def deployed(ministack: str) -> Iterator[Deployed]:
     deployed.client("cloudformation").delete_stack(StackName=deployed.stack)
 
 
-def test_restored_table_takes_the_first_ones_place_in_the_stack(
-    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "_check_moment", lambda *_: None)  # the embedded AWS has kept nothing of that time
+def test_restored_table_takes_the_first_ones_place_in_the_stack(deployed: Deployed) -> None:
     deployed.restore()
 
     name = deployed.restored_name
@@ -168,7 +165,6 @@ def test_restored_table_takes_the_first_ones_place_in_the_stack(
 
 @pytest.mark.parametrize("step", ["make_table", "without_table", "import", "redeploy"])
 def test_restore_that_was_interrupted_goes_on(deployed: Deployed, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    monkeypatch.setattr(command, "_check_moment", lambda *_: None)
     with monkeypatch.context() as interrupted:
         break_after(step, deployed, interrupted)
         with pytest.raises(command.NotRestored):
@@ -204,7 +200,6 @@ def break_after(step: str, deployed: Deployed, patch: pytest.MonkeyPatch) -> Non
 def test_functions_have_rights_on_both_tables_until_all_use_the_restored_one(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_check_moment", lambda *_: None)
     monkeypatch.setattr(deployed, "redeploy", lambda: 1)
     with pytest.raises(command.NotRestored, match="the deployment failed"):
         deployed.restore()
