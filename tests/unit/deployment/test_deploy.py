@@ -97,3 +97,22 @@ def test_stage_that_is_not_known_is_refused(arguments: list[str], capsys: pytest
     assert command.main(arguments, run=tools) == 2
     assert tools.commands == []
     assert "STAGE=dev or STAGE=prod" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("deployed", "tried"), [(0, ["prod"]), (1, None)])
+def test_stage_is_tried_once_it_is_deployed(
+    deployed: int, tried: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def smoke(arguments: list[str], _: object) -> int:
+        seen.append(arguments)
+        return 3
+
+    monkeypatch.setattr(command, "open_account", lambda _: (read_stage("prod"), None, "UPDATE_COMPLETE"))
+    monkeypatch.setattr(command, "check", lambda *_, **__: [])
+    monkeypatch.setattr(command, "deploy_everything", lambda *_, **__: deployed)
+    monkeypatch.setattr(command.smoke, "main", smoke)
+
+    assert command.main(["prod"], run=Tools()) == (3 if tried else 1)
+    assert seen == ([tried] if tried else [])
