@@ -112,7 +112,7 @@ def test_stage_is_tried_once_it_is_deployed(
     monkeypatch.setattr(command, "open_account", lambda _: (read_stage("prod"), None, "UPDATE_COMPLETE"))
     monkeypatch.setattr(command, "check", lambda *_, **__: [])
     monkeypatch.setattr(command, "deploy_everything", lambda *_, **__: deployed)
-    monkeypatch.setattr(command.smoke, "main", smoke)
+    monkeypatch.setattr("local.deployment.smoke.main", smoke)
 
     assert command.main(["prod"], run=Tools()) == (3 if tried else 1)
     assert seen == ([tried] if tried else [])
