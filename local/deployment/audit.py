@@ -21,7 +21,7 @@ from typing import Any
 from local.stack.places import ROOT, TOOLS
 
 ACCEPTED = Path(__file__).with_name("accepted_findings.toml")
-TEMPLATES = ("template.yaml", "lane.yaml")
+TEMPLATES = ("template.yaml", "lane.yaml", "edge.yaml")
 
 CHECKOV = "checkov==3.3.30"
 PIP_AUDIT = "pip-audit==2.10.1"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.stack.deploy import STRIPE_WEBHOOK_PATH, TELEGRAM_WEBHOOK_PATH, client, parameter_name
+from local.stack.deploy import STRIPE_WEBHOOK_PATH, TELEGRAM_WEBHOOK_PATH, UNSUBSCRIBE_PATH, client, parameter_name
 from local.stack.edge import EDGE_SECRET
 from tests.system.stack_client import Stack, wait_for
 
@@ -39,7 +39,7 @@ def direct(stack: Stack, path: str = ALERTS) -> str:
     return f"{stack.running.places.aws_url}{base}{path}"
 
 
-@pytest.mark.parametrize("path", [ALERTS, STRIPE_WEBHOOK_PATH, TELEGRAM_WEBHOOK_PATH])
+@pytest.mark.parametrize("path", [ALERTS, STRIPE_WEBHOOK_PATH, TELEGRAM_WEBHOOK_PATH, UNSUBSCRIBE_PATH])
 def test_direct_call_is_refused_and_the_way_through_the_edge_is_open(stack: Stack, path: str) -> None:
     assert post(direct(stack, path), KNOWN) == 403
     assert post(direct(stack, path), KNOWN, ("X-Edge-Secret", "x" * 43)) == 403

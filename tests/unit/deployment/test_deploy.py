@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from local.deployment import deploy as command
 from local.deployment.build import build
 from local.deployment.deploy import deploy
 from local.deployment.releases import Release, release_of
-from local.deployment.stages import read_stage
+from local.deployment.stages import Stage, read_stage
 
 
 class Tools:
@@ -116,3 +116,47 @@ def test_stage_is_tried_once_it_is_deployed(
 
     assert command.main(["prod"], run=Tools()) == (3 if tried else 1)
     assert seen == ([tried] if tried else [])
+
+
+class Steps:
+    """The order of what `make deploy` does for a stage; the step `failing` fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failing: str = "") -> None:
+        self.done: list[str] = []
+
+        def step(name: str) -> Callable[..., int]:
+            def run(*_: object, **__: object) -> int:
+                self.done.append(name)
+                return int(name == failing)
+
+            return run
+
+        monkeypatch.setattr(command, "read_restored", lambda *_: {})
+        monkeypatch.setattr(command, "edge_clients", lambda _: None)
+        for name in ("build", "deploy", "deploy_edge", "deploy_all", "settle_versions"):
+            monkeypatch.setattr(command, name, step(name))
+
+    def run(self, **overrides: str) -> int:
+        """Deploy everything, with these parameters of the stage."""
+        known = read_stage("prod")
+        stage = Stage("prod", known.stack_name, known.region, {**known.overrides, **overrides})
+        return command.deploy_everything(stage, lambda _: None, first=False, run=Tools())
+
+
+def test_cloudfront_follows_the_functions_that_it_forwards_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch)
+    assert steps.run(WebhookDomainName="hooks.example.com") == 0
+    assert steps.done == ["build", "deploy", "deploy_edge", "deploy_all", "settle_versions"]
+
+
+def test_stage_without_a_domain_for_webhooks_gets_no_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch)
+    assert steps.run() == 0
+    assert "deploy_edge" not in steps.done
+
+
+@pytest.mark.parametrize("failing", ["build", "deploy", "deploy_edge"])
+def test_nothing_follows_a_step_that_failed(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    steps = Steps(monkeypatch, failing=failing)
+    assert steps.run(WebhookDomainName="hooks.example.com") == 1
+    assert steps.done[-1] == failing

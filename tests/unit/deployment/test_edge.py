@@ -78,6 +78,11 @@ def test_every_path_is_passed_on_uncached_with_its_body_and_the_viewers_address(
         assert behavior["OriginRequestPolicyId"] == {"Ref": "PassedOn"}
 
 
+def test_no_refusal_is_kept_for_the_next_request() -> None:
+    kept = {one["ErrorCode"]: one["ErrorCachingMinTTL"] for one in CONFIG["CustomErrorResponses"]}
+    assert kept == dict.fromkeys((403, 404, 500, 503), 0)
+
+
 def test_headers_that_the_functions_read_are_passed_on_and_host_is_not() -> None:
     policy = TEMPLATE["Resources"]["PassedOn"]["Properties"]["OriginRequestPolicyConfig"]
     assert policy["HeadersConfig"]["HeaderBehavior"] == "whitelist"
