@@ -19,6 +19,7 @@ from local.stack.running import LocalStack
 from shared import process_state
 from tests import alarms
 from tests.environment import environment
+from tests.system.rights import Rights
 from tests.system.stack_client import Stack
 
 _ON_THE_STACK = ("tests/contract/", "tests/system/")
@@ -117,3 +118,19 @@ def stack() -> Iterator[Stack]:
         yield Stack(running, running.session())
     finally:
         local_stack.stop()
+
+
+@pytest.fixture(scope="session")
+def rights(stack: Stack) -> Rights:
+    """Return what the stack's functions use of their rights and lack."""
+    return Rights(stack.running)
+
+
+@pytest.fixture(autouse=True)
+def every_function_has_its_rights(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test of the stack during which a function was denied an action, with the names of both."""
+    uses_stack = request.node.get_closest_marker("system") is not None and "stack" in request.fixturenames
+    rights: Rights | None = request.getfixturevalue("rights") if uses_stack else None
+    yield
+    denied = rights.take_denials() if rights is not None else []
+    assert denied == [], f"denied: {'; '.join(map(str, denied))}"

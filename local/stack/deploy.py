@@ -149,8 +149,6 @@ def deploy(places: Places, **overrides: str) -> Deployed:
     client("s3", places).create_bucket(Bucket=ARTIFACTS)
     values = {
         "Retained": "false",
-        # The embedded AWS enforces the functions' roles, but denies every condition on encryption contexts.
-        "SecretsBoundToOwner": "false",
         "IdTokenMinutes": "1440",
         "PasswordSignIn": "true",
         "ExchangeUrl": places.exchange_url,

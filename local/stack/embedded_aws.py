@@ -45,6 +45,7 @@ def start(places: Places) -> Process:
         AWS_SECRET_ACCESS_KEY=places.aws_key.secret,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        RIGHTS_RECORD=str(places.rights_record),
         **_persistence(places),
     )
     return Process(

@@ -13,8 +13,9 @@ import os
 import resource
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
-from local.stack import ministack_patch
+from local.stack import ministack_patch, role_rights
 from local.stack.aws_guard import Access, guarded
 
 _KEEP_ALIVE_S = 75
@@ -25,7 +26,10 @@ def main() -> None:
     """Run it until SIGTERM."""
     sys.path.append(sys.argv.pop(1))
     installed = version("ministack")
-    if not ministack_patch.apply(installed):
+    rights = Path(os.environ.pop("RIGHTS_RECORD"))
+    if ministack_patch.apply(installed):
+        role_rights.apply(role_rights.Record(rights))
+    else:
         print(f"MiniStack {installed} runs as it is: the patches fit {ministack_patch.VERSION}", flush=True)
     import uvicorn  # noqa: PLC0415 - importable only now
     from ministack.app import app  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Patches MiniStack 1.5.33 in twelve places where it is too slow or differs from AWS.
+"""Patches MiniStack 1.5.33 in thirteen places where it is too slow or differs from AWS.
 
 1. It runs one batch of a FIFO queue at a time, however many groups wait, where AWS runs them concurrently. Its queues
    block a group while one of its messages is in flight (which a test of ours checks), so batches may overlap.
@@ -19,6 +19,7 @@
 11. It checks no signature of the owner's own access key. Here it does, as it does for the keys of roles.
 12. The keys of a function's role follow from the function's name, so anybody can work them out. Here they depend on the
    run's secret too.
+13. It lacks KMS's ReEncrypt.
 
 Each patch goes when a release makes it needless. No other version is patched.
 """
@@ -41,6 +42,7 @@ import time
 import zipfile
 from contextvars import ContextVar
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,7 +70,7 @@ def apply(version: str) -> bool:
     if version != VERSION:
         return False
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # noqa: PLC0415 - importable only where it is launched
-    from ministack.services import cognito, lambda_svc, sts  # noqa: PLC0415
+    from ministack.services import cognito, kms, lambda_svc, sts  # noqa: PLC0415
 
     lambda_svc._sqs_esm_concurrency = _with_overlapping_fifo_batches(lambda_svc._sqs_esm_concurrency)
     lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _SharedLayerZip})
@@ -82,6 +84,7 @@ def apply(version: str) -> bool:
     lambda_runtime.Worker._spawn = _with_lower_priority(lambda_runtime.Worker._spawn)
     iam_evaluator._is_root_key = _with_own_key_checked(iam_evaluator.is_root_access_key)
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = _with_secret_keys(sts)
+    kms.handle_request = _with_reencryption(kms, kms.handle_request)
     cognito._dispatch_idp = _with_software_tokens_deleted(cognito, cognito._dispatch_idp)
     return True
 
@@ -269,6 +272,34 @@ def _with_software_tokens_deleted(cognito: Any, original: Any) -> Any:
         return cognito.json_response({})
 
     return dispatch
+
+
+def _with_reencryption(kms: Any, original: Any) -> Any:
+    async def handle(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+        if headers.get("x-amz-target", "") != "TrentService.ReEncrypt":
+            return await original(method, path, headers, body, query_params)
+        data = json.loads(body)
+        source = {
+            "CiphertextBlob": data["CiphertextBlob"],
+            "EncryptionContext": data.get("SourceEncryptionContext", {}),
+        }
+        if "SourceKeyId" in data:
+            source["KeyId"] = data["SourceKeyId"]
+        opened = kms._decrypt(source)
+        if opened[0] != HTTPStatus.OK:
+            return opened
+        found = json.loads(opened[2])
+        sealed = {
+            "KeyId": data["DestinationKeyId"],
+            "Plaintext": found["Plaintext"],
+            "EncryptionContext": data.get("DestinationEncryptionContext", {}),
+        }
+        status, answered, content = kms._encrypt(sealed)
+        if status == HTTPStatus.OK:
+            content = json.dumps(json.loads(content) | {"SourceKeyId": found["KeyId"]}).encode()
+        return status, answered, content
+
+    return handle
 
 
 class _SharedLayerZip(zipfile.ZipFile):

@@ -159,6 +159,11 @@ class Places:
         return self.work / "logs"
 
     @property
+    def rights_record(self) -> Path:
+        """The file in which the embedded AWS records what functions' roles have used and were denied."""
+        return self.logs / "rights.jsonl"
+
+    @property
     def temporary(self) -> Path:
         """Where the embedded AWS unpacks functions; emptied at start and stop."""
         return self.work / "tmp"
