@@ -11,7 +11,7 @@ export SAM_CLI_TELEMETRY := 0
 # Without kept bytecode each of the suite's processes compiles product, tests and ccxt anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help lane run test bench capacity cost faults worlds build preflight deploy admin-token admin-out local invoke lint audit types lock openapi
+.PHONY: help lane run test bench capacity cost faults worlds build preflight deploy reseal admin-token admin-out local invoke lint audit types lock openapi
 .PHONY: rollback smoke restore
 
 help:  ## list the commands
@@ -83,6 +83,9 @@ admin-out: .venv/.installed  ## sign an admin out everywhere, within a minute (S
 .PHONY: edge
 edge: .venv/.installed  ## put CloudFront in front of a deployment's webhooks, part of deploy (STAGE=dev|prod ROTATE=1 changes its secret)
 	@$(BIN)/python -m local.deployment.edge $(STAGE)
+
+reseal: .venv/.installed  ## give a deployment's secrets that carry no kind theirs (STAGE=dev|prod)
+	@$(BIN)/python -m local.deployment.reseal $(STAGE)
 
 local: build  ## the API in containers, without the rest (needs Docker)
 	@docker info >/dev/null 2>&1 || { echo "make local needs a running Docker; make run does not." >&2; exit 1; }

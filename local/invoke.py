@@ -145,7 +145,7 @@ def _create_strategy() -> None:
     from shared.clock import utc_now  # noqa: PLC0415 - as above
     from shared.models.base import created_key  # noqa: PLC0415
     from shared.models.strategy import Strategy  # noqa: PLC0415
-    from shared.secrets import seal  # noqa: PLC0415
+    from shared.secrets import SecretKind, seal  # noqa: PLC0415
 
     now = utc_now()
     Strategy(
@@ -155,7 +155,7 @@ def _create_strategy() -> None:
         exchange_id="BINANCE",
         symbol="BTC/USDT",
         report_api_key="none",
-        report_secret_ciphertext=seal("none", owner_id=_SAMPLE_STRATEGY),
+        report_secret_ciphertext=seal("none", kind=SecretKind.REPORT_KEY, owner_id=_SAMPLE_STRATEGY),
         webhook_secret_hash=hashlib.sha256(_SAMPLE_SECRET.encode()).hexdigest(),
         created_at=now,
         updated_at=now,

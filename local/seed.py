@@ -40,7 +40,7 @@ from shared.models.strategy import Strategy
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import ADMIN_GROUP, User
 from shared.notifications.telegram_link import make_link
-from shared.secrets import seal
+from shared.secrets import SecretKind, seal
 from shared.trading.lane_choice import FIRST_LANE
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _strategy(name: str, symbol: str, *, webhook_secret: str, created_at: dateti
         exchange_id=EXCHANGE,
         symbol=symbol,
         report_api_key=report_key,
-        report_secret_ciphertext=seal(report_secret, owner_id=strategy_id),
+        report_secret_ciphertext=seal(report_secret, kind=SecretKind.REPORT_KEY, owner_id=strategy_id),
         webhook_secret_hash=hashlib.sha256(webhook_secret.encode()).hexdigest(),
         created_at=created_at,
         updated_at=created_at,
@@ -309,7 +309,7 @@ def _follower(
         strategy_type=StrategyType.AUTOMATED,
         name=f"Demo {number}",
         api_key=api_key,
-        secret_ciphertext=seal(api_secret, owner_id=key_id),
+        secret_ciphertext=seal(api_secret, kind=SecretKind.EXCHANGE_KEY, owner_id=key_id),
         account={"apiKey": api_key, "alias": alias},
         egress_lanes=lanes if len(lanes) > 1 else None,
         created_at=created_at,

@@ -21,6 +21,8 @@ class Settings:
     """The names of tables that were restored from an earlier point in time, by their names without prefix."""
     queue_urls: Mapping[Queue, str]
     secrets_key_id: str
+    secrets_without_kind: bool
+    """Whether secrets may be stored that were sealed before their kind was part of the encryption context."""
     maintenance_parameter: str
     user_pool_id: str
     """The users' pool, in which people sign up by themselves."""
@@ -102,6 +104,7 @@ def settings() -> Settings:
         restored_tables=_restored_tables(env.get("RESTORED_TABLES", "")),
         queue_urls={queue: env.get(queue.url_variable, "") for queue in Queue},
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
+        secrets_without_kind=env.get("SECRETS_WITHOUT_KIND", "false") == "true",
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),
         user_pool_id=env.get("USER_POOL_ID", ""),
         user_pool_client_id=env.get("USER_POOL_CLIENT_ID", ""),

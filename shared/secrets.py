@@ -6,6 +6,7 @@ Opened secrets are cached in memory for minutes.
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from botocore.config import Config
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_ssm import SSMClient
 
+_INVALID_CIPHERTEXT: Final = "InvalidCiphertextException"
+
+
+class SecretKind(StrEnum):
+    """What a sealed secret belongs to. Part of its encryption context: a role may open some kinds only."""
+
+    EXCHANGE_KEY = "exchange-key"
+    REPORT_KEY = "report-key"
+
+
 CACHE_TTL_S = 300.0
 """How long an opened secret stays in memory; a revoked grant takes effect within this time."""
 
@@ -28,7 +39,7 @@ _LASTING_CODES: Final = frozenset(
         "AccessDeniedException",
         "DisabledException",
         "IncorrectKeyException",
-        "InvalidCiphertextException",
+        _INVALID_CIPHERTEXT,
         "InvalidKeyUsageException",
         "KMSInvalidStateException",
         "NotFoundException",
@@ -37,7 +48,7 @@ _LASTING_CODES: Final = frozenset(
 )
 """KMS's refusals that stay until somebody acts; its other ones (throttling, internal faults) pass."""
 
-_opened: dict[tuple[str, bytes], tuple[float, str]] = {}
+_opened: dict[tuple[SecretKind, str, bytes], tuple[float, str]] = {}
 _parameters: dict[str, tuple[float, str]] = {}
 on_reset(_opened.clear)
 on_reset(_parameters.clear)
@@ -60,29 +71,33 @@ def connect() -> None:
     _kms()
 
 
-def seal(secret: str, *, owner_id: str) -> bytes:
-    """Return the secret's ciphertext, bound to the owner's id by its encryption context."""
+def seal(secret: str, *, kind: SecretKind, owner_id: str) -> bytes:
+    """Return the secret's ciphertext, bound to its kind and its owner's id by its encryption context."""
     answer = _kms().encrypt(
-        KeyId=settings().secrets_key_id, Plaintext=secret.encode(), EncryptionContext={"owner_id": owner_id}
+        KeyId=settings().secrets_key_id,
+        Plaintext=secret.encode(),
+        EncryptionContext=encryption_context(kind=kind, owner_id=owner_id),
     )
     return answer["CiphertextBlob"]
 
 
-def unseal(ciphertext: bytes, *, owner_id: str) -> str:
+def encryption_context(*, kind: SecretKind, owner_id: str) -> dict[str, str]:
+    """Return the encryption context of a sealed secret."""
+    return {"kind": kind.value, "owner_id": owner_id}
+
+
+def unseal(ciphertext: bytes, *, kind: SecretKind, owner_id: str) -> str:
     """Return the secret.
 
-    Raise SecretUnreadable for a ciphertext that is damaged, or of another owner, or whose KMS key refuses; raise
-    ServiceUnavailable if KMS cannot be reached now.
+    Raise SecretUnreadable for a ciphertext that is damaged, or of another owner or kind, or whose KMS key refuses;
+    raise ServiceUnavailable if KMS cannot be reached now.
     """
-    found = _opened.get((owner_id, ciphertext))
+    found = _opened.get((kind, owner_id, ciphertext))
     now = time.monotonic()
     if found is not None and found[0] > now:
         return found[1]
     try:
-        answer = _kms().decrypt(
-            KeyId=settings().secrets_key_id, CiphertextBlob=ciphertext, EncryptionContext={"owner_id": owner_id}
-        )
-        secret = answer["Plaintext"].decode()
+        secret = _decrypted(ciphertext, kind=kind, owner_id=owner_id).decode()
     except (ParamValidationError, UnicodeDecodeError) as error:
         raise SecretUnreadable("the stored secret is damaged") from error
     except ClientError as error:
@@ -92,8 +107,21 @@ def unseal(ciphertext: bytes, *, owner_id: str) -> str:
         raise ServiceUnavailable(f"KMS cannot open a secret now: {code}") from error
     except BotoCoreError as error:
         raise ServiceUnavailable("KMS cannot be reached") from error
-    _opened[owner_id, ciphertext] = (now + CACHE_TTL_S, secret)
+    _opened[kind, owner_id, ciphertext] = (now + CACHE_TTL_S, secret)
     return secret
+
+
+def _decrypted(ciphertext: bytes, *, kind: SecretKind, owner_id: str) -> bytes:
+    """Return what KMS opens: with the kind, and without it where the stack still has secrets that carry none."""
+    key_id, context = settings().secrets_key_id, encryption_context(kind=kind, owner_id=owner_id)
+    try:
+        return _kms().decrypt(KeyId=key_id, CiphertextBlob=ciphertext, EncryptionContext=context)["Plaintext"]
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code != _INVALID_CIPHERTEXT or not settings().secrets_without_kind:
+            raise
+    del context["kind"]
+    return _kms().decrypt(KeyId=key_id, CiphertextBlob=ciphertext, EncryptionContext=context)["Plaintext"]
 
 
 def read_parameter(name: str) -> str:

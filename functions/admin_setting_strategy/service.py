@@ -73,7 +73,9 @@ def create_strategy(body: NewStrategy) -> StrategyItem:
         exchange_id=body.exchange_id,
         symbol=body.symbol,
         report_api_key=body.report_exchange_api_key,
-        report_secret_ciphertext=secrets.seal(body.report_exchange_api_secret_key, owner_id=strategy_id),
+        report_secret_ciphertext=secrets.seal(
+            body.report_exchange_api_secret_key, kind=secrets.SecretKind.REPORT_KEY, owner_id=strategy_id
+        ),
         created_at=now,
         updated_at=now,
     )

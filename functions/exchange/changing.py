@@ -97,7 +97,7 @@ def _lanes(key: ExchangeKey, changed: ExchangeKey, body: KeyChange) -> list[str]
 
 def _secret_of(key: ExchangeKey) -> str:
     try:
-        return secrets.unseal(key.secret_ciphertext, owner_id=key.id)
+        return secrets.unseal(key.secret_ciphertext, kind=secrets.SecretKind.EXCHANGE_KEY, owner_id=key.id)
     except SecretUnreadable as error:
         raise ServiceUnavailable("the key's secret cannot be opened; replace it") from error
 
@@ -133,7 +133,7 @@ def _write(
     if found is not None:
         actions += [ExchangeKey.api_key_status.set(ApiKeyStatus.AUTHORIZED), ExchangeKey.account.set(changed.account)]
     if body.api_secret_key is not None:
-        sealed = secrets.seal(body.api_secret_key, owner_id=key.id)
+        sealed = secrets.seal(body.api_secret_key, kind=secrets.SecretKind.EXCHANGE_KEY, owner_id=key.id)
         actions += [ExchangeKey.api_key.set(changed.api_key), ExchangeKey.secret_ciphertext.set(sealed)]
     if lanes is not None:
         actions += changed.name_lanes(lanes)

@@ -61,7 +61,7 @@ def _connect(user: User, body: NewKey, repeatable: IdempotentRequest | None) -> 
     )
     if found.alias is not None:
         key.account = {"apiKey": key.api_key, "alias": found.alias}
-    key.secret_ciphertext = secrets.seal(body.api_secret_key, owner_id=key.id)
+    key.secret_ciphertext = secrets.seal(body.api_secret_key, kind=secrets.SecretKind.EXCHANGE_KEY, owner_id=key.id)
     answered = _keep(key, found, repeatable)
     if answered is not None:
         return answered

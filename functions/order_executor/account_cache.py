@@ -20,7 +20,9 @@ on_reset(_kept.clear)
 
 async def account_of(key: ExchangeKey, *, symbol: str, lane: str) -> FuturesAccount:
     """Return the key's account by a lane, on this event loop, with the symbol's quote as its margin asset."""
-    secret = await asyncio.to_thread(secrets.unseal, key.secret_ciphertext, owner_id=key.id)
+    secret = await asyncio.to_thread(
+        secrets.unseal, key.secret_ciphertext, kind=secrets.SecretKind.EXCHANGE_KEY, owner_id=key.id
+    )
     loop = asyncio.get_running_loop()
     _, quote = assets_of(symbol)
     kept = _kept.get((key.id, quote))

@@ -18,7 +18,7 @@ from shared.exchange.venue_views import AccountView
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.observability import logger
-from shared.secrets import unseal
+from shared.secrets import SecretKind, unseal
 from shared.trading.execution import DenialReason
 from shared.trading.filters import SymbolFilters
 from shared.trading.readiness import judge_account
@@ -57,7 +57,7 @@ def read_account(key: ExchangeKey, *, symbol: str) -> AccountReading:
 
 
 async def _read(key: ExchangeKey, symbol: str) -> AccountReading:
-    secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
+    secret = await asyncio.to_thread(unseal, key.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=key.id)
     async with lanes.background_work(lanes.DEFAULT_LANE, weights.ENTRY):
         account = await FuturesAccount.open(api_key=key.api_key, secret=secret, margin_asset=assets_of(symbol)[1])
         if not await account.is_trading(symbol):

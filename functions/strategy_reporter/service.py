@@ -31,6 +31,7 @@ from shared.notifications.recipients import ADMINS
 from shared.observability import count_outcome, logger
 from shared.pacing import WeightPacer
 from shared.process_state import process_cache
+from shared.secrets import SecretKind
 from shared.trading.valuation import usd_value
 
 PAGE_SIZE: Final = 100
@@ -117,7 +118,7 @@ async def _report_leader(strategy: Strategy, progress: StrategyReport, before: d
     held = lanes.background_work(lanes.DEFAULT_LANE, HELD_WEIGHT)
     async with pacer().turn() as add_weight, held:
         try:
-            history = await account_queries.read_through(_report_key(strategy), read)
+            history = await account_queries.read_through(_report_key(strategy), read, kind=SecretKind.REPORT_KEY)
         finally:
             await lanes.flush()
         add_weight(history.weight)

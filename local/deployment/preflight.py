@@ -82,6 +82,7 @@ def check(stage: Stage, client: Client, *, status: str | None) -> list[Finding]:
         questions.append(("tables of an earlier stack", lambda: _leftovers(stage, client("dynamodb"))))
     else:
         questions.append(("the key of the exchange keys' secrets", lambda: _secrets_key(stage, client("kms"))))
+        questions.append(("the kinds of the secrets", lambda: _secrets_kinds(stage, client("cloudformation"))))
     for subject, ask in questions:
         try:
             found += ask()
@@ -159,6 +160,16 @@ def _secrets_key(stage: Stage, kms: Any) -> Iterator[Finding]:
         yield Finding(
             f"the key of the exchange keys' secrets is {state}",
             f"enable it, or cancel its deletion: alias/{stage.stack_name}-secrets",
+        )
+
+
+def _secrets_kinds(stage: Stage, cloudformation: Any) -> Iterator[Finding]:
+    (stack,) = cloudformation.describe_stacks(StackName=stage.stack_name)["Stacks"]
+    before_kinds = all(one["ParameterKey"] != "SecretsWithoutKind" for one in stack.get("Parameters", []))
+    if before_kinds and stage.parameter("SecretsWithoutKind") == "false":
+        yield Finding(
+            "the stack's secrets carry no kind, and no function could open them",
+            "set SecretsWithoutKind=true in samconfig.toml, deploy, run `make reseal`, and take it out again",
         )
 
 

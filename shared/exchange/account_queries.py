@@ -41,7 +41,7 @@ from shared.exchange.futures import READ_TIMEOUT_S, FuturesAccount
 from shared.exchange.server_clock import server_clock
 from shared.models.exchange_key import ExchangeKey, TradeType
 from shared.process_state import on_reset
-from shared.secrets import unseal
+from shared.secrets import SecretKind, unseal
 from shared.trading.filters import SymbolFilters
 from shared.trading.symbols import symbol_name, venue_symbol
 
@@ -226,9 +226,14 @@ def verify_key(*, exchange_id: str, api_key: str, secret: str, symbol: str) -> N
     run(verify())
 
 
-async def read_through(key: ExchangeKey, fetch: Callable[[Any], Awaitable[_T]]) -> _T:
-    """Return what `fetch` reads with a client of the key, its markets loaded; raise ExchangeError."""
-    found: _T = await _with_client(key, fetch)
+async def read_through(
+    key: ExchangeKey, fetch: Callable[[Any], Awaitable[_T]], *, kind: SecretKind = SecretKind.EXCHANGE_KEY
+) -> _T:
+    """Return what `fetch` reads with a client of the key, its markets loaded; raise ExchangeError.
+
+    `kind` is that of the key's secret.
+    """
+    found: _T = await _with_client(key, fetch, kind)
     return found
 
 
@@ -246,10 +251,12 @@ def run(work: Awaitable[_T]) -> _T:
     return _runner.run(read())
 
 
-async def _with_client(key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]]) -> Any:
+async def _with_client(
+    key: ExchangeKey, fetch: Callable[[Any], Awaitable[Any]], secret_kind: SecretKind = SecretKind.EXCHANGE_KEY
+) -> Any:
     try:
         # KMS blocks for milliseconds only, but several keys are read concurrently.
-        secret = await asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id)
+        secret = await asyncio.to_thread(unseal, key.secret_ciphertext, kind=secret_kind, owner_id=key.id)
     except (SecretUnreadable, ServiceUnavailable) as error:
         raise ExchangeUnavailable("the key's secret cannot be opened") from error
     futures = key.trade_type is TradeType.FUTURES

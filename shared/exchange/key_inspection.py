@@ -26,7 +26,7 @@ from shared.models.key_readiness import MARGIN_ASSETS, KeyReadiness
 from shared.models.position_slot import PositionSlot
 from shared.models.unique_name import NameKind, UniqueName
 from shared.observability import logger
-from shared.secrets import unseal
+from shared.secrets import SecretKind, unseal
 from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.readiness import UNAUTHORIZED, Verdict, judge_account
 from shared.trading.symbols import assets_of
@@ -89,7 +89,7 @@ async def spot_account(*, api_key: str, secret: str) -> str | None:
 async def inspect(key: ExchangeKey) -> Inspection:
     """Inspect a stored key and record what was found; raise ExchangeError or the errors of its secret."""
     secret, symbols = await asyncio.gather(
-        asyncio.to_thread(unseal, key.secret_ciphertext, owner_id=key.id),
+        asyncio.to_thread(unseal, key.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=key.id),
         asyncio.to_thread(_followed_symbols, key.id),
     )
     # A key's entries are paid in the quote assets of the symbols that it follows.

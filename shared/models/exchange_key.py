@@ -103,7 +103,7 @@ class ExchangeKey(Table):
     name = UnicodeAttribute(default="")
     api_key = UnicodeAttribute()
     secret_ciphertext = BinaryAttribute(legacy_encoding=False)
-    """KMS ciphertext of the secret; its encryption context is the key's id."""
+    """KMS ciphertext of the secret; its encryption context is its kind and the key's id."""
     api_key_status = EnumAttribute(ApiKeyStatus, default=ApiKeyStatus.AUTHORIZED)
     egress_lane = UnicodeAttribute(default=FIRST_LANE)
     """The lane that the key names, unless `egress_lanes` has several."""

@@ -36,7 +36,7 @@ class Strategy(Table):
     """BASE/QUOTE, as documented."""
     report_api_key = UnicodeAttribute()
     report_secret_ciphertext = BinaryAttribute(legacy_encoding=False)
-    """KMS ciphertext of the report key's secret; its encryption context is the strategy's id."""
+    """KMS ciphertext of the report key's secret; its encryption context is its kind and the strategy's id."""
     webhook_secret_hash = UnicodeAttribute(null=True)
     """SHA-256 of the webhook secret in hex; the secret itself is shown once and never stored."""
     created_at = TimeAttribute()

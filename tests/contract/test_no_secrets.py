@@ -13,7 +13,7 @@ from local.stack.deploy import client
 from local.stack.places import ROOT, STACK_NAME
 from shared.models.exchange_key import ExchangeKey
 from shared.models.strategy import Strategy
-from shared.secrets import unseal
+from shared.secrets import SecretKind, unseal
 from tests.contract.world import World
 from tests.system.stack_client import FollowedStrategy, Stack
 
@@ -40,9 +40,9 @@ def secrets(world: World) -> set[str]:
     }
     known |= {follower["api_secret"] for follower in world.stack.running.seeded["followers"]}
     for key in ExchangeKey.scan():
-        known.add(unseal(key.secret_ciphertext, owner_id=key.id))
+        known.add(unseal(key.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=key.id))
     for strategy in Strategy.scan():
-        known.add(unseal(strategy.report_secret_ciphertext, owner_id=strategy.id))
+        known.add(unseal(strategy.report_secret_ciphertext, kind=SecretKind.REPORT_KEY, owner_id=strategy.id))
     for request, answer in world.stack.heard.answers:
         if request.endswith(RENEWAL) and answer.status == 200:
             known.add(answer.json()["secret"])

@@ -114,7 +114,7 @@ class World:
             strategy_type=strategy_type,
             name=name,
             api_key=api_key,
-            secret_ciphertext=sealing.seal(secret, owner_id=key_id),
+            secret_ciphertext=sealing.seal(secret, kind=sealing.SecretKind.EXCHANGE_KEY, owner_id=key_id),
         ).save()
         return Key(key_id, api_key, secret)
 
@@ -165,7 +165,9 @@ class World:
         if strategy_id:
             strategy.delete()
             strategy.id, strategy.listed = strategy_id, LISTED
-            strategy.report_secret_ciphertext = sealing.seal(report_secret, owner_id=strategy_id)
+            strategy.report_secret_ciphertext = sealing.seal(
+                report_secret, kind=sealing.SecretKind.REPORT_KEY, owner_id=strategy_id
+            )
             strategy.save()
         if webhook_secret:
             strategy.update(

@@ -39,8 +39,6 @@ def as_in_a_lane(resource: Any) -> Any:
     match resource:
         case {"Fn::GetAtt": [name, "Arn"]} if name.endswith("Table"):
             return {"Fn::Sub": TABLE_ARN + table_name(name)}
-        case {"Fn::GetAtt": ["SecretsKey", "Arn"]}:
-            return imported("SecretsKeyArn")
         case {"Fn::GetAtt": [("KeysQueue" | "ReconcileQueue" | "OrdersQueue") as name, "Arn"]}:
             queue: str = MAIN["Resources"][name]["Properties"]["QueueName"]["Fn::Sub"]
             return {"Fn::Sub": queue.replace("${AWS::StackName}-", QUEUE_ARN)}
@@ -74,7 +72,8 @@ def test_what_a_lane_imports_is_exported_under_the_stacks_name() -> None:
 
 
 def test_executors_of_all_lanes_may_do_the_same() -> None:
-    main, lane = statements(MAIN), statements(LANE)
+    # What the main stack's roles may do with the key stands in the key's policy.
+    main, lane = statements(MAIN), [one for one in statements(LANE) if not is_about_keys(one)]
 
     assert [one["Sid"] for one in lane] == [one["Sid"] for one in main]
     for ours, first in zip(lane, main, strict=True):
@@ -84,6 +83,34 @@ def test_executors_of_all_lanes_may_do_the_same() -> None:
         assert ours["Action"] == first["Action"]
         assert sorted(map(str, ours["Resource"])) == sorted(map(str, wanted))
         assert ours.get("Condition") == first.get("Condition")
+
+
+def is_about_keys(statement: dict[str, Any]) -> bool:
+    return "kms:Decrypt" in statement.get("Fn::If", [None, statement])[1]["Action"]
+
+
+def test_executors_of_all_lanes_open_the_same_secrets() -> None:
+    (own, without_kind) = [one for one in statements(LANE) if is_about_keys(one)]
+    policy = {}
+    for one in MAIN["Resources"]["SecretsKey"]["Properties"]["KeyPolicy"]["Statement"]:
+        condition, statement = one["Fn::If"][:2] if "Fn::If" in one else (None, one)
+        policy[statement["Sid"]] = condition, statement
+    for lane_condition, lane, first_sid, lanes_sid in (
+        (None, own, "OpenExchangeKeys", "OpenExchangeKeysInLanes"),
+        (*without_kind["Fn::If"][:2], "OpenSecretsWithoutKind", "OpenSecretsWithoutKindInLanes"),
+    ):
+        condition, first = policy[first_sid]
+        of_lanes_condition, of_lanes = policy[lanes_sid]
+        assert {"Fn::GetAtt": ["OrderExecutorRole", "Arn"]} in first["Principal"]["AWS"]
+        assert lane_condition == condition == of_lanes_condition
+        assert lane["Action"] == [first["Action"]] == [of_lanes["Action"]]
+        assert lane["Resource"] == [imported("SecretsKeyArn")]
+        rest = dict(of_lanes["Condition"])
+        roles = rest.pop("ArnLike")
+        assert lane["Condition"] == first["Condition"] == rest
+        # CloudFormation names a role by its stack, its logical id and some random characters.
+        name = "${AWS::StackName}-lane-*-OrderExecutorRole-*"
+        assert roles == {"aws:PrincipalArn": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/" + name}}
 
 
 @pytest.mark.parametrize("policy", ["WriteLogs", "UseNetwork"])
@@ -121,7 +148,7 @@ def test_executors_of_all_lanes_have_the_same_settings() -> None:
         "METRICS_NAMESPACE": {"Ref": "MainStack"},
         "RECONCILE_QUEUE_URL": imported("ReconcileQueueUrl"),
         "KEYS_QUEUE_URL": imported("KeysQueueUrl"),
-        "SECRETS_KEY_ID": imported("SecretsKeyArn"),
+        "SECRETS_KEY_ID": {"Fn::Sub": "alias/${MainStack}-secrets"},
         "SOURCE_ADDRESS": {"Ref": "SourceAddress"},
     }
     assert {name: value for name, value in lane.items() if main.get(name) != value} == own

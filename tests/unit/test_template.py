@@ -16,6 +16,7 @@ from local.stack.places import ROOT
 from shared.models.base import Table
 from shared.models.exchange_key import LISTED_SHARDS, ApiKeyStatus
 from shared.queues import Queue
+from shared.secrets import SecretKind
 from shared.trading.execution import ENDED, ExecutionState
 from tests.unit.documented_routes import ACCOUNT, DOCUMENTED, OWN, WEBHOOK
 
@@ -39,8 +40,24 @@ TABLES = of_type("AWS::DynamoDB::Table")
 
 def statements(function: str) -> list[dict[str, Any]]:
     (policy,) = RESOURCES[f"{function}Role"]["Properties"]["Policies"]
-    # A statement that depends on a condition is judged as if it held.
-    return [one["Fn::If"][1] if "Fn::If" in one else one for one in policy["PolicyDocument"]["Statement"]]
+    return [*map(as_if_it_held, policy["PolicyDocument"]["Statement"]), *rights_on_keys(function)]
+
+
+def as_if_it_held(statement: dict[str, Any]) -> dict[str, Any]:
+    """Return a statement that depends on a condition of the template as if that held."""
+    found: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
+    return found
+
+
+def rights_on_keys(function: str) -> list[dict[str, Any]]:
+    """Return what the policies of KMS keys let a function do, as statements of its role would."""
+    role = {"Fn::GetAtt": [f"{function}Role", "Arn"]}
+    return [
+        statement | {"Action": [statement["Action"]], "Resource": [{"Fn::GetAtt": [key, "Arn"]}]}
+        for key, properties in of_type("AWS::KMS::Key").items()
+        for statement in map(as_if_it_held, properties["KeyPolicy"]["Statement"])
+        if isinstance(named := statement["Principal"].get("AWS"), list) and role in named
+    ]
 
 
 def functions_that_may(action: str) -> set[str]:
@@ -275,12 +292,62 @@ def test_only_functions_that_use_the_exchange_open_secrets() -> None:
     with_ccxt = {name for name, one in FUNCTIONS.items() if {"Ref": "ExchangeLayer"} in one.get("Layers", [])}
     assert functions_that_may("kms:Decrypt") <= with_ccxt
     for function in FUNCTIONS:
-        for statement in statements(function):
-            if {"kms:Decrypt", "kms:Encrypt"} & set(statement["Action"]):
-                assert statement["Condition"]["Fn::If"][:2] == [
-                    "BindsSecrets",
-                    {"Null": {"kms:EncryptionContext:owner_id": "false"}},
-                ]
+        for statement in rights_on_keys(function):
+            if statement["Action"] != ["kms:GenerateMac"]:
+                # Never without an owner.
+                assert statement["Condition"]["Null"]["kms:EncryptionContext:owner_id"] == "false"
+
+
+def kinds_that(action: str) -> dict[str, set[str]]:
+    """Return the functions that may do something with secrets, with the kinds of those."""
+    return {
+        function: {
+            statement["Condition"]["StringEquals"]["kms:EncryptionContext:kind"]
+            for statement in rights_on_keys(function)
+            if statement["Action"] == [action] and "StringEquals" in statement["Condition"]
+        }
+        for function in functions_that_may(action)
+    }
+
+
+def test_a_function_opens_and_seals_secrets_of_one_kind() -> None:
+    opening = kinds_that("kms:Decrypt")
+    assert opening.pop("StrategyReporter") == {SecretKind.REPORT_KEY}
+    assert all(kinds == {SecretKind.EXCHANGE_KEY} for kinds in opening.values())
+    assert kinds_that("kms:Encrypt") == {
+        "ExchangeExpressJSv1": {SecretKind.EXCHANGE_KEY},
+        "AdminSettingStrategyExpressJSv1": {SecretKind.REPORT_KEY},
+    }
+
+
+def test_secrets_without_a_kind_are_opened_only_while_the_stack_says_that_there_are_some() -> None:
+    assert TEMPLATE["Parameters"]["SecretsWithoutKind"]["Default"] == "false"
+    statements = of_type("AWS::KMS::Key")["SecretsKey"]["KeyPolicy"]["Statement"]
+    dependent = {one["Fn::If"][1]["Sid"]: one["Fn::If"] for one in statements if "Fn::If" in one}
+    assert set(dependent) == {"OpenSecretsWithoutKind", "OpenSecretsWithoutKindInLanes", "GiveSecretsTheirKind"}
+    for condition, _, otherwise in dependent.values():
+        assert (condition, otherwise) == ("KeepsSecretsWithoutKind", {"Ref": "AWS::NoValue"})
+    # An administrator may not take a secret out under another key, which could be theirs.
+    assert dependent["GiveSecretsTheirKind"][1]["Condition"]["Bool"] == {"kms:ReEncryptOnSameKey": "true"}
+    for one in statements:
+        if "Fn::If" not in one and one["Action"] in ("kms:Decrypt", "kms:Encrypt"):
+            kind = one["Condition"]["StringEquals"]["kms:EncryptionContext:kind"]
+            assert kind in set(SecretKind), one["Sid"]
+
+
+ADMINISTRATION = re.compile(
+    r"kms:(Describe|Enable|Disable|Schedule|Cancel|Tag|Untag|Update|(Create|Delete)Alias|List|(Get|Put)KeyPolicy|"
+    r"GetKeyRotationStatus)\w*"
+)
+
+
+def test_the_account_manages_keys_and_does_not_use_them() -> None:
+    root = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    for key, properties in of_type("AWS::KMS::Key").items():
+        for statement in properties["KeyPolicy"]["Statement"]:
+            if "Fn::If" not in statement and statement["Principal"] == root and "Condition" not in statement:
+                assert all(map(ADMINISTRATION.fullmatch, statement["Action"])), key
+                assert "kms:PutKeyPolicy" in statement["Action"], "KMS refuses a key that nobody can manage"
 
 
 def allowed_on_tables(function: str) -> set[tuple[str, str]]:

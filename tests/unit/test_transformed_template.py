@@ -260,7 +260,6 @@ def test_production_refuses_what_only_a_test_stack_may_have() -> None:
     required = [one["Assert"] for one in rule["Assertions"]]
     assert {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmEmail"}, ""]}]} in required
     assert {"Fn::Equals": [{"Ref": "PasswordSignIn"}, "false"]} in required
-    assert {"Fn::Equals": [{"Ref": "SecretsBoundToOwner"}, "true"]} in required
 
 
 def test_consumers_are_refused_a_maximum_of_one() -> None:

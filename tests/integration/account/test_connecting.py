@@ -22,7 +22,7 @@ from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
-from shared.secrets import unseal
+from shared.secrets import SecretKind, unseal
 from shared.trading.execution import ExecutionState
 from tests import builders
 from tests.builders import saved
@@ -48,7 +48,7 @@ def test_sound_key_is_kept_sealed_with_its_account_and_its_verdict(world: World)
     key = connect(user, credentials, name="My futures")
 
     assert (key.user_id, key.name, key.active, key.api_key_status) == (user.id, "My futures", True, "AUTHORIZED")
-    assert unseal(key.secret_ciphertext, owner_id=key.id) == credentials.secret
+    assert unseal(key.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=key.id) == credentials.secret
     assert key.account_alias is not None
     assert KeyReadiness.get(key.id).reasons == []
     assert User.get(user.id).api_key_ids == {key.id}
@@ -206,7 +206,7 @@ def test_replaced_secret_of_the_same_account_is_kept(world: World) -> None:
 
     assert changed.api_key == new.api_key
     assert changed.account_alias == key.account_alias
-    assert unseal(changed.secret_ciphertext, owner_id=key.id) == new.secret
+    assert unseal(changed.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=key.id) == new.secret
     assert KeyReadiness.get(key.id).api_key == new.api_key
     # The old API key can be connected again, by whoever has it.
     assert UniqueName.find(UniqueName.exact_claim_key(NameKind.API_KEY, account.api_key)) is None

@@ -25,7 +25,7 @@ from shared.exchange.account_fills import AccountFill, FuturesFills
 from shared.exchange.server_clock import server_clock
 from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import TradeType
-from shared.secrets import seal
+from shared.secrets import SecretKind, seal
 from shared.trading.symbols import venue_symbol
 from shared.views.exchange_account_items import OrderQuery
 from tests import builders
@@ -61,7 +61,7 @@ class Account:
             key_id,
             trade_type=trade_type,
             api_key=self.trader.api_key,
-            secret_ciphertext=seal(self.trader.secret, owner_id=key_id),
+            secret_ciphertext=seal(self.trader.secret, kind=SecretKind.EXCHANGE_KEY, owner_id=key_id),
         )
 
 

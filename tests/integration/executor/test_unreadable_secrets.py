@@ -31,7 +31,7 @@ def damage_secret(person: Person) -> bytes:
 
 @pytest.fixture
 def kms_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    def fail(ciphertext: bytes, *, owner_id: str) -> str:
+    def fail(ciphertext: bytes, **_: object) -> str:
         raise ServiceUnavailable("KMS cannot be reached")
 
     monkeypatch.setattr(secrets, "unseal", fail)

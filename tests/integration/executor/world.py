@@ -33,7 +33,7 @@ from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
 from shared.models.trigger import Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
-from shared.secrets import seal, unseal
+from shared.secrets import SecretKind, seal, unseal
 from shared.trading.sides import Side
 from shared.worker import run_async
 from tests import builders
@@ -141,7 +141,7 @@ class World:
                 key_id,
                 user_id=user.id,
                 api_key=secrets.token_hex(32),
-                secret_ciphertext=seal(secret, owner_id=key_id),
+                secret_ciphertext=seal(secret, kind=SecretKind.EXCHANGE_KEY, owner_id=key_id),
             )
         )
         self.exchange.control(
@@ -160,7 +160,7 @@ class World:
                 key_id,
                 user_id=person.user.id,
                 api_key=api_key,
-                secret_ciphertext=seal(secret, owner_id=key_id),
+                secret_ciphertext=seal(secret, kind=SecretKind.EXCHANGE_KEY, owner_id=key_id),
                 account={"apiKey": api_key, "alias": person.key.account_alias},
             )
         )
@@ -286,7 +286,7 @@ class World:
 
     def as_owner(self, person: Person, act: Callable[[Any], Any]) -> None:
         """Send a request to the exchange as the account's owner."""
-        secret = unseal(person.key.secret_ciphertext, owner_id=person.key.id)
+        secret = unseal(person.key.secret_ciphertext, kind=SecretKind.EXCHANGE_KEY, owner_id=person.key.id)
         client = ccxt.binanceusdm({"apiKey": person.key.api_key, "secret": secret, "enableRateLimit": False})
         client.urls["api"] = {
             name: re.sub(r"^https?://[^/]+", self.exchange.url, url)

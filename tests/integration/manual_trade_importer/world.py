@@ -10,7 +10,7 @@ from typing import Any
 import ccxt
 
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
-from shared.secrets import seal
+from shared.secrets import SecretKind, seal
 from tests import builders
 from tests.builders import saved
 from tests.integration.embedded_aws import EmbeddedAws
@@ -49,7 +49,7 @@ class World:
                 trade_type=trade_type,
                 strategy_type=StrategyType.MANUAL,
                 api_key=trader.api_key,
-                secret_ciphertext=seal(trader.secret, owner_id=key_id),
+                secret_ciphertext=seal(trader.secret, kind=SecretKind.EXCHANGE_KEY, owner_id=key_id),
             )
         )
         return Owner(trader, key)

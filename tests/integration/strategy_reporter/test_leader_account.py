@@ -18,7 +18,7 @@ from shared.models.notice import Notice
 from shared.models.performance_day import PerformanceDay, TradeLedger
 from shared.models.strategy import Strategy
 from shared.models.strategy_report import StrategyReport
-from shared.secrets import seal
+from shared.secrets import SecretKind, seal
 from shared.trading.performance import AccountDay
 from tests import builders
 from tests.builders import saved
@@ -58,7 +58,7 @@ def leader(exchange: ExchangeProcess) -> Leader:
     strategy = builders.strategy(
         strategy_id,
         report_api_key=trader.api_key,
-        report_secret_ciphertext=seal(trader.secret, owner_id=strategy_id),
+        report_secret_ciphertext=seal(trader.secret, kind=SecretKind.REPORT_KEY, owner_id=strategy_id),
     )
     return Leader(trader, saved(strategy))
 

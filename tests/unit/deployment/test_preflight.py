@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from local.deployment.stages import Stage, read_stage
 TABLES = "dynamodb", "list_tables"
 LIMIT = "lambda", "get_account_settings"
 KEY = "kms", "describe_key"
+STACK = "cloudformation", "describe_stacks"
 ACCOUNT = "sesv2", "get_account"
 IDENTITY = "sesv2", "get_email_identity"
 PARAMETERS = "ssm", "get_parameters"
@@ -25,12 +27,22 @@ Answers = dict[tuple[str, str], dict[str, Any] | str]
 """What the account answers, by service and operation; a text is the code of an error."""
 
 
+def stack_with(*parameters: str) -> dict[str, Any]:
+    """Return the description of a stack that was deployed with these parameters."""
+    values = [{"ParameterKey": name, "ParameterValue": "false"} for name in parameters]
+    created = datetime(2026, 11, 1, tzinfo=UTC)
+    return {
+        "Stacks": [{"StackName": "s", "CreationTime": created, "StackStatus": "UPDATE_COMPLETE", "Parameters": values}]
+    }
+
+
 def account(**changes: Any) -> Answers:
     """Return the answers of an account that is ready for the stage prod."""
     return {
         LIMIT: {"AccountLimit": {"ConcurrentExecutions": 1000}},
         TABLES: {"TableNames": []},
         KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}},
+        STACK: stack_with("SecretsWithoutKind"),
         ACCOUNT: {"ProductionAccessEnabled": True},
         IDENTITY: {"VerifiedForSendingStatus": True},
         PARAMETERS: {"Parameters": []},
@@ -118,6 +130,14 @@ def test_secrets_key_that_waits_for_its_deletion_blocks() -> None:
     answers = account() | {KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "PendingDeletion"}}}
     (finding,) = findings(stage(), answers, status="UPDATE_COMPLETE")
     assert finding.blocks
+
+
+def test_stack_from_before_the_secrets_had_kinds_blocks_until_its_roles_open_those_without() -> None:
+    answers = account() | {STACK: stack_with("Stage")}
+    (finding,) = findings(stage(), answers, status="UPDATE_COMPLETE")
+    assert finding.blocks
+    assert "make reseal" in finding.remedy
+    assert findings(stage(SecretsWithoutKind="true"), answers, status="UPDATE_COMPLETE") == []
 
 
 def test_production_without_an_address_for_alarms_is_blocked_and_dev_is_told() -> None:

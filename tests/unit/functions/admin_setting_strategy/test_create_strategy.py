@@ -63,7 +63,10 @@ def test_secret_is_stored_sealed_under_the_strategys_id_and_never_returned() -> 
     answer = create()
     strategy = Strategy.get(answer.body["id"])
     assert SECRET.encode() not in strategy.report_secret_ciphertext
-    assert secrets.unseal(strategy.report_secret_ciphertext, owner_id=strategy.id) == SECRET
+    assert (
+        secrets.unseal(strategy.report_secret_ciphertext, kind=secrets.SecretKind.REPORT_KEY, owner_id=strategy.id)
+        == SECRET
+    )
     assert SECRET not in answer.text
 
 
