@@ -132,5 +132,5 @@ def every_function_has_its_rights(request: pytest.FixtureRequest) -> Iterator[No
     uses_stack = request.node.get_closest_marker("system") is not None and "stack" in request.fixturenames
     rights: Rights | None = request.getfixturevalue("rights") if uses_stack else None
     yield
-    denied = rights.take_denials() if rights is not None else []
-    assert denied == [], f"denied: {'; '.join(map(str, denied))}"
+    if rights is not None:
+        rights.assert_none_denied()

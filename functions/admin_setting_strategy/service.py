@@ -102,7 +102,7 @@ def replace_report_key(strategy: Strategy, body: ReportKeyChange) -> StrategyIte
     symbol_faults = _symbol_faults(body, exchange_id=strategy.exchange_id, symbol=strategy.symbol)
     if symbol_faults:
         raise RequestUnprocessable(symbol_faults)
-    sealed = secrets.seal(body.report_exchange_api_secret_key, owner_id=strategy.id)
+    sealed = secrets.seal(body.report_exchange_api_secret_key, kind=secrets.SecretKind.REPORT_KEY, owner_id=strategy.id)
     with conditional_write(otherwise=NotFound(f"strategy {strategy.id} does not exist")):
         strategy.update(
             actions=[

@@ -49,6 +49,11 @@ class Rights:
         found, self._denied = self._denied, []
         return found
 
+    def assert_none_denied(self) -> None:
+        """Fail with function and action if one was denied since the last call."""
+        denied = self.take_denials()
+        assert denied == [], f"denied: {'; '.join(map(str, denied))}"
+
     def _read(self) -> None:
         lines = self.running.places.rights_record.read_text(encoding="ascii").splitlines()
         for line in lines[self._lines :]:

@@ -36,7 +36,10 @@ def test_new_key_replaces_the_old_one_and_its_secret_is_sealed(log: io.StringIO)
     assert (answer.status, answer.body["reportExchangeApiKey"]) == (200, API_KEY)
     strategy = Strategy.get(STRATEGY_ID)
     assert strategy.report_api_key == API_KEY
-    assert secrets.unseal(strategy.report_secret_ciphertext, owner_id=STRATEGY_ID) == SECRET
+    assert (
+        secrets.unseal(strategy.report_secret_ciphertext, kind=secrets.SecretKind.REPORT_KEY, owner_id=STRATEGY_ID)
+        == SECRET
+    )
     assert SECRET not in answer.text + log.getvalue()
     # A repeat changes no more than the time.
     assert replace().body | {"updatedAt": ""} == answer.body | {"updatedAt": ""}
