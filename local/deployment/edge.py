@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -40,6 +41,19 @@ _NOTHING_TO_UPDATE = "No updates are to be performed"
 def has_edge(stage: Stage) -> bool:
     """Return whether a stage's webhooks have a domain name, and with it a distribution."""
     return bool(stage.parameter("WebhookDomainName"))
+
+
+def is_closed_to_operators(stage: Stage) -> bool:
+    """Return whether the webhook refuses an operator's own alert: the firewall does, or the function, or both."""
+    return has_edge(stage) or stage.parameter("DirectWebhookCalls") == "refused"
+
+
+def headers_as_edge(stage: Stage, ssm: Any) -> dict[str, str]:
+    """Return the headers with which a function takes a direct call for one through CloudFront, of a known sender."""
+    sender = ip_network(stage.parameter("AlertSenders").split(",")[0], strict=False)
+    kept = _read_secrets(stage, ssm)
+    secret = {"X-Edge-Secret": kept[0]} if kept else {}
+    return {**secret, "CloudFront-Viewer-Address": f"{sender.network_address}:443"}
 
 
 def secret_parameter(stage: Stage) -> str:

@@ -29,6 +29,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.account import OpenedStack, open_stack
+from local.deployment.edge import headers_as_edge, is_closed_to_operators
 from local.deployment.preflight import NotOpened
 from local.deployment.restored_tables import read_restored
 from local.stack.deploy import ALIAS, find, read_template
@@ -188,18 +189,23 @@ class Smoke:
         }
         try:
             dynamodb.put_item(TableName=table, Item=item)
-            trigger_id = self._fire(self._webhook(), strategy_id, secret, price=Decimal(20000))
+            trigger_id = self._fire(strategy_id, secret, price=Decimal(20000))
             self._wait_for_fanout(trigger_id)
         finally:
             dynamodb.delete_item(TableName=table, Key=key)
 
-    def _webhook(self) -> str:
+    def _webhook(self) -> tuple[str, Mapping[str, str]]:
+        """Return the webhook's address, and the headers that it needs."""
+        stage = self.opened.stage
         if self.opened.session is not None:
-            return f"{self.opened.session['webhook']}/v1/webhook/strategy"
-        shown = self.opened.stage.parameter("PublicWebhookUrl") if self.opened.stage is not None else ""
-        return shown or self.outputs["WebhookUrl"]
+            return f"{self.opened.session['webhook']}/v1/webhook/strategy", {}
+        if stage is not None and is_closed_to_operators(stage):
+            url = f"{self.outputs['StrategyFunctionUrl']}v1/webhook/strategy"
+            return url, headers_as_edge(stage, self.opened.client("ssm"))
+        shown = stage.parameter("PublicWebhookUrl") if stage is not None else ""
+        return shown or self.outputs["WebhookUrl"], {}
 
-    def _fire(self, url: str, strategy_id: str, secret: str, *, price: Decimal) -> str:
+    def _fire(self, strategy_id: str, secret: str, *, price: Decimal) -> str:
         body = {
             "strategy": strategy_id,
             "secret": secret,
@@ -212,7 +218,8 @@ class Smoke:
             "takeProfitPrice2": "NaN",
             "takeProfitPrice3": "NaN",
         }
-        status, text = _request("POST", url, body=body)
+        url, headers = self._webhook()
+        status, text = _request("POST", url, headers=headers, body=body)
         if status != 200:  # noqa: PLR2004 - the documented answer
             raise Wrong(f"the webhook answered {status}: {text[:300]}")
         return str(json.loads(text)["id"])
@@ -230,7 +237,7 @@ class Smoke:
         dynamodb, table = self.opened.client("dynamodb"), self._table("strategies")
         try:
             price = _market_price(session)
-            trigger_id = self._fire(self._webhook(), strategy_id, seeded["webhook_secret"], price=price)
+            trigger_id = self._fire(strategy_id, seeded["webhook_secret"], price=price)
             execution = execution_id(trigger_id, follower["id"])
 
             def state() -> str:

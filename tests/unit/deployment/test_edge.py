@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -238,3 +238,17 @@ def test_stack_that_fails_fails_the_deployment(ssm: Any, capsys: pytest.CaptureF
 def test_stage_without_a_domain_for_webhooks_has_no_distribution() -> None:
     assert not edge.has_edge(stage())
     assert edge.has_edge(stage(WebhookDomainName="hooks.example.com"))
+
+
+def test_operators_own_alert_passes_the_functions_checks(ssm: Any, settings_from: Callable[..., None]) -> None:
+    edge.ensure_secret(stage(), ssm)
+    headers = edge.headers_as_edge(stage(), ssm)
+    settings_from(EDGE_SECRET_PARAMETER="/lockstep/edge-secret", AWS_REGION="ap-northeast-1")
+    assert not checked.is_direct_call({"headers": headers})
+    assert checked.is_known_sender({"headers": headers}, stage().parameter("AlertSenders").split(","))
+
+
+def test_operators_are_shut_out_by_the_firewall_or_by_the_function() -> None:
+    assert not edge.is_closed_to_operators(stage())
+    assert edge.is_closed_to_operators(stage(WebhookDomainName="hooks.example.com"))
+    assert edge.is_closed_to_operators(stage(DirectWebhookCalls="refused"))

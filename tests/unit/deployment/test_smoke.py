@@ -11,11 +11,12 @@ import pytest
 from local.deployment import smoke as command
 from local.deployment.account import OpenedStack
 from local.deployment.smoke import READS, Smoke
-from local.deployment.stages import read_stage
+from local.deployment.stages import Stage, read_stage
 
 OUTPUTS = {
     "ApiUrl": "https://api/live",
     "WebhookUrl": "https://webhook/v1/webhook/strategy",
+    "StrategyFunctionUrl": "https://function/",
     "TablePrefix": "lockstep-",
 }
 
@@ -71,11 +72,13 @@ class Web:
 
     def __init__(self, *, without_token: int = 401, webhook: int = 200) -> None:
         self.tokens: dict[str, str] = {}
+        self.alerts: list[tuple[str, dict[str, str]]] = []
         self._without_token = without_token
         self._webhook = webhook
 
     def __call__(self, method: str, url: str, *, headers: Any = None, body: Any = None) -> tuple[int, str]:
         if method == "POST":
+            self.alerts.append((url, dict(headers or {})))
             return self._webhook, json.dumps({"id": "trigger"})
         path = url.removeprefix("https://api/live")
         token = (headers or {}).get("Authorization", "")
@@ -84,10 +87,12 @@ class Web:
         return (wanted[path] if token else self._without_token), "{}"
 
 
-def run(aws: Aws, web: Web, monkeypatch: pytest.MonkeyPatch, **environment: str) -> tuple[int, list[str]]:
+def run(
+    aws: Aws, web: Web, monkeypatch: pytest.MonkeyPatch, *, stage: Stage | None = None, **environment: str
+) -> tuple[int, list[str]]:
     monkeypatch.setattr(command, "_request", web)
     told: list[str] = []
-    opened = OpenedStack("lockstep", aws, stage=read_stage("prod"))
+    opened = OpenedStack("lockstep", aws, stage=stage or read_stage("prod"))
     return Smoke(opened, environment, write=lambda line: told.append(str(line))).run(), told
 
 
@@ -126,3 +131,14 @@ def test_strategy_is_deleted_when_the_alert_is_refused(monkeypatch: pytest.Monke
     assert status == 1
     assert any("the webhook answered 503" in line for line in told)
     assert aws.strategies == {}
+
+
+def test_alert_goes_to_the_function_itself_where_the_firewall_refuses_operators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, web = read_stage("prod"), Web()
+    overrides = {**known.overrides, "WebhookDomainName": "hooks.example.com"}
+    monkeypatch.setattr(command, "headers_as_edge", lambda *_: {"X-Edge-Secret": "secret"})
+    status, _ = run(Aws(), web, monkeypatch, stage=Stage("prod", known.stack_name, known.region, overrides))
+    assert status == 0
+    assert web.alerts == [("https://function/v1/webhook/strategy", {"X-Edge-Secret": "secret"})]
