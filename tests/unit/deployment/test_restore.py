@@ -175,7 +175,7 @@ def test_deployed_templates_use_restored_tables() -> None:
     assert executor["Environment"]["Variables"]["RESTORED_TABLES"] == f"users={WANTED.target}"
     assert f"table/{WANTED.target}'" in str(lane)
     assert "table/${MainStack}-users'" not in str(lane)
-    assert "table/${MainStack}-followers/index/*" in str(lane)
+    assert "table/${MainStack}-executions/index/by_follower" in str(lane)
 
 
 def test_templates_without_restored_tables_stay_as_they_are() -> None:
