@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, timedelta
 from decimal import Context, Decimal
+from email.policy import Policy
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType, ModuleType, UnionType
@@ -41,7 +42,7 @@ from tests.environment import environment
 _ROOT = Path(shared.__file__).parents[1]
 _CONSTANT = (
     *(str, bytes, int, float, complex, type(None), Decimal, date, timedelta, UUID, Enum, Path, range, re.Pattern),
-    *(type, UnionType, TypeVar, ParamSpec, NewType, Context, Action),
+    *(type, UnionType, TypeVar, ParamSpec, NewType, Context, Action, Policy),
     # Told apart per task, held for moments, or made of what the code declares.
     *(ContextVar, type(threading.Lock()), Logger, AdminApi, Timeout),
 )
