@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ministack.core.lambda_runtime import Worker
+from ministack.services import sts
 
 from local.stack.ministack_patch import (
+    _one_after_the_other,
     _queue_log_lines,
     _read_log_lines,
     _with_own_key_checked,
@@ -144,3 +147,16 @@ def test_the_signature_of_the_runs_own_key_is_checked(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "own")
     unchecked = _with_own_key_checked(lambda key: key in {"own", "", "test"})
     assert [unchecked(key) for key in ("own", "", "test", "role's")] == [False, True, True, False]
+
+
+def test_sessions_begin_while_others_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sts, "_sessions", {})
+    register = _one_after_the_other(sts.register_session)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: register(f"key {number}", {"Expiration": time.time() + 60}), range(1000)))
+    finally:
+        sys.setswitchinterval(switching)
+    assert len(sts._sessions) == 1000
