@@ -27,10 +27,10 @@ def test_every_state_has_its_transitions() -> None:
     assert set(TRANSITIONS) == set(S)
 
 
-def test_the_four_end_states_have_no_transition() -> None:
-    assert {S.CLOSED, S.DENIED, S.REJECTED, S.FAILED} == ENDED
+def test_the_five_end_states_have_no_transition() -> None:
+    assert {S.CLOSED, S.DONE, S.DENIED, S.REJECTED, S.FAILED} == ENDED
     assert all(reachable_from(state) == set() for state in ENDED)
-    assert [state for state in S if not is_active(state)] == [S.CLOSED, S.DENIED, S.REJECTED, S.FAILED]
+    assert {state for state in S if not is_active(state)} == ENDED
 
 
 def test_every_state_is_reached_from_queued_and_every_active_one_can_end() -> None:

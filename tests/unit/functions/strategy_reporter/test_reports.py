@@ -19,6 +19,7 @@ from shared.models.notice import Notice
 from shared.models.notification_setting import NotificationSetting
 from shared.models.strategy_report import StrategyReport
 from shared.notifications.report_values import StrategyWeek
+from shared.secrets import SecretKind
 from shared.worker import UnknownEvent
 from tests.lambda_context import FakeContext
 from tests.unit.functions.strategy_reporter.days import MONDAY, a_follower_day, a_leader_day
@@ -59,7 +60,8 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
     """Return the exchange's answer to each read, the last one first; None is an account without fills."""
     answers: list[Exception | None] = []
 
-    async def read_through(*_: Any) -> LeaderHistory:
+    async def read_through(*_: Any, kind: SecretKind) -> LeaderHistory:
+        assert kind is SecretKind.REPORT_KEY
         answer = answers.pop()
         if answer is not None:
             raise answer
