@@ -18,6 +18,7 @@ from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stages import Stage
 from local.deployment.versions import delete_old_versions, functions_of, return_to_deployed
+from local.stack.build import overrides_of
 from local.stack.deploy import read_template
 from local.stack.places import TOOLS
 
@@ -46,16 +47,12 @@ def deploy(
             stage.name,
             "--template-file",
             str(built),
-            *_parameters(stage, overrides),
+            # For a parameter that is not named, SAM keeps the value that the stack has, whatever the template says.
+            *overrides_of({**stage.parameters, **overrides}),
         ]
         if failed := run(command):
             return failed
     return 0
-
-
-def _parameters(stage: Stage, overrides: dict[str, str]) -> list[str]:
-    values = {**stage.overrides, **overrides}
-    return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in values.items())]
 
 
 def main(arguments: list[str], *, run: Run = run_in_root) -> int:

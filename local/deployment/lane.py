@@ -19,6 +19,7 @@ from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, sessi
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stages import STAGES, Stage, read_stage
+from local.stack.build import overrides_of
 from local.stack.deploy import read_template
 from local.stack.lanes import (
     FIRST_LANE,
@@ -75,9 +76,8 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     command = [
         *(str(TOOLS / "sam"), "deploy", "--config-env", stage.name),
         *("--template-file", str(BUILT_LANE)),
-        *("--stack-name", stack_of(stage.stack_name, lane), "--parameter-overrides"),
-        # SAM CLI cannot read an empty value; empty ones are the defaults.
-        *(f"ParameterKey={key},ParameterValue={value}" for key, value in values.items() if value),
+        *("--stack-name", stack_of(stage.stack_name, lane)),
+        *overrides_of(values),
     ]
     if failed := run(command):
         return failed

@@ -33,6 +33,11 @@ class Stage:
         names = (str(table["TableName"]["Fn::Sub"]) for table in tables)
         return frozenset(name.replace("${AWS::StackName}", self.stack_name) for name in names)
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """All parameters of the template, with their values as text."""
+        return {**{name: self.parameter(name) for name in _template()["Parameters"]}, **self.overrides}
+
     def parameter(self, name: str) -> str:
         """Return the value of a template parameter, as text."""
         return self.overrides.get(name, str(_template()["Parameters"][name].get("Default", "")))

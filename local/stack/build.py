@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,13 +19,24 @@ BUILD = LOCAL / "build"
 BUILT_TEMPLATE = BUILD / "template.yaml"
 BUILT_LANE = LOCAL / "build-lane" / "template.yaml"
 
+EMPTY = '""'
+"""An empty value, as SAM CLI reads it."""
+
 _SOURCES = ("samconfig.toml", "layers", "shared", "functions")
 
 
 def parameters(**values: str) -> list[str]:
     """Return the `--parameter-overrides` of `sam build` and `sam deploy`."""
-    chosen = {"PythonRuntime": f"python{python_version()}", "Architecture": architecture(), **values}
-    return ["--parameter-overrides", *(f"ParameterKey={key},ParameterValue={value}" for key, value in chosen.items())]
+    return overrides_of({"PythonRuntime": f"python{python_version()}", "Architecture": architecture(), **values})
+
+
+def overrides_of(values: Mapping[str, str]) -> list[str]:
+    """Return the arguments that give SAM CLI these template parameters.
+
+    An empty value is written as `""`: without the quotes SAM CLI reads another parameter, and keeps the stack's value.
+    """
+    pairs = (f"ParameterKey={key},ParameterValue={value or EMPTY}" for key, value in values.items())
+    return ["--parameter-overrides", *pairs]
 
 
 def build(template: str = "template.yaml", *, into: Path = BUILT_TEMPLATE) -> bool:

@@ -11,6 +11,8 @@ from local.deployment.build import build
 from local.deployment.deploy import deploy
 from local.deployment.releases import Release, release_of
 from local.deployment.stages import Stage, read_stage
+from local.stack.deploy import read_template
+from tests.unit.deployment.sam_parameters import read_by_sam
 
 
 class Tools:
@@ -18,11 +20,13 @@ class Tools:
 
     def __init__(self, failing: str = "") -> None:
         self.commands: list[str] = []
+        self.parameters: list[dict[str, str]] = []
         self._failing = failing
 
     def __call__(self, arguments: Sequence[str]) -> int:
         line = " ".join(arguments[1:])
         self.commands.append(line)
+        self.parameters.append(read_by_sam(arguments))
         return 1 if self._failing and line.startswith(self._failing) else 0
 
 
@@ -49,18 +53,31 @@ def test_deployed_functions_say_their_release(built: Path, capsys: pytest.Captur
 def test_first_deployment_turns_deletion_protection_on_in_a_second_round(built: Path) -> None:
     tools = Tools()
     assert deploy(read_stage("prod"), first=True, run=tools, built=built) == 0
-    first, second = tools.commands
-    assert first.startswith(f"deploy --config-env prod --template-file {built} --parameter-overrides ")
-    assert "ParameterKey=Retained,ParameterValue=false" in first
-    assert "Retained" not in second
-    assert "ParameterKey=Stage,ParameterValue=prod" in second
+    assert tools.commands[0].startswith(f"deploy --config-env prod --template-file {built} --parameter-overrides ")
+    first, second = tools.parameters
+    assert (first["Retained"], second["Retained"]) == ("false", "true")
+    assert {**first, "Retained": "true"} == second
 
 
-def test_later_deployment_never_takes_the_protection_away(built: Path) -> None:
+def test_deployment_names_every_parameter_so_that_no_earlier_value_stays(built: Path) -> None:
+    known = read_stage("prod")
+    stage = Stage("prod", known.stack_name, known.region, {"Stage": "prod", "AlarmEmail": "ops@example.com"})
     tools = Tools()
-    assert deploy(read_stage("prod"), first=False, run=tools, built=built) == 0
-    (command,) = tools.commands
-    assert "Retained" not in command
+    assert deploy(stage, first=False, run=tools, built=built) == 0
+    (given,) = tools.parameters
+    assert set(given) == set(read_template()["Parameters"])
+    assert given["AlarmEmail"] == "ops@example.com"
+    # What has left samconfig.toml returns to the template's default, an empty one too.
+    assert given["Retained"] == "true"
+    assert given["SecretsWithoutKind"] == "false"
+    assert given["WebhookDomainName"] == ""
+    assert given["DirectWebhookCalls"] == "allowed"
+
+
+def test_stage_without_protection_stays_without_it(built: Path) -> None:
+    tools = Tools()
+    assert deploy(read_stage("dev"), first=True, run=tools, built=built) == 0
+    assert [one["Retained"] for one in tools.parameters] == ["false", "false"]
 
 
 def test_protection_is_not_tried_after_a_deployment_that_failed(built: Path) -> None:

@@ -16,6 +16,7 @@ from local.deployment.lane import deploy_all, deploy_lane, remove_lane
 from local.deployment.releases import Release, release_of
 from local.deployment.stages import read_stage
 from shared.models.egress_lane import EgressLane
+from tests.unit.deployment.sam_parameters import read_by_sam
 from tests.unit.in_process_aws import Queues, aws_client
 
 STAGE = read_stage("prod")
@@ -90,8 +91,7 @@ class Sam:
 
     def values(self, number: int) -> dict[str, str]:
         """Return the parameters of a command."""
-        pairs = [one.split(",ParameterValue=") for one in self.commands[number] if one.startswith("ParameterKey=")]
-        return {key.removeprefix("ParameterKey="): value for key, value in pairs}
+        return read_by_sam(self.commands[number])
 
     def _create(self, values: dict[str, str], stack: str) -> None:
         cloudformation = aws_client("cloudformation")
@@ -100,7 +100,7 @@ class Sam:
         attributes = {"FifoQueue": "true"}
         queue = aws_client("sqs").create_queue(QueueName=f"{stack}-orders.fifo", Attributes=attributes)
         outputs = {"OrdersQueueUrl": queue["QueueUrl"]}
-        if "SubnetIds" not in values:
+        if not values.get("SubnetIds"):
             outputs["EgressAddress"] = f"203.0.113.{stack.rpartition('-')[2]}"  # of a network that the lane makes
         cloudformation.create_stack(StackName=stack, TemplateBody=a_template(values, outputs))
 
@@ -120,7 +120,7 @@ def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -
 
     assert status == 0
     own = {"MainStack": "lockstep", "LaneName": "lane-2", "NetworkPart": "0"}
-    assert sam.values(-1) == {"MaxChase": "0.2", **own, **NETWORK}
+    assert sam.values(-1) == {"MaxChase": "0.2", "ExchangeUrl": "", **own, **NETWORK}
     assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
 
 
