@@ -10,6 +10,7 @@ from typing import Any
 from shared.clock import from_ms
 from shared.errors import NotFound, OutcomeUnknown
 from shared.exchange.venue_views import AccountView, OrderView, PositionView, VenueStatus
+from shared.models.exchange_key import SPOT_ACCOUNT
 from shared.trading.brackets import LeverageBracket
 from shared.trading.entry_price import MarketPrices
 from shared.trading.filters import SymbolFilters
@@ -259,7 +260,7 @@ def account_alias(answer: Any) -> str:
 def spot_account(answer: Any) -> str | None:
     """Return the account's name in spot Account Information, or None for an answer that does not name it."""
     uid = answer.get("uid") if isinstance(answer, dict) else None
-    return f"spot {uid}" if uid else None
+    return f"{SPOT_ACCOUNT}{uid}" if uid else None
 
 
 def brackets_of(answer: list[dict[str, Any]], *, symbol: str) -> tuple[LeverageBracket, ...]:

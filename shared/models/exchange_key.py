@@ -38,6 +38,10 @@ def _listed_shard(number: int) -> str:
     return f"listed#{number}"
 
 
+SPOT_ACCOUNT = "spot "
+"""Begins the names of spot accounts (`shared.exchange.responses.spot_account`)."""
+
+
 class TradeType(StrEnum):
     """The market that a key trades (documented values)."""
 
@@ -142,7 +146,13 @@ class ExchangeKey(Table):
         """The exchange's name of the key's account, the same through each of its keys; None while it is unknown."""
         known = self.account or {}
         # An API key that its owner has put in place of another may lead to another account.
-        return known["alias"] if known.get("apiKey") == self.api_key else None
+        if known.get("apiKey") != self.api_key:
+            return None
+        alias: str = known["alias"]
+        # Earlier versions recorded the futures account of spot keys too; it is not the one that the key trades.
+        if self.trade_type is TradeType.SPOT and not alias.startswith(SPOT_ACCOUNT):
+            return None
+        return alias
 
     def save_account_alias(self, alias: str) -> None:
         """Store the exchange's name of the account, unless the key's owner has replaced the API key meanwhile."""

@@ -226,6 +226,27 @@ def test_spot_key_is_replaced_by_one_of_its_account_only(world: World, futures_e
     assert change(user, key, **new.body).api_key == new.api_key
 
 
+@pytest.mark.parametrize("way", ["inspected", "replaced"])
+def test_spot_key_that_earlier_versions_recorded_with_its_futures_account_learns_its_own(
+    world: World, way: str
+) -> None:
+    user, account = a_user(), open_account(world)
+    key = connect(user, account, tradeType="SPOT", strategyType="MANUAL")
+    spot_account = key.account_alias
+    key.save_account_alias("a futures account")
+
+    if way == "inspected":
+        inspecting.inspect_key(key)
+    else:
+        change(user, key, **further_key(world, account).body)
+
+    key = ExchangeKey.get(key.id)
+    assert key.account_alias == spot_account
+    with pytest.raises(RequestUnprocessable) as refused:
+        change(user, key, **open_account(world).body)
+    assert codes_of(refused.value) == ["OTHER_ACCOUNT"]
+
+
 def test_replaced_secret_of_another_account_is_refused(world: World) -> None:
     user = a_user()
     key = connect(user, open_account(world))
