@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from local.deployment.preflight import Client, NotOpened, clients_of, open_account, session_of
+from local.deployment.preflight import EDGE_SECRET, Client, NotOpened, clients_of, open_account, session_of
 from local.deployment.stages import Stage
 from local.stack.deploy import read_template
 from local.stack.lanes import outputs_of
@@ -58,7 +58,7 @@ def headers_as_edge(stage: Stage, ssm: Any) -> dict[str, str]:
 
 def secret_parameter(stage: Stage) -> str:
     """Return the name of the SSM parameter that holds the secrets, the present one first."""
-    return f"/{stage.stack_name}/edge-secret"
+    return f"/{stage.stack_name}/{EDGE_SECRET}"
 
 
 def ensure_secret(stage: Stage, ssm: Any) -> str:

@@ -40,6 +40,9 @@ SECRETS = (
 )
 """The secrets that an operator stores in SSM, as /<stack>/<name>."""
 
+EDGE_SECRET = "edge-secret"  # noqa: S105 - a parameter's name
+"""The secret of what passes requests on to the webhooks, in SSM as /<stack>/<name>."""
+
 NO_CREDENTIALS = "No AWS credentials: set AWS_PROFILE, or run `aws configure` (or `aws sso login`)."
 
 
@@ -192,7 +195,17 @@ def _sender(stage: Stage, ses: Any) -> Iterator[Finding]:
 
 def _secrets(stage: Stage, ssm: Any) -> Iterator[Finding]:
     names = [f"/{stage.stack_name}/{name}" for name in SECRETS]
+    edge_secret = f"/{stage.stack_name}/{EDGE_SECRET}"
+    # With a distribution of ours, `make deploy` makes it.
+    if stage.parameter("DirectWebhookCalls") == "refused" and not stage.parameter("WebhookDomainName"):
+        names.append(edge_secret)
     for name in sorted(ssm.get_parameters(Names=names).get("InvalidParameters", [])):
+        if name == edge_secret:
+            yield Finding(
+                f"no request could reach the webhooks: {name} is not stored",
+                "store the X-Edge-Secret that your own proxy sends, or set WebhookDomainName",
+            )
+            continue
         yield Finding(f"{name} is not stored", "docs/operations.md says what it holds", blocks=False)
 
 

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 from shared.api.events import header_of
-from shared.api.quick_parameters import read_quickly
+from shared.api.quick_parameters import ParameterMissing, read_quickly
 from shared.config import settings
 from shared.observability import count_outcome, logger
 from shared.process_state import on_reset
@@ -49,8 +49,8 @@ def load() -> None:
 def is_direct_call(event: Mapping[str, Any]) -> bool:
     """Return whether a request has to be refused because it did not come through CloudFront; count it.
 
-    While the secrets have never been readable, each request that has one passes: what it is itself signed with, or the
-    alert's own secret, is checked after this.
+    While the secrets exist and could never be read, each request that has one passes: what it is itself signed with, or
+    the alert's own secret, is checked after this. Where no secret exists, none passes: nobody can have sent it.
     """
     if not settings().edge_secret_parameter:
         return False
@@ -65,6 +65,9 @@ def is_direct_call(event: Mapping[str, Any]) -> bool:
     if known is None:
         count_outcome("edge_secret_unread")
         return False
+    if not known:
+        count_outcome("edge_secret_unread")
+        return _refuse(because="no secret exists")
     if _is_one_of(digest, known):
         return False
     # Somebody guesses, or CloudFront sends another secret than SSM holds: then no alert arrives.
@@ -103,12 +106,19 @@ def forget_secrets() -> None:
 
 
 def _secrets(*, not_older_than_s: float) -> tuple[bytes, ...] | None:
-    """Return the digests of the secrets that are accepted: the present one and the one before it; None if unknown."""
+    """Return the digests of the secrets that are accepted, the present one first; None if they cannot be read.
+
+    It is none where the parameter does not exist. A process that has known secrets goes on with them.
+    """
     global _known  # noqa: PLW0603 - one cached value per process is the point
     now = time.monotonic()
     if _known is not None and now - _known.read_at < not_older_than_s:
         return _known.digests
-    value = read_quickly(settings().edge_secret_parameter)
+    try:
+        value = read_quickly(settings().edge_secret_parameter)
+    except ParameterMissing:
+        _known = _Known(now, _known.digests if _known is not None else ())
+        return _known.digests
     if value is not None:
         _known = _Known(now, tuple(_digest(secret) for secret in value.split()))
     return _known.digests if _known is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from shared.api.quick_parameters import read_quickly
+from shared.api.quick_parameters import ParameterMissing, read_quickly
 from shared.config import settings
 from shared.errors import ServiceUnavailable
 from shared.process_state import on_reset
@@ -35,7 +35,10 @@ def _is_on() -> bool:
     if _cached is not None and _cached[0] > now:
         return _cached[1]
     last_known = _cached[1] if _cached is not None else False
-    value = read_quickly(settings().maintenance_parameter)
+    try:
+        value = read_quickly(settings().maintenance_parameter)
+    except ParameterMissing:
+        value = None
     # If the switch cannot be read, the API must stay up.
     on = last_known if value is None else value.strip().lower() == "on"
     _cached = (now + CACHED_FOR_S, on)

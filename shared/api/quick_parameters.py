@@ -20,18 +20,30 @@ PAUSE_S: Final = 5.0
 """How long nothing is read after SSM has not answered: a request that needs two parameters waits for one time-out."""
 
 _paused_until = 0.0
+"""Until when nothing is read, because SSM has not answered."""
+
+_refused_until: dict[str, float] = {}
+"""Until when a parameter is not read, because SSM has refused it: too many requests, or no right."""
+
+
+class ParameterMissing(Exception):
+    """SSM has answered that there is no parameter of this name."""
 
 
 def read_quickly(name: str) -> str | None:
-    """Return a parameter's value, or None where it cannot be read now."""
+    """Return a parameter's value, or None where it cannot be read now; raise ParameterMissing where there is none."""
     global _paused_until  # noqa: PLW0603 - one pause per process is the point
-    if time.monotonic() < _paused_until:
+    if time.monotonic() < max(_paused_until, _refused_until.get(name, 0.0)):
         return None
     try:
         return _ssm().get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     except ClientError as error:
+        code = error.response["Error"]["Code"]
+        logger.warning("parameter_unreadable", parameter=name, error=code)
+        if code == "ParameterNotFound":
+            raise ParameterMissing(name) from error
         # SSM has answered, so the next parameter costs no time-out.
-        logger.warning("parameter_unreadable", parameter=name, error=type(error).__name__)
+        _refused_until[name] = time.monotonic() + PAUSE_S
     except BotoCoreError as error:
         logger.warning("parameter_unreadable", parameter=name, error=type(error).__name__)
         _paused_until = time.monotonic() + PAUSE_S
@@ -43,6 +55,7 @@ def end_pause() -> None:
     """Let the next read go to SSM."""
     global _paused_until  # noqa: PLW0603 - one pause per process is the point
     _paused_until = 0.0
+    _refused_until.clear()
 
 
 @process_cache

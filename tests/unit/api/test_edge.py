@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from shared.api import edge, quick_parameters
 from shared.api.function_url import Answer, answer_request
@@ -137,14 +138,65 @@ def test_flood_of_wrong_secrets_reads_the_parameter_once_in_five_seconds(
     assert len(reads) == 2
 
 
-def test_secrets_that_were_never_readable_refuse_nobody_who_sends_one(
-    settings_from: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
+class Ssm:
+    """SSM that answers every read with an error of this code; keeps the names that were asked for."""
+
+    def __init__(self, code: str) -> None:
+        self.asked: list[str] = []
+        self._code = code
+
+    def get_parameter(self, **request: Any) -> Any:
+        self.asked.append(request["Name"])
+        raise ClientError({"Error": {"Code": self._code, "Message": ""}}, "GetParameter")
+
+
+@pytest.fixture
+def refusing_ssm(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Ssm]:
+    def refuse(code: str) -> Ssm:
+        ssm = Ssm(code)
+        monkeypatch.setattr(quick_parameters, "_ssm", lambda: ssm)
+        return ssm
+
+    return refuse
+
+
+@pytest.mark.rings("EdgeSecretUnreadAlarm")
+def test_secrets_that_were_never_readable_refuse_nobody_who_sends_one(refusing_ssm: Callable[[str], Ssm]) -> None:
     """The alert's own secret is checked after this: without SSM, alerts must go on."""
-    settings_from(EDGE_SECRET_PARAMETER="/unit/missing")
+    refusing_ssm("ThrottlingException")
     assert status_of(event(x_edge_secret=NEW)) == 200
-    assert "edge_secret_unread" in capsys.readouterr().out
     assert status_of(event()) == 403
+
+
+def test_secret_that_does_not_exist_is_nobodys(
+    settings_from: Callable[..., None], clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_from(EDGE_SECRET_PARAMETER="/unit/missing")
+    forged = event(x_edge_secret=NEW, cloudfront_viewer_address="52.89.214.238:443")
+    assert [status_of(forged) for _ in range(2)] == [403, 403]
+    output = capsys.readouterr().out
+    assert output.count('"edge_secret_unread":[') == 2
+    assert "edge_secret_wrong" not in output
+    aws_client("ssm").put_parameter(Name="/unit/missing", Type="SecureString", Value=NEW)
+    clock.now += edge.READ_AGAIN_S
+    assert status_of(forged) == 200
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ParameterNotFound"])
+def test_flood_asks_an_ssm_that_refuses_once_in_five_seconds(
+    code: str, refusing_ssm: Callable[[str], Ssm], clock: Clock
+) -> None:
+    ssm = refusing_ssm(code)
+    for _ in range(20):
+        status_of(event(x_edge_secret=NEW))
+        clock.now += 0.5
+    assert len(ssm.asked) == 2
+
+
+def test_parameter_that_is_refused_holds_back_no_other(refusing_ssm: Callable[[str], Ssm]) -> None:
+    ssm = refusing_ssm("AccessDeniedException")
+    assert [quick_parameters.read_quickly(name) for name in ("/unit/one", "/unit/other", "/unit/one")] == [None] * 3
+    assert ssm.asked == ["/unit/one", "/unit/other"]
 
 
 def test_secrets_that_became_unreadable_stay_known(clock: Clock) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from local.deployment.preflight import Finding, check, report, stack_status
+from local.deployment.preflight import SECRETS, Finding, check, report, stack_status
 from local.deployment.stages import Stage, read_stage
 
 TABLES = "dynamodb", "list_tables"
@@ -156,6 +156,40 @@ def test_sandbox_unverified_sender_and_missing_secrets_are_told() -> None:
     assert [word in one.what for one, word in zip(found, ["sandbox", "notices@", "stripe-api-key"], strict=True)] == [
         True
     ] * 3
+
+
+class Ssm:
+    """SSM with these parameters."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = {f"/lockstep/{name}" for name in names}
+
+    def get_parameters(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803 - SSM's own name
+        return {"InvalidParameters": [name for name in Names if name not in self._names]}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "stored", "blocked"),
+    [
+        ({}, SECRETS, True),
+        ({}, [*SECRETS, "edge-secret"], False),
+        # `make deploy` makes the secret of a distribution of ours.
+        ({"WebhookDomainName": "hooks.example.com"}, SECRETS, False),
+        ({"DirectWebhookCalls": "allowed"}, SECRETS, False),
+    ],
+)
+def test_refusing_direct_calls_needs_the_secret_of_who_passes_them_on(
+    overrides: dict[str, str], stored: Sequence[str], blocked: bool
+) -> None:
+    given = {"DirectWebhookCalls": "refused", "PublicWebhookUrl": "https://hooks.example.com/alerts", **overrides}
+    answers = account()
+    del answers[PARAMETERS]
+    with clients_that_answer(answers) as client:
+        found = check(
+            stage(**given), lambda service: Ssm(*stored) if service == "ssm" else client(service), status=None
+        )
+    told = ["no request could reach the webhooks: /lockstep/edge-secret is not stored"]
+    assert [one.what for one in found if one.blocks] == (told if blocked else [])
 
 
 def test_question_that_is_not_answered_is_told_and_holds_back_no_other() -> None:
