@@ -1,7 +1,8 @@
 """Puts CloudFront in front of a stage's webhooks: `make edge STAGE=prod`, and part of `make deploy`.
 
 The distribution has a stack of its own in us-east-1 (edge.yaml). The secret that it adds to requests is in SSM beside
-the functions, which accept it and the one before it: `ROTATE=1` makes another one, and refuses no request meanwhile.
+the functions, which accept all that are stored there: `ROTATE=1` adds another one, and once CloudFront sends that, all
+but it and the one before are forgotten. No request is refused meanwhile, nor after a rotation that fails.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ _HOSTS = {
     "UnsubscribeHost": "UnsubscribeFunctionUrl",
 }
 """The parameters of edge.yaml that come from outputs of the main stack."""
+
+_ACCEPTED = 2
+"""How many secrets stay accepted once CloudFront sends the present one."""
 
 _NOTHING_TO_UPDATE = "No updates are to be performed"
 
@@ -68,7 +72,9 @@ def ensure_secret(stage: Stage, ssm: Any) -> str:
 
 
 def rotate_secret(stage: Stage, ssm: Any) -> str:
-    """Make a new secret, keep the present one beside it, and return the new one.
+    """Make a new secret, keep all others beside it, and return the new one.
+
+    After a rotation that has failed, CloudFront sends an earlier one than the present.
 
     The functions read the parameter again as soon as a secret comes that they do not know.
     """
@@ -77,7 +83,8 @@ def rotate_secret(stage: Stage, ssm: Any) -> str:
 
 def deploy_edge(stage: Stage, client: Client, edge_client: Client) -> int:
     """Make or update the distribution and wait until it is everywhere; return the exit status."""
-    secret = ensure_secret(stage, client("ssm"))
+    ssm = client("ssm")
+    secret = ensure_secret(stage, ssm)
     (main_stack,) = client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"]
     cloudformation = edge_client("cloudformation")
     name = f"{stage.stack_name}-edge"
@@ -87,6 +94,9 @@ def deploy_edge(stage: Stage, client: Client, edge_client: Client) -> int:
     except WaiterError:
         print(f"stack {name} in {EDGE_REGION} failed: its events say why", file=sys.stderr)
         return 1
+    # CloudFormation waits for all of CloudFront's locations: they send the present secret now.
+    if len(kept := _read_secrets(stage, ssm)) > _ACCEPTED:
+        _store_secrets(stage, ssm, kept[:_ACCEPTED])
     print(
         f"https://{values['WebhookDomainName']}/v1/webhook/strategy leads to the webhook, as soon as the name leads to"
     )
@@ -145,9 +155,12 @@ def _read_secrets(stage: Stage, ssm: Any) -> list[str]:
 
 def _add_secret(stage: Stage, ssm: Any, kept: list[str]) -> str:
     added = secrets.token_urlsafe(32)
-    value = " ".join([added, *kept[:1]])
-    ssm.put_parameter(Name=secret_parameter(stage), Type="SecureString", Value=value, Overwrite=True)
+    _store_secrets(stage, ssm, [added, *kept])
     return added
+
+
+def _store_secrets(stage: Stage, ssm: Any, kept: list[str]) -> None:
+    ssm.put_parameter(Name=secret_parameter(stage), Type="SecureString", Value=" ".join(kept), Overwrite=True)
 
 
 def edge_clients(stage: Stage) -> Client:
