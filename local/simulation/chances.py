@@ -6,7 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+_met: ContextVar[list[str] | None] = ContextVar("faults met", default=None)
 
 
 @dataclass(slots=True)
@@ -59,4 +62,17 @@ class Chances:
         if not self.on or not chance or self.dice.random() >= chance:
             return False
         self.happened[name] += 1
+        met = _met.get()
+        if met is not None:
+            met.append(name)
         return True
+
+    @contextmanager
+    def collected(self) -> Iterator[list[str]]:
+        """Collect the faults that the current task meets, and those that it starts."""
+        met: list[str] = []
+        token = _met.set(met)
+        try:
+            yield met
+        finally:
+            _met.reset(token)

@@ -26,7 +26,7 @@ from shared import concurrency, messages, observability, process_state, secrets,
 from shared.exchange import transport
 from shared.messages import read_order_message, read_trigger_message
 from shared.queues import Queue
-from shared.worker import GRACE_S, RESERVE_S, Record, handle_batch
+from shared.worker import GRACE_S, RESERVE_S, Handle, Record, handle_batch
 
 _BUG_ERRORS = (TypeError, ValueError, LookupError, AttributeError, AssertionError, NotImplementedError)
 
@@ -98,20 +98,38 @@ class Product:
     def start(self, lanes: Iterable[str]) -> list[asyncio.Task[None]]:
         """Serve the queues, and run the watcher every minute; return the tasks, to be cancelled at the end."""
         queues, most_at_once = self._surroundings.queues, self._surroundings.conditions.containers_per_lane
-        queues.serve(Queue.TRIGGERS, _function(_fan_out))
+        queues.serve(Queue.TRIGGERS, self._function(_fan_out))
         for lane in lanes:
             queues.serve(orders_queue_of(lane), partial(self._execute_batch, lane), most_at_once=most_at_once)
-        queues.serve(Queue.RECONCILE, _function(watcher_app.handle))
+        queues.serve(Queue.RECONCILE, self._function(watcher_app.handle))
         queues.serve(Queue.NOTICES, _leave_unsent)
         return [asyncio.create_task(queues.run()), asyncio.create_task(self._watch())]
 
     async def _execute_batch(self, lane: str, event: dict[str, Any]) -> dict[str, Any]:
+        handle = self._noting_faults(partial(self._execute, lane))
         with self._surroundings.containers.in_use(lane):
-            return await handle_batch(event, partial(self._execute, lane), deadline_s=_DEADLINE_S, queue=Queue.ORDERS)
+            return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue=Queue.ORDERS)
 
     async def _execute(self, lane: str, record: Record) -> None:
         ends_at_s = self._surroundings.clock.monotonic() + _DEADLINE_S
         await executor.handle(read_order_message(record.body), lane=lane, ends_at_s=ends_at_s)
+
+    def _function(self, handle: Handle) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+        async def invoke(event: dict[str, Any]) -> dict[str, Any]:
+            return await handle_batch(event, self._noting_faults(handle), deadline_s=_DEADLINE_S, queue=None)
+
+        return invoke
+
+    def _noting_faults(self, handle: Handle) -> Handle:
+        async def noting(record: Record) -> None:
+            with self._surroundings.chances.collected() as met:
+                try:
+                    await handle(record)
+                finally:
+                    if met:
+                        self._surroundings.queues.hinder(record.receipt_handle)
+
+        return noting
 
     async def _watch(self) -> None:
         while True:
@@ -125,13 +143,6 @@ class Product:
         if isinstance(error, _BUG_ERRORS):
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.bugs.append(f"{type(error).__name__}: {error}, in {where.filename}:{where.lineno} of {record.body}")
-
-
-def _function(handle: Callable[[Record], Awaitable[None]]) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
-    async def invoke(event: dict[str, Any]) -> dict[str, Any]:
-        return await handle_batch(event, handle, deadline_s=_DEADLINE_S, queue=None)
-
-    return invoke
 
 
 async def _leave_unsent(_: dict[str, Any]) -> dict[str, Any]:

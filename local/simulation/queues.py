@@ -39,6 +39,8 @@ class Message:
     due_s: float
     receives: int = 0
     deleted: bool = False
+    hindered: set[int] = field(default_factory=set)
+    """Numbers of the deliveries that met an injected fault, themselves or before them in their group."""
 
 
 @dataclass(slots=True)
@@ -99,6 +101,22 @@ class Queues:
     def dead_letters(self) -> list[str]:
         """Bodies of the messages that were received too often."""
         return [message.body for queue in self._queues.values() for message in queue.dead_letters]
+
+    @property
+    def unexplained_dead_letters(self) -> list[str]:
+        """Bodies of those that became dead letters though a delivery met no injected fault."""
+        dead = (message for queue in self._queues.values() for message in queue.dead_letters)
+        return [message.body for message in dead if len(message.hindered) < MOST_RECEIVES]
+
+    def hinder(self, receipt_handle: str) -> None:
+        """Note that the delivery met an injected fault: it may fail, and those behind it in its group with it."""
+        message = self._receipts[receipt_handle]
+        message.hindered.add(message.receives)
+        for queue in self._queues.values():
+            if message.group is not None and any(one is message for one in queue.messages):
+                for one in queue.messages:
+                    if one.group == message.group:
+                        one.hindered.add(one.receives)
 
     @property
     def at_rest(self) -> bool:
@@ -219,8 +237,10 @@ class Queues:
         try:
             answer = await queue.handler({"Records": records})
         except workers.WorkerKilled:
-            return
-        if worker.killed:
+            answer = None
+        if answer is None or worker.killed:
+            for message in batch:
+                message.hindered.add(message.receives)
             return
         failed = {one["itemIdentifier"] for one in answer["batchItemFailures"]}
         for message in batch:

@@ -54,5 +54,5 @@ def at_the_end(world: World) -> list[str]:
         *positions.check_nothing_left(world),
         *books.check(world, executions),
         *forced_closes.check(world, executions),
-        *(f"dead letter: {body}" for body in world.queues.dead_letters),
+        *(f"dead letter: {body}" for body in world.queues.unexplained_dead_letters),
     ]
