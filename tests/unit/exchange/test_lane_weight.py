@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.clock import from_ms
@@ -19,6 +19,9 @@ START_MS = 1_800_000_000_000 - 1_800_000_000_000 % MINUTE_MS
 EDGE_MS = 1_000
 
 uses = st.lists(st.tuples(st.integers(0, 2 * MINUTE_MS), st.integers(1, 60)), max_size=40).map(sorted)
+at_times = st.integers(0, 2 * MINUTE_MS) | st.integers(MINUTE_MS - 2 * EDGE_MS, MINUTE_MS + EDGE_MS)
+uses_of_three = st.lists(st.tuples(at_times, st.integers(1, 60), st.integers(0, 2)), max_size=40).map(sorted)
+"""Each with the process that sends the request."""
 
 
 class Exchange:
@@ -62,19 +65,21 @@ def test_clock_that_is_wrong_makes_a_count_too_high_by_no_more_than_half_of_the_
             assert known.seen <= max(present, exchange.counts.get(minute + 1, 0), before // 2)
 
 
-@given(uses, st.integers(-300, 300), st.integers(0, 400))
+@given(uses_of_three, st.integers(-300, 300), st.integers(0, 400))
+@example([(0, 60, 1), (1, 60, 1), (MINUTE_MS + 50, 1, 0)], -100, 0)
 def test_first_seconds_count_is_never_higher_than_what_was_used_around_it(
-    used: Sequence[tuple[int, int]], ahead_ms: int, took_ms: int
+    used: Sequence[tuple[int, int, int]], ahead_ms: int, took_ms: int
 ) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        exchange, known = Exchange(monkeypatch, ahead_ms), LaneWeight()
-        for at_ms, weight in [one for one in used if one[0] < MINUTE_MS + EDGE_MS - took_ms]:
-            exchange.use(at_ms, weight, known, took_ms=took_ms)
+        exchange, processes = Exchange(monkeypatch, ahead_ms), [LaneWeight() for _ in range(3)]
+        for at_ms, weight, process in [one for one in used if one[0] < MINUTE_MS + EDGE_MS - took_ms]:
+            exchange.use(at_ms, weight, processes[process], took_ms=took_ms)
 
         exchange.go_to(MINUTE_MS + EDGE_MS)
 
-        around = sum(weight for at_ms, weight in used if abs(at_ms - MINUTE_MS) <= EDGE_MS)
-        assert known.seen <= max(exchange.counts.get(1, 0), exchange.counts.get(0, 0) // 2, around)
+        around = sum(weight for at_ms, weight, _ in used if abs(at_ms - MINUTE_MS) <= EDGE_MS)
+        for known in processes:
+            assert known.seen <= max(exchange.counts.get(1, 0), exchange.counts.get(0, 0) // 2, around)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=30))
@@ -138,6 +143,53 @@ def test_count_that_would_be_the_last_minutes_counts_by_what_it_has_grown(monkey
     exchange.use(MINUTE_MS + 100, 70, known)
 
     exchange.go_to(MINUTE_MS + EDGE_MS)
+    assert known.seen == 70
+
+
+def test_last_minutes_count_that_others_have_raised_unheard_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange, known, another = Exchange(monkeypatch, ahead_ms=-100), LaneWeight(), LaneWeight()
+    exchange.use(MINUTE_MS - 30_000, 100, known)
+    exchange.use(MINUTE_MS - 20_000, 1_800, another)
+
+    exchange.use(MINUTE_MS + 50, 10, known)
+
+    exchange.go_to(MINUTE_MS + EDGE_MS)
+    assert (known.seen, known.is_worth_publishing()) == (0, False)
+
+
+@pytest.mark.parametrize("ahead_ms", [0, -70, -300], ids=["right", "minute begins between", "last minute goes on"])
+def test_first_seconds_counts_tell_what_was_used_between_them(monkeypatch: pytest.MonkeyPatch, ahead_ms: int) -> None:
+    exchange, known, another = Exchange(monkeypatch, ahead_ms), LaneWeight(), LaneWeight()
+    exchange.use(MINUTE_MS - 20_000, 1_800, another)
+
+    for at_ms in (50, 100, 150):
+        exchange.use(MINUTE_MS + at_ms, 20, known)
+
+    exchange.go_to(MINUTE_MS + EDGE_MS)
+    assert known.seen == 40
+
+
+def test_count_that_was_overtaken_at_a_minutes_start_is_not_taken_for_this_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exchange, known = Exchange(monkeypatch, ahead_ms=-100), LaneWeight()
+    for came_at_ms, asked_at_ms, count in ((50, 20, 1_890), (110, 100, 5), (120, 60, 1_895)):
+        exchange.go_to(MINUTE_MS + came_at_ms)
+        known.record_usage(count, asked_at_ms=START_MS + MINUTE_MS + asked_at_ms)
+
+    exchange.go_to(MINUTE_MS + EDGE_MS)
+    assert known.seen == 5
+
+
+def test_records_count_of_the_last_minute_outlives_the_hold_that_begins_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exchange, known = Exchange(monkeypatch), LaneWeight()
+    known.update_from(EgressLane("lane-1", minute=from_ms(START_MS), used_weight=840))
+    known.update_from(EgressLane("lane-1", minute=from_ms(START_MS + MINUTE_MS), used_weight=0))
+
+    exchange.use(MINUTE_MS + 100, 70, known)
+
     assert known.seen == 70
 
 
