@@ -11,7 +11,6 @@ import asyncio
 from functions.order_executor import booking, prior_position, recheck, waiting
 from functions.order_executor.ledger import Ledger
 from shared.exchange.futures import FuturesAccount
-from shared.models.execution import Execution
 from shared.observability import count_outcome, logger
 from shared.trading import exits
 from shared.trading.execution import CloseReason, ExecutionState, Reason
@@ -30,11 +29,10 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
 
     Without an `account`, because there is no access to it now, the position is left to a later worker.
     """
-    position = await _find_position(ledger)
-    if position is None:
+    held = await _find_position(ledger)
+    if held is None:
         await _end(ledger, Reason.NOTHING_TO_CLOSE)
         return
-    held = Ledger(execution=position, lease=ledger.lease)
     # First of all, and on record: nothing that follows is the exit's alone to do.
     await prior_position.request_close(held, CloseReason.EXIT_ALERT)
     if account is None:
@@ -42,20 +40,28 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
     else:
         await _close(held, account)
     await ledger.refresh()
-    await _end(ledger, Reason.APPLIED, detail=position.id)
+    await _end(ledger, Reason.APPLIED, detail=held.execution.id)
 
 
-async def _find_position(ledger: Ledger) -> Execution | None:
-    """Return the execution whose position the exit means; None if the follower has none that is older."""
+async def _find_position(ledger: Ledger) -> Ledger | None:
+    """Return the ledger of the position that the exit means; None if the follower has none like it.
+
+    An entry that is proven absent is no position. Its watch goes on: a late fill of it is flattened, exit or not.
+    """
     position, execution = await prior_position.find_prior(ledger), ledger.execution
     if position is None or position.follower_id != execution.follower_id:
         return None
-    return position if exits.means(execution.place, position.place) else None
+    if not exits.means(execution.place, position.place):
+        return None
+    held = Ledger(execution=position, lease=ledger.lease)
+    if position.state is ExecutionState.ENTRY_UNKNOWN:
+        await held.load_orders()
+    return None if recheck.is_watched_for_late_fill(held) else held
 
 
 async def _close(held: Ledger, account: FuturesAccount) -> None:
     throttled = await prior_position.try_to_reconcile(held, account)
-    if not held.execution.may_be_at_exchange:
+    if not held.execution.may_be_at_exchange or recheck.is_watched_for_late_fill(held):
         return
     if throttled is not None:
         await waiting.wait_for_lane(held, throttled, lane=account.lane)

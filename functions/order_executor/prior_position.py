@@ -17,7 +17,7 @@ from shared.messages import ReconcileMessage, send_reconcile
 from shared.models.execution import Execution
 from shared.observability import logger
 from shared.scheduling import RECHECK_S
-from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
+from shared.trading.execution import CloseReason, DenialReason, Desired
 
 
 async def make_room(ledger: Ledger, account: FuturesAccount) -> None:
@@ -94,16 +94,16 @@ async def try_to_reconcile(
         if close_for is not None:
             await request_close(prior, close_for)
         async with waiting.admitted(prior, account.lane, for_entry=for_entry):
-            await _reconcile(prior, account)
+            await _reconcile(prior, account, for_entry=for_entry)
     except (ExchangeError, RecordChanged) as error:
         logger.warning("prior_not_settled", execution_id=prior.execution.id, detail=str(error))
         return error if isinstance(error, ExchangeThrottled) else None
     return None
 
 
-async def _reconcile(prior: Ledger, account: FuturesAccount) -> None:
+async def _reconcile(prior: Ledger, account: FuturesAccount, *, for_entry: bool) -> None:
     session = await ExecutionSession.resume(prior, account)
     await reconciling.reconcile(session)
-    if prior.execution.state is ExecutionState.ENTRY_UNKNOWN and recheck.is_proven_absent(prior):
+    if for_entry and recheck.is_watched_for_late_fill(prior):
         # Nobody could tell a late fill of it from the next entry's, so it ends here.
         await reconciling.end_unknown(session)

@@ -32,11 +32,15 @@ def is_needed(ledger: Ledger) -> bool:
     entries = ledger.of_leg(Leg.ENTRY)
     if execution.state is ExecutionState.ENTERING and entries and entries[-1].status is OrderStatus.NOT_PLACED:
         return False  # its next try is scheduled
-    watched_for_late_fill = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
-    return not watched_for_late_fill and not execution.dust_left and execution.exited_at is None
+    return not is_watched_for_late_fill(ledger) and not execution.dust_left and execution.exited_at is None
 
 
 def is_proven_absent(ledger: Ledger) -> bool:
     """Return whether the last entry is proven never to have reached the exchange."""
     entries = ledger.of_leg(Leg.ENTRY)
     return bool(entries) and entries[-1].status is OrderStatus.ABSENT
+
+
+def is_watched_for_late_fill(ledger: Ledger) -> bool:
+    """Return whether the execution has no position, and is open only so that a late fill of its entry is noticed."""
+    return ledger.execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)

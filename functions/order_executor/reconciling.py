@@ -84,7 +84,7 @@ async def _resolve_entry(session: ExecutionSession) -> None:
     if entry.status is OrderStatus.NOT_PLACED:
         await after_entry(session, entry, await retrying.send_again(session, entry))
         return
-    watched = ledger.execution.state is ExecutionState.ENTRY_UNKNOWN and recheck.is_proven_absent(ledger)
+    watched = recheck.is_watched_for_late_fill(ledger)
     outcome = await entry_outcome.resolve_entry(session, entry)
     if isinstance(outcome, Filled):
         session.execution.filled_amount = outcome.amount
@@ -156,10 +156,13 @@ async def _may_resend(session: ExecutionSession) -> bool:
 
 
 async def end_unknown(session: ExecutionSession, *, watched: bool = False) -> None:
-    """End an entry that is proven absent; when `watched`, only after a day in which no late fill has shown."""
+    """End an entry that is proven absent; when `watched`, only after a day in which no late fill has shown.
+
+    An admin's close ends the watch at once, an exit alert does not: nobody looks at the account for it.
+    """
     ledger, execution = session.ledger, session.execution
-    wanted = execution.desired is not Desired.CLOSED
-    if watched and wanted and utc_now() - execution.created_at < _WATCH_UNKNOWN_FOR:
+    goes_on = execution.desired is not Desired.CLOSED or execution.close_reason == CloseReason.EXIT_ALERT
+    if watched and goes_on and utc_now() - execution.created_at < _WATCH_UNKNOWN_FOR:
         state = None if execution.state is ExecutionState.ENTRY_UNKNOWN else ExecutionState.ENTRY_UNKNOWN
         await ledger.advance(state, due_at=due_by_next_run(), reason=CloseReason.ENTRY_UNKNOWN)
         return

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from functions.order_executor import booking, collecting
 from functions.order_executor.ledger import Ledger
-from functions.order_executor.recheck import is_proven_absent, schedule_recheck
+from functions.order_executor.recheck import is_watched_for_late_fill, schedule_recheck
 from shared import admission
 from shared.clock import utc_now
 from shared.config import settings
@@ -60,8 +60,8 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     execution = ledger.execution
     if execution.exited_at is not None:
         return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
-    watched = execution.state is ExecutionState.ENTRY_UNKNOWN and is_proven_absent(ledger)
-    if (execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED) or watched:
+    kept = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
+    if kept or is_watched_for_late_fill(ledger):
         weight = weights.LOOK + collecting.fills_weight(execution, utc_now())
         overdue = execution.looked_at is not None and is_overdue(
             execution.looked_at, now=utc_now(), interval=timedelta(seconds=settings().look_interval_s)

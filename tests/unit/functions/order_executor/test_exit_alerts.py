@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import permutations
 
 import pytest
@@ -18,6 +19,7 @@ from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
+from shared.trading.order_planning import plan_entry
 from shared.trading.sides import Side, TriggerAction
 from tests.builders import saved
 from tests.unit.functions.order_executor.harness import Crash, Harness
@@ -137,6 +139,59 @@ def test_entry_exit_and_entry_in_any_order_and_twice_end_short_or_flat(
     assert short.state is ExecutionState.PROTECTED
     assert executor.book.position == -(short.filled_amount or 0)
     assert len(executor.book.standing(Leg.STOP)) == 1
+
+
+# -- an entry that has not shown at the exchange ----------------------------------------------------------------------
+
+
+def fill_late(executor: Harness, execution: Execution) -> None:
+    """Let the exchange carry out the execution's lost entry after all."""
+    entry = executor.orders(execution, Leg.ENTRY)[-1]
+    planned = plan_entry(side=execution.side, amount=entry.amount or Decimal(0), bound=Decimal(20010))
+    executor.book.carry_out(planned, entry.client_order_id)
+
+
+def test_exit_after_a_proven_absence_has_nothing_to_close_and_a_late_fill_is_still_flattened(executor: Harness) -> None:
+    absent = executor.crash("place", Leg.ENTRY, done=False)
+    executor.advance(120)
+    absent = executor.reconcile(absent)
+    assert absent.state is ExecutionState.ENTRY_UNKNOWN
+
+    close = executor.handle(executor.queue_close())
+
+    assert answer(close) == (ExecutionState.DONE, Reason.NOTHING_TO_CLOSE, None)
+    assert executor.now(absent).desired is Desired.OPEN
+    fill_late(executor, absent)
+    assert executor.reconcile(absent).state is ExecutionState.CLOSED
+    assert executor.book.position == 0
+    assert executor.book.standing() == []
+
+
+def test_exit_while_the_entry_is_unknown_sends_it_no_more_and_a_late_fill_is_still_flattened(executor: Harness) -> None:
+    absent = executor.crash("place", Leg.ENTRY, done=False)
+    executor.advance(1)
+
+    close = executor.handle(executor.queue_close())
+
+    assert answer(close) == (ExecutionState.DONE, Reason.APPLIED, absent.id)
+    absent = executor.now(absent)
+    assert (absent.state, absent.desired) == (ExecutionState.ENTRY_UNKNOWN, Desired.CLOSED)
+    assert executor.account.count("place ENTRY") == 1
+    fill_late(executor, absent)
+    assert executor.reconcile(absent).state is ExecutionState.CLOSED
+    assert executor.book.position == 0
+    assert executor.book.standing() == []
+
+
+def test_next_entry_ends_the_watch_that_an_exit_has_left(executor: Harness) -> None:
+    absent = executor.crash("place", Leg.ENTRY, done=False)
+    executor.advance(1)
+    executor.handle(executor.queue_close())
+    executor.advance(1)
+
+    executor.open()
+
+    assert executor.now(absent).state is ExecutionState.CLOSED
 
 
 # -- what goes wrong on the way --------------------------------------------------------------------------------------
