@@ -65,7 +65,7 @@ def overdue_step(due_at: datetime, now: datetime) -> int:
 
 
 def back_off_s(since: datetime | None, *, least_s: float) -> float:
-    """Return the pause in seconds before work is tried again that has been in its state `since` then.
+    """Return the pause in seconds before work is tried again that has been waiting `since` then.
 
     It grows with that time, from `least_s` to WATCH_INTERVAL_S.
     """

@@ -36,7 +36,7 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
     # First of all, and on record: nothing that follows is the exit's alone to do.
     await prior_position.request_close(held, CloseReason.EXIT_ALERT)
     if account is None:
-        await recheck.schedule_recheck(held)
+        await recheck.schedule_recheck(held, after_s=recheck.RETRY_ACCESS_S)
     else:
         await _close(held, account)
     await ledger.refresh()

@@ -11,14 +11,17 @@ from shared.scheduling import RECHECK_S, WATCH_INTERVAL_S, back_off_s, due_in
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 
+RETRY_ACCESS_S = 5.0
+"""Until work is tried again after the key's secret could not be opened, or the key was refused, for the first time."""
+
 
 async def schedule_recheck(ledger: Ledger, *, after_s: float | None = None) -> None:
-    """Reconcile the execution again in `after_s` seconds, or soon while it is new to its state, then less often.
+    """Reconcile the execution again in `after_s` seconds, or soon while its work is new, then less often.
 
     Moves `due_at` and sends one message for it. A worker that finds `due_at` moved drops its message, so rechecks never
     multiply. Work under way does not move `due_at`: its dead-man message would be dropped.
     """
-    delay_s = int(after_s or back_off_s(ledger.execution.state_since, least_s=RECHECK_S))
+    delay_s = int(after_s or back_off_s(ledger.execution.work_since, least_s=RECHECK_S))
     await ledger.advance(due_at=due_in(delay_s))
     if delay_s < WATCH_INTERVAL_S:
         await asyncio.to_thread(send_reconcile, ReconcileMessage(ledger.execution.id), delay_s=delay_s)

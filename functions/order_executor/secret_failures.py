@@ -14,9 +14,6 @@ from shared.messages import Command
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.trading.execution import DenialReason, Desired, ExecutionState, Reason
 
-RETRY_S = 5.0
-"""Until an entry is tried again whose secret KMS could not open for the moment."""
-
 
 async def end_or_retry(ledger: Ledger, command: Command, error: SecretUnreadable | ServiceUnavailable) -> None:
     """End an entry as FAILED, unless it may still succeed in time; keep begun work due, and alert."""
@@ -44,9 +41,9 @@ async def _end_or_retry_entry(ledger: Ledger, error: SecretUnreadable | ServiceU
             ledger, state=ExecutionState.DENIED, reason=DenialReason(denied.reason), detail=denied.detail
         )
         return
-    in_time = admission.latest_entry_in_s(ledger.execution, now=utc_now()) > RETRY_S
+    in_time = admission.latest_entry_in_s(ledger.execution, now=utc_now()) > recheck.RETRY_ACCESS_S
     if in_time and isinstance(error, ServiceUnavailable):
-        await recheck.schedule_recheck(ledger, after_s=RETRY_S)
+        await recheck.schedule_recheck(ledger, after_s=recheck.RETRY_ACCESS_S)
         return
     await prior_position.request_close_of_opposite(ledger)
     await booking.end_without_position(

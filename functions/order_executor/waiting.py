@@ -103,7 +103,7 @@ async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled, *, lane: str) 
     """Retry begun work when the exchange may take requests again, at growing intervals; by another lane at once."""
     execution = ledger.execution
     banned = isinstance(error, AddressBanned)
-    soonest_s = max(error.retry_after_s, back_off_s(execution.state_since, least_s=_SHORTEST_S))
+    soonest_s = max(error.retry_after_s, back_off_s(execution.work_since, least_s=_SHORTEST_S))
     if banned:
         elsewhere_s = max(await _elsewhere_in_s(ledger, error, lane=lane, for_entry=False), _SHORTEST_S)
         banned, soonest_s = elsewhere_s > _SHORTEST_S, min(elsewhere_s, soonest_s)

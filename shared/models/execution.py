@@ -170,6 +170,8 @@ class Execution(Table):
     revision = IntegerAttribute(default=1)
     state = EnumAttribute(ExecutionState)
     desired = EnumAttribute(Desired, default=Desired.OPEN)
+    close_requested_at = TimeAttribute(null=True)
+    """When `desired` became CLOSED; absent on older records."""
     reason = UnicodeAttribute(null=True)
     """Why it was denied, was rejected or failed; empty for one that went well."""
     detail = UnicodeAttribute(null=True)
@@ -304,6 +306,15 @@ class Execution(Table):
         since = self.state_times.get(self.state.value)
         return from_iso(since) if since else None
 
+    @property
+    def work_since(self) -> datetime | None:
+        """Since when the work that the execution needs now has been waiting.
+
+        A position may have been protected for weeks when its close is requested.
+        """
+        closing = self.state is ExecutionState.PROTECTED and self.desired is Desired.CLOSED
+        return (self.close_requested_at if closing else None) or self.state_since
+
     def message(self, command: Command) -> OrderMessage:
         """Return the executor's message about this execution."""
         return OrderMessage(command=command, execution_id=self.id, api_key_id=self.api_key_id, symbol=self.symbol)
@@ -338,6 +349,10 @@ class Execution(Table):
             liquidation=_decimal(prices.get("liquidation")),
         )
 
+    def _first_close_request(self, values: ExecutionChanges, now: datetime) -> dict[str, datetime]:
+        requested = values.get("desired") is Desired.CLOSED and self.desired is not Desired.CLOSED
+        return {"close_requested_at": now} if requested else {}
+
     def change(
         self,
         *,
@@ -369,6 +384,7 @@ class Execution(Table):
             "state_times": times,
             "updated_at": now,
             **values,
+            **self._first_close_request(values, now),
         }
         if reason is not None:
             changed |= {"reason": reason, "detail": detail}

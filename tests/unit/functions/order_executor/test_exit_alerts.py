@@ -17,6 +17,7 @@ from shared.models.follower import Follower
 from shared.models.plan import Plan
 from shared.models.trigger import Trigger
 from shared.models.user import User
+from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
 from shared.trading.order_planning import plan_entry
@@ -247,12 +248,14 @@ def test_refused_close_keeps_the_stop_and_stays_requested(executor: Harness) -> 
 
 
 @pytest.mark.parametrize("error", [SecretUnreadable("no key"), ExchangeAuthorizationFailed("refused", code=-2015)])
-def test_without_access_the_close_is_on_record_for_a_later_worker(
+@pytest.mark.rings("AttentionAlarm")
+def test_without_access_the_close_is_on_record_and_tried_again_soon_however_old_the_position_is(
     executor: Harness, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     held = executor.open()
-    executor.advance(1)
+    executor.advance(LONG_AGO.total_seconds())
     close = executor.queue_close()
+    executor.sent.bodies.clear()
 
     async def no_access(*_: object, **__: object) -> None:
         raise error
@@ -260,7 +263,12 @@ def test_without_access_the_close_is_on_record_for_a_later_worker(
     with monkeypatch.context() as patched:
         patched.setattr(account_cache, "account_of", no_access)
         assert executor.handle(close).reason == Reason.APPLIED
-    assert executor.now(held).desired is Desired.CLOSED
+        assert executor.now(held).desired is Desired.CLOSED
+        assert executor.sent.take_delays_of(held) == [5]
+        executor.advance(5)
+        executor.handle(held, Command.RECONCILE)
+        assert executor.sent.take_delays_of(held) == [RECHECK_S]
+    executor.advance(RECHECK_S)
     executor.handle(held, Command.RECONCILE)
     assert executor.now(held).close_reason == CloseReason.EXIT_ALERT
 
