@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,12 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deployment import smoke
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
 from local.deployment.edge import deploy_edge, edge_clients, has_edge
+from local.deployment.finished import store_finished
 from local.deployment.lane import deploy_all
 from local.deployment.preflight import Client, NotOpened, check, open_account, report
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stages import Stage
-from local.deployment.versions import delete_old_versions, functions_of, return_to_deployed
+from local.deployment.versions import (
+    Function,
+    delete_failed_versions,
+    delete_old_versions,
+    functions_of,
+    return_to_deployed,
+    stacks_under_way,
+)
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
 from local.stack.places import TOOLS
@@ -77,21 +85,46 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
     Raise botocore's errors.
     """
     restored = {} if first else read_restored(read_template(), stage.stack_name, client("cloudformation"))
-    failed = build(run=run) or deploy(stage, first=first, run=run, restored=restored)
+    before = [] if first else functions_of(stage.stack_name, client)
+    if failed := build(run=run):
+        return failed
+    failed = deploy(stage, first=first, run=run, restored=restored)
     # What uses the first stack's functions, tables and queues comes after it.
     failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
     if failed := failed or deploy_all(stage, client, run=run):
+        if not first:
+            tidy_after_failure(stage.stack_name, client)
         return failed
-    settle_versions(stage, client)
+    return settle_versions(stage.stack_name, client, release_of(stage.overrides, restored).name, before)
+
+
+def settle_versions(stack: str, client: Client, release: str, before: Iterable[Function]) -> int:
+    """Let every alias call what was deployed, store that it was, and delete old versions; return the exit status.
+
+    `before` has the functions as they were before the deployment. Raise botocore's errors.
+    """
+    functions = functions_of(stack, client)
+    if others := [one.name for one in functions if one.deployed_release != release]:
+        # An operator who declines the changes that SAM CLI shows ends it without an error.
+        print(f"release {release} is not deployed: {', '.join(others)} have another one", file=sys.stderr)
+        return 1
+    # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.
+    for function in return_to_deployed(functions, client):
+        print(f"{function.name}: a rollback had left {function.live.number}, {function.deployed} is called now")
+    called = {one.live.release.name for one in before if one.live.release}
+    kept = store_finished(stack, client("ssm"), release=release, called=called, functions=functions)
+    delete_old_versions(functions_of(stack, client), kept, client)
     return 0
 
 
-def settle_versions(stage: Stage, client: Client) -> None:
-    """Let every alias call what was deployed, and delete old versions; raise botocore's errors."""
-    # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.
-    for function in return_to_deployed(functions_of(stage.stack_name, client), client):
-        print(f"{function.name}: a rollback had left {function.live.number}, {function.deployed} is called now")
-    delete_old_versions(functions_of(stage.stack_name, client), client)
+def tidy_after_failure(stack: str, client: Client) -> None:
+    """Delete the versions that a failed deployment has left; raise botocore's errors."""
+    if unfinished := stacks_under_way(stack, client):
+        states = ", ".join(f"{name} is {status}" for name, status in unfinished.items())
+        print(f"{states}: versions of this deployment stay until the next one", file=sys.stderr)
+        return
+    if deleted := delete_failed_versions(functions_of(stack, client), client):
+        print(f"{deleted} versions of the failed deployment are deleted")
 
 
 if __name__ == "__main__":

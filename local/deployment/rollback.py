@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.account import open_stack
+from local.deployment.finished import read_finished
 from local.deployment.preflight import Client, NotOpened
 from local.deployment.releases import Release
 from local.deployment.versions import Function, Version, functions_of, point_alias
@@ -40,11 +41,17 @@ class Plan:
     """Functions that have no version of that release."""
 
 
-def plan(functions: Iterable[Function], *, wanted: str = "") -> Plan:
-    """Return the way to a release, by default the one before that which is called now; raise NotPossible."""
+def plan(functions: Iterable[Function], finished: Sequence[str] | None = None, *, wanted: str = "") -> Plan:
+    """Return the way to a release, by default the one before that which is called now; raise NotPossible.
+
+    `finished` has the releases that were deployed to the end, the one called last first. Where nothing is known of that
+    (None), every release that has versions may be chosen, and their numbers tell which was before.
+    """
     functions = list(functions)
     since = _newest_called(functions)
-    before = _releases_before(functions, since)
+    before = _releases_before(functions, since) if finished is None else _finished_before(functions, since, finished)
+    if wanted and finished is not None and wanted not in finished:
+        raise NotPossible(f"release {wanted} was not deployed to the end; those are: {', '.join(finished)}")
     if not wanted and len(before) != 1:
         found = f"functions differ ({', '.join(sorted(before))})" if before else "no earlier version is kept"
         raise NotPossible(f"which release came before {since.name} is not known: {found}; name one: RELEASE=name")
@@ -79,6 +86,13 @@ def _releases_before(functions: list[Function], since: Release) -> set[str]:
     return found
 
 
+def _finished_before(functions: list[Function], since: Release, finished: Sequence[str]) -> set[str]:
+    # A deployment that ended between two stacks has the newest release, which is not among those that finished.
+    later = finished.index(since.name) + 1 if since.name in finished else 0
+    kept = (name for name in finished[later:] if any(one.version_of(name) for one in functions))
+    return {name for name in [next(kept, None)] if name}
+
+
 def refusal(way: Plan) -> str:
     """Return why the rollback could misread what is stored or queued, or an empty text."""
     changed = [
@@ -104,7 +118,8 @@ def roll_back(way: Plan, client: Client, *, write: Callable[[str], object] = pri
 def run(stack: str, client: Client, environment: Mapping[str, str], *, write: Callable[[str], object] = print) -> int:
     """Say what is done, and do it; return the exit status."""
     try:
-        way = plan(functions_of(stack, client), wanted=environment.get("RELEASE", ""))
+        finished = read_finished(stack, client("ssm"))
+        way = plan(functions_of(stack, client), finished, wanted=environment.get("RELEASE", ""))
     except NotPossible as error:
         write(str(error))
         return 1

@@ -12,7 +12,7 @@ from local.stack.deploy import ALIAS
 from local.stack.lanes import lanes_of, stack_of
 
 KEPT = 3
-"""Versions of a function that a deployment leaves: the newest, and two to go back to."""
+"""Releases whose versions a deployment leaves: the new one, and two to go back to. Those that failed do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ class Function:
     deployed: int
     """The number of the version that its stack has."""
 
+    @property
+    def deployed_release(self) -> str:
+        """The name of the release that its stack has, empty where its version names none."""
+        found = next((one.release for one in self.versions if one.number == self.deployed), None)
+        return found.name if found else ""
+
     def version_of(self, release: str) -> Version | None:
         """Return the newest version of a release, or None."""
         return next((one for one in self.versions if one.release and one.release.name == release), None)
@@ -42,12 +48,21 @@ class Function:
 def functions_of(stack: str, client: Client) -> list[Function]:
     """Return the functions of a stack and of its lanes' stacks; raise botocore's errors."""
     cloudformation, awslambda = client("cloudformation"), client("lambda")
-    stacks = [stack, *(stack_of(stack, lane) for lane in lanes_of(stack, cloudformation))]
     return [
         _function(name, deployed, awslambda)
-        for one in stacks
+        for one in _stacks(stack, cloudformation)
         for name, deployed in sorted(_deployed(one, cloudformation).items())
     ]
+
+
+def stacks_under_way(stack: str, client: Client) -> dict[str, str]:
+    """Return the status of the stack and its lanes' stacks that CloudFormation is changing, or could not change."""
+    cloudformation = client("cloudformation")
+    found = {
+        name: str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+        for name in _stacks(stack, cloudformation)
+    }
+    return {name: status for name, status in found.items() if not status.endswith("_COMPLETE")}
 
 
 def point_alias(function: Function, number: int, client: Client) -> None:
@@ -68,19 +83,38 @@ def return_to_deployed(functions: Iterable[Function], client: Client) -> list[Fu
     return moved
 
 
-def delete_old_versions(functions: Iterable[Function], client: Client) -> int:
-    """Delete all but the newest versions and the one that is called; return how many were deleted.
+def delete_failed_versions(functions: Iterable[Function], client: Client) -> int:
+    """Delete the versions that a deployment published and CloudFormation took back; return how many.
 
-    Each keeps a copy of the function's code, which counts towards the account's limit for code.
+    CloudFormation keeps them, because a version that it replaces has to stay. They are the ones after the stack's.
     """
     awslambda, deleted = client("lambda"), 0
     for function in functions:
-        kept = {one.number for one in function.versions[:KEPT]} | {function.live.number, function.deployed}
+        for version in function.versions:
+            if version.number > max(function.deployed, function.live.number):
+                awslambda.delete_function(FunctionName=function.name, Qualifier=str(version.number))
+                deleted += 1
+    return deleted
+
+
+def delete_old_versions(functions: Iterable[Function], releases: Iterable[str], client: Client) -> int:
+    """Delete all but the newest version of each of these releases and those in use; return how many were deleted.
+
+    Each keeps a copy of the function's code, which counts towards the account's limit for code.
+    """
+    awslambda, deleted, names = client("lambda"), 0, list(releases)
+    for function in functions:
+        newest = [function.version_of(name) for name in names]
+        kept = {one.number for one in newest if one} | {function.live.number, function.deployed}
         for version in function.versions:
             if version.number not in kept:
                 awslambda.delete_function(FunctionName=function.name, Qualifier=str(version.number))
                 deleted += 1
     return deleted
+
+
+def _stacks(stack: str, cloudformation: Any) -> list[str]:
+    return [stack, *(stack_of(stack, lane) for lane in lanes_of(stack, cloudformation))]
 
 
 def _deployed(stack: str, cloudformation: Any) -> dict[str, int]:

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from local.deployment import rollback
+from local.deployment.deploy import settle_versions, tidy_after_failure
 from local.deployment.releases import Release
-from local.deployment.versions import KEPT, delete_old_versions, functions_of, return_to_deployed
+from local.deployment.versions import KEPT, Function, functions_of
 from tests.integration.deployment.small_stack import called_release, client_of, deploy, resources_of
 
 FIRST, SECOND, THIRD = Release("aaaaaaaaaaaa"), Release("bbbbbbbbbbbb"), Release("cccccccccccc")
@@ -29,6 +30,30 @@ class Deployed:
             resources |= resources_of(function, release)
         deploy(self.client, self.stack, resources)
         deploy(self.client, f"{self.stack}-lane-2", resources_of("LaneExecutor", release))
+
+    def finish(self, release: Release) -> int:
+        """Deploy a release to the end, as `make deploy` does."""
+        known = self.client("cloudformation").describe_stacks()["Stacks"]
+        before = self.functions() if any(one["StackName"] == self.stack for one in known) else []
+        self.release(release)
+        return settle_versions(self.stack, self.client, release.name, before)
+
+    def fail(self, release: Release) -> None:
+        """Leave what a deployment leaves that CloudFormation took back: versions of it, and all else as it was."""
+        awslambda = self.client("lambda")
+        for function in self.functions():
+            now = awslambda.get_function_configuration(FunctionName=function.name)["Description"]
+            for description in (release.describe(), now):
+                awslambda.update_function_configuration(FunctionName=function.name, Description=description)
+                if description != now:
+                    awslambda.publish_version(FunctionName=function.name)
+
+    def functions(self) -> list[Function]:
+        return functions_of(self.stack, self.client)
+
+    def kept(self) -> set[str]:
+        """Return the names of the releases that have versions."""
+        return {version.release.name for one in self.functions() for version in one.versions if version.release}
 
     def called(self) -> set[str]:
         return {called_release(self.client, one.name) for one in functions_of(self.stack, self.client)}
@@ -88,17 +113,67 @@ def test_function_that_the_later_release_added_stays_and_is_named(deployed: Depl
 
 
 def test_next_deployment_keeps_few_versions_and_calls_its_own(deployed: Deployed) -> None:
-    releases = [Release(f"{number}" * 12) for number in range(5)]
+    releases = [Release(f"{number}" * 12) for number in range(KEPT + 1)]
     for release in releases:
         deployed.release(release)
     assert deployed.roll_back()[0] == 0
 
-    functions = functions_of(deployed.stack, deployed.client)
-    assert len(return_to_deployed(functions, deployed.client)) == 3
+    assert settle_versions(deployed.stack, deployed.client, releases[-1].name, deployed.functions()) == 0
+
     assert deployed.called() == {releases[-1].name}
-    assert delete_old_versions(functions_of(deployed.stack, deployed.client), deployed.client) == 3 * (5 - KEPT)
+    assert deployed.kept() == {one.name for one in releases[1:]}
     assert deployed.roll_back()[0] == 0
     assert deployed.called() == {releases[-2].name}
+
+
+def test_rollback_passes_over_a_release_whose_deployment_failed(deployed: Deployed) -> None:
+    assert deployed.finish(FIRST) == 0
+    deployed.fail(SECOND)
+    deployed.release(THIRD)
+    assert deployed.kept() == {FIRST.name, SECOND.name, THIRD.name}
+    status, told = deployed.roll_back(RELEASE=SECOND.name)
+    assert status == 1
+    assert f"release {SECOND.name} was not deployed to the end" in told
+    assert settle_versions(deployed.stack, deployed.client, THIRD.name, []) == 0
+
+    assert deployed.kept() == {FIRST.name, THIRD.name}
+    assert deployed.roll_back()[0] == 0
+    assert deployed.called() == {FIRST.name}
+
+
+def test_release_that_was_left_by_a_rollback_is_not_the_one_before_the_next(deployed: Deployed) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    assert deployed.roll_back()[0] == 0
+    assert deployed.finish(THIRD) == 0
+
+    assert deployed.roll_back()[0] == 0
+
+    assert deployed.called() == {FIRST.name}
+    assert deployed.roll_back(RELEASE=SECOND.name)[0] == 0
+
+
+def test_failed_deployment_leaves_no_versions(deployed: Deployed) -> None:
+    assert deployed.finish(FIRST) == 0
+    deployed.fail(SECOND)
+
+    tidy_after_failure(deployed.stack, deployed.client)
+
+    assert deployed.kept() == {FIRST.name}
+    assert deployed.called() == {FIRST.name}
+
+
+def test_declined_deployment_moves_nothing_and_counts_as_none(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    assert deployed.roll_back()[0] == 0
+
+    assert settle_versions(deployed.stack, deployed.client, THIRD.name, deployed.functions()) == 1
+
+    assert f"release {THIRD.name} is not deployed" in capsys.readouterr().err
+    assert deployed.called() == {FIRST.name}
 
 
 def test_what_later_messages_or_records_would_break_is_refused_until_forced(deployed: Deployed) -> None:

@@ -150,7 +150,8 @@ class Steps:
 
         monkeypatch.setattr(command, "read_restored", lambda *_: {})
         monkeypatch.setattr(command, "edge_clients", lambda _: None)
-        for name in ("build", "deploy", "deploy_edge", "deploy_all", "settle_versions"):
+        monkeypatch.setattr(command, "functions_of", lambda *_: [])
+        for name in ("build", "deploy", "deploy_edge", "deploy_all", "settle_versions", "tidy_after_failure"):
             monkeypatch.setattr(command, name, step(name))
 
     def run(self, **overrides: str) -> int:
@@ -172,8 +173,12 @@ def test_stage_without_a_domain_for_webhooks_gets_no_cloudfront(monkeypatch: pyt
     assert "deploy_edge" not in steps.done
 
 
-@pytest.mark.parametrize("failing", ["build", "deploy", "deploy_edge"])
-def test_nothing_follows_a_step_that_failed(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+@pytest.mark.parametrize(
+    ("failing", "after"), [("build", []), ("deploy", ["tidy_after_failure"]), ("deploy_edge", ["tidy_after_failure"])]
+)
+def test_no_deployment_follows_a_step_that_failed(
+    monkeypatch: pytest.MonkeyPatch, failing: str, after: list[str]
+) -> None:
     steps = Steps(monkeypatch, failing=failing)
     assert steps.run(WebhookDomainName="hooks.example.com") == 1
-    assert steps.done[-1] == failing
+    assert steps.done[steps.done.index(failing) + 1 :] == after
