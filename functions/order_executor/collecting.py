@@ -25,11 +25,12 @@ from shared.exchange import history, markets, weights
 from shared.exchange.futures import FuturesAccount, now_ms
 from shared.exchange.gate import Request, Work
 from shared.exchange.lanes import limiter_of
+from shared.models.base import in_chunks
 from shared.models.execution import Execution, HistoryReach
 from shared.models.position_history import HistoryKind, PositionHistory
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.trading.funding import FundingPayment, Income, funding_span, may_have_funding, whole_hour
-from shared.trading.position_accounting import net_foreign_fills
+from shared.trading.position_accounting import Fill, NetFill, net_foreign_fills
 
 _COLLECT_EVERY = timedelta(hours=24)
 _SPREAD = timedelta(hours=12)
@@ -41,7 +42,9 @@ _NETTED_AFTER = timedelta(days=8)
 """Older than what is ever read from the exchange once more (`FillBook.read_the_last_days_again`)."""
 _WORTH_NETTING = 100
 _NETTED_AT_ONCE = 1_000
-"""So many fills go into nets with one reconciliation: 80 requests of our table."""
+"""So many fills are moved, after they went into nets, with one reconciliation: 80 requests of our table."""
+_MOVED_TOGETHER = 250
+"""So many while the lease is not renewed."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class History:
     _funding: dict[str, FundingPayment]
     _netted: set[int]
     _funding_stored_until: datetime | None
+    _left_over: dict[int, Fill] = field(default_factory=dict)
+    """Fills that a stored net stands for, and that are not moved yet."""
     _new_incomes: list[PositionHistory] = field(default_factory=list)
     _funding_until: datetime | None = None
 
@@ -72,7 +77,9 @@ class History:
             logger.warning("history_not_read", execution_id=execution.id, error=type(error).__name__)
             return from_the_start
         book = FillBook(account, ledger.symbol, _fills_since(execution), stored.fills)
-        return cls(ledger, account, book, stored.funding, stored.netted, execution.funding_stored_until)
+        return cls(
+            ledger, account, book, stored.funding, stored.netted, execution.funding_stored_until, stored.left_over
+        )
 
     async def read_funding(self, opened_at: datetime, until: datetime) -> list[FundingPayment]:
         """Return the account's funding from a position's opening to a time; only what is not stored is asked for."""
@@ -114,18 +121,34 @@ class History:
         return reached
 
     async def net_old_fills(self) -> None:
-        """Net the owner's fills that are older than a week, some at a time, so that few entries are read.
+        """Net the owner's fills that are older than a week, and move some of those that nets stand for.
 
-        What the execution's record does not say to be stored is listed by the exchange once more, should this worker
-        crash before it says so.
+        The nets are stored first: a fill that is not moved yet is left out from then on, and moved by a later
+        reconciliation, should this worker crash or have moved enough.
+        """
+        nets = self._nets_to_make() if len(self._left_over) < _NETTED_AT_ONCE else []
+        if nets:
+            rows = [PositionHistory.of_net(self.ledger.execution.id, net) for net in nets]
+            await asyncio.to_thread(PositionHistory.store, rows)
+        for net in nets:
+            self._left_over |= {number: self.book.stored[number] for number in net.numbers}
+            self.book.put_net(net)
+            self._netted.add(net.numbers[-1])
+        await self._move_netted()
+
+    def _nets_to_make(self) -> list[NetFill]:
+        """Return nets of some of the fills, or none if they are few.
+
+        What the execution's record does not say to be stored is not netted: the exchange lists it once more, should
+        this worker crash before it says so.
         """
         execution = self.ledger.execution
         if execution.fills_stored_until is None:
-            return
+            return []
         until = whole_hour(min(from_ms(now_ms()) - _NETTED_AFTER, _fills_since(execution)))
         old = sum(fill.at <= until for number, fill in self.book.stored.items() if number not in self._netted)
         if old < _WORTH_NETTING:
-            return
+            return []
         found = net_foreign_fills(
             self.book.stored,
             execution_id=execution.id,
@@ -134,14 +157,16 @@ class History:
             until=until,
             netted=self._netted,
         )
-        counts = itertools.accumulate(len(net.numbers) for net in found)
-        nets = [net for net, count in zip(found, counts, strict=True) if count <= _NETTED_AT_ONCE] or found[:1]
-        if not nets:
-            return
-        await asyncio.to_thread(PositionHistory.store_nets, execution.id, nets, self.book.stored)
-        for net in nets:
-            self.book.put_net(net)
-            self._netted.add(net.numbers[-1])
+        counts = itertools.accumulate((len(net.numbers) for net in found), initial=0)
+        return [net for net, before in zip(found, counts, strict=False) if before < _NETTED_AT_ONCE]
+
+    async def _move_netted(self) -> None:
+        for numbers in in_chunks(sorted(self._left_over)[:_NETTED_AT_ONCE], _MOVED_TOGETHER):
+            await self.ledger.lease.renew_if_short()
+            fills = {number: self._left_over[number] for number in numbers}
+            await asyncio.to_thread(PositionHistory.move_netted, self.ledger.execution.id, fills)
+            for number in numbers:
+                del self._left_over[number]
 
     async def _price_fees(self) -> None:
         """Give the fees that were paid in other assets their last price, which is the one of the fill, nearly."""

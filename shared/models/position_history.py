@@ -9,7 +9,7 @@ position reads few entries; the fills themselves stay, under keys that it does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -47,6 +47,8 @@ class StoredHistory:
     netted: set[int] = field(default_factory=set)
     """Which of the fills are nets."""
     funding: dict[str, FundingPayment] = field(default_factory=dict)
+    left_over: dict[int, Fill] = field(default_factory=dict)
+    """Fills that a net stands for, and that are not moved yet (`move_netted`)."""
 
 
 class PositionHistory(Table):
@@ -93,9 +95,11 @@ class PositionHistory(Table):
                 case HistoryKind.FILL:
                     stored.fills[int(entry.exchange_id)] = entry._fill()
                 case HistoryKind.NET:
-                    # All keys of fills come before those of nets: what is still there of a net's fills goes.
+                    # All keys of fills come before those of nets, so a net takes the place of its last fill.
                     last = int(entry.exchange_id)
                     nets.append(range(int(entry.first_exchange_id), last + 1))
+                    if last in stored.fills:
+                        stored.left_over[last] = stored.fills[last]
                     stored.netted.add(last)
                     stored.fills[last] = entry._fill()
                 case HistoryKind.FUNDING:
@@ -107,7 +111,7 @@ class PositionHistory(Table):
         newest = max(stored.netted, default=-1)
         for number in [one for one in stored.fills if one <= newest and one not in stored.netted]:
             if any(number in net for net in nets):
-                del stored.fills[number]
+                stored.left_over[number] = stored.fills.pop(number)
         return stored
 
     @classmethod
@@ -118,19 +122,15 @@ class PositionHistory(Table):
                 batch.save(entry)
 
     @classmethod
-    def store_nets(cls, execution_id: str, nets: Sequence[NetFill], fills: Mapping[int, Fill]) -> None:
-        """Put nets in the place of their fills, and keep the fills under other keys; repeatable after a crash."""
+    def move_netted(cls, execution_id: str, fills: Mapping[int, Fill]) -> None:
+        """Keep fills that a stored net stands for under keys that `read` leaves out; repeatable after a crash."""
         with cls.batch_write() as batch:
-            for net in nets:
-                batch.save(cls.of_net(execution_id, net))
-        parts = {number: fills[number] for net in nets for number in net.numbers}
-        with cls.batch_write() as batch:
-            for number, fill in parts.items():
+            for number, fill in fills.items():
                 kept = cls.of_fill(execution_id, number, fill)
                 kept.entry_key = f"{_PART_OF_NET}{number}"
                 batch.save(kept)
         with cls.batch_write() as batch:
-            for number, fill in parts.items():
+            for number, fill in fills.items():
                 batch.delete(cls.of_fill(execution_id, number, fill))
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -24,7 +25,7 @@ from shared.exchange.gate import Budget, Work
 from shared.exchange.server_clock import server_clock
 from shared.messages import Command
 from shared.models.execution import Execution
-from shared.models.position_history import PositionHistory
+from shared.models.position_history import HistoryKind, PositionHistory
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.position_accounting import net_foreign_fills
 from shared.trading.sides import Side
@@ -101,6 +102,19 @@ def trade_by_hand(paper: PaperAccount, times: int) -> None:
         paper.trade_as_owner(Side.SELL, "0.100")
 
 
+def entries_by_kind(execution: Execution) -> Counter[str]:
+    """Return how many entries of its history an execution has by how their keys begin, funding aside."""
+    kinds = Counter(entry.entry_key.partition("#")[0] for entry in PositionHistory.query(execution.id))
+    del kinds[HistoryKind.FUNDING.value]
+    return kinds
+
+
+def exported_fills(execution: Execution) -> list[str]:
+    """Return the exchange's numbers of the fills in the tax file, in order."""
+    rows = [row for _, row in rows_of_executions([execution], zone=ZoneInfo("UTC"))]
+    return sorted((row["exchangeTradeId"] for row in rows if row["kind"] is RowKind.FILL), key=int)
+
+
 def test_owner_who_trades_a_lot_by_hand_leaves_few_entries_to_read(paper: PaperAccount) -> None:
     execution = paper.executor.open()
     pay_funding(paper)
@@ -123,9 +137,7 @@ def test_owner_who_trades_a_lot_by_hand_leaves_few_entries_to_read(paper: PaperA
     assert execution.funding == Decimal("-0.45") * 3 * 18
     assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
     assert execution.profit == Decimal("0.75") * -210 - execution.fee + execution.funding
-    [rows] = [rows_of_executions([execution], zone=ZoneInfo("UTC"))]
-    fills = [row["exchangeTradeId"] for _, row in rows if row["kind"] is RowKind.FILL]
-    assert len(fills) == len(set(fills)) == len(paper.account.trades)
+    assert exported_fills(execution) == [str(trade.trade_id) for trade in paper.account.trades]
 
 
 def test_fills_that_are_not_on_record_as_stored_are_not_netted(paper: PaperAccount) -> None:
@@ -166,6 +178,57 @@ def test_nets_that_a_crash_has_left_beside_their_fills_count_once(paper: PaperAc
     assert read.fills[net.numbers[-1]].amount == Decimal("0.250")
     execution = stop_out(paper, execution)
     assert execution.fee == Decimal("0.0004") * Decimal("0.75") * (20_000 + 19_790)
+
+
+@pytest.mark.parametrize(("copied", "deleted"), [(0, 0), (5, 0), (21, 5)])
+def test_fills_that_a_crash_has_left_beside_their_net_are_moved_by_the_next_reconciliation(
+    paper: PaperAccount, copied: int, deleted: int
+) -> None:
+    execution = paper.executor.open()
+    paper.pass_days(1)
+    trade_by_hand(paper, 20)
+    paper.trade_as_owner(Side.BUY, "0.250")
+    execution = paper.hold(paper.reconcile(execution), days=2, step=1)  # the exchange is not asked for them any more
+    [net] = net_foreign_fills(
+        PositionHistory.read(execution.id).fills,
+        execution_id=execution.id,
+        entry_side=Side.BUY,
+        prefix=settings().broker_prefix,
+        until=utc_now(),
+    )
+    PositionHistory.of_net(execution.id, net).save()
+    rows = [row for row in PositionHistory.query(execution.id) if int(row.exchange_id) in net.numbers]
+    fills = [row for row in rows if row.kind is HistoryKind.FILL]
+    for number, row in enumerate(fills):
+        key = row.entry_key
+        if number < copied:
+            row.entry_key = f"PART_OF_NET#{row.exchange_id}"
+            row.save()
+        if number < deleted:
+            PositionHistory(execution.id, key).delete()
+
+    execution = paper.hold(execution, days=1, step=1)
+
+    assert entries_by_kind(execution) == {"FILL": 1, "NET": 1, "PART_OF_NET": 21}
+    assert exported_fills(stop_out(paper, execution)) == [str(trade.trade_id) for trade in paper.account.trades]
+
+
+def test_hour_of_more_fills_than_are_moved_at_once_is_moved_by_several_reconciliations(
+    paper: PaperAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "_NETTED_AT_ONCE", 50)
+    execution = paper.executor.open()
+    paper.pass_days(1)
+    trade_by_hand(paper, 120)
+    execution = paper.reconcile(execution)
+    moved = []
+    for _ in range(14):
+        execution = paper.hold(execution, days=1, step=1)
+        moved.append(entries_by_kind(execution)["PART_OF_NET"])
+
+    assert [after - before for before, after in itertools.pairwise(moved) if after != before] == [50, 50, 20]
+    assert entries_by_kind(execution) == {"FILL": 1, "NET": 1, "PART_OF_NET": 120}
+    assert exported_fills(stop_out(paper, execution)) == [str(trade.trade_id) for trade in paper.account.trades]
 
 
 def test_fees_in_bnb_count_at_the_price_of_their_time(tables: object) -> None:
