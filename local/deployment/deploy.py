@@ -23,6 +23,7 @@ from local.deployment.versions import (
     delete_failed_versions,
     delete_old_versions,
     functions_of,
+    return_to_called,
     return_to_deployed,
     stacks_under_way,
 )
@@ -34,11 +35,18 @@ BUILT_TEMPLATE = AWS_BUILD / "template.yaml"
 
 
 def deploy(
-    stage: Stage, *, first: bool, run: Run, built: Path = BUILT_TEMPLATE, restored: Mapping[str, str] | None = None
+    stage: Stage,
+    *,
+    first: bool,
+    run: Run,
+    built: Path = BUILT_TEMPLATE,
+    restored: Mapping[str, str] | None = None,
+    at_once: bool = False,
 ) -> int:
     """Deploy what is built, as the release of this working tree; return the exit status.
 
-    `restored` has the deployed names of tables that were restored, by noun.
+    `restored` has the deployed names of tables that were restored, by noun. `at_once` moves all calls together,
+    whatever the stage says.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
@@ -47,6 +55,7 @@ def deploy(
     write_release(built, release.describe(), restored or {})
     print(f"release {release.name}")
     rounds = [{"Retained": "false"}, {}] if first else [{}]
+    how = {"GradualDeployment": "false"} if at_once else {}
     for overrides in rounds:
         command = [
             str(TOOLS / "sam"),
@@ -56,7 +65,7 @@ def deploy(
             "--template-file",
             str(built),
             # For a parameter that is not named, SAM keeps the value that the stack has, whatever the template says.
-            *overrides_of({**stage.parameters, **overrides}),
+            *overrides_of({**stage.parameters, **overrides, **how}),
         ]
         if failed := run(command):
             return failed
@@ -88,12 +97,16 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
     before = [] if first else functions_of(stage.stack_name, client)
     if failed := build(run=run):
         return failed
-    failed = deploy(stage, first=first, run=run, restored=restored)
+    rolled_back = any(one.live.number != one.deployed for one in before)
+    if rolled_back and stage.parameter("GradualDeployment") == "true":
+        # CodeDeploy would move calls from the version that the stack has: the one that was left.
+        print("a rollback has moved the aliases: calls move at once, not gradually")
+    failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back)
     # What uses the first stack's functions, tables and queues comes after it.
     failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
     if failed := failed or deploy_all(stage, client, run=run):
         if not first:
-            tidy_after_failure(stage.stack_name, client)
+            tidy_after_failure(stage.stack_name, client, before)
         return failed
     return settle_versions(stage.stack_name, client, release_of(stage.overrides, restored).name, before)
 
@@ -117,12 +130,23 @@ def settle_versions(stack: str, client: Client, release: str, before: Iterable[F
     return 0
 
 
-def tidy_after_failure(stack: str, client: Client) -> None:
-    """Delete the versions that a failed deployment has left; raise botocore's errors."""
+def tidy_after_failure(stack: str, client: Client, before: Iterable[Function]) -> None:
+    """Have the versions called that were called before a deployment that failed, and delete those that it has left.
+
+    Raise botocore's errors.
+    """
     if unfinished := stacks_under_way(stack, client):
         states = ", ".join(f"{name} is {status}" for name, status in unfinished.items())
-        print(f"{states}: versions of this deployment stay until the next one", file=sys.stderr)
+        called = ", ".join(sorted({one.live.release.name for one in before if one.live.release}))
+        print(
+            f"{states}: nothing is tidied up. Release {called} was called before; when CloudFormation is done, "
+            "make rollback with RELEASE=name has it called again",
+            file=sys.stderr,
+        )
         return
+    # CloudFormation takes an alias back to the version of its stack, also where a rollback had left that version.
+    for function, number in return_to_called(before, functions_of(stack, client), client):
+        print(f"{function.name}: CloudFormation had gone back to {function.live.number}, {number} is called again")
     if deleted := delete_failed_versions(functions_of(stack, client), client):
         print(f"{deleted} versions of the failed deployment are deleted")
 

@@ -83,6 +83,24 @@ def return_to_deployed(functions: Iterable[Function], client: Client) -> list[Fu
     return moved
 
 
+def return_to_called(before: Iterable[Function], now: Iterable[Function], client: Client) -> list[tuple[Function, int]]:
+    """Point aliases again at what they called before a deployment, where it was taken back; return which, and where.
+
+    A function whose stack has another version than before was deployed, and is left alone.
+    """
+    earlier = {one.name: one for one in before}
+    moved = [
+        (function, earlier[function.name].live.number)
+        for function in now
+        if function.name in earlier
+        and function.deployed == earlier[function.name].deployed
+        and function.live.number != earlier[function.name].live.number
+    ]
+    for function, number in moved:
+        point_alias(function, number, client)
+    return moved
+
+
 def delete_failed_versions(functions: Iterable[Function], client: Client) -> int:
     """Delete the versions that a deployment published and CloudFormation took back; return how many.
 

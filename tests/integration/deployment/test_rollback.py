@@ -11,7 +11,7 @@ import pytest
 from local.deployment import rollback
 from local.deployment.deploy import settle_versions, tidy_after_failure
 from local.deployment.releases import Release
-from local.deployment.versions import KEPT, Function, functions_of
+from local.deployment.versions import KEPT, Function, functions_of, return_to_deployed
 from tests.integration.deployment.small_stack import called_release, client_of, deploy, resources_of
 
 FIRST, SECOND, THIRD = Release("aaaaaaaaaaaa"), Release("bbbbbbbbbbbb"), Release("cccccccccccc")
@@ -47,6 +47,10 @@ class Deployed:
                 awslambda.update_function_configuration(FunctionName=function.name, Description=description)
                 if description != now:
                     awslambda.publish_version(FunctionName=function.name)
+
+    def take_back(self) -> None:
+        """Point the aliases at the stacks' versions, as CloudFormation does at the end of a failed deployment."""
+        return_to_deployed(self.functions(), self.client)
 
     def functions(self) -> list[Function]:
         return functions_of(self.stack, self.client)
@@ -157,10 +161,43 @@ def test_failed_deployment_leaves_no_versions(deployed: Deployed) -> None:
     assert deployed.finish(FIRST) == 0
     deployed.fail(SECOND)
 
-    tidy_after_failure(deployed.stack, deployed.client)
+    tidy_after_failure(deployed.stack, deployed.client, deployed.functions())
 
     assert deployed.kept() == {FIRST.name}
     assert deployed.called() == {FIRST.name}
+
+
+def test_failed_deployment_after_a_rollback_does_not_bring_back_what_was_left(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    assert deployed.roll_back()[0] == 0
+    before = deployed.functions()
+    deployed.fail(THIRD)
+    deployed.take_back()
+    assert deployed.called() == {SECOND.name}
+
+    tidy_after_failure(deployed.stack, deployed.client, before)
+
+    assert deployed.called() == {FIRST.name}
+    assert deployed.kept() == {FIRST.name, SECOND.name}
+    assert capsys.readouterr().out.count("CloudFormation had gone back to 2, 1 is called again") == 3
+
+
+def test_stack_that_was_deployed_before_another_failed_keeps_its_release(deployed: Deployed) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    assert deployed.roll_back()[0] == 0
+    before = deployed.functions()
+    deploy(deployed.client, deployed.stack, resources_of("Sender", THIRD) | resources_of("Reader", THIRD))
+    deployed.take_back()
+
+    tidy_after_failure(deployed.stack, deployed.client, before)
+
+    called = {one.name: called_release(deployed.client, one.name) for one in deployed.functions()}
+    assert sorted(called.values()) == sorted([THIRD.name, THIRD.name, FIRST.name])
+    assert [release for name, release in called.items() if "LaneExecutor" in name] == [FIRST.name]
 
 
 def test_declined_deployment_moves_nothing_and_counts_as_none(

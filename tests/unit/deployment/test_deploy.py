@@ -11,6 +11,7 @@ from local.deployment.build import build
 from local.deployment.deploy import deploy
 from local.deployment.releases import Release, release_of
 from local.deployment.stages import Stage, read_stage
+from local.deployment.versions import Function, Version
 from local.stack.deploy import read_template
 from tests.unit.deployment.sam_parameters import read_by_sam
 
@@ -159,6 +160,31 @@ class Steps:
         known = read_stage("prod")
         stage = Stage("prod", known.stack_name, known.region, {**known.overrides, **overrides})
         return command.deploy_everything(stage, lambda _: None, first=False, run=Tools())
+
+
+@pytest.mark.parametrize(("called", "at_once"), [(1, True), (2, False)])
+def test_calls_move_at_once_after_a_rollback(monkeypatch: pytest.MonkeyPatch, called: int, *, at_once: bool) -> None:
+    versions = tuple(Version(number, None, "") for number in (2, 1))
+    function = Function("f", versions, live=versions[2 - called], deployed=2)
+    steps = Steps(monkeypatch)
+    monkeypatch.setattr(command, "functions_of", lambda *_: [function])
+    asked: list[object] = []
+
+    def deploy(*_: object, **how: object) -> int:
+        asked.append(how["at_once"])
+        return 0
+
+    monkeypatch.setattr(command, "deploy", deploy)
+    assert steps.run() == 0
+    assert asked == [at_once]
+
+
+@pytest.mark.parametrize(("at_once", "gradual"), [(True, "false"), (False, "true")])
+def test_deployment_at_once_is_not_gradual_and_is_the_same_release(built: Path, gradual: str, *, at_once: bool) -> None:
+    tools, stage = Tools(), read_stage("prod")
+    assert deploy(stage, first=False, run=tools, built=built, at_once=at_once) == 0
+    assert [one["GradualDeployment"] for one in tools.parameters] == [gradual]
+    assert Release.read(description(built)) == release_of(stage.overrides)
 
 
 def test_cloudfront_follows_the_functions_that_it_forwards_to(monkeypatch: pytest.MonkeyPatch) -> None:
