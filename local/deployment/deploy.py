@@ -11,10 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import smoke
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
-from local.deployment.edge import deploy_edge, edge_clients, has_edge
+from local.deployment.edge import deploy_edge, has_edge
 from local.deployment.finished import store_finished
 from local.deployment.lane import deploy_all
-from local.deployment.preflight import Client, NotOpened, check, open_account, report
+from local.deployment.preflight import Client, NotOpened, check, edge_clients, edge_clients_if_any, open_account, report
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stages import Stage
@@ -76,10 +76,11 @@ def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     """Deploy the stage that is named and return the exit status."""
     try:
         stage, client, status = open_account(arguments)
+        edge_client = edge_clients_if_any(stage)
     except NotOpened as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    if not report(check(stage, client, status=status)):
+    if not report(check(stage, client, status=status, edge_client=edge_client)):
         return 1
     try:
         return deploy_everything(stage, client, first=status is None, run=run) or smoke.main([stage.name], os.environ)
@@ -102,9 +103,12 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
         # CodeDeploy would move calls from the version that the stack has: the one that was left.
         print("a rollback has moved the aliases: calls move at once, not gradually")
     failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back)
-    # What uses the first stack's functions, tables and queues comes after it.
-    failed = failed or (deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0)
-    if failed := failed or deploy_all(stage, client, run=run):
+    if not failed:
+        # What uses the first stack's functions, tables and queues comes after it; the two do not wait for each other.
+        failed = deploy_all(stage, client, run=run)
+        edge_failed = deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0
+        failed = failed or edge_failed
+    if failed:
         if not first:
             tidy_after_failure(stage.stack_name, client, before)
         return failed

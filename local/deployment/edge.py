@@ -12,19 +12,16 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from local.deployment.preflight import EDGE_SECRET, Client, NotOpened, clients_of, open_account, session_of
+from local.deployment.preflight import EDGE_REGION, EDGE_SECRET, Client, NotOpened, edge_clients, open_account
+from local.deployment.stacks import delete_if_never_made, describe
 from local.deployment.stages import Stage
 from local.stack.deploy import read_template
 from local.stack.lanes import outputs_of
-
-EDGE_REGION = "us-east-1"
-"""The one region from which CloudFront takes certificates and firewalls."""
 
 EDGE_TEMPLATE = "edge.yaml"
 
@@ -119,28 +116,19 @@ def _create_or_update(cloudformation: Any, name: str, values: Mapping[str, str])
         "TemplateBody": json.dumps(read_template(EDGE_TEMPLATE)),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
     }
-    if _exists(cloudformation, name):
+    known = describe(cloudformation, name)
+    if known is None or delete_if_never_made(cloudformation, known):
+        cloudformation.create_stack(**request)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
+    else:
         try:
             cloudformation.update_stack(**request)
             cloudformation.get_waiter("stack_update_complete").wait(StackName=name)
         except ClientError as error:
             if _NOTHING_TO_UPDATE not in error.response["Error"]["Message"]:
                 raise
-    else:
-        cloudformation.create_stack(**request)
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     return outputs_of(stack)
-
-
-def _exists(cloudformation: Any, name: str) -> bool:
-    try:
-        cloudformation.describe_stacks(StackName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return False
-        raise
-    return True
 
 
 def _read_secrets(stage: Stage, ssm: Any) -> list[str]:
@@ -161,14 +149,6 @@ def _add_secret(stage: Stage, ssm: Any, kept: list[str]) -> str:
 
 def _store_secrets(stage: Stage, ssm: Any, kept: list[str]) -> None:
     ssm.put_parameter(Name=secret_parameter(stage), Type="SecureString", Value=" ".join(kept), Overwrite=True)
-
-
-def edge_clients(stage: Stage) -> Client:
-    """Return the clients of the region of the edge's stack; raise NotOpened without credentials."""
-    session = session_of(replace(stage, region=EDGE_REGION))
-    if session is None:
-        raise NotOpened("no credentials")
-    return clients_of(session)
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:

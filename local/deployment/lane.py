@@ -18,6 +18,7 @@ from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored
+from local.deployment.stacks import delete_if_never_made, describe
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
@@ -60,16 +61,18 @@ def build_lanes(*, run: Run) -> int:
 def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str, str], run: Run) -> int:
     """Deploy a lane's stack as it is built, then bring the lane into use; return the exit status."""
     cloudformation = client("cloudformation")
-    main_stack = _describe(cloudformation, stage.stack_name)
+    main_stack = describe(cloudformation, stage.stack_name)
     if main_stack is None:
         print(f"stack {stage.stack_name} is not there: deploy it first", file=sys.stderr)
         return 1
-    known = _describe(cloudformation, stack_of(stage.stack_name, lane)) or {}
-    kept = {one["ParameterKey"]: one["ParameterValue"] for one in known.get("Parameters", [])}
+    known = describe(cloudformation, stack_of(stage.stack_name, lane))
+    kept = {one["ParameterKey"]: one["ParameterValue"] for one in (known or {}).get("Parameters", [])}
     given = {name: network.get(name) or kept.get(name, "") for name in NETWORK}
     if not (given["SubnetIds"] or _has_network(main_stack)):
         print(_NO_ADDRESS.format(stage=stage.name, stack=stage.stack_name), file=sys.stderr)
         return 1
+    if known is not None:
+        delete_if_never_made(cloudformation, known)
     values = parameters_of(lane, main_stack=main_stack, given=given)
     restored = read_restored(read_template(), stage.stack_name, cloudformation)
     write_release(BUILT_LANE, release_of(stage.overrides, restored).describe(values), restored)
@@ -111,17 +114,15 @@ def deploy_all(stage: Stage, client: Client, *, run: Run) -> int:
 def remove_lane(stage: Stage, lane: str, client: Client) -> int:
     """Take a lane out of use; delete its stack once no order waits in its queue. Return the exit status."""
     cloudformation = client("cloudformation")
-    main_stack = _describe(cloudformation, stage.stack_name)
-    stack = _describe(cloudformation, stack_of(stage.stack_name, lane))
+    main_stack = describe(cloudformation, stage.stack_name)
+    stack = describe(cloudformation, stack_of(stage.stack_name, lane))
     if main_stack is None or stack is None:
         print(f"{stage.stack_name} has no stack of {lane}", file=sys.stderr)
         return 1
     register(client("dynamodb"), main_stack=main_stack, lane=lane, orders_queue_url=None)
-    queue = client("sqs").get_queue_attributes(
-        QueueUrl=outputs_of(stack)["OrdersQueueUrl"], AttributeNames=list(_WAITING)
-    )
-    waiting = sum(int(queue["Attributes"].get(name, 0)) for name in _WAITING)
-    if waiting:
+    url = outputs_of(stack).get("OrdersQueueUrl")
+    # A stack whose first deployment has failed has none, and was never in use.
+    if waiting := _messages_in(client("sqs"), url) if url else 0:
         print(f"{lane} is out of use, and {waiting} message(s) wait in its queue: run this again in a minute")
         return 1
     cloudformation.delete_stack(StackName=stack_of(stage.stack_name, lane))
@@ -134,14 +135,9 @@ def _has_network(main_stack: Mapping[str, Any]) -> bool:
     return "EgressAddresses" in outputs_of(main_stack)
 
 
-def _describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return None
-        raise
-    return dict(stack)
+def _messages_in(sqs: Any, url: str) -> int:
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_WAITING))
+    return sum(int(queue["Attributes"].get(name, 0)) for name in _WAITING)
 
 
 def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run_in_root) -> int:

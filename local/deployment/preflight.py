@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.deployment.stacks import NEVER_MADE
 from local.deployment.stages import STAGES, Stage, read_stage
+from local.stack.lanes import is_name
 
 UNRESERVED = 100
 """Lambda keeps this much of an account's concurrency for functions without a reserve."""
@@ -56,27 +58,47 @@ class Finding:
     """False where the deployment works, and something is missing afterwards."""
 
 
-_FAILED_AT_CREATION = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+EDGE_REGION = "us-east-1"
+"""The one region from which CloudFront takes certificates and firewalls, and that of the edge's stack."""
+
+_FAILED_AT_CREATION = NEVER_MADE | {"DELETE_FAILED"}
+
+_BUSY = (
+    "CREATE_IN_PROGRESS",
+    "ROLLBACK_IN_PROGRESS",
+    "DELETE_IN_PROGRESS",
+    "UPDATE_IN_PROGRESS",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "UPDATE_ROLLBACK_IN_PROGRESS",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    "IMPORT_IN_PROGRESS",
+    "IMPORT_ROLLBACK_IN_PROGRESS",
+)
+_STUCK = ("UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED")
 
 Client = Callable[[str], Any]
 """Returns the client of an AWS service, by its name."""
 
 
-def check(stage: Stage, client: Client, *, status: str | None) -> list[Finding]:
+def check(stage: Stage, client: Client, *, status: str | None, edge_client: Client | None = None) -> list[Finding]:
     """Return what stands against deploying a stage, in the order in which to see to it.
 
-    `status` is that of the stage's stack, None where there is none. A question that the account does not answer is a
+    `status` is that of the stage's stack, None where there is none. `edge_client` has the clients of the region of the
+    edge's stack, for a stage with a distribution. A question that the account does not answer is a
     finding of its own and holds back no other.
     """
     found: list[Finding] = []
     questions: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("the region", lambda: _region(stage)),
         ("the stack", lambda: _stack(stage, status)),
+        ("the stacks of the stage and its lanes", lambda: _stacks(stage, client("cloudformation"))),
         ("the address for alarms", lambda: _alarm_address(stage)),
         ("Lambda's concurrency", lambda: _concurrency(stage, client("lambda"))),
         ("SES", lambda: _sender(stage, client("sesv2"))),
         ("the secrets in SSM", lambda: _secrets(stage, client("ssm"))),
     ]
+    if edge_client is not None:
+        questions.append(("the stack of CloudFront", lambda: _stacks(stage, edge_client("cloudformation"))))
     if stage.parameter("ApiAccessLogs") == "true":
         questions.append(("API Gateway's role for logs", lambda: _log_role(client("apigateway"))))
     if stage.parameter("ApiCertificateArn"):
@@ -109,6 +131,32 @@ def _stack(stage: Stage, status: str | None) -> Iterator[Finding]:
             f"the first deployment of {stage.stack_name} failed ({status}), which CloudFormation cannot update",
             f"`sam delete --stack-name {stage.stack_name} --region {stage.region}`, then deploy again",
         )
+
+
+def _stacks(stage: Stage, cloudformation: Any) -> Iterator[Finding]:
+    """Find those of the stage's stacks in a region that cannot be updated as they are."""
+    asked = [*sorted(_FAILED_AT_CREATION), *_BUSY, *_STUCK]
+    pages = cloudformation.get_paginator("list_stacks").paginate(StackStatusFilter=asked)
+    for one in (one for page in pages for one in page["StackSummaries"]):
+        name, status = str(one["StackName"]), str(one["StackStatus"])
+        beside = name.removeprefix(f"{stage.stack_name}-")
+        is_lane = is_name(beside) and beside != name
+        if not (is_lane or name in {stage.stack_name, f"{stage.stack_name}-edge"}):
+            continue
+        region, what = cloudformation.meta.region_name, f"stack {name} is {status}"
+        remove = f"`make lane STAGE={stage.name} NAME={beside} REMOVE=1`"
+        by_name = f"--stack-name {name} --region {region}"
+        if status in _BUSY:
+            yield Finding(what, "wait until that is done")
+        elif status in _STUCK:
+            yield Finding(what, f"mend what it waits for, then `aws cloudformation continue-update-rollback {by_name}`")
+        elif name == stage.stack_name:
+            continue  # `_stack` tells it
+        elif status == "DELETE_FAILED":
+            yield Finding(what, remove if is_lane else f"`sam delete {by_name}`")
+        else:
+            give_up = f"; to give it up, {remove} first" if is_lane else ""
+            yield Finding(what, f"the deployment deletes it and makes it again{give_up}", blocks=False)
 
 
 def _alarm_address(stage: Stage) -> Iterator[Finding]:
@@ -224,6 +272,19 @@ def clients_of(session: boto3.session.Session) -> Client:
     return client
 
 
+def edge_clients(stage: Stage) -> Client:
+    """Return the clients of the region of the edge's stack; raise NotOpened without credentials."""
+    session = session_of(replace(stage, region=EDGE_REGION))
+    if session is None:
+        raise NotOpened(NO_CREDENTIALS)
+    return clients_of(session)
+
+
+def edge_clients_if_any(stage: Stage) -> Client | None:
+    """Return those clients for a stage with a distribution, None for another; raise NotOpened without credentials."""
+    return edge_clients(stage) if stage.parameter("WebhookDomainName") else None
+
+
 def stack_status(stage: Stage, cloudformation: Any) -> str | None:
     """Return the status of the stage's stack, None where there is none; raise botocore's errors."""
     try:
@@ -272,10 +333,11 @@ def main(arguments: list[str]) -> int:
     """Check the stage that is named and return the exit status."""
     try:
         stage, client, status = open_account(arguments)
+        edge_client = edge_clients_if_any(stage)
     except NotOpened as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    return 0 if report(check(stage, client, status=status)) else 1
+    return 0 if report(check(stage, client, status=status, edge_client=edge_client)) else 1
 
 
 if __name__ == "__main__":

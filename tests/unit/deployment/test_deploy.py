@@ -190,7 +190,16 @@ def test_deployment_at_once_is_not_gradual_and_is_the_same_release(built: Path, 
 def test_cloudfront_follows_the_functions_that_it_forwards_to(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps(monkeypatch)
     assert steps.run(WebhookDomainName="hooks.example.com") == 0
-    assert steps.done == ["build", "deploy", "deploy_edge", "deploy_all", "settle_versions"]
+    assert steps.done == ["build", "deploy", "deploy_all", "deploy_edge", "settle_versions"]
+
+
+@pytest.mark.parametrize("failing", ["deploy_all", "deploy_edge"])
+def test_lanes_and_cloudfront_wait_for_each_others_failures_no_longer_than_to_be_told(
+    monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    steps = Steps(monkeypatch, failing=failing)
+    assert steps.run(WebhookDomainName="hooks.example.com") == 1
+    assert steps.done == ["build", "deploy", "deploy_all", "deploy_edge", "tidy_after_failure"]
 
 
 def test_stage_without_a_domain_for_webhooks_gets_no_cloudfront(monkeypatch: pytest.MonkeyPatch) -> None:

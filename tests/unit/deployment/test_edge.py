@@ -223,6 +223,19 @@ def test_later_deployment_with_nothing_new_is_done(ssm: Any) -> None:
         assert deploy(ssm, cloudformation) == 0
 
 
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
+def test_stack_that_was_never_made_is_deleted_and_made_again(ssm: Any, status: str) -> None:
+    with stubbed_cloudformation(
+        ("describe_stacks", described(status), NAMED),
+        ("delete_stack", {}, NAMED),
+        ("describe_stacks", "Stack with id lockstep-edge does not exist", NAMED),
+        ("create_stack", {"StackId": "id"}, CHANGE),
+        ("describe_stacks", described("CREATE_COMPLETE"), NAMED),
+        ("describe_stacks", described("CREATE_COMPLETE"), NAMED),
+    ) as cloudformation:
+        assert deploy(ssm, cloudformation) == 0
+
+
 def test_stack_that_fails_fails_the_deployment(ssm: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with stubbed_cloudformation(
         ("describe_stacks", described("CREATE_COMPLETE"), NAMED),

@@ -13,6 +13,7 @@ import yaml
 from local import embedded_tables
 from local.deployment import lane as command
 from local.deployment.lane import deploy_all, deploy_lane, remove_lane
+from local.deployment.preflight import Client
 from local.deployment.releases import Release, release_of
 from local.deployment.stages import read_stage
 from shared.models.egress_lane import EgressLane
@@ -201,6 +202,56 @@ def test_removed_lane_gets_no_orders_at_once_and_its_stack_goes_when_none_waits(
     main_stack.taken_from(url)
     assert remove_lane(STAGE, "lane-2", client) == 0
     assert "lockstep-lane-2" not in stacks()
+
+
+class FailedAtCreation:
+    """CloudFormation, in which the first deployment of lane-2 has failed: its stack has no outputs."""
+
+    def __init__(self) -> None:
+        self.there = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(aws_client("cloudformation"), name)
+
+    def describe_stacks(self, **request: str) -> Any:
+        if request.get("StackName") != "lockstep-lane-2" or not self.there:
+            return aws_client("cloudformation").describe_stacks(**request)
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in NETWORK.items()]
+        return {
+            "Stacks": [{"StackName": "lockstep-lane-2", "StackStatus": "ROLLBACK_COMPLETE", "Parameters": parameters}]
+        }
+
+    def delete_stack(self, *, StackName: str) -> None:  # noqa: N803 - CloudFormation's own name
+        assert StackName == "lockstep-lane-2"
+        self.there = False
+
+
+@pytest.fixture
+def failed_at_creation(main_stack: Queues) -> tuple[FailedAtCreation, Client]:
+    cloudformation = FailedAtCreation()
+    return cloudformation, lambda service: cloudformation if service == "cloudformation" else client(service)
+
+
+def test_lane_whose_first_deployment_failed_is_deleted_and_made_again(
+    failed_at_creation: tuple[FailedAtCreation, Client],
+) -> None:
+    cloudformation, clients = failed_at_creation
+    sam = Sam()
+
+    assert deploy_lane(STAGE, "lane-2", clients, network={}, run=sam) == 0
+
+    assert not cloudformation.there
+    assert sam.values(-1)["SubnetIds"] == NETWORK["SubnetIds"]
+    assert queue_of("lane-2") is not None
+
+
+def test_lane_whose_first_deployment_failed_can_be_removed(
+    failed_at_creation: tuple[FailedAtCreation, Client],
+) -> None:
+    cloudformation, clients = failed_at_creation
+
+    assert remove_lane(STAGE, "lane-2", clients) == 0
+    assert not cloudformation.there
 
 
 def stacks() -> list[str]:

@@ -17,6 +17,7 @@ TABLES = "dynamodb", "list_tables"
 LIMIT = "lambda", "get_account_settings"
 KEY = "kms", "describe_key"
 STACK = "cloudformation", "describe_stacks"
+STACKS = "cloudformation", "list_stacks"
 ACCOUNT = "sesv2", "get_account"
 IDENTITY = "sesv2", "get_email_identity"
 PARAMETERS = "ssm", "get_parameters"
@@ -42,6 +43,7 @@ def account(**changes: Any) -> Answers:
         LIMIT: {"AccountLimit": {"ConcurrentExecutions": 1000}},
         TABLES: {"TableNames": []},
         KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}},
+        STACKS: {"StackSummaries": []},
         STACK: stack_with("SecretsWithoutKind"),
         ACCOUNT: {"ProductionAccessEnabled": True},
         IDENTITY: {"VerifiedForSendingStatus": True},
@@ -124,6 +126,43 @@ def test_stack_whose_first_deployment_failed_must_be_deleted_first() -> None:
     (finding,) = findings(stage(), account(), status="ROLLBACK_COMPLETE")
     assert finding.blocks
     assert "sam delete --stack-name lockstep " in finding.remedy
+
+
+def listed(name: str, status: str) -> dict[str, Any]:
+    """Return what CloudFormation lists where this stack is in the way."""
+    return {"StackSummaries": [{"StackName": name, "StackStatus": status, "CreationTime": datetime.now(UTC)}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "told", "blocks"),
+    [
+        ("lockstep", "UPDATE_ROLLBACK_FAILED", "continue-update-rollback", True),
+        ("lockstep", "UPDATE_IN_PROGRESS", "wait", True),
+        ("lockstep-lane-2", "UPDATE_ROLLBACK_FAILED", "continue-update-rollback", True),
+        ("lockstep-lane-2", "DELETE_IN_PROGRESS", "wait", True),
+        ("lockstep-lane-2", "DELETE_FAILED", "NAME=lane-2 REMOVE=1", True),
+        ("lockstep-lane-2", "ROLLBACK_COMPLETE", "NAME=lane-2 REMOVE=1", False),
+    ],
+)
+def test_lanes_that_cannot_be_updated_are_told(name: str, status: str, told: str, *, blocks: bool) -> None:
+    answers = account() | {STACKS: listed(name, status)}
+    (finding,) = findings(stage(), answers, status="UPDATE_COMPLETE")
+    assert (name in finding.what, status in finding.what, finding.blocks) == (True, True, blocks)
+    assert told in finding.remedy
+
+
+def test_stacks_of_others_are_no_concern() -> None:
+    answers = account() | {STACKS: listed("lockstep-dev-lane-2", "UPDATE_ROLLBACK_FAILED")}
+    assert findings(stage(), answers, status="UPDATE_COMPLETE") == []
+
+
+@pytest.mark.parametrize(("status", "blocks"), [("ROLLBACK_COMPLETE", False), ("DELETE_FAILED", True)])
+def test_edge_that_cannot_be_updated_is_told(status: str, *, blocks: bool) -> None:
+    virginia = boto3.session.Session("id", "secret", region_name="us-east-1").client("cloudformation")
+    with clients_that_answer(account()) as client, Stubber(virginia) as stubber:
+        stubber.add_response("list_stacks", listed("lockstep-edge", status))
+        found = check(stage(), client, status=None, edge_client=lambda _: virginia)
+    assert [("lockstep-edge" in one.what, one.blocks) for one in found] == [(True, blocks)]
 
 
 def test_secrets_key_that_waits_for_its_deletion_blocks() -> None:

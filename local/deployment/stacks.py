@@ -1,0 +1,36 @@
+"""Single stacks of CloudFormation: what one is like, and how one goes whose first deployment has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+NEVER_MADE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
+"""Statuses of a stack whose first deployment has failed. It cannot be updated, only deleted."""
+
+
+def describe(cloudformation: Any, name: str) -> dict[str, Any] | None:
+    """Return CloudFormation's description of a stack, None where there is none; raise botocore's errors."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            return None
+        raise
+    return dict(stack)
+
+
+def delete(cloudformation: Any, name: str) -> None:
+    """Delete a stack and wait until it is gone, for an hour at most; raise botocore's errors."""
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)
+
+
+def delete_if_never_made(cloudformation: Any, stack: Mapping[str, Any]) -> bool:
+    """Delete a stack, by its description, if its first deployment has failed; return whether it did."""
+    if stack["StackStatus"] not in NEVER_MADE:
+        return False
+    delete(cloudformation, stack["StackName"])
+    return True
