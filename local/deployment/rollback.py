@@ -18,7 +18,7 @@ from local.deployment.account import open_stack
 from local.deployment.finished import read_finished
 from local.deployment.preflight import Client, NotOpened
 from local.deployment.releases import Release
-from local.deployment.versions import Function, Version, functions_of, point_alias
+from local.deployment.versions import Function, Version, functions_of, point_alias, stacks_under_way
 
 STAYS = """\
 not rolled back: records and messages that the later release wrote; roles, queues, schedules, routes and alarms.
@@ -50,6 +50,9 @@ def plan(functions: Iterable[Function], finished: Sequence[str] | None = None, *
     functions = list(functions)
     since = _newest_called(functions)
     before = _releases_before(functions, since) if finished is None else _finished_before(functions, since, finished)
+    if not wanted and any(one.shares for one in functions):
+        names = ", ".join(one.name for one in functions if one.shares)
+        raise NotPossible(f"{names} divide their calls between two versions; name a release: RELEASE=name")
     if wanted and finished is not None and wanted not in finished:
         raise NotPossible(f"release {wanted} was not deployed to the end; those are: {', '.join(finished)}")
     if not wanted and len(before) != 1:
@@ -64,9 +67,13 @@ def plan(functions: Iterable[Function], finished: Sequence[str] | None = None, *
     return Plan(
         since=since,
         to=releases.pop(),
-        moves=tuple((function, version) for function, version in moves if version.number != function.live.number),
+        moves=tuple((function, version) for function, version in moves if _has_to_move(function, version)),
         without=tuple(function for function, version in matches if version is None),
     )
+
+
+def _has_to_move(function: Function, version: Version) -> bool:
+    return function.shares or version.number != function.live.number
 
 
 def _newest_called(functions: list[Function]) -> Release:
@@ -115,8 +122,34 @@ def roll_back(way: Plan, client: Client, *, write: Callable[[str], object] = pri
         write(f"  {function.name}: {function.live.number} -> {version.number}")
 
 
+def stop_deployment(stack: str, client: Client, *, write: Callable[[str], object] = print) -> bool:
+    """Cancel a deployment that is under way, and say so; return False if there is none.
+
+    While calls move gradually, an alias names the release before already, so the release before that would be the wrong
+    one; and CloudFormation would move an alias on that was moved here.
+    """
+    stacks = stacks_under_way(stack, client)
+    busy = {name: status for name, status in stacks.items() if _moves_aliases(status)}
+    for name, status in busy.items():
+        if status == "UPDATE_IN_PROGRESS":
+            client("cloudformation").cancel_update_stack(StackName=name)
+            write(f"{name} is being deployed: cancelled, CloudFormation takes calls back to the release before")
+        else:
+            write(f"{name} is {status}: nothing can be moved before CloudFormation is done")
+    if busy:
+        write("run this again when CloudFormation is done, if another release than the one called then is wanted")
+    return bool(busy)
+
+
+def _moves_aliases(status: str) -> bool:
+    # While it deletes what it has replaced, CloudFormation is done with the aliases.
+    return status.endswith("_IN_PROGRESS") and not status.endswith("_CLEANUP_IN_PROGRESS")
+
+
 def run(stack: str, client: Client, environment: Mapping[str, str], *, write: Callable[[str], object] = print) -> int:
     """Say what is done, and do it; return the exit status."""
+    if stop_deployment(stack, client, write=write):
+        return 1
     try:
         finished = read_finished(stack, client("ssm"))
         way = plan(functions_of(stack, client), finished, wanted=environment.get("RELEASE", ""))

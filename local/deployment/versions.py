@@ -33,6 +33,8 @@ class Function:
     live: Version
     deployed: int
     """The number of the version that its stack has."""
+    shares: bool = False
+    """Whether its alias sends a part of the calls to another version, as it does while calls move gradually."""
 
     @property
     def deployed_release(self) -> str:
@@ -158,6 +160,7 @@ def _function(name: str, deployed: int, awslambda: Any) -> Function:
         ),
         key=lambda one: -one.number,
     )
-    called = int(awslambda.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"])
-    live = next(one for one in versions if one.number == called)
-    return Function(name, tuple(versions), live, deployed)
+    alias = awslambda.get_alias(FunctionName=name, Name=ALIAS)
+    live = next(one for one in versions if one.number == int(alias["FunctionVersion"]))
+    shares = bool(alias.get("RoutingConfig", {}).get("AdditionalVersionWeights"))
+    return Function(name, tuple(versions), live, deployed, shares)

@@ -227,6 +227,82 @@ def test_what_later_messages_or_records_would_break_is_refused_until_forced(depl
     assert deployed.called() == {FIRST.name}
 
 
+class StacksUnderWay:
+    """CloudFormation's client, for which a stack has another status; it keeps which updates were cancelled."""
+
+    def __init__(self, cloudformation: Any, status: Mapping[str, str]) -> None:
+        self.cancelled: list[str] = []
+        self._cloudformation = cloudformation
+        self._status = status
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._cloudformation, operation)
+
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803 - boto3's name
+        found = self._cloudformation.describe_stacks(StackName=StackName)
+        for stack in found["Stacks"]:
+            stack["StackStatus"] = self._status.get(StackName, stack["StackStatus"])
+        return found
+
+    def cancel_update_stack(self, StackName: str) -> None:  # noqa: N803 - boto3's name
+        self.cancelled.append(StackName)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "status", "cancels", "told_of"),
+    [
+        ("", "UPDATE_IN_PROGRESS", True, "is being deployed: cancelled"),
+        ("-lane-2", "UPDATE_IN_PROGRESS", True, "is being deployed: cancelled"),
+        ("", "UPDATE_ROLLBACK_IN_PROGRESS", False, "is UPDATE_ROLLBACK_IN_PROGRESS: nothing can be moved"),
+    ],
+)
+def test_rollback_during_a_deployment_stops_it_and_moves_nothing_itself(
+    deployed: Deployed, suffix: str, status: str, told_of: str, *, cancels: bool
+) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    busy = f"{deployed.stack}{suffix}"
+    plain = deployed.client
+    stacks = StacksUnderWay(plain("cloudformation"), {busy: status})
+    deployed.client = lambda service: stacks if service == "cloudformation" else plain(service)
+
+    exit_status, told = deployed.roll_back()
+
+    assert exit_status == 1
+    assert f"{busy} {told_of}" in told
+    assert stacks.cancelled == ([busy] if cancels else [])
+    assert deployed.called() == {SECOND.name}
+
+
+def test_rollback_goes_on_while_cloudformation_deletes_what_it_has_replaced(deployed: Deployed) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    plain = deployed.client
+    stacks = StacksUnderWay(plain("cloudformation"), {deployed.stack: "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
+    deployed.client = lambda service: stacks if service == "cloudformation" else plain(service)
+
+    assert deployed.roll_back()[0] == 0
+    assert deployed.called() == {FIRST.name}
+
+
+def test_calls_that_are_divided_between_versions_need_a_named_release(deployed: Deployed) -> None:
+    for release in (FIRST, SECOND):
+        assert deployed.finish(release) == 0
+    assert deployed.roll_back()[0] == 0
+    for function in deployed.functions():
+        deployed.client("lambda").update_alias(
+            FunctionName=function.name, Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}}
+        )
+
+    status, told = deployed.roll_back()
+    assert status == 1
+    assert "divide their calls between two versions" in told
+
+    assert deployed.roll_back(RELEASE=FIRST.name)[0] == 0
+    assert not any(one.shares for one in deployed.functions())
+    assert {one.live.number for one in deployed.functions()} == {1}
+
+
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [({}, "no earlier version is kept"), ({"RELEASE": THIRD.name}, f"no version of release {THIRD.name} is kept")],
