@@ -11,6 +11,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.deployment.preflight import Client, NotOpened, open_account
+from local.deployment.restored_tables import read_restored
+from local.stack.deploy import read_template
 from shared.secrets import SecretKind, encryption_context
 
 _SEALED = (
@@ -34,8 +36,9 @@ def reseal(stack_name: str, client: Client) -> Outcome:
     """Give every secret of a stack its kind; a second run changes nothing. Raise botocore's errors."""
     outcome = Outcome()
     key_id, kms, dynamodb = f"alias/{stack_name}-secrets", client("kms"), client("dynamodb")
+    restored = read_restored(read_template(), stack_name, client("cloudformation"))
     for name, attribute, kind in _SEALED:
-        table = f"{stack_name}-{name}"
+        table = restored.get(name, f"{stack_name}-{name}")
         for record_id, ciphertext in _sealed_in(dynamodb, table, attribute):
             context = encryption_context(kind=kind, owner_id=record_id)
             if (changed := _reencrypted(kms, key_id, ciphertext, {"owner_id": record_id}, context)) is not None:

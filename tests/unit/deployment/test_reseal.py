@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.deployment.reseal import Outcome, reseal
+from local.deployment.restored_tables import usual_names
+from local.stack.deploy import read_template
 from shared import secrets
 from shared.errors import SecretUnreadable
 from shared.secrets import SecretKind
@@ -21,30 +24,39 @@ KINDS = {
     "exchange_keys": ("secret_ciphertext", SecretKind.EXCHANGE_KEY),
     "strategies": ("report_secret_ciphertext", SecretKind.REPORT_KEY),
 }
+TABLES = {"exchange_keys": f"{STACK}-exchange_keys-20261129T180000", "strategies": f"{STACK}-strategies"}
+"""One table was restored: the stack has it under another name than the usual one."""
 
 
 @pytest.fixture(autouse=True)
 def deployed(moto: None) -> Iterator[None]:
-    kms, dynamodb = aws_client("kms"), aws_client("dynamodb")
+    kms = aws_client("kms")
     kms.create_alias(AliasName=ALIAS, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
-    for name in KINDS:
-        dynamodb.create_table(
-            TableName=f"{STACK}-{name}",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
+    resources = {
+        logical_id: {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "TableName": TABLES[name],
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            },
+        }
+        for logical_id, (name, _) in usual_names(read_template(), STACK).items()
+        if name in KINDS
+    }
+    aws_client("cloudformation").create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": resources}))
     with environment(SECRETS_KEY_ID=ALIAS):
         yield
 
 
 def store(table: str, record_id: str, ciphertext: bytes) -> None:
     item = {"id": {"S": record_id}, KINDS[table][0]: {"B": ciphertext}, "other": {"S": "kept"}}
-    aws_client("dynamodb").put_item(TableName=f"{STACK}-{table}", Item=item)
+    aws_client("dynamodb").put_item(TableName=TABLES[table], Item=item)
 
 
 def stored(table: str, record_id: str) -> dict[str, Any]:
-    found = aws_client("dynamodb").get_item(TableName=f"{STACK}-{table}", Key={"id": {"S": record_id}})
+    found = aws_client("dynamodb").get_item(TableName=TABLES[table], Key={"id": {"S": record_id}})
     item: dict[str, Any] = found["Item"]
     return item
 

@@ -1,0 +1,22 @@
+"""The commands in docs/operations.md: they are about the tables that the stack uses, restored ones too."""
+
+from __future__ import annotations
+
+import re
+
+from local.stack.deploy import read_template
+from local.stack.places import ROOT
+
+TEXT = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+def test_commands_ask_the_stack_for_the_name_of_a_table() -> None:
+    tables = [name for name, one in read_template()["Resources"].items() if one["Type"] == "AWS::DynamoDB::Table"]
+    named = re.findall(r"--table-name (\S+)", TEXT)
+    asked = re.findall(r'--table-name "\$\(table (\w+)\)"', TEXT)
+    assert len(named) == len(asked) > 0
+    assert set(asked) <= set(tables)
+
+
+def test_commands_that_are_given_the_tables_prefix_are_given_the_restored_names_too() -> None:
+    assert TEXT.count("`TABLE_PREFIX`") == TEXT.count("`TABLE_PREFIX`, `RESTORED_TABLES`") > 0
