@@ -12,6 +12,7 @@ from functions.order_executor import booking, prior_position, recheck, waiting
 from functions.order_executor.ledger import Ledger
 from shared.exchange.futures import FuturesAccount
 from shared.observability import count_outcome, logger
+from shared.scheduling import RECHECK_S
 from shared.trading import exits
 from shared.trading.execution import CloseReason, ExecutionState, Reason
 
@@ -25,7 +26,7 @@ async def end_without_position(ledger: Ledger) -> bool:
 
 
 async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
-    """Close the position that the exit means, and end the exit.
+    """Record that the position that the exit means is to be closed, end the exit, and close the position.
 
     Without an `account`, because there is no access to it now, the position is left to a later worker.
     """
@@ -33,14 +34,14 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
     if held is None:
         await _end(ledger, Reason.NOTHING_TO_CLOSE)
         return
-    # First of all, and on record: nothing that follows is the exit's alone to do.
     await prior_position.request_close(held, CloseReason.EXIT_ALERT)
-    if account is None:
-        await recheck.schedule_recheck(held, after_s=recheck.RETRY_ACCESS_S)
-    else:
-        await _close(held, account)
-    await ledger.refresh()
+    # The request, its recheck and the exit's end are on record before the close begins: whatever becomes of this worker
+    # then, another one closes the position, and none finds the exit without the position that it has closed.
+    after_s = recheck.RETRY_ACCESS_S if account is None else RECHECK_S
+    await recheck.schedule_recheck(held, after_s=after_s)
     await _end(ledger, Reason.APPLIED, detail=held.execution.id)
+    if account is not None:
+        await _close(held, account)
 
 
 async def _find_position(ledger: Ledger) -> Ledger | None:

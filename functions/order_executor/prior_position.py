@@ -6,6 +6,7 @@ It runs whatever becomes of the entry, under the entry's or the exit's lease.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from functions.order_executor import recheck, reconciling, waiting
 from functions.order_executor.ledger import Ledger
@@ -82,14 +83,14 @@ async def try_to_reconcile(
 ) -> ExchangeThrottled | None:
     """Reconcile the position once, after a request to close it if `close_for` is given; its state says how it went.
 
-    Return why the lane makes it wait. `for_entry`: an entry waits for it.
+    Return why the lane makes it wait. `for_entry`: an entry waits for it; without, the caller has scheduled a recheck.
     """
-    await asyncio.gather(
-        prior.load_orders(),
-        limiter_of(account.lane).refresh(),
+    preparations: list[Awaitable[None]] = [prior.load_orders(), limiter_of(account.lane).refresh()]
+    if for_entry:
         # Should this worker crash after it has ended the prior execution, this message ends its trigger.
-        asyncio.to_thread(send_reconcile, ReconcileMessage(prior.execution.id), delay_s=RECHECK_S),
-    )
+        recheck_message = ReconcileMessage(prior.execution.id)
+        preparations.append(asyncio.to_thread(send_reconcile, recheck_message, delay_s=RECHECK_S))
+    await asyncio.gather(*preparations)
     try:
         if close_for is not None:
             await request_close(prior, close_for)

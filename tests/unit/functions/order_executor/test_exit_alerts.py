@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from functions.order_executor import account_cache
+from functions.order_executor import account_cache, booking
 from shared.clock import utc_now
 from shared.errors import AddressBanned, ExchangeAuthorizationFailed, ExchangeRejected, SecretUnreadable
 from shared.messages import Command
@@ -17,7 +17,7 @@ from shared.models.follower import Follower
 from shared.models.plan import Plan
 from shared.models.trigger import Trigger
 from shared.models.user import User
-from shared.scheduling import RECHECK_S
+from shared.scheduling import RECHECK_S, is_due_for_dead_man
 from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
 from shared.trading.ids import Leg
 from shared.trading.order_planning import plan_entry
@@ -203,19 +203,48 @@ def test_crash_in_the_midst_of_the_close_is_finished_by_the_next_worker(executor
     held = executor.open()
     executor.advance(1)
     close = executor.queue_close()
+    executor.sent.bodies.clear()
     executor.account.fail("place", Crash(), leg=Leg.CLOSE, done_after_s=0.0 if done else None)
     with pytest.raises(Crash):
         executor.handle(close)
-    assert executor.now(close).state is ExecutionState.QUEUED
-    assert executor.now(held).desired is Desired.CLOSED
-    executor.advance(60)
+    assert answer(executor.now(close)) == (ExecutionState.DONE, Reason.APPLIED, held.id)
+    held = executor.now(held)
+    assert held.desired is Desired.CLOSED
+    assert executor.sent.take_delays_of(held) == [RECHECK_S]
+    executor.advance(RECHECK_S)
+    assert is_due_for_dead_man(held.due_at, utc_now())
 
+    executor.handle(held, Command.RECONCILE)
     close = executor.handle(close, Command.RECONCILE)
 
-    assert close.state is ExecutionState.DONE
+    assert answer(close) == (ExecutionState.DONE, Reason.APPLIED, held.id)
     assert executor.now(held).close_reason == CloseReason.EXIT_ALERT
     assert executor.book.position == 0
     assert executor.book.standing() == []
+
+
+def test_crash_after_the_close_leaves_the_exit_applied(executor: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = executor.open()
+    executor.advance(1)
+    close = executor.queue_close()
+    finish = booking.finish
+
+    def crash(execution: Execution) -> None:
+        finish(execution)
+        if execution.id == held.id:
+            raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(booking, "finish", crash)
+        with pytest.raises(Crash):
+            executor.handle(close)
+    executor.advance(60)
+
+    close = executor.handle(close)
+
+    assert answer(close) == (ExecutionState.DONE, Reason.APPLIED, held.id)
+    assert executor.now(held).close_reason == CloseReason.EXIT_ALERT
+    assert not Trigger.get(close.trigger_id).active
 
 
 def test_banned_lane_leaves_the_close_to_the_position_which_is_tried_again(executor: Harness) -> None:
