@@ -14,8 +14,17 @@ from local.deployment.build import AWS_BUILD, Run, build, run_in_root
 from local.deployment.edge import deploy_edge, has_edge
 from local.deployment.finished import store_finished
 from local.deployment.lane import deploy_all
-from local.deployment.preflight import Client, NotOpened, check, edge_clients, edge_clients_if_any, open_account, report
-from local.deployment.releases import release_of, write_release
+from local.deployment.preflight import (
+    Client,
+    NotOpened,
+    check,
+    edge_clients,
+    edge_clients_if_any,
+    open_account,
+    report,
+    stack_status,
+)
+from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stages import Stage
 from local.deployment.versions import (
@@ -42,17 +51,18 @@ def deploy(
     built: Path = BUILT_TEMPLATE,
     restored: Mapping[str, str] | None = None,
     at_once: bool = False,
+    status: str | None = None,
 ) -> int:
     """Deploy what is built, as the release of this working tree; return the exit status.
 
     `restored` has the deployed names of tables that were restored, by noun. `at_once` moves all calls together,
-    whatever the stage says.
+    whatever the stage says. `status` is that of the stage's stack.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
     """
     release = release_of(stage.overrides, restored)
-    write_release(built, release.describe(), restored or {})
+    write_release(built, release.describe(attempt=attempt_after(status)), restored or {})
     print(f"release {release.name}")
     rounds = [{"Retained": "false"}, {}] if first else [{}]
     how = {"GradualDeployment": "false"} if at_once else {}
@@ -102,7 +112,8 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
     if rolled_back and stage.parameter("GradualDeployment") == "true":
         # CodeDeploy would move calls from the version that the stack has: the one that was left.
         print("a rollback has moved the aliases: calls move at once, not gradually")
-    failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back)
+    status = stack_status(stage, client("cloudformation"))
+    failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back, status=status)
     if not failed:
         # What uses the first stack's functions, tables and queues comes after it; the two do not wait for each other.
         failed = deploy_all(stage, client, run=run)

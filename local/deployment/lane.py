@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
-from local.deployment.releases import release_of, write_release
+from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
 from local.deployment.stacks import delete_if_never_made, describe
 from local.deployment.stages import STAGES, Stage, read_stage
@@ -75,7 +75,8 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
         delete_if_never_made(cloudformation, known)
     values = parameters_of(lane, main_stack=main_stack, given=given)
     restored = read_restored(read_template(), stage.stack_name, cloudformation)
-    write_release(BUILT_LANE, release_of(stage.overrides, restored).describe(values), restored)
+    attempt = attempt_after((known or {}).get("StackStatus"))
+    write_release(BUILT_LANE, release_of(stage.overrides, restored).describe(values, attempt=attempt), restored)
     command = [
         *(str(TOOLS / "sam"), "deploy", "--config-env", stage.name),
         *("--template-file", str(BUILT_LANE)),

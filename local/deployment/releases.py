@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,24 @@ class Release:
         found = _DESCRIPTION.match(description)
         return cls(found["name"], int(found["messages"]), int(found["records"]), found["tables"]) if found else None
 
-    def describe(self, settings: Mapping[str, str] | None = None) -> str:
-        """Return the description of a version; `settings` are parameters that other stacks of the release lack."""
+    def describe(self, settings: Mapping[str, str] | None = None, *, attempt: str = "") -> str:
+        """Return the description of a version.
+
+        `settings` are parameters that other stacks of the release lack. `attempt` sets a repeated deployment apart from
+        the one that failed.
+        """
         text = f"release {self.name}, messages {self.messages}, records {self.records}, tables {self.tables}"
-        return f"{text}, settings {_digest(settings)}" if settings else text
+        text += f", settings {_digest(settings)}" if settings else ""
+        return f"{text}, attempt {attempt}" if attempt else text
+
+
+def attempt_after(status: str | None) -> str:
+    """Return what sets a deployment apart from one that has left the stack in this status; empty if that succeeded.
+
+    The functions of a failed deployment may be those of the next one. Lambda publishes no second version of what it has
+    published last, and CloudFormation takes that for a failure.
+    """
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S") if status == "UPDATE_ROLLBACK_COMPLETE" else ""
 
 
 def release_of(parameters: Mapping[str, str], restored: Mapping[str, str] | None = None) -> Release:

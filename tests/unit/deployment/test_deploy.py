@@ -139,7 +139,7 @@ def test_stage_is_tried_once_it_is_deployed(
 class Steps:
     """The order of what `make deploy` does for a stage; the step `failing` fails."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failing: str = "") -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failing: str = "", status: str = "UPDATE_COMPLETE") -> None:
         self.done: list[str] = []
 
         def step(name: str) -> Callable[..., int]:
@@ -152,6 +152,7 @@ class Steps:
         monkeypatch.setattr(command, "read_restored", lambda *_: {})
         monkeypatch.setattr(command, "edge_clients", lambda _: None)
         monkeypatch.setattr(command, "functions_of", lambda *_: [])
+        monkeypatch.setattr(command, "stack_status", lambda *_: status)
         for name in ("build", "deploy", "deploy_edge", "deploy_all", "settle_versions", "tidy_after_failure"):
             monkeypatch.setattr(command, name, step(name))
 
@@ -177,6 +178,29 @@ def test_calls_move_at_once_after_a_rollback(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(command, "deploy", deploy)
     assert steps.run() == 0
     assert asked == [at_once]
+
+
+def test_deployment_knows_how_the_last_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch, status="UPDATE_ROLLBACK_COMPLETE")
+    asked: list[object] = []
+
+    def deploy(*_: object, **how: object) -> int:
+        asked.append(how["status"])
+        return 0
+
+    monkeypatch.setattr(command, "deploy", deploy)
+    assert steps.run() == 0
+    assert asked == ["UPDATE_ROLLBACK_COMPLETE"]
+
+
+@pytest.mark.parametrize(("status", "differs"), [("UPDATE_ROLLBACK_COMPLETE", True), ("UPDATE_COMPLETE", False)])
+def test_release_whose_deployment_failed_is_published_anew(built: Path, status: str, *, differs: bool) -> None:
+    stage = read_stage("prod")
+    assert deploy(stage, first=False, run=Tools(), built=built) == 0
+    failed = description(built)
+    assert deploy(stage, first=False, run=Tools(), built=built, status=status) == 0
+    assert (description(built) != failed) == differs
+    assert Release.read(description(built)) == Release.read(failed) == release_of(stage.overrides)
 
 
 @pytest.mark.parametrize(("at_once", "gradual"), [(True, "false"), (False, "true")])

@@ -15,6 +15,7 @@ from local.deployment import lane as command
 from local.deployment.lane import deploy_all, deploy_lane, remove_lane
 from local.deployment.preflight import Client
 from local.deployment.releases import Release, release_of
+from local.deployment.stacks import describe
 from local.deployment.stages import read_stage
 from shared.models.egress_lane import EgressLane
 from tests.unit.deployment.sam_parameters import read_by_sam
@@ -125,11 +126,30 @@ def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -
     assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
 
 
+def described(built: Path) -> str:
+    return str(yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"])
+
+
 def test_lane_is_of_the_stages_release(main_stack: Queues, built: Path) -> None:
     add()
 
-    description = yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"]
-    assert Release.read(description) == release_of(STAGE.overrides)
+    assert Release.read(described(built)) == release_of(STAGE.overrides)
+
+
+def test_lane_whose_deployment_failed_is_published_anew(
+    main_stack: Queues, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    failed = described(built)
+
+    def describe_failed(cloudformation: Any, name: str) -> dict[str, Any]:
+        return {**(describe(cloudformation, name) or {}), "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
+
+    monkeypatch.setattr(command, "describe", describe_failed)
+    add()
+
+    assert described(built) != failed
+    assert Release.read(described(built)) == Release.read(failed)
 
 
 def test_deployed_lane_is_in_use_and_knows_the_first_lanes_queue(main_stack: Queues) -> None:
