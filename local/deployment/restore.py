@@ -6,7 +6,8 @@ DynamoDB restores into a new table, without time to live, stream, further recove
 2. Take the first table out of the stack, which keeps it; whatever names it names the restored one meanwhile, and
    functions keep their rights on both.
 3. Import the restored table into the stack in its place.
-4. Deploy, which gives the functions the new name; mappings of its stream move along.
+4. Deploy, which gives the functions the new name; mappings of its stream move along. Further lanes take no orders until
+   they have it too.
 
 Run again with the same TABLE and TIME, it goes on where it was interrupted. What was written to the first table since
 TIME is not in the restored one: stop entries and put the API into maintenance before.
@@ -29,9 +30,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deployment.account import OpenedStack, open_stack
 from local.deployment.build import Run, run_in_root
 from local.deployment.deploy import deploy_everything
+from local.deployment.paused_lanes import NotPaused, paused_lanes
 from local.deployment.preflight import Client, NotOpened
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored, usual_names
+from local.deployment.stages import Stage
 from local.stack.build import BUILT_TEMPLATE
 from local.stack.deploy import ARTIFACTS, read_template, sam_deploy
 from local.stack.places import STACK_NAME, NotReady, Places
@@ -335,6 +338,21 @@ def redeploy_local(session: Mapping[str, Any], restored: Mapping[str, str]) -> i
     return 0
 
 
+def redeploy_stage(stage: Stage, client: Client, *, run: Run, pause_s: float = 5) -> int:
+    """Deploy a stage and its lanes again with the names that its tables have by now; return the exit status.
+
+    Raise NotRestored or botocore's errors.
+    """
+    # Versions of before will have no rights on the table that they use, so calls move at once. Lanes, which are
+    # deployed last, keep theirs, and would write to the first table without an error.
+    overrides = {**stage.overrides, "GradualDeployment": "false"}
+    try:
+        with paused_lanes(stage.stack_name, client, pause_s=pause_s):
+            return deploy_everything(replace(stage, overrides=overrides), client, first=False, run=run)
+    except NotPaused as error:
+        raise NotRestored(str(error)) from error
+
+
 def bucket_of(opened: OpenedStack) -> str:
     """Return the bucket that SAM uploads to; raise NotRestored where there is none."""
     if opened.stage is None:
@@ -368,9 +386,7 @@ def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run
             if opened.stage is None:
                 restored = read_restored(template, stack, client("cloudformation"))
                 return redeploy_local(opened.session or {}, restored)
-            # Versions of before will have no rights on the table that they use, so calls move at once.
-            overrides = {**opened.stage.overrides, "GradualDeployment": "false"}
-            return deploy_everything(replace(opened.stage, overrides=overrides), client, first=False, run=run)
+            return redeploy_stage(opened.stage, client, run=run)
 
         wanted = find(stack, environment.get("TABLE", ""), moment, client, template)
         restore(wanted, Tools(client, bucket_of(opened), redeploy, any_moment=opened.stage is None))
