@@ -107,7 +107,9 @@ def check(stage: Stage, client: Client, *, status: str | None, edge_client: Clie
         questions.append(("tables of an earlier stack", lambda: _leftovers(stage, client("dynamodb"))))
     else:
         questions.append(("the key of the exchange keys' secrets", lambda: _secrets_key(stage, client("kms"))))
-        questions.append(("the kinds of the secrets", lambda: _secrets_kinds(stage, client("cloudformation"))))
+        questions.append(
+            ("the kinds of the secrets", lambda: _secrets_kinds(stage, client("cloudformation"), client("ssm")))
+        )
     for subject, ask in questions:
         try:
             found += ask()
@@ -214,14 +216,36 @@ def _secrets_key(stage: Stage, kms: Any) -> Iterator[Finding]:
         )
 
 
-def _secrets_kinds(stage: Stage, cloudformation: Any) -> Iterator[Finding]:
+def resealed_parameter(stack: str) -> str:
+    """Return the name of the SSM parameter whose time is that of the last complete `make reseal`."""
+    return f"/{stack}/secrets-resealed"
+
+
+def _secrets_kinds(stage: Stage, cloudformation: Any, ssm: Any) -> Iterator[Finding]:
+    if stage.parameter("SecretsWithoutKind") == "true":
+        return
     (stack,) = cloudformation.describe_stacks(StackName=stage.stack_name)["Stacks"]
-    before_kinds = all(one["ParameterKey"] != "SecretsWithoutKind" for one in stack.get("Parameters", []))
-    if before_kinds and stage.parameter("SecretsWithoutKind") == "false":
+    values = {one["ParameterKey"]: one.get("ParameterValue") for one in stack.get("Parameters", [])}
+    if values.get("SecretsWithoutKind") == "true" and not _resealed_since(stack, ssm):
+        yield Finding(
+            "secrets may still be without a kind, and no function could open them: no `make reseal` has ended since "
+            "the last deployment",
+            f"run `make reseal STAGE={stage.name}` before SecretsWithoutKind=true goes",
+        )
+    if "SecretsWithoutKind" not in values:
         yield Finding(
             "the stack's secrets carry no kind, and no function could open them",
             "set SecretsWithoutKind=true in samconfig.toml, deploy, run `make reseal`, and take it out again",
         )
+
+
+def _resealed_since(stack: dict[str, Any], ssm: Any) -> bool:
+    """Return whether a complete run is later than the stack's last update, whose functions may have sealed before."""
+    try:
+        resealed = ssm.get_parameter(Name=resealed_parameter(stack["StackName"]))["Parameter"]
+    except ssm.exceptions.ParameterNotFound:
+        return False
+    return bool(resealed["LastModifiedDate"] > stack.get("LastUpdatedTime", stack["CreationTime"]))
 
 
 def _sender(stage: Stage, ses: Any) -> Iterator[Finding]:

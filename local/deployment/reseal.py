@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.deployment.preflight import Client, NotOpened, open_account
+from local.deployment.preflight import Client, NotOpened, open_account, resealed_parameter
 from local.deployment.restored_tables import read_restored
 from local.stack.deploy import read_template
 from shared.secrets import SecretKind, encryption_context
@@ -33,7 +33,10 @@ class Outcome:
 
 
 def reseal(stack_name: str, client: Client) -> Outcome:
-    """Give every secret of a stack its kind; a second run changes nothing. Raise botocore's errors."""
+    """Give every secret of a stack its kind, and store that this was done to the end; raise botocore's errors.
+
+    A second run changes no secret.
+    """
     outcome = Outcome()
     key_id, kms, dynamodb = f"alias/{stack_name}-secrets", client("kms"), client("dynamodb")
     restored = read_restored(read_template(), stack_name, client("cloudformation"))
@@ -48,6 +51,9 @@ def reseal(stack_name: str, client: Client) -> Outcome:
                 outcome.had_kind += 1
             else:
                 outcome.unreadable.append(f"{name} {record_id}")
+    # Its time tells `make preflight` that roles need not open secrets without a kind any more.
+    done = f"{outcome.resealed} resealed, {outcome.had_kind} had their kind, {len(outcome.unreadable)} unreadable"
+    client("ssm").put_parameter(Name=resealed_parameter(stack_name), Type="String", Value=done, Overwrite=True)
     return outcome
 
 
@@ -95,10 +101,14 @@ def _replace(dynamodb: Any, table: str, record_id: str, attribute: str, *, old: 
 def main(arguments: list[str]) -> int:
     """Reseal the secrets of the stage that is named and return the exit status."""
     try:
-        stage, client, _ = open_account(arguments)
+        stage, client, status = open_account(arguments)
     except NotOpened as error:
         print(error, file=sys.stderr)
         return error.exit_status
+    if status is None or not status.endswith("_COMPLETE"):
+        # Earlier versions of the functions, which may still be called, seal without a kind.
+        print(f"{stage.stack_name} is {status or 'not there'}: run this when it is deployed", file=sys.stderr)
+        return 1
     try:
         outcome = reseal(stage.stack_name, client)
     except ClientError as error:

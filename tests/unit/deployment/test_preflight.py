@@ -28,9 +28,9 @@ Answers = dict[tuple[str, str], dict[str, Any] | str]
 """What the account answers, by service and operation; a text is the code of an error."""
 
 
-def stack_with(*parameters: str) -> dict[str, Any]:
-    """Return the description of a stack that was deployed with these parameters."""
-    values = [{"ParameterKey": name, "ParameterValue": "false"} for name in parameters]
+def stack_with(*parameters: str, value: str = "false") -> dict[str, Any]:
+    """Return the description of a stack that was deployed with these parameters, all of this value."""
+    values = [{"ParameterKey": name, "ParameterValue": value} for name in parameters]
     created = datetime(2026, 11, 1, tzinfo=UTC)
     return {
         "Stacks": [{"StackName": "s", "CreationTime": created, "StackStatus": "UPDATE_COMPLETE", "Parameters": values}]
@@ -176,6 +176,28 @@ def test_stack_from_before_the_secrets_had_kinds_blocks_until_its_roles_open_tho
     (finding,) = findings(stage(), answers, status="UPDATE_COMPLETE")
     assert finding.blocks
     assert "make reseal" in finding.remedy
+    assert findings(stage(SecretsWithoutKind="true"), answers, status="UPDATE_COMPLETE") == []
+
+
+RESEALED = "ssm", "get_parameter"
+
+
+@pytest.mark.parametrize(
+    ("resealed", "blocked"),
+    [
+        ("ParameterNotFound", True),
+        ({"Parameter": {"LastModifiedDate": datetime(2026, 10, 31, tzinfo=UTC)}}, True),
+        ({"Parameter": {"LastModifiedDate": datetime(2026, 11, 2, tzinfo=UTC)}}, False),
+    ],
+    ids=["never", "before the last deployment", "since"],
+)
+def test_secrets_without_a_kind_are_not_closed_before_they_are_resealed(
+    resealed: dict[str, Any] | str, *, blocked: bool
+) -> None:
+    answers = account() | {STACK: stack_with("SecretsWithoutKind", value="true"), RESEALED: resealed}
+    found = findings(stage(), answers, status="UPDATE_COMPLETE")
+    assert [one.blocks for one in found] == ([True] if blocked else [])
+    assert all("make reseal STAGE=prod" in one.remedy for one in found)
     assert findings(stage(SecretsWithoutKind="true"), answers, status="UPDATE_COMPLETE") == []
 
 

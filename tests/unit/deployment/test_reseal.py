@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.deployment import reseal as command
+from local.deployment.preflight import resealed_parameter
 from local.deployment.reseal import Outcome, reseal
 from local.deployment.restored_tables import usual_names
+from local.deployment.stages import read_stage
 from local.stack.deploy import read_template
 from shared import secrets
 from shared.errors import SecretUnreadable
@@ -117,6 +120,24 @@ class _Replacing:
         answer = aws_client("kms").re_encrypt(**request)
         self._replace()
         return answer
+
+
+def test_complete_run_leaves_its_time() -> None:
+    store("strategies", "one", sealed_without_kind("the secret", "one"))
+    reseal(STACK, aws_client)
+    mark = aws_client("ssm").get_parameter(Name=resealed_parameter(STACK))["Parameter"]
+    assert mark["Value"] == "1 resealed, 0 had their kind, 0 unreadable"
+
+
+def test_run_during_a_deployment_is_refused_because_earlier_functions_still_seal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "open_account", lambda _: (read_stage("prod"), aws_client, "UPDATE_IN_PROGRESS"))
+    ciphertext = sealed_without_kind("the secret", "one")
+    store("exchange_keys", "one", ciphertext)
+    assert command.main(["prod"]) == 1
+    assert "lockstep is UPDATE_IN_PROGRESS" in capsys.readouterr().err
+    assert stored("exchange_keys", "one")["secret_ciphertext"]["B"] == ciphertext
 
 
 def test_other_refusals_of_kms_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
