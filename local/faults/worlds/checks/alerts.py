@@ -14,14 +14,18 @@ from datetime import datetime
 from local.faults.worlds.world import World
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
-from shared.trading.execution import CloseReason, DenialReason, Reason
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 
 
 def check_rest(world: World) -> Iterator[str]:
-    """Yield the positions that are open although an exit alert that is newer has been accepted."""
+    """Yield the positions that are open although an exit alert that is newer has been accepted.
+
+    An entry that is only watched for a late fill has none.
+    """
     closes = [trigger for trigger in world.triggers() if not trigger.opens]
     for execution in world.active():
-        if not execution.opens or world.has_left_dust(execution):
+        watched = execution.state is ExecutionState.ENTRY_UNKNOWN
+        if not execution.opens or watched or world.has_left_dust(execution):
             continue
         for close in closes:
             if close.strategy_id == execution.strategy_id and place(close) > place_of(execution):
