@@ -212,15 +212,8 @@ def _store(
         StrategyAlerts.last_seq.set(trigger.seq),
         StrategyAlerts.schema_version.set(SCHEMA_VERSION),
     ]
-    if alert is not None and not trigger.overtaken:
-        actions += [
-            StrategyAlerts.latest_alert_place.set(alert.newest),
-            StrategyAlerts.latest_alert_seq.set(alert.newest.seq),
-            # By these its repeat is recognised; an exit may have been accepted last without being the newest.
-            StrategyAlerts.latest_trigger_id.set(trigger.id),
-            StrategyAlerts.latest_fingerprint.set(alert.content),
-            StrategyAlerts.latest_received_at.set(trigger.created_at),
-        ]
+    if alert is not None:
+        actions += _record_alert(trigger, alert)
     unchanged: Condition = StrategyAlerts.strategy_id.does_not_exist()
     if alerts is not None:
         unchanged = StrategyAlerts.last_seq == alerts.last_seq
@@ -232,6 +225,31 @@ def _store(
             also(transaction)
 
     transact(write)
+
+
+def _record_alert(trigger: Trigger, alert: _LatestAlert) -> list[Action]:
+    """Return what records the newest place, and by what a repeat of this alert is recognised.
+
+    An exit that is not the newest has a record of its own beside the newest alert's: both may be repeated.
+    """
+    actions: list[Action] = [
+        StrategyAlerts.latest_alert_place.set(alert.newest),
+        StrategyAlerts.latest_alert_seq.set(alert.newest.seq),
+    ]
+    if trigger.place == alert.newest:
+        actions += [
+            StrategyAlerts.latest_trigger_id.set(trigger.id),
+            StrategyAlerts.latest_fingerprint.set(alert.content),
+            StrategyAlerts.latest_received_at.set(trigger.created_at),
+        ]
+    if not trigger.opens:
+        actions += [
+            StrategyAlerts.latest_exit_place.set(trigger.place),
+            StrategyAlerts.latest_exit_trigger_id.set(trigger.id),
+            StrategyAlerts.latest_exit_fingerprint.set(alert.content),
+            StrategyAlerts.latest_exit_received_at.set(trigger.created_at),
+        ]
+    return actions
 
 
 def _queue_with_check(trigger: Trigger) -> None:

@@ -17,6 +17,12 @@ from shared.models.trigger import Trigger
 REPEAT_WINDOW = timedelta(seconds=30)
 """An alert with the same content as the latest, received within this time, is a repeat of it."""
 
+EXIT_REPEAT_WINDOW = timedelta(seconds=17)
+"""The same for an exit beside an entry of its second: all exits have the same content, and the next may be meant.
+
+TradingView sends an alert again up to three times, five seconds apart; the rest is for its answers.
+"""
+
 
 class AlertIdTaken(LockstepError):
     """The alert's id was used with another content within the last 24 hours."""
@@ -48,7 +54,8 @@ class AlertIdentity:
         """Return what is known of an earlier delivery of this alert; raise AlertIdTaken.
 
         Three rules, the strictest first: the same alert id for 24 hours; the same content and firing time for 24 hours;
-        the same content as the strategy's latest alert within REPEAT_WINDOW.
+        the same content as the strategy's latest alert within REPEAT_WINDOW, or as its latest exit of the same second
+        within EXIT_REPEAT_WINDOW.
         """
         id_key, time_key = self._id_key, self._time_key
         by_id = None if id_key is None else IdempotencyKey.find_valid(id_key, at=received_at)
@@ -62,9 +69,8 @@ class AlertIdentity:
         )
         if by_time is not None and self._may_be(Trigger.find(by_time.response)):
             return FirstDelivery(trigger_id=by_time.response, unclaimed=unclaimed)
-        if alerts is not None and self._repeats_latest(alerts, received_at=received_at):
-            return FirstDelivery(trigger_id=alerts.latest_trigger_id, unclaimed=unclaimed)
-        return FirstDelivery(trigger_id=None, unclaimed=unclaimed)
+        by_content = None if alerts is None else self._find_by_content(alerts, received_at=received_at)
+        return FirstDelivery(trigger_id=by_content, unclaimed=unclaimed)
 
     def claim(self, first: FirstDelivery, *, trigger_id: str, at: datetime) -> Callable[[TransactWrite], None] | None:
         """Return the write that has later deliveries answered with the trigger, or None if there is none to make.
@@ -91,12 +97,29 @@ class AlertIdentity:
             return None
         return f"fired#{self.strategy_id}#{to_iso(self.fired_at)}#{self.content}"
 
-    def _repeats_latest(self, alerts: StrategyAlerts, *, received_at: datetime) -> bool:
-        if alerts.latest_fingerprint != self.content or alerts.latest_received_at is None:
-            return False
-        if alerts.latest_trigger_id is None or received_at - alerts.latest_received_at >= REPEAT_WINDOW:
-            return False
-        return self._may_be(Trigger.find(alerts.latest_trigger_id))
+    def _find_by_content(self, alerts: StrategyAlerts, *, received_at: datetime) -> str | None:
+        newest = alerts.latest_trigger_id, alerts.latest_fingerprint, alerts.latest_received_at
+        if (first := self._repeated(*newest, received_at=received_at, within=REPEAT_WINDOW)) is not None:
+            return first
+        if not alerts.is_exit_of_latest_second:
+            return None
+        latest_exit = alerts.latest_exit_trigger_id, alerts.latest_exit_fingerprint, alerts.latest_exit_received_at
+        return self._repeated(*latest_exit, received_at=received_at, within=EXIT_REPEAT_WINDOW)
+
+    def _repeated(
+        self,
+        trigger_id: str | None,
+        content: str | None,
+        accepted_at: datetime | None,
+        *,
+        received_at: datetime,
+        within: timedelta,
+    ) -> str | None:
+        """Return the trigger's id if this alert, received then, repeats it."""
+        if trigger_id is None or accepted_at is None or content != self.content:
+            return None
+        recent = received_at - accepted_at < within
+        return trigger_id if recent and self._may_be(Trigger.find(trigger_id)) else None
 
     def _may_be(self, trigger: Trigger | None) -> bool:
         """Return whether neither id nor firing time tells this alert from the trigger's, whose content is the same."""

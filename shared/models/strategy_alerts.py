@@ -27,9 +27,21 @@ class StrategyAlerts(Table):
     closed_seq = IntegerAttribute(null=True)
     """The same in records of an earlier version, which compared sequence numbers."""
     latest_trigger_id = UnicodeAttribute(null=True)
-    """The alert that was accepted last, overtaken ones left out; usually that of the latest place."""
+    """The alert of the latest place."""
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)
+    latest_exit_place = PlaceAttribute(null=True)
+    """Place in time of the exit alert that was accepted last, which need not be the latest alert."""
+    latest_exit_trigger_id = UnicodeAttribute(null=True)
+    latest_exit_fingerprint = UnicodeAttribute(null=True)
+    latest_exit_received_at = TimeAttribute(null=True)
+
+    @property
+    def is_exit_of_latest_second(self) -> bool:
+        """Return whether no alert of a later second than the last exit's has been accepted."""
+        if self.latest_exit_place is None or self.latest_alert_place is None:
+            return False
+        return self.latest_exit_place.second >= self.latest_alert_place.second
 
     def supersedes(self, place: PlaceInTime) -> bool:
         """Return whether the latest alert is newer than a trigger of this place."""

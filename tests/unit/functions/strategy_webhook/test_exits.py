@@ -171,6 +171,43 @@ def test_repeat_of_a_close_without_a_firing_time_does_not_close_what_came_in_its
     assert accepted(webhook, CLOSE).id == first.id
 
 
+def test_exit_after_the_repeats_of_another_one_is_not_taken_for_such_a_repeat(webhook: Webhook) -> None:
+    accepted(webhook, BUY)
+    webhook.wait(0.4)
+    first = accepted(webhook, CLOSE)
+    for _ in range(3):
+        webhook.wait(5)
+        assert accepted(webhook, CLOSE).id == first.id
+    webhook.wait(4)
+    assert accepted(webhook, CLOSE).id != first.id
+
+
+@pytest.mark.parametrize("close_first", [True, False])
+def test_exit_and_entry_of_one_second_hide_each_others_repeats_in_neither_order(
+    webhook: Webhook, close_first: bool
+) -> None:
+    order: list[dict[str, Any]] = [CLOSE, BUY] if close_first else [BUY, CLOSE]
+    found = [accepted(webhook, fields).id for fields in order]
+    webhook.wait(5)
+    assert [accepted(webhook, fields).id for fields in order] == found
+
+
+def test_exit_of_the_entry_that_came_in_between_is_another_alert(webhook: Webhook) -> None:
+    first = accepted(webhook, CLOSE)
+    webhook.wait(5)
+    accepted(webhook, BUY)
+    webhook.wait(3)
+    assert accepted(webhook, CLOSE).id != first.id
+
+
+def test_entry_of_the_same_content_after_an_exit_is_another_alert(webhook: Webhook) -> None:
+    first = accepted(webhook, BUY)
+    webhook.wait(5)
+    accepted(webhook, CLOSE)
+    webhook.wait(5)
+    assert accepted(webhook, BUY).id != first.id
+
+
 def test_two_closes_with_different_ids_are_two_alerts(webhook: Webhook) -> None:
     first, second = (accepted(webhook, CLOSE, alertId=alert_id) for alert_id in ("1", "2"))
     assert first.id != second.id
