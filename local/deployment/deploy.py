@@ -114,16 +114,17 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
         print("a rollback has moved the aliases: calls move at once, not gradually")
     status = stack_status(stage, client("cloudformation"))
     failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back, status=status)
+    edge_failed = 0
     if not failed:
         # What uses the first stack's functions, tables and queues comes after it; the two do not wait for each other.
         failed = deploy_all(stage, client, run=run)
         edge_failed = deploy_edge(stage, client, edge_clients(stage)) if has_edge(stage) else 0
-        failed = failed or edge_failed
     if failed:
         if not first:
             tidy_after_failure(stage.stack_name, client, before)
         return failed
-    return settle_versions(stage.stack_name, client, release_of(stage.overrides, restored).name, before)
+    # All functions are of this release, also where CloudFront before them is not.
+    return settle_versions(stage.stack_name, client, release_of(stage.overrides, restored).name, before) or edge_failed
 
 
 def settle_versions(stack: str, client: Client, release: str, before: Iterable[Function]) -> int:
