@@ -12,13 +12,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
 from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
-from local.deployment.stacks import delete_if_never_made, describe
+from local.deployment.stacks import delete, delete_if_never_made, describe
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
@@ -46,6 +46,11 @@ _NO_ADDRESS = (
     "or name subnets whose requests leave by one address: SUBNETS=subnet-a,subnet-b SECURITY_GROUPS=sg-1"
 )
 
+_LEFT = (
+    "{queue} is left of a stack that was deleted, and keeps another from being made. "
+    "`make lane STAGE={stage} NAME={lane} REMOVE=1` deletes it if it is empty; wait a minute after that"
+)
+
 _WAITING = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -71,8 +76,10 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     if not (given["SubnetIds"] or _has_network(main_stack)):
         print(_NO_ADDRESS.format(stage=stage.name, stack=stage.stack_name), file=sys.stderr)
         return 1
-    if known is not None:
-        delete_if_never_made(cloudformation, known)
+    is_new = known is None or delete_if_never_made(cloudformation, known)
+    if is_new and _dead_letters(client("sqs"), stage, lane):
+        print(_LEFT.format(queue=_dead_letters_name(stage, lane), stage=stage.name, lane=lane), file=sys.stderr)
+        return 1
     values = parameters_of(lane, main_stack=main_stack, given=given)
     restored = read_restored(read_template(), stage.stack_name, cloudformation)
     attempt = attempt_after((known or {}).get("StackStatus"))
@@ -113,22 +120,52 @@ def deploy_all(stage: Stage, client: Client, *, run: Run) -> int:
 
 
 def remove_lane(stage: Stage, lane: str, client: Client) -> int:
-    """Take a lane out of use; delete its stack once no order waits in its queue. Return the exit status."""
+    """Take a lane out of use; delete its stack and queues once no order waits in them. Return the exit status."""
     cloudformation = client("cloudformation")
     main_stack = describe(cloudformation, stage.stack_name)
     stack = describe(cloudformation, stack_of(stage.stack_name, lane))
-    if main_stack is None or stack is None:
+    sqs = client("sqs")
+    dead_letters = _dead_letters(sqs, stage, lane)
+    if main_stack is None or (stack is None and dead_letters is None):
         print(f"{stage.stack_name} has no stack of {lane}", file=sys.stderr)
         return 1
     register(client("dynamodb"), main_stack=main_stack, lane=lane, orders_queue_url=None)
-    url = outputs_of(stack).get("OrdersQueueUrl")
-    # A stack whose first deployment has failed has none, and was never in use.
-    if waiting := _messages_in(client("sqs"), url) if url else 0:
+    # A stack whose first deployment has failed has no queue, and was never in use.
+    url = outputs_of(stack or {}).get("OrdersQueueUrl")
+    if waiting := _messages_in(sqs, url):
         print(f"{lane} is out of use, and {waiting} message(s) wait in its queue: run this again in a minute")
         return 1
-    cloudformation.delete_stack(StackName=stack_of(stage.stack_name, lane))
-    print(f"{lane} is out of use, and its stack is being deleted")
+    if waiting := _messages_in(sqs, dead_letters):
+        print(
+            f"{lane} is out of use, and {waiting} message(s) wait in its dead letters: redrive them while its "
+            "executor is there, or purge them, and run this again"
+        )
+        return 1
+    if stack is not None:
+        print(f"{lane} is out of use, and its stack is being deleted, which takes up to half an hour")
+        try:
+            delete(cloudformation, stack["StackName"])
+        except WaiterError:
+            print(f"stack {stack['StackName']} could not be deleted: its events say why", file=sys.stderr)
+            return 1
+    # The stack keeps them, and could not be made again beside them.
+    if dead_letters is not None:
+        sqs.delete_queue(QueueUrl=dead_letters)
+    print(f"{lane} is gone")
     return 0
+
+
+def _dead_letters_name(stage: Stage, lane: str) -> str:
+    name = str(read_template(LANE_TEMPLATE)["Resources"]["OrdersDeadLetters"]["Properties"]["QueueName"]["Fn::Sub"])
+    return name.replace("${MainStack}", stage.stack_name).replace("${LaneName}", lane)
+
+
+def _dead_letters(sqs: Any, stage: Stage, lane: str) -> str | None:
+    """Return the address of a lane's dead letters, None where there are none."""
+    try:
+        return str(sqs.get_queue_url(QueueName=_dead_letters_name(stage, lane))["QueueUrl"])
+    except sqs.exceptions.QueueDoesNotExist:
+        return None
 
 
 def _has_network(main_stack: Mapping[str, Any]) -> bool:
@@ -136,7 +173,9 @@ def _has_network(main_stack: Mapping[str, Any]) -> bool:
     return "EgressAddresses" in outputs_of(main_stack)
 
 
-def _messages_in(sqs: Any, url: str) -> int:
+def _messages_in(sqs: Any, url: str | None) -> int:
+    if url is None:
+        return 0
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_WAITING))
     return sum(int(queue["Attributes"].get(name, 0)) for name in _WAITING)
 

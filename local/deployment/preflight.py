@@ -105,6 +105,7 @@ def check(stage: Stage, client: Client, *, status: str | None, edge_client: Clie
         questions.append(("the API's certificate", lambda: _certificate(stage, client("acm"))))
     if status is None:
         questions.append(("tables of an earlier stack", lambda: _leftovers(stage, client("dynamodb"))))
+        questions.append(("queues of an earlier stack", lambda: _left_queues(stage, client("sqs"))))
     else:
         questions.append(("the key of the exchange keys' secrets", lambda: _secrets_key(stage, client("kms"))))
         questions.append(
@@ -204,6 +205,16 @@ def _leftovers(stage: Stage, dynamodb: Any) -> Iterator[Finding]:
         yield Finding(
             f"{len(kept)} tables of a deleted stack {stage.stack_name} are there, such as {kept[0]}",
             "deploy under another stack name, or export and delete them (docs/deploying.md)",
+        )
+
+
+def _left_queues(stage: Stage, sqs: Any) -> Iterator[Finding]:
+    pages = sqs.get_paginator("list_queues").paginate(QueueNamePrefix=f"{stage.stack_name}-")
+    there = {str(url).rpartition("/")[2] for page in pages for url in page.get("QueueUrls", [])}
+    if kept := sorted(stage.queue_names & there):
+        yield Finding(
+            f"{len(kept)} queues of a deleted stack {stage.stack_name} are there: {', '.join(kept)}",
+            "look at what is in them, delete them and wait a minute (docs/deploying.md), or take another stack name",
         )
 
 

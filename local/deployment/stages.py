@@ -28,9 +28,16 @@ class Stage:
     @property
     def table_names(self) -> frozenset[str]:
         """The names of the stage's tables."""
-        resources = _template()["Resources"].values()
-        tables = (one["Properties"] for one in resources if one["Type"] == "AWS::DynamoDB::Table")
-        names = (str(table["TableName"]["Fn::Sub"]) for table in tables)
+        return self._names("AWS::DynamoDB::Table", "TableName")
+
+    @property
+    def queue_names(self) -> frozenset[str]:
+        """The names of the stage's queues, without those of further lanes."""
+        return self._names("AWS::SQS::Queue", "QueueName")
+
+    def _names(self, kind: str, key: str) -> frozenset[str]:
+        resources = (one["Properties"] for one in _template()["Resources"].values() if one["Type"] == kind)
+        names = (str(properties[key]["Fn::Sub"]) for properties in resources)
         return frozenset(name.replace("${AWS::StackName}", self.stack_name) for name in names)
 
     @property

@@ -101,6 +101,7 @@ class Sam:
             return
         attributes = {"FifoQueue": "true"}
         queue = aws_client("sqs").create_queue(QueueName=f"{stack}-orders.fifo", Attributes=attributes)
+        aws_client("sqs").create_queue(QueueName=f"{stack}-orders-dead-letters.fifo", Attributes=attributes)
         outputs = {"OrdersQueueUrl": queue["QueueUrl"]}
         if not values.get("SubnetIds"):
             outputs["EgressAddress"] = f"203.0.113.{stack.rpartition('-')[2]}"  # of a network that the lane makes
@@ -222,6 +223,51 @@ def test_removed_lane_gets_no_orders_at_once_and_its_stack_goes_when_none_waits(
     main_stack.taken_from(url)
     assert remove_lane(STAGE, "lane-2", client) == 0
     assert "lockstep-lane-2" not in stacks()
+
+
+def dead_letters() -> list[str]:
+    urls: list[str] = aws_client("sqs").list_queues(QueueNamePrefix="lockstep-lane-2-").get("QueueUrls", [])
+    return [url for url in urls if url.endswith("-dead-letters.fifo")]
+
+
+def test_removed_lane_leaves_nothing_that_a_new_lane_of_its_name_would_meet(main_stack: Queues) -> None:
+    add()
+    (url,) = dead_letters()
+    assert remove_lane(STAGE, "lane-2", client) == 0
+    assert dead_letters() == []
+    assert url
+
+
+def test_lane_is_not_removed_while_its_dead_letters_can_still_be_redriven(
+    main_stack: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add()
+    (url,) = dead_letters()
+    aws_client("sqs").send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="g", MessageDeduplicationId="d")
+
+    assert remove_lane(STAGE, "lane-2", client) == 1
+    assert queue_of("lane-2") is None
+    assert "lockstep-lane-2" in stacks()
+    assert "1 message(s) wait in its dead letters" in capsys.readouterr().out
+
+    main_stack.taken_from(url)
+    assert remove_lane(STAGE, "lane-2", client) == 0
+    assert dead_letters() == []
+
+
+def test_dead_letters_of_a_lane_that_was_deleted_otherwise_are_told_and_can_be_removed(
+    main_stack: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add()
+    aws_client("cloudformation").delete_stack(StackName="lockstep-lane-2")
+
+    status, sam = add()
+    assert (status, sam.commands) == (1, [])
+    assert "lockstep-lane-2-orders-dead-letters.fifo" in capsys.readouterr().err
+
+    assert remove_lane(STAGE, "lane-2", client) == 0
+    assert dead_letters() == []
+    assert remove_lane(STAGE, "lane-2", client) == 1
 
 
 class FailedAtCreation:

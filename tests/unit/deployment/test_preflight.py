@@ -15,6 +15,7 @@ from local.deployment.stages import Stage, read_stage
 
 TABLES = "dynamodb", "list_tables"
 LIMIT = "lambda", "get_account_settings"
+QUEUES = "sqs", "list_queues"
 KEY = "kms", "describe_key"
 STACK = "cloudformation", "describe_stacks"
 STACKS = "cloudformation", "list_stacks"
@@ -42,6 +43,7 @@ def account(**changes: Any) -> Answers:
     return {
         LIMIT: {"AccountLimit": {"ConcurrentExecutions": 1000}},
         TABLES: {"TableNames": []},
+        QUEUES: {},
         KEY: {"KeyMetadata": {"KeyId": "k", "KeyState": "Enabled"}},
         STACKS: {"StackSummaries": []},
         STACK: stack_with("SecretsWithoutKind"),
@@ -120,6 +122,16 @@ def test_kept_tables_of_a_deleted_stack_block_and_those_of_another_stage_do_not(
     (finding,) = findings(stage(), kept)
     assert finding.blocks
     assert "lockstep-users" in finding.what
+
+
+def test_kept_queues_of_a_deleted_stack_block_and_those_of_another_stage_do_not() -> None:
+    base = "https://sqs.ap-northeast-1.amazonaws.com/123456789012/"
+    other = account() | {QUEUES: {"QueueUrls": [f"{base}lockstep-dev-keys-dead-letters", f"{base}lockstep-notes"]}}
+    assert findings(stage(), other) == []
+    urls = [f"{base}lockstep-{name}" for name in ("keys-dead-letters", "orders-dead-letters.fifo")]
+    (finding,) = findings(stage(), account() | {QUEUES: {"QueueUrls": urls}})
+    assert finding.blocks
+    assert finding.what.endswith(": lockstep-keys-dead-letters, lockstep-orders-dead-letters.fifo")
 
 
 def test_stack_whose_first_deployment_failed_must_be_deleted_first() -> None:
