@@ -23,6 +23,7 @@ from shared.ending_followers import remove_follower_if_ended
 from shared.errors import RecordChanged
 from shared.exchange import weights
 from shared.exchange.futures import now_ms
+from shared.models.base import SCHEMA_VERSION
 from shared.models.execution import Execution
 from shared.models.follower_performance import FollowerPerformance
 from shared.models.order import OrderStatus
@@ -132,7 +133,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
                 FollowerPerformance.trades.add(1),
                 FollowerPerformance.closed_balance.set(wallet),
                 FollowerPerformance.updated_at.set(now),
-                FollowerPerformance.schema_version.set(1),
+                FollowerPerformance.schema_version.set(SCHEMA_VERSION),
             ],
         )
         PerformanceDay.add(

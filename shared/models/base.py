@@ -44,7 +44,7 @@ __all__ = [
     "transact",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 LISTED = "ALL"
 """The only partition of the listing index of small tables: all records, ordered by creation."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.deployment.releases import Release, release_of, write_release
+from local.deployment.rollback import Plan, refusal
 from local.stack.deploy import read_template
 from local.stack.places import ROOT
 from tests.unit.transformed_template import ALIAS, of_type, transformed
@@ -184,3 +185,8 @@ def test_a_deployment_may_move_the_stacks_own_aliases_only() -> None:
 
 def test_a_stack_stays_below_the_number_of_resources_that_cloudformation_allows() -> None:
     assert len(transformed(GradualDeployment="true")["Resources"]) <= 480
+
+
+def test_a_release_of_before_exit_alerts_nets_and_kinds_of_secrets_is_no_way_back() -> None:
+    way = Plan(since=Release("b" * 12), to=Release("a" * 12, records=1), moves=(), without=())
+    assert "records have version 2, and release aaaaaaaaaaaa knows 1" in refusal(way)

@@ -18,6 +18,9 @@ import pytest
 
 import shared.models
 from shared.models.base import SCHEMA_VERSION, Table
+from shared.models.position_history import HistoryKind
+from shared.trading.execution import ExecutionState
+from shared.trading.sides import TriggerAction
 
 VERSIONS = range(1, SCHEMA_VERSION + 1)
 NOT_WRITTEN_ANY_MORE: dict[str, set[str]] = {
@@ -65,6 +68,16 @@ def test_record_of_an_earlier_version_is_read_as_it_was_written(table: str, vers
     again = {name: in_form_of_file(value) for name, value in read.serialize().items()}
     expected = {name: value for name, value in record.items() if name not in NOT_WRITTEN_ANY_MORE.get(table, set())}
     assert {name: again.get(name) for name in expected} == expected
+
+
+def test_records_of_version_2_have_the_forms_that_version_1_cannot_read() -> None:
+    added = {name: record.get("kind", record.get("action")) for name, record in stored(2).items()}
+    assert (added["position_history"], added["executions"], added["triggers"]) == (
+        {"S": HistoryKind.NET.value},
+        {"S": TriggerAction.CLOSE.value},
+        {"S": TriggerAction.CLOSE.value},
+    )
+    assert stored(2)["executions"]["state"] == {"S": ExecutionState.DONE.value}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
