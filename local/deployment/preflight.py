@@ -268,12 +268,21 @@ def _sender(stage: Stage, ses: Any) -> Iterator[Finding]:
         yield Finding(
             "SES is in its sandbox: it delivers to verified addresses only", "ask for production access", blocks=False
         )
+    # Cognito refuses a pool whose sender is not verified, and names one identity of SES.
+    identity = stage.parameter("SenderIdentity") or sender
+    if identity not in {sender, sender.rpartition("@")[2]}:
+        yield Finding(f"SenderIdentity {identity} may not send for {sender}", "give the address, or what follows its @")
+        return
     try:
-        verified = ses.get_email_identity(EmailIdentity=sender)["VerifiedForSendingStatus"]
+        verified = ses.get_email_identity(EmailIdentity=identity)["VerifiedForSendingStatus"]
     except ses.exceptions.NotFoundException:
         verified = False
     if not verified:
-        yield Finding(f"SES has not verified {sender}", "create and confirm the identity in SES", blocks=False)
+        yield Finding(
+            f"SES has not verified {identity}",
+            "create and confirm the identity in SES; if it has verified the domain of SenderAddress, name that in "
+            "SenderIdentity; or leave SenderAddress empty until then",
+        )
 
 
 def _secrets(stage: Stage, ssm: Any) -> Iterator[Finding]:

@@ -350,7 +350,10 @@ def test_pools_ignore_case_and_mail_through_the_verified_sender(pool: str) -> No
     condition, given, otherwise = properties["EmailConfiguration"]["Fn::If"]
     assert (condition, otherwise) == ("HasSender", {"Ref": "AWS::NoValue"})
     assert given["EmailSendingAccount"] == "DEVELOPER"
-    assert given["SourceArn"]["Fn::Sub"].endswith(":identity/${SenderAddress}")
+    condition, of_domain, of_address = given["SourceArn"]["Fn::If"]
+    assert condition == "HasSenderIdentity"
+    assert of_domain["Fn::Sub"].endswith(":identity/${SenderIdentity}")
+    assert of_address["Fn::Sub"].endswith(":identity/${SenderAddress}")
 
 
 def test_admins_need_a_second_factor_wherever_passwords_alone_are_not_allowed() -> None:

@@ -218,17 +218,50 @@ def test_production_without_an_address_for_alarms_is_blocked_and_dev_is_told() -
     assert [one.blocks for one in findings(stage("dev", AlarmEmail=""), account())] == [False]
 
 
-def test_sandbox_unverified_sender_and_missing_secrets_are_told() -> None:
+@pytest.mark.parametrize("answer", ["NotFoundException", {"VerifiedForSendingStatus": False}])
+def test_sender_whom_ses_has_not_verified_blocks_as_cognito_refuses_it(answer: Any) -> None:
+    (finding,) = findings(stage(), account() | {IDENTITY: answer})
+    assert (finding.what, finding.blocks) == ("SES has not verified notices@example.com", True)
+
+
+def asked_identities(of: Stage) -> tuple[list[Finding], list[str]]:
+    """Return what is found, and whom SES was asked for."""
+    asked: list[str] = []
+
+    class Ses:
+        exceptions = aws_client("sesv2").exceptions
+
+        def get_account(self) -> Any:
+            return {"ProductionAccessEnabled": True}
+
+        def get_email_identity(self, *, EmailIdentity: str) -> Any:  # noqa: N803 - SES's own name
+            asked.append(EmailIdentity)
+            return {"VerifiedForSendingStatus": True}
+
+    answers = {key: answer for key, answer in account().items() if key[0] != "sesv2"}
+    with clients_that_answer(answers) as client:
+        return check(of, lambda service: Ses() if service == "sesv2" else client(service), status=None), asked
+
+
+@pytest.mark.parametrize(("identity", "asked"), [("", "notices@example.com"), ("example.com", "example.com")])
+def test_identity_that_cognito_sends_by_is_the_one_that_ses_is_asked_for(identity: str, asked: str) -> None:
+    assert asked_identities(stage(SenderIdentity=identity)) == ([], [asked])
+
+
+@pytest.mark.parametrize("identity", ["example.org", "other@example.com", "ample.com"])
+def test_identity_that_may_not_send_for_the_sender_blocks(identity: str) -> None:
+    found, _ = asked_identities(stage(SenderIdentity=identity))
+    assert [(identity in one.what, one.blocks) for one in found] == [(True, True)]
+
+
+def test_sandbox_and_missing_secrets_are_told() -> None:
     answers = account() | {
         ACCOUNT: {"ProductionAccessEnabled": False},
-        IDENTITY: "NotFoundException",
         PARAMETERS: {"Parameters": [], "InvalidParameters": ["/lockstep/stripe-api-key"]},
     }
     found = findings(stage(), answers)
-    assert [one.blocks for one in found] == [False, False, False]
-    assert [word in one.what for one, word in zip(found, ["sandbox", "notices@", "stripe-api-key"], strict=True)] == [
-        True
-    ] * 3
+    assert [one.blocks for one in found] == [False, False]
+    assert [word in one.what for one, word in zip(found, ["sandbox", "stripe-api-key"], strict=True)] == [True, True]
 
 
 class Ssm:
