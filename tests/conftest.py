@@ -12,6 +12,7 @@ from unittest import mock
 import botocore.loaders
 import botocore.session
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadGroupScheduling
 
 from local.stack.places import Places, Ports
@@ -27,10 +28,13 @@ _WITH_THE_BUILD = "tests/integration/stack/"
 
 
 def pytest_configure() -> None:
-    """Remove what the developer's shell has set for AWS, and keep botocore's descriptions of services in memory."""
+    """Prepare a process of tests, whatever the developer's shell has set for AWS, and however busy the machine is."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "TABLE_PREFIX"))]:
         del os.environ[name]
     process_state.reset()
+    # Both measure time, which says nothing about the product.
+    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any machine")
     # Each test makes its clients anew. The JSON that botocore reads for one takes longer than most tests.
     mock.patch.object(botocore.session, "create_loader", cache(botocore.loaders.create_loader)).start()
 
