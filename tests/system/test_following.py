@@ -22,6 +22,7 @@ class Account:
         """Open an account at the exchange and connect its key; return the answer and the API key."""
         api_key, secret = secrets.token_hex(32), secrets.token_hex(32)
         self.stack.heard.secrets.add(secret)
+        self.stack.wait_for_weight()
         self.stack.paper("POST", "accounts", {"apiKey": api_key, "secret": secret, "balances": {"USDT": "10000"}})
         if account:
             self.stack.paper("PUT", f"accounts/{api_key}", account)

@@ -32,6 +32,7 @@ def folder(stack: Stack, tmp_path: Path) -> Iterator[Path]:
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "session.json").write_text(json.dumps(stack.running.session()), encoding="utf-8")
     stack.move_price("BTCUSDT", "20000")
+    stack.wait_for_weight()
     yield tmp_path
     stack.paper("DELETE", "faults")
     stack.move_price("BTCUSDT", "20000")
