@@ -14,6 +14,7 @@ from shared.api import edge, quick_parameters
 from shared.api.function_url import Answer, answer_request
 from tests.lambda_context import FakeContext
 from tests.unit.in_process_aws import Queues, aws_client
+from tests.unit.moved_clock import MovedClock
 
 NAME = "/unit/edge-secret"
 NEW, OLD, OLDER = "n" * 43, "o" * 43, "e" * 43
@@ -21,19 +22,9 @@ NEW, OLD, OLDER = "n" * 43, "o" * 43, "e" * 43
 SENDERS = ("52.89.214.238/32", "198.51.100.0/24", "2001:db8::/32")
 
 
-class Clock:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    clock = MovedClock()
     monkeypatch.setattr(edge, "time", clock)
     monkeypatch.setattr(quick_parameters, "time", clock)
     return clock
@@ -106,7 +97,7 @@ def test_direct_calls_are_allowed_unless_they_are_to_be_refused(settings_from: C
     assert edge.is_known_sender(event(), SENDERS)
 
 
-def test_rotation_refuses_nobody_and_ends_the_secret_before_the_last(clock: Clock) -> None:
+def test_rotation_refuses_nobody_and_ends_the_secret_before_the_last(clock: MovedClock) -> None:
     assert status_of(event(x_edge_secret=OLD)) == 200
     store("f" * 43, NEW)
     clock.now += edge.READ_AGAIN_S
@@ -115,7 +106,7 @@ def test_rotation_refuses_nobody_and_ends_the_secret_before_the_last(clock: Cloc
     assert status_of(event(x_edge_secret=OLD)) == 403
 
 
-def test_retired_secret_is_accepted_no_longer_than_the_cache_lasts(clock: Clock) -> None:
+def test_retired_secret_is_accepted_no_longer_than_the_cache_lasts(clock: MovedClock) -> None:
     assert status_of(event(x_edge_secret=OLD)) == 200
     store("f" * 43, NEW)
     clock.now += edge.CACHED_FOR_S
@@ -123,7 +114,7 @@ def test_retired_secret_is_accepted_no_longer_than_the_cache_lasts(clock: Clock)
 
 
 def test_flood_of_wrong_secrets_reads_the_parameter_once_in_five_seconds(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[str] = []
 
@@ -169,7 +160,7 @@ def test_secrets_that_were_never_readable_refuse_nobody_who_sends_one(refusing_s
 
 
 def test_secret_that_does_not_exist_is_nobodys(
-    settings_from: Callable[..., None], clock: Clock, capsys: pytest.CaptureFixture[str]
+    settings_from: Callable[..., None], clock: MovedClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings_from(EDGE_SECRET_PARAMETER="/unit/missing")
     forged = event(x_edge_secret=NEW, cloudfront_viewer_address="52.89.214.238:443")
@@ -184,7 +175,7 @@ def test_secret_that_does_not_exist_is_nobodys(
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ParameterNotFound"])
 def test_flood_asks_an_ssm_that_refuses_once_in_five_seconds(
-    code: str, refusing_ssm: Callable[[str], Ssm], clock: Clock
+    code: str, refusing_ssm: Callable[[str], Ssm], clock: MovedClock
 ) -> None:
     ssm = refusing_ssm(code)
     for _ in range(20):
@@ -199,7 +190,7 @@ def test_parameter_that_is_refused_holds_back_no_other(refusing_ssm: Callable[[s
     assert ssm.asked == ["/unit/one", "/unit/other"]
 
 
-def test_secrets_that_became_unreadable_stay_known(clock: Clock) -> None:
+def test_secrets_that_became_unreadable_stay_known(clock: MovedClock) -> None:
     assert status_of(event(x_edge_secret=NEW)) == 200
     aws_client("ssm").delete_parameter(Name=NAME)
     clock.now += edge.CACHED_FOR_S * 10

@@ -10,23 +10,14 @@ from shared.api import maintenance, quick_parameters
 from shared.api.maintenance import refuse_during_maintenance
 from shared.errors import ServiceUnavailable
 from tests.unit.in_process_aws import aws_client
+from tests.unit.moved_clock import MovedClock
 
 pytestmark = pytest.mark.usefixtures("admin_api")
 
 
-class Clock:
-    """A monotonic clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    clock = MovedClock()
     monkeypatch.setattr(maintenance, "time", clock)
     return clock
 
@@ -45,7 +36,7 @@ def test_everything_is_refused_while_it_is_on() -> None:
         refuse_during_maintenance()
 
 
-def test_flipped_switch_takes_effect_within_five_seconds(clock: Clock) -> None:
+def test_flipped_switch_takes_effect_within_five_seconds(clock: MovedClock) -> None:
     refuse_during_maintenance()
     flip("on")
     clock.now += 5.0
@@ -61,7 +52,7 @@ def test_parameter_that_was_never_readable_counts_as_off(settings_from: Callable
     refuse_during_maintenance()
 
 
-def test_parameter_that_became_unreadable_keeps_its_last_value(clock: Clock) -> None:
+def test_parameter_that_became_unreadable_keeps_its_last_value(clock: MovedClock) -> None:
     flip("on")
     with pytest.raises(ServiceUnavailable):
         refuse_during_maintenance()
