@@ -7,16 +7,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.deployment import smoke
 from local.deployment.build import AWS_BUILD, Run, build, run_in_root
+from local.deployment.command import exit_status_of
 from local.deployment.edge import deploy_edge, has_edge
 from local.deployment.finished import store_finished
 from local.deployment.lane import deploy_all
 from local.deployment.preflight import (
     Client,
-    NotOpened,
     check,
     edge_clients,
     edge_clients_if_any,
@@ -84,19 +82,15 @@ def deploy(
 
 def main(arguments: list[str], *, run: Run = run_in_root) -> int:
     """Deploy the stage that is named and return the exit status."""
-    try:
+
+    def deploy() -> int:
         stage, client, status = open_account(arguments)
         edge_client = edge_clients_if_any(stage)
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    if not report(check(stage, client, status=status, edge_client=edge_client)):
-        return 1
-    try:
+        if not report(check(stage, client, status=status, edge_client=edge_client)):
+            return 1
         return deploy_everything(stage, client, first=status is None, run=run) or smoke.main([stage.name], os.environ)
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
-        return 1
+
+    return exit_status_of(deploy)
 
 
 def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) -> int:

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
-from local.deployment.preflight import EDGE_REGION, EDGE_SECRET, Client, NotOpened, edge_clients, open_account
+from local.deployment.command import exit_status_of
+from local.deployment.preflight import EDGE_REGION, EDGE_SECRET, Client, edge_clients, open_account
 from local.deployment.stacks import delete_if_never_made, describe
 from local.deployment.stages import Stage
 from local.stack.deploy import read_template
@@ -153,7 +154,8 @@ def _store_secrets(stage: Stage, ssm: Any, kept: list[str]) -> None:
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     """Deploy the edge of the stage that is named and return the exit status."""
-    try:
+
+    def deploy() -> int:
         stage, client, status = open_account(arguments)
         if status is None or not has_edge(stage):
             print("deploy the stage first, with WebhookDomainName and its certificate", file=sys.stderr)
@@ -161,12 +163,8 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         if environment.get("ROTATE"):
             rotate_secret(stage, client("ssm"))
         return deploy_edge(stage, client, edge_clients(stage))
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
-        return 1
+
+    return exit_status_of(deploy)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from local.deployment.build import Run, build, run_in_root
+from local.deployment.command import exit_status_of
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
 from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
@@ -193,13 +194,13 @@ def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run
         return 1
     client = clients_of(session)
     network = {"SubnetIds": environment.get("SUBNETS", ""), "SecurityGroupIds": environment.get("SECURITY_GROUPS", "")}
-    try:
+
+    def add_or_remove() -> int:
         if environment.get("REMOVE"):
             return remove_lane(stage, name, client)
         return build_lanes(run=run) or deploy_lane(stage, name, client, network=network, run=run)
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
-        return 1
+
+    return exit_status_of(add_or_remove)
 
 
 if __name__ == "__main__":

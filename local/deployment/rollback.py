@@ -12,11 +12,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.deployment.account import open_stack
+from local.deployment.command import exit_status_of
 from local.deployment.finished import read_finished
-from local.deployment.preflight import Client, NotOpened
+from local.deployment.preflight import Client
 from local.deployment.releases import Release
 from local.deployment.versions import Function, Version, functions_of, point_alias, stacks_under_way
 
@@ -169,15 +168,12 @@ def run(stack: str, client: Client, environment: Mapping[str, str], *, write: Ca
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     """Roll back the stage that is named, or the stack of `make run`, and return the exit status."""
-    try:
+
+    def go_back() -> int:
         opened = open_stack(arguments, environment)
         return run(opened.stack_name, opened.client, environment)
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}; run it again to go on", file=sys.stderr)
-        return 1
+
+    return exit_status_of(go_back, advice="; run it again to go on")
 
 
 if __name__ == "__main__":

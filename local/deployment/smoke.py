@@ -29,8 +29,8 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment.account import OpenedStack, open_stack
+from local.deployment.command import exit_status_of
 from local.deployment.edge import headers_as_edge, is_closed_to_operators
-from local.deployment.preflight import NotOpened
 from local.deployment.restored_tables import read_restored
 from local.stack.deploy import ALIAS, find, read_template
 from local.stack.lanes import FIRST_LANE, lanes_of, outputs_of, stack_of
@@ -337,14 +337,7 @@ def _seed(places: Places) -> dict[str, Any]:
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     """Try the stage that is named, or the stack of `make run`, and return the exit status."""
-    try:
-        return Smoke(open_stack(arguments, environment), environment).run()
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}", file=sys.stderr)
-        return 1
+    return exit_status_of(lambda: Smoke(open_stack(arguments, environment), environment).run())
 
 
 if __name__ == "__main__":
