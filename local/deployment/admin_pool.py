@@ -12,8 +12,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from local.deployment.preflight import NotOpened, open_account
 from local.stack.deploy import client, find
-from local.stack.lanes import outputs_of
 from local.stack.places import DEFAULT_PORT, NotReady, Places, Ports
+from local.stack.stacks import describe, outputs_of
 
 LOCAL_STAGE = "local"
 """Names the stack that `make run` has started."""
@@ -35,8 +35,8 @@ def open_admin_pool(arguments: list[str]) -> AdminPool:
     stage, clients, status = open_account(arguments)
     if status is None:
         raise NotOpened(f"stack {stage.stack_name} is not there: deploy it first")
-    (stack,) = clients("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"]
-    return _pool(outputs_of(stack), clients("cognito-idp"))
+    outputs = outputs_of(describe(clients("cloudformation"), stage.stack_name))
+    return _pool(outputs, clients("cognito-idp"))
 
 
 def _of_running_stack() -> AdminPool:

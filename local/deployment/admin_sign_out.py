@@ -11,10 +11,8 @@ import sys
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.deployment.admin_pool import AdminPool, open_admin_pool
-from local.deployment.preflight import NotOpened
+from local.deployment.command import exit_status_of
 from shared.user_pool import SIGNED_OUT_AT
 
 
@@ -36,16 +34,13 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
     if not email:
         print("name the admin: make admin-out STAGE=prod EMAIL=ada@example.com", file=sys.stderr)
         return 2
-    try:
+
+    def sign_admin_out() -> int:
         sign_out(open_admin_pool(arguments), email)
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except (BotoCoreError, ClientError) as error:
-        print(f"not signed out, run this again: {error}", file=sys.stderr)
-        return 1
-    print(f"{email} is signed out: tokens from before are refused within a minute")
-    return 0
+        print(f"{email} is signed out: tokens from before are refused within a minute")
+        return 0
+
+    return exit_status_of(sign_admin_out, advice="; not signed out, run this again")
 
 
 if __name__ == "__main__":

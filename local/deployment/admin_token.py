@@ -14,11 +14,10 @@ from getpass import getpass
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pycognito.aws_srp import AWSSRP
 
 from local.deployment.admin_pool import AdminPool, open_admin_pool
-from local.deployment.preflight import NotOpened
+from local.deployment.command import exit_status_of
 
 _ISSUER = "Lockstep"
 """The name that an authenticator app shows beside the address."""
@@ -122,18 +121,16 @@ def main(arguments: list[str], environment: Mapping[str, str], *, ask: Questions
     if not email:
         print("name the admin: make admin-token STAGE=prod EMAIL=ada@example.com", file=sys.stderr)
         return 2
-    try:
-        print(sign_in(open_admin_pool(arguments), email, ask=ask))
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except NotSignedIn as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"not signed in: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    def print_token() -> int:
+        try:
+            print(sign_in(open_admin_pool(arguments), email, ask=ask))
+        except NotSignedIn as error:
+            print(error, file=sys.stderr)
+            return 1
+        return 0
+
+    return exit_status_of(print_token, advice="; not signed in")
 
 
 if __name__ == "__main__":

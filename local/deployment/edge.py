@@ -19,10 +19,9 @@ from botocore.exceptions import ClientError, WaiterError
 
 from local.deployment.command import exit_status_of
 from local.deployment.preflight import EDGE_REGION, EDGE_SECRET, Client, edge_clients, open_account
-from local.deployment.stacks import delete_if_never_made, describe
 from local.deployment.stages import Stage
 from local.stack.deploy import read_template
-from local.stack.lanes import outputs_of
+from local.stack.stacks import delete_if_never_made, describe, find, outputs_of, values_of
 
 EDGE_TEMPLATE = "edge.yaml"
 
@@ -83,7 +82,7 @@ def deploy_edge(stage: Stage, client: Client, edge_client: Client) -> int:
     """Make or update the distribution and wait until it is everywhere; return the exit status."""
     ssm = client("ssm")
     secret = ensure_secret(stage, ssm)
-    (main_stack,) = client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"]
+    main_stack = describe(client("cloudformation"), stage.stack_name)
     cloudformation = edge_client("cloudformation")
     name = f"{stage.stack_name}-edge"
     values = parameters_of(main_stack, secret=secret)
@@ -104,11 +103,12 @@ def deploy_edge(stage: Stage, client: Client, edge_client: Client) -> int:
 
 def parameters_of(main_stack: Mapping[str, Any], *, secret: str) -> dict[str, str]:
     """Return the parameters of the edge's stack; `main_stack` is the other's description by CloudFormation."""
-    given = {one["ParameterKey"]: one["ParameterValue"] for one in main_stack.get("Parameters", [])}
     outputs = outputs_of(main_stack)
     hosts = {name: outputs[output].split("/")[2] for name, output in _HOSTS.items()}
     known = read_template(EDGE_TEMPLATE)["Parameters"]
-    return {name: value for name, value in given.items() if name in known} | hosts | {"EdgeSecret": secret}
+    return (
+        {name: value for name, value in values_of(main_stack).items() if name in known} | hosts | {"EdgeSecret": secret}
+    )
 
 
 def _create_or_update(cloudformation: Any, name: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -117,7 +117,7 @@ def _create_or_update(cloudformation: Any, name: str, values: Mapping[str, str])
         "TemplateBody": json.dumps(read_template(EDGE_TEMPLATE)),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
     }
-    known = describe(cloudformation, name)
+    known = find(cloudformation, name)
     if known is None or delete_if_never_made(cloudformation, known):
         cloudformation.create_stack(**request)
         cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
@@ -128,8 +128,7 @@ def _create_or_update(cloudformation: Any, name: str, values: Mapping[str, str])
         except ClientError as error:
             if _NOTHING_TO_UPDATE not in error.response["Error"]["Message"]:
                 raise
-    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    return outputs_of(stack)
+    return outputs_of(describe(cloudformation, name))
 
 
 def _read_secrets(stage: Stage, ssm: Any) -> list[str]:

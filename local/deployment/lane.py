@@ -19,7 +19,6 @@ from local.deployment.command import exit_status_of
 from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
 from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
-from local.deployment.stacks import delete, delete_if_never_made, describe
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
@@ -28,13 +27,13 @@ from local.stack.lanes import (
     LANE_TEMPLATE,
     is_name,
     lanes_of,
-    outputs_of,
     parameters_of,
     register,
     register_deployed,
     stack_of,
 )
 from local.stack.places import ROOT, TOOLS
+from local.stack.stacks import delete, delete_if_never_made, describe, find, outputs_of, values_of
 
 AWS_LANE_BUILD = ROOT / ".aws-sam" / "build-lane"
 BUILT_LANE = AWS_LANE_BUILD / "template.yaml"
@@ -67,12 +66,12 @@ def build_lanes(*, run: Run) -> int:
 def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str, str], run: Run) -> int:
     """Deploy a lane's stack as it is built, then bring the lane into use; return the exit status."""
     cloudformation = client("cloudformation")
-    main_stack = describe(cloudformation, stage.stack_name)
+    main_stack = find(cloudformation, stage.stack_name)
     if main_stack is None:
         print(f"stack {stage.stack_name} is not there: deploy it first", file=sys.stderr)
         return 1
-    known = describe(cloudformation, stack_of(stage.stack_name, lane))
-    kept = {one["ParameterKey"]: one["ParameterValue"] for one in (known or {}).get("Parameters", [])}
+    known = find(cloudformation, stack_of(stage.stack_name, lane))
+    kept = values_of(known or {})
     given = {name: network.get(name) or kept.get(name, "") for name in NETWORK}
     if not (given["SubnetIds"] or _has_network(main_stack)):
         print(_NO_ADDRESS.format(stage=stage.name, stack=stage.stack_name), file=sys.stderr)
@@ -93,7 +92,7 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     ]
     if failed := run(command):
         return failed
-    stack = cloudformation.describe_stacks(StackName=stack_of(stage.stack_name, lane))["Stacks"][0]
+    stack = describe(cloudformation, stack_of(stage.stack_name, lane))
     register_first(stage, client)  # an executor of another stack sends to it
     register_deployed(client("dynamodb"), stack, lane=lane, main_stack=main_stack)
     return 0
@@ -101,7 +100,7 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
 
 def register_first(stage: Stage, client: Client) -> None:
     """Store where the first lane's orders queue, and its address, as its stack says."""
-    main_stack = client("cloudformation").describe_stacks(StackName=stage.stack_name)["Stacks"][0]
+    main_stack = describe(client("cloudformation"), stage.stack_name)
     register_deployed(client("dynamodb"), main_stack, lane=FIRST_LANE, main_stack=main_stack)
 
 
@@ -123,8 +122,8 @@ def deploy_all(stage: Stage, client: Client, *, run: Run) -> int:
 def remove_lane(stage: Stage, lane: str, client: Client) -> int:
     """Take a lane out of use; delete its stack and queues once no order waits in them. Return the exit status."""
     cloudformation = client("cloudformation")
-    main_stack = describe(cloudformation, stage.stack_name)
-    stack = describe(cloudformation, stack_of(stage.stack_name, lane))
+    main_stack = find(cloudformation, stage.stack_name)
+    stack = find(cloudformation, stack_of(stage.stack_name, lane))
     sqs = client("sqs")
     dead_letters = _dead_letters(sqs, stage, lane)
     if main_stack is None or (stack is None and dead_letters is None):

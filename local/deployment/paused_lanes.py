@@ -10,7 +10,8 @@ from typing import Any
 
 from local.deployment.preflight import Client
 from local.deployment.restored_tables import VARIABLE
-from local.stack.lanes import lanes_of, outputs_of, stack_of
+from local.stack.lanes import lanes_of, stack_of
+from local.stack.stacks import describe, outputs_of
 
 _PAUSED_WITHIN_S = 300
 
@@ -41,7 +42,7 @@ def _let_go_on(stack: str, mappings: dict[str, str], client: Client) -> None:
     if not mappings:
         return
     awslambda = client("lambda")
-    (main_stack,) = client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    main_stack = describe(client("cloudformation"), stack)
     wanted = _tables_of(outputs_of(main_stack)["OrderExecutorName"], awslambda)
     for lane, mapping in mappings.items():
         executor = awslambda.get_event_source_mapping(UUID=mapping)["FunctionArn"]

@@ -13,9 +13,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment.stacks import NEVER_MADE
 from local.deployment.stages import STAGES, Stage, read_stage
 from local.stack.lanes import is_name
+from local.stack.stacks import NEVER_MADE, describe, find, values_of
 
 UNRESERVED = 100
 """Lambda keeps this much of an account's concurrency for functions without a reserve."""
@@ -235,8 +235,8 @@ def resealed_parameter(stack: str) -> str:
 def _secrets_kinds(stage: Stage, cloudformation: Any, ssm: Any) -> Iterator[Finding]:
     if stage.parameter("SecretsWithoutKind") == "true":
         return
-    (stack,) = cloudformation.describe_stacks(StackName=stage.stack_name)["Stacks"]
-    values = {one["ParameterKey"]: one.get("ParameterValue") for one in stack.get("Parameters", [])}
+    stack = describe(cloudformation, stage.stack_name)
+    values = values_of(stack)
     if values.get("SecretsWithoutKind") == "true" and not _resealed_since(stack, ssm):
         yield Finding(
             "secrets may still be without a kind, and no function could open them: no `make reseal` has ended since "
@@ -331,14 +331,9 @@ def edge_clients_if_any(stage: Stage) -> Client | None:
 
 def stack_status(stage: Stage, cloudformation: Any) -> str | None:
     """Return the status of the stage's stack, None where there is none; raise botocore's errors."""
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=stage.stack_name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return None
-        raise
+    stack = find(cloudformation, stage.stack_name)
     # A stack that has only a change set has nothing yet.
-    return None if stack["StackStatus"] == "REVIEW_IN_PROGRESS" else str(stack["StackStatus"])
+    return None if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS" else str(stack["StackStatus"])
 
 
 def report(findings: list[Finding], *, write: Callable[[str], object] = print) -> bool:

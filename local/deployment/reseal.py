@@ -10,7 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.deployment.preflight import Client, NotOpened, open_account, resealed_parameter
+from local.deployment.command import exit_status_of
+from local.deployment.preflight import Client, open_account, resealed_parameter
 from local.deployment.restored_tables import read_restored
 from local.stack.deploy import read_template
 from shared.secrets import SecretKind, encryption_context
@@ -100,11 +101,11 @@ def _replace(dynamodb: Any, table: str, record_id: str, attribute: str, *, old: 
 
 def main(arguments: list[str]) -> int:
     """Reseal the secrets of the stage that is named and return the exit status."""
-    try:
-        stage, client, status = open_account(arguments)
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
+    return exit_status_of(lambda: _reseal_stage(arguments))
+
+
+def _reseal_stage(arguments: list[str]) -> int:
+    stage, client, status = open_account(arguments)
     if status is None or not status.endswith("_COMPLETE"):
         # Earlier versions of the functions, which may still be called, seal without a kind.
         print(f"{stage.stack_name} is {status or 'not there'}: run this when it is deployed", file=sys.stderr)

@@ -25,19 +25,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from local.deployment.account import OpenedStack, open_stack
 from local.deployment.build import Run, run_in_root
+from local.deployment.command import exit_status_of
 from local.deployment.deploy import deploy_everything
 from local.deployment.paused_lanes import NotPaused, paused_lanes
-from local.deployment.preflight import Client, NotOpened
+from local.deployment.preflight import Client
 from local.deployment.releases import release_of, write_release
 from local.deployment.restored_tables import read_restored, usual_names
 from local.deployment.stages import Stage
 from local.stack.build import BUILT_TEMPLATE
 from local.stack.deploy import ARTIFACTS, read_template, sam_deploy
 from local.stack.places import STACK_NAME, NotReady, Places
+from local.stack.stacks import describe, outputs_of, values_of
+from local.stack.stacks import find as find_stack
 
 KIND = "AWS::DynamoDB::Table"
 
@@ -246,16 +249,14 @@ def _change(wanted: Restore, template: Mapping[str, Any], tools: Tools, *, impor
     key = f"{wanted.target}-{name}.template"
     tools.client("s3").put_object(Bucket=tools.bucket, Key=key, Body=json.dumps(template).encode())
     region = cloudformation.meta.region_name
-    (stack,) = cloudformation.describe_stacks(StackName=wanted.stack)["Stacks"]
+    stack = describe(cloudformation, wanted.stack)
     request: dict[str, Any] = {
         "StackName": wanted.stack,
         "ChangeSetName": name,
         "ChangeSetType": "IMPORT" if imports else "UPDATE",
         "TemplateURL": f"https://s3.{region}.amazonaws.com/{tools.bucket}/{key}",
         "Capabilities": ["CAPABILITY_IAM"],
-        "Parameters": [
-            {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack.get("Parameters", [])
-        ],
+        "Parameters": [{"ParameterKey": name, "UsePreviousValue": True} for name in values_of(stack)],
     }
     if imports:
         request["ResourcesToImport"] = [
@@ -283,7 +284,7 @@ def _wait_for_change_set(wanted: Restore, name: str, cloudformation: Any, tools:
 
 def _wait_for_stack(wanted: Restore, cloudformation: Any, tools: Tools) -> None:
     def done() -> bool:
-        (stack,) = cloudformation.describe_stacks(StackName=wanted.stack)["Stacks"]
+        stack = describe(cloudformation, wanted.stack)
         status = str(stack["StackStatus"])
         if "ROLLBACK" in status or status.endswith("FAILED"):
             reason = stack.get("StackStatusReason", "see the stack's events")
@@ -357,9 +358,10 @@ def bucket_of(opened: OpenedStack) -> str:
     """Return the bucket that SAM uploads to; raise NotRestored where there is none."""
     if opened.stage is None:
         return ARTIFACTS
-    stacks = opened.client("cloudformation").describe_stacks(StackName=SAM_STACK)["Stacks"]
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])}
-    return str(outputs["SourceBucket"])
+    stack = find_stack(opened.client("cloudformation"), SAM_STACK)
+    if stack is None:
+        raise NotRestored(f"{SAM_STACK} is not there: deploy with make deploy first")
+    return outputs_of(stack)["SourceBucket"]
 
 
 def read_moment(text: str) -> datetime:
@@ -377,29 +379,30 @@ def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run
     except ValueError:
         print("say what and when: make restore STAGE=prod TABLE=users TIME=2026-11-29T18:00:00Z", file=sys.stderr)
         return 2
-    template = read_template()
-    try:
-        opened = open_stack(arguments, environment)
-        client, stack = opened.client, opened.stack_name
 
-        def redeploy() -> int:
-            if opened.stage is None:
-                restored = read_restored(template, stack, client("cloudformation"))
-                return redeploy_local(opened.session or {}, restored)
-            return redeploy_stage(opened.stage, client, run=run)
+    def restore_table() -> int:
+        try:
+            restore_into(open_stack(arguments, environment), environment.get("TABLE", ""), moment, run=run)
+        except NotRestored as error:
+            print(f"{error}; run this again to go on", file=sys.stderr)
+            return 1
+        return 0
 
-        wanted = find(stack, environment.get("TABLE", ""), moment, client, template)
-        restore(wanted, Tools(client, bucket_of(opened), redeploy, any_moment=opened.stage is None))
-    except NotOpened as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    except NotRestored as error:
-        print(f"{error}; run this again to go on", file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"AWS refuses this, or cannot be reached: {error}; run this again to go on", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status_of(restore_table, advice="; run this again to go on")
+
+
+def restore_into(opened: OpenedStack, noun: str, moment: datetime, *, run: Run) -> None:
+    """Restore a table, by its noun, and let an opened stack use it; raise NotRestored or botocore's errors."""
+    client, stack, template = opened.client, opened.stack_name, read_template()
+
+    def redeploy() -> int:
+        if opened.stage is None:
+            restored = read_restored(template, stack, client("cloudformation"))
+            return redeploy_local(opened.session or {}, restored)
+        return redeploy_stage(opened.stage, client, run=run)
+
+    wanted = find(stack, noun, moment, client, template)
+    restore(wanted, Tools(client, bucket_of(opened), redeploy, any_moment=opened.stage is None))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,10 @@ from local.deployment.command import exit_status_of
 from local.deployment.edge import headers_as_edge, is_closed_to_operators
 from local.deployment.restored_tables import read_restored
 from local.stack.deploy import ALIAS, find, read_template
-from local.stack.lanes import FIRST_LANE, lanes_of, outputs_of, stack_of
+from local.stack.lanes import FIRST_LANE, lanes_of, stack_of
 from local.stack.places import NotReady, Places
 from local.stack.processes import run_tool
+from local.stack.stacks import describe, outputs_of
 from shared.clock import to_iso
 from shared.models.base import SCHEMA_VERSION
 from shared.trading.ids import execution_id
@@ -85,8 +86,7 @@ class Smoke:
     def run(self) -> int:
         """Try everything, whatever fails in between; return the exit status."""
         cloudformation = self.opened.client("cloudformation")
-        (stack,) = cloudformation.describe_stacks(StackName=self.opened.stack_name)["Stacks"]
-        self.outputs = outputs_of(stack)
+        self.outputs = outputs_of(describe(cloudformation, self.opened.stack_name))
         self.restored = read_restored(read_template(), self.opened.stack_name, cloudformation)
         for function, (whose, path, status) in READS.items():
             with self._check(f"GET {path}"):

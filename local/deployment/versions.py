@@ -10,6 +10,7 @@ from local.deployment.preflight import Client
 from local.deployment.releases import Release
 from local.stack.deploy import ALIAS
 from local.stack.lanes import lanes_of, stack_of
+from local.stack.stacks import describe
 
 KEPT = 3
 """Releases whose versions a deployment leaves: the new one, and two to go back to. Those that failed do not count."""
@@ -60,10 +61,7 @@ def functions_of(stack: str, client: Client) -> list[Function]:
 def stacks_under_way(stack: str, client: Client) -> dict[str, str]:
     """Return the status of the stack and its lanes' stacks that CloudFormation is changing, or could not change."""
     cloudformation = client("cloudformation")
-    found = {
-        name: str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
-        for name in _stacks(stack, cloudformation)
-    }
+    found = {name: str(describe(cloudformation, name)["StackStatus"]) for name in _stacks(stack, cloudformation)}
     return {name: status for name, status in found.items() if not status.endswith("_COMPLETE")}
 
 

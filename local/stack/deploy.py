@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import yaml
 from botocore.config import Config
 
 from local import stripe, telegram
-from local.stack import edge
+from local.stack import edge, stacks
 from local.stack.build import BUILT_TEMPLATE, parameters
 from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
 from local.stack.processes import run_tool
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
+from local.stack.stacks import outputs_of
 
 SENDER_ADDRESS = "notices@example.com"
 
@@ -209,12 +207,7 @@ def secrets_environment() -> dict[str, str]:
 
 def find(places: Places) -> Deployed | None:
     """Return the deployed stack, or None; a restart with kept state finds one."""
-    cloudformation: CloudFormationClient = client("cloudformation", places)
-    try:
-        stacks = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
-    except cloudformation.exceptions.ClientError:
-        return None
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    outputs = outputs_of(stacks.find(client("cloudformation", places), STACK_NAME) or {})
     return Deployed(outputs) if "ApiId" in outputs else None
 
 

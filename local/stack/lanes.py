@@ -10,6 +10,7 @@ from typing import Any
 from local.stack.build import BUILT_LANE, build
 from local.stack.deploy import client, read_template, sam_deploy
 from local.stack.places import STACK_NAME, Places
+from local.stack.stacks import describe, outputs_of, values_of
 
 LANE_TEMPLATE = "lane.yaml"
 FIRST_LANE = "lane-1"
@@ -48,18 +49,9 @@ def parameters_of(lane: str, *, main_stack: Mapping[str, Any], given: Mapping[st
     `main_stack` is its description by CloudFormation.
     """
     known = read_template(LANE_TEMPLATE)["Parameters"]
-    shared = {
-        one["ParameterKey"]: one["ParameterValue"]
-        for one in main_stack.get("Parameters", [])
-        if one["ParameterKey"] in known
-    }
+    shared = {name: value for name, value in values_of(main_stack).items() if name in known}
     own = {"MainStack": main_stack["StackName"], "LaneName": lane, "NetworkPart": str(number_of(lane) - 2)}
     return {**shared, **own, **given}
-
-
-def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
-    """Return the outputs of a stack, by its description."""
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def register(
@@ -95,14 +87,14 @@ def deploy_lanes(places: Places, number: int) -> None:
     """
     build(LANE_TEMPLATE, into=BUILT_LANE)
     cloudformation, dynamodb = client("cloudformation", places), client("dynamodb", places)
-    main_stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+    main_stack = describe(cloudformation, STACK_NAME)
     first = address_of(FIRST_LANE)
     register_deployed(dynamodb, main_stack, lane=FIRST_LANE, main_stack=main_stack, address=first)
     for lane in names(number)[1:]:
         given = {"SourceAddress": address_of(lane)}
         values = parameters_of(lane, main_stack=main_stack, given=given)
         sam_deploy(places, BUILT_LANE, stack_name=stack_of(STACK_NAME, lane), values=values)
-        stack = cloudformation.describe_stacks(StackName=stack_of(STACK_NAME, lane))["Stacks"][0]
+        stack = describe(cloudformation, stack_of(STACK_NAME, lane))
         register_deployed(dynamodb, stack, lane=lane, main_stack=main_stack, address=address_of(lane))
 
 

@@ -15,8 +15,8 @@ from local.deployment import lane as command
 from local.deployment.lane import deploy_all, deploy_lane, remove_lane
 from local.deployment.preflight import Client
 from local.deployment.releases import Release, release_of
-from local.deployment.stacks import describe
 from local.deployment.stages import read_stage
+from local.stack.stacks import find
 from shared.models.egress_lane import EgressLane
 from tests.unit.deployment.sam_parameters import read_by_sam
 from tests.unit.in_process_aws import Queues, aws_client
@@ -144,9 +144,9 @@ def test_lane_whose_deployment_failed_is_published_anew(
     failed = described(built)
 
     def describe_failed(cloudformation: Any, name: str) -> dict[str, Any]:
-        return {**(describe(cloudformation, name) or {}), "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
+        return {**(find(cloudformation, name) or {}), "StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
 
-    monkeypatch.setattr(command, "describe", describe_failed)
+    monkeypatch.setattr(command, "find", describe_failed)
     add()
 
     assert described(built) != failed
