@@ -14,7 +14,7 @@ import pytest
 import shared.models
 from local.stack.processes import Process
 from tests.environment import environment
-from tests.integration.embedded_aws import REGION, EmbeddedAws, create_tables, kms_key, sqs_client
+from tests.integration.embedded_aws import REGION, EmbeddedAws, create_tables, kms_key, reset_lanes, sqs_client
 from tests.integration.services import free_port
 from tests.queues import create_queues
 
@@ -66,4 +66,5 @@ def aws(ministack: str) -> Iterator[EmbeddedAws]:
     }
     with environment(**variables, AWS_SESSION_TOKEN=None):
         create_tables(ministack)
+        reset_lanes()
         yield aws

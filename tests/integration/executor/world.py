@@ -22,11 +22,9 @@ from shared.clock import utc_now
 from shared.exchange import lanes, markets
 from shared.exchange.server_clock import server_clock
 from shared.messages import Command
-from shared.models.egress_lane import EgressLane
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower
-from shared.models.lane_refusal import LaneRefusal
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import EVERYTHING, TradingSwitch, lane_scope
@@ -38,7 +36,7 @@ from shared.trading.sides import Side
 from shared.worker import run_async
 from tests import builders
 from tests.builders import saved
-from tests.integration.embedded_aws import EmbeddedAws, sqs_client
+from tests.integration.embedded_aws import EmbeddedAws, reset_lanes, sqs_client
 from tests.integration.paper_exchange.exchange_process import ExchangeProcess
 from tests.lambda_context import FakeContext
 
@@ -209,8 +207,7 @@ class World:
 
     def reset_lane(self) -> None:
         """Delete the lane's usage, pauses, bans and refusals from the tables and from this process."""
-        for record in (*EgressLane.scan(), *LaneRefusal.scan()):
-            record.delete()
+        reset_lanes()
         TradingSwitch(lane_scope(lanes.DEFAULT_LANE)).delete()
         lanes.forget()
 
