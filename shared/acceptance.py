@@ -186,6 +186,7 @@ def _new_trigger(
         trigger.action = instruction.action
     else:
         _set_signal(trigger, instruction)
+        _copy_rules(trigger, strategy)
     return trigger
 
 
@@ -198,6 +199,12 @@ def _set_signal(trigger: Trigger, signal: Signal) -> None:
     if signal.trailing is not None:
         trigger.trailing_trigger = signal.trailing.trigger
         trigger.callback_rate = signal.trailing.callback_rate
+
+
+def _copy_rules(trigger: Trigger, strategy: Strategy) -> None:
+    trigger.breakeven_after = strategy.breakeven_after
+    trigger.take_profit_weights = strategy.take_profit_weights
+    trigger.max_chase = strategy.max_chase
 
 
 def _store(

@@ -170,7 +170,7 @@ def admit_age(
         stop=execution.stop,
         market_price=market_price,
         max_age_s=settings().max_alert_age_s,
-        max_chase=settings().max_chase,
+        max_chase=settings().max_chase if execution.max_chase is None else execution.max_chase,
         max_distance_pct=settings().max_price_distance_pct,
     )
     if reason is not None:

@@ -39,6 +39,8 @@ def imagined_execution(follower: Follower, strategy: Strategy, signal: Signal) -
         stop=signal.stop,
         stop_type=signal.stop_type,
         take_profits=list(signal.take_profits),
+        take_profit_weights=strategy.take_profit_weights,
+        max_chase=strategy.max_chase,
         fanout_state=FanoutState.DONE,
         created_at=now,
         updated_at=now,

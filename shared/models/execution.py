@@ -29,7 +29,8 @@ from shared.trading.execution import AnyReason, DenialReason, Desired, Execution
 from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
-from shared.trading.signal import Signal, trailing_of
+from shared.trading.signal import Signal, trailing_of, without_targets
+from shared.trading.target_weights import weigh_targets
 from shared.trading.touch import TrailingStop, WatchedExits
 
 OPEN_SHARDS = 16
@@ -213,6 +214,12 @@ class Execution(Table):
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
+
+    # The trigger's copies of its strategy's rules; see `Strategy`.
+    breakeven_after = IntegerAttribute(null=True)
+    take_profit_weights = decimal_list(null=True)
+    max_chase = DecimalAttribute(null=True)
+
     fired_at = TimeAttribute(null=True)
     received_at = TimeAttribute()
     overtaken = BooleanAttribute(default=False)
@@ -321,14 +328,16 @@ class Execution(Table):
 
     def signal(self) -> Signal:
         """Return the signal of a trigger that opens, for the trading core."""
-        return Signal(
+        whole = Signal(
             side=self.side,
             order_price=self.order_price,
             stop=self.stop,
             stop_type=self.stop_type,
-            take_profits=tuple(price for price in self.take_profits if price not in (self.passed_targets or ())),
+            take_profits=tuple(self.take_profits),
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
+            weights=weigh_targets(self.take_profits, side=self.side, weights=self.take_profit_weights),
         )
+        return without_targets(whole, self.passed_targets or ())
 
     def watched_exits(self) -> WatchedExits | None:
         """Return the exits of the protected position, as they stood at its last look; None if it must be looked at."""

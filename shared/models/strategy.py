@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import TimeAttribute
+from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute, decimal_list
 from shared.models.base import LISTED, GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 
 
@@ -39,6 +39,14 @@ class Strategy(Table):
     """KMS ciphertext of the report key's secret; its encryption context is its kind and the strategy's id."""
     webhook_secret_hash = UnicodeAttribute(null=True)
     """SHA-256 of the webhook secret in hex; the secret itself is shown once and never stored."""
+
+    # The strategy's own rules; each trigger gets a copy, so that what was in force is on record.
+    breakeven_after = IntegerAttribute(null=True)
+    """The number of filled take-profits after which the stop moves to the entry price; None means never."""
+    take_profit_weights = decimal_list(null=True)
+    """The percentages of the position for the nearest take-profit, the next one, and so on; None means equal parts."""
+    max_chase = DecimalAttribute(null=True)
+    """How far the market may have moved, as a share of the stop distance; None means the deployment's share."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

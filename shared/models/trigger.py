@@ -21,6 +21,7 @@ from shared.models.trigger_count import TriggerCount
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
+from shared.trading.target_weights import weigh_targets
 
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
@@ -80,6 +81,10 @@ class Trigger(Table):
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
+    # Copies of the strategy's rules at the acceptance; see `Strategy`.
+    breakeven_after = IntegerAttribute(null=True)
+    take_profit_weights = decimal_list(null=True)
+    max_chase = DecimalAttribute(null=True)
     win_rate = UnicodeAttribute(null=True)
     follower_ids = text_list(null=True)
     """The followers that an admin chose; None means every follower of the strategy."""
@@ -137,6 +142,7 @@ class Trigger(Table):
             stop_type=self.stop_type,
             take_profits=tuple(self.take_profits),
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
+            weights=weigh_targets(self.take_profits, side=self.side, weights=self.take_profit_weights),
         )
 
 

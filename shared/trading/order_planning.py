@@ -5,9 +5,11 @@ sized. Take profits, the trailing activation and the prices beyond a limit stop 
 none of them equals the price that it must lie beyond.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import assert_never
 
 from shared.trading.arithmetic import exact
@@ -147,25 +149,41 @@ def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
             assert_never(signal.stop_type)
 
 
-def split_amount(amount: Decimal, *, targets: tuple[Decimal, ...], filters: SymbolFilters) -> dict[Decimal, Decimal]:
+def split_amount(
+    amount: Decimal, *, targets: Sequence[Decimal], weights: Sequence[Decimal] | None = None, filters: SymbolFilters
+) -> dict[Decimal, Decimal]:
     """Return the amount to close at each price, nearest first, together exactly `amount`.
 
-    The parts are equal, and the last one takes the remainder. If the minimum amount does not allow a part for each
-    target, there are as many parts as it allows, and a target without one is merged into its nearer neighbour, so that
-    profit is taken earlier. Targets of the same price become one order.
+    The parts are equal, or in proportion to the targets' weights, and the last one takes the remainder. If the minimum
+    amount does not allow a part for each target, there are as many parts as it allows, and a target without one is
+    merged into its nearer neighbour, so that profit is taken earlier. A part is raised to the minimum amount at the
+    expense of farther ones. Targets of the same price become one order.
     """
     least = round_up(max(filters.min_amount, filters.step_size), filters.step_size)
     count = min(len(targets), len(TAKE_PROFIT_LEGS), int(amount // least) if least else len(targets))
     amounts: dict[Decimal, Decimal] = {}
     if not count:
         return amounts
+    starts = [index * len(targets) // count for index in range(count + 1)]
+    merged = [Decimal(1)] * count
     with exact():
-        part = round_down(amount / count, filters.step_size)
-        for index in range(count):
-            price = targets[index * len(targets) // count]
-            share = part if index < count - 1 else amount - part * (count - 1)
-            amounts[price] = amounts.get(price, Decimal(0)) + share
+        if weights is not None:
+            merged = [sum(weights[start:end], Decimal(0)) for start, end in pairwise(starts)]
+        parts = _parts_of(amount, merged, least=least, step=filters.step_size)
+        for start, part in zip(starts, parts, strict=False):
+            amounts[targets[start]] = amounts.get(targets[start], Decimal(0)) + part
     return amounts
+
+
+def _parts_of(amount: Decimal, weights: Sequence[Decimal], *, least: Decimal, step: Decimal) -> list[Decimal]:
+    """Return parts of `amount` in proportion to the weights, each at least `least`, which all of them can be."""
+    total, left = sum(weights, Decimal(0)), amount
+    parts = []
+    for index, weight in enumerate(weights[:-1], start=1):
+        part = max(round_down(amount * weight / total, step), least)
+        parts.append(min(part, left - least * (len(weights) - index)))
+        left -= parts[-1]
+    return [*parts, left]
 
 
 def _plan_stops(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
@@ -200,11 +218,18 @@ def limit_stop(*, side: Side, amount: Decimal, price: Decimal, trigger_price: De
 
 
 def _plan_take_profits(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
-    targets = sorted(
-        (favourable_price(price, entry_side=signal.side, filters=filters) for price in signal.take_profits),
-        reverse=signal.side is Side.SELL,
+    nearest_first = sorted(
+        range(len(signal.take_profits)), key=lambda index: signal.side.sign * signal.take_profits[index]
     )
-    shares = split_amount(amount, targets=tuple(targets), filters=filters)
+    shares = split_amount(
+        amount,
+        targets=[
+            favourable_price(signal.take_profits[index], entry_side=signal.side, filters=filters)
+            for index in nearest_first
+        ],
+        weights=None if signal.weights is None else [signal.weights[index] for index in nearest_first],
+        filters=filters,
+    )
     return tuple(
         PlannedOrder(
             leg=leg, type=OrderType.LIMIT, side=signal.side.opposite, amount=share, price=price, reduce_only=True

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -37,6 +37,18 @@ class Signal:
     stop_type: StopType
     take_profits: tuple[Decimal, ...]
     trailing: Trailing | None = None
+    weights: tuple[Decimal, ...] | None = None
+    """One for each take-profit, to which the parts of the position are in proportion; None means equal parts."""
+
+
+def without_targets(signal: Signal, passed: Collection[Decimal]) -> Signal:
+    """Return the signal without the take-profits at these prices; the others keep their weights."""
+    kept = [index for index, price in enumerate(signal.take_profits) if price not in passed]
+    return dataclasses.replace(
+        signal,
+        take_profits=tuple(signal.take_profits[index] for index in kept),
+        weights=None if signal.weights is None else tuple(signal.weights[index] for index in kept),
+    )
 
 
 def is_losing(side: Side, *, price: Decimal, reference: Decimal) -> bool:

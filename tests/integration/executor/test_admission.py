@@ -139,6 +139,22 @@ def test_market_that_has_moved_by_a_third_of_the_stop_distance_opens_nothing(wor
     assert world.stored(execution).reason == "PRICE_MOVED"
 
 
+@pytest.mark.parametrize(
+    ("share", "price", "state"),
+    [("0.5", "20061", ExecutionState.PROTECTED), ("0.1", "20021", ExecutionState.DENIED)],
+)
+def test_trigger_with_a_share_of_its_own_is_judged_by_it(
+    world: World, share: str, price: str, state: ExecutionState
+) -> None:
+    person = world.follower()
+    execution = world.queue_execution(person, world.trigger(max_chase=Decimal(share)))
+    world.exchange.move_price(price)
+
+    world.deliver(execution)
+
+    assert world.stored(execution).state is state
+
+
 def test_amount_loses_no_more_from_the_markets_price(world: World) -> None:
     person = world.follower()
     execution = world.queue_execution(person, world.trigger())
@@ -153,12 +169,17 @@ def test_amount_loses_no_more_from_the_markets_price(world: World) -> None:
 def test_target_that_the_market_has_passed_is_left_out(world: World) -> None:
     person = world.follower()
     targets = [Decimal(20040), Decimal(20200), Decimal(20300)]
-    execution = world.queue_execution(person, world.trigger(take_profits=targets))
+    weights = [Decimal(50), Decimal(30), Decimal(20)]
+    execution = world.queue_execution(person, world.trigger(take_profits=targets, take_profit_weights=weights))
     world.exchange.move_price("20050")
 
     world.deliver(execution)
 
     stored = world.stored(execution)
+    # The others keep their weights: 30 to 20.
+    nearer, farther = (Decimal(order["origQty"]) for order in world.account(person).targets)
+    assert stored.filled_amount == nearer + farther
+    assert abs(nearer - stored.filled_amount * 3 / 5) < Decimal("0.001")
     assert (stored.state, stored.passed_targets) == (ExecutionState.PROTECTED, [Decimal(20040)])
     assert [Decimal(order["price"]) for order in world.account(person).targets] == [Decimal(20200), Decimal(20300)]
     details = [event.detail for event in ExecutionEvent.query(execution.id)]

@@ -78,6 +78,16 @@ def test_the_documented_alert_is_stored_and_queued_before_it_is_answered(webhook
     assert (trigger.seq, trigger.win_rate, trigger.active, trigger.created_at) == (1, "49.55", True, webhook.now)
 
 
+def test_trigger_keeps_the_rules_that_its_strategy_had_at_the_acceptance(webhook: Webhook) -> None:
+    weights = [Decimal(50), Decimal(30), Decimal(20)]
+    save_strategy(breakeven_after=1, take_profit_weights=weights, max_chase=Decimal("0.5"))
+    webhook.post(DOCUMENTED)
+    save_strategy()
+    [trigger] = webhook.triggers()
+    assert (trigger.breakeven_after, trigger.take_profit_weights, trigger.max_chase) == (1, weights, Decimal("0.5"))
+    assert trigger.signal().weights == (50, 30, 20)
+
+
 @pytest.mark.parametrize("name", ["alert", "alert_as_text", "alert_in_base64", "rest_api"])
 def test_sample_alerts_are_accepted_however_they_are_wrapped(webhook: Webhook, name: str) -> None:
     assert webhook.sample(name).status == 200

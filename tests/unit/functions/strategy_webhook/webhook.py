@@ -104,7 +104,9 @@ class Webhook:
         return int(found["Attributes"][wanted])
 
 
-def save_strategy(strategy_id: str = STRATEGY_ID, *, active: bool = True, secret: str | None = SECRET) -> Strategy:
+def save_strategy(
+    strategy_id: str = STRATEGY_ID, *, active: bool = True, secret: str | None = SECRET, **values: Any
+) -> Strategy:
     """Store a strategy."""
     strategy = builders.strategy(
         strategy_id,
@@ -112,6 +114,7 @@ def save_strategy(strategy_id: str = STRATEGY_ID, *, active: bool = True, secret
         active=active,
         name="Momentum",
         webhook_secret_hash=None if secret is None else hashlib.sha256(secret.encode()).hexdigest(),
+        **values,
     )
     strategy.save()
     return strategy
