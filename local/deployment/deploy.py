@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from local.deployment import smoke
@@ -29,6 +29,7 @@ from local.deployment.versions import (
     Function,
     delete_failed_versions,
     delete_old_versions,
+    functions_in,
     functions_of,
     return_to_called,
     return_to_deployed,
@@ -37,6 +38,7 @@ from local.deployment.versions import (
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
 from local.stack.places import TOOLS
+from local.stack.stacks import describe, values_of
 
 BUILT_TEMPLATE = AWS_BUILD / "template.yaml"
 
@@ -46,6 +48,7 @@ def deploy(
     *,
     first: bool,
     run: Run,
+    has: Callable[[str, Mapping[str, str]], bool],
     built: Path = BUILT_TEMPLATE,
     restored: Mapping[str, str] | None = None,
     at_once: bool = False,
@@ -54,7 +57,8 @@ def deploy(
     """Deploy what is built, as the release of this working tree; return the exit status.
 
     `restored` has the deployed names of tables that were restored, by noun. `at_once` moves all calls together,
-    whatever the stage says. `status` is that of the stage's stack.
+    whatever the stage says. `status` is that of the stage's stack. `has` tells whether the stack has a release with
+    these parameters: SAM CLI ends without an error when an operator declines the changes that it shows.
 
     CloudFormation cannot take back a first deployment that fails if its tables are protected from deletion: they are
     made without protection, and a second deployment turns it on.
@@ -65,6 +69,7 @@ def deploy(
     rounds = [{"Retained": "false"}, {}] if first else [{}]
     how = {"GradualDeployment": "false"} if at_once else {}
     for overrides in rounds:
+        parameters = {**stage.parameters, **overrides, **how}
         command = [
             str(TOOLS / "sam"),
             "deploy",
@@ -73,10 +78,13 @@ def deploy(
             "--template-file",
             str(built),
             # For a parameter that is not named, SAM keeps the value that the stack has, whatever the template says.
-            *overrides_of({**stage.parameters, **overrides, **how}),
+            *overrides_of(parameters),
         ]
         if failed := run(command):
             return failed
+        if not has(release.name, parameters):
+            print(f"declined: {stage.stack_name} stays as it is, and nothing after it is deployed", file=sys.stderr)
+            return 1
     return 0
 
 
@@ -107,7 +115,11 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
         # CodeDeploy would move calls from the version that the stack has: the one that was left.
         print("a rollback has moved the aliases: calls move at once, not gradually")
     status = stack_status(stage, client("cloudformation"))
-    failed = deploy(stage, first=first, run=run, restored=restored, at_once=rolled_back, status=status)
+
+    def has(release: str, parameters: Mapping[str, str]) -> bool:
+        return has_release(stage, client, release, parameters)
+
+    failed = deploy(stage, first=first, run=run, has=has, restored=restored, at_once=rolled_back, status=status)
     edge_failed = 0
     if not failed:
         # What uses the first stack's functions, tables and queues comes after it; the two do not wait for each other.
@@ -121,6 +133,19 @@ def deploy_everything(stage: Stage, client: Client, *, first: bool, run: Run) ->
     return settle_versions(stage.stack_name, client, release_of(stage.overrides, restored).name, before) or edge_failed
 
 
+def has_release(stage: Stage, client: Client, release: str, parameters: Mapping[str, str]) -> bool:
+    """Return whether the stage's stack is of a release, with tables as protected as these parameters say.
+
+    Raise botocore's errors.
+    """
+    cloudformation = client("cloudformation")
+    if stack_status(stage, cloudformation) is None:
+        return False
+    if values_of(describe(cloudformation, stage.stack_name)).get("Retained") != parameters["Retained"]:
+        return False
+    return all(one.deployed_release == release for one in functions_in(stage.stack_name, client))
+
+
 def settle_versions(stack: str, client: Client, release: str, before: Iterable[Function]) -> int:
     """Let every alias call what was deployed, store that it was, and delete old versions; return the exit status.
 
@@ -128,7 +153,7 @@ def settle_versions(stack: str, client: Client, release: str, before: Iterable[F
     """
     functions = functions_of(stack, client)
     if others := [one.name for one in functions if one.deployed_release != release]:
-        # An operator who declines the changes that SAM CLI shows ends it without an error.
+        # Those of a lane whose changes the operator has declined.
         print(f"release {release} is not deployed: {', '.join(others)} have another one", file=sys.stderr)
         return 1
     # CloudFormation does not notice that a rollback has moved an alias, if nothing else has changed since.

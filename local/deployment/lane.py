@@ -92,7 +92,11 @@ def deploy_lane(stage: Stage, lane: str, client: Client, *, network: Mapping[str
     ]
     if failed := run(command):
         return failed
-    stack = describe(cloudformation, stack_of(stage.stack_name, lane))
+    stack = find(cloudformation, stack_of(stage.stack_name, lane))
+    if stack is None or "OrdersQueueUrl" not in outputs_of(stack):
+        # SAM CLI ends without an error when the operator declines the changes that it shows.
+        print(f"declined: {lane} is not deployed, and is not in use", file=sys.stderr)
+        return 1
     register_first(stage, client)  # an executor of another stack sends to it
     register_deployed(client("dynamodb"), stack, lane=lane, main_stack=main_stack)
     return 0

@@ -50,12 +50,13 @@ class Function:
 
 def functions_of(stack: str, client: Client) -> list[Function]:
     """Return the functions of a stack and of its lanes' stacks; raise botocore's errors."""
-    cloudformation, awslambda = client("cloudformation"), client("lambda")
-    return [
-        _function(name, deployed, awslambda)
-        for one in _stacks(stack, cloudformation)
-        for name, deployed in sorted(_deployed(one, cloudformation).items())
-    ]
+    return [function for one in _stacks(stack, client("cloudformation")) for function in functions_in(one, client)]
+
+
+def functions_in(stack: str, client: Client) -> list[Function]:
+    """Return the functions of one stack; raise botocore's errors."""
+    deployed, awslambda = _deployed(stack, client("cloudformation")), client("lambda")
+    return [_function(name, number, awslambda) for name, number in sorted(deployed.items())]
 
 
 def stacks_under_way(stack: str, client: Client) -> dict[str, str]:

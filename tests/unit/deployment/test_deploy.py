@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -39,13 +40,18 @@ def built(tmp_path: Path) -> Path:
     return path
 
 
+def shown(release: str, parameters: Mapping[str, str]) -> bool:
+    """Be a stack that has what was deployed, as after changes that nobody declines."""
+    return True
+
+
 def description(built: Path) -> str:
     return str(yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"])
 
 
 def test_deployed_functions_say_their_release(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stage = read_stage("prod")
-    assert deploy(stage, first=False, run=Tools(), built=built) == 0
+    assert deploy(stage, first=False, run=Tools(), has=shown, built=built) == 0
     release = release_of(stage.overrides)
     assert Release.read(description(built)) == release
     assert capsys.readouterr().out == f"release {release.name}\n"
@@ -53,7 +59,7 @@ def test_deployed_functions_say_their_release(built: Path, capsys: pytest.Captur
 
 def test_first_deployment_turns_deletion_protection_on_in_a_second_round(built: Path) -> None:
     tools = Tools()
-    assert deploy(read_stage("prod"), first=True, run=tools, built=built) == 0
+    assert deploy(read_stage("prod"), first=True, run=tools, has=shown, built=built) == 0
     assert tools.commands[0].startswith(f"deploy --config-env prod --template-file {built} --parameter-overrides ")
     first, second = tools.parameters
     assert (first["Retained"], second["Retained"]) == ("false", "true")
@@ -64,7 +70,7 @@ def test_deployment_names_every_parameter_so_that_no_earlier_value_stays(built: 
     known = read_stage("prod")
     stage = Stage("prod", known.stack_name, known.region, {"Stage": "prod", "AlarmEmail": "ops@example.com"})
     tools = Tools()
-    assert deploy(stage, first=False, run=tools, built=built) == 0
+    assert deploy(stage, first=False, run=tools, has=shown, built=built) == 0
     (given,) = tools.parameters
     assert set(given) == set(read_template()["Parameters"])
     assert given["AlarmEmail"] == "ops@example.com"
@@ -77,14 +83,88 @@ def test_deployment_names_every_parameter_so_that_no_earlier_value_stays(built: 
 
 def test_stage_without_protection_stays_without_it(built: Path) -> None:
     tools = Tools()
-    assert deploy(read_stage("dev"), first=True, run=tools, built=built) == 0
+    assert deploy(read_stage("dev"), first=True, run=tools, has=shown, built=built) == 0
     assert [one["Retained"] for one in tools.parameters] == ["false", "false"]
 
 
 def test_protection_is_not_tried_after_a_deployment_that_failed(built: Path) -> None:
     tools = Tools("deploy")
-    assert deploy(read_stage("prod"), first=True, run=tools, built=built) == 1
+    assert deploy(read_stage("prod"), first=True, run=tools, has=shown, built=built) == 1
     assert len(tools.commands) == 1
+
+
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_changes_that_the_operator_declines_end_the_deployment(
+    built: Path, capsys: pytest.CaptureFixture[str], accepted: int
+) -> None:
+    tools = Tools()
+
+    def has(release: str, parameters: Mapping[str, str]) -> bool:
+        return len(tools.commands) <= accepted
+
+    assert deploy(read_stage("prod"), first=True, run=tools, has=has, built=built) == 1
+    assert len(tools.commands) == accepted + 1
+    assert capsys.readouterr().err.startswith("declined: lockstep stays as it is")
+
+
+class Declined:
+    """Answers as CloudFormation and Lambda do after declined changes: of a new stack, or of a deployed one."""
+
+    def __init__(self, status: str, *, retained: str = "true", release: Release | None = None) -> None:
+        self._stack = {
+            "StackName": "lockstep",
+            "StackStatus": status,
+            "Parameters": [{"ParameterKey": "Retained", "ParameterValue": retained}],
+        }
+        self._release = release
+
+    def __call__(self, service: str) -> Any:
+        return self
+
+    def describe_stacks(self, **_: str) -> Any:
+        return {"Stacks": [self._stack]}
+
+    def get_paginator(self, operation: str) -> Any:
+        return self if operation == "list_stack_resources" else Pages([{"Versions": [self._version]}])
+
+    def paginate(self, **_: str) -> Any:
+        version = {
+            "ResourceType": "AWS::Lambda::Version",
+            "ResourceStatus": "CREATE_COMPLETE",
+            "PhysicalResourceId": "arn:aws:lambda:eu-central-1:123456789012:function:f:1",
+        }
+        return [{"StackResourceSummaries": [version] if self._release else []}]
+
+    @property
+    def _version(self) -> dict[str, str]:
+        return {"Version": "1", "Description": self._release.describe() if self._release else ""}
+
+    def get_alias(self, **_: str) -> Any:
+        return {"FunctionVersion": "1"}
+
+
+class Pages:
+    """A paginator that has these pages."""
+
+    def __init__(self, pages: list[Any]) -> None:
+        self._pages = pages
+
+    def paginate(self, **_: str) -> list[Any]:
+        return self._pages
+
+
+@pytest.mark.parametrize(
+    ("account", "has"),
+    [
+        (Declined("REVIEW_IN_PROGRESS"), False),
+        (Declined("CREATE_COMPLETE", retained="false", release=Release("aaaaaaaaaaaa")), False),
+        (Declined("UPDATE_COMPLETE", release=Release("bbbbbbbbbbbb")), False),
+        (Declined("UPDATE_COMPLETE", release=Release("aaaaaaaaaaaa")), True),
+    ],
+    ids=["first deployment", "protection from deletion", "another release", "accepted"],
+)
+def test_stack_shows_whether_its_changes_were_declined(account: Declined, *, has: bool) -> None:
+    assert command.has_release(read_stage("prod"), account, "aaaaaaaaaaaa", {"Retained": "true"}) == has
 
 
 def test_build_that_fails_is_not_compiled(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,9 +276,9 @@ def test_deployment_knows_how_the_last_one_ended(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(("status", "differs"), [("UPDATE_ROLLBACK_COMPLETE", True), ("UPDATE_COMPLETE", False)])
 def test_release_whose_deployment_failed_is_published_anew(built: Path, status: str, *, differs: bool) -> None:
     stage = read_stage("prod")
-    assert deploy(stage, first=False, run=Tools(), built=built) == 0
+    assert deploy(stage, first=False, run=Tools(), has=shown, built=built) == 0
     failed = description(built)
-    assert deploy(stage, first=False, run=Tools(), built=built, status=status) == 0
+    assert deploy(stage, first=False, run=Tools(), has=shown, built=built, status=status) == 0
     assert (description(built) != failed) == differs
     assert Release.read(description(built)) == Release.read(failed) == release_of(stage.overrides)
 
@@ -206,7 +286,7 @@ def test_release_whose_deployment_failed_is_published_anew(built: Path, status: 
 @pytest.mark.parametrize(("at_once", "gradual"), [(True, "false"), (False, "true")])
 def test_deployment_at_once_is_not_gradual_and_is_the_same_release(built: Path, gradual: str, *, at_once: bool) -> None:
     tools, stage = Tools(), read_stage("prod")
-    assert deploy(stage, first=False, run=tools, built=built, at_once=at_once) == 0
+    assert deploy(stage, first=False, run=tools, has=shown, built=built, at_once=at_once) == 0
     assert [one["GradualDeployment"] for one in tools.parameters] == [gradual]
     assert Release.read(description(built)) == release_of(stage.overrides)
 

@@ -127,6 +127,14 @@ def test_lane_gets_the_stages_settings_and_its_own_network(main_stack: Queues) -
     assert sam.commands[-1][1:4] == ["deploy", "--config-env", "prod"]
 
 
+def test_new_lane_whose_changes_the_operator_declines_is_not_in_use(
+    main_stack: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert deploy_lane(STAGE, "lane-2", client, network=NETWORK, run=lambda _: 0) == 1
+    assert queue_of("lane-2") is None
+    assert capsys.readouterr().err == "declined: lane-2 is not deployed, and is not in use\n"
+
+
 def described(built: Path) -> str:
     return str(yaml.safe_load(built.read_text(encoding="utf-8"))["Globals"]["Function"]["Description"])
 
