@@ -70,7 +70,11 @@ def operation(route: Route, app: JsonApi, *, variables: list[str], components: C
     found: Schema = {"summary": summary.rstrip(".").partition("\n")[0]}
     if description:
         found["description"] = description[:1].upper() + description[1:]
-    parameters = [*_path_parameters(variables), *_query_parameters(reads, components), *_headers(reads, components)]
+    parameters = [
+        *_path_parameters(route, app, variables),
+        *_query_parameters(reads, components),
+        *_headers(reads, components),
+    ]
     if parameters:
         found["parameters"] = parameters
     if reads.body is not None:
@@ -152,10 +156,18 @@ def _declared(route: Route) -> dict[int, Refusal]:
     return {status: Refusal(one["content"][JSON]["model"], one["description"]) for status, one in found.items()}
 
 
-def _path_parameters(variables: list[str]) -> list[Schema]:
+def _path_parameters(route: Route, app: JsonApi, variables: list[str]) -> list[Schema]:
+    texts = [app.path_texts.get(name) for name in variables_of(route)]
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in variables
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "format": "uuid"}
+            if text is None
+            else {"type": "string", "pattern": text.pattern},
+        }
+        for name, text in zip(variables, texts, strict=True)
     ]
 
 

@@ -131,7 +131,8 @@ def _readable(name: str) -> str:
     return name
 
 
-def _visible(text: str) -> str:
+def visible_text(text: str) -> str:
+    """Return the text; raise ValueError for a character that nobody sees."""
     if any(map(is_hidden, text)):
         raise ValueError("a character that nobody sees")
     return text
@@ -211,7 +212,7 @@ ExchangeId = Annotated[Literal["BINANCE"], FaultMessage("must be supported excha
 Symbol = Annotated[
     str,
     StringConstraints(pattern=r"^[^\sa-z/:]{1,40}/[^\sa-z/:]{1,40}$"),
-    AfterValidator(_visible),
+    AfterValidator(visible_text),
     FaultMessage("must be format BASE/QUOTE"),
 ]
 """The form alone: the exchange's list decides which symbols there are, in whatever alphabet it names them."""

@@ -10,6 +10,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, APIGatewayRestResolver, CORSConfig, Response
@@ -43,15 +44,26 @@ B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
 
 
+@dataclass(frozen=True, slots=True)
+class PathText:
+    """The type of a path variable that is no id."""
+
+    parse: Callable[[str], str | None]
+    """Returns what the handler is given, or None for a text that names nothing."""
+    pattern: str
+    """Of the texts, in the API's document."""
+
+
 class JsonApi(APIGatewayRestResolver, ABC):
     """The routes of one function behind the REST API.
 
-    A path variable is always an id. A handler returns the body of its 200, or a CsvFile. Handlers find the record
-    before they read query or body, because 404 goes before 400 and 422.
+    A path variable is an id, unless `path_texts` has another type for its name. A handler returns the body of its 200,
+    or a CsvFile. Handlers find the record before they read query or body, because 404 goes before 400 and 422.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, path_texts: Mapping[str, PathText] | None = None) -> None:
         super().__init__(serializer=write_json, cors=_cors())
+        self.path_texts: Mapping[str, PathText] = path_texts or {}
         self.use([_require_caller, _require_routed_path, _require_ids, _render_csv])
         self.not_found(_raise_not_found)
         for error_class, answer in _ANSWERS.items():
@@ -159,13 +171,14 @@ def _require_routed_path(app: APIGatewayRestResolver, next_middleware: NextMiddl
     return next_middleware(app)
 
 
-def _require_ids(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+def _require_ids(app: JsonApi, next_middleware: NextMiddleware) -> Response[Any]:
     variables: dict[str, str] = app.context["_route_args"]
     for name, value in variables.items():
-        record_id = parse_uuid(value)
-        if record_id is None:
-            raise NotFound(f"{name} is not a UUID")
-        variables[name] = record_id
+        text = app.path_texts.get(name)
+        parsed = parse_uuid(value) if text is None else text.parse(value)
+        if parsed is None:
+            raise NotFound(f"{name} is not a UUID" if text is None else f"{name} names nothing")
+        variables[name] = parsed
     return next_middleware(app)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,6 +79,23 @@ class EgressLane(Table):
             for lane, record in found.items()
             if record.address is not None and (lane == FIRST_LANE or record.orders_queue_url is not None)
         }
+
+    @classmethod
+    def find_used(cls, lane: str) -> EgressLane | None:
+        """Return the record of a lane in use; of the first lane a new one before its first request. None for others."""
+        return cls.find(lane) or (cls(lane) if lane == FIRST_LANE else None)
+
+    @classmethod
+    def configure(cls, lane: str, changes: Mapping[str, object]) -> EgressLane:
+        """Set attributes, or remove those that are None, as an operator wishes; return the record."""
+        record = cls(lane)
+        actions = [
+            getattr(cls, name).remove() if value is None else getattr(cls, name).set(value)
+            for name, value in changes.items()
+        ]
+        always = [cls.updated_at.set(utc_now()), cls.schema_version.set(SCHEMA_VERSION)]
+        record.update(actions=[*actions, *always])
+        return record
 
     @classmethod
     def save_key_count(cls, lane: str, count: int) -> None:

@@ -10,6 +10,10 @@ OURS = {
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
+    ("PUT", "/v1/admin/operation/halt/{SCOPE}"),
+    ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
+    ("PUT", "/v1/admin/operation/maintenance"),
+    ("PUT", "/v1/admin/operation/lane/{LANE}"),
 }
 ONE_NAME_PER_LEVEL = {"{STRATEGY_FOLLOW_ID}": "{ID}", "{STRATEGY_ID}": "{ID}"}
 """Below this path a strategy's and a follower's id are one variable, because API Gateway takes one name per level."""

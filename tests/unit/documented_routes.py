@@ -9,6 +9,10 @@ OWN = {
     ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
+    ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/halt/{SCOPE}"),
+    ("AdminOperationExpressJSv1", "DELETE", "/v1/admin/operation/halt/{SCOPE}"),
+    ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/maintenance"),
+    ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/lane/{LANE}"),
 }
 
 ACCOUNT = {

@@ -1,0 +1,1 @@
+"""AdminOperationExpressJSv1: halts, maintenance and lanes, for operators. Trades nothing."""

@@ -1,0 +1,62 @@
+"""AdminOperationExpressJSv1: the routes of operations, whose use cases are beside this. Maintenance closes none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.admin_operation import halts, lanes, maintenance
+from functions.admin_operation.schemas import (
+    HaltBody,
+    HaltItem,
+    LaneChange,
+    LaneItem,
+    MaintenanceBody,
+    MaintenanceItem,
+)
+from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN
+from shared.api.halt_scopes import SCOPE_PATTERN, parse_scope
+from shared.api.json_api import PathText
+from shared.trading.lane_choice import LANES
+
+app = AdminApi(
+    path_texts={
+        "scope": PathText(parse_scope, SCOPE_PATTERN),
+        "lane": PathText(lambda text: text if text in LANES else None, "^lane-[0-9]+$"),
+    },
+    open_during_maintenance=True,
+)
+
+
+@app.put("/v1/admin/operation/halt/<scope>", openapi_extensions=OWN)
+def halt_entries(scope: str) -> HaltItem:
+    """Halt Entries: of everything, a strategy or a lane. Exits go on. A standing halt gets the reason, and stands."""
+    halts.require_known(scope)
+    return halts.halt(scope, app.body(HaltBody))
+
+
+@app.delete("/v1/admin/operation/halt/<scope>", openapi_extensions=OWN)
+def resume_entries(scope: str) -> HaltItem:
+    """Resume Entries: permit them again. Where they are not halted, nothing changes."""
+    halts.require_known(scope)
+    return halts.resume(scope)
+
+
+@app.put("/v1/admin/operation/maintenance", openapi_extensions=OWN)
+def set_maintenance() -> MaintenanceItem:
+    """Set Maintenance: APIs and the alerts' webhook answer 503 while it is active, these endpoints excepted."""
+    return maintenance.set_active(app.body(MaintenanceBody))
+
+
+@app.put("/v1/admin/operation/lane/<lane>", openapi_extensions=OWN)
+def update_lane(lane: str) -> LaneItem:
+    """Update Lane: only what the body names. Null removes the address, the limit, a pause or a ban."""
+    record = lanes.find_lane(lane)
+    return lanes.update_lane(record, app.body(LaneChange))
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one request of the admin API."""
+    return app.resolve(event, context)
