@@ -15,9 +15,12 @@ from functions.admin_setting_strategy.schemas import (
     NewStrategy,
     ReportKeyChange,
     RiskProfileChange,
+    RulesChange,
+    RulesItem,
     StrategyChange,
     StrategyItem,
     WebhookItem,
+    rules_item,
 )
 from shared.api.admin_api import AdminApi
 from shared.api.answers import OWN, ErrorText
@@ -65,6 +68,19 @@ def replace_report_key(strategy_id: str) -> StrategyItem:
     """Replace the strategy's report key: from the next report on, its account is the leader's."""
     strategy = service.find_strategy(strategy_id)
     return service.replace_report_key(strategy, app.body(ReportKeyChange))
+
+
+@app.get("/v1/admin/setting/strategy/<strategy_id>/rules", openapi_extensions=OWN)
+def show_rules(strategy_id: str) -> RulesItem:
+    """Return the strategy's own rules: what its next alert is carried out by."""
+    return rules_item(service.find_strategy(strategy_id))
+
+
+@app.put("/v1/admin/setting/strategy/<strategy_id>/rules", openapi_extensions=OWN)
+def change_rules(strategy_id: str) -> RulesItem:
+    """Change the strategy's own rules, from its next alert on."""
+    strategy = service.find_strategy(strategy_id)
+    return service.change_rules(strategy, app.body(RulesChange))
 
 
 @app.post("/v1/admin/setting/strategy/<strategy_id>/webhook", openapi_extensions=OWN)

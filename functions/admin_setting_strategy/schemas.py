@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypedDict
+from decimal import Decimal
+from typing import Annotated, ClassVar, TypedDict
+
+from pydantic import Field
 
 from shared.api.answers import Id, Time
 from shared.api.fields import (
@@ -13,9 +16,13 @@ from shared.api.fields import (
     Description,
     ExchangeId,
     Flag,
+    Minutes,
     Name,
     Percentage,
+    StopShare,
     Symbol,
+    TargetCount,
+    TargetWeights,
 )
 from shared.api.requests import Body
 from shared.clock import to_iso
@@ -70,6 +77,41 @@ class ReportKeyChange(Body):
     report_exchange_api_secret_key: ApiSecretText
 
 
+class RulesItem(TypedDict):
+    """A strategy's own rules; null means the default."""
+
+    breakevenAfter: Annotated[
+        int | None,
+        Field(description="Filled take-profits after which the stop moves to the entry price; null is never."),
+    ]
+    takeProfitWeights: Annotated[
+        list[Decimal] | None,
+        Field(description="Percentages for the nearest take-profit, the next, and so on; null is equal parts."),
+    ]
+    maxChase: Annotated[
+        Decimal | None,
+        Field(
+            description="How far the market may have moved since the alert, as a share of the distance to the stop; "
+            "null is the deployment's share."
+        ),
+    ]
+    expectEvery: Annotated[
+        int | None,
+        Field(description="Minutes in which at least one alert is expected; null is no expectation."),
+    ]
+
+
+class RulesChange(Body):
+    """Change the strategy's own rules: the body. What it does not name stays; null is the default."""
+
+    answer: ClassVar[type] = RulesItem
+
+    breakeven_after: TargetCount | None = UNCHANGED
+    take_profit_weights: TargetWeights | None = UNCHANGED
+    max_chase: StopShare | None = UNCHANGED
+    expect_every: Minutes | None = UNCHANGED
+
+
 class WebhookItem(TypedDict):
     """A strategy's new webhook secret: the secret this once, where to send alerts, and what to send."""
 
@@ -95,6 +137,17 @@ class NewRiskProfile(Body):
 
     name: AlphabetName
     percentage: Percentage
+
+
+def rules_item(strategy: Strategy) -> RulesItem:
+    """Return a strategy's own rules."""
+    weights = strategy.take_profit_weights
+    return {
+        "breakevenAfter": strategy.breakeven_after,
+        "takeProfitWeights": None if weights is None else list(weights),
+        "maxChase": strategy.max_chase,
+        "expectEvery": strategy.expect_every,
+    }
 
 
 def strategy_item(strategy: Strategy) -> StrategyItem:

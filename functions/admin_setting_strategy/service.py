@@ -12,9 +12,12 @@ from functions.admin_setting_strategy.schemas import (
     NewStrategy,
     ReportKeyChange,
     RiskProfileChange,
+    RulesChange,
+    RulesItem,
     StrategyChange,
     StrategyItem,
     WebhookItem,
+    rules_item,
     strategy_item,
 )
 from shared import secrets
@@ -114,6 +117,24 @@ def replace_report_key(strategy: Strategy, body: ReportKeyChange) -> StrategyIte
         )
     logger.info("report_key_replaced", strategy_id=strategy.id)
     return strategy_item(strategy)
+
+
+def change_rules(strategy: Strategy, body: RulesChange) -> RulesItem:
+    """Change the rules in the request, for the alerts that are accepted from now on, and return all of them."""
+    changes = body.changes()
+    with conditional_write(otherwise=NotFound(f"strategy {strategy.id} does not exist")):
+        strategy.update(
+            actions=[
+                *(
+                    getattr(Strategy, name).remove() if value is None else getattr(Strategy, name).set(value)
+                    for name, value in changes.items()
+                ),
+                Strategy.updated_at.set(utc_now()),
+            ],
+            condition=Strategy.id.exists(),
+        )
+    logger.info("strategy_rules_changed", strategy_id=strategy.id, fields=sorted(changes))
+    return rules_item(strategy)
 
 
 def create_risk_profile(body: NewRiskProfile) -> RiskProfileItem:

@@ -20,6 +20,12 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 _MOST_USD = Decimal("999999.99")
 """What Stripe takes."""
 
+_WHOLE_PCT = Decimal(100)
+_MOST_MINUTES: Final = 31 * 24 * 60
+
+MOST_TARGETS: Final = 4
+"""The take-profits of a position."""
+
 _NAME_LENGTH: Final = "must be text of 1 to 100 characters"
 _MOST_FOLDED: Final = 300
 
@@ -112,6 +118,12 @@ def _usd(amount: Decimal) -> Decimal:
     return amount
 
 
+def _whole_of(percentages: list[Decimal]) -> list[Decimal]:
+    if sum(percentages) != _WHOLE_PCT:
+        raise PydanticCustomError(DOCUMENTED, "must be percentages with a sum of 100")
+    return percentages
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -201,6 +213,31 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
     FaultMessage(_NAME_LENGTH),
     AfterValidator(_readable),
+]
+
+TargetCount = Annotated[
+    int, Field(strict=True, ge=1, le=MOST_TARGETS), FaultMessage(f"must be null or integer from 1 to {MOST_TARGETS}")
+]
+
+TargetWeights = Annotated[
+    list[Percentage],
+    Field(min_length=1, max_length=MOST_TARGETS),
+    AfterValidator(_whole_of),
+    ListFaultMessage(f"must be null or list of 1 to {MOST_TARGETS} percentages"),
+]
+
+StopShare = Annotated[
+    Decimal,
+    BeforeValidator(_number),
+    Field(gt=0, le=1),
+    FaultMessage("must be null or greater than 0 and at most 1"),
+    AfterValidator(_storable),
+]
+
+Minutes = Annotated[
+    int,
+    Field(strict=True, ge=1, le=_MOST_MINUTES),
+    FaultMessage(f"must be null or integer from 1 to {_MOST_MINUTES}"),
 ]
 
 Description = Annotated[

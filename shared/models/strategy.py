@@ -47,6 +47,9 @@ class Strategy(Table):
     """The percentages of the position for the nearest take-profit, the next one, and so on; None means equal parts."""
     max_chase = DecimalAttribute(null=True)
     """How far the market may have moved, as a share of the stop distance; None means the deployment's share."""
+
+    expect_every = IntegerAttribute(null=True)
+    """Minutes in which at least one alert is expected; None means that none is missed."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

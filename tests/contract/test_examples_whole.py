@@ -7,6 +7,8 @@ from tests.contract.routes import WEBHOOK, admin_routes
 
 OURS = {
     ("PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
+    ("GET", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
+    ("PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),

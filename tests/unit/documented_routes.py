@@ -7,6 +7,8 @@ WEBHOOK = ("StrategyWebhookExpressJSv1", "POST", "/v1/webhook/strategy")
 OWN = {
     ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
+    ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
+    ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/halt/{SCOPE}"),
