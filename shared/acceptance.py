@@ -1,7 +1,8 @@
 """Accepts triggers: gives each its strategy's next `seq`, stores it once, queues it. Validates no request.
 
 An entry alert that comes after a newer alert is accepted as well, so that it has an answer, but marked as overtaken.
-An exit is never overtaken: it is for what is older than itself, whenever it comes.
+An exit is never overtaken: it is for what is older than itself, whenever it comes. A reduction overtakes nothing
+either. It is remembered for as long as an entry that it means may still be opened.
 
 A trigger is durable before the request is answered: it is stored in one transaction with its `seq`, then queued. A
 crash between the two leaves it PENDING, until the repeat of the alert, or the delayed check, queues it.
@@ -13,7 +14,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import assert_never
 from uuid import uuid4
 
 from pynamodb.expressions.condition import Condition
@@ -23,18 +25,21 @@ from pynamodb.transactions import TransactWrite
 from shared import messages
 from shared.alert_identity import AlertIdentity
 from shared.concurrency import run_concurrently
+from shared.config import settings
 from shared.errors import RecordChanged
 from shared.messages import FanoutCheck, TriggerMessage, send_dead_man_messages, send_trigger
 from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.strategy import Strategy
-from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.strategy_alerts import RecentExit, StrategyAlerts
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
-from shared.trading.sides import StrategySource
-from shared.trading.signal import Signal, fingerprint
+from shared.trading.sides import StrategySource, TriggerAction
+from shared.trading.signal import Content, Signal, fingerprint
 
 _ATTEMPTS = 12
+_SUPERSEDING = (TriggerAction.OPEN, TriggerAction.CLOSE)
+_CLOCK_SKEW_S = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,8 @@ class Acceptance:
 class _LatestAlert:
     """What a strategy's record says once an alert is accepted: the newest place, and the alert's own content."""
 
-    newest: PlaceInTime
+    newest: PlaceInTime | None
+    """None before the first alert that supersedes others."""
     content: str
 
 
@@ -82,14 +88,18 @@ def accept_alert(
                     transact(claim)
                 return _accept_repeat(first.trigger_id)
             trigger = _new_trigger(
-                strategy, instruction, source=StrategySource.TRADINGVIEW, seq=_next_seq(alerts), at=received_at
+                strategy,
+                _interpret(instruction, alerts, fired_at=fired_at, received_at=received_at),
+                source=StrategySource.TRADINGVIEW,
+                seq=_next_seq(alerts),
+                at=received_at,
             )
             trigger.fired_at = fired_at
             trigger.win_rate = win_rate
             trigger.alert_id = alert_id
             latest = _latest_place(alerts)
-            newest = trigger.place if latest is None else max(latest, trigger.place)
-            trigger.overtaken = trigger.opens and trigger.place < newest
+            newest = max((one for one in (latest, _superseding_place(trigger)) if one is not None), default=None)
+            trigger.overtaken = trigger.opens and newest is not None and trigger.place < newest
             claim = identity.claim(first, trigger_id=trigger.id, at=received_at)
             _store(trigger, alerts, alert=_LatestAlert(newest, identity.content), also=claim)
         except RecordChanged:
@@ -135,8 +145,34 @@ def accept_admin_order(
 
 def _content(instruction: Signal | Exit) -> str:
     if isinstance(instruction, Exit):
-        return fingerprint({"exit": instruction.action.value})
+        asked: dict[str, Content] = {
+            "exit": instruction.action.value,
+            "side": instruction.side,
+            "keepShare": instruction.keep_share,
+            "positionSize": instruction.position_size,
+        }
+        return fingerprint(asked)
     return fingerprint({"signal": instruction})
+
+
+def _interpret(
+    instruction: Signal | Exit, alerts: StrategyAlerts | None, *, fired_at: datetime | None, received_at: datetime
+) -> Signal | Exit:
+    """Return an entry after which the strategy's position is smaller than at its entry as the reduction that it is."""
+    if isinstance(instruction, Exit) or alerts is None:
+        return instruction
+    side, size = instruction.side, instruction.position_size
+    place = PlaceInTime.of_trigger(
+        TriggerAction.REDUCE, fired_at=fired_at, received_at=received_at, seq=_next_seq(alerts)
+    )
+    if not alerts.reduces(place, side=side, size=size):
+        return instruction
+    return Exit(TriggerAction.REDUCE, side=side, position_size=size)
+
+
+def _superseding_place(trigger: Trigger) -> PlaceInTime | None:
+    """Return the place up to which the trigger supersedes entries; None if it supersedes none."""
+    return trigger.place if trigger.action in _SUPERSEDING else None
 
 
 def _next_seq(alerts: StrategyAlerts | None) -> int:
@@ -184,6 +220,9 @@ def _new_trigger(
     )
     if isinstance(instruction, Exit):
         trigger.action = instruction.action
+        trigger.position_side = instruction.side
+        trigger.keep_share = instruction.keep_share
+        trigger.position_size = instruction.position_size
     else:
         _set_signal(trigger, instruction)
         _copy_rules(trigger, strategy)
@@ -196,6 +235,7 @@ def _set_signal(trigger: Trigger, signal: Signal) -> None:
     trigger.stop = signal.stop
     trigger.stop_type = signal.stop_type
     trigger.take_profits = list(signal.take_profits)
+    trigger.position_size = signal.position_size
     if signal.trailing is not None:
         trigger.trailing_trigger = signal.trailing.trigger
         trigger.callback_rate = signal.trailing.callback_rate
@@ -220,7 +260,7 @@ def _store(
         StrategyAlerts.schema_version.set(SCHEMA_VERSION),
     ]
     if alert is not None:
-        actions += _record_alert(trigger, alert)
+        actions += _record_alert(trigger, alert, alerts)
     unchanged: Condition = StrategyAlerts.strategy_id.does_not_exist()
     if alerts is not None:
         unchanged = StrategyAlerts.last_seq == alerts.last_seq
@@ -234,29 +274,66 @@ def _store(
     transact(write)
 
 
-def _record_alert(trigger: Trigger, alert: _LatestAlert) -> list[Action]:
+def _record_alert(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts | None) -> list[Action]:
     """Return what records the newest place, and by what a repeat of this alert is recognised.
 
     An exit that is not the newest has a record of its own beside the newest alert's: both may be repeated.
     """
-    actions: list[Action] = [
-        StrategyAlerts.latest_alert_place.set(alert.newest),
-        StrategyAlerts.latest_alert_seq.set(alert.newest.seq),
-    ]
+    actions: list[Action] = []
+    if alert.newest is not None:
+        actions += [
+            StrategyAlerts.latest_alert_place.set(alert.newest),
+            StrategyAlerts.latest_alert_seq.set(alert.newest.seq),
+        ]
     if trigger.place == alert.newest:
         actions += [
             StrategyAlerts.latest_trigger_id.set(trigger.id),
             StrategyAlerts.latest_fingerprint.set(alert.content),
             StrategyAlerts.latest_received_at.set(trigger.created_at),
         ]
-    if not trigger.opens:
-        actions += [
-            StrategyAlerts.latest_exit_place.set(trigger.place),
-            StrategyAlerts.latest_exit_trigger_id.set(trigger.id),
-            StrategyAlerts.latest_exit_fingerprint.set(alert.content),
-            StrategyAlerts.latest_exit_received_at.set(trigger.created_at),
-        ]
+    match trigger.action:
+        case TriggerAction.OPEN:
+            if trigger.place == alert.newest:
+                actions += _record_entry(trigger)
+        case TriggerAction.CLOSE:
+            actions += [
+                StrategyAlerts.latest_exit_place.set(trigger.place),
+                StrategyAlerts.latest_exit_trigger_id.set(trigger.id),
+                StrategyAlerts.latest_exit_fingerprint.set(alert.content),
+                StrategyAlerts.latest_exit_received_at.set(trigger.created_at),
+            ]
+        case TriggerAction.REDUCE:
+            actions.append(_record_exit(trigger, alert, alerts))
+        case _:
+            assert_never(trigger.action)
     return actions
+
+
+def _record_entry(trigger: Trigger) -> list[Action]:
+    size = StrategyAlerts.entry_size
+    return [
+        StrategyAlerts.entry_place.set(trigger.place),
+        StrategyAlerts.entry_side.set(trigger.side),
+        size.remove() if trigger.position_size is None else size.set(trigger.position_size),
+    ]
+
+
+def _record_exit(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts | None) -> Action:
+    """Return what remembers an exit beside those that may still mean an entry on its way.
+
+    An older entry is stale by then, or a newer alert has superseded it.
+    """
+    oldest = trigger.created_at - timedelta(seconds=settings().max_alert_age_s + _CLOCK_SKEW_S)
+    known = alerts.exits_since(oldest) if alerts is not None else []
+    kept = [one for one in known if alert.newest is None or alert.newest < one.place]
+    new = RecentExit(
+        place=trigger.place,
+        exit=trigger.exit,
+        trigger_id=trigger.id,
+        fingerprint=alert.content,
+        received_at=trigger.created_at,
+    )
+    return StrategyAlerts.recent_exits.set([one.to_json() for one in (*kept, new)])
 
 
 def _queue_with_check(trigger: Trigger) -> None:

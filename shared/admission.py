@@ -27,6 +27,7 @@ from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.entry_price import MarketPrices
 from shared.trading.execution import DenialReason, Desired
+from shared.trading.exits import UNCHANGED, Target
 from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import fresh_until, judge_freshness
 from shared.trading.plan_maximum import is_above
@@ -58,6 +59,8 @@ class EntryContext:
     """The latest claim on the key's account and the symbol."""
     account_in_use: bool
     """The claim holds, and is another key's."""
+    target: Target
+    """What exits that came before the entry, and mean its position, ask of it."""
 
 
 def read_context(execution: Execution, *, lane: str) -> EntryContext:
@@ -92,7 +95,14 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
         claim=claim,
         account_in_use=claim is not None and claim.holds_against(execution.api_key_id),
+        target=_target_of_exits(alerts, execution),
     )
+
+
+def _target_of_exits(alerts: StrategyAlerts | None, execution: Execution) -> Target:
+    if alerts is None:
+        return UNCHANGED
+    return alerts.target_of(execution.place, side=execution.side, size_at_entry=execution.position_size)
 
 
 def _was_closed(record: StrategyAlerts | Follower | None, execution: Execution) -> bool:

@@ -18,7 +18,7 @@ REPEAT_WINDOW = timedelta(seconds=30)
 """An alert with the same content as the latest, received within this time, is a repeat of it."""
 
 EXIT_REPEAT_WINDOW = timedelta(seconds=17)
-"""The same for an exit beside an entry of its second: all exits have the same content, and the next may be meant.
+"""The same for a reduction, and for a close beside an entry of its second: the next of the same content may be meant.
 
 TradingView sends an alert again up to three times, five seconds apart; the rest is for its answers.
 """
@@ -54,8 +54,8 @@ class AlertIdentity:
         """Return what is known of an earlier delivery of this alert; raise AlertIdTaken.
 
         Three rules, the strictest first: the same alert id for 24 hours; the same content and firing time for 24 hours;
-        the same content as the strategy's latest alert within REPEAT_WINDOW, or as its latest exit of the same second
-        within EXIT_REPEAT_WINDOW.
+        the same content as the strategy's latest alert within REPEAT_WINDOW, or as its latest close of the same second
+        or a reduction since within EXIT_REPEAT_WINDOW.
         """
         id_key, time_key = self._id_key, self._time_key
         by_id = None if id_key is None else IdempotencyKey.find_valid(id_key, at=received_at)
@@ -101,6 +101,11 @@ class AlertIdentity:
         newest = alerts.latest_trigger_id, alerts.latest_fingerprint, alerts.latest_received_at
         if (first := self._repeated(*newest, received_at=received_at, within=REPEAT_WINDOW)) is not None:
             return first
+        for recent in alerts.exits_of_latest_second:
+            known = recent.trigger_id, recent.fingerprint, recent.received_at
+            first = self._repeated(*known, received_at=received_at, within=EXIT_REPEAT_WINDOW)
+            if first is not None:
+                return first
         if not alerts.is_exit_of_latest_second:
             return None
         latest_exit = alerts.latest_exit_trigger_id, alerts.latest_exit_fingerprint, alerts.latest_exit_received_at

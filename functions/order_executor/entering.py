@@ -82,6 +82,7 @@ async def intend_entry(
             egress_lane=session.account.lane,
             taker_rate=execution.taker_rate,
             passed_targets=execution.passed_targets,
+            keep_share=execution.keep_share,
             detail=_left_out(execution.passed_targets),
         ),
     )

@@ -33,6 +33,7 @@ from shared.models.account_claim import AccountClaim
 from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.trading.execution import DenialReason, ExecutionState
+from shared.trading.exits import UNCHANGED
 
 ENTRY_NEEDS_S = 10.0
 """With less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
@@ -152,6 +153,8 @@ async def _size_and_intend(
     )
     # Kept for whatever is sized later; `intend_entry` writes it too.
     execution.taker_rate = _taker_rate(context, execution)
+    # The whole entry is made and reduced afterwards: a share of its amount has one meaning, whichever comes first.
+    execution.keep_share = None if context.target == UNCHANGED else context.target.keep_share
     sized = admission.size(execution, view, session.filters, taker_rate=execution.taker_rate)
     exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:

@@ -18,12 +18,14 @@ from shared.api import grammar
 from shared.api.json_text import NumberText
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
+from shared.trading.arithmetic import exact
 from shared.trading.exits import Exit
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing, check_geometry
 
 _POSITIVE = "must be greater than 0"
 _LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(10)
+_PERCENT = Decimal(100)
 _MAX_ALERT_ID = 128
 _MAX_WIN_RATE = 64
 
@@ -57,7 +59,7 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     """Return the alert; raise RequestUnprocessable with every fault of single fields, else with the take-profits'."""
     reader = _Reader(fields)
     strategy_id = reader.read("strategy", _uuid)
-    instruction = _read_exit(reader) if _closes(fields) else _read_signal(reader)
+    instruction = _read_instruction(reader)
     alert_id = reader.read("alertId", _alert_id)
     fired_at = reader.read("firedAt", _time)
     if reader.faults or strategy_id is None or instruction is None:
@@ -73,16 +75,55 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     )
 
 
-def _closes(fields: Mapping[str, Json]) -> bool:
-    """Return whether the alert closes: by its type, or because the strategy is flat after it, whatever the type is."""
-    flat = _find_member(MarketPosition, fields.get("position")) is MarketPosition.FLAT
-    return flat or _find_member(TriggerAction, fields.get("type")) is TriggerAction.CLOSE
+def _read_instruction(reader: _Reader) -> Signal | Exit | None:
+    """Return what the alert asks for; None if a field of it has a fault.
+
+    Where the strategy stands after the alert decides, whatever its type is: flat closes, and a position that the type
+    does not lead to, with its size, is what remains of a larger one.
+    """
+    position = _find_member(MarketPosition, reader.fields.get("position"))
+    action = _find_member(TriggerAction, reader.fields.get("type"))
+    if position is MarketPosition.FLAT:
+        return Exit(TriggerAction.CLOSE)
+    if action is TriggerAction.REDUCE:
+        return _read_reduction(reader)
+    opened = _find_member(Side, reader.fields.get("type"))
+    has_size = not _is_absent(reader.fields.get("positionSize"))
+    if position is not None and position.side is not opened and has_size:
+        return _read_remaining(reader, position.side)
+    return _read_close(reader) if action is TriggerAction.CLOSE else _read_signal(reader)
 
 
-def _read_exit(reader: _Reader) -> Exit:
+def _read_close(reader: _Reader) -> Exit:
     """Return the exit. Nothing else is read: prices have no meaning when the strategy is flat, and may be NaN."""
     _check_position(reader, MarketPosition.FLAT)
     return Exit(TriggerAction.CLOSE)
+
+
+def _read_reduction(reader: _Reader) -> Exit | None:
+    """Return the reduction to a share of the entry's amount, or to the strategy's own size; to the smaller of both."""
+    size = _read_size(reader)
+    by_size = not _is_absent(reader.fields.get("positionSize")) and _is_absent(reader.fields.get("keep"))
+    keep_share = None if by_size else reader.read("keep", _keep_share)
+    position = None if _is_absent(reader.fields.get("position")) else reader.read("position", _position)
+    if reader.faults:
+        return None
+    return Exit(TriggerAction.REDUCE, None if position is None else position.side, keep_share, size)
+
+
+def _read_remaining(reader: _Reader, side: Side | None) -> Exit | None:
+    size = _read_size(reader)
+    return None if size is None else Exit(TriggerAction.REDUCE, side, position_size=size)
+
+
+def _read_size(reader: _Reader) -> Decimal | None:
+    """Return the strategy's own position after the alert; its side is in `position`, because the size has no sign."""
+    if _is_absent(reader.fields.get("positionSize")):
+        return None
+    size = reader.read("positionSize", _number)
+    if size is not None and _is_absent(reader.fields.get("position")):
+        reader.add_fault("positionSize", "must use with position")
+    return size
 
 
 def _check_position(reader: _Reader, expected: MarketPosition | None) -> None:
@@ -107,9 +148,10 @@ def _read_signal(reader: _Reader) -> Signal | None:
     stop_type = reader.read("stopType", _stop_type)
     trailing = _read_trailing(reader)
     _check_position(reader, None if side is None else MarketPosition.opened_by(side))
+    size = _read_size(reader)
     if signal is None or stop_type is None:
         return None
-    return replace(signal, stop_type=stop_type, trailing=trailing)
+    return replace(signal, stop_type=stop_type, trailing=trailing, position_size=size)
 
 
 def field_fault(
@@ -206,6 +248,18 @@ def _number(value: Json) -> Decimal:
     if message is not None:
         raise _WrongValue(message)
     return number
+
+
+def _keep_share(value: Json) -> Decimal:
+    message = f"must be greater than 0 and less than {_PERCENT}"
+    try:
+        percent = _number(value)
+    except _WrongValue as error:
+        raise _WrongValue(message) from error
+    if percent >= _PERCENT:
+        raise _WrongValue(message)
+    with exact():
+        return percent / _PERCENT
 
 
 def _callback_rate(value: Json) -> Decimal:

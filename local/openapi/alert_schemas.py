@@ -85,7 +85,16 @@ class AlertBody(TypedDict):
             _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
             Field(
                 description="TradingView's {{strategy.market_position}}: long of a buy, short of a sell. After flat, "
-                "the alert closes, whatever its type is."
+                "the alert closes, and with the other side and positionSize it reduces, whatever its type is."
+            ),
+        ]
+    ]
+    positionSize: NotRequired[
+        Annotated[
+            PriceOrNone,
+            Field(
+                description="TradingView's {{strategy.market_position_size}}; must use with position. Less than at the "
+                "strategy's latest entry, on its side, the alert reduces."
             ),
         ]
     ]
@@ -122,6 +131,45 @@ class FlatBody(TypedDict):
     firedAt: NotRequired[FiredAt]
 
 
+@with_config(extra="allow")
+class ReduceBody(TypedDict):
+    """An alert that closes a part of what is open; only the fields below are read. One of both shares is needed."""
+
+    strategy: Strategy
+    secret: Secret
+    type: Annotated[str, in_any_case([TriggerAction.REDUCE]), Field(description=f"reduce, {_IN_ANY_CASE}.")]
+    keep: NotRequired[Annotated[PriceOrNone, Field(description="Percent of the entry's amount that is to remain.")]]
+    position: NotRequired[
+        Annotated[
+            str | None,
+            _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
+            Field(description="The side of the positions that it means; either, if absent."),
+        ]
+    ]
+    positionSize: NotRequired[
+        Annotated[PriceOrNone, Field(description="What remains of the strategy's own size at entry.")]
+    ]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
+
+
+@with_config(extra="allow")
+class RemainingBody(TypedDict):
+    """An alert after which a part of the strategy's position remains; only the fields below are read."""
+
+    strategy: Strategy
+    secret: Secret
+    type: NotRequired[Annotated[Any, Field(description="Anything but the entry on the side of the position.")]]
+    position: Annotated[
+        str,
+        in_any_case([MarketPosition.LONG, MarketPosition.SHORT]),
+        Field(description="What remains, as TradingView fills {{strategy.market_position}}."),
+    ]
+    positionSize: Annotated[Price, Field(description="TradingView's {{strategy.market_position_size}}.")]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
+
+
 class AlertAccepted(TypedDict):
     """The trigger that the alert came to; of a repeat, the first one."""
 
@@ -152,5 +200,5 @@ REFUSALS: Mapping[int, Refusal] = {
 }
 
 SUMMARY = "Strategy Webhook"
-BODY = AlertBody | CloseBody | FlatBody
+BODY = AlertBody | CloseBody | ReduceBody | FlatBody | RemainingBody
 DESCRIPTION = "Fire a strategy, for all of its followers. Answered once the alert is stored and queued."

@@ -25,7 +25,9 @@ from shared.models.attributes import (
 from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName, transact
 from shared.models.execution_event import ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
+from shared.trading import exits
 from shared.trading.execution import AnyReason, DenialReason, Desired, ExecutionState, can_move, is_active
+from shared.trading.exits import Exit, Target
 from shared.trading.lane_choice import FIRST_LANE
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
@@ -154,6 +156,9 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     profit: Decimal
     profit_pct: Decimal | None
     close_reason: str | None
+    keep_share: Decimal | None
+    reduced_to: Decimal
+    reduce_requested_at: datetime
 
 
 class Execution(Table):
@@ -214,6 +219,10 @@ class Execution(Table):
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
+    position_size = DecimalAttribute(null=True)
+    """The strategy's own position after the alert, if it said so."""
+    position_side = EnumAttribute(Side, null=True)
+    """Of an exit: the side of the positions that it means; None means either."""
 
     # The trigger's copies of its strategy's rules; see `Strategy`.
     breakeven_after = IntegerAttribute(null=True)
@@ -224,6 +233,13 @@ class Execution(Table):
     received_at = TimeAttribute()
     overtaken = BooleanAttribute(default=False)
     """True if a newer alert had been accepted before the trigger came."""
+
+    keep_share = DecimalAttribute(null=True)
+    """The share of the entry's amount that is to remain: of a reduction, what it asks; of a position, what all ask."""
+    reduced_to = DecimalAttribute(null=True)
+    """The `keep_share` that the position was brought down to last."""
+    reduce_requested_at = TimeAttribute(null=True)
+    """When `keep_share` was set or lowered last."""
 
     # Sizing and result. Amounts in the base asset, prices and money in the quote asset.
     equity = DecimalAttribute(null=True)
@@ -293,6 +309,25 @@ class Execution(Table):
         return self.action is TriggerAction.OPEN
 
     @property
+    def exit(self) -> Exit:
+        """What the execution of an exit asks for."""
+        return Exit(self.action, side=self.position_side, keep_share=self.keep_share, position_size=self.position_size)
+
+    @property
+    def target(self) -> Target:
+        """What is to become of the position."""
+        if self.desired is Desired.CLOSED:
+            return exits.CLOSED
+        return exits.UNCHANGED if self.keep_share is None else Target(self.keep_share)
+
+    @property
+    def is_to_be_reduced(self) -> bool:
+        """Whether the position is to be smaller than it was brought down to last."""
+        if not self.opens or self.keep_share is None or self.desired is Desired.CLOSED:
+            return False
+        return self.reduced_to is None or self.keep_share < self.reduced_to
+
+    @property
     def named_lanes(self) -> tuple[str, ...]:
         """The lanes that its key named when it was created."""
         return tuple(self.egress_lanes or [self.egress_lane])
@@ -317,10 +352,13 @@ class Execution(Table):
     def work_since(self) -> datetime | None:
         """Since when the work that the execution needs now has been waiting.
 
-        A position may have been protected for weeks when its close is requested.
+        A position may have been protected for weeks when its close or a reduction is requested.
         """
-        closing = self.state is ExecutionState.PROTECTED and self.desired is Desired.CLOSED
-        return (self.close_requested_at if closing else None) or self.state_since
+        if self.state is not ExecutionState.PROTECTED:
+            return self.state_since
+        if self.desired is Desired.CLOSED:
+            return self.close_requested_at or self.state_since
+        return (self.reduce_requested_at if self.is_to_be_reduced else None) or self.state_since
 
     def message(self, command: Command) -> OrderMessage:
         """Return the executor's message about this execution."""

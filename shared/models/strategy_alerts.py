@@ -1,12 +1,66 @@
-"""Table `strategy_alerts`: the last sequence number and the latest accepted alert of each strategy."""
+"""Table `strategy_alerts`: the last sequence number and the latest accepted alerts of each strategy."""
 
 from __future__ import annotations
 
-from pynamodb.attributes import UnicodeAttribute
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
-from shared.models.attributes import IntegerAttribute, PlaceAttribute, TimeAttribute
+from pynamodb.attributes import JSONAttribute, UnicodeAttribute
+
+from shared.clock import from_iso, to_iso
+from shared.models.attributes import DecimalAttribute, EnumAttribute, IntegerAttribute, PlaceAttribute, TimeAttribute
 from shared.models.base import Table, TableName
+from shared.trading import exits
+from shared.trading.exits import Exit, Target
 from shared.trading.place import PlaceInTime
+from shared.trading.sides import Side, TriggerAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentExit:
+    """An exit that supersedes no entry: one that it means may still be on its way."""
+
+    place: PlaceInTime
+    exit: Exit
+    trigger_id: str
+    fingerprint: str
+    received_at: datetime
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as it is stored."""
+        asked = self.exit
+        return {
+            "place": self.place.to_text(),
+            "trigger_id": self.trigger_id,
+            "fingerprint": self.fingerprint,
+            "received_at": to_iso(self.received_at),
+            "action": asked.action.value,
+            **({"side": asked.side.value} if asked.side is not None else {}),
+            **({"keep_share": format(asked.keep_share, "f")} if asked.keep_share is not None else {}),
+            **({"position_size": format(asked.position_size, "f")} if asked.position_size is not None else {}),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, str]) -> RecentExit:
+        """Return it from what `to_json` has returned."""
+        return cls(
+            place=PlaceInTime.from_text(stored["place"]),
+            exit=Exit(
+                TriggerAction(stored["action"]),
+                side=Side(stored["side"]) if "side" in stored else None,
+                keep_share=_decimal(stored.get("keep_share")),
+                position_size=_decimal(stored.get("position_size")),
+            ),
+            trigger_id=stored["trigger_id"],
+            fingerprint=stored["fingerprint"],
+            received_at=from_iso(stored["received_at"]),
+        )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 class StrategyAlerts(Table):
@@ -30,8 +84,15 @@ class StrategyAlerts(Table):
     """The alert of the latest place."""
     latest_fingerprint = UnicodeAttribute(null=True)
     latest_received_at = TimeAttribute(null=True)
+    entry_place = PlaceAttribute(null=True)
+    """Place in time of the latest entry alert; the strategy has left its position if a later alert is the latest."""
+    entry_side = EnumAttribute(Side, null=True)
+    entry_size = DecimalAttribute(null=True)
+    """The strategy's own position after it, if the alert said so."""
+    recent_exits: JSONAttribute = JSONAttribute(null=True)
+    """Exits that supersede nothing, while an entry that they mean may be fresh (`RecentExit`)."""
     latest_exit_place = PlaceAttribute(null=True)
-    """Place in time of the exit alert that was accepted last, which need not be the latest alert."""
+    """Place in time of the close that was accepted last, which need not be the latest alert."""
     latest_exit_trigger_id = UnicodeAttribute(null=True)
     latest_exit_fingerprint = UnicodeAttribute(null=True)
     latest_exit_received_at = TimeAttribute(null=True)
@@ -43,8 +104,37 @@ class StrategyAlerts(Table):
             return False
         return self.latest_exit_place.second >= self.latest_alert_place.second
 
+    @property
+    def exits_of_latest_second(self) -> list[RecentExit]:
+        """The exits that supersede nothing, as far as no alert of a later second has been accepted."""
+        latest = self.latest_alert_place
+        return [
+            one
+            for one in map(RecentExit.from_json, self.recent_exits or ())
+            if latest is None or one.place.second >= latest.second
+        ]
+
     def supersedes(self, place: PlaceInTime) -> bool:
         """Return whether the latest alert is newer than a trigger of this place."""
         if self.latest_alert_place is None:
             return place.seq < self.latest_alert_seq
         return place < self.latest_alert_place
+
+    def reduces(self, place: PlaceInTime, *, side: Side, size: Decimal | None) -> bool:
+        """Return whether an alert of this place, which leaves the strategy with this position, has made it smaller."""
+        if self.entry_place is None or self.entry_place != self.latest_alert_place or place < self.entry_place:
+            return False
+        return exits.is_reduction(size, side=side, size_at_entry=self.entry_size, side_at_entry=self.entry_side)
+
+    def exits_since(self, oldest: datetime) -> list[RecentExit]:
+        """Return the exits that supersede nothing, and whose second is not before `oldest`."""
+        stored = [RecentExit.from_json(one) for one in self.recent_exits or ()]
+        return [one for one in stored if one.place.second >= oldest]
+
+    def target_of(self, place: PlaceInTime, *, side: Side, size_at_entry: Decimal | None) -> Target:
+        """Return what the exits that were accepted before an entry's position was opened ask of it."""
+        target = exits.UNCHANGED
+        for recent in map(RecentExit.from_json, self.recent_exits or ()):
+            if exits.means(recent.place, place, side=recent.exit.side, held=side):
+                target = target.merge(exits.target_of(recent.exit, size_at_entry=size_at_entry))
+        return target

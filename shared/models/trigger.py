@@ -18,6 +18,7 @@ from shared.models.attributes import (
 )
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
 from shared.models.trigger_count import TriggerCount
+from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
@@ -81,6 +82,12 @@ class Trigger(Table):
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
+    position_size = DecimalAttribute(null=True)
+    """The strategy's own position after the alert, if it said so; in the strategy's own unit."""
+    position_side = EnumAttribute(Side, null=True)
+    """Of an exit: the side of the positions that it means; None means either."""
+    keep_share = DecimalAttribute(null=True)
+    """Of a reduction: the share of the entry's amount that is to remain."""
     # Copies of the strategy's rules at the acceptance; see `Strategy`.
     breakeven_after = IntegerAttribute(null=True)
     take_profit_weights = decimal_list(null=True)
@@ -133,6 +140,11 @@ class Trigger(Table):
         """Whether it opens positions; otherwise it is an exit, and has no signal."""
         return self.action is TriggerAction.OPEN
 
+    @property
+    def exit(self) -> Exit:
+        """What an exit asks for."""
+        return Exit(self.action, side=self.position_side, keep_share=self.keep_share, position_size=self.position_size)
+
     def signal(self) -> Signal:
         """Return the signal of a trigger that opens, for the trading core."""
         return Signal(
@@ -142,6 +154,7 @@ class Trigger(Table):
             stop_type=self.stop_type,
             take_profits=tuple(self.take_profits),
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
+            position_size=self.position_size,
             weights=weigh_targets(self.take_profits, side=self.side, weights=self.take_profit_weights),
         )
 

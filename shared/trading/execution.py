@@ -152,6 +152,10 @@ class Reason(StrEnum):
     """The exit is on record with the position that it means."""
     NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
     """The follower has no position that is older than the exit."""
+    NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
+    """The follower has no position that the reduction means, or one that is no larger than it asks for."""
+    REDUCED = "REDUCED"
+    """An exit alert has closed a part of the position."""
 
 
 ExchangeReason = NewType("ExchangeReason", str)

@@ -48,6 +48,8 @@ class TriggerAction(StrEnum):
     """Opens positions, and closes those on the other side first."""
     CLOSE = "CLOSE"
     """Closes what is open, and opens nothing."""
+    REDUCE = "REDUCE"
+    """Closes a part of what is open, and opens nothing."""
 
 
 class MarketPosition(StrEnum):
@@ -61,3 +63,16 @@ class MarketPosition(StrEnum):
     def opened_by(cls, side: Side) -> "MarketPosition":
         """Return the position that an entry on this side opens."""
         return cls.LONG if side is Side.BUY else cls.SHORT
+
+    @property
+    def side(self) -> Side | None:
+        """The side of the entry that opens it; None if it is flat."""
+        match self:
+            case MarketPosition.LONG:
+                return Side.BUY
+            case MarketPosition.SHORT:
+                return Side.SELL
+            case MarketPosition.FLAT:
+                return None
+            case _:
+                assert_never(self)

@@ -39,6 +39,8 @@ class Signal:
     trailing: Trailing | None = None
     weights: tuple[Decimal, ...] | None = None
     """One for each take-profit, to which the parts of the position are in proportion; None means equal parts."""
+    position_size: Decimal | None = None
+    """The strategy's own position after the entry, which a later reduction is a share of."""
 
 
 def without_targets(signal: Signal, passed: Collection[Decimal]) -> Signal:

@@ -11,14 +11,13 @@ import pytest
 from functions.strategy_webhook.alert_json import parse_alert_json
 from functions.strategy_webhook.schemas import Alert, parse_alert
 from shared.clock import from_iso
-from shared.errors import RequestUnprocessable
 from shared.trading.exits import Exit
 from shared.trading.sides import Side, StopType, TriggerAction
 from shared.trading.signal import Signal
 
 PAGE = Path("docs/tradingview.md").read_text("utf-8")
 STRATEGY_ID = "61b79e6d-7e22-4f91-b508-ef5be6a21419"
-ENTRY, CLOSE, STRATEGY = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+ENTRY, CLOSE, REDUCE, STRATEGY = re.findall(r"```json\n(.*?)```", PAGE, re.S)
 FIRED_AT = "2022-09-09T01:57:36Z"
 
 
@@ -33,30 +32,33 @@ def read(message: str, **placeholders: str) -> Alert:
     return parse_alert(parse_alert_json(filled(message, **placeholders)))
 
 
-def of_strategy(action: str, position: str, *, stop: str = "NaN", target: str = "NaN") -> Alert:
+def of_strategy(action: str, position: str, size: str = "0", *, stop: str = "NaN", target: str = "NaN") -> Alert:
     """Read the message of a strategy after one of its orders at 19286.5."""
     return read(
         STRATEGY,
         strategy__order__action=action,
         strategy__market_position=position,
+        strategy__market_position_size=size,
         strategy__order__price="19286.5",
         plot_0=stop,
         plot_1=target,
     )
 
 
-def signal(side: Side, *, stop: str, target: str) -> Signal:
+def signal(side: Side, *, stop: str, target: str, size: str | None = None) -> Signal:
     return Signal(
         side=side,
         order_price=Decimal("19286.5"),
         stop=Decimal(stop),
         stop_type=StopType.MARKET,
         take_profits=(Decimal(target),),
+        position_size=None if size is None else Decimal(size),
     )
 
 
 LONG, SHORT = {"stop": "19200", "target": "19400.5"}, {"stop": "19350", "target": "19100"}
 CLOSES = Exit(TriggerAction.CLOSE)
+HALF = Exit(TriggerAction.REDUCE, keep_share=Decimal("0.5"))
 
 
 @pytest.mark.parametrize(("side", "prices"), [("buy", LONG), ("sell", SHORT)])
@@ -65,6 +67,11 @@ def test_message_of_an_indicator_opens_a_position(side: str, prices: dict[str, s
     alert = read(message, close="19286.5", plot_0=prices["stop"], plot_1=prices["target"])
     assert alert.instruction == signal(Side(side.upper()), **prices)
     assert (alert.strategy_id, alert.secret, alert.fired_at) == (STRATEGY_ID, "secret", from_iso(FIRED_AT))
+
+
+def test_message_of_an_indicator_reduces() -> None:
+    alert = read(REDUCE)
+    assert (alert.instruction, alert.fired_at) == (HALF, from_iso(FIRED_AT))
 
 
 def test_message_of_an_indicator_closes() -> None:
@@ -82,7 +89,7 @@ def test_message_of_an_indicator_closes() -> None:
 def test_one_message_of_a_strategy_opens_either_side(
     action: str, position: str, side: Side, prices: dict[str, str]
 ) -> None:
-    assert of_strategy(action, position, **prices).instruction == signal(side, **prices)
+    assert of_strategy(action, position, "0.25", **prices).instruction == signal(side, **prices, size="0.25")
 
 
 @pytest.mark.parametrize("action", ["buy", "sell"])
@@ -91,14 +98,17 @@ def test_the_same_message_closes_when_the_strategy_is_flat(action: str, prices: 
     assert of_strategy(action, "flat", **prices).instruction == CLOSES
 
 
-@pytest.mark.parametrize(("action", "position", "prices"), [("sell", "long", SHORT), ("buy", "short", LONG)])
-def test_exit_by_part_is_refused_and_opens_nothing(action: str, position: str, prices: dict[str, str]) -> None:
-    with pytest.raises(RequestUnprocessable) as refused:
-        of_strategy(action, position, **prices)
-    assert [(fault["param"], fault["msg"]) for fault in refused.value.faults] == [("position", "must agree with type")]
+@pytest.mark.parametrize(("action", "position", "side"), [("sell", "long", Side.BUY), ("buy", "short", Side.SELL)])
+@pytest.mark.parametrize("prices", [{}, LONG, SHORT])
+def test_the_same_message_reduces_when_a_part_of_the_position_remains(
+    action: str, position: str, side: Side, prices: dict[str, str]
+) -> None:
+    remains = Exit(TriggerAction.REDUCE, side, position_size=Decimal("0.1"))
+    assert of_strategy(action, position, "0.1", **prices).instruction == remains
 
 
 def test_page_has_no_placeholder_that_no_test_fills() -> None:
     known = {"close", "plot_0", "plot_1", "timenow"}
     known |= {"strategy.order.action", "strategy.order.price", "strategy.market_position"}
+    known |= {"strategy.market_position_size"}
     assert set(re.findall(r"\{\{(.+?)\}\}", PAGE)) == known

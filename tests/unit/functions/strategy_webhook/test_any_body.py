@@ -14,7 +14,19 @@ from shared.api.json_text import write_json
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, Webhook
 
 FIELDS = sorted(
-    {*DOCUMENTED, *SELL, "takeProfit1", "takeProfit2", "takeProfit3", "alertId", "firedAt", "position", "other"}
+    {
+        *DOCUMENTED,
+        *SELL,
+        "takeProfit1",
+        "takeProfit2",
+        "takeProfit3",
+        "alertId",
+        "firedAt",
+        "keep",
+        "position",
+        "positionSize",
+        "other",
+    }
 )
 
 # One webhook serves all examples of a test: what was stored before is part of what may go wrong.
@@ -33,6 +45,7 @@ words = st.sampled_from(
         "buy",
         "SELL",
         "close",
+        "reduce",
         "flat",
         "Long",
         "market",
