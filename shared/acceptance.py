@@ -279,7 +279,7 @@ def _record_alert(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts 
 
     An exit that is not the newest has a record of its own beside the newest alert's: both may be repeated.
     """
-    actions: list[Action] = []
+    actions: list[Action] = [StrategyAlerts.last_received_at.set(trigger.created_at)]
     if alert.newest is not None:
         actions += [
             StrategyAlerts.latest_alert_place.set(alert.newest),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from functions.position_watcher import looks
+from functions.position_watcher.missed_alerts import report_missed
 from functions.position_watcher.reach import record_reach
 from shared.clock import to_iso, utc_now
 from shared.config import settings
@@ -45,12 +46,14 @@ _BEING_CLOSED = frozenset({ExecutionState.CLOSING, ExecutionState.FLATTENING})
 async def watch() -> dict[str, int]:
     """Queue every execution that is due, and every trigger whose fan-out is not done. Return how many of each.
 
-    A request that fails holds nothing else back; the first error is raised when the rest is done.
+    Missed alerts are reported last. A request that fails holds nothing else back; the first error is raised when the
+    rest is done.
     """
     now = utc_now()
     failed: list[Exception] = []
     executions = await _queue_due(now, failed)
     triggers = await _attempt(failed, 0, _resume_fanouts, now)
+    await _attempt(failed, 0, report_missed, now)
     if executions or triggers:
         logger.info("watch_done", executions=executions, triggers=triggers)
     if failed:

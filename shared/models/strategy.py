@@ -50,6 +50,8 @@ class Strategy(Table):
 
     expect_every = IntegerAttribute(null=True)
     """Minutes in which at least one alert is expected; None means that none is missed."""
+    alert_missed_since = TimeAttribute(null=True)
+    """From when on the alert was awaited that was last reported as missed."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 

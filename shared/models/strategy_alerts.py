@@ -80,6 +80,8 @@ class StrategyAlerts(Table):
     """Place in time of an admin's last close of the whole strategy: triggers up to it open nothing."""
     closed_seq = IntegerAttribute(null=True)
     """The same in records of an earlier version, which compared sequence numbers."""
+    last_received_at = TimeAttribute(null=True)
+    """When the last alert was accepted, whatever its place; absent on older records."""
     latest_trigger_id = UnicodeAttribute(null=True)
     """The alert of the latest place."""
     latest_fingerprint = UnicodeAttribute(null=True)
@@ -113,6 +115,12 @@ class StrategyAlerts(Table):
             for one in map(RecentExit.from_json, self.recent_exits or ())
             if latest is None or one.place.second >= latest.second
         ]
+
+    @property
+    def last_accepted_at(self) -> datetime | None:
+        """When the last alert was accepted; None before the first."""
+        known = (self.last_received_at, self.latest_received_at, self.latest_exit_received_at)
+        return max((at for at in known if at is not None), default=None)
 
     def supersedes(self, place: PlaceInTime) -> bool:
         """Return whether the latest alert is newer than a trigger of this place."""
