@@ -26,6 +26,7 @@ from shared.models.trading_switch import TradingSwitch
 from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.entry_price import MarketPrices
+from shared.trading.entry_settings import PROFILE_ALONE
 from shared.trading.execution import DenialReason, Desired
 from shared.trading.exits import UNCHANGED, Target
 from shared.trading.filters import SymbolFilters
@@ -242,7 +243,7 @@ def size(
     taker_rate: Decimal,
     opened: OpenedPart | None = None,
 ) -> SizedOrder:
-    """Return the order that loses the profile's percentage of equity at the stop, fees included; raise OrderDenied.
+    """Return the order by the follower's profile and settings; raise OrderDenied.
 
     Where a part was `opened` already, both together do; `view` is from before it.
     """
@@ -261,6 +262,7 @@ def size(
             taker_rate=taker_rate,
             allowance_pct=settings().entry_allowance_pct,
             max_effective_leverage=settings().max_effective_leverage,
+            chosen=execution.entry_settings or PROFILE_ALONE,
         ),
         prices=view.prices,
         opened=opened,

@@ -84,6 +84,7 @@ def snapshot(
         symbol=trigger.symbol,
         risk_profile_id=follower.risk_profile_id,
         risk_pct=profile.percentage if profile is not None else Decimal(0),
+        entry_settings=follower.entry_settings if trigger.opens else None,
         plan_id=plan.id if plan is not None else None,
         max_balance_usd=plan.max_balance_usd if plan is not None else None,
         action=trigger.action,

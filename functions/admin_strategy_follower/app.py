@@ -6,9 +6,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_strategy_follower import closing, ordering, service
-from functions.admin_strategy_follower.schemas import FollowerItem, NewOrders, QueuedItems
+from functions.admin_strategy_follower import closing, ordering, service, settings
+from functions.admin_strategy_follower.schemas import (
+    FollowerItem,
+    FollowerSettings,
+    NewOrders,
+    NewSettings,
+    QueuedItems,
+)
 from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN
 from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
@@ -35,6 +42,19 @@ def place_orders(follower_id: str) -> QueuedItems:
         path = f"/v1/admin/strategy/follower/{follower_id}"
         repeatable = IdempotentRequest.of(key, caller_id=app.admin_id, path=path, content=body.content())
     return ordering.place_orders(follower, body, repeatable=repeatable)
+
+
+@app.get("/v1/admin/strategy/follower/<follower_id>/settings", openapi_extensions=OWN)
+def show_settings(follower_id: str) -> FollowerSettings:
+    """Follower Settings: how the follower's entries are sized and capped."""
+    return settings.show_settings(ordering.find_follower(follower_id))
+
+
+@app.put("/v1/admin/strategy/follower/<follower_id>/settings", openapi_extensions=OWN)
+def change_settings(follower_id: str) -> FollowerSettings:
+    """Update Follower Settings, from the next alert on; the user's list of events tells of it."""
+    follower = ordering.find_follower(follower_id)
+    return settings.change_settings(follower, app.body(NewSettings), cause=app.request_id)
 
 
 @app.delete("/v1/admin/strategy/follower/<follower_id>")

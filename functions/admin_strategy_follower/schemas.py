@@ -12,6 +12,7 @@ from shared.api.fields import ListFaultMessage, OrderType, Price, TradeSide, Uui
 from shared.api.requests import Body
 from shared.trading.ids import TAKE_PROFIT_LEGS
 from shared.trading.signal import Content
+from shared.views.follower_settings import SettingsChange, SettingsFields
 
 _MOST_TAKE_PROFITS: Final = len(TAKE_PROFIT_LEGS)
 _MOST_FOLLOWERS: Final = 500
@@ -87,6 +88,19 @@ class FollowerItem(TypedDict):
     ExchangeKey: FollowerExchangeKey
     StrategyRiskProfile: StrategyRiskProfile | None
     StrategyAutomatedFollowPerformance: StrategyAutomatedFollowPerformance | None
+
+
+class FollowerSettings(SettingsFields, TypedDict):
+    """Follower Settings: what the user, or an admin, has chosen for a follower."""
+
+    id: Id
+    updatedAt: Time
+
+
+class NewSettings(SettingsChange):
+    """Update Follower Settings: the body. What it does not name stays; `null` takes a cap away."""
+
+    answer: ClassVar[type] = FollowerSettings
 
 
 class QueuedItem(TypedDict):

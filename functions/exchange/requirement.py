@@ -24,6 +24,7 @@ from shared.models.trigger import Trigger
 from shared.observability import logger
 from shared.trading.arithmetic import exact
 from shared.trading.connection import KeyRefusal, RefusalCode
+from shared.trading.entry_settings import BelowMinimum, EntrySettings
 from shared.trading.execution import DenialReason
 from shared.trading.risk import BASE_TAKER_RATE
 from shared.trading.sizing import SizingRules
@@ -101,13 +102,22 @@ def _item(
 
 
 def _profile(profile: RiskProfile, stop: UsualStop | None, market: SymbolMarket | None) -> ProfileEquity:
-    least: Decimal | None = None
-    if stop is not None and market is not None:
+    def least(below_minimum: BelowMinimum) -> Decimal | None:
+        if stop is None or market is None:
+            return None
         rules = SizingRules(
             risk_pct=profile.percentage,
             taker_rate=BASE_TAKER_RATE,
             allowance_pct=settings().entry_allowance_pct,
             max_effective_leverage=settings().max_effective_leverage,
+            chosen=EntrySettings(below_minimum=below_minimum),
         )
-        least = least_equity(stop, price=market.price, filters=market.filters, rules=rules)
-    return {"id": profile.id, "name": profile.name, "percentage": profile.percentage, "leastEquity": least}
+        return least_equity(stop, price=market.price, filters=market.filters, rules=rules)
+
+    return {
+        "id": profile.id,
+        "name": profile.name,
+        "percentage": profile.percentage,
+        "leastEquity": least(BelowMinimum.SKIP),
+        "leastEquityAtMinimum": least(BelowMinimum.MINIMUM),
+    }

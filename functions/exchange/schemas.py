@@ -108,6 +108,8 @@ class ProfileEquity(TypedDict):
     percentage: Decimal
     leastEquity: Decimal | None
     """In the quote asset. None where the strategy has shown no stop yet, or the exchange does not list its symbol."""
+    leastEquityAtMinimum: Decimal | None
+    """The same for a follower with `belowMinimum` MINIMUM, whose position may lose up to twice the percentage."""
 
 
 class StrategyRequirement(TypedDict):

@@ -29,6 +29,7 @@ class SizeChanges(TypedDict):
     equity: Decimal
     amount: Decimal
     caps: list[str]
+    at_minimum: bool | None
 
 
 def planned_entry(entry: Order) -> PlannedOrder:
@@ -42,7 +43,13 @@ def planned_entry(entry: Order) -> PlannedOrder:
 
 def size_changes(sized: SizedOrder) -> SizeChanges:
     """Return what an execution's record keeps of its entry's size."""
-    return {"equity": sized.equity, "amount": sized.amount, "caps": [cap.value for cap in sized.caps]}
+    return {
+        "equity": sized.equity,
+        "amount": sized.amount,
+        "caps": [cap.value for cap in sized.caps],
+        # Absent, not false, for the many entries that are larger.
+        "at_minimum": sized.at_minimum or None,
+    }
 
 
 def recorded_stamp(entry: Order) -> Stamp:

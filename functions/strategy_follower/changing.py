@@ -14,10 +14,8 @@ from functions.strategy_follower.schemas import (
 from shared import close_requests
 from shared.api.account_api import DISABLED
 from shared.api.paging import Listing, listing
-from shared.clock import utc_now
 from shared.ending_followers import end_follower
-from shared.errors import AccessDenied, NotFound, RequestUnprocessable
-from shared.models.base import conditional_write
+from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower, FollowerMode
@@ -29,22 +27,20 @@ from shared.notifications.notices import record_change
 from shared.observability import logger
 from shared.trading.execution import CloseReason
 from shared.views.closings import ClosingItem, closing_items
+from shared.views.follower_settings import store_settings
 
 
 def change_follower(user: User, follower: Follower, body: FollowerChange, *, cause: str) -> OwnFollowerItem:
-    """Change risk profile or mode from the next alert on, and return the follower; repeatable."""
+    """Change risk profile and settings from the next alert on, and return the follower; repeatable."""
     if body.mode == FollowerMode.ACTIVE and follower.mode is not FollowerMode.ACTIVE and not user.active:
         raise AccessDenied(DISABLED, authenticated=True)
-    actions: list[Action] = [Follower.updated_at.set(utc_now())]
+    profile: tuple[Action, ...] = ()
     if body.risk_profile_id is not None:
         if RiskProfile.find(body.risk_profile_id) is None:
             code = FollowRefusal.RISK_PROFILE_UNKNOWN
             raise RequestUnprocessable([follow_fault(code, param="riskProfileId", value=body.risk_profile_id)])
-        actions.append(Follower.risk_profile_id.set(body.risk_profile_id))
-    if body.mode is not None:
-        actions.append(Follower.mode.set(FollowerMode(body.mode)))
-    with conditional_write(otherwise=NotFound(f"follower {follower.id} has ended")):
-        follower.update(actions=actions, condition=Follower.id.exists())
+        profile = (Follower.risk_profile_id.set(body.risk_profile_id),)
+    store_settings(follower, body, also=profile)
     strategy = Strategy.find(follower.strategy_id)
     record_change(AccountChange.FOLLOWING_CHANGED, _name(strategy), user_id=user.id, cause=cause)
     logger.info("follower_changed", follower_id=follower.id, fields=sorted(body.changes()))

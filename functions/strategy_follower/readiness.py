@@ -132,4 +132,6 @@ def _size(context: EntryContext, execution: Execution, reading: AccountReading) 
         "amount": sized.amount,
         "notional": sized.notional_usdt,
         "risk": sized.risk_usdt,
+        "caps": list(sized.caps),
+        "atMinimum": sized.at_minimum,
     }

@@ -10,11 +10,13 @@ from shared.api.fields import UNCHANGED, FaultMessage, Uuid
 from shared.api.requests import Body, Query
 from shared.clock import to_iso
 from shared.models.exchange_key import ExchangeKey
-from shared.models.follower import Follower, FollowerMode
+from shared.models.follower import Follower
 from shared.models.risk_profile import RiskProfile
 from shared.models.strategy import Strategy
 from shared.trading.signal import Content
+from shared.trading.sizing import Cap
 from shared.views.closings import ClosingItem
+from shared.views.follower_settings import SettingsChange, SettingsFields, settings_fields
 
 
 class FollowedStrategy(TypedDict):
@@ -39,12 +41,11 @@ class ChosenProfile(TypedDict):
     name: str
 
 
-class OwnFollowerItem(TypedDict):
+class OwnFollowerItem(SettingsFields, TypedDict):
     """List Own Followers: one follower."""
 
     id: Id
     active: bool
-    mode: FollowerMode
     endedAt: NotRequired[Time]
     """Since when it only waits for its open position to end, and then goes."""
     StrategyAutomated: FollowedStrategy
@@ -68,16 +69,12 @@ class NewFollower(Body):
         return {**self.model_dump()}
 
 
-Mode = Annotated[Literal["ACTIVE", "EXITS_ONLY"], FaultMessage("must be supported mode")]
-
-
-class FollowerChange(Body):
-    """Update Follower: the body. What it does not name stays."""
+class FollowerChange(SettingsChange):
+    """Update Follower: the body. What it does not name stays; `null` takes a cap away."""
 
     answer: ClassVar[type] = OwnFollowerItem
 
     risk_profile_id: Uuid = UNCHANGED
-    mode: Mode = UNCHANGED
 
 
 class EndQuery(Query):
@@ -113,6 +110,10 @@ class AmountAt(TypedDict):
     notional: Decimal
     risk: Decimal
     """What the position loses at its stop, fees included, in the quote asset."""
+    caps: list[Cap]
+    """What makes it smaller than its sizing asks for, the lowest first."""
+    atMinimum: bool
+    """Whether it is the exchange's minimum, which may lose up to twice the profile's percentage."""
 
 
 class ReadinessItem(TypedDict):
@@ -131,7 +132,7 @@ def follower_item(
     item: OwnFollowerItem = {
         "id": follower.id,
         "active": follower.active,
-        "mode": follower.mode,
+        **settings_fields(follower),
         "StrategyAutomated": {
             "id": follower.strategy_id,
             "name": strategy.name if strategy else "",

@@ -158,6 +158,9 @@ def in_any_case(words: Iterable[str]) -> WithJsonSchema:
 
 Flag = Annotated[bool, Field(strict=True), FaultMessage("must be boolean")]
 
+Positive = Annotated[Decimal, BeforeValidator(_number), Field(gt=0), AfterValidator(_storable)]
+"""A number inside a field whose own message covers it."""
+
 Price = Annotated[
     Decimal, BeforeValidator(_number), Field(gt=0), FaultMessage("must be greater than 0"), AfterValidator(_storable)
 ]

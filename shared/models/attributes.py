@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -11,9 +12,12 @@ from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER, STRING
 
 from shared.clock import from_iso, to_iso
+from shared.trading.entry_settings import BelowMinimum, EntrySettings, SizingType
 from shared.trading.place import PlaceInTime
 
 E = TypeVar("E", bound=StrEnum)
+
+_NUMBERS_OF_SETTINGS = ("value", "max_notional", "max_leverage")
 
 
 class DecimalAttribute(Attribute[Decimal]):
@@ -90,6 +94,35 @@ class EnumAttribute(Attribute[E]):
     def deserialize(self, value: str) -> E:
         """Return the member."""
         return self._enum(value)
+
+
+class EntrySettingsAttribute(Attribute[EntrySettings]):
+    """A follower's settings for its entries as JSON text, without those that are not chosen; numbers as texts."""
+
+    attr_type = STRING
+
+    def serialize(self, value: EntrySettings) -> str:
+        """Return `{"max_notional": "500"}`."""
+        chosen: dict[str, str] = {}
+        if value.sizing is not SizingType.RISK:
+            chosen["sizing"] = value.sizing.value
+        for name in _NUMBERS_OF_SETTINGS:
+            number: Decimal | None = getattr(value, name)
+            if number is not None:
+                chosen[name] = format(number, "f")
+        if value.below_minimum is not BelowMinimum.SKIP:
+            chosen["below_minimum"] = value.below_minimum.value
+        return json.dumps(chosen)
+
+    def deserialize(self, value: str) -> EntrySettings:
+        """Return the settings."""
+        chosen: dict[str, str] = json.loads(value)
+        numbers = {name: Decimal(chosen[name]) for name in _NUMBERS_OF_SETTINGS if name in chosen}
+        return EntrySettings(
+            sizing=SizingType(chosen.get("sizing", SizingType.RISK)),
+            below_minimum=BelowMinimum(chosen.get("below_minimum", BelowMinimum.SKIP)),
+            **numbers,
+        )
 
 
 def decimal_list(**kwargs: Any) -> ListAttribute[Decimal]:

@@ -16,6 +16,7 @@ from shared.clock import from_iso, to_iso, utc_now
 from shared.messages import Command, OrderMessage
 from shared.models.attributes import (
     DecimalAttribute,
+    EntrySettingsAttribute,
     EnumAttribute,
     IntegerAttribute,
     TimeAttribute,
@@ -139,6 +140,7 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     equity: Decimal
     amount: Decimal
     caps: list[str]
+    at_minimum: bool | None
     taker_rate: Decimal
     passed_targets: list[Decimal]
     filled_amount: Decimal | None
@@ -205,6 +207,8 @@ class Execution(Table):
     symbol = UnicodeAttribute()
     risk_profile_id = UnicodeAttribute()
     risk_pct = DecimalAttribute()
+    entry_settings = EntrySettingsAttribute(null=True)
+    """The follower's own settings; None while its profile alone decided."""
     plan_id = UnicodeAttribute(attr_name="subscription_id", null=True)
     max_balance_usd = IntegerAttribute(null=True)
 
@@ -245,7 +249,9 @@ class Execution(Table):
     equity = DecimalAttribute(null=True)
     amount = DecimalAttribute(null=True)
     caps = text_list(default=list)
-    """The caps that made the amount smaller than the risk allowed."""
+    """The caps that made the amount smaller than its sizing asked for."""
+    at_minimum = BooleanAttribute(null=True)
+    """True if the amount is the exchange's minimum, which may lose more at the stop than `risk_pct`."""
     taker_rate = DecimalAttribute(null=True)
     """The fee of each way, a share of the notional, that the amount was sized with; absent on older records."""
     passed_targets = decimal_list(null=True)

@@ -6,8 +6,15 @@ from enum import StrEnum
 
 from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
 
-from shared.models.attributes import EnumAttribute, IntegerAttribute, PlaceAttribute, TimeAttribute
+from shared.models.attributes import (
+    EntrySettingsAttribute,
+    EnumAttribute,
+    IntegerAttribute,
+    PlaceAttribute,
+    TimeAttribute,
+)
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
+from shared.trading.entry_settings import PROFILE_ALONE, EntrySettings
 
 
 class FollowerMode(StrEnum):
@@ -69,6 +76,8 @@ class Follower(Table):
     risk_profile_id = UnicodeAttribute()
     active = BooleanAttribute(default=True)
     mode = EnumAttribute(FollowerMode, default=FollowerMode.ACTIVE)
+    entry_settings = EntrySettingsAttribute(null=True)
+    """How its entries are sized and capped; None while its profile alone decides."""
     ended_at = TimeAttribute(null=True)
     """When its user ended it while a position was open: the record goes with the position. It is not active then."""
     closed_place = PlaceAttribute(null=True)
@@ -81,6 +90,11 @@ class Follower(Table):
     by_id = FollowersById()
     by_key = FollowersByKey()
     by_user = FollowersByUser()
+
+    @property
+    def chosen(self) -> EntrySettings:
+        """How its entries are sized and capped."""
+        return self.entry_settings or PROFILE_ALONE
 
     @classmethod
     def find_by_id(cls, follower_id: str) -> Follower | None:

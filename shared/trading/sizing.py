@@ -7,8 +7,9 @@ from enum import StrEnum
 from shared.errors import OrderDenied
 from shared.trading.arithmetic import exact
 from shared.trading.entry_price import MarketPrices, entry_bound
+from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, SizingType
 from shared.trading.execution import DenialReason
-from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price
+from shared.trading.filters import Rounding, SymbolFilters, round_down, round_price, round_up
 from shared.trading.order_planning import stop_prices
 from shared.trading.risk import risk_budget, worst_loss_at_stops
 from shared.trading.sides import Side
@@ -18,6 +19,8 @@ from shared.trading.signal import Signal, is_losing
 AVAILABLE_MARGIN_SHARE = Decimal("0.95")
 # Share of the notional: the fees of entry and exit, deducted from the collateral in the estimate of liquidation.
 FEE_ALLOWANCE = Decimal("0.001")
+# So many times the profile's percentage is more than an entry of the exchange's minimum may lose.
+MINIMUM_RISK_FACTOR = 2
 
 
 class MarginMode(StrEnum):
@@ -28,12 +31,19 @@ class MarginMode(StrEnum):
 
 
 class Cap(StrEnum):
-    """A limit that made an order smaller than its risk allows."""
+    """A limit that made an order smaller than its sizing asks for."""
 
     AVAILABLE_MARGIN = "AVAILABLE_MARGIN"
     LEVERAGE_BRACKET = "LEVERAGE_BRACKET"
     EFFECTIVE_LEVERAGE = "EFFECTIVE_LEVERAGE"
     MAX_AMOUNT = "MAX_AMOUNT"
+    """The exchange's largest order."""
+    RISK_BUDGET = "RISK_BUDGET"
+    """The profile's percentage, where another sizing asks for more."""
+    MAX_NOTIONAL = "MAX_NOTIONAL"
+    """The follower's own."""
+    MAX_LEVERAGE = "MAX_LEVERAGE"
+    """The follower's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,8 @@ class SizingRules:
     allowance_pct: Decimal
     """How far the entry may fill beyond its reference price, in percent."""
     max_effective_leverage: Decimal
+    chosen: EntrySettings = PROFILE_ALONE
+    """The follower's own settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +108,11 @@ class SizedOrder:
     risk_usdt: Decimal
     """The loss at the last stop leg if all of it fills at the bound, with the fees of both ways."""
     caps: tuple[Cap, ...]
-    """All caps below the amount that the risk allows, the lowest first."""
+    """All caps below the amount that the sizing asks for, the lowest first."""
     liquidation_price: Decimal | None
     """A conservative estimate; None if no price above 0 liquidates the position."""
+    at_minimum: bool = False
+    """Whether it is the exchange's minimum, because the sizing asked for less; it may lose more than the percentage."""
 
 
 _NOTHING_OPENED = OpenedPart(amount=Decimal(0), price=Decimal(0), unfilled=Decimal("Infinity"))
@@ -114,6 +128,9 @@ def size_order(
     opened: OpenedPart | None = None,
 ) -> SizedOrder:
     """Return the amount that loses at most the percentage of equity at the last stop leg, or raise OrderDenied.
+
+    The follower's settings may ask for less. Where they choose the exchange's minimum instead of nothing, that loses
+    less than twice the percentage.
 
     Of an entry that has `opened` a part, return what is left of it: the whole position loses at most the percentage,
     and stays within every limit, with `account` as it was before the entry.
@@ -153,14 +170,32 @@ def size_order(
 
         unit_loss = loss(Decimal(1), bound)
         opened = opened or _NOTHING_OPENED
-        budget = risk_budget(equity=equity, risk_pct=rules.risk_pct) - loss(opened.amount, opened.price)
-        wanted = min(round_down(max(budget, Decimal(0)) / unit_loss, filters.entry_step), opened.unfilled)
+        whole_budget = risk_budget(equity=equity, risk_pct=rules.risk_pct)
+        budget = whole_budget - loss(opened.amount, opened.price)
+        within_budget = round_down(max(budget, Decimal(0)) / unit_loss, filters.entry_step)
         highest_price = max(signal.order_price, bound, prices.last, prices.bid, prices.ask)
         limits = _limits(
             account, filters=filters, rules=rules, highest_price=highest_price, opened_amount=opened.amount
         )
-        caps = tuple(sorted((cap for cap, limit in limits.items() if limit < wanted), key=limits.__getitem__))
-        amount = min(wanted, *limits.values())
+        chosen = _chosen_notional(rules.chosen, equity=equity)
+        if chosen is None:
+            asked = within_budget
+        else:
+            asked = round_down(max(chosen / highest_price - opened.amount, Decimal(0)), filters.entry_step)
+        wanted = min(asked, opened.unfilled)
+        within = limits if chosen is None else limits | {Cap.RISK_BUDGET: within_budget}
+        caps = tuple(sorted((cap for cap, limit in within.items() if limit < wanted), key=within.__getitem__))
+        amount = min(wanted, *within.values())
+        least = _least_amount(filters, price=bound)
+        at_minimum = (
+            amount < least
+            and rules.chosen.below_minimum is BelowMinimum.MINIMUM
+            and not opened.amount
+            and least <= min(limits.values())
+            and loss(least, bound) < MINIMUM_RISK_FACTOR * whole_budget
+        )
+        if at_minimum:
+            amount, caps = least, ()
         _deny_below_minimum(amount, filters=filters, price=bound, caps=caps)
 
         liquidation_price = estimate_liquidation(
@@ -181,6 +216,7 @@ def size_order(
             risk_usdt=amount * unit_loss,
             caps=caps,
             liquidation_price=liquidation_price,
+            at_minimum=at_minimum,
         )
 
 
@@ -214,10 +250,26 @@ def _limits(
         Cap.LEVERAGE_BRACKET: account.bracket_notional_cap,
         Cap.EFFECTIVE_LEVERAGE: account.equity * rules.max_effective_leverage,
     }
+    if rules.chosen.max_notional is not None:
+        notionals[Cap.MAX_NOTIONAL] = rules.chosen.max_notional
+    if rules.chosen.max_leverage is not None:
+        notionals[Cap.MAX_LEVERAGE] = account.equity * rules.chosen.max_leverage
     amounts = {cap: max(notional / highest_price - opened_amount, Decimal(0)) for cap, notional in notionals.items()}
     if filters.entry_max is not None:  # of one order, whatever is open
         amounts[Cap.MAX_AMOUNT] = filters.entry_max
     return {cap: round_down(amount, filters.entry_step) for cap, amount in amounts.items()}
+
+
+def _chosen_notional(chosen: EntrySettings, *, equity: Decimal) -> Decimal | None:
+    """Return the notional that the follower's sizing asks for; None where the risk alone decides."""
+    if chosen.value is None:
+        return None
+    return equity * chosen.value / 100 if chosen.sizing is SizingType.EQUITY else chosen.value
+
+
+def _least_amount(filters: SymbolFilters, *, price: Decimal) -> Decimal:
+    """Return the smallest entry that the exchange takes at a price."""
+    return round_up(max(filters.entry_min, filters.min_notional / price), filters.entry_step)
 
 
 def deny_crossed_stop(signal: Signal, *, filters: SymbolFilters, market_price: Decimal) -> None:

@@ -12,6 +12,8 @@ OURS = {
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
     ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
+    ("GET", "/v1/admin/strategy/follower/{ID}/settings"),
+    ("PUT", "/v1/admin/strategy/follower/{ID}/settings"),
     ("PUT", "/v1/admin/operation/halt/{SCOPE}"),
     ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("PUT", "/v1/admin/operation/maintenance"),

@@ -15,6 +15,8 @@ OWN = {
     ("AdminOperationExpressJSv1", "DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/maintenance"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/lane/{LANE}"),
+    ("AdminStrategyFollowerExpressJSv1", "GET", "/v1/admin/strategy/follower/{ID}/settings"),
+    ("AdminStrategyFollowerExpressJSv1", "PUT", "/v1/admin/strategy/follower/{ID}/settings"),
 }
 
 ACCOUNT = {

@@ -93,6 +93,12 @@ ENDPOINTS = [
     ),
     Endpoint("admin_setting_notification/update_notification", notification, {}, ("notifyWeeklyReport",)),
     Endpoint("admin_strategy_follower/new_orders", follower, ORDERS),
+    Endpoint(
+        "admin_strategy_follower/change_settings",
+        follower,
+        {},
+        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum"),
+    ),
 ]
 
 ACCOUNT_ENDPOINTS = [
@@ -101,7 +107,12 @@ ACCOUNT_ENDPOINTS = [
     Endpoint("exchange/connect_key", exchange, json.loads(sample("exchange/connect_key")["body"])),
     Endpoint("exchange/change_key", exchange, {}, ("name", "apiKey", "apiSecretKey", "active")),
     Endpoint("strategy_follower/follow", strategy_follower, json.loads(sample("strategy_follower/follow")["body"])),
-    Endpoint("strategy_follower/change_follower", strategy_follower, {}, ("mode", "riskProfileId")),
+    Endpoint(
+        "strategy_follower/change_follower",
+        strategy_follower,
+        {},
+        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum", "riskProfileId"),
+    ),
     Endpoint("subscription/open_checkout", own_subscription, {"subscriptionId": FOLLOWER_ID}),
 ]
 

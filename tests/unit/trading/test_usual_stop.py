@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import OrderDenied
 from shared.trading.entry_price import MarketPrices
+from shared.trading.entry_settings import BelowMinimum, EntrySettings
 from shared.trading.execution import DenialReason
 from shared.trading.filters import SymbolFilters
 from shared.trading.sides import Side, StopType
@@ -30,8 +31,9 @@ FILTERS = SymbolFilters(
 )
 
 
-def rules(risk_pct: str = "1.5") -> SizingRules:
+def rules(risk_pct: str = "1.5", below_minimum: BelowMinimum = BelowMinimum.SKIP) -> SizingRules:
     return SizingRules(
+        chosen=EntrySettings(below_minimum=below_minimum),
         risk_pct=Decimal(risk_pct),
         taker_rate=Decimal("0.0005"),
         allowance_pct=Decimal("0.05"),
@@ -89,6 +91,9 @@ def test_least_equity_by_hand() -> None:
     stop = UsualStop(Decimal("0.01"), StopType.MARKET)
 
     assert least_equity(stop, price=Decimal(20000), filters=FILTERS, rules=rules()) == Decimal("92.04")
+    # It must be less than 3 % of the equity: 46.019 is not enough.
+    half = rules(below_minimum=BelowMinimum.MINIMUM)
+    assert least_equity(stop, price=Decimal(20000), filters=FILTERS, rules=half) == Decimal("46.02")
 
 
 @given(
@@ -96,11 +101,12 @@ def test_least_equity_by_hand() -> None:
     distance=st.decimals(min_value="0.003", max_value="0.3", places=4),
     risk_pct=st.sampled_from(["0.5", "1.5", "3", "100"]),
     stop_type=st.sampled_from(StopType),
+    below_minimum=st.sampled_from(BelowMinimum),
 )
 def test_least_equity_reaches_the_minimum_on_both_sides_and_clearly_less_does_not(
-    price: Decimal, distance: Decimal, risk_pct: str, stop_type: StopType
+    price: Decimal, distance: Decimal, risk_pct: str, stop_type: StopType, below_minimum: BelowMinimum
 ) -> None:
-    stop, by = UsualStop(distance, stop_type), rules(risk_pct)
+    stop, by = UsualStop(distance, stop_type), rules(risk_pct, below_minimum)
     needed = least_equity(stop, price=price, filters=FILTERS, rules=by)
 
     assert DenialReason.BELOW_MINIMUM not in outcomes(stop, equity=needed, price=price, by=by)

@@ -60,6 +60,7 @@ def test_least_equity_follows_from_the_usual_stop_and_the_profile() -> None:
     (profile,) = item["StrategyRiskProfiles"]
     # Reckoned by hand in test_usual_stop.py.
     assert (profile["name"], profile["leastEquity"]) == ("MODERATE", Decimal("92.04"))
+    assert profile["leastEquityAtMinimum"] == Decimal("46.02")
 
 
 def test_strategy_without_an_alert_and_an_unlisted_symbol_have_no_least_equity(asked: list[list[str]]) -> None:
