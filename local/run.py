@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from local.deployment.releases import name_local_release
 from local.stack.places import DEFAULT_PORT, ROOT, NotReady, Places, Ports
 from local.stack.running import LocalStack, Running, session_file, write_session
 
@@ -53,7 +54,13 @@ class _Stopped(BaseException):
 
 def run(options: Options) -> None:
     """Serve until a signal arrives or a process of the stack ends."""
-    stack = LocalStack(options.places, followers=options.followers, lanes=options.lanes, report=_say)
+    stack = LocalStack(
+        options.places,
+        followers=options.followers,
+        lanes=options.lanes,
+        report=_say,
+        name_release=name_local_release,
+    )
     started = time.monotonic()
     try:
         _say("Lockstep")

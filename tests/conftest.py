@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadGroupScheduling
 
+from local.deployment.releases import name_local_release
 from local.stack.places import Places, Ports
 from local.stack.running import LocalStack
 from shared import process_state
@@ -116,7 +117,7 @@ def settings_from() -> Iterator[Callable[..., None]]:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """Return the stack, started on first use and stopped after the last test."""
-    local_stack = LocalStack(Places(Ports.reserve_free()), followers=3, report=print)
+    local_stack = LocalStack(Places(Ports.reserve_free()), followers=3, report=print, name_release=name_local_release)
     try:
         running = local_stack.start()
         yield Stack(running, running.session())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -232,6 +233,16 @@ def resealed_parameter(stack: str) -> str:
     return f"/{stack}/secrets-resealed"
 
 
+def last_resealed(stack: str, ssm: Any) -> datetime | None:
+    """Return when `make reseal` ended last, None where it never has; raise botocore's errors."""
+    try:
+        resealed = ssm.get_parameter(Name=resealed_parameter(stack))["Parameter"]
+    except ssm.exceptions.ParameterNotFound:
+        return None
+    at: datetime = resealed["LastModifiedDate"]
+    return at
+
+
 def _secrets_kinds(stage: Stage, cloudformation: Any, ssm: Any) -> Iterator[Finding]:
     if stage.parameter("SecretsWithoutKind") == "true":
         return
@@ -252,11 +263,8 @@ def _secrets_kinds(stage: Stage, cloudformation: Any, ssm: Any) -> Iterator[Find
 
 def _resealed_since(stack: dict[str, Any], ssm: Any) -> bool:
     """Return whether a complete run is later than the stack's last update, whose functions may have sealed before."""
-    try:
-        resealed = ssm.get_parameter(Name=resealed_parameter(stack["StackName"]))["Parameter"]
-    except ssm.exceptions.ParameterNotFound:
-        return False
-    return bool(resealed["LastModifiedDate"] > stack.get("LastUpdatedTime", stack["CreationTime"]))
+    resealed_at = last_resealed(stack["StackName"], ssm)
+    return resealed_at is not None and resealed_at > stack.get("LastUpdatedTime", stack["CreationTime"])
 
 
 def _sender(stage: Stage, ses: Any) -> Iterator[Finding]:

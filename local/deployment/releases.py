@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,7 +85,16 @@ def write_release(built: Path, description: str, restored: Mapping[str, str]) ->
     """Write into a built template which release it is, and the names of restored tables."""
     template = write_names(read_template(str(built)), restored)
     describe_release(template, description)
-    built.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
+    draft = built.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
+    draft.replace(built)  # other stacks of this machine may be reading it
+
+
+def name_local_release(built: Path) -> None:
+    """Write into a template that is built for `make run` which release it is, unless it says so already."""
+    description = release_of({}).describe()
+    if read_template(str(built))["Globals"]["Function"]["Description"] != description:
+        write_release(built, description, {})
 
 
 def _digest(value: Any) -> str:

@@ -23,6 +23,10 @@ _SEALED = (
 """The tables that hold secrets, with the attribute and the kind of each."""
 
 
+TABLES_WITH_SECRETS = frozenset(name for name, _, _ in _SEALED)
+"""The nouns of those tables."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What became of a stack's secrets."""

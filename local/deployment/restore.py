@@ -20,9 +20,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,15 +34,26 @@ from local.deployment.build import Run, run_in_root
 from local.deployment.command import exit_status_of
 from local.deployment.deploy import deploy_everything
 from local.deployment.paused_lanes import NotPaused, paused_lanes
-from local.deployment.preflight import Client
+from local.deployment.preflight import (
+    Client,
+    check,
+    edge_clients_if_any,
+    last_resealed,
+    report,
+    stack_status,
+)
 from local.deployment.releases import release_of, write_release
+from local.deployment.reseal import TABLES_WITH_SECRETS
 from local.deployment.restored_tables import read_restored, usual_names
 from local.deployment.stages import Stage
-from local.stack.build import BUILT_TEMPLATE
+from local.stack.build import BUILT_LANE, BUILT_TEMPLATE
 from local.stack.deploy import ARTIFACTS, read_template, sam_deploy
+from local.stack.deploy import client as client_of
+from local.stack.lanes import lanes_of, stack_of
 from local.stack.places import STACK_NAME, NotReady, Places
 from local.stack.stacks import describe, outputs_of, values_of
 from local.stack.stacks import find as find_stack
+from shared.clock import to_iso
 
 KIND = "AWS::DynamoDB::Table"
 
@@ -324,19 +337,37 @@ def _describe(name: str, dynamodb: Any) -> dict[str, Any] | None:
 
 
 def redeploy_local(session: Mapping[str, Any], restored: Mapping[str, str]) -> int:
-    """Deploy the stack of `make run` again, with its parameters and these tables; return the exit status."""
+    """Deploy the stacks of `make run` again, with their parameters and these tables; return the exit status.
+
+    Raise NotRestored or botocore's errors.
+    """
     places = Places.of(session)
-    template = BUILT_TEMPLATE.with_name(f"template-restored-{places.ports.api}.yaml")
-    shutil.copyfile(BUILT_TEMPLATE, template)
+    client = partial(client_of, places=places)
+    description = release_of({}, restored).describe()
+    lanes = [stack_of(STACK_NAME, lane) for lane in lanes_of(STACK_NAME, client("cloudformation"))]
     try:
-        write_release(template, release_of({}, restored).describe(), restored)
-        sam_deploy(places, template, stack_name=STACK_NAME, values={})
+        with paused_lanes(STACK_NAME, client, pause_s=1):
+            _redeploy_built(places, BUILT_TEMPLATE, [STACK_NAME], description, restored)
+            _redeploy_built(places, BUILT_LANE, lanes, description, restored)
+    except NotPaused as error:
+        raise NotRestored(str(error)) from error
     except NotReady as error:
         print(error, file=sys.stderr)
         return 1
-    finally:
-        template.unlink()
     return 0
+
+
+def _redeploy_built(
+    places: Places, built: Path, stacks: Sequence[str], description: str, restored: Mapping[str, str]
+) -> None:
+    for stack in stacks:
+        template = built.with_name(f"template-{stack}-{places.ports.api}.yaml")
+        shutil.copyfile(built, template)
+        try:
+            write_release(template, description, restored)
+            sam_deploy(places, template, stack_name=stack, values={})
+        finally:
+            template.unlink()
 
 
 def redeploy_stage(stage: Stage, client: Client, *, run: Run, pause_s: float = 5) -> int:
@@ -362,6 +393,27 @@ def bucket_of(opened: OpenedStack) -> str:
     if stack is None:
         raise NotRestored(f"{SAM_STACK} is not there: deploy with make deploy first")
     return outputs_of(stack)["SourceBucket"]
+
+
+def refuse_if_not_deployable(opened: OpenedStack, noun: str, moment: datetime) -> None:
+    """Raise NotRestored where the deployment at the end would fail, or leave secrets that no function can open.
+
+    The account's findings are printed. Raise botocore's errors.
+    """
+    stage, client = opened.stage, opened.client
+    if stage is None:
+        return
+    if noun in TABLES_WITH_SECRETS and stage.parameter("SecretsWithoutKind") != "true":
+        resealed_at = last_resealed(stage.stack_name, client("ssm"))
+        if resealed_at is not None and moment < resealed_at:
+            raise NotRestored(
+                f"secrets of that time may be without a kind, since `make reseal` ended at {to_iso(resealed_at)} last: "
+                "set SecretsWithoutKind=true in samconfig.toml, and after the restore run make reseal"
+            )
+    status = stack_status(stage, client("cloudformation"))
+    findings = check(stage, client, status=status, edge_client=edge_clients_if_any(stage))
+    if not report(findings):
+        raise NotRestored("nothing is restored yet")
 
 
 def read_moment(text: str) -> datetime:
@@ -394,6 +446,9 @@ def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run
 def restore_into(opened: OpenedStack, noun: str, moment: datetime, *, run: Run) -> None:
     """Restore a table, by its noun, and let an opened stack use it; raise NotRestored or botocore's errors."""
     client, stack, template = opened.client, opened.stack_name, read_template()
+
+    if opened.stage is not None:
+        refuse_if_not_deployable(opened, noun, moment)
 
     def redeploy() -> int:
         if opened.stage is None:

@@ -31,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.deployment.account import OpenedStack, open_stack
 from local.deployment.command import exit_status_of
 from local.deployment.edge import headers_as_edge, is_closed_to_operators
-from local.deployment.restored_tables import read_restored
+from local.deployment.restored_tables import VARIABLE, as_variable, read_restored
 from local.stack.deploy import ALIAS, find, read_template
 from local.stack.lanes import FIRST_LANE, lanes_of, stack_of
 from local.stack.places import NotReady, Places
@@ -232,7 +232,7 @@ class Smoke:
 
     def _alert_with_paper_follower(self, session: Mapping[str, Any]) -> None:
         places = Places.of(session)
-        seeded = _seed(places)
+        seeded = _seed(places, self.restored)
         strategy_id, follower = seeded["strategy_id"], seeded["followers"][0]
         dynamodb, table = self.opened.client("dynamodb"), self._table("strategies")
         try:
@@ -313,7 +313,7 @@ def _market_price(session: Mapping[str, Any]) -> Decimal:
     return Decimal(str(json.loads(text)["price"]))
 
 
-def _seed(places: Places) -> dict[str, Any]:
+def _seed(places: Places, restored: Mapping[str, str]) -> dict[str, Any]:
     """Make a strategy with one follower, whose account is at the paper exchange; return what `local.seed` wrote."""
     deployed = find(places)
     if deployed is None:
@@ -327,7 +327,7 @@ def _seed(places: Places) -> dict[str, Any]:
                 *(sys.executable, "-m", "local.seed", str(file)),
                 *("--add", name, "--symbol", SYMBOL, "--followers", "1"),
             ],
-            environment=deployed.environment(places),
+            environment={**deployed.environment(places), VARIABLE: as_variable(restored)},
             log=places.logs / "seed-smoke.log",
         )
         return dict(json.loads(file.read_text(encoding="utf-8")))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from local.stack.build import BUILT_LANE, build
+from local.stack.build import BUILT_LANE
 from local.stack.deploy import client, read_template, sam_deploy
 from local.stack.places import STACK_NAME, Places
 from local.stack.stacks import describe, outputs_of, values_of
@@ -81,11 +81,10 @@ def register(
 
 
 def deploy_lanes(places: Places, number: int) -> None:
-    """Deploy lanes 2 to `number`, each asking the exchange from its own address of the loopback, and register them.
+    """Deploy lanes 2 to `number` as they are built, and register them. Each asks from its own address of the loopback.
 
     Raise NotReady with the end of SAM's output.
     """
-    build(LANE_TEMPLATE, into=BUILT_LANE)
     cloudformation, dynamodb = client("cloudformation", places), client("dynamodb", places)
     main_stack = describe(cloudformation, STACK_NAME)
     first = address_of(FIRST_LANE)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from local.stack import embedded_aws, private
-from local.stack.build import build, fingerprint
+from local.stack.build import BUILT_LANE, BUILT_TEMPLATE, build, fingerprint
 from local.stack.deploy import (
     ALIAS,
     Deployed,
@@ -24,7 +24,7 @@ from local.stack.deploy import (
     stripe_webhook_address,
     telegram_webhook_address,
 )
-from local.stack.lanes import deploy_lanes, names, stack_of
+from local.stack.lanes import LANE_TEMPLATE, deploy_lanes, names, stack_of
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 from local.telegram.bot import set_webhook
@@ -40,6 +40,9 @@ _KEPT = ("aws", "s3", "exchange.json", "seed.json", "build.sha256")
 """What is kept in STATE."""
 
 Report = Callable[[str], None]
+
+NameRelease = Callable[[Path], None]
+"""Writes into a built template which release it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,14 @@ class LocalStack:
         report: Report,
         lanes: int = 1,
         parameters: Mapping[str, str] | None = None,
+        name_release: NameRelease = lambda _: None,
     ) -> None:
         self._places = places
         self._parameters = dict(parameters or {})
         self._followers = followers
         self._lanes = lanes
         self._report = report
+        self._name_release = name_release
         self._processes: list[Process] = []
         self._aws_pid = 0
         self._locks: list[IO[bytes]] = []
@@ -136,12 +141,15 @@ class LocalStack:
         with self._step("Building the functions and layers") as step:
             if not build():
                 step.remark = "unchanged"
+            self._name_release(BUILT_TEMPLATE)
         with self._step("Starting the embedded AWS and the paper exchange"):
             self._start_servers()
         with self._step("Deploying template.yaml") as step:
             deployed = self._deploy(step)
         if self._lanes > 1:
             with self._step(f"Deploying lane.yaml for {self._lanes - 1} more egress lane(s)"):
+                build(LANE_TEMPLATE, into=BUILT_LANE)
+                self._name_release(BUILT_LANE)
                 deploy_lanes(self._places, self._lanes)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.deployment.releases import Release, release_of, write_release
+from local.deployment.releases import Release, name_local_release, release_of, write_release
 from local.deployment.rollback import Plan, refusal
 from local.stack.deploy import read_template
 from local.stack.places import ROOT
@@ -85,6 +86,18 @@ def test_a_lanes_own_settings_publish_it_without_another_release() -> None:
     first, second = release.describe({"SubnetIds": "subnet-1"}), release.describe({"SubnetIds": "subnet-2"})
     assert first != second
     assert Release.read(first) == Release.read(second) == release
+
+
+@BOTH
+def test_a_stack_of_make_run_names_its_release(template: str, tmp_path: Path) -> None:
+    built = tmp_path / "template.yaml"
+    shutil.copyfile(ROOT / template, built)
+    name_local_release(built)
+    named = built.read_bytes()
+    assert release_of({}).describe() in named.decode()
+    name_local_release(built)
+    assert built.read_bytes() == named
+    assert list(tmp_path.iterdir()) == [built]
 
 
 def test_a_version_names_its_release_and_the_formats_that_it_knows() -> None:

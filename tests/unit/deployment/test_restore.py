@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local.deployment import restore as command
+from local.deployment.account import OpenedStack
+from local.deployment.preflight import Finding
 from local.deployment.restore import NotRestored, Restore, Tools, make_table, read_moment, without_table
 from local.deployment.restored_tables import as_variable, read_restored, usual_names, write_names
+from local.deployment.stages import Stage, read_stage
 from local.stack.deploy import read_template
+from local.stack.places import ROOT, Places, Ports
 from shared.config import settings
 from shared.models.user import User
 from tests.environment import environment
@@ -137,6 +144,101 @@ def test_change_is_waited_for() -> None:
     cloudformation = CloudFormation(["CREATE_PENDING", "CREATE_COMPLETE"], ["IMPORT_IN_PROGRESS", "IMPORT_COMPLETE"])
     command._wait_for_change_set(WANTED, "change", cloudformation, tools(None))
     command._wait_for_stack(WANTED, cloudformation, tools(None))
+
+
+def opened(**overrides: str) -> OpenedStack:
+    """The stack of stage prod, with these parameters."""
+    known = read_stage("prod")
+    stage = Stage("prod", known.stack_name, known.region, {**known.overrides, **overrides})
+    return OpenedStack(stage.stack_name, lambda _: None, stage=stage)
+
+
+class Account:
+    """What the account of a stage says to a restore: when secrets were resealed, and what stands against deploying."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        resealed_at: datetime | None = None,
+        findings: tuple[Finding, ...] = (),
+    ) -> None:
+        self.restored: list[Restore] = []
+        monkeypatch.setattr(command, "last_resealed", lambda *_: resealed_at)
+        monkeypatch.setattr(command, "stack_status", lambda *_: "UPDATE_COMPLETE")
+        monkeypatch.setattr(command, "check", lambda *_, **__: list(findings))
+        monkeypatch.setattr(command, "find", lambda *_: WANTED)
+        monkeypatch.setattr(command, "bucket_of", lambda _: "bucket")
+        monkeypatch.setattr(command, "restore", lambda wanted, _: self.restored.append(wanted))
+
+
+def test_restore_is_refused_before_it_begins_where_the_deployment_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch, findings=(Finding("SES has not verified it", "confirm it"),))
+    with pytest.raises(NotRestored, match="nothing is restored yet"):
+        command.restore_into(opened(), "users", MOMENT, run=lambda _: 0)
+    assert account.restored == []
+
+
+def test_restore_begins_where_something_is_only_missing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch, findings=(Finding("no e-mails are sent", "give an address", blocks=False),))
+    command.restore_into(opened(), "users", MOMENT, run=lambda _: 0)
+    assert account.restored == [WANTED]
+
+
+@pytest.mark.parametrize("table", ["exchange_keys", "strategies"])
+def test_secrets_of_before_the_reseal_are_not_restored_where_no_function_could_open_them(
+    monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    account = Account(monkeypatch, resealed_at=MOMENT + timedelta(seconds=1))
+    with pytest.raises(NotRestored, match="set SecretsWithoutKind=true"):
+        command.restore_into(opened(), table, MOMENT, run=lambda _: 0)
+    assert account.restored == []
+
+
+@pytest.mark.parametrize(
+    ("table", "resealed_at", "without_kind"),
+    [
+        ("exchange_keys", MOMENT + timedelta(days=1), "true"),
+        ("exchange_keys", MOMENT, "false"),
+        ("exchange_keys", None, "false"),
+        ("users", MOMENT + timedelta(days=1), "false"),
+    ],
+    ids=["functions may open them", "secrets have their kind", "secrets always had their kind", "no secrets"],
+)
+def test_secrets_that_functions_can_open_are_restored(
+    monkeypatch: pytest.MonkeyPatch, table: str, resealed_at: datetime | None, without_kind: str
+) -> None:
+    account = Account(monkeypatch, resealed_at=resealed_at)
+    command.restore_into(opened(SecretsWithoutKind=without_kind), table, MOMENT, run=lambda _: 0)
+    assert account.restored == [WANTED]
+
+
+def test_every_lane_of_this_machine_gets_the_restored_table_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, source in (("BUILT_TEMPLATE", "template.yaml"), ("BUILT_LANE", "lane.yaml")):
+        built = tmp_path / source
+        shutil.copyfile(ROOT / source, built)
+        monkeypatch.setattr(command, name, built)
+    deployed: dict[str, str] = {}
+
+    def sam_deploy(_: Places, template: Path, *, stack_name: str, values: object) -> None:
+        deployed[stack_name] = template.read_text(encoding="utf-8")
+
+    monkeypatch.setattr(command, "sam_deploy", sam_deploy)
+    monkeypatch.setattr(command, "client_of", lambda service, places: None)
+    monkeypatch.setattr(command, "lanes_of", lambda *_: ["lane-2", "lane-3"])
+    monkeypatch.setattr(command, "paused_lanes", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(Places, "of", lambda _: Places(Ports(3000)))
+
+    assert command.redeploy_local({}, {"users": WANTED.target}) == 0
+
+    assert list(deployed) == ["lockstep", "lockstep-lane-2", "lockstep-lane-3"]
+    for template in deployed.values():
+        assert f"RESTORED_TABLES: users={WANTED.target}" in template
+    # The builds are those of every stack of this machine.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lane.yaml", "template.yaml"]
+    assert "RESTORED_TABLES: none" in (tmp_path / "lane.yaml").read_text(encoding="utf-8")
 
 
 def test_nothing_of_the_template_names_a_table_that_has_left_it() -> None:
