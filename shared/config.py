@@ -66,6 +66,8 @@ class Settings:
     """The page on which a reader ends a report's letters; empty means that letters have no link to it."""
     stripe_webhook_secret_parameter: str
     """The SSM parameter that holds the signing secrets of Stripe's events."""
+    exports_bucket: str
+    """The S3 bucket that tables are exported to; empty means that none are."""
     broker_prefix: str
     """The exchange's broker id, in front of every client order id (10 characters)."""
     max_effective_leverage: Decimal
@@ -129,6 +131,7 @@ def settings() -> Settings:
         sender_address=env.get("SENDER_ADDRESS", ""),
         unsubscribe_url=env.get("UNSUBSCRIBE_URL", ""),
         stripe_webhook_secret_parameter=env.get("STRIPE_WEBHOOK_SECRET_PARAMETER", ""),
+        exports_bucket=env.get("EXPORTS_BUCKET", ""),
         broker_prefix=env.get("BROKER_PREFIX", "x-cvBPrNm9"),
         max_effective_leverage=Decimal(env.get("MAX_EFFECTIVE_LEVERAGE", "10")),
         lane=env.get("LANE", FIRST_LANE),

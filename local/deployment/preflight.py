@@ -14,9 +14,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.deployment.restored_tables import read_restored
 from local.deployment.stages import STAGES, Stage, read_stage
+from local.stack.deploy import read_template
 from local.stack.lanes import is_name
 from local.stack.stacks import NEVER_MADE, describe, find, values_of
+
+EXPIRING = "execution_events"
+"""The table whose records leave it after they were exported."""
 
 UNRESERVED = 100
 """Lambda keeps this much of an account's concurrency for functions without a reserve."""
@@ -112,6 +117,8 @@ def check(stage: Stage, client: Client, *, status: str | None, edge_client: Clie
         questions.append(
             ("the kinds of the secrets", lambda: _secrets_kinds(stage, client("cloudformation"), client("ssm")))
         )
+        if stage.parameter("ExpireExported") == "true":
+            questions.append(("the exports of tables", lambda: _exports(stage, client)))
     for subject, ask in questions:
         try:
             found += ask()
@@ -231,6 +238,23 @@ def _secrets_key(stage: Stage, kms: Any) -> Iterator[Finding]:
 def resealed_parameter(stack: str) -> str:
     """Return the name of the SSM parameter whose time is that of the last complete `make reseal`."""
     return f"/{stack}/secrets-resealed"
+
+
+def _exports(stage: Stage, client: Client) -> Iterator[Finding]:
+    """Find that events would leave their table before any export has them."""
+    cloudformation, dynamodb = client("cloudformation"), client("dynamodb")
+    stack = describe(cloudformation, stage.stack_name)
+    if values_of(stack).get("ExpireExported") == "true":
+        return
+    restored = read_restored(read_template(), stage.stack_name, cloudformation)
+    name = restored.get(EXPIRING, f"{stage.stack_name}-{EXPIRING}")
+    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
+    # The first page has 25, of 90 days.
+    if not any(one["ExportStatus"] == "COMPLETED" for one in dynamodb.list_exports(TableArn=arn)["ExportSummaries"]):
+        yield Finding(
+            f"no export of {name} has ended, and its old records would be lost",
+            "deploy with TableExports=true and without ExpireExported, and wait for the first export",
+        )
 
 
 def last_resealed(stack: str, ssm: Any) -> datetime | None:

@@ -23,8 +23,16 @@ from shared.models.attributes import (
     decimal_list,
     text_list,
 )
-from shared.models.base import GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection, Table, TableName, transact
-from shared.models.execution_event import ExecutionEvent
+from shared.models.base import (
+    GlobalSecondaryIndex,
+    IncludeProjection,
+    KeysOnlyProjection,
+    Table,
+    TableName,
+    epoch_after,
+    transact,
+)
+from shared.models.execution_event import RETENTION, ExecutionEvent
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading import exits
 from shared.trading.execution import AnyReason, DenialReason, Desired, ExecutionState, can_move, is_active
@@ -460,6 +468,7 @@ class Execution(Table):
                         reason=reason,
                         detail=detail,
                         worker=worker,
+                        expires_at=epoch_after(now, RETENTION),
                     )
                 )
             if ends:

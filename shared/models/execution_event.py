@@ -1,11 +1,19 @@
-"""Table `execution_events`: the changes of an execution, append-only. An audit trail that no decision depends on."""
+"""Table `execution_events`: the changes of an execution, append-only. An audit trail that no decision depends on.
+
+No page shows them, so they may leave the table once they are exported (`ExpireExported` in template.yaml).
+"""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from pynamodb.attributes import UnicodeAttribute
 
 from shared.models.attributes import IntegerAttribute, TimeAttribute
 from shared.models.base import Table, TableName
+
+RETENTION = timedelta(days=400)
+"""More than a year, and a dozen exports."""
 
 
 class ExecutionEvent(Table):
@@ -23,3 +31,5 @@ class ExecutionEvent(Table):
     detail = UnicodeAttribute(null=True)
     worker = UnicodeAttribute(null=True)
     """The request id of the worker that made the change."""
+    expires_at = IntegerAttribute(null=True)
+    """Absent from events of before the exports, which stay."""

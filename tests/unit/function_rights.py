@@ -103,7 +103,7 @@ def name_of(resource: Any) -> str:
         case {"Fn::GetAtt": [name, "Arn" | "StreamArn"]}:
             return _name(name)
         case {"Fn::Sub": str(text) | [str(text), _]}:
-            if index := re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/\w+)", text):
+            if index := re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/\w+|/export/\*|/\*)", text):
                 return _name(index[1]) + index[2]
             arn = re.fullmatch(_ARN + r"(?:parameter/?|identity/)?(.+)", text)
             assert arn, text

@@ -213,6 +213,33 @@ def test_secrets_without_a_kind_are_not_closed_before_they_are_resealed(
     assert findings(stage(SecretsWithoutKind="true"), answers, status="UPDATE_COMPLETE") == []
 
 
+EXPORTS = "dynamodb", "list_exports"
+ARN = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/lockstep-execution_events"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "blocked"), [([], True), (["IN_PROGRESS", "FAILED"], True), (["FAILED", "COMPLETED"], False)]
+)
+def test_events_do_not_expire_before_an_export_has_them(statuses: list[str], *, blocked: bool) -> None:
+    answers = account() | {
+        ("cloudformation", "list_stack_resources"): {"StackResourceSummaries": []},
+        ("dynamodb", "describe_table"): {"Table": {"TableArn": ARN}},
+        EXPORTS: {"ExportSummaries": [{"ExportArn": f"{ARN}/export/{one}", "ExportStatus": one} for one in statuses]},
+    }
+    del answers[TABLES]
+    settings = {"TableExports": "true", "ExpireExported": "true", "SecretsWithoutKind": "true"}
+    found = findings(stage(**settings), answers, status="UPDATE_COMPLETE")
+    assert [one.blocks for one in found] == ([True] if blocked else [])
+    assert all("wait for the first export" in one.remedy for one in found)
+
+
+def test_events_that_expire_already_need_no_other_export() -> None:
+    # A restored table has none yet.
+    answers = account() | {STACK: stack_with("SecretsWithoutKind", "ExpireExported", value="true")}
+    settings = {"TableExports": "true", "ExpireExported": "true", "SecretsWithoutKind": "true"}
+    assert findings(stage(**settings), answers, status="UPDATE_COMPLETE") == []
+
+
 def test_production_without_an_address_for_alarms_is_blocked_and_dev_is_told() -> None:
     assert [one.blocks for one in findings(stage(AlarmEmail=""), account())] == [True]
     assert [one.blocks for one in findings(stage("dev", AlarmEmail=""), account())] == [False]

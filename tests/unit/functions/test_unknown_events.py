@@ -20,6 +20,7 @@ SCHEDULED = [
     "position_watcher",
     "report_sender",
     "strategy_reporter",
+    "table_exporter",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Exports tables to S3 every month, and fails where an export has failed."""
