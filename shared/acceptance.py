@@ -236,13 +236,15 @@ def _set_signal(trigger: Trigger, signal: Signal) -> None:
     trigger.stop_type = signal.stop_type
     trigger.take_profits = list(signal.take_profits)
     trigger.position_size = signal.position_size
+    trigger.breakeven_after = signal.breakeven_after
     if signal.trailing is not None:
         trigger.trailing_trigger = signal.trailing.trigger
         trigger.callback_rate = signal.trailing.callback_rate
 
 
 def _copy_rules(trigger: Trigger, strategy: Strategy) -> None:
-    trigger.breakeven_after = strategy.breakeven_after
+    if trigger.breakeven_after is None:  # the alert's own goes first
+        trigger.breakeven_after = strategy.breakeven_after
     trigger.take_profit_weights = strategy.take_profit_weights
     trigger.max_chase = strategy.max_chase
 

@@ -82,7 +82,9 @@ class RulesItem(TypedDict):
 
     breakevenAfter: Annotated[
         int | None,
-        Field(description="Filled take-profits after which the stop moves to the entry price; null is never."),
+        Field(
+            description="The take-profit, from the nearest, after which the stop moves to break-even; null is never."
+        ),
     ]
     takeProfitWeights: Annotated[
         list[Decimal] | None,

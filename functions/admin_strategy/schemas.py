@@ -33,6 +33,8 @@ class TriggerItem(TypedDict):
     stop: Decimal | None
     stopType: StopType | None
     takeProfit: list[Decimal]
+    breakevenAfter: NotRequired[int]
+    """The target after whose fill the stop moves to break-even, if it does."""
     createdAt: Time
     updatedAt: Time
     StrategyAutomatedHistories: Listing[HistoryItem]
@@ -62,6 +64,8 @@ def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerIt
         "updatedAt": to_iso(trigger.updated_at),
         "StrategyAutomatedHistories": histories,
     }
+    if trigger.breakeven_after is not None:
+        item["breakevenAfter"] = trigger.breakeven_after
     if not trigger.opens:
         item["action"] = trigger.action
     return item

@@ -61,6 +61,7 @@ class TimelineItem(TypedDict):
     closeReason: str | None
     amount: Decimal | None
     entryPrice: Decimal | None
+    stopMovedTo: Decimal | None
     slippage: Decimal | None
     slippagePercentage: Decimal | None
     slippageCost: Decimal | None
@@ -155,6 +156,7 @@ def _item(execution: Execution) -> TimelineItem:
         # The filled amount once it is known, the planned one before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
         "entryPrice": execution.entry_price,
+        "stopMovedTo": execution.stop_moved_to,
         "slippage": None if slippage is None else slippage.price,
         "slippagePercentage": None if slippage is None else slippage.pct,
         "slippageCost": None if slippage is None else slippage.cost,

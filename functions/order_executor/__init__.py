@@ -29,6 +29,7 @@ reconciling.py     begun work: from its present state to the right one
 open_position.py   repairs the orders of an open position
 watching.py        the prices at which something may happen to a position, for the watcher
 stops.py           which of its stops are missing or deviate; replaces them
+moving.py          moves the stop to break-even after a target has filled
 position.py        what is left of ours, by the exchange's fills
 ending.py          books a position that is flat, once the fills show its end
 closing.py         closes what is ours, reduce-only, verified by the fills

@@ -28,7 +28,13 @@ def plan_for(session: ExecutionSession, amount: Decimal) -> ExitPlan:
 def plan_anew(session: ExecutionSession, amount: Decimal) -> ExitPlan:
     """Return the exit plan of an amount by the signal and the session's filters, whatever is on record."""
     execution = session.execution
-    return plan_exits(signal=execution.signal(), filters=session.filters, amount=amount, entry_side=execution.side)
+    return plan_exits(
+        signal=execution.signal(),
+        filters=session.filters,
+        amount=amount,
+        entry_side=execution.side,
+        stop_moved_to=execution.stop_moved_to,
+    )
 
 
 def _recorded_stops(session: ExecutionSession, exits: ExitPlan) -> tuple[PlannedOrder, ...]:
@@ -37,12 +43,14 @@ def _recorded_stops(session: ExecutionSession, exits: ExitPlan) -> tuple[Planned
     The position was sized with the recorded prices, and another container's filters may give others. Once a stop has
     been placed, its record also says whether it is a limit stop.
     """
-    stop, backstop = (next(reversed(session.ledger.of_leg(leg)), None) for leg in (Leg.STOP, Leg.STOP_BACKSTOP))
+    stop, backstop = (next(reversed(_of_present_level(session, leg)), None) for leg in (Leg.STOP, Leg.STOP_BACKSTOP))
     if stop is None or stop.trigger_price is None:
         return exits.stops
     side = session.execution.side.opposite
     limit = stop.type is OrderType.STOP and stop.price is not None
     placed = stop.status is not OrderStatus.INTENDED
+    if limit and backstop is None and session.execution.stop_moved_to is not None:
+        return exits.stops  # the worker that moved the stop crashed between the two records
     if not limit or backstop is None or backstop.trigger_price is None or not (placed or len(exits.stops) > 1):
         return (closing_stop(Leg.STOP, side=side, trigger_price=stop.trigger_price),)
     amount = round_down(exits.amount, session.filters.step_size)
@@ -50,6 +58,12 @@ def _recorded_stops(session: ExecutionSession, exits: ExitPlan) -> tuple[Planned
         limit_stop(side=side, amount=amount, price=stop.price, trigger_price=stop.trigger_price),
         closing_stop(Leg.STOP_BACKSTOP, side=side, trigger_price=backstop.trigger_price),
     )
+
+
+def _of_present_level(session: ExecutionSession, leg: Leg) -> list[Order]:
+    """Return the records of a stop leg that were made for where the stop is to stand now, the latest last."""
+    moved_to = session.execution.stop_moved_to
+    return [order for order in session.ledger.of_leg(leg) if order.stop_moved_to == moved_to]
 
 
 def replan_stops(session: ExecutionSession, amount: Decimal) -> list[Order]:

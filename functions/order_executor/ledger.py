@@ -21,7 +21,7 @@ from shared.models.execution import Execution, ExecutionChanges
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.trading.execution import AnyReason, ExecutionState
-from shared.trading.ids import Leg, client_order_id
+from shared.trading.ids import STOP_LEGS, Leg, client_order_id
 from shared.trading.order_planning import OrderType, PlannedOrder
 
 CLOCK_ALLOWANCE = timedelta(seconds=60)
@@ -82,6 +82,7 @@ class Ledger:
             amount=planned.amount,
             price=planned.price,
             trigger_price=planned.trigger_price or planned.activation_price,
+            stop_moved_to=self.execution.stop_moved_to if planned.leg in STOP_LEGS else None,
             reduce_only=planned.reduce_only,
             close_position=planned.close_position,
             conditional=is_conditional(planned.type),

@@ -10,7 +10,17 @@ import asyncio
 from decimal import Decimal
 from enum import StrEnum
 
-from functions.order_executor import closing, exit_plans, position, protecting, remainder, stops, targets, watching
+from functions.order_executor import (
+    closing,
+    exit_plans,
+    moving,
+    position,
+    protecting,
+    remainder,
+    stops,
+    targets,
+    watching,
+)
 from functions.order_executor.session import ExecutionSession
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
 from shared.models.position_slot import PositionSlot
@@ -73,13 +83,14 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         left_now = await position.left_of_ours(session)
         if not left_now:
             return Found.FLAT
-        if not await stops.repair_stops(session, found, left=left_now):
+        if not await _put_stops_in_order(session, found, left=left_now):
             return Found.UNGUARDED
-    if session.execution.state is ExecutionState.UNPROTECTED or found.missing:
+    if session.execution.state is ExecutionState.UNPROTECTED:
         await protecting.record_protected(session)
     if not remainder.is_pending(session):
         exits = exit_plans.plan_for(session, stops.filled_amount(session))
         await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
+        await moving.move_if_due(session, found, standing, left=left, held=held)
     await _flatten_late_fill(session, left)
     reached = await session.collect()
     await session.ledger.advance(
@@ -91,6 +102,18 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         **watching.watched(session, standing),
     )
     return Found.GUARDED
+
+
+async def _put_stops_in_order(session: ExecutionSession, found: stops.Stops, *, left: Decimal) -> bool:
+    """Carry on with a move of the stop, or repair the stops; return False when the position has none."""
+    if moving.is_under_way(session, found, left=left):
+        await moving.carry_on(session, found, left=left)
+        return True
+    if not await stops.repair_stops(session, found, left=left):
+        return False
+    if found.missing:
+        await protecting.record_protected(session)
+    return True
 
 
 async def restore_stops(session: ExecutionSession) -> None:

@@ -203,7 +203,7 @@ async def _keep_or_close(session: ExecutionSession) -> None:
         return
     found = await open_position.reconcile_position(session)
     match found:
-        case Found.GUARDED if remainder.is_pending(session):
+        case Found.GUARDED if remainder.is_pending(session) or session.stop_move_pending:
             await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
         case Found.GUARDED:
             return

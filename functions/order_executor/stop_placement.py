@@ -104,7 +104,8 @@ def _may_stand(error: ExchangeError) -> bool:
 async def _order_for(session: ExecutionSession, planned: PlannedOrder) -> Order:
     """Return the record whose client id the stop is sent under: a new one when the last order has ended."""
     known = session.ledger.of_leg(planned.leg)
-    if known and known[-1].status not in _ENDED and known[-1].actual_order_id is None:
+    of_level = bool(known) and known[-1].stop_moved_to == session.execution.stop_moved_to
+    if of_level and known[-1].status not in _ENDED and known[-1].actual_order_id is None:
         exit_plans.copy_plan(known[-1], planned)
         return known[-1]
     order = session.ledger.intend(planned)

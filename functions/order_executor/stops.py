@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
 
 from functions.order_executor import exit_plans, stop_placement
 from functions.order_executor.session import ExecutionSession
@@ -25,6 +26,18 @@ class Stops:
 
     missing: tuple[PlannedOrder, ...]
     deviating: tuple[OrderView, ...]
+
+
+class Replaced(StrEnum):
+    """What became of stops that were to take the place of others."""
+
+    PLACED = "PLACED"
+    KEPT = "KEPT"
+    """Too little is left for a stop that holds the place, so the one that stands goes on guarding."""
+    NOT_PLACED = "NOT_PLACED"
+    """One could not be placed, and none was cancelled for it."""
+    HELD = "HELD"
+    """A stop by amount holds the place of the one that closes the position, which could not be placed."""
 
 
 async def judge_stops(
@@ -105,14 +118,19 @@ async def _stands_unlisted(
 
 
 async def repair_stops(session: ExecutionSession, stops: Stops, *, left: Decimal) -> bool:
-    """Place missing stops, then cancel deviating ones; return False when a missing one could not be placed.
+    """Place missing stops, then cancel deviating ones; return False when a missing one could not be placed."""
+    if stops.missing:
+        logger.error("stop_missing", execution_id=session.execution.id, legs=[stop.leg.value for stop in stops.missing])
+        count_outcome("stop_missing")
+    return await replace_stops(session, stops, left=left) in {Replaced.PLACED, Replaced.KEPT}
+
+
+async def replace_stops(session: ExecutionSession, stops: Stops, *, left: Decimal) -> Replaced:
+    """Place missing stops, then cancel deviating ones.
 
     Nothing is cancelled before what replaces it stands. The exchange takes one `closePosition` stop on a side, so where
     one must make way for another, a stop by amount holds its place meanwhile.
     """
-    if stops.missing:
-        logger.error("stop_missing", execution_id=session.execution.id, legs=[stop.leg.value for stop in stops.missing])
-        count_outcome("stop_missing")
     give_up_at_s = time.monotonic() + stop_placement.STOP_GIVE_UP_S
     legs = {stop.leg for stop in stops.missing}
     needed = [stop for stop in _needed(session, left) if stop.leg in legs]
@@ -121,20 +139,26 @@ async def repair_stops(session: ExecutionSession, stops: Stops, *, left: Decimal
     holder = _holder_to_place(session, replacing, stops, left=left) if replacing is not None and in_the_way else None
     if holder is not None and not holder.amount:
         logger.warning("stop_not_replaced", execution_id=session.execution.id, left=str(left))
-        return True  # nothing could hold its place, so the one that stands goes on guarding
-    _take_ids_out_of_use(session, [view.client_order_id for view in stops.deviating])
-    held: Order | None = None
-    if holder is not None:
-        if not await stop_placement.place_stops(session, [holder], amount=left, give_up_at_s=give_up_at_s):
-            return False
-        held = session.ledger.of_leg(holder.leg)[-1]
+        return Replaced.KEPT
+    before = _take_ids_out_of_use(session, [view.client_order_id for view in stops.deviating])
+    first = [stop for stop in needed if not (in_the_way and stop.close_position)]
+    first += [holder] if holder is not None else []
+    if first and not await stop_placement.place_stops(session, first, amount=left, give_up_at_s=give_up_at_s):
+        for order, status in before:
+            order.status = status  # it stands as before
+        return Replaced.NOT_PLACED
+    held = session.ledger.of_leg(holder.leg)[-1] if holder is not None else None
+    if held is not None:
         _take_ids_out_of_use(session, [held.client_order_id])
     await cancel(session, in_the_way)
-    if needed and not await stop_placement.place_stops(session, needed, amount=left, give_up_at_s=give_up_at_s):
-        return False
+    if in_the_way and replacing is not None:
+        give_up_at_s = time.monotonic() + stop_placement.STOP_GIVE_UP_S
+        if not await stop_placement.place_stops(session, [replacing], amount=left, give_up_at_s=give_up_at_s):
+            return Replaced.HELD
     await cancel(session, [view for view in stops.deviating if view not in in_the_way])
-    await _cancel_holder(session, held)
-    return True
+    if held is not None:
+        await cancel_if_seen(session, held)
+    return Replaced.PLACED
 
 
 def _holder_to_place(
@@ -147,16 +171,21 @@ def _holder_to_place(
     return exit_plans.stop_by_amount(session, replacing, left)
 
 
-def _take_ids_out_of_use(session: ExecutionSession, client_order_ids: Iterable[str]) -> None:
-    """Have the next stop of a leg sent under a new client id: orders with these still stand, and will be cancelled."""
-    for client_order_id in client_order_ids:
-        if client_order_id in session.ledger.orders:
-            session.ledger.orders[client_order_id].status = OrderStatus.CANCELLED
+def _take_ids_out_of_use(session: ExecutionSession, client_order_ids: Iterable[str]) -> list[tuple[Order, OrderStatus]]:
+    """Have the next stop of a leg sent under a new client id: orders with these still stand, and will be cancelled.
+
+    Return their records with the status that each had.
+    """
+    orders = [session.ledger.orders[one] for one in client_order_ids if one in session.ledger.orders]
+    before = [(order, order.status) for order in orders]
+    for order in orders:
+        order.status = OrderStatus.CANCELLED
+    return before
 
 
-async def _cancel_holder(session: ExecutionSession, holder: Order | None) -> None:
-    """Cancel the stop that has held the place of another; if it is not seen yet, the next reconciliation does."""
-    view = await session.look_up(holder) if holder is not None else None
+async def cancel_if_seen(session: ExecutionSession, order: Order) -> None:
+    """Cancel a stop that may stand beside the right ones; one that is not seen yet, the next reconciliation cancels."""
+    view = await session.look_up(order)
     if view is not None and view.status.is_open:
         await cancel(session, [view])
 

@@ -56,6 +56,8 @@ def lacks_a_target(session: ExecutionSession, listed: Sequence[OrderView]) -> bo
 def _watched_prices(session: ExecutionSession, prices: Sequence[tuple[Leg, Decimal | None]]) -> WatchedPrices:
     behind = [price for leg, price in prices if leg in STOP_LEGS and price is not None]
     ahead = [price for leg, price in prices if leg in TAKE_PROFIT_LEGS and price is not None]
+    if session.execution.breakeven_passed is not None:
+        ahead.append(session.execution.breakeven_passed)  # once the market is back there, the stop can move
     trailing = [price for leg, price in prices if leg is Leg.TRAILING]
     below, above = (behind, ahead) if session.execution.side is Side.BUY else (ahead, behind)
     found = WatchedPrices(

@@ -22,6 +22,7 @@ from shared.trading.arithmetic import exact
 from shared.trading.exits import Exit
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing, check_geometry
+from shared.trading.stop_moves import MOST_TARGETS
 
 _POSITIVE = "must be greater than 0"
 _LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(10)
@@ -147,11 +148,12 @@ def _read_signal(reader: _Reader) -> Signal | None:
             reader.add_fault("stop", message)
     stop_type = reader.read("stopType", _stop_type)
     trailing = _read_trailing(reader)
+    breakeven_after = reader.read("breakevenAfter", _target_number)
     _check_position(reader, None if side is None else MarketPosition.opened_by(side))
     size = _read_size(reader)
     if signal is None or stop_type is None:
         return None
-    return replace(signal, stop_type=stop_type, trailing=trailing, position_size=size)
+    return replace(signal, stop_type=stop_type, trailing=trailing, position_size=size, breakeven_after=breakeven_after)
 
 
 def field_fault(
@@ -271,6 +273,16 @@ def _callback_rate(value: Json) -> Decimal:
     if not _LOWEST_CALLBACK <= rate <= _HIGHEST_CALLBACK:
         raise _WrongValue(message)
     return rate
+
+
+def _target_number(value: Json) -> int | None:
+    """Return which take-profit a value means, counted from the nearest; None if it means none."""
+    if _is_absent(value):
+        return None
+    number = grammar.parse_number(value) if isinstance(value, str) else None
+    if number is None or number not in range(1, MOST_TARGETS + 1):
+        raise _WrongValue(f"must be integer from 1 to {MOST_TARGETS}")
+    return int(number)
 
 
 def _uuid(value: Json) -> str:

@@ -14,8 +14,10 @@ from shared.api import grammar
 from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
 from shared.api.fields import in_any_case
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
+from shared.trading.stop_moves import MOST_TARGETS
 
 _NUMBER = rf"^\s*\+?{grammar.UNSIGNED_NUMBER}\s*$"
+_TARGET = rf"^\s*\+?0*[1-{MOST_TARGETS}](\.0*)?\s*$"
 _ABSENT = f"^{grammar.ABSENT}$"
 
 Price = Annotated[
@@ -36,6 +38,20 @@ PriceOrNone = Annotated[
     ),
 ]
 """A number, or its text; `null`, an empty text, `NaN`, `na`, `N/A` and `null` as text mean that there is none."""
+
+TargetNumber = Annotated[
+    str | None,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_TARGETS},
+                {"type": "string", "pattern": rf"({_TARGET})|({_ABSENT})"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""Which take-profit, counted from the nearest; or that there is none."""
 
 _IN_ANY_CASE = "in upper, lower or mixed case"
 
@@ -78,6 +94,15 @@ class AlertBody(TypedDict):
     takeProfitPrice3: NotRequired[Annotated[PriceOrNone, Field(description="The same as takeProfit3.")]]
     trailingTrigger: NotRequired[Annotated[PriceOrNone, Field(description="Must use with callbackRate.")]]
     callbackRate: NotRequired[Annotated[PriceOrNone, Field(description="Must use with trailingTrigger. 0.1 to 10.")]]
+    breakevenAfter: NotRequired[
+        Annotated[
+            TargetNumber,
+            Field(
+                description="Once this take-profit has filled, counted from the nearest, the stop moves to break-even: "
+                "the entry's price with the fees of both ways. Without it, the strategy's own rule holds."
+            ),
+        ]
+    ]
     winRate: NotRequired[Annotated[Any, Field(description="Kept for the record, never a fault.")]]
     position: NotRequired[
         Annotated[

@@ -158,6 +158,8 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     naked_ms: int | None
     seen_amount: Decimal
     dust_left: bool
+    stop_moved_to: Decimal | None
+    breakeven_passed: Decimal | None
     flat_since: datetime | None
     exited_at: datetime
     exit_price: Decimal | None
@@ -236,7 +238,7 @@ class Execution(Table):
     position_side = EnumAttribute(Side, null=True)
     """Of an exit: the side of the positions that it means; None means either."""
 
-    # The trigger's copies of its strategy's rules; see `Strategy`.
+    # The trigger's: its own, or copies of its strategy's rules; see `Strategy`.
     breakeven_after = IntegerAttribute(null=True)
     take_profit_weights = decimal_list(null=True)
     max_chase = DecimalAttribute(null=True)
@@ -273,6 +275,10 @@ class Execution(Table):
     """Milliseconds without a stop, measured."""
     seen_amount = DecimalAttribute(null=True)
     """The venue's position when our amount was last calculated from fills; while it is unchanged, so is ours."""
+    stop_moved_to = DecimalAttribute(null=True)
+    """Where the stop is to stand instead of its first price; written before the order that is to stand there."""
+    breakeven_passed = DecimalAttribute(null=True)
+    """The break-even price that the stop could not move to, because the market had passed it; it may come back."""
     dust_left = BooleanAttribute(null=True)
     """True once an amount is left that no market order can close; it keeps its stop and is reconciled rarely."""
     flat_since = TimeAttribute(null=True)
@@ -388,6 +394,7 @@ class Execution(Table):
             take_profits=tuple(self.take_profits),
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
             weights=weigh_targets(self.take_profits, side=self.side, weights=self.take_profit_weights),
+            breakeven_after=self.breakeven_after,
         )
         return without_targets(whole, self.passed_targets or ())
 

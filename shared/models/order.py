@@ -43,6 +43,8 @@ class Order(Table):
     amount = DecimalAttribute(null=True)
     price = DecimalAttribute(null=True)
     trigger_price = DecimalAttribute(null=True)
+    stop_moved_to = DecimalAttribute(null=True)
+    """Of a stop: the execution's `stop_moved_to` that it was planned for; absent for the first price."""
     reduce_only = BooleanAttribute(default=False)
     close_position = BooleanAttribute(default=False)
     conditional = BooleanAttribute(default=False)

@@ -42,7 +42,7 @@ class Strategy(Table):
 
     # The strategy's own rules; each trigger gets a copy, so that what was in force is on record.
     breakeven_after = IntegerAttribute(null=True)
-    """The number of filled take-profits after which the stop moves to the entry price; None means never."""
+    """The target, from the nearest, after whose fill the stop moves to break-even; None means never."""
     take_profit_weights = decimal_list(null=True)
     """The percentages of the position for the nearest take-profit, the next one, and so on; None means equal parts."""
     max_chase = DecimalAttribute(null=True)

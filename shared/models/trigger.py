@@ -88,7 +88,7 @@ class Trigger(Table):
     """Of an exit: the side of the positions that it means; None means either."""
     keep_share = DecimalAttribute(null=True)
     """Of a reduction: the share of the entry's amount that is to remain."""
-    # Copies of the strategy's rules at the acceptance; see `Strategy`.
+    # Copies of the strategy's rules at the acceptance, or the alert's own; see `Strategy`.
     breakeven_after = IntegerAttribute(null=True)
     take_profit_weights = decimal_list(null=True)
     max_chase = DecimalAttribute(null=True)
@@ -156,6 +156,7 @@ class Trigger(Table):
             trailing=trailing_of(self.trailing_trigger, self.callback_rate),
             position_size=self.position_size,
             weights=weigh_targets(self.take_profits, side=self.side, weights=self.take_profit_weights),
+            breakeven_after=self.breakeven_after,
         )
 
 

@@ -105,7 +105,14 @@ def plan_close(*, leg: Leg, entry_side: Side, amount: Decimal) -> PlannedOrder:
     return PlannedOrder(leg=leg, type=OrderType.MARKET, side=entry_side.opposite, amount=amount, reduce_only=True)
 
 
-def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry_side: Side) -> ExitPlan:
+def plan_exits(
+    *,
+    signal: Signal,
+    filters: SymbolFilters,
+    amount: Decimal,
+    entry_side: Side,
+    stop_moved_to: Decimal | None = None,
+) -> ExitPlan:
     """Return the stop, the take profits and the trailing stop of a position of `amount`."""
     if entry_side is not signal.side:
         raise ValueError("the signal is for the other side")
@@ -122,20 +129,21 @@ def plan_exits(*, signal: Signal, filters: SymbolFilters, amount: Decimal, entry
         omitted.append(Leg.TRAILING)
     return ExitPlan(
         amount=amount,
-        stops=_plan_stops(signal, amount=limit_amount, filters=filters),
+        stops=_plan_stops(signal, amount=limit_amount, filters=filters, moved_to=stop_moved_to),
         take_profits=take_profits,
         trailing=trailing,
         omitted=tuple(omitted),
     )
 
 
-def stop_prices(signal: Signal, *, filters: SymbolFilters) -> StopPrices:
-    """Return the prices at which the signal's stop is placed.
+def stop_prices(signal: Signal, *, filters: SymbolFilters, moved_to: Decimal | None = None) -> StopPrices:
+    """Return the prices at which the signal's stop is placed, or is once it has been `moved_to` another price.
 
     What lies beyond the trigger of a limit stop is a share of the stop distance (order price to stop), so that a narrow
-    stop keeps a narrow backstop.
+    stop keeps a narrow backstop. It moves as far as the trigger does.
     """
-    trigger = favourable_price(signal.stop, entry_side=signal.side, filters=filters)
+    wanted = signal.stop if moved_to is None else moved_to
+    trigger = favourable_price(wanted, entry_side=signal.side, filters=filters)
     match signal.stop_type:
         case StopType.MARKET:
             return StopPrices(trigger)
@@ -186,8 +194,10 @@ def _parts_of(amount: Decimal, weights: Sequence[Decimal], *, least: Decimal, st
     return [*parts, left]
 
 
-def _plan_stops(signal: Signal, *, amount: Decimal, filters: SymbolFilters) -> tuple[PlannedOrder, ...]:
-    prices, side = stop_prices(signal, filters=filters), signal.side.opposite
+def _plan_stops(
+    signal: Signal, *, amount: Decimal, filters: SymbolFilters, moved_to: Decimal | None
+) -> tuple[PlannedOrder, ...]:
+    prices, side = stop_prices(signal, filters=filters, moved_to=moved_to), signal.side.opposite
     if prices.limit is None or amount <= 0 or amount < filters.min_amount:
         # A limit stop below the minimum amount becomes a market stop: closePosition needs no amount.
         return (closing_stop(Leg.STOP, side=side, trigger_price=prices.trigger),)

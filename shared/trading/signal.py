@@ -41,6 +41,8 @@ class Signal:
     """One for each take-profit, to which the parts of the position are in proportion; None means equal parts."""
     position_size: Decimal | None = None
     """The strategy's own position after the entry, which a later reduction is a share of."""
+    breakeven_after: int | None = None
+    """The target, counted from the nearest, after whose fill the stop moves to break-even."""
 
 
 def without_targets(signal: Signal, passed: Collection[Decimal]) -> Signal:

@@ -188,3 +188,11 @@ def test_exit_is_shown_with_its_action_and_without_side_and_prices() -> None:
     assert [shown[name] for name in ("tradeSide", "price", "stop", "stopType", "takeProfit")] == [None] * 4 + [[]]
     assert shown["StrategyAutomatedHistories"] == {"items": [{"id": answered.id, "active": False}]}
     assert "action" not in entry
+
+
+def test_entry_shows_the_target_that_moves_its_stop_only_if_it_names_one() -> None:
+    a_strategy()
+    a_trigger("without", seq=1)
+    a_trigger("with", seq=2, breakeven_after=2)
+    shown = history()["StrategyAutomatedTriggers"]["items"]
+    assert [item.get("breakevenAfter") for item in shown] == [2, None]

@@ -14,6 +14,7 @@ import pytest
 
 from functions.strategy_webhook import app, service
 from shared.clock import from_iso
+from shared.models.strategy import Strategy
 from shared.trading.sides import Side, StopType, StrategySource
 from shared.trading.signal import Signal, Trailing
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, STRATEGY_ID, Webhook, save_strategy
@@ -575,3 +576,28 @@ def test_behind_cloudfront_only_known_senders_fire_a_strategy(
     if status == 403:
         assert answer.body == {"message": "forbidden"}
     assert len(webhook.triggers()) == (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(1, 1), ("4", 4), (" 2 ", 2), ("3.0", 3), ("NaN", None), ("", None), (None, None)],
+)
+def test_break_even_waits_for_the_target_that_the_alert_names(
+    webhook: Webhook, value: object, kept: int | None
+) -> None:
+    assert webhook.post(DOCUMENTED, breakevenAfter=value).status == 200
+    [trigger] = webhook.triggers()
+    assert (trigger.breakeven_after, trigger.signal().breakeven_after) == (kept, kept)
+
+
+@pytest.mark.parametrize("value", [0, 5, -1, 1.5, "1e1", "first", True, [1], {"target": 1}, "Infinity"])
+def test_break_even_after_no_target_is_refused(webhook: Webhook, value: object) -> None:
+    found = [(fault["param"], fault["msg"]) for fault in faults(webhook, DOCUMENTED, breakevenAfter=value)]
+    assert found == [("breakevenAfter", "must be integer from 1 to 4")]
+
+
+@pytest.mark.parametrize(("value", "kept"), [("3", 3), (None, 2)])
+def test_break_even_of_the_alert_goes_before_the_strategys(webhook: Webhook, value: object, kept: int) -> None:
+    Strategy.get(STRATEGY_ID).update(actions=[Strategy.breakeven_after.set(2)])
+    assert webhook.post(DOCUMENTED, breakevenAfter=value).status == 200
+    assert [trigger.breakeven_after for trigger in webhook.triggers()] == [kept]

@@ -1,0 +1,202 @@
+"""Moves the stop of an open position towards the market, once it is due; the old stop goes when the new one stands.
+
+Where the stop is to stand is on record before anything is sent, so another worker goes on with a move that this one has
+begun. A price that the market has passed is recorded, and the old stop stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_never
+
+from functions.order_executor import exit_plans, position, stops
+from functions.order_executor.session import ExecutionSession
+from functions.order_executor.stops import Replaced, Stops
+from shared.errors import ExchangeError
+from shared.exchange.venue_views import OrderView
+from shared.models.order import Order, OrderStatus
+from shared.observability import count_outcome, logger
+from shared.trading import stop_moves
+from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS, Leg
+from shared.trading.order_planning import OrderType, closing_stop
+from shared.trading.risk import BASE_TAKER_RATE
+from shared.trading.signal import is_losing
+
+
+async def move_if_due(
+    session: ExecutionSession, found: Stops, standing: Sequence[OrderView], *, left: Decimal, held: Decimal
+) -> None:
+    """Move the stop to break-even if the target that it waits for has filled; `found` is of this look."""
+    if not _may_move(session):
+        return
+    if found.missing or found.deviating:
+        session.stop_move_pending = True  # first the stops are in order, by a look of their own
+        return
+    try:
+        level = await _due_level(session, standing)
+        if level is None or not await _is_ahead(session, level):
+            return
+    except ExchangeError as error:
+        logger.warning("stop_move_not_judged", execution_id=session.execution.id, detail=str(error))
+        session.stop_move_pending = True
+        return
+    closing = closing_stop(Leg.STOP, side=session.execution.side.opposite, trigger_price=level)
+    if not exit_plans.stop_by_amount(session, closing, left).amount:
+        return  # nothing could hold the place of the old stop meanwhile
+    await session.ledger.advance(stop_moved_to=level)
+    await carry_on(session, await stops.judge_stops(session, standing, left=left, held=held), left=left)
+
+
+def is_under_way(session: ExecutionSession, found: Stops, *, left: Decimal) -> bool:
+    """Return whether the missing stops are those of a move, and another stop guards the position until they stand."""
+    moved = session.execution.stop_moved_to is not None or any(
+        order.stop_moved_to is not None for order in session.ledger.of_leg(*STOP_LEGS)
+    )
+    return moved and bool(found.missing) and bool(_guards(found, left=left))
+
+
+async def carry_on(session: ExecutionSession, found: Stops, *, left: Decimal) -> None:
+    """Put the stops where they are to stand; where they cannot, leave the one that guards the position."""
+    level = session.execution.stop_moved_to
+    outcome = await stops.replace_stops(session, found, left=left)
+    match outcome:
+        case Replaced.PLACED:
+            await _record_move(session)
+        case Replaced.KEPT:
+            return
+        case Replaced.NOT_PLACED if level is not None and _is_refused(session, found):
+            await _go_back(session, found, level, left=left)
+        case Replaced.NOT_PLACED | Replaced.HELD:
+            logger.warning("stop_move_unfinished", execution_id=session.execution.id, outcome=outcome)
+            session.stop_move_pending = True
+        case _:
+            assert_never(outcome)
+
+
+# -- whether it is due -------------------------------------------------------------------------------------------------
+
+
+def _may_move(session: ExecutionSession) -> bool:
+    """Return whether the stop still waits for a target; a stop that has triggered moves no more."""
+    execution = session.execution
+    if execution.breakeven_after is None or not session.filters_known or execution.dust_left:
+        return False
+    return not any(order.actual_order_id is not None for order in session.ledger.of_leg(*STOP_LEGS)) and (
+        execution.entry_price is None or _is_nearer(session, _breakeven(session, execution.entry_price))
+    )
+
+
+async def _due_level(session: ExecutionSession, standing: Sequence[OrderView]) -> Decimal | None:
+    """Return the break-even price if the stop is to move there now."""
+    if not await _target_has_filled(session, standing):
+        return None
+    entry_price = session.execution.entry_price
+    if entry_price is None:  # no answer of the exchange has shown it
+        await session.read_fills()
+        booked = position.position_from_fills(session)
+        if booked is None:
+            session.stop_move_pending = True
+            return None
+        entry_price = booked.entry_price
+    level = _breakeven(session, entry_price)
+    return level if _is_nearer(session, level) else None
+
+
+def _breakeven(session: ExecutionSession, entry_price: Decimal) -> Decimal:
+    execution = session.execution
+    # A record of before there were rates has none.
+    rate = execution.taker_rate or BASE_TAKER_RATE
+    return stop_moves.breakeven_price(
+        side=execution.side, entry_price=entry_price, taker_rate=rate, filters=session.filters
+    )
+
+
+def _is_nearer(session: ExecutionSession, level: Decimal) -> bool:
+    """Return whether the price is nearer to the market than the present stop's trigger."""
+    present = exit_plans.plan_for(session, stops.filled_amount(session)).stops[0].trigger_price
+    return present is None or stop_moves.is_nearer(level, than=present, side=session.execution.side)
+
+
+async def _target_has_filled(session: ExecutionSession, standing: Sequence[OrderView]) -> bool:
+    """Return whether the take-profit that the stop waits for has filled, or one beyond it."""
+    execution = session.execution
+    planned = exit_plans.plan_for(session, stops.filled_amount(session)).take_profits
+    awaited = stop_moves.awaited_target(
+        execution.breakeven_after or 0,
+        side=execution.side,
+        targets=execution.take_profits,
+        placed=[target.price for target in planned if target.price is not None],
+        filters=session.filters,
+    )
+    if awaited is None:
+        return False
+    targets = session.ledger.of_leg(*TAKE_PROFIT_LEGS[awaited:])
+    await _look_up_ended(session, targets, standing)
+    return any(order.status is OrderStatus.FILLED for order in targets)
+
+
+async def _look_up_ended(session: ExecutionSession, targets: Sequence[Order], standing: Sequence[OrderView]) -> None:
+    """Ask for the take-profits that have stood and are not listed any more: they have filled, or were cancelled."""
+    listed = {view.client_order_id for view in standing}
+    ended = [o for o in targets if o.status is OrderStatus.OPEN and o.client_order_id not in listed]
+    for order in ended:
+        await session.look_up(order)
+    await session.ledger.save_orders(*ended)
+
+
+async def _is_ahead(session: ExecutionSession, level: Decimal) -> bool:
+    """Return whether the market is still ahead of the price; if it has passed it, record that once."""
+    price = await session.account.market_price(session.symbol)
+    if is_losing(session.execution.side, price=level, reference=price):
+        return True
+    if session.execution.breakeven_passed != level:
+        await session.ledger.advance(breakeven_passed=level, detail=_passed(level))
+        count_outcome("stop_move_refused")
+    return False
+
+
+# -- the move ----------------------------------------------------------------------------------------------------------
+
+
+def _guards(found: Stops, *, left: Decimal) -> list[OrderView]:
+    """Return the standing stops, other than the planned ones, that close all of ours at any price."""
+    at_market = [view for view in found.deviating if view.type == OrderType.STOP_MARKET.value]
+    return [view for view in at_market if view.close_position or view.remaining >= left]
+
+
+async def _record_move(session: ExecutionSession) -> None:
+    execution, moved_to = session.execution, session.execution.stop_moved_to
+    await session.ledger.advance(
+        orders=session.ledger.of_leg(*STOP_LEGS),
+        breakeven_passed=None,
+        detail=None if moved_to is None else f"stop moved to {moved_to:f}",
+    )
+    count_outcome("stop_moved")
+    logger.info("stop_moved", execution_id=execution.id, trigger_id=execution.trigger_id, price=str(moved_to))
+
+
+def _is_refused(session: ExecutionSession, found: Stops) -> bool:
+    """Return whether the exchange has refused one of the moved stops for good."""
+    latest = [session.ledger.of_leg(stop.leg)[-1:] for stop in found.missing]
+    return any(order.status is OrderStatus.REJECTED for orders in latest for order in orders)
+
+
+async def _go_back(session: ExecutionSession, found: Stops, level: Decimal, *, left: Decimal) -> None:
+    """Record that the stop stays where it stands, and cancel what stands of the move."""
+    moved = [order for order in session.ledger.of_leg(*STOP_LEGS) if order.stop_moved_to == level]
+    old = [session.ledger.orders.get(view.client_order_id) for view in _guards(found, left=left)]
+    before = [order.stop_moved_to for order in old if order is not None and order.stop_moved_to != level]
+    if not before:
+        session.stop_move_pending = True  # only a stop at the same price guards it: it triggers where this one would
+        return
+    await session.ledger.advance(orders=moved, stop_moved_to=before[-1], breakeven_passed=level, detail=_passed(level))
+    count_outcome("stop_move_refused")
+    logger.warning("stop_move_refused", execution_id=session.execution.id, price=str(level))
+    for order in moved:
+        if order.status not in {OrderStatus.REJECTED, OrderStatus.CANCELLED}:
+            await stops.cancel_if_seen(session, order)
+
+
+def _passed(level: Decimal) -> str:
+    return f"stop not moved to {level:f}: the market has passed it"
