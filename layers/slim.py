@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 EXCHANGES = {"binance", "binanceusdm"}
-AWS_SERVICES = {"cognito-idp", "dynamodb", "kms", "lambda", "sesv2", "sqs", "ssm", "sts"}
+AWS_SERVICES = {"cloudwatch", "cognito-idp", "dynamodb", "kms", "lambda", "sesv2", "sqs", "ssm", "sts"}
 
 _EXCHANGE_IMPORT = re.compile(r"^from ccxt(?:\.async_support)?\.(\w+)\s+import (\w+)\b.*\n", re.MULTILINE)
 _EXCHANGE_NAME = re.compile(r"^    '(\w+)',\n", re.MULTILINE)

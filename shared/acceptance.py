@@ -31,7 +31,7 @@ from shared.messages import FanoutCheck, TriggerMessage, send_dead_man_messages,
 from shared.models.base import SCHEMA_VERSION, transact
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import RecentExit, StrategyAlerts
-from shared.models.trigger import FanoutState, Trigger
+from shared.models.trigger import FanoutState, Trigger, day_of
 from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import StrategySource, TriggerAction
@@ -215,6 +215,7 @@ def _new_trigger(
         strategy_source=source,
         exchange_id=strategy.exchange_id,
         symbol=strategy.symbol,
+        accepted_on=day_of(at),
         created_at=at,
         updated_at=at,
     )

@@ -20,6 +20,8 @@ class Settings:
     restored_tables: Mapping[str, str]
     """The names of tables that were restored from an earlier point in time, by their names without prefix."""
     queue_urls: Mapping[Queue, str]
+    trade_events_dead_letters_url: str
+    """Where the places of events end that could not be read from their streams."""
     secrets_key_id: str
     secrets_without_kind: bool
     """Whether secrets may be stored that were sealed before their kind was part of the encryption context."""
@@ -105,6 +107,7 @@ def settings() -> Settings:
         table_prefix=env.get("TABLE_PREFIX", "lockstep-"),
         restored_tables=_restored_tables(env.get("RESTORED_TABLES", "")),
         queue_urls={queue: env.get(queue.url_variable, "") for queue in Queue},
+        trade_events_dead_letters_url=env.get("TRADE_EVENTS_DEAD_LETTERS_URL", ""),
         secrets_key_id=env.get("SECRETS_KEY_ID", ""),
         secrets_without_kind=env.get("SECRETS_WITHOUT_KIND", "false") == "true",
         maintenance_parameter=env.get("MAINTENANCE_PARAMETER", "/lockstep/maintenance"),

@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_operation import halts, lanes, maintenance
+from functions.admin_operation import halts, lanes, maintenance, overview
+from functions.admin_operation.overview import Overview
 from functions.admin_operation.schemas import (
     HaltBody,
     HaltItem,
@@ -28,6 +29,12 @@ app = AdminApi(
     },
     open_during_maintenance=True,
 )
+
+
+@app.get("/v1/admin/operation/overview", openapi_extensions=OWN)
+def show_overview() -> Overview:
+    """Show Overview: halts, lanes, queues, executions that need attention, and whom the last alerts reached."""
+    return overview.show_overview()
 
 
 @app.put("/v1/admin/operation/halt/<scope>", openapi_extensions=OWN)

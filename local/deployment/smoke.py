@@ -59,6 +59,7 @@ READS = {
     "AdminSettingStrategyExpressJSv1": ("admin", "/v1/admin/setting/strategy/list", 200),
     "AdminSubscriptionExpressJSv1": ("admin", "/v1/admin/subscription/list", 200),
     "AdminSettingNotificationExpressJSv1": ("admin", "/v1/admin/setting/notification", 200),
+    "AdminOperationExpressJSv1": ("admin", "/v1/admin/operation/overview", 200),
     "UserExpressJSv1": ("user", "/v1/account/user", 200),
     "ExchangeExpressJSv1": ("user", "/v1/exchange/key/list", 200),
     "StrategyExpressJSv1": ("user", "/v1/strategy/list", 200),

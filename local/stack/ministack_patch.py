@@ -51,7 +51,7 @@ from typing import Any
 
 VERSION = "1.5.33"
 
-_BATCHES = {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch"}
+_BATCHES = {"sqs:SendMessageBatch", "sqs:ChangeMessageVisibilityBatch", "sqs:DeleteMessageBatch"}
 
 _FIFO_BATCHES = 4
 """Concurrent batches of one FIFO queue, of at most ten groups each: more would only wait for the CPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
@@ -31,6 +32,11 @@ _READ_PER_SIGNAL = 3
 """A strategy may have two exits for each entry."""
 
 
+def day_of(moment: datetime) -> str:
+    """Return the UTC day of a moment, `2022-09-13`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"
+
+
 class FanoutState(StrEnum):
     """The progress of a trigger's fan-out."""
 
@@ -57,6 +63,17 @@ class PendingTriggers(GlobalSecondaryIndex["Trigger"]):
         projection = KeysOnlyProjection()
 
     pending = UnicodeAttribute(hash_key=True)
+    created_at = TimeAttribute(range_key=True)
+
+
+class TriggersByDay(GlobalSecondaryIndex["Trigger"]):
+    """The triggers of all strategies, by the UTC day and the time of their acceptance."""
+
+    class Meta:
+        index_name = "by_day"
+        projection = KeysOnlyProjection()
+
+    accepted_on = UnicodeAttribute(hash_key=True)
     created_at = TimeAttribute(range_key=True)
 
 
@@ -116,11 +133,24 @@ class Trigger(Table):
     """How many it did not reach while it was fresh, because their lanes had no weight."""
     # Not `default`, which would be read into every record whose fan-out is done.
     pending = UnicodeAttribute(null=True, default_for_new=PENDING)
+    accepted_on = UnicodeAttribute(null=True)
+    """The UTC day of `created_at`, `2022-09-13`; absent on older records."""
     created_at = TimeAttribute()
     updated_at = TimeAttribute()
 
     by_strategy = TriggersByStrategy()
     by_pending = PendingTriggers()
+    by_day = TriggersByDay()
+
+    @classmethod
+    def latest(cls, count: int, *, now: datetime) -> list[Trigger]:
+        """Return the latest triggers of all strategies, of today and yesterday (UTC), the latest first."""
+        found: list[str] = []
+        for day in (now, now - timedelta(days=1)):
+            if len(found) < count:
+                keys = cls.by_day.query(day_of(day), scan_index_forward=False, limit=count - len(found))
+                found += [key.id for key in keys]
+        return list(cls.find_many(found).values())
 
     @classmethod
     def latest_signals(cls, strategy_id: str, count: int) -> list[Signal]:

@@ -14,6 +14,7 @@ OURS = {
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("GET", "/v1/admin/strategy/follower/{ID}/settings"),
     ("PUT", "/v1/admin/strategy/follower/{ID}/settings"),
+    ("GET", "/v1/admin/operation/overview"),
     ("PUT", "/v1/admin/operation/halt/{SCOPE}"),
     ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("PUT", "/v1/admin/operation/maintenance"),

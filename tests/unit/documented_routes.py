@@ -11,6 +11,7 @@ OWN = {
     ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
+    ("AdminOperationExpressJSv1", "GET", "/v1/admin/operation/overview"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/maintenance"),
