@@ -68,6 +68,19 @@ smoke: .venv/.installed  ## try a deployed stack: its APIs, the exchange, an ale
 rollback: .venv/.installed  ## call the functions of the release before (STAGE=dev|prod RELEASE=name FORCE=1; without STAGE the stack of make run)
 	@$(BIN)/python -m local.deployment.rollback $(STAGE)
 
+.PHONY: halt resume maintenance redrive
+halt: .venv/.installed  ## let no entry begin; exits go on (SCOPE=ALL|strategy:<id>|lane:<name> REASON=text STAGE=dev|prod; without STAGE the stack of make run)
+	@$(BIN)/python -m local.deployment.halts halt $(STAGE)
+
+resume: .venv/.installed  ## permit entries again (SCOPE=ALL|strategy:<id>|lane:<name> STAGE=dev|prod)
+	@$(BIN)/python -m local.deployment.halts resume $(STAGE)
+
+maintenance: .venv/.installed  ## have the API and the webhook answer 503, or end that (ON=1|OFF=1 STAGE=dev|prod)
+	@$(BIN)/python -m local.deployment.maintenance $(STAGE)
+
+redrive: .venv/.installed  ## send a queue's dead letters back to it (QUEUE=orders.fifo STAGE=dev|prod)
+	@$(BIN)/python -m local.deployment.redrive $(STAGE)
+
 restore: .venv/.installed  ## restore a table as it was, and use it (STAGE=dev|prod TABLE=users TIME=2026-11-29T18:00:00Z)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m local.deployment.restore $(STAGE)
 
