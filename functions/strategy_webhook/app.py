@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.strategy_webhook.alert_json import parse_alert_json
+from functions.strategy_webhook.alert_json import Json, parse_alert_json
+from functions.strategy_webhook.refusals import note_refusal
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
 from shared.api import edge
@@ -27,8 +28,11 @@ ROUTE = ("POST", "/v1/webhook/strategy")
 MAX_BYTES = 16 * 1024
 """Far more than any alert for us needs."""
 
-REFUSAL_S = 0.025
-"""Every 401 takes at least this long, longer than a look-up: its time does not reveal whether a strategy exists."""
+REFUSAL_S = 0.05
+"""Every 401 takes at least this long, longer than a look-up: its time does not reveal whether a strategy exists.
+
+No refusal waits longer than this until it is noted for the operator.
+"""
 
 
 if settings().in_lambda:
@@ -55,10 +59,12 @@ def _answer(event: Mapping[str, Any]) -> Answer:
     received_at = utc_now()
     if not is_routed_to(event, ROUTE):
         return NOT_FOUND
-    started = time.monotonic()
+    refused_by_s = time.monotonic() + REFUSAL_S
+    fields: dict[str, Json] = {}
     try:
         refuse_during_maintenance()
-        acceptance = fire_strategy(parse_alert_json(raw_body_of(event, max_bytes=MAX_BYTES)), received_at=received_at)
+        fields = parse_alert_json(raw_body_of(event, max_bytes=MAX_BYTES))
+        acceptance = fire_strategy(fields, received_at=received_at)
     except RequestInvalid as error:
         count_outcome("alert_refused", reason="invalid")
         logger.info("alert_refused", reason=str(error))
@@ -66,11 +72,13 @@ def _answer(event: Mapping[str, Any]) -> Answer:
     except RequestUnprocessable as error:
         count_outcome("alert_refused", reason="unprocessable")
         logger.info("alert_refused", faults=[(fault["param"], fault["msg"]) for fault in error.faults])
+        note_refusal(fields, status=422, faults=error.faults, at=received_at, until_s=refused_by_s)
         return Answer(422, {"errors": error.faults})
     except AccessDenied as error:
         count_outcome("alert_refused", reason="unauthorized")
         logger.info("alert_refused", reason=str(error))
-        time.sleep(max(started + REFUSAL_S - time.monotonic(), 0))
+        note_refusal(fields, status=401, at=received_at, until_s=refused_by_s)
+        time.sleep(max(refused_by_s - time.monotonic(), 0))
         return Answer(401, {"error": "unauthorized"})
     except ServiceUnavailable as error:
         count_outcome("alert_refused", reason="unavailable")

@@ -65,15 +65,20 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
     fired_at = reader.read("firedAt", _time)
     if reader.faults or strategy_id is None or instruction is None:
         raise RequestUnprocessable(reader.faults)
-    secret = fields.get("secret")
     return Alert(
         strategy_id=strategy_id,
-        secret=secret.strip() if isinstance(secret, str) and not isinstance(secret, NumberText) else None,
+        secret=secret_of(fields),
         instruction=instruction if isinstance(instruction, Exit) else _with_take_profits(instruction, fields),
         win_rate=None if isinstance(instruction, Exit) else _win_rate(fields.get("winRate")),
         alert_id=alert_id,
         fired_at=fired_at,
     )
+
+
+def secret_of(fields: Mapping[str, Json]) -> str | None:
+    """Return the secret in an alert's body, or None; a number is none."""
+    secret = fields.get("secret")
+    return secret.strip() if isinstance(secret, str) and not isinstance(secret, NumberText) else None
 
 
 def _read_instruction(reader: _Reader) -> Signal | Exit | None:

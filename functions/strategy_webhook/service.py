@@ -50,13 +50,19 @@ def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
     Raise the same AccessDenied, after the same work, whether the strategy or the secret is wrong.
     """
     strategy, alerts = _read(alert.strategy_id)
-    expected = strategy.webhook_secret_hash if strategy is not None else None
-    # A lone surrogate must not lead to another answer than any wrong secret does.
-    given = hashlib.sha256((alert.secret or "").encode(errors="surrogatepass")).hexdigest()
-    matches = hmac.compare_digest(given, expected or _NO_HASH)
-    if strategy is None or alert.secret is None or not matches:
+    matches = has_secret_of(strategy, alert.secret)
+    if strategy is None or not matches:
         raise AccessDenied("unauthorized", authenticated=False)
     return strategy, alerts
+
+
+def has_secret_of(strategy: Strategy | None, secret: str | None) -> bool:
+    """Return whether a text is the strategy's secret, after the same work if there is no strategy or no text."""
+    expected = strategy.webhook_secret_hash if strategy is not None else None
+    # A lone surrogate must not lead to another answer than any wrong secret does.
+    given = hashlib.sha256((secret or "").encode(errors="surrogatepass")).hexdigest()
+    matches = hmac.compare_digest(given, expected or _NO_HASH)
+    return matches and secret is not None
 
 
 def _read(strategy_id: str) -> tuple[Strategy | None, StrategyAlerts | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,11 +19,13 @@ from functions.exchange import key_reading
 from functions.exchange.app import lambda_handler as exchange
 from functions.strategy_follower.app import lambda_handler as strategy_follower
 from functions.strategy_webhook import app as strategy_webhook
+from functions.strategy_webhook.refusals import note_now
 from functions.stripe_webhook import app as stripe_webhook
 from functions.stripe_webhook import service as stripe_service
 from functions.subscription.app import lambda_handler as own_subscription
 from functions.telegram_webhook import app as telegram_webhook
 from functions.user.app import lambda_handler as user
+from shared.api.refused_alerts import keep_refused_alert
 from shared.billing import prices
 from shared.errors import ExchangeUnavailable
 from shared.exchange import account_queries
@@ -214,7 +217,13 @@ def post(handler: Handler, path: str, headers: dict[str, str]) -> Callable[[str]
 
 @pytest.mark.usefixtures("records")
 def test_no_body_breaks_the_webhook_of_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def note(fields: dict[str, Any], *, status: int, at: datetime, faults: Any = (), **_: Any) -> None:
+        note_now(fields, status=status, at=at, faults=faults)
+        keep_refused_alert(fields, strategy_id=str(ALERT["strategy"]), status=status, faults=faults, at=at)
+
     monkeypatch.setattr(strategy_webhook, "REFUSAL_S", 0)
+    # No thread outlives the test, and what fails in it is a failure.
+    monkeypatch.setattr(strategy_webhook, "note_refusal", note)
     fields = [*ALERT, "trailingTrigger", "callbackRate", "takeProfitPrice3", "winRate", "alertId", "firedAt", "other"]
     answer = post(strategy_webhook.lambda_handler, "/v1/webhook/strategy", {})
     assert complaints(answer, list(hostile_bodies(ALERT, fields))) == []

@@ -9,6 +9,7 @@ import pytest
 from functions.strategy_webhook import app
 from shared.api.maintenance import forget_cached_switch
 from shared.models.idempotency_key import IdempotencyKey
+from shared.models.refused_alert import RefusedAlert
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
@@ -31,7 +32,7 @@ def maintenance(settings_from: Callable[..., None]) -> Callable[[str], None]:
 @pytest.fixture
 def webhook(aws: Queues, maintenance: object, monkeypatch: pytest.MonkeyPatch) -> Webhook:
     """Return the webhook of an active strategy that has had no alert yet."""
-    for table in (Strategy, StrategyAlerts, Trigger, IdempotencyKey):
+    for table in (Strategy, StrategyAlerts, Trigger, IdempotencyKey, RefusedAlert):
         table.create_table(billing_mode="PAY_PER_REQUEST")
     save_strategy()
     hook = Webhook(aws)

@@ -86,7 +86,7 @@ def test_trigger_keeps_the_rules_that_its_strategy_had_at_the_acceptance(webhook
     save_strategy()
     [trigger] = webhook.triggers()
     assert (trigger.breakeven_after, trigger.take_profit_weights, trigger.max_chase) == (1, weights, Decimal("0.5"))
-    assert trigger.signal().weights == (50, 30, 20)
+    assert trigger.signal().weights == tuple(weights)
 
 
 @pytest.mark.parametrize("name", ["alert", "alert_as_text", "alert_in_base64", "rest_api"])
