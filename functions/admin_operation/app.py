@@ -20,7 +20,11 @@ from shared.api.admin_api import AdminApi
 from shared.api.answers import OWN
 from shared.api.halt_scopes import SCOPE_PATTERN, parse_scope
 from shared.api.json_api import PathText
+from shared.api.paging import Listing
+from shared.api.requests import ListQuery
 from shared.trading.lane_choice import LANES
+from shared.views import refused_alerts
+from shared.views.refused_alerts import RefusedAlertItem
 
 app = AdminApi(
     path_texts={
@@ -62,6 +66,12 @@ def update_lane(lane: str) -> LaneItem:
     """Update Lane: only what the body names. Null removes the address, the limit, a pause or a ban."""
     record = lanes.find_lane(lane)
     return lanes.update_lane(record, app.body(LaneChange))
+
+
+@app.get("/v1/admin/operation/alert/refused/list", openapi_extensions=OWN)
+def list_refused_alerts() -> Listing[RefusedAlertItem]:
+    """List Refused Alerts, newest first: what the webhook has answered with 401 or 422 in the last 30 days."""
+    return refused_alerts.list_refused_alerts(app.query(ListQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from shared.api import grammar
 from shared.readable_text import fold_name, is_hidden
 from shared.trading.sides import Side, StopType
+from shared.trading.stop_moves import MOST_TARGETS
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _MOST_USD = Decimal("999999.99")
@@ -22,9 +23,6 @@ _MOST_USD = Decimal("999999.99")
 
 _WHOLE_PCT = Decimal(100)
 _MOST_MINUTES: Final = 31 * 24 * 60
-
-MOST_TARGETS: Final = 4
-"""The take-profits of a position."""
 
 _NAME_LENGTH: Final = "must be text of 1 to 100 characters"
 _MOST_FOLDED: Final = 300

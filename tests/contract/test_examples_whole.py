@@ -15,6 +15,7 @@ OURS = {
     ("GET", "/v1/admin/strategy/follower/{ID}/settings"),
     ("PUT", "/v1/admin/strategy/follower/{ID}/settings"),
     ("GET", "/v1/admin/operation/overview"),
+    ("GET", "/v1/admin/operation/alert/refused/list"),
     ("PUT", "/v1/admin/operation/halt/{SCOPE}"),
     ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("PUT", "/v1/admin/operation/maintenance"),

@@ -12,6 +12,7 @@ OWN = {
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("AdminStrategyExpressJSv1", "GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("AdminOperationExpressJSv1", "GET", "/v1/admin/operation/overview"),
+    ("AdminOperationExpressJSv1", "GET", "/v1/admin/operation/alert/refused/list"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/maintenance"),
