@@ -37,6 +37,11 @@ def listed() -> dict[str, set[Right]]:
     return {function: _pairs(rights) for function, rights in reviewed()["functions"].items()}
 
 
+def listed_for_others() -> dict[str, set[Right]]:
+    """Return what docs/rights.yaml lists for roles that no function has."""
+    return {role: _pairs(rights) for role, rights in reviewed()["other roles"].items()}
+
+
 def shared_rights(name: str) -> set[Right]:
     """Return what docs/rights.yaml lists for many functions together, by the logical id of their policy."""
     return _pairs(reviewed()["many functions"][name])
@@ -52,6 +57,12 @@ def granted() -> dict[str, set[Right]]:
         function: set(_of_role(properties["Role"]["Fn::GetAtt"][0]))
         for function, properties in of_type("AWS::Lambda::Function").items()
     }
+
+
+def granted_to_others() -> dict[str, set[Right]]:
+    """Return what the template grants to each role that no function has."""
+    functions = {one["Role"]["Fn::GetAtt"][0] for one in of_type("AWS::Lambda::Function").values()}
+    return {role: set(_of_role(role)) for role in of_type("AWS::IAM::Role") if role not in functions}
 
 
 def policies_of(function: str) -> set[str]:

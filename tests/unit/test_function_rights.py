@@ -9,7 +9,9 @@ from tests.unit.function_rights import (
     Right,
     granted,
     granted_by_policy,
+    granted_to_others,
     listed,
+    listed_for_others,
     policies_of,
     reviewed,
     shared_rights,
@@ -36,6 +38,12 @@ def test_function_has_the_rights_of_the_list_and_no_others(function: str) -> Non
     assert told(wanted - given) == [], f"{function} lacks what docs/rights.yaml lists"
 
 
+def test_every_other_role_has_the_rights_of_the_list_and_no_others() -> None:
+    assert {role: told(rights) for role, rights in granted_to_others().items()} == {
+        role: told(rights) for role, rights in listed_for_others().items()
+    }
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_what_many_functions_may_is_listed(policy: str) -> None:
     assert told(granted_by_policy(policy)) == told(shared_rights(policy))
@@ -55,7 +63,7 @@ def test_rights_on_networks_are_denied_to_the_code_of_functions() -> None:
 
 
 def test_wildcards_stand_only_where_the_list_gives_a_reason() -> None:
-    every = set().union(*granted().values(), *map(granted_by_policy, POLICIES))
+    every = set().union(*granted().values(), *granted_to_others().values(), *map(granted_by_policy, POLICIES))
     assert [action for action, _ in every if "*" in action] == []
     reasons = reviewed()["wildcards"]
     assert {(action, resource) for action, resource in every if "*" in resource} == {
