@@ -68,9 +68,9 @@ def write_page(kept: Kept) -> str:
     """Return the whole page."""
     figures, found = kept["calls"], Resources(**kept["resources"])
     regions = list(prices()["regions"])
-    sources = ",\n".join(f"[{name}]({page})" for name, page in prices()["sources"].items())
+    pages = ",\n".join(f"<{page}>" for page in dict.fromkeys(prices()["pages"].values()))
     parts = [
-        _INTRODUCTION.format(read_on=prices()["read_on"], sources=sources),
+        _INTRODUCTION.format(read_on=prices()["read_on"], pages=pages, unchecked=unchecked()),
         "## Measured calls",
         _CALLS,
         _table(
@@ -100,6 +100,16 @@ def write_page(kept: Kept) -> str:
 Price = Mapping[str, float]
 Row = tuple[str, Mapping[str, float]]
 """What is charged, and how much of each price it takes."""
+
+
+def unchecked() -> str:
+    """Return the prices that nobody has compared with a page, by region."""
+    checked = {(one["region"], name) for one in prices()["checks"] for name in one["prices"]}
+    left = {
+        region: [f"`{name}`" for name in known if (region, name) not in checked]
+        for region, known in prices()["regions"].items()
+    }
+    return ";\n".join(f"in {region} {', '.join(names)}" for region, names in left.items() if names) or "none"
 
 
 def idle(figures: Figures, found: Resources) -> list[Row]:
@@ -207,7 +217,9 @@ the template's resources, and multiplies both with list prices of {read_on} (`lo
 discounts are left out. Whether the bill agrees is to be seen on AWS; expect ± 50 %. Tests fail when this page differs
 from the kept figures and the prices, or these by more than a tenth from the product and its template.
 
-Sources of the prices: {sources}.
+AWS's pages with these prices: {pages}.
+
+Compared with a page on the day that `prices.toml` names; from memory, and not compared: {unchecked}.
 """
 _CALLS = """
 DynamoDB's units are counted by its rules: a write for each KB of the larger image, twice in a transaction, and once for

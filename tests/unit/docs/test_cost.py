@@ -39,8 +39,24 @@ def test_prices_are_dated_have_sources_and_are_the_same_in_every_region() -> Non
     regions = list(prices()["regions"].values())
     assert {frozenset(region) for region in regions} == {frozenset(regions[0])}
     assert all(price > 0 for region in regions for price in region.values())
-    kinds = {name.split("_")[0] for name in regions[0]}
-    assert kinds <= {*prices()["sources"], "alarm", "metric", "logs", "nat", "address"}
+    assert set(prices()["pages"]) == set(regions[0])
+    assert all(page.startswith("https://aws.amazon.com/") for page in prices()["pages"].values())
+
+
+def test_each_check_of_a_price_names_its_page_and_day() -> None:
+    for check in prices()["checks"]:
+        assert check["prices"]
+        assert set(check["prices"]) <= set(prices()["regions"][check["region"]])
+        assert check["page"].startswith("https://")
+        assert date.fromisoformat(check["on"]) <= date.fromisoformat(prices()["read_on"])
+
+
+def test_prices_that_were_compared_with_no_page_are_named() -> None:
+    named = PAGE.read_text(encoding="utf-8").partition("not compared:")[2].partition("\n\n")[0]
+    for region, known in prices()["regions"].items():
+        checked = {name for one in prices()["checks"] if one["region"] == region for name in one["prices"]}
+        told = named.partition(f"in {region} ")[2].partition(";")[0]
+        assert {name for name in known if f"`{name}`" in told} == set(known) - checked
 
 
 def test_cost_is_the_sum_of_amounts_times_prices() -> None:
