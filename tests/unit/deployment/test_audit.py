@@ -11,6 +11,7 @@ import pytest
 
 from local.deployment import audit
 from local.deployment.audit import Accepted, Finding, NotAudited, find_advisories, find_weak_resources, judge
+from local.stack.places import ROOT
 
 
 def writing(report: Any, name: str = "") -> audit.Run:
@@ -91,6 +92,24 @@ def test_what_is_skipped_is_said_in_a_line_and_fails_nothing(capsys: pytest.Capt
     assert audit.main(missing) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[2].split(",")[0] for line in lines] == [" skipped", " skipped"]
+
+
+def test_finding_that_is_to_be_told_only_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"dependencies": [{"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1"}]}]}
+    run = writing(report)
+    told = frozenset({"advisory"})
+    assert (
+        audit.main(lambda tool, arguments: run(tool, arguments) if tool == audit.PIP_AUDIT else 2, told_only=told) == 0
+    )
+    assert "  PYSEC-1: bad: 2" in capsys.readouterr().out.splitlines()
+
+
+def test_what_must_hold_before_a_change_goes_in_includes_the_audit() -> None:
+    commands = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    assert commands[-2:] == ["make test", "ADVISORIES=told make audit"]
+    lint = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert "sam validate --lint" in lint
+    assert "cfn-lint template.yaml lane.yaml edge.yaml" in lint
 
 
 def test_finding_that_is_not_accepted_fails(capsys: pytest.CaptureFixture[str]) -> None:
