@@ -28,6 +28,10 @@ class TriggerItem(TypedDict):
     strategySource: StrategySource
     action: NotRequired[TriggerAction]
     """Of an exit; an entry is shown as documented."""
+    keep: NotRequired[Decimal | None]
+    """Of a reduction: percent of the entry's amount that are to remain."""
+    positionSize: NotRequired[Decimal | None]
+    """Of a reduction: the strategy's own position after it."""
     tradeSide: Side | None
     price: Decimal | None
     stop: Decimal | None
@@ -68,7 +72,14 @@ def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerIt
         item["breakevenAfter"] = trigger.breakeven_after
     if not trigger.opens:
         item["action"] = trigger.action
+    if trigger.action is TriggerAction.REDUCE:
+        item["keep"], item["positionSize"] = keep_pct(trigger), trigger.position_size
     return item
+
+
+def keep_pct(trigger: Trigger) -> Decimal | None:
+    """Return the percent of the entry's amount that a reduction asks to keep; None if it does not say so itself."""
+    return None if trigger.keep_share is None else trigger.keep_share * 100
 
 
 def strategy_history(strategy: Strategy, triggers: Listing[TriggerItem]) -> StrategyHistory:

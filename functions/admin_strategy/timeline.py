@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NotRequired, TypedDict
 
 from functions.admin_strategy.executions import executions_of
+from functions.admin_strategy.schemas import keep_pct
 from shared.api.answers import Id, Time
 from shared.api.csv_text import CsvFile, write_csv
 from shared.api.records import find_record
@@ -31,6 +32,10 @@ class TimelineTrigger(TypedDict):
     action: TriggerAction
     tradeSide: Side | None
     price: Decimal | None
+    keep: Decimal | None
+    """Of a reduction: percent of the entry's amount that are to remain."""
+    positionSize: Decimal | None
+    """The strategy's own position after the alert, if it said so."""
     firedAt: Time | None
     createdAt: Time
     active: bool
@@ -60,6 +65,8 @@ class TimelineItem(TypedDict):
     detail: str | None
     closeReason: str | None
     amount: Decimal | None
+    amountLeft: Decimal | None
+    """What the last reduction has left; null without one."""
     entryPrice: Decimal | None
     stopMovedTo: Decimal | None
     slippage: Decimal | None
@@ -124,6 +131,8 @@ def _trigger(trigger: Trigger) -> TimelineTrigger:
         "action": trigger.action,
         "tradeSide": trigger.side,
         "price": trigger.price,
+        "keep": keep_pct(trigger),
+        "positionSize": trigger.position_size,
         "firedAt": None if trigger.fired_at is None else to_iso(trigger.fired_at),
         "createdAt": to_iso(trigger.created_at),
         "active": trigger.active,
@@ -155,6 +164,7 @@ def _item(execution: Execution) -> TimelineItem:
         "closeReason": execution.close_reason,
         # The filled amount once it is known, the planned one before.
         "amount": execution.amount if execution.filled_amount is None else execution.filled_amount,
+        "amountLeft": execution.amount_left,
         "entryPrice": execution.entry_price,
         "stopMovedTo": execution.stop_moved_to,
         "slippage": None if slippage is None else slippage.price,

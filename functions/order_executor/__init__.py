@@ -27,11 +27,13 @@ refitting.py       what to send instead of an exit that changed filters refuse
 
 reconciling.py     begun work: from its present state to the right one
 open_position.py   repairs the orders of an open position
+reducing.py        closes a part, down to what exit alerts ask for
 watching.py        the prices at which something may happen to a position, for the watcher
 stops.py           which of its stops are missing or deviate; replaces them
 moving.py          moves the stop to break-even after a target has filled
 position.py        what is left of ours, by the exchange's fills
 ending.py          books a position that is flat, once the fills show its end
+leaving.py         closes a position and ends it, or leaves it guarded
 closing.py         closes what is ours, reduce-only, verified by the fills
 close_refusals.py  what is refused of a close, and how much may be sent instead
 booking.py         ends an execution, and books what its position earned

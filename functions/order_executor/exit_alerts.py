@@ -99,7 +99,7 @@ async def _act_on(held: Ledger, account: FuturesAccount) -> None:
         return
     if throttled is not None:
         await waiting.wait_for_lane(held, throttled, lane=account.lane)
-    else:
+    elif held.execution.desired is Desired.CLOSED or recheck.is_needed(held):
         await recheck.schedule_recheck(held)
 
 

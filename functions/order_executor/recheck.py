@@ -30,8 +30,10 @@ async def schedule_recheck(ledger: Ledger, *, after_s: float | None = None) -> N
 def is_needed(ledger: Ledger) -> bool:
     """Return whether the execution must not wait for the watcher's next run as it stands."""
     execution = ledger.execution
-    if not execution.active or execution.state in {ExecutionState.QUEUED, ExecutionState.PROTECTED}:
+    if not execution.active or execution.state is ExecutionState.QUEUED:
         return False
+    if execution.state is ExecutionState.PROTECTED:
+        return execution.is_to_be_reduced and execution.exited_at is None
     entries = ledger.of_leg(Leg.ENTRY)
     if execution.state is ExecutionState.ENTERING and entries and entries[-1].status is OrderStatus.NOT_PLACED:
         return False  # its next try is scheduled

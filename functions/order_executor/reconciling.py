@@ -11,20 +11,20 @@ from typing import assert_never
 
 from functions.order_executor import (
     booking,
-    closing,
     ending,
     entering,
     entry_outcome,
     exit_plans,
+    leaving,
     open_position,
     position,
     protecting,
     recheck,
+    reducing,
     remainder,
     retrying,
     stops,
 )
-from functions.order_executor.closing import Closed
 from functions.order_executor.entry_outcome import Absent, Filled, NotPlaced, Outcome, Refused, Unfilled
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.open_position import Found
@@ -35,12 +35,11 @@ from shared.errors import OrderDenied
 from shared.exchange.futures import FuturesAccount
 from shared.models.order import Order, OrderStatus
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
-from shared.scheduling import RECHECK_S, due_by_next_run, due_in
-from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState, Reason
+from shared.scheduling import RECHECK_S, due_by_next_run
+from shared.trading.execution import CloseReason, DenialReason, Desired, ExecutionState
 from shared.trading.ids import Leg
 
 _WATCH_UNKNOWN_FOR = timedelta(hours=24)
-_DUST_RECHECK_S = 300
 
 
 async def reconcile_begun(ledger: Ledger, account: FuturesAccount) -> None:
@@ -62,10 +61,10 @@ async def reconcile(session: ExecutionSession) -> None:
             await _keep_or_close(session)
         case ExecutionState.CLOSING:
             await remainder.resolve(session)
-            await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+            await leaving.close_and_end(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         case ExecutionState.FLATTENING:
             await remainder.resolve(session)
-            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await leaving.close_and_end(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case ExecutionState.QUEUED | ExecutionState.DONE:
             return
         case ExecutionState.CLOSED | ExecutionState.DENIED | ExecutionState.REJECTED | ExecutionState.FAILED:
@@ -92,7 +91,7 @@ async def _resolve_entry(session: ExecutionSession) -> None:
             # It had been proven absent, and its alert is old: a late fill is a fault, not a position.
             logger.error("entry_filled_late", execution_id=session.execution.id)
             count_outcome(ATTENTION_NEEDED)
-            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await leaving.close_and_end(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         else:
             await _protect_what_is_left(session, outcome)
     elif watched and isinstance(outcome, Absent):
@@ -181,7 +180,7 @@ async def _protect(
 ) -> None:
     """Protect a position, or close it. `fresh`, right after its fill, the first close is sent without any read."""
     if not await protecting.protect(session, filled, left=left):
-        await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
+        await leaving.close_and_end(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED, blind=fresh)
         return
     count_outcome("position_protected")
     match await remainder.send(session, filled):
@@ -194,56 +193,26 @@ async def _protect(
             await _keep_or_close(session)
             return
     if session.execution.desired is Desired.CLOSED:
-        await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+        await leaving.close_and_end(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+        return
+    await reducing.reduce_if_asked(session)
 
 
 async def _keep_or_close(session: ExecutionSession) -> None:
     if session.execution.desired is Desired.CLOSED:
-        await _close(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
+        await leaving.close_and_end(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         return
     found = await open_position.reconcile_position(session)
     match found:
-        case Found.GUARDED if remainder.is_pending(session) or session.stop_move_pending:
+        case Found.GUARDED if remainder.is_pending(session):
             await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
         case Found.GUARDED:
-            return
+            await reducing.reduce_if_asked(session)
+            if session.stop_move_pending and session.execution.may_be_at_exchange:
+                await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
         case Found.FLAT:
             await ending.end_flat(session)
         case Found.UNGUARDED:
-            await _close(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
+            await leaving.close_and_end(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case _:
             assert_never(found)
-
-
-async def _close(session: ExecutionSession, *, leg: Leg, reason: CloseReason, blind: bool = False) -> None:
-    closed = await closing.close(session, leg=leg, reason=reason, blind=blind)
-    match closed:
-        case Closed.WHOLE:
-            if await ending.end_closed(session):
-                return
-        case Closed.DUST:
-            await _leave_dust(session)
-            return
-        case Closed.NOT_YET:
-            pass
-        case _:
-            assert_never(closed)
-    if not await session.position():
-        await ending.end_flat(session)  # the exchange's books are late
-        return
-    logger.error("close_not_finished", execution_id=session.execution.id)
-    count_outcome(ATTENTION_NEEDED)
-    await open_position.restore_stops(session)
-
-
-async def _leave_dust(session: ExecutionSession) -> None:
-    """Leave an amount that no market order can close to the stop of the whole position; alert once."""
-    await open_position.restore_stops(session)
-    ledger = session.ledger
-    if not session.execution.dust_left:
-        logger.error("dust_left", execution_id=session.execution.id)
-        count_outcome(ATTENTION_NEEDED)
-        left = await position.left_of_ours(session)
-        await ledger.advance(dust_left=True, reason=Reason.DUST_LEFT, detail=f"{left} is below the exchange's minimum")
-    reached = await session.collect()
-    await ledger.advance(due_at=due_in(_DUST_RECHECK_S), **reached)

@@ -66,7 +66,7 @@ async def fit_targets(
     if not session.filters_known:
         return
     room, surplus = left, list[tuple[OrderView, Decimal]]()
-    for view in sorted(_standing(session, standing, *TAKE_PROFIT_LEGS), key=lambda v: _distance(session, v)):
+    for view in standing_take_profits(session, standing):
         if view.remaining > room:
             surplus.append((view, _limit_amount(session, room)))
         room -= min(view.remaining, room)
@@ -75,9 +75,14 @@ async def fit_targets(
         surplus += [(view, amount) for view in _standing(session, standing, Leg.TRAILING) if view.remaining > left]
     if surplus:
         logger.warning("targets_too_large", execution_id=session.execution.id, orders=len(surplus))
-        await _shrink(session, exits, surplus)
+        await replace_orders(session, exits, surplus)
         room += sum((amount for view, amount in surplus if leg_of(session, view) in TAKE_PROFIT_LEGS), Decimal(0))
     await place_targets(session, exits, room=room)
+
+
+def standing_take_profits(session: ExecutionSession, standing: Sequence[OrderView]) -> list[OrderView]:
+    """Return the standing take-profits, the nearest first."""
+    return sorted(_standing(session, standing, *TAKE_PROFIT_LEGS), key=lambda view: _distance(session, view))
 
 
 def _standing(session: ExecutionSession, standing: Sequence[OrderView], *legs: Leg) -> list[OrderView]:
@@ -98,16 +103,31 @@ def _trailing_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
     return whole if whole >= session.filters.market_min_amount else Decimal(0)
 
 
-async def _shrink(session: ExecutionSession, exits: ExitPlan, surplus: Sequence[tuple[OrderView, Decimal]]) -> None:
-    """Cancel orders and record smaller ones in their place, except for those that filled meanwhile."""
-    cancelled = await cancel(session, [view for view, _ in surplus])
+async def replace_orders(
+    session: ExecutionSession, exits: ExitPlan, orders: Sequence[tuple[OrderView, Decimal]]
+) -> None:
+    """Record orders of other amounts, then cancel those that they replace.
+
+    A crash in between leaves both, and the next worker finds no room for the new ones. Where an order has filled
+    meanwhile, nothing replaces it.
+    """
     by_leg = {planned.leg: planned for planned in targets_of(exits)}
-    smaller = []
-    for view, amount in surplus:
-        leg = leg_of(session, view)
-        if view.client_order_id in cancelled and amount and leg in by_leg:
-            smaller.append(session.ledger.intend(replace(by_leg[leg], amount=amount)))
-    await session.ledger.save_orders(*smaller)
+    replacing = {
+        view.client_order_id: session.ledger.intend(replace(by_leg[leg], amount=amount))
+        for view, amount in orders
+        if amount and (leg := leg_of(session, view)) in by_leg
+    }
+    await session.ledger.save_orders(*replacing.values())
+    cancelled = await cancel(session, [view for view, _ in orders])
+    ended = [view.client_order_id for view, _ in orders if view.client_order_id not in cancelled]
+    dropped = [replacing[name] for name in ended if name in replacing]
+    for order in dropped:
+        order.status, order.error = OrderStatus.CANCELLED, "REPLACES_NOTHING"
+    # Whether they have filled is for a look-up to say.
+    known = [session.ledger.orders[name] for name in ended if name in session.ledger.orders]
+    for order in known:
+        order.status = OrderStatus.OPEN
+    await session.ledger.save_orders(*dropped, *known)
 
 
 async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, room: Decimal | None) -> None:

@@ -22,6 +22,7 @@ from shared.config import settings
 from shared.errors import AddressBanned, ExchangeThrottled, OrderRateExceeded
 from shared.exchange import lanes, weights
 from shared.exchange.gate import Request, Work
+from shared.models.execution import Execution
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.order_dispatch import free_elsewhere_in_s
 from shared.scheduling import WATCH_INTERVAL_S, back_off_s
@@ -60,6 +61,9 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     execution = ledger.execution
     if execution.exited_at is not None:
         return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
+    if execution.state is ExecutionState.PROTECTED and execution.is_to_be_reduced:
+        weight = weights.REDUCTION + collecting.fills_weight(execution, utc_now())
+        return Request(Work.CLOSE, weight, _notional_of(execution))
     kept = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
     if kept or is_watched_for_late_fill(ledger):
         weight = weights.LOOK + collecting.fills_weight(execution, utc_now())
@@ -69,9 +73,12 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
         return Request(Work.ENTRY if for_entry or overdue else Work.LOOK, weight)
     closing = execution.state in {ExecutionState.PROTECTED, ExecutionState.CLOSING}
     if closing and execution.protected_at is not None:
-        notional = (execution.filled_amount or Decimal(0)) * (execution.entry_price or Decimal(0))
-        return Request(Work.CLOSE, weights.CLOSE, notional)
+        return Request(Work.CLOSE, weights.CLOSE, _notional_of(execution))
     return None
+
+
+def _notional_of(execution: Execution) -> Decimal:
+    return (execution.filled_amount or Decimal(0)) * (execution.entry_price or Decimal(0))
 
 
 async def postpone_entry(ledger: Ledger, error: ExchangeThrottled, *, lane: str) -> None:
@@ -107,7 +114,8 @@ async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled, *, lane: str) 
     if banned:
         elsewhere_s = max(await _elsewhere_in_s(ledger, error, lane=lane, for_entry=False), _SHORTEST_S)
         banned, soonest_s = elsewhere_s > _SHORTEST_S, min(elsewhere_s, soonest_s)
-    urgent = execution.desired is Desired.CLOSED or execution.state is not ExecutionState.PROTECTED
+    urgent = execution.desired is Desired.CLOSED or execution.is_to_be_reduced
+    urgent = urgent or execution.state is not ExecutionState.PROTECTED
     urgent = urgent and execution.exited_at is None
     if banned and urgent and execution.state in HOLDS_QUANTITY:
         logger.error("position_out_of_reach", execution_id=execution.id, state=execution.state.value)

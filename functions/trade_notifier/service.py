@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict, assert_never
 
+from shared.clock import to_iso
 from shared.errors import LockstepError
 from shared.models.execution import Execution
 from shared.notifications import reasons
-from shared.notifications.notice_types import EntryRefused, PositionClosed, PositionOpened
+from shared.notifications.notice_types import EntryRefused, PositionClosed, PositionOpened, PositionReduced
 from shared.notifications.notices import notify
 from shared.notifications.reasons import Refusal
 from shared.notifications.recipients import to_user
@@ -35,6 +36,8 @@ class Event:
 def notify_of(event: Event) -> None:
     """Queue the notice of an event, if it is one that users are notified of; repeatable."""
     match event.state:
+        case ExecutionState.PROTECTED if event.reason == Reason.REDUCED:
+            _notify_reduced(event)
         case ExecutionState.PROTECTED:
             _notify_opened(event)
         case ExecutionState.CLOSED:
@@ -69,6 +72,14 @@ def _notify_opened(event: Event) -> None:
         at=event.at,
     )
     notify(values, to=to_user(execution.user_id), cause=execution.id, at=event.at)
+
+
+def _notify_reduced(event: Event) -> None:
+    execution = _execution(event)
+    values = PositionReduced(
+        **_trade_of(execution), amount=execution.filled_amount, amount_left=execution.amount_left, at=event.at
+    )
+    notify(values, to=to_user(execution.user_id), cause=f"{execution.id} {to_iso(event.at)}", at=event.at)
 
 
 def _notify_closed(event: Event) -> None:

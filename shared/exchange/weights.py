@@ -50,6 +50,9 @@ ENTRY_HOLD = ENTRY + CLOSE
 LOOK = POSITION + STANDING_ORDERS
 """Reconciling an open position; the fills come on top, and are read only if something has moved."""
 
+REDUCTION = LOOK + CLOSE + STANDING_ORDERS
+"""A look, then a close of a part, before which the orders are listed once more; the fills come on top."""
+
 BOOKING = 4 * LOOK_UP + 5
 """The orders of up to four fills that are unknown, and the balance; the fills and the funding come on top."""
 FUNDING = 30

@@ -170,6 +170,7 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     close_reason: str | None
     keep_share: Decimal | None
     reduced_to: Decimal
+    amount_left: Decimal
     reduce_requested_at: datetime
 
 
@@ -252,6 +253,8 @@ class Execution(Table):
     """The share of the entry's amount that is to remain: of a reduction, what it asks; of a position, what all ask."""
     reduced_to = DecimalAttribute(null=True)
     """The `keep_share` that the position was brought down to last."""
+    amount_left = DecimalAttribute(null=True)
+    """What was left of the position then."""
     reduce_requested_at = TimeAttribute(null=True)
     """When `keep_share` was set or lowered last."""
 

@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     """What a notice is about; stored, so never renamed."""
 
     POSITION_OPENED = "POSITION_OPENED"
+    POSITION_REDUCED = "POSITION_REDUCED"
     POSITION_CLOSED = "POSITION_CLOSED"
     ENTRY_REFUSED = "ENTRY_REFUSED"
     KEY_REFUSED = "KEY_REFUSED"
@@ -98,6 +99,16 @@ class PositionOpened(_Trade):
     take_profits: tuple[Decimal, ...] = ()
     callback_rate_pct: Decimal | None = None
     """The trailing stop's callback rate, where there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionReduced(_Trade):
+    """The strategy has left a part of its position, and the follower the same share."""
+
+    kind: ClassVar[NoticeKind] = NoticeKind.POSITION_REDUCED
+    amount: Decimal | None
+    """What was entered."""
+    amount_left: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +381,7 @@ class TelegramReply:
 
 NoticeValues: TypeAlias = (
     PositionOpened
+    | PositionReduced
     | PositionClosed
     | EntryRefused
     | KeyRefused
@@ -395,6 +407,7 @@ NoticeValues: TypeAlias = (
 
 _CLASSES: tuple[type[NoticeValues], ...] = (
     PositionOpened,
+    PositionReduced,
     PositionClosed,
     EntryRefused,
     KeyRefused,
@@ -423,6 +436,7 @@ CLASSES: Mapping[NoticeKind, type[NoticeValues]] = MappingProxyType({one.kind: o
 DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
     {
         NoticeKind.POSITION_OPENED: DeliveryRule(EmailPolicy.FALLBACK),
+        NoticeKind.POSITION_REDUCED: DeliveryRule(EmailPolicy.FALLBACK),
         NoticeKind.POSITION_CLOSED: DeliveryRule(EmailPolicy.FALLBACK),
         NoticeKind.ENTRY_REFUSED: DeliveryRule(EmailPolicy.FALLBACK),
         NoticeKind.KEY_REFUSED: DeliveryRule(EmailPolicy.ALWAYS),
@@ -450,7 +464,14 @@ DELIVERY_RULES: Mapping[NoticeKind, DeliveryRule] = MappingProxyType(
 )
 
 
-TRADE_KINDS = frozenset({NoticeKind.POSITION_OPENED, NoticeKind.POSITION_CLOSED, NoticeKind.ENTRY_REFUSED})
+TRADE_KINDS = frozenset(
+    {
+        NoticeKind.POSITION_OPENED,
+        NoticeKind.POSITION_REDUCED,
+        NoticeKind.POSITION_CLOSED,
+        NoticeKind.ENTRY_REFUSED,
+    }
+)
 """Messages about each trade, which users may switch off."""
 
 

@@ -37,6 +37,7 @@ from shared.notifications.notice_types import (
     PlanRestored,
     PositionClosed,
     PositionOpened,
+    PositionReduced,
     Reply,
     ReportKeyRefused,
     StrategiesReport,
@@ -81,6 +82,18 @@ def _position_opened(values: PositionOpened) -> NoticeText:
         prices = ", ".join(number(price) for price in values.take_profits)
         facts.append(Fact("Take-profit", f"{prices} {quote}"))
     title = f"{short(values.symbol)}: {side(long=values.long)} position opened"
+    return NoticeText(title, (*facts, Fact("Time", time_text(values.at))))
+
+
+def _position_reduced(values: PositionReduced) -> NoticeText:
+    base, _ = assets(values.symbol)
+    facts: list[str | Fact] = [
+        "The strategy left a part of the position. Its stop stays; the take-profits are for what is left.",
+        *_where(values.strategy_name, values.key_name),
+        *_figure("Entered", values.amount, base),
+        *_figure("Left", values.amount_left, base),
+    ]
+    title = f"{short(values.symbol)}: {side(long=values.long)} position reduced"
     return NoticeText(title, (*facts, Fact("Time", time_text(values.at))))
 
 
@@ -370,6 +383,7 @@ def _telegram_reply(values: TelegramReply) -> NoticeText:
 _TEMPLATES: Final[Mapping[NoticeKind, Callable[[Any], NoticeText]]] = MappingProxyType(
     {
         NoticeKind.POSITION_OPENED: _position_opened,
+        NoticeKind.POSITION_REDUCED: _position_reduced,
         NoticeKind.POSITION_CLOSED: _position_closed,
         NoticeKind.ENTRY_REFUSED: _entry_refused,
         NoticeKind.KEY_REFUSED: _key_refused,

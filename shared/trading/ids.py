@@ -34,6 +34,8 @@ class Leg(StrEnum):
     TRAILING = "TRAILING"
     CLOSE = "CLOSE"
     """A close on purpose: by an opposite alert or an admin."""
+    REDUCE = "REDUCE"
+    """A part that an exit alert closes."""
     FLATTEN = "FLATTEN"
     """The emergency close of a position that must not stay open."""
 
@@ -59,6 +61,7 @@ _CODES = {
     Leg.TAKE_PROFIT_4: "4",
     Leg.TRAILING: "T",
     Leg.CLOSE: "C",
+    Leg.REDUCE: "D",
     Leg.FLATTEN: "F",
 }
 _LEGS = {code: leg for leg, code in _CODES.items()}

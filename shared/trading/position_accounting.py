@@ -26,6 +26,7 @@ _CLOSED_BY = {
     Leg.STOP_BACKSTOP: CloseReason.STOP,
     **dict.fromkeys(TAKE_PROFIT_LEGS, CloseReason.TAKE_PROFIT),
     Leg.TRAILING: CloseReason.TRAILING,
+    Leg.REDUCE: CloseReason.EXIT_ALERT,
     Leg.FLATTEN: CloseReason.FLATTENED,
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+
+import pytest
 
 from shared.clock import to_iso, utc_now
 from tests.system.stack_client import Stack, wait_for
@@ -29,3 +32,31 @@ def test_message_of_a_strategy_opens_turns_and_leaves(stack: Stack) -> None:
     shown = strategy.trigger(left)
     assert (shown["action"], shown["tradeSide"], shown["price"]) == ("CLOSE", None, None)
     wait_for("the exit's end", lambda: not strategy.trigger(left)["active"])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_reductions_of_one_bar_end_the_same_in_either_order(stack: Stack, swapped: bool) -> None:
+    stack.move_price("BTCUSDT", "20000")
+    strategy = stack.add_strategy(f"PARTS {swapped}", followers=1)
+    opened, left = (to_iso(utc_now() - timedelta(seconds=ago)) for ago in (3, 1))
+    bought = strategy.fire(position="long", positionSize="4", firedAt=opened)
+    (entered,) = strategy.wait_until_all(bought, "PROTECTED")
+    sizes = ["2", "1"][:: -1 if swapped else 1]
+
+    parts = [strategy.fire(type="sell", position="long", positionSize=size, firedAt=left) for size in sizes]
+
+    for part in parts:
+        (answer,) = strategy.wait_until_all(part, "DONE")
+        assert answer["reason"] in {"APPLIED", "NOTHING_TO_REDUCE"}
+    amount = Decimal(entered["filled_amount"])
+
+    def is_reduced() -> bool:
+        (account,) = strategy.accounts()
+        return [Decimal(one["amount"]) for one in account["positions"]] == [amount / 4]
+
+    wait_for("a quarter of the position", is_reduced)
+    (account,) = strategy.accounts()
+    targets = [Decimal(one["origQty"]) for one in account["openOrders"] if one.get("type") == "LIMIT"]
+    stops = [one for one in account["openOrders"] if one.get("orderType") == "STOP_MARKET"]
+    assert (sum(targets), len(stops)) == (amount / 4, 1)
+    assert strategy.trigger(parts[0])["action"] == "REDUCE"

@@ -24,6 +24,7 @@ from shared.notifications.notice_types import (
     PlanRestored,
     PositionClosed,
     PositionOpened,
+    PositionReduced,
     Reply,
     ReportKeyRefused,
     StrategiesReport,
@@ -48,6 +49,15 @@ OPENED = PositionOpened(
     entry_price=Decimal("20000.00"),
     stop=Decimal(19700),
     take_profits=(Decimal(20300), Decimal(20600)),
+    at=AT,
+)
+REDUCED = PositionReduced(
+    strategy_name="STRATEGY #1",
+    key_name="Default",
+    symbol="BTC/USDT",
+    long=True,
+    amount=Decimal("0.536"),
+    amount_left=Decimal("0.268"),
     at=AT,
 )
 CLOSED = PositionClosed(
@@ -107,6 +117,7 @@ SAMPLES: dict[NoticeKind, NoticeValues] = {
     one.kind: one
     for one in (
         OPENED,
+        REDUCED,
         CLOSED,
         REFUSED,
         KeyRefused(key_name="Default", at=AT),

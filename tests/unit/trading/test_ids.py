@@ -60,7 +60,7 @@ class TestClientOrderId:
     def test_never_changes_since_open_orders_carry_it(self) -> None:
         assert client_order_id(PREFIX, EXECUTION, Leg.STOP, 1) == "x-cvBPrNm95uI0Z8WXIuNF1E1jL94jmjS1"
         codes = {leg: leg.code for leg in Leg}
-        assert "".join(codes.values()) == "ERSB1234TCF"
+        assert "".join(codes.values()) == "ERSB1234TCDF"
 
     @pytest.mark.parametrize(
         ("prefix", "attempt"), [(PREFIX, 62**3), (PREFIX + "12", 62), ("with space", 0), (PREFIX, -1)]

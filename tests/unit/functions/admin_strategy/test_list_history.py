@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from functions.admin_strategy import service
 from functions.admin_strategy.app import lambda_handler
 from shared.models.trigger import Trigger
 from shared.trading.execution import ExecutionState
-from shared.trading.sides import Side, StopType, StrategySource
+from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from tests.unit.admin_requests import fault, sample, send
 from tests.unit.records import STRATEGY_ID, a_follower, a_strategy, a_trigger, after, an_execution, an_exit, id_of
 
@@ -196,3 +197,12 @@ def test_entry_shows_the_target_that_moves_its_stop_only_if_it_names_one() -> No
     a_trigger("with", seq=2, breakeven_after=2)
     shown = history()["StrategyAutomatedTriggers"]["items"]
     assert [item.get("breakevenAfter") for item in shown] == [2, None]
+
+
+def test_reduction_is_shown_with_what_it_asks_for() -> None:
+    a_strategy()
+    an_exit("close", seq=1)
+    an_exit("part", seq=2, action=TriggerAction.REDUCE, keep_share=Decimal("0.25"))
+    reduction, close = history()["StrategyAutomatedTriggers"]["items"]
+    assert (reduction["action"], reduction["keep"], reduction["positionSize"]) == ("REDUCE", 25, None)
+    assert "keep" not in close

@@ -15,7 +15,7 @@ from shared.clock import to_iso
 from shared.models.execution import Execution
 from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
-from shared.trading.sides import Side
+from shared.trading.sides import Side, TriggerAction
 from tests.unit.admin_requests import Answer, fault, pages, sample, send
 from tests.unit.records import (
     STARTED_AT,
@@ -107,6 +107,8 @@ def test_the_trigger_and_each_follower_are_shown() -> None:
         "action": "OPEN",
         "tradeSide": "BUY",
         "price": 21600,
+        "keep": None,
+        "positionSize": None,
         "firedAt": "2022-09-09T01:57:35.404Z",
         "createdAt": "2022-09-09T01:57:36.304Z",
         "active": False,
@@ -126,6 +128,7 @@ def test_the_trigger_and_each_follower_are_shown() -> None:
             "detail": None,
             "closeReason": "STOP",
             "amount": Decimal("0.673"),
+            "amountLeft": None,
             "entryPrice": Decimal("21605.4"),
             "stopMovedTo": Decimal("21627.1"),
             "slippage": Decimal("5.4"),
@@ -155,6 +158,7 @@ def test_the_trigger_and_each_follower_are_shown() -> None:
             "detail": "1.2 % away",
             "closeReason": None,
             "amount": None,
+            "amountLeft": None,
             "entryPrice": None,
             "stopMovedTo": None,
             "slippage": None,
@@ -337,3 +341,12 @@ def test_exit_has_an_answer_for_each_follower_and_neither_side_nor_price() -> No
         held.id: ("DONE", "APPLIED", id_of("its position")),
         idle.id: ("DONE", "NOTHING_TO_CLOSE", None),
     }
+
+
+def test_reduction_shows_what_it_asks_for_and_its_position_what_is_left() -> None:
+    trigger = the_trigger()
+    reduced = stopped_out(trigger, amount_left=Decimal("0.336"))
+    assert item_of(reduced)["amountLeft"] == Decimal("0.336")
+    asked = an_exit("part", seq=2, action=TriggerAction.REDUCE, keep_share=Decimal("0.5"), position_size=Decimal(3))
+    shown = send(lambda_handler, sample(EVENT, path=(TRIGGER_ID, asked.id))).body["Trigger"]
+    assert [shown[name] for name in ("action", "keep", "positionSize")] == ["REDUCE", 50, 3]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeVar
 from unittest import mock
 
@@ -32,7 +33,7 @@ from shared.models.order import Order
 from shared.models.plan import Plan
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
-from shared.models.strategy_alerts import StrategyAlerts
+from shared.models.strategy_alerts import RecentExit, StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.models.trigger_count import TriggerCount, shard_of
 from shared.models.user import User
@@ -134,11 +135,23 @@ class Harness:
         """Store an exit alert that closes, and the execution that the fan-out creates for it."""
         return self._queue(follower, action=TriggerAction.CLOSE, **trigger)
 
+    def queue_reduction(self, keep_share: str | None = None, *, size: str | None = None, **trigger: Any) -> Execution:
+        """Store an exit alert that reduces, and the execution that the fan-out creates for it."""
+        share, position_size = (None if text is None else Decimal(text) for text in (keep_share, size))
+        asked = {"keep_share": share, "position_size": position_size}
+        return self._queue(None, action=TriggerAction.REDUCE, **asked, **trigger)
+
     def _record_alert(self, alert: Trigger) -> None:
-        """Record the trigger as the strategy's latest alert if it is."""
+        """Record the trigger as the strategy's latest alert if it is; a reduction beside it."""
         alerts = StrategyAlerts.find(self.strategy.id) or StrategyAlerts(strategy_id=self.strategy.id)
         alerts.last_seq = self._seq
-        if alerts.latest_alert_place is None or alert.place > alerts.latest_alert_place:
+        if alert.action is TriggerAction.REDUCE:
+            place, received_at = alert.place, alert.created_at
+            recent = RecentExit(
+                place=place, exit=alert.exit, trigger_id=alert.id, fingerprint="", received_at=received_at
+            )
+            alerts.recent_exits = [*(alerts.recent_exits or []), recent.to_json()]
+        elif alerts.latest_alert_place is None or alert.place > alerts.latest_alert_place:
             alerts.latest_alert_seq, alerts.latest_alert_place = alert.seq, alert.place
         alerts.save()
 

@@ -22,9 +22,10 @@ from shared.notifications.notice_types import (
     NoticeValues,
     PositionClosed,
     PositionOpened,
+    PositionReduced,
     from_json,
 )
-from shared.trading.execution import CloseReason, DenialReason, ExecutionState, exchange_reason, is_active
+from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason, exchange_reason, is_active
 from shared.trading.sides import Side, StopType, StrategySource
 from tests.lambda_context import FakeContext
 from tests.unit.in_process_aws import Queues
@@ -103,6 +104,17 @@ def test_renewed_stop_sends_no_second_notice(tables: Queues) -> None:
     happened(ExecutionState.PROTECTED)
     happened(ExecutionState.PROTECTED, at=AT + timedelta(hours=3))
     assert len(notices()) == 1
+
+
+def test_each_reduction_is_notified_once_with_what_is_left(tables: Queues) -> None:
+    an_execution(amount_left=Decimal("0.268"))
+    for after in (timedelta(), timedelta(), timedelta(hours=1)):
+        happened(ExecutionState.PROTECTED, Reason.REDUCED, at=AT + after)
+    first, second = notices()
+    assert isinstance(first, PositionReduced)
+    assert isinstance(second, PositionReduced)
+    assert (first.amount, first.amount_left, first.long) == (Decimal("0.536"), Decimal("0.268"), True)
+    assert {first.at, second.at} == {AT, AT + timedelta(hours=1)}
 
 
 def test_close_is_notified_with_its_profit_and_reason(tables: Queues) -> None:
