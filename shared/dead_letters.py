@@ -9,10 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared.clock import from_ms
+from shared.queues import Queue
+from shared.trading.lane_choice import FIRST_LANE, LANES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
+
+QUEUES = (*Queue, *(f"{lane}-{Queue.ORDERS}" for lane in LANES if lane != FIRST_LANE))
+"""The queues that have dead letters, by their names; those of further lanes included, which may not be in use."""
 
 _BATCH = 10
 _READ_FOR_S = 20
@@ -46,8 +51,8 @@ def dead_letters_url(url: str, attributes: Mapping[str, str]) -> str | None:
 def read(sqs: SQSClient, url: str, *, limit: int) -> list[DeadLetter]:
     """Return up to `limit` messages of a dead-letter queue, and leave them there.
 
-    While this lasts they are hidden from others who read or send back. SQS gives no more of a FIFO queue's group than
-    ten at a time until those are sent back.
+    While this lasts they are hidden from others who read or send back. Of a FIFO queue it may be ten only: SQS gives no
+    more of a group while some of it are hidden.
     """
     taken: list[MessageTypeDef] = []
     try:

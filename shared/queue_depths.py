@@ -45,7 +45,7 @@ class QueueDepth:
 
 def connect() -> None:
     """Create this process's clients, before threads use them."""
-    _sqs()
+    sqs()
     _cloudwatch()
 
 
@@ -114,8 +114,8 @@ def _read_depth(url: str) -> QueueDepth | None:
 
 def _attributes(url: str) -> Mapping[str, str] | None:
     try:
-        answer = _sqs().get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
-    except _sqs().exceptions.QueueDoesNotExist:
+        answer = sqs().get_queue_attributes(QueueUrl=url, AttributeNames=_ATTRIBUTES)
+    except sqs().exceptions.QueueDoesNotExist:
         return None
     return {str(name): value for name, value in answer["Attributes"].items()}
 
@@ -125,7 +125,8 @@ def _count(found: Mapping[str, str]) -> int:
 
 
 @process_cache
-def _sqs() -> SQSClient:
+def sqs() -> SQSClient:
+    """Return this process's client."""
     config = Config(
         connect_timeout=1, read_timeout=3, retries={"max_attempts": 3, "mode": "standard"}, max_pool_connections=20
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_operation import halts, lanes, maintenance, overview
+from functions.admin_operation import dead_letters, halts, lanes, maintenance, overview
+from functions.admin_operation.dead_letters import DeadLetterItem, DeadLetterQuery, RedriveBody, RedriveItem
 from functions.admin_operation.overview import Overview
 from functions.admin_operation.schemas import (
     HaltBody,
@@ -72,6 +73,18 @@ def update_lane(lane: str) -> LaneItem:
 def list_refused_alerts() -> Listing[RefusedAlertItem]:
     """List Refused Alerts, newest first: what the webhook has answered with 401 or 422 in the last 30 days."""
     return refused_alerts.list_refused_alerts(app.query(ListQuery))
+
+
+@app.get("/v1/admin/operation/dead-letter/list", openapi_extensions=OWN)
+def list_dead_letters() -> Listing[DeadLetterItem]:
+    """List Dead Letters: the messages of a queue that failed ten times. They stay where they are."""
+    return dead_letters.list_dead_letters(app.query(DeadLetterQuery))
+
+
+@app.post("/v1/admin/operation/dead-letter/redrive", openapi_extensions=OWN)
+def redrive_dead_letters() -> RedriveItem:
+    """Redrive Dead Letters: send those of a queue back to it, each once, up to 500 at a time."""
+    return dead_letters.redrive(app.body(RedriveBody))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -14,18 +14,14 @@ from local.deployment.account import OpenedStack, open_stack
 from local.deployment.command import exit_status_of
 from shared import dead_letters
 from shared.queues import Queue
-from shared.trading.lane_choice import LANES
 
 _AT_ONCE = 100
-
-QUEUES = (*Queue, *(f"{lane}-{Queue.ORDERS}" for lane in LANES[1:]))
-"""The queues that have dead letters, further lanes' included."""
 
 
 def run(opened: OpenedStack, environment: Mapping[str, str], *, write: Callable[[str], object] = print) -> int:
     """Send back what QUEUE's dead letters are, and say how many; return the exit status."""
     wanted = environment.get("QUEUE", "")
-    names = [queue for queue in QUEUES if wanted in (queue, queue.removesuffix(".fifo"))]
+    names = [queue for queue in dead_letters.QUEUES if wanted in (queue, queue.removesuffix(".fifo"))]
     if not names:
         write(f"name a queue: QUEUE={' or QUEUE='.join(Queue)}, or that of a lane: QUEUE=lane-2-orders.fifo")
         return 2

@@ -73,7 +73,8 @@ def _metadata(choice: Any) -> tuple[Any, ...]:
     return getattr(choice, "__metadata__", ())
 
 
-def _whole_number(text: Any) -> Any:
+def whole_number(text: Any) -> Any:
+    """Return the number that a text of digits is; raise ValueError for anything else."""
     # int() would also take " 7 ", "+7" and "1_000".
     if not isinstance(text, str) or not _DIGITS.fullmatch(text):
         raise ValueError("not a whole number")
@@ -96,7 +97,7 @@ def _storable(number: Decimal) -> Decimal:
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return _whole_number(value)
+        return whole_number(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("not a whole number")  # noqa: TRY004 - see above
     return value
@@ -268,5 +269,5 @@ TradeTypeName = Annotated[Literal["SPOT", "FUTURES"], FaultMessage("must be supp
 StrategyTypeName = Annotated[Literal["AUTOMATED", "MANUAL"], FaultMessage("must be supported strategy type")]
 
 Limit = Annotated[
-    int, BeforeValidator(_whole_number), Field(ge=1, le=1000), FaultMessage("must be integer from 1 to 1000")
+    int, BeforeValidator(whole_number), Field(ge=1, le=1000), FaultMessage("must be integer from 1 to 1000")
 ]

@@ -20,6 +20,8 @@ OURS = {
     ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("PUT", "/v1/admin/operation/maintenance"),
     ("PUT", "/v1/admin/operation/lane/{LANE}"),
+    ("GET", "/v1/admin/operation/dead-letter/list"),
+    ("POST", "/v1/admin/operation/dead-letter/redrive"),
 }
 ONE_NAME_PER_LEVEL = {"{STRATEGY_FOLLOW_ID}": "{ID}", "{STRATEGY_ID}": "{ID}"}
 """Below this path a strategy's and a follower's id are one variable, because API Gateway takes one name per level."""

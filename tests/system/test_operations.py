@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from uuid import uuid4
 
+from local.stack.deploy import client
+from local.stack.places import STACK_NAME
+from shared.messages import VERSION
 from tests.system.stack_client import Answer, FollowedStrategy, Stack, wait_for
 
 HALT = "/v1/admin/operation/halt"
@@ -96,3 +101,19 @@ def test_a_lane_is_configured(stack: Stack) -> None:
         stack.api("PUT", path, body={"weightLimit": before["weightLimit"]})
     assert stack.api("PUT", path, body={"weightLimit": 1}).status == 422
     assert stack.api("PUT", "/v1/admin/operation/lane/lane-17", body={}).status == 404
+
+
+def test_dead_letters_are_shown_and_sent_back(stack: Stack) -> None:
+    sqs = client("sqs", stack.running.places)
+    dead = sqs.get_queue_url(QueueName=f"{STACK_NAME}-reconcile-dead-letters")["QueueUrl"]
+    # About nothing, so that its reader drops it.
+    body = json.dumps({"version": VERSION, "execution_id": str(uuid4())})
+    sqs.send_message(QueueUrl=dead, MessageBody=body)
+    path = "/v1/admin/operation/dead-letter"
+    for _ in range(2):
+        shown = stack.get(f"{path}/list?queue=reconcile").json()["items"]
+        assert body in [one["body"] for one in shown]
+    answer = stack.api("POST", f"{path}/redrive", body={"queue": "reconcile"})
+    assert (answer.status, answer.json()["left"]) == (200, 0)
+    assert answer.json()["sent"] == len(shown)
+    assert stack.get(f"{path}/list?queue=reconcile").json() == {"items": []}
