@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_operation import dead_letters, halts, lanes, maintenance, overview
+from functions.admin_operation import alert_story, dead_letters, halts, lanes, maintenance, overview
+from functions.admin_operation.alert_story import AlertStory, StoryQuery
 from functions.admin_operation.dead_letters import DeadLetterItem, DeadLetterQuery, RedriveBody, RedriveItem
 from functions.admin_operation.overview import Overview
 from functions.admin_operation.schemas import (
@@ -85,6 +86,13 @@ def list_dead_letters() -> Listing[DeadLetterItem]:
 def redrive_dead_letters() -> RedriveItem:
     """Redrive Dead Letters: send those of a queue back to it, each once, up to 500 at a time."""
     return dead_letters.redrive(app.body(RedriveBody))
+
+
+@app.get("/v1/admin/operation/alert/<trigger_id>", openapi_extensions=OWN)
+def show_alert(trigger_id: str) -> AlertStory:
+    """Show Alert: the whole story of one, with each follower's execution, its events and its orders."""
+    trigger = alert_story.find_trigger(trigger_id)
+    return alert_story.show_alert(trigger, app.query(StoryQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functions.admin_strategy.executions import executions_of
 from functions.admin_strategy.schemas import (
     HistoryItem,
     StrategyHistory,
@@ -18,6 +17,7 @@ from shared.errors import NotFound
 from shared.models.base import in_chunks
 from shared.models.strategy import Strategy
 from shared.models.trigger import Trigger
+from shared.views.trigger_executions import executions_of
 
 HISTORIES_PER_TRIGGER = 100
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NotRequired, TypedDict
 
-from functions.admin_strategy.executions import executions_of
 from functions.admin_strategy.schemas import keep_pct
 from shared.api.answers import Id, Time
 from shared.api.csv_text import CsvFile, write_csv
@@ -20,6 +19,7 @@ from shared.models.trigger import FanoutState, Trigger
 from shared.trading.execution import ExecutionState
 from shared.trading.sides import Side, StrategySource, TriggerAction
 from shared.trading.timeline import ms_until, slippage_of
+from shared.views.trigger_executions import executions_of
 
 
 class TimelineTrigger(TypedDict):

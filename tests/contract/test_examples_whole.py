@@ -20,6 +20,7 @@ OURS = {
     ("DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("PUT", "/v1/admin/operation/maintenance"),
     ("PUT", "/v1/admin/operation/lane/{LANE}"),
+    ("GET", "/v1/admin/operation/alert/{TRIGGER_ID}"),
     ("GET", "/v1/admin/operation/dead-letter/list"),
     ("POST", "/v1/admin/operation/dead-letter/redrive"),
 }

@@ -17,6 +17,7 @@ OWN = {
     ("AdminOperationExpressJSv1", "DELETE", "/v1/admin/operation/halt/{SCOPE}"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/maintenance"),
     ("AdminOperationExpressJSv1", "PUT", "/v1/admin/operation/lane/{LANE}"),
+    ("AdminOperationExpressJSv1", "GET", "/v1/admin/operation/alert/{TRIGGER_ID}"),
     ("AdminOperationExpressJSv1", "GET", "/v1/admin/operation/dead-letter/list"),
     ("AdminOperationExpressJSv1", "POST", "/v1/admin/operation/dead-letter/redrive"),
     ("AdminStrategyFollowerExpressJSv1", "GET", "/v1/admin/strategy/follower/{ID}/settings"),
