@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from shared.clock import utc_now
 from shared.config import settings
 from shared.errors import OrderDenied
 from shared.exchange.venue_views import AccountView
+from shared.losses import limits_losses
 from shared.models.account_claim import AccountClaim
 from shared.models.base import read_together
 from shared.models.exchange_key import ExchangeKey, StrategyType, TradeType
 from shared.models.execution import Execution
 from shared.models.follower import Follower, FollowerMode
 from shared.models.key_readiness import KeyReadiness
+from shared.models.performance_day import PerformanceDay
 from shared.models.plan import Plan
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
@@ -31,10 +34,12 @@ from shared.trading.execution import DenialReason, Desired
 from shared.trading.exits import UNCHANGED, Target
 from shared.trading.filters import SymbolFilters
 from shared.trading.freshness import fresh_until, judge_freshness
+from shared.trading.loss_limit import BookedResult
 from shared.trading.plan_maximum import is_above
 from shared.trading.readiness import Verdict, judge_account
 from shared.trading.signal import targets_ahead
 from shared.trading.sizing import OpenedPart, SizedOrder, SizingRules, deny_crossed_stop, size_order
+from shared.trading.symbols import assets_of
 
 _ENTRY_MARGIN_S = 2.0
 """Time to judge and send a postponed entry before its trigger is stale."""
@@ -60,6 +65,8 @@ class EntryContext:
     """The latest claim on the key's account and the symbol."""
     account_in_use: bool
     """The claim holds, and is another key's."""
+    results: tuple[BookedResult, ...]
+    """What our executions on the account have earned lately; none are read for a follower without a loss limit."""
     target: Target
     """What exits that came before the entry, and mean its position, ask of it."""
 
@@ -71,7 +78,10 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
     condition that it is free.
     """
     halts = TradingSwitch.scopes(strategy_id=execution.strategy_id, lane=lane)
-    follower, user, key, plan, strategy, readiness, alerts, *switches = read_together(
+    days = []
+    if limits_losses(execution):
+        days = PerformanceDay.recent_keys(execution.user_id, execution.api_key_id, now=utc_now())
+    follower, user, key, plan, strategy, readiness, alerts, *further = read_together(
         (Follower, execution.strategy_id, execution.follower_key),
         (User, execution.user_id, None),
         (ExchangeKey, execution.api_key_id, None),
@@ -80,7 +90,11 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         (KeyReadiness, execution.api_key_id, None),
         (StrategyAlerts, execution.strategy_id, None),
         *((TradingSwitch, scope, None) for scope in halts),
+        # In the same request: a limit of losses costs no further one.
+        *((PerformanceDay, *day) for day in days),
     )
+    switches, recent = further[: len(halts)], further[len(halts) :]
+    quote = assets_of(execution.symbol)[1]
     alias = key.account_alias if key is not None else None
     claim = AccountClaim.find(alias, execution.symbol) if alias is not None else None
     return EntryContext(
@@ -97,6 +111,7 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         claim=claim,
         account_in_use=claim is not None and claim.holds_against(execution.api_key_id),
         target=_target_of_exits(alerts, execution),
+        results=tuple(result for day in recent if day is not None for result in day.results_in(quote)),
     )
 
 

@@ -98,7 +98,7 @@ class FollowerSettings(SettingsFields, TypedDict):
 
 
 class NewSettings(SettingsChange):
-    """Update Follower Settings: the body. What it does not name stays; `null` takes a cap away."""
+    """Update Follower Settings: the body. What it does not name stays; `null` takes a cap or a limit away."""
 
     answer: ClassVar[type] = FollowerSettings
 

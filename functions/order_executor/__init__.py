@@ -12,6 +12,7 @@ session.py         one execution at work: ledger, account, filters
 
 opening.py         queued work: first the prior position, then the entry, or a reason for none
 exit_alerts.py     records what an exit asks for, and acts on it
+loss_limits.py     a follower's limit of losses: denies entries, sets its position to be closed
 prior_position.py  closes what an older trigger holds on the other side
 entering.py        writes the intent, sends the entry
 entry_intents.py   an entry as planned and recorded, its timestamp, its dead-man message

@@ -34,6 +34,7 @@ from shared.observability import count_outcome, logger
 from shared.trading.execution import HOLDS_QUANTITY, AnyReason, ExecutionState
 from shared.trading.funding import FundingPayment, Income, may_have_funding
 from shared.trading.position_accounting import Booking, average_price, is_liquidation
+from shared.trading.symbols import assets_of
 
 _FEE_WITHIN = timedelta(seconds=60)
 """A liquidation's fee is listed at most this long after its fills."""
@@ -146,6 +147,7 @@ async def _write(session: ExecutionSession, booking: Booking, wallet: Decimal, *
             fee=booking.fee,
             funding=booking.funding,
             balance=wallet,
+            quote=assets_of(execution.symbol)[1],
         )
 
     reason = booking.close_reason

@@ -14,6 +14,7 @@ from functions.order_executor import (
     entering,
     exit_plans,
     key_health,
+    loss_limits,
     prior_position,
     reconciling,
     venue_orders,
@@ -147,6 +148,7 @@ async def _size_and_intend(
     """Return the written intent to enter; raise OrderDenied, or TooLate when the rest would not fit."""
     execution = session.execution
     admission.admit_account(view, max_balance_usd=execution.max_balance_usd)
+    await loss_limits.admit(execution, session.account, context.results, wallet=view.wallet_balance)
     # Set before the exits are planned; `intend_entry` writes it.
     execution.passed_targets = admission.admit_market(
         context, execution, filters=session.filters, prices=view.prices, now=utc_now()

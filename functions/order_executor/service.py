@@ -16,6 +16,7 @@ from functions.order_executor import (
     booking,
     exit_alerts,
     handing_over,
+    loss_limits,
     opening,
     recheck,
     reconciling,
@@ -156,6 +157,7 @@ async def _work(
         await opening.open_queued(ledger, account, known_unfit=known_unfit, ends_at_s=ends_at_s)
     else:
         async with waiting.admitted(ledger, account.lane):
+            await loss_limits.request_close_if_reached(ledger, account)
             await reconciling.reconcile_begun(ledger, account)
 
 

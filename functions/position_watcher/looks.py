@@ -15,6 +15,7 @@ from shared.config import settings
 from shared.errors import ExchangeError
 from shared.exchange import gate, lanes, weights
 from shared.exchange.candles import read_candles
+from shared.losses import closes_at_limit
 from shared.messages import Command
 from shared.models.execution import Execution
 from shared.observability import count_outcome, logger
@@ -51,6 +52,8 @@ async def choose(executions: Sequence[Execution], *, now: datetime) -> list[Exec
     for execution in executions:
         exits, read = watched[execution.id], candles.get(execution.symbol)
         touched = exits is not None and _may_be_touched(exits, read, now=now)
+        # A limit of losses may be reached by other positions too, so these are looked at in every run.
+        touched = touched or closes_at_limit(execution)
         looked_at = None if exits is None else exits.looked_at
         by_lane[routes.lane_of(execution, Command.RECONCILE)].append(Position(execution.id, looked_at, touched))
     chosen = list[str]()

@@ -13,18 +13,21 @@ from decimal import Decimal
 from functions.strategy_follower.account_reading import AccountReading, read_account
 from functions.strategy_follower.prospect import context_of, imagined_execution, usual_stop_of
 from functions.strategy_follower.schemas import AmountAt, ReadinessItem, Reason
-from shared import admission
+from shared import admission, losses
 from shared.admission import EntryContext
+from shared.api.exchange_access import UNREACHABLE
 from shared.clock import utc_now
 from shared.config import settings
 from shared.ending_followers import open_executions
-from shared.errors import NotFound, OrderDenied
+from shared.errors import ExchangeError, NotFound, OrderDenied, ServiceUnavailable
+from shared.exchange import account_queries
 from shared.models.exchange_key import ExchangeKey
 from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.models.position_slot import PositionSlot
 from shared.models.strategy import Strategy
 from shared.notifications.reasons import text_of
+from shared.trading.entry_price import MarketPrices
 from shared.trading.execution import DenialReason
 from shared.trading.ids import parse_client_order_id
 from shared.trading.sides import Side, StopType
@@ -58,6 +61,7 @@ def judge(follower: Follower) -> Judgement:
     execution = imagined_execution(follower, strategy, (usual or ANY_STOP).signal_at(price, side=Side.BUY))
     context = context_of(follower, execution)
     denials = [*own_denials(context, execution), *denials_of_account(reading, execution)]
+    denials += _denials_by_losses(context, execution, reading)
     if open_executions(follower):
         denials.append(OrderDenied(DenialReason.ALREADY_IN_POSITION))
     amount_at = None
@@ -109,6 +113,28 @@ def denials_of_account(reading: AccountReading, execution: Execution) -> Iterato
     ours = slot is not None and slot.execution_id is not None
     if not ours and (view.position_amount or any(_is_foreign(order.client_order_id) for order in view.open_orders)):
         yield OrderDenied(DenialReason.FOREIGN_POSITION)
+
+
+def _denials_by_losses(context: EntryContext, execution: Execution, reading: AccountReading) -> Iterator[OrderDenied]:
+    """Yield that the follower's limit of losses is reached. A position of its own would be closed before an entry."""
+    if reading.view is None or not losses.limits_losses(execution):
+        return
+    held = losses.read_held(execution, other_symbols_only=False)
+    prices = {execution.symbol: reading.view.prices}
+    for symbol in losses.symbols_of(held):
+        if symbol not in prices:
+            prices[symbol] = _market_prices(execution.exchange_id, symbol)
+    reached = losses.judge(execution, context.results, held, prices, wallet=reading.view.wallet_balance)
+    if reached is not None:
+        yield losses.denial_of(reached)
+
+
+def _market_prices(exchange_id: str, symbol: str) -> MarketPrices:
+    try:
+        last = account_queries.market_price(exchange_id=exchange_id, symbol=symbol)
+    except ExchangeError as error:
+        raise ServiceUnavailable(UNREACHABLE) from error
+    return MarketPrices(last=last, bid=last, ask=last)
 
 
 def _is_foreign(client_order_id: str) -> bool:

@@ -70,7 +70,7 @@ class NewFollower(Body):
 
 
 class FollowerChange(SettingsChange):
-    """Update Follower: the body. What it does not name stays; `null` takes a cap away."""
+    """Update Follower: the body. What it does not name stays; `null` takes a cap or a limit away."""
 
     answer: ClassVar[type] = OwnFollowerItem
 
@@ -129,10 +129,16 @@ def follower_item(
     follower: Follower, *, strategy: Strategy | None, key: ExchangeKey | None, profile: RiskProfile | None
 ) -> OwnFollowerItem:
     """Return a follower as its user sees it."""
+    settings = settings_fields(follower)
     item: OwnFollowerItem = {
         "id": follower.id,
         "active": follower.active,
-        **settings_fields(follower),
+        "mode": settings["mode"],
+        "sizing": settings["sizing"],
+        "maxNotional": settings["maxNotional"],
+        "maxLeverage": settings["maxLeverage"],
+        "belowMinimum": settings["belowMinimum"],
+        "lossLimit": settings["lossLimit"],
         "StrategyAutomated": {
             "id": follower.strategy_id,
             "name": strategy.name if strategy else "",

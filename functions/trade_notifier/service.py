@@ -109,7 +109,11 @@ def _notify_refused(event: Event, refusal: Refusal | None) -> None:
     cause = execution.id
     if refusal.persistent:
         cause = f"{execution.follower_id} {event.reason} {event.at.date().isoformat()}"
-    values = EntryRefused(**_trade_of(execution), reason=refusal.text, at=event.at)
+    text = refusal.text
+    if refusal.once:
+        cause = f"{execution.follower_id} {event.reason} {execution.detail}"
+        text = f"{text} ({execution.detail})"
+    values = EntryRefused(**_trade_of(execution), reason=text, at=event.at)
     notify(values, to=to_user(execution.user_id), cause=cause, at=event.at)
 
 

@@ -12,7 +12,7 @@ from pynamodb.attributes import Attribute, ListAttribute, UnicodeAttribute
 from pynamodb.constants import NUMBER, STRING
 
 from shared.clock import from_iso, to_iso
-from shared.trading.entry_settings import BelowMinimum, EntrySettings, SizingType
+from shared.trading.entry_settings import BelowMinimum, EntrySettings, LossLimit, SizingType
 from shared.trading.place import PlaceInTime
 
 E = TypeVar("E", bound=StrEnum)
@@ -112,6 +112,11 @@ class EntrySettingsAttribute(Attribute[EntrySettings]):
                 chosen[name] = format(number, "f")
         if value.below_minimum is not BelowMinimum.SKIP:
             chosen["below_minimum"] = value.below_minimum.value
+        limit = value.loss_limit
+        if limit is not None:
+            numbers = {"loss_day": limit.day_pct, "loss_week": limit.week_pct}
+            chosen |= {name: format(number, "f") for name, number in numbers.items() if number is not None}
+            chosen |= {"loss_close": "yes"} if limit.close else {}
         return json.dumps(chosen)
 
     def deserialize(self, value: str) -> EntrySettings:
@@ -121,8 +126,16 @@ class EntrySettingsAttribute(Attribute[EntrySettings]):
         return EntrySettings(
             sizing=SizingType(chosen.get("sizing", SizingType.RISK)),
             below_minimum=BelowMinimum(chosen.get("below_minimum", BelowMinimum.SKIP)),
+            loss_limit=_loss_limit(chosen),
             **numbers,
         )
+
+
+def _loss_limit(chosen: dict[str, str]) -> LossLimit | None:
+    day, week = (Decimal(chosen[name]) if name in chosen else None for name in ("loss_day", "loss_week"))
+    if day is None and week is None:
+        return None
+    return LossLimit(day_pct=day, week_pct=week, close="loss_close" in chosen)
 
 
 def decimal_list(**kwargs: Any) -> ListAttribute[Decimal]:

@@ -8,7 +8,7 @@ Performance is read from this table, so that its cost grows with the number of d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,12 +16,15 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from shared.clock import utc_now
+from shared.clock import from_iso, to_iso, utc_now
 from shared.models.attributes import DecimalAttribute, IntegerAttribute, TimeAttribute, text_list
 from shared.models.base import SCHEMA_VERSION, Table, TableName
+from shared.trading.loss_limit import BookedResult
 from shared.trading.performance import AccountDay
 
 _ZERO = Decimal(0)
+_RECENT_DAYS = 9
+"""A window of 7 days is in eight UTC days; one more for the wallet before it."""
 
 # Texts below and above every `day_key`; the latter is also above everything that follows a day in it.
 _BEFORE_ALL = "0"
@@ -62,6 +65,8 @@ class PerformanceDay(Table):
     """The wallet after the day's latest trade."""
     unpriced = text_list(null=True)
     """The assets that the balances leave out for want of a price; absent for none."""
+    results = text_list(null=True)
+    """Of a user's strategies, each result by itself: `<closed at> <quote asset> <profit> <wallet after it>`."""
     updated_at = TimeAttribute()
 
     @classmethod
@@ -79,11 +84,13 @@ class PerformanceDay(Table):
         unpriced: Sequence[str] = (),
         funding: Decimal = _ZERO,
         is_trade: bool = True,
+        quote: str | None = None,
     ) -> None:
         """Add a result to its day, in the transaction that stores the result, so that it counts once.
 
         `profit` is after `fee` and includes `funding`; `balance` is the wallet after it, None if unknown, without
-        the assets in `unpriced`. A fill that closes nothing costs its fee, and is no trade (`is_trade` false).
+        the assets in `unpriced`. A fill that closes nothing costs its fee, and is no trade (`is_trade` false). With
+        `quote`, the asset of profit and balance, the result is listed by itself too, for limits of losses.
         """
         day = closed_at.astimezone(UTC).date().isoformat()
         actions: list[Action] = [
@@ -102,7 +109,26 @@ class PerformanceDay(Table):
             opening = cls.opening_balance | (balance - profit)
             actions += [cls.opening_balance.set(opening), cls.closed_balance.set(balance)]
             actions.append(cls.unpriced.set(list(unpriced)) if unpriced else cls.unpriced.remove())
+            if quote is not None:
+                listed = f"{to_iso(closed_at)} {quote} {profit:f} {balance:f}"
+                actions.append(cls.results.set((cls.results | []).append([listed])))
         transaction.update(cls(_ledger_of(ledger, user_id), f"{day}#{api_key_id}"), actions=actions)
+
+    @classmethod
+    def recent_keys(cls, user_id: str, api_key_id: str, *, now: datetime) -> list[tuple[str, str]]:
+        """Return the keys of an account's days by strategies that any 7 days until now are in, with a day before."""
+        today = now.astimezone(UTC).date()
+        days = [today - timedelta(days=number) for number in range(_RECENT_DAYS)]
+        return [(_ledger_of(TradeLedger.STRATEGY, user_id), f"{day.isoformat()}#{api_key_id}") for day in days]
+
+    def results_in(self, quote: str) -> list[BookedResult]:
+        """Return the day's results in an asset."""
+        listed = [text.split(" ") for text in self.results or ()]
+        return [
+            BookedResult(closed_at=from_iso(closed_at), profit=Decimal(profit), wallet=Decimal(wallet))
+            for closed_at, asset, profit, wallet in listed
+            if asset == quote
+        ]
 
     @classmethod
     def replace(cls, ledger: TradeLedger, owner_id: str, day: AccountDay, *, funding: Decimal) -> None:

@@ -20,6 +20,8 @@ class Refusal:
     text: str
     persistent: bool = False
     """It refuses every alert until somebody changes something, so its notice is sent once a day, not per alert."""
+    once: bool = False
+    """It refuses every alert until a time that its detail names; its notice is sent once for that."""
 
 
 REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
@@ -33,6 +35,11 @@ REFUSALS: Final[Mapping[str, Refusal | None]] = MappingProxyType(
         # Nothing is missed: there is a newer alert, or a position already.
         _R.SUPERSEDED: None,
         _R.ALREADY_IN_POSITION: None,
+        _R.LOSS_LIMIT: Refusal(
+            "Your account's losses have reached the limit that you have set. New positions are opened again when "
+            "enough of the losses are older than the limit's 24 hours or 7 days.",
+            once=True,
+        ),
         _R.PLAN_WITHOUT_AUTOMATION: Refusal("Your plan does not include automated strategies.", persistent=True),
         _R.PLAN_LAPSED: Refusal("Your plan is no longer paid for. Renew it to trade on.", persistent=True),
         _R.BALANCE_OVER_PLAN_MAXIMUM: Refusal(
@@ -145,6 +152,7 @@ CLOSE_TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         _C.EXIT_ALERT: "The strategy left the position.",
         _C.ADMIN: "An administrator closed it.",
         _C.USER: "You had it closed.",
+        _C.LOSS_LIMIT: "Your account's losses reached the limit that you have set.",
         _C.MANUAL: "It was closed on your account, not by us.",
         _C.LIQUIDATION: "The exchange liquidated it.",
         _C.AUTO_DELEVERAGED: "The exchange closed it by auto-deleveraging.",

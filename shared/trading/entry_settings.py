@@ -33,6 +33,22 @@ class BelowMinimum(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossLimit:
+    """How much of its wallet the account may lose by our executions before the follower opens nothing more."""
+
+    day_pct: Decimal | None = None
+    """In any 24 hours, in percent."""
+    week_pct: Decimal | None = None
+    """In any 7 days, in percent."""
+    close: bool = False
+    """Whether the follower's open position is closed too."""
+
+    def __post_init__(self) -> None:
+        if self.day_pct is None and self.week_pct is None:
+            raise ValueError("a loss limit is for a day, for a week, or for both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySettings:
     """A follower's choices; the defaults are those of a follower that has made none."""
 
@@ -44,6 +60,7 @@ class EntrySettings:
     max_leverage: Decimal | None = None
     """A multiple of equity: the largest notional of the position."""
     below_minimum: BelowMinimum = BelowMinimum.SKIP
+    loss_limit: LossLimit | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.sizing is SizingType.RISK):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, Self, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pynamodb.expressions.update import Action
 
 from shared.api.fields import UNCHANGED, FaultMessage, Positive
@@ -14,7 +14,7 @@ from shared.clock import utc_now
 from shared.errors import NotFound, ServiceUnavailable
 from shared.models.base import conditional_write
 from shared.models.follower import Follower, FollowerMode
-from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, SizingType
+from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, LossLimit, SizingType
 
 _ATTEMPTS: Final = 5
 _MOST_LEVERAGE: Final = 125
@@ -47,6 +47,24 @@ class EquitySizing(_Choice):
     percentage: Annotated[Positive, Field(le=_MOST_PERCENT_OF_EQUITY)]
 
 
+class NewLossLimit(_Choice):
+    """When the follower opens nothing more: at so many percent lost in 24 hours, or in 7 days."""
+
+    day: Annotated[Positive, Field(le=100)] | None = None
+    week: Annotated[Positive, Field(le=100)] | None = None
+    close: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _names_a_window(self) -> Self:
+        if self.day is None and self.week is None:
+            raise ValueError("neither day nor week")
+        return self
+
+    def limit(self) -> LossLimit:
+        """Return the limit."""
+        return LossLimit(day_pct=self.day, week_pct=self.week, close=self.close)
+
+
 SizingChoice = Annotated[
     Annotated[RiskSizing | NotionalSizing | EquitySizing, Field(discriminator="type")],
     FaultMessage(
@@ -60,17 +78,25 @@ MaxLeverage = Annotated[
     Annotated[Positive, Field(le=_MOST_LEVERAGE)] | None,
     FaultMessage(f"must be null or greater than 0 and at most {_MOST_LEVERAGE}"),
 ]
+LossLimitChoice = Annotated[
+    NewLossLimit | None,
+    FaultMessage(
+        'must be null or {"day": percent, "week": percent, "close": boolean} with day, week or both, '
+        "more than 0 and at most 100"
+    ),
+]
 BelowMinimumChoice = Annotated[Literal["SKIP", "MINIMUM"], FaultMessage("must be SKIP or MINIMUM")]
 
 
 class SettingsChange(Body):
-    """A change of a follower's settings. What it does not name stays; `null` takes a cap away."""
+    """A change of a follower's settings. What it does not name stays; `null` takes a cap or a limit away."""
 
     mode: Mode = UNCHANGED
     sizing: SizingChoice = UNCHANGED
     max_notional: MaxNotional = None
     max_leverage: MaxLeverage = None
     below_minimum: BelowMinimumChoice = UNCHANGED
+    loss_limit: LossLimitChoice = None
 
     def applied_to(self, settings: EntrySettings) -> EntrySettings:
         """Return the settings with what the request changes."""
@@ -83,12 +109,16 @@ class SettingsChange(Body):
                 sizing, value = SizingType.NOTIONAL, amount
             case EquitySizing(percentage=percentage):
                 sizing, value = SizingType.EQUITY, percentage
+        loss_limit = settings.loss_limit
+        if "loss_limit" in named:
+            loss_limit = self.loss_limit.limit() if self.loss_limit is not None else None
         return EntrySettings(
             sizing=sizing,
             value=value,
             max_notional=self.max_notional if "max_notional" in named else settings.max_notional,
             max_leverage=self.max_leverage if "max_leverage" in named else settings.max_leverage,
             below_minimum=BelowMinimum(self.below_minimum) if self.below_minimum else settings.below_minimum,
+            loss_limit=loss_limit,
         )
 
 
@@ -102,6 +132,15 @@ class Sizing(TypedDict):
     """With EQUITY, of equity."""
 
 
+class ChosenLossLimit(TypedDict):
+    """In percent of the wallet at the window's beginning; None for a window without a limit."""
+
+    day: Decimal | None
+    week: Decimal | None
+    close: bool
+    """Whether the open position is closed when the limit is reached."""
+
+
 class SettingsFields(TypedDict):
     """A follower's settings."""
 
@@ -111,6 +150,7 @@ class SettingsFields(TypedDict):
     maxLeverage: Decimal | None
     belowMinimum: BelowMinimum
     """With MINIMUM an entry may lose up to twice the profile's percentage at its stop."""
+    lossLimit: ChosenLossLimit | None
 
 
 def settings_fields(follower: Follower) -> SettingsFields:
@@ -119,12 +159,17 @@ def settings_fields(follower: Follower) -> SettingsFields:
     sizing: Sizing = {"type": chosen.sizing}
     if chosen.value is not None:
         sizing["percentage" if chosen.sizing is SizingType.EQUITY else "value"] = chosen.value
+    limit = chosen.loss_limit
+    loss_limit: ChosenLossLimit | None = None
+    if limit is not None:
+        loss_limit = {"day": limit.day_pct, "week": limit.week_pct, "close": limit.close}
     return {
         "mode": follower.mode,
         "sizing": sizing,
         "maxNotional": chosen.max_notional,
         "maxLeverage": chosen.max_leverage,
         "belowMinimum": chosen.below_minimum,
+        "lossLimit": loss_limit,
     }
 
 

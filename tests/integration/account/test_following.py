@@ -153,6 +153,36 @@ def test_mended_account_is_ready_at_once_and_enters_although_a_verdict_denied_it
     assert owner.alert(follower).state is ExecutionState.PROTECTED
 
 
+def test_readiness_knows_the_followers_settings(world: World) -> None:
+    owner = Owner(world)
+    world.trigger(Side.BUY)
+    follower = owner.follow()
+    body = {"maxNotional": 1000, "lossLimit": {"day": 1}, "belowMinimum": "MINIMUM"}
+    changing.change_follower(owner.user, follower, FollowerChange.model_validate(body), cause="a request")
+
+    amount_at = readiness.judge(follower).amount_at
+    assert amount_at is not None
+    assert (amount_at["amount"], amount_at["caps"], amount_at["atMinimum"]) == (
+        Decimal("0.049"),
+        ["MAX_NOTIONAL"],
+        False,
+    )
+
+    owner.set_account(balances={"USDT": "50"})
+    amount_at = readiness.judge(follower).amount_at
+    assert amount_at is not None
+    assert (amount_at["amount"], amount_at["atMinimum"]) == (Decimal("0.005"), True)
+
+    execution = owner.alert(follower)
+    assert (execution.amount, execution.at_minimum) == (Decimal("0.005"), True)
+    world.exchange.move_price("19790")  # the stop closes it: more than 1 % of 50 USDT
+    world.deliver(execution, command=Command.RECONCILE)
+    world.exchange.move_price("20000")
+
+    assert readiness.judge(follower).denials == (DenialReason.LOSS_LIMIT,)
+    assert owner.alert(follower).reason == DenialReason.LOSS_LIMIT
+
+
 def test_open_position_is_shown_as_one(world: World) -> None:
     owner = Owner(world)
     follower = owner.follow()

@@ -31,7 +31,8 @@ def test_entry_has_the_size_that_the_follower_chose(
     execution = world.open_position(person)
 
     assert execution.state is ExecutionState.PROTECTED
-    assert (execution.amount, execution.caps, execution.at_minimum) == (Decimal(amount), caps, None)
+    assert (execution.amount, execution.caps) == (Decimal(amount), caps)
+    assert not execution.at_minimum
     assert world.account(person).position == Decimal(amount)
 
 

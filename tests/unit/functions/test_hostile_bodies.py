@@ -100,7 +100,7 @@ ENDPOINTS = [
         "admin_strategy_follower/change_settings",
         follower,
         {},
-        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum"),
+        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum", "lossLimit"),
     ),
 ]
 
@@ -114,7 +114,7 @@ ACCOUNT_ENDPOINTS = [
         "strategy_follower/change_follower",
         strategy_follower,
         {},
-        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum", "riskProfileId"),
+        ("mode", "sizing", "maxNotional", "maxLeverage", "belowMinimum", "lossLimit", "riskProfileId"),
     ),
     Endpoint("subscription/open_checkout", own_subscription, {"subscriptionId": FOLLOWER_ID}),
 ]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.errors import OrderDenied
 from shared.models.attributes import EntrySettingsAttribute
 from shared.trading.entry_price import MarketPrices
-from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, SizingType
+from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, LossLimit, SizingType
 from shared.trading.execution import DenialReason
 from shared.trading.filters import SymbolFilters
 from shared.trading.order_planning import stop_prices
@@ -102,11 +102,11 @@ class TestBelowMinimum:
 
     @pytest.mark.parametrize(
         "capped",
-        [{"max_notional": D("119.9")}, {"max_leverage": D("0.01")}],
+        [replace(MINIMUM, max_notional=D("119.9")), replace(MINIMUM, max_leverage=D("0.01"))],
     )
-    def test_minimum_never_exceeds_the_followers_own_caps(self, capped: dict[str, Decimal]) -> None:
+    def test_minimum_never_exceeds_the_followers_own_caps(self, capped: EntrySettings) -> None:
         with pytest.raises(OrderDenied) as denied:
-            size(replace(MINIMUM, **capped), account=an_account(equity="100"))
+            size(capped, account=an_account(equity="100"))
         assert denied.value.reason == DenialReason.BELOW_MINIMUM
 
 
@@ -125,6 +125,10 @@ def test_settings_that_mean_nothing_cannot_be_made(wrong: dict[str, Any]) -> Non
         EntrySettings(**wrong)
 
 
+percents = decimals("0.01", "100", places=2)
+loss_limits = st.builds(LossLimit, day_pct=percents, week_pct=st.none() | percents, close=st.booleans())
+
+
 @st.composite
 def chosen_settings(draw: st.DrawFn) -> EntrySettings:
     sizing = draw(st.sampled_from(SizingType))
@@ -140,6 +144,7 @@ def chosen_settings(draw: st.DrawFn) -> EntrySettings:
         max_notional=draw(st.none() | amounts),
         max_leverage=draw(st.none() | decimals("0.01", "20", places=2)),
         below_minimum=draw(st.sampled_from(BelowMinimum)),
+        loss_limit=draw(st.none() | loss_limits),
     )
 
 
@@ -183,7 +188,10 @@ def loss_of(sized: SizedOrder, request: dict[str, Any]) -> Fraction:
     signal, filters, rate = request["signal"], request["filters"], Fraction(request["rules"].taker_rate)
     entry = Fraction(sized.bound)
     stops = [Fraction(signal.stop), Fraction(stop_prices(signal, filters=filters).last)]
-    return Fraction(sized.amount) * max(signal.side.sign * (entry - stop) + rate * (entry + stop) for stop in stops)
+    lost: Fraction = Fraction(sized.amount) * max(
+        signal.side.sign * (entry - stop) + rate * (entry + stop) for stop in stops
+    )
+    return lost
 
 
 def notional_of(sized: SizedOrder, request: dict[str, Any]) -> Fraction:

@@ -12,13 +12,24 @@ from functions.strategy_follower.app import lambda_handler as own_handler
 from shared.api.json_text import write_json
 from shared.models.follower import Follower, FollowerMode
 from shared.models.notice import Notice
-from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, SizingType
+from shared.trading.entry_settings import PROFILE_ALONE, BelowMinimum, EntrySettings, LossLimit, SizingType
 from tests.unit.admin_requests import Answer, sample, send, with_body
 from tests.unit.in_process_aws import Queues
 from tests.unit.records import STRATEGY_ID, a_follower, a_risk_profile, a_strategy, a_user
 
 DOCUMENTED = "af42792c-b48e-4322-9716-07050cec48c8"
-UNSET = {"mode": "ACTIVE", "sizing": {"type": "RISK"}, "maxNotional": None, "maxLeverage": None, "belowMinimum": "SKIP"}
+UNSET = {
+    "mode": "ACTIVE",
+    "sizing": {"type": "RISK"},
+    "maxNotional": None,
+    "maxLeverage": None,
+    "belowMinimum": "SKIP",
+    "lossLimit": None,
+}
+LIMIT_FAULT = (
+    'must be null or {"day": percent, "week": percent, "close": boolean} with day, week or both, '
+    "more than 0 and at most 100"
+)
 SIZING_FAULT = (
     'must be {"type": "RISK"}, {"type": "NOTIONAL", "value": more than 0} or '
     '{"type": "EQUITY", "percentage": more than 0 and at most 1000}'
@@ -61,6 +72,7 @@ def test_settings_are_stored_and_shown_as_they_were_sent(follower: Follower) -> 
         "maxNotional": Decimal("5000.5"),
         "maxLeverage": Decimal(3),
         "belowMinimum": "MINIMUM",
+        "lossLimit": {"day": Decimal(5), "week": Decimal("7.5"), "close": True},
     }
     assert shown(change(follower, **sent)) == shown(show(follower)) == sent
     assert stored(follower).mode is FollowerMode.EXITS_ONLY
@@ -70,6 +82,7 @@ def test_settings_are_stored_and_shown_as_they_were_sent(follower: Follower) -> 
         max_notional=Decimal("5000.5"),
         max_leverage=Decimal(3),
         below_minimum=BelowMinimum.MINIMUM,
+        loss_limit=LossLimit(day_pct=Decimal(5), week_pct=Decimal("7.5"), close=True),
     )
 
 
@@ -79,7 +92,9 @@ def test_what_a_change_does_not_name_stays_and_null_takes_a_cap_away(follower: F
         "sizing": {"type": "NOTIONAL", "value": 500},
         "maxNotional": 1000,
     }
-    assert shown(change(follower, sizing={"type": "RISK"}, maxNotional=None)) == UNSET
+    limited = shown(change(follower, sizing={"type": "RISK"}, maxNotional=None, lossLimit={"week": 10}))
+    assert limited == UNSET | {"lossLimit": {"day": None, "week": 10, "close": False}}
+    assert shown(change(follower, lossLimit=None)) == UNSET
     assert stored(follower).entry_settings is None
 
 
@@ -105,6 +120,12 @@ def test_an_answer_can_be_edited_and_sent_back(follower: Follower) -> None:
         ({"maxNotional": 0}, "must be null or greater than 0"),
         ({"maxNotional": True}, "must be null or greater than 0"),
         ({"maxLeverage": 126}, "must be null or greater than 0 and at most 125"),
+        ({"lossLimit": {}}, LIMIT_FAULT),
+        ({"lossLimit": {"close": True}}, LIMIT_FAULT),
+        ({"lossLimit": {"day": 0}}, LIMIT_FAULT),
+        ({"lossLimit": {"week": 101}}, LIMIT_FAULT),
+        ({"lossLimit": {"day": 5, "close": "yes"}}, LIMIT_FAULT),
+        ({"lossLimit": {"day": 5, "month": 9}}, LIMIT_FAULT),
         ({"belowMinimum": "ALWAYS"}, "must be SKIP or MINIMUM"),
     ],
 )
@@ -162,5 +183,6 @@ def test_user_changes_the_same_settings(account_api: Any) -> None:
         "maxNotional": 1000,
         "maxLeverage": Decimal("2.5"),
         "belowMinimum": "MINIMUM",
+        "lossLimit": {"day": 5, "week": 10, "close": True},
     }
     assert answer.body["StrategyRiskProfile"]["id"] == "3d321572-52a0-4625-93d3-a4e91c73dcd2"

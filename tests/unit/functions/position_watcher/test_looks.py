@@ -20,6 +20,7 @@ from shared.exchange.gate import LOOKS_PCT
 from shared.exchange.lanes import DEFAULT_LANE
 from shared.exchange.server_clock import server_clock
 from shared.models.execution import Execution
+from shared.trading.entry_settings import EntrySettings, LossLimit
 from shared.trading.execution import Desired, ExecutionState
 from shared.trading.touch import Candle, SymbolCandles
 from tests import builders
@@ -75,6 +76,17 @@ def choose(*executions: Execution) -> list[str]:
         return chosen
 
     return [execution.id for execution in asyncio.run(work())]
+
+
+def test_position_that_a_limit_of_losses_may_close_is_looked_at_in_every_run(market: Market) -> None:
+    def limited(*, close: bool) -> Execution:
+        limit = LossLimit(day_pct=Decimal(5), close=close)
+        return position(entry_settings=EntrySettings(loss_limit=limit))
+
+    fill_lane()
+    quiet, closing = limited(close=False), limited(close=True)
+    assert choose(closing, quiet)[0] == closing.id
+    assert closing.id in choose(*(position() for _ in range(20)), closing)
 
 
 def fill_lane() -> None:

@@ -40,6 +40,7 @@ def test_own_follower_is_shown_with_its_strategy_key_and_profile() -> None:
                 "maxNotional": None,
                 "maxLeverage": None,
                 "belowMinimum": "SKIP",
+                "lossLimit": None,
                 "StrategyAutomated": {"id": STRATEGY_ID, "name": "BTC", "symbol": follower.symbol},
                 "ExchangeKey": {"id": id_of("key of mine"), "name": "Main"},
                 "StrategyRiskProfile": {"id": PROFILE_ID, "name": "MODERATE"},

@@ -192,6 +192,18 @@ def test_persistent_refusal_is_notified_once_a_day(tables: Queues) -> None:
     assert len(notices()) == 2
 
 
+def test_limit_of_losses_is_notified_once_however_many_alerts_it_denies(tables: Queues) -> None:
+    an_execution(ExecutionState.DENIED, detail="until 2026-11-30T10:00:00.000Z")
+    for hours in (0, 1, 25):
+        happened(ExecutionState.DENIED, DenialReason.LOSS_LIMIT, at=AT + timedelta(hours=hours))
+    (told,) = notices()
+    assert isinstance(told, EntryRefused)
+    assert "until 2026-11-30T10:00:00.000Z" in told.reason
+    an_execution(ExecutionState.DENIED, detail="until 2026-12-09T10:00:00.000Z")
+    happened(ExecutionState.DENIED, DenialReason.LOSS_LIMIT, at=AT + timedelta(days=9))
+    assert len(notices()) == 2
+
+
 @pytest.mark.parametrize(
     "state",
     [one for one in ExecutionState if is_active(one) and one is not ExecutionState.PROTECTED],
