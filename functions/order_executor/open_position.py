@@ -137,3 +137,4 @@ async def _flatten_late_fill(session: ExecutionSession, left: Decimal) -> None:
         logger.error("entry_filled_twice", execution_id=session.execution.id)
         count_outcome(ATTENTION_NEEDED)
         await closing.reduce(session, Leg.FLATTEN, surplus)
+        session.unseen_orders += session.ledger.of_leg(Leg.FLATTEN)

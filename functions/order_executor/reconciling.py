@@ -196,6 +196,7 @@ async def _protect(
         await leaving.close_and_end(session, leg=Leg.CLOSE, reason=CloseReason.ADMIN)
         return
     await reducing.reduce_if_asked(session)
+    await _look_again_if_unfinished(session)
 
 
 async def _keep_or_close(session: ExecutionSession) -> None:
@@ -205,14 +206,24 @@ async def _keep_or_close(session: ExecutionSession) -> None:
     found = await open_position.reconcile_position(session)
     match found:
         case Found.GUARDED if remainder.is_pending(session):
-            await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
+            await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S, looked_at=None)
         case Found.GUARDED:
             await reducing.reduce_if_asked(session)
-            if session.stop_move_pending and session.execution.may_be_at_exchange:
-                await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S)
+            await _look_again_if_unfinished(session)
         case Found.FLAT:
             await ending.end_flat(session)
         case Found.UNGUARDED:
             await leaving.close_and_end(session, leg=Leg.FLATTEN, reason=CloseReason.FLATTENED)
         case _:
             assert_never(found)
+
+
+async def _look_again_if_unfinished(session: ExecutionSession) -> None:
+    """Have a position that is still open and guarded looked at again soon, if something of it is not finished."""
+    execution = session.execution
+    if execution.state is not ExecutionState.PROTECTED or execution.exited_at or execution.flat_since:
+        return
+    if session.stop_move_pending:
+        await recheck.schedule_recheck(session.ledger, after_s=RECHECK_S, looked_at=None)
+    else:
+        await recheck.schedule_look_if_unfinished(session)

@@ -72,6 +72,8 @@ class ExecutionSession:
     """
     kept_orders: tuple[OrderView, ...] | None = field(default=None, init=False)
     """Our orders that a close has listed and left standing; None before one has read the list."""
+    unseen_orders: list[Order] = field(default_factory=list, init=False)
+    """Orders whose effect on a protected position this worker has not seen."""
     known_amounts: KnownAmounts | None = field(default=None, init=False)
     """What a close goes by whose fills were not read; None once they are."""
     _history: History | None = field(default=None, init=False)

@@ -186,7 +186,9 @@ def _take_ids_out_of_use(session: ExecutionSession, client_order_ids: Iterable[s
 async def cancel_if_seen(session: ExecutionSession, order: Order) -> None:
     """Cancel a stop that may stand beside the right ones; one that is not seen yet, the next reconciliation cancels."""
     view = await session.look_up(order)
-    if view is not None and view.status.is_open:
+    if view is None:
+        session.unseen_orders.append(order)
+    elif view.status.is_open:
         await cancel(session, [view])
 
 

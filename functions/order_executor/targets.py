@@ -41,7 +41,7 @@ def targets_of(exits: ExitPlan) -> tuple[PlannedOrder, ...]:
 async def place_targets(session: ExecutionSession, exits: ExitPlan, *, room: Decimal | None = None) -> None:
     """Place missing take-profits and the trailing stop. `room` is the amount that standing take-profits leave free."""
     pending = [
-        (replace(planned, amount=order.amount, price=order.price), order)
+        (replace(planned, amount=order.amount, price=order.price, activation_price=order.trigger_price), order)
         for planned in targets_of(exits)
         for order in session.ledger.of_leg(planned.leg)[-1:] or [session.ledger.intend(planned, attempt=1)]
         if order.status is OrderStatus.INTENDED
@@ -163,7 +163,7 @@ async def _not_at_exchange(session: ExecutionSession, pairs: Sequence[_Pair]) ->
     try:
         await asyncio.gather(*(session.look_up_twice(order) for order in sent))
     except ExchangeError:
-        return []  # not known now: the next reconciliation tries again
+        return []  # not known now: the next reconciliation, which comes soon, tries again
     return [pair for pair in pairs if pair[1].status is OrderStatus.INTENDED]
 
 
@@ -243,7 +243,7 @@ async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, orde
             planned = again
             order.amount, order.trigger_price = planned.amount, planned.activation_price
         except ExchangeError as error:
-            # It stays INTENDED: the next reconciliation looks it up and sends it again.
+            # It stays INTENDED: the next reconciliation, which comes soon, looks it up and sends it again.
             order.error = type(error).__name__
             return
         else:

@@ -67,7 +67,8 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     kept = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
     if kept or is_watched_for_late_fill(ledger):
         weight = weights.LOOK + collecting.fills_weight(execution, utc_now())
-        overdue = execution.looked_at is not None and is_overdue(
+        # Without a time, a look is due each time: an order of ours may be unfinished.
+        overdue = execution.looked_at is None or is_overdue(
             execution.looked_at, now=utc_now(), interval=timedelta(seconds=settings().look_interval_s)
         )
         return Request(Work.ENTRY if for_entry or overdue else Work.LOOK, weight)

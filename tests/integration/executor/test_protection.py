@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from shared.clock import utc_now
 from shared.messages import Command
 from shared.models.follower_performance import FollowerPerformance
-from shared.models.order import Order
+from shared.models.order import Order, OrderStatus
 from shared.models.trigger import Trigger
+from shared.scheduling import DEAD_MAN_DELAYS_S, RECHECK_S
 from shared.trading.execution import ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.sides import StopType
@@ -82,6 +85,33 @@ def test_targets_that_did_not_arrive_are_placed_by_the_next_reconciliation(world
     world.deliver(execution, command=Command.RECONCILE)
 
     assert len(world.account(person).targets) == 3
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_lost_answer_to_a_trailing_stop_is_looked_up_within_seconds(world: World, kind: str) -> None:
+    person = world.follower()
+    world.exchange.move_price("20050")
+    trailing = {"type": "TRAILING_STOP_MARKET"}
+    world.plan_fault(person, "code", ALGO_ORDER, parameters=trailing, status=400, code=-2021, msg="Would trigger.")
+    world.plan_fault(person, kind, ALGO_ORDER, parameters=trailing)
+    delayed = world.count_delayed("reconcile")
+
+    execution = world.open_position(person, trailing_trigger=Decimal(45), callback_rate=Decimal(2))
+
+    (order,) = [order for order in Order.query(execution.id) if order.leg is Leg.TRAILING]
+    assert (execution.state, order.status) == (ExecutionState.PROTECTED, OrderStatus.INTENDED)
+    assert execution.looked_at is None  # the watcher's next run does not wait with it either
+    assert execution.due_at is not None
+    assert execution.due_at <= utc_now() + timedelta(seconds=RECHECK_S)
+    assert world.count_delayed("reconcile") == delayed + len(DEAD_MAN_DELAYS_S) + 1
+    world.exchange.move_price("20000")
+    world.wait_until_due(execution)
+
+    assert world.deliver(execution, command=Command.RECONCILE) == []
+
+    standing = [o for o in world.account(person).open_orders if o.get("orderType") == "TRAILING_STOP_MARKET"]
+    assert [(o["clientAlgoId"], Decimal(o["activatePrice"] or 0)) for o in standing] == [(order.client_order_id, 0)]
+    assert world.stored(execution).looked_at is not None
 
 
 def test_refused_trailing_stop_costs_only_itself(world: World) -> None:

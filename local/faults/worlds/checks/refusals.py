@@ -43,6 +43,7 @@ def _trailing_given_up(world: World) -> Iterator[str]:
     """Yield the executions whose trailing stop was given up for its activation price, and not sent without it.
 
     One whose worker was killed in between is not given up; its position may be closed before the next worker sends it.
+    Nor is one that the exchange took: it may reject a trailing stop later, when it triggers beside another exit.
     """
     refused: dict[str, set[bool]] = defaultdict(set)
     for order in world.exchange.refused_orders:
@@ -54,6 +55,9 @@ def _trailing_given_up(world: World) -> Iterator[str]:
             refused[ref.execution_id].add(with_activation)
     for execution_id, kinds in refused.items():
         orders = Order.query(execution_id, consistent_read=True)
-        given_up = any(order.leg is Leg.TRAILING and order.status is OrderStatus.REJECTED for order in orders)
+        given_up = any(
+            order.leg is Leg.TRAILING and order.status is OrderStatus.REJECTED and order.exchange_order_id is None
+            for order in orders
+        )
         if False not in kinds and given_up:
             yield f"execution {execution_id} has lost its trailing stop, whose activation the market had passed"
