@@ -16,10 +16,10 @@ from botocore.exceptions import WaiterError
 
 from local.deployment.build import Run, build, run_in_root
 from local.deployment.command import exit_status_of
-from local.deployment.preflight import NO_CREDENTIALS, Client, clients_of, session_of
+from local.deployment.preflight import Client, open_account
 from local.deployment.releases import attempt_after, release_of, write_release
 from local.deployment.restored_tables import read_restored
-from local.deployment.stages import STAGES, Stage, read_stage
+from local.deployment.stages import STAGES, Stage
 from local.stack.build import overrides_of
 from local.stack.deploy import read_template
 from local.stack.lanes import (
@@ -190,15 +190,10 @@ def main(arguments: list[str], environment: Mapping[str, str], *, run: Run = run
     if len(arguments) != 1 or arguments[0] not in STAGES or not is_name(name):
         print("name a stage and a lane: make lane STAGE=prod NAME=lane-2", file=sys.stderr)
         return 2
-    stage = read_stage(arguments[0])
-    session = session_of(stage)
-    if session is None:
-        print(NO_CREDENTIALS, file=sys.stderr)
-        return 1
-    client = clients_of(session)
     network = {"SubnetIds": environment.get("SUBNETS", ""), "SecurityGroupIds": environment.get("SECURITY_GROUPS", "")}
 
     def add_or_remove() -> int:
+        stage, client, _ = open_account(arguments)
         if environment.get("REMOVE"):
             return remove_lane(stage, name, client)
         return build_lanes(run=run) or deploy_lane(stage, name, client, network=network, run=run)

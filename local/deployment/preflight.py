@@ -333,10 +333,16 @@ def _secrets(stage: Stage, ssm: Any) -> Iterator[Finding]:
         yield Finding(f"{name} is not stored", "docs/operations.md says what it holds", blocks=False)
 
 
-def session_of(stage: Stage) -> boto3.session.Session | None:
-    """Return a session in the stage's region, or None where no credentials are found."""
-    session = boto3.session.Session(region_name=stage.region)
-    return session if session.get_credentials() is not None else None
+def session_of(stage: Stage) -> boto3.session.Session:
+    """Return a session in the stage's region; raise NotOpened without credentials."""
+    try:
+        session = boto3.session.Session(region_name=stage.region)
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise NotOpened(f"{error}: `aws configure list-profiles` names those that are there") from error
+    if credentials is None:
+        raise NotOpened(NO_CREDENTIALS)
+    return session
 
 
 def clients_of(session: boto3.session.Session) -> Client:
@@ -350,10 +356,7 @@ def clients_of(session: boto3.session.Session) -> Client:
 
 def edge_clients(stage: Stage) -> Client:
     """Return the clients of the region of the edge's stack; raise NotOpened without credentials."""
-    session = session_of(replace(stage, region=EDGE_REGION))
-    if session is None:
-        raise NotOpened(NO_CREDENTIALS)
-    return clients_of(session)
+    return clients_of(session_of(replace(stage, region=EDGE_REGION)))
 
 
 def edge_clients_if_any(stage: Stage) -> Client | None:
@@ -390,10 +393,7 @@ def open_account(arguments: list[str]) -> tuple[Stage, Client, str | None]:
     if len(arguments) != 1 or arguments[0] not in STAGES:
         raise NotOpened(f"name a stage: STAGE={' or STAGE='.join(STAGES)}", exit_status=2)
     stage = read_stage(arguments[0])
-    session = session_of(stage)
-    if session is None:
-        raise NotOpened(NO_CREDENTIALS)
-    client = clients_of(session)
+    client = clients_of(session_of(stage))
     try:
         return stage, client, stack_status(stage, client("cloudformation"))
     except (BotoCoreError, ClientError) as error:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,22 @@ def test_machine_without_credentials_is_told_in_one_line(
     assert told.out == ""
     assert told.err.count("\n") == 1
     assert "AWS_PROFILE" in told.err
+
+
+@pytest.mark.parametrize("program", ["deploy", "edge", "lane", "preflight", "reseal", "restore", "rollback", "smoke"])
+def test_profile_that_does_not_exist_is_told_in_one_line_by_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, program: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    main = import_module(f"local.deployment.{program}").main
+    environment = {"NAME": "lane-2", "TABLE": "users", "TIME": "2026-11-29T18:00:00Z"}
+    takes_environment = "environment" in signature(main).parameters
+    assert main(["prod"], *([environment] if takes_environment else [])) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert "aws configure list-profiles" in told.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["staging"]])
