@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import Any
 
 import yaml
 
-from local.deployment.restored_tables import tables_of, write_names
+from local.deployment.restored_tables import read_restored, tables_of, write_names
 from local.stack.build import fingerprint
-from local.stack.deploy import read_template
+from local.stack.deploy import client, read_template
+from local.stack.places import STACK_NAME, Places
+from local.stack.stacks import find
 from shared.messages import VERSION
 from shared.models.base import SCHEMA_VERSION
 
@@ -85,16 +88,25 @@ def write_release(built: Path, description: str, restored: Mapping[str, str]) ->
     """Write into a built template which release it is, and the names of restored tables."""
     template = write_names(read_template(str(built)), restored)
     describe_release(template, description)
-    draft = built.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
-    draft.replace(built)  # other stacks of this machine may be reading it
+    built.write_text(yaml.safe_dump(template, sort_keys=False, width=120), encoding="utf-8")
 
 
-def name_local_release(built: Path) -> None:
-    """Write into a template that is built for `make run` which release it is, unless it says so already."""
-    description = release_of({}).describe()
-    if read_template(str(built))["Globals"]["Function"]["Description"] != description:
-        write_release(built, description, {})
+@contextmanager
+def name_local_release(built: Path, places: Places) -> Iterator[Path]:
+    """Give a copy of a template that is built for `make run`, which names its release and its stack's restored tables.
+
+    Raise botocore's errors.
+    """
+    cloudformation = client("cloudformation", places)
+    is_there = find(cloudformation, STACK_NAME) is not None
+    restored = read_restored(read_template(), STACK_NAME, cloudformation) if is_there else {}
+    copy = built.with_name(f"template-{places.ports.api}.yaml")
+    shutil.copyfile(built, copy)
+    try:
+        write_release(copy, release_of({}, restored).describe(), restored)
+        yield copy
+    finally:
+        copy.unlink()
 
 
 def _digest(value: Any) -> str:

@@ -17,14 +17,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -42,9 +40,9 @@ from local.deployment.preflight import (
     report,
     stack_status,
 )
-from local.deployment.releases import release_of, write_release
+from local.deployment.releases import name_local_release
 from local.deployment.reseal import TABLES_WITH_SECRETS
-from local.deployment.restored_tables import read_restored, usual_names
+from local.deployment.restored_tables import usual_names
 from local.deployment.stages import Stage
 from local.stack.build import BUILT_LANE, BUILT_TEMPLATE
 from local.stack.deploy import ARTIFACTS, read_template, sam_deploy
@@ -336,38 +334,26 @@ def _describe(name: str, dynamodb: Any) -> dict[str, Any] | None:
         raise
 
 
-def redeploy_local(session: Mapping[str, Any], restored: Mapping[str, str]) -> int:
-    """Deploy the stacks of `make run` again, with their parameters and these tables; return the exit status.
+def redeploy_local(session: Mapping[str, Any]) -> int:
+    """Deploy the stacks of `make run` again, with the names that their tables have by now; return the exit status.
 
     Raise NotRestored or botocore's errors.
     """
     places = Places.of(session)
     client = partial(client_of, places=places)
-    description = release_of({}, restored).describe()
     lanes = [stack_of(STACK_NAME, lane) for lane in lanes_of(STACK_NAME, client("cloudformation"))]
     try:
         with paused_lanes(STACK_NAME, client, pause_s=1):
-            _redeploy_built(places, BUILT_TEMPLATE, [STACK_NAME], description, restored)
-            _redeploy_built(places, BUILT_LANE, lanes, description, restored)
+            for built, stacks in ((BUILT_TEMPLATE, [STACK_NAME]), (BUILT_LANE, lanes)):
+                for stack in stacks:
+                    with name_local_release(built, places) as template:
+                        sam_deploy(places, template, stack_name=stack, values={})
     except NotPaused as error:
         raise NotRestored(str(error)) from error
     except NotReady as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def _redeploy_built(
-    places: Places, built: Path, stacks: Sequence[str], description: str, restored: Mapping[str, str]
-) -> None:
-    for stack in stacks:
-        template = built.with_name(f"template-{stack}-{places.ports.api}.yaml")
-        shutil.copyfile(built, template)
-        try:
-            write_release(template, description, restored)
-            sam_deploy(places, template, stack_name=stack, values={})
-        finally:
-            template.unlink()
 
 
 def redeploy_stage(stage: Stage, client: Client, *, run: Run, pause_s: float = 5) -> int:
@@ -452,8 +438,7 @@ def restore_into(opened: OpenedStack, noun: str, moment: datetime, *, run: Run) 
 
     def redeploy() -> int:
         if opened.stage is None:
-            restored = read_restored(template, stack, client("cloudformation"))
-            return redeploy_local(opened.session or {}, restored)
+            return redeploy_local(opened.session or {})
         return redeploy_stage(opened.stage, client, run=run)
 
     wanted = find(stack, noun, moment, client, template)

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from local import stripe, telegram
 from local.stack import edge, stacks
-from local.stack.build import BUILT_TEMPLATE, parameters
+from local.stack.build import parameters
 from local.stack.places import LOCAL, REGION, ROOT, STACK_NAME, TOOLS, NotReady, Places, aws_environment
 from local.stack.processes import run_tool
 from local.stack.stacks import outputs_of
@@ -142,8 +142,8 @@ def telegram_webhook_address(places: Places) -> str:
     return f"{places.webhook_url}{TELEGRAM_WEBHOOK_PATH}"
 
 
-def deploy(places: Places, **overrides: str) -> Deployed:
-    """Deploy with these template parameters and return the outputs; raise NotReady with the end of SAM's output."""
+def deploy(places: Places, template: Path, **overrides: str) -> Deployed:
+    """Deploy a built template with these parameters and return the outputs; raise NotReady with SAM's last lines."""
     client("s3", places).create_bucket(Bucket=ARTIFACTS)
     values = {
         "Retained": "false",
@@ -162,7 +162,7 @@ def deploy(places: Places, **overrides: str) -> Deployed:
         "AlertSenders": edge.SENDERS,
         **overrides,
     }
-    sam_deploy(places, BUILT_TEMPLATE, stack_name=STACK_NAME, values=values)
+    sam_deploy(places, template, stack_name=STACK_NAME, values=values)
     deployed = find(places)
     if deployed is None:
         raise NotReady(f"the stack was not created; see {places.logs}")

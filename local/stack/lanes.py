@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from local.stack.build import BUILT_LANE
 from local.stack.deploy import client, read_template, sam_deploy
 from local.stack.places import STACK_NAME, Places
 from local.stack.stacks import describe, outputs_of, values_of
@@ -80,8 +80,8 @@ def register(
     )
 
 
-def deploy_lanes(places: Places, number: int) -> None:
-    """Deploy lanes 2 to `number` as they are built, and register them. Each asks from its own address of the loopback.
+def deploy_lanes(places: Places, number: int, template: Path) -> None:
+    """Deploy lanes 2 to `number`, each with its own address of the loopback, by a built template, and register them.
 
     Raise NotReady with the end of SAM's output.
     """
@@ -92,7 +92,7 @@ def deploy_lanes(places: Places, number: int) -> None:
     for lane in names(number)[1:]:
         given = {"SourceAddress": address_of(lane)}
         values = parameters_of(lane, main_stack=main_stack, given=given)
-        sam_deploy(places, BUILT_LANE, stack_name=stack_of(STACK_NAME, lane), values=values)
+        sam_deploy(places, template, stack_name=stack_of(STACK_NAME, lane), values=values)
         stack = describe(cloudformation, stack_of(STACK_NAME, lane))
         register_deployed(dynamodb, stack, lane=lane, main_stack=main_stack, address=address_of(lane))
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -41,8 +41,12 @@ _KEPT = ("aws", "s3", "exchange.json", "seed.json", "build.sha256")
 
 Report = Callable[[str], None]
 
-NameRelease = Callable[[Path], None]
-"""Writes into a built template which release it is."""
+NameRelease = Callable[[Path, Places], AbstractContextManager[Path]]
+"""Gives a copy of a built template that names its release, and the tables that its stack has."""
+
+
+def _as_built(template: Path, _places: Places) -> AbstractContextManager[Path]:
+    return nullcontext(template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class LocalStack:
         report: Report,
         lanes: int = 1,
         parameters: Mapping[str, str] | None = None,
-        name_release: NameRelease = lambda _: None,
+        name_release: NameRelease = _as_built,
     ) -> None:
         self._places = places
         self._parameters = dict(parameters or {})
@@ -141,7 +145,6 @@ class LocalStack:
         with self._step("Building the functions and layers") as step:
             if not build():
                 step.remark = "unchanged"
-            self._name_release(BUILT_TEMPLATE)
         with self._step("Starting the embedded AWS and the paper exchange"):
             self._start_servers()
         with self._step("Deploying template.yaml") as step:
@@ -149,8 +152,8 @@ class LocalStack:
         if self._lanes > 1:
             with self._step(f"Deploying lane.yaml for {self._lanes - 1} more egress lane(s)"):
                 build(LANE_TEMPLATE, into=BUILT_LANE)
-                self._name_release(BUILT_LANE)
-                deploy_lanes(self._places, self._lanes)
+                with self._name_release(BUILT_LANE, self._places) as template:
+                    deploy_lanes(self._places, self._lanes, template)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)
         set_webhook(self._places.telegram_url, telegram_webhook_address(self._places))
@@ -270,7 +273,8 @@ class LocalStack:
             return found
         if found:
             step.remark = "kept, brought up to date"
-        deployed = deploy(self._places, **self._parameters)
+        with self._name_release(BUILT_TEMPLATE, self._places) as template:
+            deployed = deploy(self._places, template, **self._parameters)
         if stamp:
             with private.open_file(stamp) as file:
                 file.write(wanted.encode())

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from local.deployment import releases
 from local.deployment.releases import Release, name_local_release, release_of, write_release
+from local.deployment.restored_tables import as_variable
 from local.deployment.rollback import Plan, refusal
 from local.stack.deploy import read_template
-from local.stack.places import ROOT
+from local.stack.places import ROOT, Places, Ports
 from tests.unit.transformed_template import ALIAS, of_type, transformed
 
 TEMPLATES = ["template.yaml", "lane.yaml"]
@@ -89,15 +91,21 @@ def test_a_lanes_own_settings_publish_it_without_another_release() -> None:
 
 
 @BOTH
-def test_a_stack_of_make_run_names_its_release(template: str, tmp_path: Path) -> None:
-    built = tmp_path / "template.yaml"
+@pytest.mark.parametrize("restored", [{}, {"users": "lockstep-users-20261129T180000"}], ids=["new", "restored"])
+def test_a_stack_of_make_run_names_its_release_and_keeps_its_tables(
+    template: str, restored: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releases, "client", lambda service, places: None)
+    monkeypatch.setattr(releases, "find", lambda *_: {} if restored else None)
+    monkeypatch.setattr(releases, "read_restored", lambda *_: restored)
+    built = tmp_path / template
     shutil.copyfile(ROOT / template, built)
-    name_local_release(built)
-    named = built.read_bytes()
-    assert release_of({}).describe() in named.decode()
-    name_local_release(built)
-    assert built.read_bytes() == named
+    with name_local_release(built, Places(Ports(3000))) as copy:
+        named = copy.read_text(encoding="utf-8")
+    assert release_of({}, restored).describe() in named
+    assert f"RESTORED_TABLES: {as_variable(restored)}" in named
     assert list(tmp_path.iterdir()) == [built]
+    assert built.read_bytes() == (ROOT / template).read_bytes()
 
 
 def test_a_version_names_its_release_and_the_formats_that_it_knows() -> None:

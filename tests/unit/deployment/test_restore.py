@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.deployment import releases
 from local.deployment import restore as command
 from local.deployment.account import OpenedStack
 from local.deployment.preflight import Finding
@@ -229,9 +230,12 @@ def test_every_lane_of_this_machine_gets_the_restored_table_too(
     monkeypatch.setattr(command, "client_of", lambda service, places: None)
     monkeypatch.setattr(command, "lanes_of", lambda *_: ["lane-2", "lane-3"])
     monkeypatch.setattr(command, "paused_lanes", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(releases, "client", lambda service, places: None)
+    monkeypatch.setattr(releases, "find", lambda *_: {})
+    monkeypatch.setattr(releases, "read_restored", lambda *_: {"users": WANTED.target})
     monkeypatch.setattr(Places, "of", lambda _: Places(Ports(3000)))
 
-    assert command.redeploy_local({}, {"users": WANTED.target}) == 0
+    assert command.redeploy_local({}) == 0
 
     assert list(deployed) == ["lockstep", "lockstep-lane-2", "lockstep-lane-3"]
     for template in deployed.values():
