@@ -1,8 +1,8 @@
 """Accepts triggers: gives each its strategy's next `seq`, stores it once, queues it. Validates no request.
 
 An entry alert that comes after a newer alert is accepted as well, so that it has an answer, but marked as overtaken.
-An exit is never overtaken: it is for what is older than itself, whenever it comes. A reduction overtakes nothing
-either. It is remembered for as long as an entry that it means may still be opened.
+An exit is never overtaken: it is for what is older than itself, whenever it comes. Reductions and updates overtake
+nothing either. They are remembered for as long as an entry that it means may still be opened.
 
 A trigger is durable before the request is answered: it is stored in one transaction with its `seq`, then queued. A
 crash between the two leaves it PENDING, until the repeat of the alert, or the delayed check, queues it.
@@ -10,6 +10,7 @@ crash between the two leaves it PENDING, until the repeat of the alert, or the d
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -150,6 +151,7 @@ def _content(instruction: Signal | Exit) -> str:
             "side": instruction.side,
             "keepShare": instruction.keep_share,
             "positionSize": instruction.position_size,
+            "update": None if instruction.update is None else dataclasses.asdict(instruction.update),
         }
         return fingerprint(asked)
     return fingerprint({"signal": instruction})
@@ -224,6 +226,10 @@ def _new_trigger(
         trigger.position_side = instruction.side
         trigger.keep_share = instruction.keep_share
         trigger.position_size = instruction.position_size
+        if instruction.update is not None:
+            trigger.stop = instruction.update.stop
+            trigger.stop_at_breakeven = instruction.update.breakeven or None
+            trigger.breakeven_after = instruction.update.breakeven_after
     else:
         _set_signal(trigger, instruction)
         _copy_rules(trigger, strategy)
@@ -305,7 +311,7 @@ def _record_alert(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts 
                 StrategyAlerts.latest_exit_fingerprint.set(alert.content),
                 StrategyAlerts.latest_exit_received_at.set(trigger.created_at),
             ]
-        case TriggerAction.REDUCE:
+        case TriggerAction.REDUCE | TriggerAction.UPDATE:
             actions.append(_record_exit(trigger, alert, alerts))
         case _:
             assert_never(trigger.action)

@@ -40,6 +40,7 @@ from shared.trading.readiness import Verdict, judge_account
 from shared.trading.signal import targets_ahead
 from shared.trading.sizing import OpenedPart, SizedOrder, SizingRules, deny_crossed_stop, size_order
 from shared.trading.symbols import assets_of
+from shared.trading.updates import NOTHING, Requested
 
 _ENTRY_MARGIN_S = 2.0
 """Time to judge and send a postponed entry before its trigger is stale."""
@@ -69,6 +70,8 @@ class EntryContext:
     """What our executions on the account have earned lately; none are read for a follower without a loss limit."""
     target: Target
     """What exits that came before the entry, and mean its position, ask of it."""
+    requested: Requested
+    """What updates of the same kind ask of its stop."""
 
 
 def read_context(execution: Execution, *, lane: str) -> EntryContext:
@@ -112,6 +115,7 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         account_in_use=claim is not None and claim.holds_against(execution.api_key_id),
         target=_target_of_exits(alerts, execution),
         results=tuple(result for day in recent if day is not None for result in day.results_in(quote)),
+        requested=NOTHING if alerts is None else alerts.requested_of(execution.place, side=execution.side),
     )
 
 

@@ -92,6 +92,7 @@ def snapshot(
         order_price=trigger.price,
         stop=trigger.stop,
         stop_type=trigger.stop_type,
+        stop_at_breakeven=trigger.stop_at_breakeven,
         take_profits=list(trigger.take_profits),
         trailing_trigger=trigger.trailing_trigger,
         callback_rate=trigger.callback_rate,

@@ -21,7 +21,8 @@ class HistoryItem(TypedDict):
 
 
 class TriggerItem(TypedDict):
-    """One trigger; of its executions at most 100, then a `nextToken` of their own. An exit has no side, no prices."""
+    """One trigger; of its executions at most 100, then a `nextToken` of their own. An exit has no side, and of an
+    update the stop is its only price."""
 
     id: Id
     active: bool
@@ -36,6 +37,8 @@ class TriggerItem(TypedDict):
     price: Decimal | None
     stop: Decimal | None
     stopType: StopType | None
+    stopAtBreakeven: NotRequired[bool]
+    """Of an update that wants the stop at break-even."""
     takeProfit: list[Decimal]
     breakevenAfter: NotRequired[int]
     """The target after whose fill the stop moves to break-even, if it does."""
@@ -70,6 +73,8 @@ def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerIt
     }
     if trigger.breakeven_after is not None:
         item["breakevenAfter"] = trigger.breakeven_after
+    if trigger.stop_at_breakeven:
+        item["stopAtBreakeven"] = True
     if not trigger.opens:
         item["action"] = trigger.action
     if trigger.action is TriggerAction.REDUCE:

@@ -83,6 +83,10 @@ async def intend_entry(
             taker_rate=execution.taker_rate,
             passed_targets=execution.passed_targets,
             keep_share=execution.keep_share,
+            stop_requested=execution.stop_requested,
+            breakeven_requested=execution.breakeven_requested,
+            breakeven_after=execution.breakeven_after,
+            breakeven_after_since=execution.breakeven_after_since,
             detail=_left_out(execution.passed_targets),
         ),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from functions.order_executor import booking, prior_position, recheck, waiting
+from functions.order_executor import booking, prior_position, recheck, updating, waiting
 from functions.order_executor.ledger import Ledger
 from shared.clock import utc_now
 from shared.exchange.futures import FuturesAccount
@@ -19,10 +19,12 @@ from shared.trading import exits
 from shared.trading.execution import CloseReason, Desired, ExecutionState, Reason
 from shared.trading.exits import Exit, Target
 from shared.trading.sides import TriggerAction
+from shared.trading.updates import Requested
 
 _NOTHING_TO_DO = {
     TriggerAction.CLOSE: Reason.NOTHING_TO_CLOSE,
     TriggerAction.REDUCE: Reason.NOTHING_TO_REDUCE,
+    TriggerAction.UPDATE: Reason.NOTHING_TO_UPDATE,
 }
 
 
@@ -40,8 +42,12 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
     Without an `account`, because there is no access to it now, the position is left to a later worker.
     """
     held = await _find_position(ledger)
-    if held is None or not await _record_request(held, ledger.execution.exit):
+    if held is None:
         await _end_without_effect(ledger)
+        return
+    refusal = await _record(held, ledger.execution, account)
+    if refusal is not None:
+        await _end(ledger, refusal)
         return
     # The request, its recheck and the exit's end are on record before the position is acted on: whatever becomes of
     # this worker then, another one goes on, and none finds the exit without the position that it has closed.
@@ -66,6 +72,15 @@ async def _find_position(ledger: Ledger) -> Ledger | None:
     if position.state is ExecutionState.ENTRY_UNKNOWN:
         await held.load_orders()
     return None if recheck.is_watched_for_late_fill(held) else held
+
+
+async def _record(held: Ledger, exit_alert: Execution, account: FuturesAccount | None) -> Reason | None:
+    """Record what an exit alert asks of the position; return why that is nothing, or None if it is on record."""
+    asked = exit_alert.exit
+    if asked.update is not None:
+        wanted = Requested.of(asked.update, exit_alert.place)
+        return await updating.record_update(held, asked.update, wanted, account=account)
+    return None if await _record_request(held, asked) else _NOTHING_TO_DO[asked.action]
 
 
 async def _record_request(held: Ledger, asked: Exit) -> bool:

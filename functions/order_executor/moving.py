@@ -15,11 +15,12 @@ from functions.order_executor.session import ExecutionSession
 from functions.order_executor.stops import Replaced, Stops
 from shared.errors import ExchangeError
 from shared.exchange.venue_views import OrderView
+from shared.models.execution import ExecutionChanges
 from shared.models.order import Order, OrderStatus
 from shared.observability import count_outcome, logger
 from shared.trading import stop_moves
 from shared.trading.ids import STOP_LEGS, TAKE_PROFIT_LEGS, Leg
-from shared.trading.order_planning import OrderType, closing_stop
+from shared.trading.order_planning import OrderType, closing_stop, favourable_price
 from shared.trading.risk import BASE_TAKER_RATE
 from shared.trading.signal import is_losing
 
@@ -27,15 +28,15 @@ from shared.trading.signal import is_losing
 async def move_if_due(
     session: ExecutionSession, found: Stops, standing: Sequence[OrderView], *, left: Decimal, held: Decimal
 ) -> None:
-    """Move the stop to break-even if the target that it waits for has filled; `found` is of this look."""
+    """Move the stop where updates want it, or to break-even after its target; `found` is of this look."""
     if not _may_move(session):
         return
     if found.missing or found.deviating:
         session.stop_move_pending = True  # first the stops are in order, by a look of their own
         return
     try:
-        level = await _due_level(session, standing)
-        if level is None or not await _is_ahead(session, level):
+        level = await _level_ahead(session, await _due_levels(session, standing))
+        if level is None:
             return
     except ExchangeError as error:
         logger.warning("stop_move_not_judged", execution_id=session.execution.id, detail=str(error))
@@ -78,29 +79,44 @@ async def carry_on(session: ExecutionSession, found: Stops, *, left: Decimal) ->
 
 
 def _may_move(session: ExecutionSession) -> bool:
-    """Return whether the stop still waits for a target; a stop that has triggered moves no more."""
+    """Return whether the stop may still move nearer to the market; one that has triggered moves no more."""
     execution = session.execution
-    if execution.breakeven_after is None or not session.filters_known or execution.dust_left:
+    if not session.filters_known or execution.dust_left:
         return False
-    return not any(order.actual_order_id is not None for order in session.ledger.of_leg(*STOP_LEGS)) and (
-        execution.entry_price is None or _is_nearer(session, _breakeven(session, execution.entry_price))
-    )
+    if any(order.actual_order_id is not None for order in session.ledger.of_leg(*STOP_LEGS)):
+        return False
+    wanted = _requested(session)
+    if execution.breakeven_requested or execution.breakeven_after is not None:
+        if execution.entry_price is None:
+            return True
+        wanted.append(_breakeven(session, execution.entry_price))
+    return any(_is_nearer(session, level) for level in wanted)
 
 
-async def _due_level(session: ExecutionSession, standing: Sequence[OrderView]) -> Decimal | None:
-    """Return the break-even price if the stop is to move there now."""
-    if not await _target_has_filled(session, standing):
-        return None
-    entry_price = session.execution.entry_price
-    if entry_price is None:  # no answer of the exchange has shown it
-        await session.read_fills()
-        booked = position.position_from_fills(session)
-        if booked is None:
-            session.stop_move_pending = True
-            return None
-        entry_price = booked.entry_price
-    level = _breakeven(session, entry_price)
-    return level if _is_nearer(session, level) else None
+def _requested(session: ExecutionSession) -> list[Decimal]:
+    """Return the price that updates ask for, on the tick, if they do."""
+    execution = session.execution
+    if execution.stop_requested is None:
+        return []
+    return [favourable_price(execution.stop_requested, entry_side=execution.side, filters=session.filters)]
+
+
+async def _due_levels(session: ExecutionSession, standing: Sequence[OrderView]) -> list[Decimal]:
+    """Return the prices that the stop is to move to now, the nearest to the market first."""
+    execution, levels = session.execution, _requested(session)
+    if execution.breakeven_requested or await _target_has_filled(session, standing):
+        entry_price = execution.entry_price or await _read_entry_price(session)
+        levels += [] if entry_price is None else [_breakeven(session, entry_price)]
+    nearer = [level for level in levels if _is_nearer(session, level)]
+    return sorted(nearer, key=lambda level: level * execution.side.sign, reverse=True)
+
+
+async def _read_entry_price(session: ExecutionSession) -> Decimal | None:
+    """Return the entry's price by its fills, because no answer of the exchange has shown it."""
+    await session.read_fills()
+    booked = position.position_from_fills(session)
+    session.stop_move_pending |= booked is None
+    return None if booked is None else booked.entry_price
 
 
 def _breakeven(session: ExecutionSession, entry_price: Decimal) -> Decimal:
@@ -121,9 +137,11 @@ def _is_nearer(session: ExecutionSession, level: Decimal) -> bool:
 async def _target_has_filled(session: ExecutionSession, standing: Sequence[OrderView]) -> bool:
     """Return whether the take-profit that the stop waits for has filled, or one beyond it."""
     execution = session.execution
+    if execution.breakeven_after is None:
+        return False
     planned = exit_plans.plan_for(session, stops.filled_amount(session)).take_profits
     awaited = stop_moves.awaited_target(
-        execution.breakeven_after or 0,
+        execution.breakeven_after,
         side=execution.side,
         targets=execution.take_profits,
         placed=[target.price for target in planned if target.price is not None],
@@ -145,15 +163,31 @@ async def _look_up_ended(session: ExecutionSession, targets: Sequence[Order], st
     await session.ledger.save_orders(*ended)
 
 
-async def _is_ahead(session: ExecutionSession, level: Decimal) -> bool:
-    """Return whether the market is still ahead of the price; if it has passed it, record that once."""
+async def _level_ahead(session: ExecutionSession, levels: Sequence[Decimal]) -> Decimal | None:
+    """Return the first of some prices that the market has not passed, and record those that it has."""
+    if not levels:
+        return None
     price = await session.account.market_price(session.symbol)
-    if is_losing(session.execution.side, price=level, reference=price):
-        return True
-    if session.execution.breakeven_passed != level:
-        await session.ledger.advance(breakeven_passed=level, detail=_passed(level))
-        count_outcome("stop_move_refused")
-    return False
+    ahead = [level for level in levels if is_losing(session.execution.side, price=level, reference=price)]
+    for level in levels:
+        changes = _without(session, level)
+        if level not in ahead and changes:
+            await session.ledger.advance(detail=_passed(level), **changes)
+            count_outcome("stop_move_refused")
+    return ahead[0] if ahead else None
+
+
+def _without(session: ExecutionSession, level: Decimal) -> ExecutionChanges:
+    """Return what records that the market has passed a price; nothing if that is on record.
+
+    A price that an update asked for is given up. Break-even is tried again once the market is back.
+    """
+    execution, changes = session.execution, ExecutionChanges()
+    if level in _requested(session):
+        changes["stop_requested"] = None
+    elif execution.breakeven_passed != level:
+        changes["breakeven_passed"] = level
+    return changes
 
 
 # -- the move ----------------------------------------------------------------------------------------------------------
@@ -167,9 +201,11 @@ def _guards(found: Stops, *, left: Decimal) -> list[OrderView]:
 
 async def _record_move(session: ExecutionSession) -> None:
     execution, moved_to = session.execution, session.execution.stop_moved_to
+    passed = execution.breakeven_passed
+    is_there = passed is not None and moved_to is not None and not _is_nearer(session, passed)
     await session.ledger.advance(
         orders=session.ledger.of_leg(*STOP_LEGS),
-        breakeven_passed=None,
+        breakeven_passed=None if is_there else passed,
         detail=None if moved_to is None else f"stop moved to {moved_to:f}",
     )
     count_outcome("stop_moved")
@@ -190,7 +226,9 @@ async def _go_back(session: ExecutionSession, found: Stops, level: Decimal, *, l
     if not before:
         session.stop_move_pending = True  # only a stop at the same price guards it: it triggers where this one would
         return
-    await session.ledger.advance(orders=moved, stop_moved_to=before[-1], breakeven_passed=level, detail=_passed(level))
+    changes = _without(session, level)
+    changes["stop_moved_to"] = before[-1]
+    await session.ledger.advance(orders=moved, detail=_passed(level), **changes)
     count_outcome("stop_move_refused")
     logger.warning("stop_move_refused", execution_id=session.execution.id, price=str(level))
     for order in moved:

@@ -157,6 +157,8 @@ async def _size_and_intend(
     execution.taker_rate = _taker_rate(context, execution)
     # The whole entry is made and reduced afterwards: a share of its amount has one meaning, whichever comes first.
     execution.keep_share = None if context.target == UNCHANGED else context.target.keep_share
+    for name, value in execution.changes_for(context.requested).items():
+        setattr(execution, name, value)
     sized = admission.size(execution, view, session.filters, taker_rate=execution.taker_rate)
     exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:

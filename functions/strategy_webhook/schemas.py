@@ -23,8 +23,10 @@ from shared.trading.exits import Exit
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing, check_geometry
 from shared.trading.stop_moves import MOST_TARGETS
+from shared.trading.updates import Update
 
 _POSITIVE = "must be greater than 0"
+_BREAKEVEN = "breakeven"
 _LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(10)
 _PERCENT = Decimal(100)
 _MAX_ALERT_ID = 128
@@ -93,6 +95,8 @@ def _read_instruction(reader: _Reader) -> Signal | Exit | None:
         return Exit(TriggerAction.CLOSE)
     if action is TriggerAction.REDUCE:
         return _read_reduction(reader)
+    if action is TriggerAction.UPDATE:
+        return _read_update(reader)
     opened = _find_member(Side, reader.fields.get("type"))
     has_size = not _is_absent(reader.fields.get("positionSize"))
     if position is not None and position.side is not opened and has_size:
@@ -115,6 +119,26 @@ def _read_reduction(reader: _Reader) -> Exit | None:
     if reader.faults:
         return None
     return Exit(TriggerAction.REDUCE, None if position is None else position.side, keep_share, size)
+
+
+def _read_update(reader: _Reader) -> Exit | None:
+    """Return the update of the stop. Its side is known by `position` only, and is compared with `orderPrice` then."""
+    fields = reader.fields
+    at_breakeven = _is_word(fields.get("stop"), _BREAKEVEN)
+    stop = None if at_breakeven or _is_absent(fields.get("stop")) else reader.read("stop", _price_or_breakeven)
+    after = reader.read("breakevenAfter", _target_number)
+    position = None if _is_absent(fields.get("position")) else reader.read("position", _position)
+    price = None if _is_absent(fields.get("orderPrice")) else reader.read("orderPrice", _number)
+    if stop is None and after is None and not at_breakeven and not reader.faults:
+        reader.add_fault("stop", "must include stop or breakevenAfter")
+    for name in [name for names in _TAKE_PROFITS for name in names if not _is_absent(fields.get(name))]:
+        reader.add_fault(name, "must not be part of an update")
+    side = None if position is None else position.side
+    if stop is not None and side is not None and price is not None:
+        moved = Signal(side=side, order_price=price, stop=stop, stop_type=StopType.MARKET, take_profits=())
+        for _, message in check_geometry(moved):
+            reader.add_fault("stop", message)
+    return Exit(TriggerAction.UPDATE, side, update=Update(stop=stop, breakeven=at_breakeven, breakeven_after=after))
 
 
 def _read_remaining(reader: _Reader, side: Side | None) -> Exit | None:
@@ -278,6 +302,18 @@ def _callback_rate(value: Json) -> Decimal:
     if not _LOWEST_CALLBACK <= rate <= _HIGHEST_CALLBACK:
         raise _WrongValue(message)
     return rate
+
+
+def _price_or_breakeven(value: Json) -> Decimal:
+    try:
+        return _number(value)
+    except _WrongValue as error:
+        message = f"{error} or {_BREAKEVEN}" if str(error) == _POSITIVE else str(error)
+        raise _WrongValue(message) from error
+
+
+def _is_word(value: Json, word: str) -> bool:
+    return isinstance(value, str) and value.strip().isascii() and value.strip().lower() == word
 
 
 def _target_number(value: Json) -> int | None:

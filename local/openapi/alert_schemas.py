@@ -39,6 +39,23 @@ PriceOrNone = Annotated[
 ]
 """A number, or its text; `null`, an empty text, `NaN`, `na`, `N/A` and `null` as text mean that there is none."""
 
+StopOrNone = Annotated[
+    str | None,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {
+                    "type": "string",
+                    "pattern": rf"({_NUMBER})|({_ABSENT})|(^\s*[bB][rR][eE][aA][kK][eE][vV][eE][nN]\s*$)",
+                },
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+"""A price, break-even, or that there is none."""
+
 TargetNumber = Annotated[
     str | None,
     WithJsonSchema(
@@ -195,6 +212,35 @@ class RemainingBody(TypedDict):
     firedAt: NotRequired[FiredAt]
 
 
+@with_config(extra="allow")
+class UpdateBody(TypedDict):
+    """An alert that moves the stop of what is open towards the market; only the fields below are read."""
+
+    strategy: Strategy
+    secret: Secret
+    type: Annotated[str, in_any_case([TriggerAction.UPDATE]), Field(description=f"update, {_IN_ANY_CASE}.")]
+    stop: NotRequired[
+        Annotated[
+            StopOrNone, Field(description="The new stop, or breakeven. One farther from the market changes nothing.")
+        ]
+    ]
+    breakevenAfter: NotRequired[
+        Annotated[TargetNumber, Field(description="As of an entry, whose own it takes the place of.")]
+    ]
+    position: NotRequired[
+        Annotated[
+            str | None,
+            _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
+            Field(description="The side of the positions that it means; either, if absent."),
+        ]
+    ]
+    orderPrice: NotRequired[
+        Annotated[PriceOrNone, Field(description="With position: the stop must be on its losing side.")]
+    ]
+    alertId: NotRequired[AlertId]
+    firedAt: NotRequired[FiredAt]
+
+
 class AlertAccepted(TypedDict):
     """The trigger that the alert came to; of a repeat, the first one."""
 
@@ -225,5 +271,5 @@ REFUSALS: Mapping[int, Refusal] = {
 }
 
 SUMMARY = "Strategy Webhook"
-BODY = AlertBody | CloseBody | ReduceBody | FlatBody | RemainingBody
+BODY = AlertBody | CloseBody | ReduceBody | FlatBody | RemainingBody | UpdateBody
 DESCRIPTION = "Fire a strategy, for all of its followers. Answered once the alert is stored and queued."

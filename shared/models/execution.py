@@ -43,6 +43,7 @@ from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of, without_targets
 from shared.trading.target_weights import weigh_targets
 from shared.trading.touch import TrailingStop, WatchedExits
+from shared.trading.updates import Requested, Update
 
 OPEN_SHARDS = 16
 
@@ -158,6 +159,10 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     naked_ms: int | None
     seen_amount: Decimal
     dust_left: bool
+    stop_requested: Decimal | None
+    breakeven_requested: bool | None
+    breakeven_after: int | None
+    breakeven_after_since: datetime | None
     stop_moved_to: Decimal | None
     breakeven_passed: Decimal | None
     flat_since: datetime | None
@@ -231,6 +236,8 @@ class Execution(Table):
     order_price = DecimalAttribute(null=True)
     stop = DecimalAttribute(null=True)
     stop_type = EnumAttribute(StopType, null=True)
+    stop_at_breakeven = BooleanAttribute(null=True)
+    """Of an update: whether the stop is to be at break-even."""
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
@@ -278,6 +285,11 @@ class Execution(Table):
     """Milliseconds without a stop, measured."""
     seen_amount = DecimalAttribute(null=True)
     """The venue's position when our amount was last calculated from fills; while it is unchanged, so is ours."""
+    stop_requested = DecimalAttribute(null=True)
+    """The stop that updates ask for; removed when the market has passed it."""
+    breakeven_requested = BooleanAttribute(null=True)
+    breakeven_after_since = TimeAttribute(null=True)
+    """The second of the update that `breakeven_after` is from; absent while it is the entry's own."""
     stop_moved_to = DecimalAttribute(null=True)
     """Where the stop is to stand instead of its first price; written before the order that is to stand there."""
     breakeven_passed = DecimalAttribute(null=True)
@@ -334,7 +346,19 @@ class Execution(Table):
     @property
     def exit(self) -> Exit:
         """What the execution of an exit asks for."""
-        return Exit(self.action, side=self.position_side, keep_share=self.keep_share, position_size=self.position_size)
+        return Exit(
+            self.action,
+            side=self.position_side,
+            keep_share=self.keep_share,
+            position_size=self.position_size,
+            update=self._update,
+        )
+
+    @property
+    def _update(self) -> Update | None:
+        if self.action is not TriggerAction.UPDATE:
+            return None
+        return Update(stop=self.stop, breakeven=bool(self.stop_at_breakeven), breakeven_after=self.breakeven_after)
 
     @property
     def target(self) -> Target:
@@ -342,6 +366,25 @@ class Execution(Table):
         if self.desired is Desired.CLOSED:
             return exits.CLOSED
         return exits.UNCHANGED if self.keep_share is None else Target(self.keep_share)
+
+    @property
+    def requested(self) -> Requested:
+        """What updates have asked of the position."""
+        since = self.breakeven_after_since
+        return Requested(
+            stop=self.stop_requested,
+            breakeven=bool(self.breakeven_requested),
+            breakeven_after=None if since is None else self.breakeven_after,
+            second=since,
+        )
+
+    def changes_for(self, requested: Requested) -> ExecutionChanges:
+        """Return the attributes that record what updates ask of the position."""
+        changes = ExecutionChanges(stop_requested=requested.stop, breakeven_requested=requested.breakeven or None)
+        if requested.second is not None:
+            changes["breakeven_after"] = requested.breakeven_after
+            changes["breakeven_after_since"] = requested.second
+        return changes
 
     @property
     def is_to_be_reduced(self) -> bool:

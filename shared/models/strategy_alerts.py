@@ -16,6 +16,7 @@ from shared.trading import exits
 from shared.trading.exits import Exit, Target
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, TriggerAction
+from shared.trading.updates import NOTHING, Requested, Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class RecentExit:
             **({"side": asked.side.value} if asked.side is not None else {}),
             **({"keep_share": format(asked.keep_share, "f")} if asked.keep_share is not None else {}),
             **({"position_size": format(asked.position_size, "f")} if asked.position_size is not None else {}),
+            **_update_to_json(asked.update),
         }
 
     @classmethod
@@ -52,11 +54,33 @@ class RecentExit:
                 side=Side(stored["side"]) if "side" in stored else None,
                 keep_share=_decimal(stored.get("keep_share")),
                 position_size=_decimal(stored.get("position_size")),
+                update=_update_from_json(stored),
             ),
             trigger_id=stored["trigger_id"],
             fingerprint=stored["fingerprint"],
             received_at=from_iso(stored["received_at"]),
         )
+
+
+def _update_to_json(update: Update | None) -> dict[str, str]:
+    if update is None:
+        return {}
+    return {
+        **({"stop": format(update.stop, "f")} if update.stop is not None else {}),
+        **({"breakeven": "1"} if update.breakeven else {}),
+        **({"breakeven_after": str(update.breakeven_after)} if update.breakeven_after is not None else {}),
+    }
+
+
+def _update_from_json(stored: Mapping[str, str]) -> Update | None:
+    if stored["action"] != TriggerAction.UPDATE:
+        return None
+    after = stored.get("breakeven_after")
+    return Update(
+        stop=_decimal(stored.get("stop")),
+        breakeven="breakeven" in stored,
+        breakeven_after=None if after is None else int(after),
+    )
 
 
 def _decimal(text: str | None) -> Decimal | None:
@@ -146,3 +170,12 @@ class StrategyAlerts(Table):
             if exits.means(recent.place, place, side=recent.exit.side, held=side):
                 target = target.merge(exits.target_of(recent.exit, size_at_entry=size_at_entry))
         return target
+
+    def requested_of(self, place: PlaceInTime, *, side: Side) -> Requested:
+        """Return what the updates that were accepted before an entry's position was opened ask of it."""
+        requested = NOTHING
+        for recent in map(RecentExit.from_json, self.recent_exits or ()):
+            update = recent.exit.update
+            if update is not None and exits.means(recent.place, place, side=recent.exit.side, held=side):
+                requested = requested.merge(Requested.of(update, recent.place), side=side)
+        return requested

@@ -24,6 +24,7 @@ from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
 from shared.trading.target_weights import weigh_targets
+from shared.trading.updates import Update
 
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
@@ -90,12 +91,14 @@ class Trigger(Table):
     exchange_id = UnicodeAttribute()
     symbol = UnicodeAttribute()
     action = EnumAttribute(TriggerAction, default=TriggerAction.OPEN)
-    # The signal of one that opens; an exit has none of it.
+    # The signal of one that opens; an exit has none of it, but for the stop of an update.
     side = EnumAttribute(Side, null=True)
     price = DecimalAttribute(null=True)
     """The alert's `orderPrice`; the market's price when an admin's trigger was accepted."""
     stop = DecimalAttribute(null=True)
     stop_type = EnumAttribute(StopType, null=True)
+    stop_at_breakeven = BooleanAttribute(null=True)
+    """Of an update: whether the stop is to be at break-even."""
     take_profits = decimal_list(default=list)
     trailing_trigger = DecimalAttribute(null=True)
     callback_rate = DecimalAttribute(null=True)
@@ -173,7 +176,19 @@ class Trigger(Table):
     @property
     def exit(self) -> Exit:
         """What an exit asks for."""
-        return Exit(self.action, side=self.position_side, keep_share=self.keep_share, position_size=self.position_size)
+        return Exit(
+            self.action,
+            side=self.position_side,
+            keep_share=self.keep_share,
+            position_size=self.position_size,
+            update=self._update,
+        )
+
+    @property
+    def _update(self) -> Update | None:
+        if self.action is not TriggerAction.UPDATE:
+            return None
+        return Update(stop=self.stop, breakeven=bool(self.stop_at_breakeven), breakeven_after=self.breakeven_after)
 
     def signal(self) -> Signal:
         """Return the signal of a trigger that opens, for the trading core."""

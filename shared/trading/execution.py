@@ -156,6 +156,12 @@ class Reason(StrEnum):
     """The follower has no position that is older than the exit."""
     NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
     """The follower has no position that the reduction means, or one that is no larger than it asks for."""
+    NOTHING_TO_UPDATE = "NOTHING_TO_UPDATE"
+    """The follower has no position that the update means, or the update changes nothing of it."""
+    STOP_NOT_TIGHTER = "STOP_NOT_TIGHTER"
+    """The position's stop is at the update's price already, or nearer to the market."""
+    STOP_PASSED = "STOP_PASSED"
+    """The market is beyond the update's stop; the position's own stays."""
     REDUCED = "REDUCED"
     """An exit alert has closed a part of the position."""
 

@@ -11,6 +11,7 @@ from decimal import ROUND_DOWN, Context, Decimal
 
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, TriggerAction
+from shared.trading.updates import Update
 
 _NOTHING, _WHOLE = Decimal(0), Decimal(1)
 # A share need not end; what is stored is cut to 28 digits, and never rounded up.
@@ -28,6 +29,8 @@ class Exit:
     """Of a reduction: the share of the entry's amount that is to remain, more than 0 and less than 1."""
     position_size: Decimal | None = None
     """Of a reduction: the strategy's own position after it, to be compared with its size at entry."""
+    update: Update | None = None
+    """Of an update, which asks for nothing less: what it says of the stop."""
 
 
 @dataclass(frozen=True, slots=True)

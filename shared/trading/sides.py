@@ -50,6 +50,8 @@ class TriggerAction(StrEnum):
     """Closes what is open, and opens nothing."""
     REDUCE = "REDUCE"
     """Closes a part of what is open, and opens nothing."""
+    UPDATE = "UPDATE"
+    """Moves the stop of what is open; opens and closes nothing."""
 
 
 class MarketPosition(StrEnum):

@@ -192,7 +192,7 @@ def test_every_field_from_the_exchange_is_declared(item: Any, fields: documented
     assert list(item.__annotations__) == list(fields)
 
 
-@pytest.mark.parametrize("name", ["alert", "close", "flat", "wrong_secret", "without_take_profit"])
+@pytest.mark.parametrize("name", ["alert", "close", "flat", "update", "wrong_secret", "without_take_profit"])
 def test_an_alert_is_declared_as_it_is_validated(name: str) -> None:
     validator(body_of("POST", "/v1/webhook/strategy")).validate(sample_body(name))
 

@@ -14,10 +14,11 @@ from shared.clock import from_iso
 from shared.trading.exits import Exit
 from shared.trading.sides import Side, StopType, TriggerAction
 from shared.trading.signal import Signal
+from shared.trading.updates import Update
 
 PAGE = Path("docs/tradingview.md").read_text("utf-8")
 STRATEGY_ID = "61b79e6d-7e22-4f91-b508-ef5be6a21419"
-ENTRY, CLOSE, REDUCE, STRATEGY = re.findall(r"```json\n(.*?)```", PAGE, re.S)
+ENTRY, CLOSE, REDUCE, UPDATE, STRATEGY = re.findall(r"```json\n(.*?)```", PAGE, re.S)
 FIRED_AT = "2022-09-09T01:57:36Z"
 
 
@@ -107,8 +108,13 @@ def test_the_same_message_reduces_when_a_part_of_the_position_remains(
     assert of_strategy(action, position, "0.1", **prices).instruction == remains
 
 
+def test_message_of_an_indicator_moves_the_stop() -> None:
+    moves = Exit(TriggerAction.UPDATE, update=Update(stop=Decimal("19250.5")))
+    assert read(UPDATE, plot_2="19250.5").instruction == moves
+
+
 def test_page_has_no_placeholder_that_no_test_fills() -> None:
-    known = {"close", "plot_0", "plot_1", "timenow"}
+    known = {"close", "plot_0", "plot_1", "plot_2", "timenow"}
     known |= {"strategy.order.action", "strategy.order.price", "strategy.market_position"}
     known |= {"strategy.market_position_size"}
     assert set(re.findall(r"\{\{(.+?)\}\}", PAGE)) == known

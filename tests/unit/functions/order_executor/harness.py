@@ -141,11 +141,15 @@ class Harness:
         asked = {"keep_share": share, "position_size": position_size}
         return self._queue(None, action=TriggerAction.REDUCE, **asked, **trigger)
 
+    def queue_update(self, *, follower: Follower | None = None, **trigger: Any) -> Execution:
+        """Store an update of the stop, and the execution that the fan-out creates for it."""
+        return self._queue(follower, action=TriggerAction.UPDATE, **trigger)
+
     def _record_alert(self, alert: Trigger) -> None:
-        """Record the trigger as the strategy's latest alert if it is; a reduction beside it."""
+        """Record the trigger as the strategy's latest alert if it is; a reduction or an update beside it."""
         alerts = StrategyAlerts.find(self.strategy.id) or StrategyAlerts(strategy_id=self.strategy.id)
         alerts.last_seq = self._seq
-        if alert.action is TriggerAction.REDUCE:
+        if alert.action in {TriggerAction.REDUCE, TriggerAction.UPDATE}:
             place, received_at = alert.place, alert.created_at
             recent = RecentExit(
                 place=place, exit=alert.exit, trigger_id=alert.id, fingerprint="", received_at=received_at

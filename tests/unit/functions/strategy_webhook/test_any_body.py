@@ -46,6 +46,8 @@ words = st.sampled_from(
         "SELL",
         "close",
         "reduce",
+        "update",
+        "breakeven",
         "flat",
         "Long",
         "market",

@@ -53,6 +53,7 @@ def faults(webhook: Webhook, fields: dict[str, Any], **changes: Any) -> list[tup
         FLAT,
         FLAT | {"type": "buy"},
         FLAT | {"type": "reduce"},
+        FLAT | {"type": "update"},
         FLAT | {"type": ["whatever"], "position": "Flat"},
         {name: FLAT[name] for name in ("strategy", "secret", "position")},
     ],
