@@ -41,7 +41,7 @@ bench: .venv/.installed  ## one alert to 100 followers, beside a floor and a pee
 	@$(BIN)/python -m local.bench
 	@$(BIN)/python -m local.bench.lists
 
-capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits; writes docs/scale.md (OUT=file.json ONLY=names)
+capacity: .venv/.installed  ## what the lanes carry, on simulated time, with the exchange's limits; writes docs/scale.md (OUT=file.json ONLY=names; PAGE=1 measures nothing)
 	@$(BIN)/python -m local.capacity
 
 cost: .venv/.installed  ## what a deployment costs, by measured calls and list prices; writes docs/cost.md (PAGE=1 measures nothing)

@@ -1,7 +1,7 @@
 """`make capacity`: measures each case on simulated time, prints the figures, and writes them into `docs/scale.md`.
 
 `docs/capacity.json` keeps the figures, and OUT=file.json gets a copy. With ONLY=turn,weights these alone are measured
-anew, and the others stay as they are kept.
+anew, and the others stay as they are kept. With PAGE=1 nothing is measured, and the page is written anew.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ _LISTS = {"scenarios": Depth.DEEP, "thinBook": Depth.THIN}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return 0."""
     options = _parser().parse_args(arguments)
+    if os.environ.get("PAGE"):
+        _write_page(json.loads(KEPT.read_text(encoding="utf-8")))
+        return 0
     began_s = time.monotonic()
     figures = json.loads(KEPT.read_text(encoding="utf-8")) if options.only and KEPT.exists() else {}
     for measured in measure(options.only or NAMES, seconds=options.seconds, processes=options.processes):
         _include(figures, measured)
         _write_json(figures, options.out)  # as each is done: an interrupted run has not been for nothing
-    PAGE.write_text(scale_page.fill_in(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    _write_page(figures)
     print(_printed(figures))
     print(f"\nmeasured in {time.monotonic() - began_s:.0f} s")
     return 0
@@ -81,6 +84,10 @@ def _include(figures: dict[str, Any], measured: dict[str, Any]) -> None:
 def _write_json(figures: Mapping[str, Any], out: Path | None) -> None:
     for file in filter(None, (KEPT, out)):
         file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_page(figures: Mapping[str, Any]) -> None:
+    PAGE.write_text(scale_page.fill_in(PAGE.read_text(encoding="utf-8"), figures), encoding="utf-8")
 
 
 def _in_order(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

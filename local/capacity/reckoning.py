@@ -1,28 +1,33 @@
 """Reckons from the figures what 10,000 followers, protected within ten seconds, would take. Measures nothing.
 
+What an entry writes is what `make cost` has measured.
+
 Prices are AWS's list prices for us-east-1 as of 2026, in US dollars.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from local.capacity import report
+from local.stack.places import ROOT
 
 FOLLOWERS = 10_000
 WITHIN_S = 10
 WEIGHT_PER_MINUTE = 2_400
 SIDE_BY_SIDE = 10
 """Accounts that a container works on at once: the size of a batch."""
-WRITE_UNITS = 50
-"""Of an entry from its message to its stop, and its record."""
 STREAM_RENEWALS_PER_HOUR = 2
 """Of each account's stream, one of weight each; the exchange closes a stream after an hour without one."""
 BACKUP_LOOKS_PER_MINUTE = 0.1
 """With a stream: a look every ten minutes, for what the stream has missed."""
 STREAMS_PER_PROCESS = 1_000
+BURST = 500
+"""Followers who enter within a second, to show what that writes."""
 
 _HOURS = 730
 _NAT_USD_PER_HOUR = 0.045 + 0.005
@@ -31,6 +36,23 @@ _PROCESS_USD_PER_HOUR = 0.5 * 0.04048 + 1 * 0.004445
 _CONTAINER_GB = 1.0
 _WARM_USD_PER_GB_S = 0.0000033334
 _WRITE_USD_PER_MILLION = 0.625
+
+
+@cache
+def write_units() -> int:
+    """Return the write units of one follower's entry, from its record to its targets, as `docs/cost.json` has them."""
+    kept = json.loads((ROOT / "docs" / "cost.json").read_text(encoding="utf-8"))
+    units: float = kept["calls"]["entry"]["follower"]["write_units"]
+    return round(units)
+
+
+def writes_markdown() -> str:
+    """Return what entries write, as text."""
+    units = write_units()
+    return (
+        f"An entry takes {units} write units with those of its indexes ([cost.md](cost.md)). {BURST} followers in a\n"
+        f"second are {BURST * units:,} units over ten tables."
+    )
 
 
 def markdown(figures: Mapping[str, Any]) -> str:
@@ -50,7 +72,8 @@ def markdown(figures: Mapping[str, Any]) -> str:
     left_s = WITHIN_S - fan_out_s / shares - entry_s
     containers = math.ceil(FOLLOWERS * entry_s / SIDE_BY_SIDE / left_s)
     processes = math.ceil(FOLLOWERS / STREAMS_PER_PROCESS)
-    units_per_s = FOLLOWERS * WRITE_UNITS / left_s
+    units = write_units()
+    units_per_s = FOLLOWERS * units / left_s
     rows = [
         ("weight of the entries, as they read today", f"{FOLLOWERS:,} × {entry} = {FOLLOWERS * entry:,}"),
         ("lanes for that, each with its whole minute", f"{lanes_reading}"),
@@ -68,11 +91,11 @@ def markdown(figures: Mapping[str, Any]) -> str:
             "warm containers of the executor",
             f"{FOLLOWERS:,} × {entry_s:.2f} s ÷ {SIDE_BY_SIDE} side by side ÷ {left_s:.1f} s = {containers}",
         ),
-        ("writes a second to the tables", f"{FOLLOWERS:,} × {WRITE_UNITS} ÷ {left_s:.1f} s = {units_per_s:,.0f} units"),
+        ("writes a second to the tables", f"{FOLLOWERS:,} × {units} ÷ {left_s:.1f} s = {units_per_s:,.0f} units"),
         ("lanes, a month", _usd(lanes_streams * _NAT_USD_PER_HOUR * _HOURS)),
         ("processes of streams, a month", _usd(processes * _PROCESS_USD_PER_HOUR * _HOURS)),
         ("warm containers, a month", _usd(containers * _CONTAINER_GB * _WARM_USD_PER_GB_S * _HOURS * 3600)),
-        ("writes of one alert", _usd(FOLLOWERS * WRITE_UNITS / 1e6 * _WRITE_USD_PER_MILLION, digits=2)),
+        ("writes of one alert", _usd(FOLLOWERS * units / 1e6 * _WRITE_USD_PER_MILLION, digits=2)),
     ]
     return "\n".join(["| what | how much |", "|---|---|", *(f"| {what} | {value} |" for what, value in rows)])
 

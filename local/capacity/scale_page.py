@@ -66,6 +66,10 @@ def _own(figures: Figures) -> str:
     return report.own_markdown(figures.get("scenarios", []))
 
 
+def _writes(_: Figures) -> str:
+    return reckoning.writes_markdown()
+
+
 PARTS: Mapping[str, Callable[[Figures], str]] = {
     "conditions": _conditions,
     "steps": _steps,
@@ -73,6 +77,7 @@ PARTS: Mapping[str, Callable[[Figures], str]] = {
     "thin": _thin,
     "own": _own,
     "classes": _classes,
+    "writes": _writes,
     "reckoning": reckoning.markdown,
 }
 """The parts, by the names of their marks."""

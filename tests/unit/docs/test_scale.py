@@ -7,6 +7,7 @@ import json
 from local.capacity import scale_page
 from local.capacity.__main__ import KEPT, PAGE
 from local.capacity.cases import CASES
+from local.cost.__main__ import read_kept
 
 FIGURES = json.loads(KEPT.read_text(encoding="utf-8"))
 
@@ -14,7 +15,13 @@ FIGURES = json.loads(KEPT.read_text(encoding="utf-8"))
 def test_page_has_the_kept_figures() -> None:
     page = PAGE.read_text(encoding="utf-8")
 
-    assert scale_page.fill_in(page, FIGURES) == page
+    assert scale_page.fill_in(page, FIGURES) == page, "run `make capacity`, or `PAGE=1 make capacity`"
+
+
+def test_writes_of_an_entry_are_those_that_the_cost_has_measured() -> None:
+    units = read_kept()["calls"]["entry"]["follower"]["write_units"]
+
+    assert f"An entry takes {units:.0f} write units" in PAGE.read_text(encoding="utf-8")
 
 
 def test_page_has_every_marked_part() -> None:
