@@ -6,11 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_exchange import service
+from functions.admin_exchange import readiness, service
+from functions.admin_exchange.readiness import KeyVerdict
 from functions.admin_exchange.schemas import FollowerQuery, StrategyFollowItem
 from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN
 from shared.api.days import DaysListing
-from shared.views import exchange_accounts
+from shared.views import exchange_accounts, key_inspections
 from shared.views.exchange_account_items import (
     AssetBalance,
     BalanceDayItem,
@@ -21,6 +23,7 @@ from shared.views.exchange_account_items import (
     PositionQuery,
     TradeItem,
 )
+from shared.views.key_inspections import InspectionItem
 
 app = AdminApi()
 
@@ -72,6 +75,18 @@ def list_trade_history(api_key_id: str) -> list[TradeItem]:
     """List Trade History, newest first: the exchange's last 500."""
     key = service.find_key(api_key_id)
     return exchange_accounts.list_trade_history(key, app.query(OrderQuery).symbol)
+
+
+@app.get("/v1/admin/exchange/key/<api_key_id>/readiness", openapi_extensions=OWN)
+def show_readiness(api_key_id: str) -> KeyVerdict:
+    """Show Readiness: the last verdict on the key, in words."""
+    return readiness.show_readiness(service.find_key(api_key_id))
+
+
+@app.post("/v1/admin/exchange/key/<api_key_id>/inspect", openapi_extensions=OWN)
+def inspect_key(api_key_id: str) -> InspectionItem:
+    """Inspect Exchange Key now: what keeps it from trading, what deserves a warning, and what to change."""
+    return key_inspections.inspect_key(service.find_key(api_key_id))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -6,10 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_user import service, users
+from functions.admin_user import notices, service, users
 from functions.admin_user.balance import TotalBalance, total_balance
+from functions.admin_user.notices import NoticeItem
 from functions.admin_user.schemas import UserChanged, UserItem, UserOverview, UserSwitched
 from shared.api.admin_api import AdminApi
+from shared.api.answers import OWN
 from shared.api.days import DaysListing, DaysQuery, SinceQuery
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
@@ -97,6 +99,13 @@ def get_manual_performance(user_id: str) -> PerformanceAnswer:
     """Get Manual Trade Performance."""
     user = service.find_user(user_id)
     return get_performance(user.id, TradeLedger.MANUAL, app.query(SinceQuery))
+
+
+@app.get("/v1/admin/account/user/notice/<user_id>/list", openapi_extensions=OWN)
+def list_notices(user_id: str) -> Listing[NoticeItem]:
+    """List Notices: what the user was told by Telegram and e-mail, and what became of it, newest first."""
+    user = service.find_user(user_id)
+    return notices.list_notices(user, app.query(ListQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

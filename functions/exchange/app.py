@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.exchange import binding, changing, connecting, inspecting, requirement
-from functions.exchange.schemas import DeletedKey, InspectionItem, KeyChange, NewKey, OwnExchangeKeyItem, Requirement
+from functions.exchange import binding, changing, connecting, requirement
+from functions.exchange.schemas import DeletedKey, KeyChange, NewKey, OwnExchangeKeyItem, Requirement
 from shared import key_deletion
 from shared.api.account_api import OPENS, AccountApi
 from shared.api.answers import OWN
@@ -21,7 +21,7 @@ from shared.api.paging import Listing
 from shared.api.records import find_own_key
 from shared.api.requests import ListQuery, raise_faults
 from shared.key_deletion import KeyHasPosition
-from shared.views import exchange_accounts
+from shared.views import exchange_accounts, key_inspections
 from shared.views.exchange_account_items import (
     AssetBalance,
     BalanceDayItem,
@@ -32,6 +32,7 @@ from shared.views.exchange_account_items import (
     PositionQuery,
 )
 from shared.views.exchange_keys import ExchangeKeyQuery
+from shared.views.key_inspections import InspectionItem
 from shared.views.open_positions import StillOpen, open_position
 
 _KEY_IN_USE: OpenAPIResponse = {
@@ -92,7 +93,7 @@ def inspect_key(api_key_id: str) -> InspectionItem:
     if idempotency_key is not None:
         path = f"/v1/exchange/key/{key.id}/inspect"
         repeatable = IdempotentRequest.of(idempotency_key, caller_id=app.user.id, path=path, content={})
-    return answer_once(repeatable, lambda: inspecting.inspect_key(key))
+    return answer_once(repeatable, lambda: key_inspections.inspect_key(key))
 
 
 @app.answers(KeyHasPosition)

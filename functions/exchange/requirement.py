@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from functions.exchange.schemas import Finding, ProfileEquity, Requirement, StrategyRequirement
+from functions.exchange.schemas import ProfileEquity, Requirement, StrategyRequirement
 from shared.api.exchange_access import UNREACHABLE
 from shared.api.paging import load_by_id, query_page
 from shared.api.requests import ListQuery
@@ -29,6 +29,7 @@ from shared.trading.execution import DenialReason
 from shared.trading.risk import BASE_TAKER_RATE
 from shared.trading.sizing import SizingRules
 from shared.trading.usual_stop import RECENT, UsualStop, least_equity, usual_stop
+from shared.views.key_findings import Finding
 
 _REQUIREMENTS: Final[Mapping[RefusalCode, str]] = MappingProxyType(
     {

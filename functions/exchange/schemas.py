@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from shared.api.answers import Id, Time
+from shared.api.answers import Id
 from shared.api.fields import (
     UNCHANGED,
     ApiKeyText,
@@ -23,6 +23,7 @@ from shared.api.fields import (
 from shared.api.requests import Body
 from shared.trading.signal import Content
 from shared.views.exchange_keys import ExchangeKeyItem
+from shared.views.key_findings import Finding
 
 _MOST_ADDRESSES = 30
 """That the exchange takes for a key."""
@@ -74,23 +75,6 @@ class KeyChange(Body):
     active: Flag = UNCHANGED
     addresses: Addresses = UNCHANGED
     """Ours that the key is bound to at the exchange now."""
-
-
-class Finding(TypedDict):
-    """One thing that keeps a key from trading, or deserves a warning, and what to change."""
-
-    code: str
-    msg: str
-
-
-class InspectionItem(TypedDict):
-    """Inspect Exchange Key: what the exchange says of the key now."""
-
-    id: Id
-    ready: bool
-    reasons: list[Finding]
-    warnings: list[Finding]
-    checkedAt: Time
 
 
 class DeletedKey(TypedDict):

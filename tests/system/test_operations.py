@@ -117,3 +117,35 @@ def test_dead_letters_are_shown_and_sent_back(stack: Stack) -> None:
     assert (answer.status, answer.json()["left"]) == (200, 0)
     assert answer.json()["sent"] == len(shown)
     assert stack.get(f"{path}/list?queue=reconcile").json() == {"items": []}
+
+
+def test_an_admin_looks_at_one_alert_one_key_and_what_its_owner_was_told(stack: Stack) -> None:
+    stack.move_price("BTCUSDT", "20000")
+    strategy = stack.add_strategy("ONEALERT", followers=1)
+    (follower,) = strategy.followers
+    trigger_id = strategy.fire()
+    (execution,) = strategy.wait_until_all(trigger_id, "PROTECTED")
+
+    story = stack.get(f"/v1/admin/operation/alert/{trigger_id}").json()
+    assert (story["Alert"]["strategyName"], story["Alert"]["fanoutState"]) == ("ONEALERT", "DONE")
+    (item,) = story["items"]
+    assert (item["strategyFollowId"], item["status"]) == (follower["id"], "PROTECTED")
+    assert [one["status"] for one in item["events"]][-1] == "PROTECTED"
+    assert {"ENTRY", "STOP"} <= {one["leg"] for one in item["orders"]}
+    assert item["msToProtected"] > 0
+
+    key = f"/v1/admin/exchange/key/{execution['api_key_id']}"
+    stack.wait_for_weight()
+    inspected = stack.api("POST", f"{key}/inspect")
+    assert (inspected.status, inspected.json()["reasons"]) == (200, []), inspected.text
+    verdict = stack.get(f"{key}/readiness").json()
+    assert (verdict["ready"], verdict["current"]) == (True, True)
+    assert verdict["checkedAt"] >= inspected.json()["checkedAt"]
+
+    def told() -> bool:
+        notices = stack.get(f"/v1/admin/account/user/notice/{execution['user_id']}/list").json()["items"]
+        return any(one["kind"] == "POSITION_OPENED" and one["Telegram"]["outcome"] != "PENDING" for one in notices)
+
+    wait_for("the owner is told of the position", told)
+    assert stack.api("DELETE", f"/v1/admin/strategy/follower/{strategy.strategy_id}/all").status == 200
+    strategy.wait_until_all(trigger_id, "CLOSED")

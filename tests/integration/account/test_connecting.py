@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import pytest
 
-from functions.exchange import inspecting
 from shared.clock import utc_now
 from shared.errors import RequestUnprocessable, ServiceUnavailable
 from shared.exchange import lanes
@@ -24,6 +23,7 @@ from shared.models.unique_name import NameKind, UniqueName
 from shared.models.user import User
 from shared.secrets import SecretKind, unseal
 from shared.trading.execution import ExecutionState
+from shared.views import key_inspections
 from tests import builders
 from tests.builders import saved
 from tests.integration.account.requests import (
@@ -192,7 +192,7 @@ def test_secret_is_in_no_record_and_no_log(world: World, log: io.StringIO) -> No
     user, credentials = a_user(), open_account(world)
 
     key = connect(user, credentials)
-    inspecting.inspect_key(key)
+    key_inspections.inspect_key(key)
 
     assert credentials.secret not in str(everything_stored())
     assert credentials.secret not in log.getvalue()
@@ -236,7 +236,7 @@ def test_spot_key_that_earlier_versions_recorded_with_its_futures_account_learns
     key.save_account_alias("a futures account")
 
     if way == "inspected":
-        inspecting.inspect_key(key)
+        key_inspections.inspect_key(key)
     else:
         change(user, key, **further_key(world, account).body)
 
@@ -286,7 +286,7 @@ def test_key_that_its_user_switches_off_stays_off_until_the_user_switches_it_on(
     key = connect(user, account)
 
     off = change(user, key, active=False)
-    inspecting.inspect_key(off)
+    key_inspections.inspect_key(off)
     assert ExchangeKey.get(key.id, consistent_read=True).active is False
 
     assert change(user, off, active=True).active is True
@@ -298,14 +298,14 @@ def test_inspection_says_what_to_change_and_then_that_nothing_is(world: World) -
     path = f"/paper/accounts/{account.api_key}"
     world.exchange.control("PUT", path, {"dualSidePosition": True, "ipRestrict": False})
 
-    unfit = inspecting.inspect_key(key)
+    unfit = key_inspections.inspect_key(key)
     assert [one["code"] for one in unfit["reasons"]] == ["HEDGE_MODE"]
     assert [one["code"] for one in unfit["warnings"]] == ["IP_UNRESTRICTED"]
     assert "one-way" in unfit["reasons"][0]["msg"]
     assert KeyReadiness.get(key.id).reasons == ["HEDGE_MODE"]
 
     world.exchange.control("PUT", path, {"dualSidePosition": False, "ipRestrict": True})
-    assert inspecting.inspect_key(key)["ready"] is True
+    assert key_inspections.inspect_key(key)["ready"] is True
 
 
 def position_of(world: World) -> tuple[Person, str]:

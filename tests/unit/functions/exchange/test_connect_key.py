@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.exchange import inspecting, key_reading
+from functions.exchange import key_reading
 from functions.exchange.app import lambda_handler
 from shared.clock import utc_now
 from shared.exchange.key_inspection import Inspection
@@ -21,6 +21,7 @@ from shared.models.position_slot import PositionSlot
 from shared.notifications.notice_types import AccountChange, AccountChanged, NoticeKind, from_json
 from shared.trading.execution import ExecutionState
 from shared.trading.readiness import AccountSetup, judge_account
+from shared.views import key_inspections
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
 from tests.unit.records import (
     KEY_ID,
@@ -186,7 +187,7 @@ def test_repeat_of_an_inspection_gets_the_first_answer(user: None, monkeypatch: 
     def judge(key: ExchangeKey) -> dict[str, Any]:
         return {"id": key.id, "ready": True, "reasons": [], "warnings": [], "checkedAt": next(times)}
 
-    monkeypatch.setattr(inspecting, "inspect_key", judge)
+    monkeypatch.setattr(key_inspections, "inspect_key", judge)
 
     def inspect(idempotency_key: str) -> Answer:
         event = sample("exchange/inspect_key")

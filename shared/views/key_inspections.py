@@ -1,9 +1,10 @@
-"""Inspects a stored key at once, for its user. The verdict is recorded, as the daily one is."""
+"""Inspects a stored key at once, for its user or an admin. The verdict is recorded, as the daily one is."""
 
 from __future__ import annotations
 
-from functions.exchange.refusals import text_of, warning_text
-from functions.exchange.schemas import Finding, InspectionItem
+from typing import TypedDict
+
+from shared.api.answers import Id, Time
 from shared.api.exchange_access import UNREACHABLE
 from shared.clock import to_iso, utc_now
 from shared.errors import ExchangeAuthorizationFailed, ExchangeError, SecretUnreadable, ServiceUnavailable
@@ -13,6 +14,17 @@ from shared.observability import logger
 from shared.trading.connection import RefusalCode, refusals_of_setup
 from shared.trading.execution import DenialReason
 from shared.trading.readiness import KeyWarning
+from shared.views.key_findings import Finding, text_of, warning_text
+
+
+class InspectionItem(TypedDict):
+    """Inspect Exchange Key: what the exchange says of the key now."""
+
+    id: Id
+    ready: bool
+    reasons: list[Finding]
+    warnings: list[Finding]
+    checkedAt: Time
 
 
 def inspect_key(key: ExchangeKey) -> InspectionItem:
