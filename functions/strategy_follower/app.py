@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.strategy_follower import changing, following, readiness, service
+from functions.strategy_follower import changing, following, preview, readiness, service
+from functions.strategy_follower.preview_schemas import Preview, PreviewQuery
 from functions.strategy_follower.schemas import (
     EndedFollower,
     EndQuery,
@@ -109,6 +110,13 @@ def show_readiness(follower_id: str) -> ReadinessItem:
     """Show what an alert would do for the follower now, by the rules of the order executor."""
     follower = find_own_follower(follower_id, user_id=app.user.id)
     return readiness.readiness_item(readiness.judge(follower))
+
+
+@app.get("/v1/strategy/follower/<follower_id>/preview", openapi_extensions=OWN)
+def preview_settings(follower_id: str) -> Preview:
+    """Preview Settings: what the stored settings, or those of the query, would have made of the last 30 alerts."""
+    follower = find_own_follower(follower_id, user_id=app.user.id)
+    return preview.preview(follower, app.query(PreviewQuery))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

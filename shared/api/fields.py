@@ -18,6 +18,7 @@ from shared.trading.sides import Side, StopType
 from shared.trading.stop_moves import MOST_TARGETS
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _MOST_USD = Decimal("999999.99")
 """What Stripe takes."""
 
@@ -86,6 +87,13 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("not a number")  # noqa: TRY004 - pydantic lets a TypeError through
     return Decimal(value)
+
+
+def _plain_number(text: Any) -> Any:
+    # Decimal() would also take " 7 ", "1_000", "1e9" and "NaN".
+    if not isinstance(text, str) or not _PLAIN_NUMBER.fullmatch(text):
+        raise ValueError("not a plain number")
+    return Decimal(text)
 
 
 def _storable(number: Decimal) -> Decimal:
@@ -159,6 +167,9 @@ Flag = Annotated[bool, Field(strict=True), FaultMessage("must be boolean")]
 
 Positive = Annotated[Decimal, BeforeValidator(_number), Field(gt=0), AfterValidator(_storable)]
 """A number inside a field whose own message covers it."""
+
+PositiveText = Annotated[Decimal, BeforeValidator(_plain_number), Field(gt=0), AfterValidator(_storable)]
+"""The same as text, in a query."""
 
 Price = Annotated[
     Decimal, BeforeValidator(_number), Field(gt=0), FaultMessage("must be greater than 0"), AfterValidator(_storable)

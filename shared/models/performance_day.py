@@ -121,6 +121,14 @@ class PerformanceDay(Table):
         days = [today - timedelta(days=number) for number in range(_RECENT_DAYS)]
         return [(_ledger_of(TradeLedger.STRATEGY, user_id), f"{day.isoformat()}#{api_key_id}") for day in days]
 
+    @classmethod
+    def strategy_days(cls, user_id: str, api_key_id: str, *, since: datetime) -> Iterator[PerformanceDay]:
+        """Yield an account's days by strategies from the day of a time on, oldest first."""
+        condition = cls.day_key >= since.astimezone(UTC).date().isoformat()
+        for day in cls.query(_ledger_of(TradeLedger.STRATEGY, user_id), condition):
+            if day.day_key.partition("#")[2] == api_key_id:
+                yield day
+
     def results_in(self, quote: str) -> list[BookedResult]:
         """Return the day's results in an asset."""
         listed = [text.split(" ") for text in self.results or ()]

@@ -158,10 +158,15 @@ class Trigger(Table):
     @classmethod
     def latest_signals(cls, strategy_id: str, count: int) -> list[Signal]:
         """Return the signals of a strategy's latest triggers that open, the latest first, as its index lists them."""
+        return [trigger.signal() for trigger in cls.latest_entries(strategy_id, count)]
+
+    @classmethod
+    def latest_entries(cls, strategy_id: str, count: int) -> list[Trigger]:
+        """Return a strategy's latest triggers that open, the latest first, as its index lists them."""
         read = _READ_PER_SIGNAL * count
         keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=read), read)
         latest = cls.find_many(key.id for key in keys).values()
-        return [trigger.signal() for trigger in latest if trigger.opens][:count]
+        return [trigger for trigger in latest if trigger.opens][:count]
 
     @property
     def place(self) -> PlaceInTime:

@@ -59,6 +59,7 @@ ACCOUNT = {
     ("StrategyFollowerExpressJSv1", "DELETE", "/v1/strategy/follower/{STRATEGY_FOLLOW_ID}"),
     ("StrategyFollowerExpressJSv1", "DELETE", "/v1/strategy/follower/{STRATEGY_FOLLOW_ID}/position"),
     ("StrategyFollowerExpressJSv1", "GET", "/v1/strategy/follower/{STRATEGY_FOLLOW_ID}/readiness"),
+    ("StrategyFollowerExpressJSv1", "GET", "/v1/strategy/follower/{STRATEGY_FOLLOW_ID}/preview"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription/list"),
     ("SubscriptionExpressJSv1", "GET", "/v1/subscription"),
     ("SubscriptionExpressJSv1", "POST", "/v1/subscription/checkout"),
