@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from functions.strategy_webhook.alert_json import Json, parse_alert_json
 from functions.strategy_webhook.refusals import note_refusal
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
 from shared.api import edge
+from shared.api.alert_json import Json, parse_alert_json
 from shared.api.events import raw_body_of
 from shared.api.function_url import FORBIDDEN, NOT_FOUND, Answer, answer_request, is_routed_to
 from shared.api.maintenance import refuse_during_maintenance

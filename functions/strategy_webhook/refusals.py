@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from threading import BoundedSemaphore, Thread
 
-from functions.strategy_webhook.alert_json import Json
-from functions.strategy_webhook.schemas import secret_of
-from functions.strategy_webhook.service import has_secret_of
 from shared.api import grammar
+from shared.api.alert_fields import secret_of
+from shared.api.alert_json import Json
+from shared.api.alert_secret import has_secret_of
 from shared.api.refused_alerts import keep_refused_alert
 from shared.models.strategy import Strategy
 from shared.observability import count_outcome, logger

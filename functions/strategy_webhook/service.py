@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from functions.strategy_webhook.alert_json import Json
-from functions.strategy_webhook.schemas import Alert, field_fault, parse_alert
 from shared.acceptance import Acceptance, accept_alert
 from shared.alert_identity import AlertIdTaken
+from shared.api.alert_fields import Alert, field_fault, parse_alert
+from shared.api.alert_json import Json
+from shared.api.alert_secret import has_secret_of
 from shared.concurrency import run_concurrently
 from shared.errors import AccessDenied, RequestUnprocessable
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-
-# Compared with the secret if there is no strategy: takes the same time and never matches.
-_NO_HASH = "-" * 64
 
 
 def fire_strategy(fields: Mapping[str, Json], *, received_at: datetime) -> Acceptance:
@@ -54,15 +50,6 @@ def _authenticate(alert: Alert) -> tuple[Strategy, StrategyAlerts | None]:
     if strategy is None or not matches:
         raise AccessDenied("unauthorized", authenticated=False)
     return strategy, alerts
-
-
-def has_secret_of(strategy: Strategy | None, secret: str | None) -> bool:
-    """Return whether a text is the strategy's secret, after the same work if there is no strategy or no text."""
-    expected = strategy.webhook_secret_hash if strategy is not None else None
-    # A lone surrogate must not lead to another answer than any wrong secret does.
-    given = hashlib.sha256((secret or "").encode(errors="surrogatepass")).hexdigest()
-    matches = hmac.compare_digest(given, expected or _NO_HASH)
-    return matches and secret is not None
 
 
 def _read(strategy_id: str) -> tuple[Strategy | None, StrategyAlerts | None]:

@@ -13,7 +13,6 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import create_model
 
-from functions.strategy_webhook import schemas as alerts
 from local.docs_page.page import WEBHOOK_PREFIX, local_document
 from local.openapi.__main__ import FILE, text
 from local.openapi.alert_schemas import AlertBody
@@ -21,6 +20,7 @@ from local.openapi.document import Document, Function, functions
 from local.openapi.handlers import UnclearHandler, reads_of
 from local.openapi.schemas import Clash, Components
 from local.stack.places import ROOT
+from shared.api import alert_fields as alerts
 from shared.api.admin_api import AdminApi
 from shared.api.answers import Id
 from shared.api.fields import ApiSecretText, Name, Percentage

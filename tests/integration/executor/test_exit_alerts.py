@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from functions.strategy_webhook.alert_json import parse_alert_json
 from functions.strategy_webhook.service import fire_strategy
 from functions.trigger_fanout.service import fan_out
+from shared.api.alert_json import parse_alert_json
 from shared.clock import to_iso, utc_now
 from shared.messages import Command, TriggerMessage
 from shared.models.execution import Execution

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from functions.strategy_webhook.alert_json import parse_alert_json
-from functions.strategy_webhook.schemas import Alert, parse_alert
+from shared.api.alert_fields import Alert, parse_alert
+from shared.api.alert_json import parse_alert_json
 from shared.clock import from_iso
 from shared.trading.exits import Exit
 from shared.trading.sides import Side, StopType, TriggerAction

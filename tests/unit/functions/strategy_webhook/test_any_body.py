@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.strategy_webhook.alert_json import parse_alert_json
+from shared.api.alert_json import parse_alert_json
 from shared.api.json_text import write_json
 from tests.unit.functions.strategy_webhook.webhook import DOCUMENTED, SELL, Webhook
 

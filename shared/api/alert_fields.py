@@ -13,8 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from functions.strategy_webhook.alert_json import Json
 from shared.api import grammar
+from shared.api.alert_json import Json
 from shared.api.json_text import NumberText
 from shared.clock import from_iso
 from shared.errors import RequestUnprocessable
@@ -234,13 +234,9 @@ def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
     """Return the signal with its take-profits; raise RequestUnprocessable for the faults of the group."""
     prices: dict[str, Decimal] = {}
     wrong: dict[str, str] = {}
-    for names in _TAKE_PROFITS:
-        name = _given_name(fields, names)
-        value = fields.get(name)
-        if _is_absent(value):
-            continue
+    for name in take_profit_names(fields):
         try:
-            prices[name] = _number(value)
+            prices[name] = _number(fields.get(name))
         except _WrongValue as error:
             wrong[name] = str(error)
     if not prices:
@@ -259,6 +255,12 @@ def _with_take_profits(signal: Signal, fields: Mapping[str, Json]) -> Signal:
 def _no_take_profit(fields: Mapping[str, Json]) -> dict[str, object]:
     nested = [field_fault(fields, names[0], _POSITIVE, given_as=_given_name(fields, names)) for names in _TAKE_PROFITS]
     return {"msg": "must include at least one takeProfit", "param": "_error", "nestedErrors": nested}
+
+
+def take_profit_names(fields: Mapping[str, Json]) -> list[str]:
+    """Return the names of the fields by which an alert gives its take-profits, in the order of Signal's."""
+    names = (_given_name(fields, names) for names in _TAKE_PROFITS)
+    return [name for name in names if not _is_absent(fields.get(name))]
 
 
 def _given_name(fields: Mapping[str, Json], names: tuple[str, ...]) -> str:

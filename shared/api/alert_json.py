@@ -15,6 +15,6 @@ It puts names and comments into the message as they are, with their line breaks 
 """
 
 
-def parse_alert_json(raw: bytes) -> dict[str, Json]:
+def parse_alert_json(raw: bytes, *, called: str = "body") -> dict[str, Json]:
     """Return the fields of a body; raise RequestInvalid if it is not one JSON object."""
-    return read_object(raw, dialect=_TRADINGVIEW)
+    return read_object(raw, called=called, dialect=_TRADINGVIEW)
