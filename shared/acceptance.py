@@ -90,7 +90,7 @@ def accept_alert(
                 return _accept_repeat(first.trigger_id)
             trigger = _new_trigger(
                 strategy,
-                _interpret(instruction, alerts, fired_at=fired_at, received_at=received_at),
+                interpret_alert(instruction, alerts, fired_at=fired_at, received_at=received_at),
                 source=StrategySource.TRADINGVIEW,
                 seq=_next_seq(alerts),
                 at=received_at,
@@ -157,7 +157,7 @@ def _content(instruction: Signal | Exit) -> str:
     return fingerprint({"signal": instruction})
 
 
-def _interpret(
+def interpret_alert(
     instruction: Signal | Exit, alerts: StrategyAlerts | None, *, fired_at: datetime | None, received_at: datetime
 ) -> Signal | Exit:
     """Return an entry after which the strategy's position is smaller than at its entry as the reduction that it is."""

@@ -10,7 +10,10 @@ from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.admin_setting_strategy import service
+from functions.admin_setting_strategy.alert_check import check_alert
 from functions.admin_setting_strategy.schemas import (
+    AlertCheck,
+    AlertMessage,
     NewRiskProfile,
     NewStrategy,
     ReportKeyChange,
@@ -23,7 +26,7 @@ from functions.admin_setting_strategy.schemas import (
     rules_item,
 )
 from shared.api.admin_api import AdminApi
-from shared.api.answers import OWN, ErrorText
+from shared.api.answers import OWN, AlertFaults, ErrorText
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
 from shared.views import risk_profiles
@@ -35,6 +38,11 @@ REPORT_KEY_REFUSED = 433
 REFUSED_REPORT_KEY: OpenAPIResponse = {
     "description": "The exchange refuses the report key.",
     "content": {APPLICATION_JSON: {"model": ErrorText}},
+}
+
+FAULTY_MESSAGE: OpenAPIResponse = {
+    "description": "The webhook would refuse the message, or the body is no message.",
+    "content": {APPLICATION_JSON: {"model": AlertFaults}},
 }
 
 app = AdminApi()
@@ -87,6 +95,15 @@ def change_rules(strategy_id: str) -> RulesItem:
 def renew_webhook(strategy_id: str) -> WebhookItem:
     """Give the strategy a new webhook secret, shown this once; the old one dies at once."""
     return service.renew_webhook(strategy_id)
+
+
+@app.post(
+    "/v1/admin/setting/strategy/<strategy_id>/webhook/check", openapi_extensions=OWN, responses={422: FAULTY_MESSAGE}
+)
+def check_message(strategy_id: str) -> AlertCheck:
+    """Check a message for TradingView: what each field of it would do, or its 422. Trades and stores nothing."""
+    strategy = service.find_strategy(strategy_id)
+    return check_alert(strategy, app.body(AlertMessage))
 
 
 @app.get("/v1/admin/setting/strategy/profile/list")

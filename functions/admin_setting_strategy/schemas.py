@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, ClassVar, TypedDict
+from typing import Annotated, Any, ClassVar, TypedDict
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
+from shared.api.alert_json import MAX_BYTES
 from shared.api.answers import Id, Time
 from shared.api.fields import (
     UNCHANGED,
@@ -15,6 +16,7 @@ from shared.api.fields import (
     ApiSecretText,
     Description,
     ExchangeId,
+    FaultMessage,
     Flag,
     Minutes,
     Name,
@@ -27,6 +29,7 @@ from shared.api.fields import (
 from shared.api.requests import Body
 from shared.clock import to_iso
 from shared.models.strategy import Strategy
+from shared.trading.sides import TriggerAction
 from shared.views.risk_profiles import RiskProfileItem
 
 
@@ -120,6 +123,45 @@ class WebhookItem(TypedDict):
     secret: str
     url: str
     message: str
+
+
+def _short_enough(text: str) -> str:
+    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise ValueError("more than the webhook takes")
+    return text
+
+
+MessageText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_BYTES),
+    AfterValidator(_short_enough),
+    FaultMessage(f"must be text of at most {MAX_BYTES} bytes"),
+]
+
+
+class CheckedField(TypedDict):
+    """One field of a message, and what it does; the secret's value is removed."""
+
+    field: str
+    value: Any
+    effect: str
+
+
+class AlertCheck(TypedDict):
+    """What a message would do if TradingView sent it now, and the strategy's rules that would hold for it."""
+
+    action: TriggerAction
+    effect: str
+    fields: list[CheckedField]
+    rules: RulesItem
+
+
+class AlertMessage(Body):
+    """Check a message: the body. The text is what TradingView would send, with its placeholders filled."""
+
+    answer: ClassVar[type] = AlertCheck
+
+    message: MessageText
 
 
 class RiskProfileChange(Body):

@@ -10,7 +10,7 @@ from functions.strategy_webhook.refusals import note_refusal
 from functions.strategy_webhook.service import fire_strategy
 from shared import messages
 from shared.api import edge
-from shared.api.alert_json import Json, parse_alert_json
+from shared.api.alert_json import MAX_BYTES, Json, parse_alert_json
 from shared.api.events import raw_body_of
 from shared.api.function_url import FORBIDDEN, NOT_FOUND, Answer, answer_request, is_routed_to
 from shared.api.maintenance import refuse_during_maintenance
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 ROUTE = ("POST", "/v1/webhook/strategy")
-
-MAX_BYTES = 16 * 1024
-"""Far more than any alert for us needs."""
 
 REFUSAL_S = 0.05
 """Every 401 takes at least this long, longer than a look-up: its time does not reveal whether a strategy exists.

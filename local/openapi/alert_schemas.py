@@ -6,12 +6,12 @@ The webhook validates alerts by hand, without types that a schema could be deriv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from pydantic import Field, WithJsonSchema, with_config
 
 from shared.api import grammar
-from shared.api.answers import ErrorText, FieldFault, Id, Message, Refusal
+from shared.api.answers import AlertFaults, ErrorText, Id, Message, Refusal
 from shared.api.fields import in_any_case
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.stop_moves import MOST_TARGETS
@@ -245,20 +245,6 @@ class AlertAccepted(TypedDict):
     """The trigger that the alert came to; of a repeat, the first one."""
 
     id: Id
-
-
-class TakeProfitsMissing(TypedDict):
-    """No take-profit has a price."""
-
-    msg: str
-    param: Literal["_error"]
-    nestedErrors: list[FieldFault]
-
-
-class AlertFaults(TypedDict):
-    """Every fault of single fields; when there is none, those of the take-profits."""
-
-    errors: list[FieldFault | TakeProfitsMissing]
 
 
 REFUSALS: Mapping[int, Refusal] = {

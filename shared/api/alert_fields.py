@@ -98,7 +98,7 @@ def _read_instruction(reader: _Reader) -> Signal | Exit | None:
     if action is TriggerAction.UPDATE:
         return _read_update(reader)
     opened = _find_member(Side, reader.fields.get("type"))
-    has_size = not _is_absent(reader.fields.get("positionSize"))
+    has_size = not is_absent(reader.fields.get("positionSize"))
     if position is not None and position.side is not opened and has_size:
         return _read_remaining(reader, position.side)
     return _read_close(reader) if action is TriggerAction.CLOSE else _read_signal(reader)
@@ -113,9 +113,9 @@ def _read_close(reader: _Reader) -> Exit:
 def _read_reduction(reader: _Reader) -> Exit | None:
     """Return the reduction to a share of the entry's amount, or to the strategy's own size; to the smaller of both."""
     size = _read_size(reader)
-    by_size = not _is_absent(reader.fields.get("positionSize")) and _is_absent(reader.fields.get("keep"))
+    by_size = not is_absent(reader.fields.get("positionSize")) and is_absent(reader.fields.get("keep"))
     keep_share = None if by_size else reader.read("keep", _keep_share)
-    position = None if _is_absent(reader.fields.get("position")) else reader.read("position", _position)
+    position = None if is_absent(reader.fields.get("position")) else reader.read("position", _position)
     if reader.faults:
         return None
     return Exit(TriggerAction.REDUCE, None if position is None else position.side, keep_share, size)
@@ -125,13 +125,13 @@ def _read_update(reader: _Reader) -> Exit | None:
     """Return the update of the stop. Its side is known by `position` only, and is compared with `orderPrice` then."""
     fields = reader.fields
     at_breakeven = _is_word(fields.get("stop"), _BREAKEVEN)
-    stop = None if at_breakeven or _is_absent(fields.get("stop")) else reader.read("stop", _price_or_breakeven)
+    stop = None if at_breakeven or is_absent(fields.get("stop")) else reader.read("stop", _price_or_breakeven)
     after = reader.read("breakevenAfter", _target_number)
-    position = None if _is_absent(fields.get("position")) else reader.read("position", _position)
-    price = None if _is_absent(fields.get("orderPrice")) else reader.read("orderPrice", _number)
+    position = None if is_absent(fields.get("position")) else reader.read("position", _position)
+    price = None if is_absent(fields.get("orderPrice")) else reader.read("orderPrice", _number)
     if stop is None and after is None and not at_breakeven and not reader.faults:
         reader.add_fault("stop", "must include stop or breakevenAfter")
-    for name in [name for names in _TAKE_PROFITS for name in names if not _is_absent(fields.get(name))]:
+    for name in [name for names in _TAKE_PROFITS for name in names if not is_absent(fields.get(name))]:
         reader.add_fault(name, "must not be part of an update")
     side = None if position is None else position.side
     if stop is not None and side is not None and price is not None:
@@ -148,17 +148,17 @@ def _read_remaining(reader: _Reader, side: Side | None) -> Exit | None:
 
 def _read_size(reader: _Reader) -> Decimal | None:
     """Return the strategy's own position after the alert; its side is in `position`, because the size has no sign."""
-    if _is_absent(reader.fields.get("positionSize")):
+    if is_absent(reader.fields.get("positionSize")):
         return None
     size = reader.read("positionSize", _number)
-    if size is not None and _is_absent(reader.fields.get("position")):
+    if size is not None and is_absent(reader.fields.get("position")):
         reader.add_fault("positionSize", "must use with position")
     return size
 
 
 def _check_position(reader: _Reader, expected: MarketPosition | None) -> None:
     """Add a fault if the alert names a position of the strategy other than the one that its type leads to."""
-    if _is_absent(reader.fields.get("position")):
+    if is_absent(reader.fields.get("position")):
         return
     position = reader.read("position", _position)
     if None not in (position, expected) and position is not expected:
@@ -219,8 +219,8 @@ class _Reader:
 
 
 def _read_trailing(reader: _Reader) -> Trailing | None:
-    has_trigger = not _is_absent(reader.fields.get("trailingTrigger"))
-    has_rate = not _is_absent(reader.fields.get("callbackRate"))
+    has_trigger = not is_absent(reader.fields.get("trailingTrigger"))
+    has_rate = not is_absent(reader.fields.get("callbackRate"))
     trigger = reader.read("trailingTrigger", _number) if has_trigger else None
     if trigger is not None and not has_rate:
         reader.add_fault("trailingTrigger", "must use with callbackRate")
@@ -260,16 +260,17 @@ def _no_take_profit(fields: Mapping[str, Json]) -> dict[str, object]:
 def take_profit_names(fields: Mapping[str, Json]) -> list[str]:
     """Return the names of the fields by which an alert gives its take-profits, in the order of Signal's."""
     names = (_given_name(fields, names) for names in _TAKE_PROFITS)
-    return [name for name in names if not _is_absent(fields.get(name))]
+    return [name for name in names if not is_absent(fields.get(name))]
 
 
 def _given_name(fields: Mapping[str, Json], names: tuple[str, ...]) -> str:
     """Return the name that a price is given by: the first with a value, else the first given, else the first."""
-    with_value = [name for name in names if not _is_absent(fields.get(name))]
+    with_value = [name for name in names if not is_absent(fields.get(name))]
     return [*with_value, *(name for name in names if name in fields), *names][0]
 
 
-def _is_absent(value: Json) -> bool:
+def is_absent(value: Json) -> bool:
+    """Return whether a value means that there is none."""
     return value is None or (isinstance(value, str) and grammar.is_absent(value))
 
 
@@ -320,7 +321,7 @@ def _is_word(value: Json, word: str) -> bool:
 
 def _target_number(value: Json) -> int | None:
     """Return which take-profit a value means, counted from the nearest; None if it means none."""
-    if _is_absent(value):
+    if is_absent(value):
         return None
     number = grammar.parse_number(value) if isinstance(value, str) else None
     if number is None or number not in range(1, MOST_TARGETS + 1):

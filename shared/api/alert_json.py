@@ -8,6 +8,9 @@ from shared.api.json_text import Dialect, NumberText, read_object
 
 Json: TypeAlias = "str | NumberText | bool | list[Json] | dict[str, Json] | None"
 
+MAX_BYTES: Final = 16 * 1024
+"""Of a body: far more than any alert for us needs."""
+
 _TRADINGVIEW: Final = Dialect(number=NumberText, constant=str, raw_controls=True)
 """TradingView writes an unquoted NaN where an indicator has no value: it is read as the text "NaN".
 

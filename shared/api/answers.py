@@ -59,6 +59,20 @@ class Faults(TypedDict):
     errors: list[FieldFault]
 
 
+class TakeProfitsMissing(TypedDict):
+    """No take-profit has a price."""
+
+    msg: str
+    param: Literal["_error"]
+    nestedErrors: list[FieldFault]
+
+
+class AlertFaults(TypedDict):
+    """Every fault of single fields; when there is none, those of the take-profits."""
+
+    errors: list[FieldFault | TakeProfitsMissing]
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The shape of an answer that is no success, and when it comes."""

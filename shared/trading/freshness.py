@@ -40,7 +40,17 @@ def judge_freshness(
         return DenialReason.SUPERSEDED
     if market_price is not None:
         with exact():
-            most = min(max_chase * abs(order_price - stop), max_distance_pct * order_price / 100)
+            most = farthest_from_order_price(
+                order_price=order_price, stop=stop, max_chase=max_chase, max_distance_pct=max_distance_pct
+            )
             if abs(market_price - order_price) > most:
                 return DenialReason.PRICE_MOVED
     return None
+
+
+def farthest_from_order_price(
+    *, order_price: Decimal, stop: Decimal, max_chase: Decimal, max_distance_pct: Decimal
+) -> Decimal:
+    """Return how far from the order price the market may lie for an entry."""
+    with exact():
+        return min(max_chase * abs(order_price - stop), max_distance_pct * order_price / 100)

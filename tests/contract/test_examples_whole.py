@@ -10,6 +10,7 @@ OURS = {
     ("GET", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook/check"),
     ("GET", "/v1/admin/strategy/{STRATEGY_ID}/performance"),
     ("GET", "/v1/admin/strategy/trigger/{TRIGGER_ID}/timeline"),
     ("GET", "/v1/admin/strategy/follower/{ID}/settings"),

@@ -6,6 +6,7 @@ WEBHOOK = ("StrategyWebhookExpressJSv1", "POST", "/v1/webhook/strategy")
 
 OWN = {
     ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook"),
+    ("AdminSettingStrategyExpressJSv1", "POST", "/v1/admin/setting/strategy/{STRATEGY_ID}/webhook/check"),
     ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/report"),
     ("AdminSettingStrategyExpressJSv1", "GET", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
     ("AdminSettingStrategyExpressJSv1", "PUT", "/v1/admin/setting/strategy/{STRATEGY_ID}/rules"),
