@@ -18,7 +18,7 @@ def compile_build(build: Path, *, version: str, environment: Mapping[str, str], 
     uncompiled = {path.relative_to(build).parts[0] for path in without_byte_code(build, version=version)}
     if uncompiled:
         run_tool(
-            f"compiling for Python {version} (not installed? `uv python install {version}` fetches one)",
+            f"compiling for Python {version} (not installed? `.venv/bin/uv python install {version}` fetches one)",
             [
                 *(str(TOOLS / "uv"), "run", "--quiet", "--no-project", "--python", version, "-m", "compileall"),
                 # Unchecked byte code stays valid after unzipping, whatever the files' times; no path of this machine.

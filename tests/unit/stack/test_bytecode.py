@@ -53,5 +53,5 @@ def test_module_that_cannot_be_compiled_fails_the_build(tmp_path: Path) -> None:
 def test_python_that_is_not_installed_fails_the_build_and_says_what_to_install(tmp_path: Path) -> None:
     artefact(tmp_path, "OrderExecutor")
     offline = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-    with pytest.raises(NotReady, match=r"uv python install 3\.99"):
+    with pytest.raises(NotReady, match=r"\.venv/bin/uv python install 3\.99"):
         compile_build(tmp_path, version="3.99", environment=offline, log=tmp_path / "log")
