@@ -61,7 +61,15 @@ class StoryAlert(TypedDict):
     price: Decimal | None
     stopPrice: Decimal | None
     stopType: StopType | None
+    stopAtBreakeven: bool
+    """Of an update that wants the stop at break-even."""
     takeProfitPrices: list[Decimal]
+    breakevenAfter: int | None
+    """The target after whose fill the stop moves to break-even."""
+    keep: Decimal | None
+    """Of a reduction: percent of the entry's amount that are to remain."""
+    positionSize: Decimal | None
+    """The strategy's own position after the alert, if it said so."""
     firedAt: Time | None
     createdAt: Time
     """When it was received."""
@@ -182,7 +190,11 @@ def _alert(trigger: Trigger) -> StoryAlert:
         "price": trigger.price,
         "stopPrice": trigger.stop,
         "stopType": trigger.stop_type,
+        "stopAtBreakeven": bool(trigger.stop_at_breakeven),
         "takeProfitPrices": list(trigger.take_profits),
+        "breakevenAfter": trigger.breakeven_after,
+        "keep": trigger.keep_pct,
+        "positionSize": trigger.position_size,
         "firedAt": None if trigger.fired_at is None else to_iso(trigger.fired_at),
         "createdAt": to_iso(trigger.created_at),
         "msToReceived": None if trigger.fired_at is None else ms_until(trigger.created_at, since=trigger.fired_at),

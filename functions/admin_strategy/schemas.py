@@ -78,13 +78,8 @@ def trigger_item(trigger: Trigger, histories: Listing[HistoryItem]) -> TriggerIt
     if not trigger.opens:
         item["action"] = trigger.action
     if trigger.action is TriggerAction.REDUCE:
-        item["keep"], item["positionSize"] = keep_pct(trigger), trigger.position_size
+        item["keep"], item["positionSize"] = trigger.keep_pct, trigger.position_size
     return item
-
-
-def keep_pct(trigger: Trigger) -> Decimal | None:
-    """Return the percent of the entry's amount that a reduction asks to keep; None if it does not say so itself."""
-    return None if trigger.keep_share is None else trigger.keep_share * 100
 
 
 def strategy_history(strategy: Strategy, triggers: Listing[TriggerItem]) -> StrategyHistory:

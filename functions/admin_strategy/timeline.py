@@ -8,7 +8,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NotRequired, TypedDict
 
-from functions.admin_strategy.schemas import keep_pct
 from shared.api.answers import Id, Time
 from shared.api.csv_text import CsvFile, write_csv
 from shared.api.records import find_record
@@ -131,7 +130,7 @@ def _trigger(trigger: Trigger) -> TimelineTrigger:
         "action": trigger.action,
         "tradeSide": trigger.side,
         "price": trigger.price,
-        "keep": keep_pct(trigger),
+        "keep": trigger.keep_pct,
         "positionSize": trigger.position_size,
         "firedAt": None if trigger.fired_at is None else to_iso(trigger.fired_at),
         "createdAt": to_iso(trigger.created_at),

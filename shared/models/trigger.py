@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 
@@ -144,6 +145,11 @@ class Trigger(Table):
     by_strategy = TriggersByStrategy()
     by_pending = PendingTriggers()
     by_day = TriggersByDay()
+
+    @property
+    def keep_pct(self) -> Decimal | None:
+        """The percent of the entry's amount that a reduction asks to keep; None if it does not say so itself."""
+        return None if self.keep_share is None else self.keep_share * 100
 
     @classmethod
     def latest(cls, count: int, *, now: datetime) -> list[Trigger]:

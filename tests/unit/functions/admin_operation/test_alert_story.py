@@ -19,7 +19,7 @@ from shared.models.trigger_count import TriggerCount
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState
 from shared.trading.ids import Leg
 from shared.trading.order_planning import OrderType
-from shared.trading.sides import Side
+from shared.trading.sides import Side, TriggerAction
 from tests.builders import execution, follower, saved, trigger
 from tests.unit.admin_requests import Answer, fault, pages, sample, send
 from tests.unit.records import STARTED_AT, a_strategy, id_of
@@ -104,7 +104,11 @@ def test_the_story_of_a_position_that_was_stopped_out() -> None:
         "price": 20000,
         "stopPrice": 19800,
         "stopType": "MARKET",
+        "stopAtBreakeven": False,
         "takeProfitPrices": [20200, 20300, 20400],
+        "breakevenAfter": None,
+        "keep": None,
+        "positionSize": None,
         "firedAt": to_iso(at(-700)),
         "createdAt": to_iso(STARTED_AT),
         "msToReceived": 700,
@@ -137,6 +141,15 @@ def test_the_story_of_a_follower_who_was_denied_is_the_reason() -> None:
     assert (item["id"], item["status"], item["reason"], item["detail"]) == (denied.id, "DENIED", "HALTED", "ALL")
     assert item["msToProtected"] is item["nakedMs"] is item["entryPrice"] is None
     assert item["events"] == item["orders"] == []
+
+
+def test_a_reduction_and_an_update_are_told_as_they_were_accepted() -> None:
+    the_trigger(action=TriggerAction.REDUCE, keep_share=Decimal("0.25"), position_size=Decimal(3))
+    shown = show().body["Alert"]
+    assert (shown["action"], shown["keep"], shown["positionSize"], shown["price"]) == ("REDUCE", 25, 3, None)
+    the_trigger(action=TriggerAction.UPDATE, stop_at_breakeven=True)
+    shown = show().body["Alert"]
+    assert (shown["action"], shown["stopAtBreakeven"], shown["keep"]) == ("UPDATE", True, None)
 
 
 def test_every_follower_is_on_one_page() -> None:
