@@ -217,6 +217,16 @@ TARGETS = [
             "notifyMonthlyReport": flag,
         },
     ),
+    # Of a strategy that nobody needs; the lane keeps what others work with.
+    Target("Halt Entries", "PUT", "/v1/admin/operation/halt/strategy:{strategy}", {}, {"reason": text}),
+    Target(
+        "Update Lane",
+        "PUT",
+        "/v1/admin/operation/lane/lane-1",
+        {},
+        {"pausedUntil": lambda value: value is None, "bannedUntil": lambda value: value is None},
+    ),
+    Target("Redrive Dead Letters", "POST", "/v1/admin/operation/dead-letter/redrive", {}, {"queue": never}),
     Target(
         "New Orders",
         "POST",
@@ -488,6 +498,8 @@ QUERIES = {
     "account/user/trade/strategy/{user}/performance": ("start",),
     "account/user/trade/manual/{user}/performance": ("start",),
     "account/user/exchange/key/{user}/list": ("tradeType", "limit", "nextToken"),
+    "account/user/notice/{user}/list": ("limit", "nextToken"),
+    "operation/alert/{trigger}": ("limit", "nextToken"),
     "exchange/key/balance/history/{key}": ("start", "limit", "nextToken"),
     "exchange/key/strategy/follower/{key}": ("symbol",),
     "exchange/position/{key}/list": ("symbol",),

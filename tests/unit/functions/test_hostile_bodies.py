@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from functions.admin_operation.app import lambda_handler as operation
 from functions.admin_setting_notification.app import lambda_handler as notification
 from functions.admin_setting_strategy.app import lambda_handler as setting_strategy
 from functions.admin_strategy_follower.app import lambda_handler as follower
@@ -96,6 +97,10 @@ ENDPOINTS = [
     ),
     Endpoint("admin_setting_notification/update_notification", notification, {}, ("notifyWeeklyReport",)),
     Endpoint("admin_strategy_follower/new_orders", follower, ORDERS),
+    Endpoint("admin_operation/halt_entries", operation, {"reason": "exchange incident"}, ("why",)),
+    Endpoint("admin_operation/set_maintenance", operation, {"active": False}, ("on",)),
+    Endpoint("admin_operation/update_lane", operation, {}, ("address", "weightLimit", "pausedUntil", "bannedUntil")),
+    Endpoint("admin_operation/redrive_dead_letters", operation, {"queue": "orders.fifo"}, ("limit",)),
     Endpoint(
         "admin_strategy_follower/change_settings",
         follower,
