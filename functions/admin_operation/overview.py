@@ -25,7 +25,7 @@ from shared.models.strategy import Strategy
 from shared.models.trading_switch import TradingSwitch, lane_scope
 from shared.models.trigger import FanoutState, Trigger
 from shared.queues import Queue
-from shared.trading.attention import NAKED_STATES, Concern, concern_about, may_concern
+from shared.trading.attention import NAKED_STATES, WAITING_AFTER, Concern, concern_about, may_concern
 from shared.trading.execution import ExecutionState, is_active
 from shared.trading.lane_choice import FIRST_LANE, LANES
 from shared.trading.sides import Side, StrategySource, TriggerAction
@@ -220,29 +220,44 @@ def queue_urls(records: dict[str, EgressLane]) -> dict[str, str]:
 def _attention(*, now: datetime) -> Attention:
     interval = timedelta(seconds=settings().look_interval_s)
     shards = run_concurrently(_open_executions, range(OPEN_SHARDS))
+    closes = run_concurrently(lambda shard: _late_closes(shard, now=now), range(OPEN_SHARDS))
     found = [execution for shard in shards for execution in shard]
     doubtful = [
-        one for one in found if may_concern(one.state, overdue=now - (one.due_at or now), look_interval=interval)
+        (_URGENCY.get(one.state, _LEAST_URGENT), one.due_at or now, one.id)
+        for one in found
+        if may_concern(one.state, overdue=now - (one.due_at or now), look_interval=interval)
     ]
-    doubtful.sort(key=lambda one: (_URGENCY.get(one.state, len(_URGENCY)), one.due_at or now))
-    # The index lags behind the table.
-    records = Execution.find_many([one.id for one in doubtful[:READ_WHOLE]], consistent=True).values()
+    doubtful += [(_LEAST_URGENT, one.close_requested_at or now, one.id) for shard in closes for one in shard]
+    wanted = list(dict.fromkeys(execution_id for _, _, execution_id in sorted(doubtful)))
+    # The indexes lag behind the table.
+    records = Execution.find_many(wanted[:READ_WHOLE], consistent=True).values()
     items = [item for one in records if one.active and (item := _attention_item(one, now=now, interval=interval))]
     order = {concern: number for number, concern in enumerate(Concern)}
     counts = Counter(one.state for one in found)
     return {
         "items": sorted(items, key=lambda item: (order[item["concern"]], item["since"])),
         "open": {state: counts[state] for state in ExecutionState if is_active(state)},
-        "complete": len(doubtful) <= READ_WHOLE and all(len(shard) < READ_PER_SHARD for shard in shards),
+        "complete": len(wanted) <= READ_WHOLE and all(len(shard) < READ_PER_SHARD for shard in shards),
     }
 
 
 _URGENCY = dict.fromkeys(NAKED_STATES, 0) | {ExecutionState.ENTRY_UNKNOWN: 1}
+_LEAST_URGENT = 2
 
 
 def _open_executions(number: int) -> list[Execution]:
     wanted = ["id", "state", "due_at"]
     return list(Execution.by_due.query(open_shard(number), limit=READ_PER_SHARD, attributes_to_get=wanted))
+
+
+def _late_closes(number: int, *, now: datetime) -> list[Execution]:
+    """Return executions whose close was requested a while ago.
+
+    A position that cannot be closed for now is protected, and due again each minute: the index of open ones shows none
+    of it.
+    """
+    late = Execution.close_requested_at <= now - WAITING_AFTER
+    return list(Execution.by_close_request.query(open_shard(number), late, limit=READ_WHOLE + 1))
 
 
 def _attention_item(execution: Execution, *, now: datetime, interval: timedelta) -> AttentionItem | None:

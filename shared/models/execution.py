@@ -112,6 +112,17 @@ class OpenExecutions(GlobalSecondaryIndex["Execution"]):
     due_at = TimeAttribute(range_key=True)
 
 
+class RequestedCloses(GlobalSecondaryIndex["Execution"]):
+    """Sparse: active executions whose close was requested, by the time of the request."""
+
+    class Meta:
+        index_name = "requested_closes"
+        projection = KeysOnlyProjection()
+
+    open_shard = UnicodeAttribute(hash_key=True)
+    close_requested_at = TimeAttribute(range_key=True)
+
+
 class HistoryReach(TypedDict, total=False):
     """How far the position's stored history reaches, as attributes of its execution."""
 
@@ -332,6 +343,7 @@ class Execution(Table):
     by_user = ExecutionsByUser()
     by_follower = ExecutionsByFollower()
     by_due = OpenExecutions()
+    by_close_request = RequestedCloses()
 
     @property
     def place(self) -> PlaceInTime:

@@ -36,9 +36,9 @@ _IN_WORK = frozenset({_S.QUEUED, _S.ENTERING, _S.CLOSING})
 def may_concern(state: ExecutionState, *, overdue: timedelta, look_interval: timedelta) -> bool:
     """Return whether an open execution may need attention, by what the index of open ones says alone.
 
-    A protected position whose close is requested is due as others in work are.
+    It does not say whether the close of a protected position was requested: those have an index of their own.
     """
-    return state is not _S.PROTECTED or overdue > OVERDUE_AFTER or overdue > look_interval
+    return state is not _S.PROTECTED or overdue > OVERDUE_AFTER + look_interval
 
 
 def concern_about(

@@ -69,7 +69,7 @@ def test_a_concern_does_not_go_by_waiting_longer(
 def test_what_concerns_is_not_passed_over_by_the_index(
     state: ExecutionState, waiting: timedelta, overdue: timedelta
 ) -> None:
-    """A protected position whose close hangs is due again and again: the index shows it once it is overdue."""
+    """Without the closes that were requested, which have an index of their own."""
     concern = concern_about(state, Desired.OPEN, waiting=waiting, overdue=overdue, look_interval=INTERVAL)
     assert concern is None or may_concern(state, overdue=overdue, look_interval=INTERVAL)
     assert (concern is Concern.NAKED) <= (state in NAKED_STATES)

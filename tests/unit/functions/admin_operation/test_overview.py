@@ -15,6 +15,7 @@ from shared.acceptance import accept_alert
 from shared.clock import to_iso, utc_now
 from shared.exchange.lane_weight import present_minute
 from shared.models.egress_lane import EgressLane
+from shared.models.execution import Execution
 from shared.models.trading_switch import TradingSwitch
 from shared.queues import Queue
 from shared.trading.execution import DenialReason, Desired, ExecutionState
@@ -139,6 +140,10 @@ def an_open_execution(name: str, state: ExecutionState, *, age_s: int, due_in_s:
     return saved(made).id
 
 
+def an_ended_execution(name: str, **values: Any) -> Execution:
+    return execution(trigger(), follower(id_of(name)), state=ExecutionState.CLOSED, **values)
+
+
 def test_executions_that_need_attention_come_the_most_urgent_first() -> None:
     states = ExecutionState
     young = an_open_execution("young", states.UNPROTECTED, age_s=1)
@@ -182,7 +187,11 @@ def test_executions_that_need_attention_come_the_most_urgent_first() -> None:
 def test_a_close_that_hangs_is_shown_by_the_time_of_its_request() -> None:
     asked_at = utc_now() - timedelta(seconds=500)
     values = {"desired": Desired.CLOSED, "close_requested_at": asked_at}
-    found = an_open_execution("hangs", ExecutionState.PROTECTED, age_s=90_000, due_in_s=-200, **values)
+    # It is tried again each minute, so that it is never overdue.
+    found = an_open_execution("hangs", ExecutionState.PROTECTED, age_s=90_000, due_in_s=20, **values)
+    young = {"desired": Desired.CLOSED, "close_requested_at": utc_now() - timedelta(seconds=60)}
+    an_open_execution("young", ExecutionState.PROTECTED, age_s=90_000, due_in_s=20, **young)
+    saved(an_ended_execution("ended", **values))
     (item,) = show()["Attention"]["items"]
     assert (item["id"], item["concern"], item["since"]) == (found, "NO_PROGRESS", to_iso(asked_at))
 
