@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -111,6 +112,18 @@ def test_the_same_message_reduces_when_a_part_of_the_position_remains(
 def test_message_of_an_indicator_moves_the_stop() -> None:
     moves = Exit(TriggerAction.UPDATE, update=Update(stop=Decimal("19250.5")))
     assert read(UPDATE, plot_2="19250.5").instruction == moves
+
+
+def test_same_message_moves_the_stop_to_break_even() -> None:
+    moves = Exit(TriggerAction.UPDATE, update=Update(breakeven=True))
+    assert read(UPDATE.replace("{{plot_2}}", "breakeven")).instruction == moves
+
+
+@pytest.mark.parametrize(("side", "prices"), [("buy", LONG), ("sell", SHORT)])
+def test_entry_names_the_target_after_which_the_stop_moves(side: str, prices: dict[str, str]) -> None:
+    message = ENTRY.replace('"type": "buy"', f'"type": "{side}",\n  "breakevenAfter": 1')
+    alert = read(message, close="19286.5", plot_0=prices["stop"], plot_1=prices["target"])
+    assert alert.instruction == replace(signal(Side(side.upper()), **prices), breakeven_after=1)
 
 
 def test_page_has_no_placeholder_that_no_test_fills() -> None:
