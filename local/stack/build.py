@@ -6,13 +6,13 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from local.stack import private
 from local.stack.bytecode import compile_build
-from local.stack.places import LOCAL, ROOT, TOOLS, architecture, python_version
+from local.stack.places import LOCAL, ROOT, TOOLS, Places, architecture, python_version
 from local.stack.processes import run_tool
 
 BUILD = LOCAL / "build"
@@ -21,6 +21,9 @@ BUILT_LANE = LOCAL / "build-lane" / "template.yaml"
 
 EMPTY = '""'
 """An empty value, as SAM CLI reads it."""
+
+NameRelease = Callable[[Path, Places], AbstractContextManager[Path]]
+"""Gives a copy of a built template that names its release, and the tables that its stack has."""
 
 _SOURCES = ("samconfig.toml", "layers", "shared", "functions")
 
@@ -63,6 +66,11 @@ def build(template: str = "template.yaml", *, into: Path = BUILT_TEMPLATE) -> bo
         compile_build(folder, version=python_version(), environment=_build_environment(), log=LOCAL / "compile.log")
         stamp.write_text(wanted, encoding="ascii")
         return True
+
+
+def as_built(template: Path, _places: Places) -> AbstractContextManager[Path]:
+    """Return a built template that names no release, as it is."""
+    return nullcontext(template)
 
 
 def fingerprint(template: str = "template.yaml") -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from local.stack.build import BUILT_LANE, NameRelease, as_built, build
 from local.stack.deploy import client, read_template, sam_deploy
 from local.stack.places import STACK_NAME, Places
 from local.stack.stacks import describe, outputs_of, values_of
@@ -80,11 +80,12 @@ def register(
     )
 
 
-def deploy_lanes(places: Places, number: int, template: Path) -> None:
-    """Deploy lanes 2 to `number`, each with its own address of the loopback, by a built template, and register them.
+def deploy_lanes(places: Places, number: int, *, name_release: NameRelease = as_built) -> None:
+    """Build and deploy lanes 2 to `number`, each with its own address of the loopback, and register them.
 
     Raise NotReady with the end of SAM's output.
     """
+    build(LANE_TEMPLATE, into=BUILT_LANE)
     cloudformation, dynamodb = client("cloudformation", places), client("dynamodb", places)
     main_stack = describe(cloudformation, STACK_NAME)
     first = address_of(FIRST_LANE)
@@ -92,7 +93,8 @@ def deploy_lanes(places: Places, number: int, template: Path) -> None:
     for lane in names(number)[1:]:
         given = {"SourceAddress": address_of(lane)}
         values = parameters_of(lane, main_stack=main_stack, given=given)
-        sam_deploy(places, template, stack_name=stack_of(STACK_NAME, lane), values=values)
+        with name_release(BUILT_LANE, places) as template:
+            sam_deploy(places, template, stack_name=stack_of(STACK_NAME, lane), values=values)
         stack = describe(cloudformation, stack_of(STACK_NAME, lane))
         register_deployed(dynamodb, stack, lane=lane, main_stack=main_stack, address=address_of(lane))
 

@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from local.stack import embedded_aws, private
-from local.stack.build import BUILT_LANE, BUILT_TEMPLATE, build, fingerprint
+from local.stack.build import BUILT_TEMPLATE, NameRelease, as_built, build, fingerprint
 from local.stack.deploy import (
     ALIAS,
     Deployed,
@@ -24,7 +24,7 @@ from local.stack.deploy import (
     stripe_webhook_address,
     telegram_webhook_address,
 )
-from local.stack.lanes import LANE_TEMPLATE, deploy_lanes, names, stack_of
+from local.stack.lanes import deploy_lanes, names, stack_of
 from local.stack.places import LOCAL, STACK_NAME, NotReady, Places, clean_environment
 from local.stack.processes import Process, run_tool
 from local.telegram.bot import set_webhook
@@ -40,13 +40,6 @@ _KEPT = ("aws", "s3", "exchange.json", "seed.json", "build.sha256")
 """What is kept in STATE."""
 
 Report = Callable[[str], None]
-
-NameRelease = Callable[[Path, Places], AbstractContextManager[Path]]
-"""Gives a copy of a built template that names its release, and the tables that its stack has."""
-
-
-def _as_built(template: Path, _places: Places) -> AbstractContextManager[Path]:
-    return nullcontext(template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class LocalStack:
         report: Report,
         lanes: int = 1,
         parameters: Mapping[str, str] | None = None,
-        name_release: NameRelease = _as_built,
+        name_release: NameRelease = as_built,
     ) -> None:
         self._places = places
         self._parameters = dict(parameters or {})
@@ -151,9 +144,7 @@ class LocalStack:
             deployed = self._deploy(step)
         if self._lanes > 1:
             with self._step(f"Deploying lane.yaml for {self._lanes - 1} more egress lane(s)"):
-                build(LANE_TEMPLATE, into=BUILT_LANE)
-                with self._name_release(BUILT_LANE, self._places) as template:
-                    deploy_lanes(self._places, self._lanes, template)
+                deploy_lanes(self._places, self._lanes, name_release=self._name_release)
         seed_file = (self._places.state or self._places.work) / "seed.json"
         self._start_proxy(deployed, seed_file)
         set_webhook(self._places.telegram_url, telegram_webhook_address(self._places))
