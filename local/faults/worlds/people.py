@@ -9,8 +9,10 @@ from local.faults.worlds.shape import FOLLOWERS_OF_A_LANE, SYMBOLS, Shape
 from local.simulation.exchange import WatchedExchange
 from local.simulation.people import Follows, People
 from shared.clock import utc_now
+from shared.models.follower import Follower
 from shared.models.key_readiness import KeyReadiness
 from shared.models.strategy import Strategy
+from shared.trading.entry_settings import BelowMinimum, EntrySettings, SizingType
 from shared.trading.execution import DenialReason
 from shared.trading.readiness import Verdict
 from shared.trading.risk import BASE_TAKER_RATE
@@ -21,6 +23,7 @@ _NAMES_TWO_LANES = 0.5
 _IS_UNFIT = 0.08
 _TAKER_RATES = (BASE_TAKER_RATE, BASE_TAKER_RATE, Decimal("0.0004"), Decimal("0.00032"))
 _RATE_IS_KNOWN = 0.7
+_HAS_OWN_SETTINGS = 0.5
 
 
 def draw_followers(people: People, dice: random.Random, shape: Shape, strategies: list[Strategy]) -> list[Follows]:
@@ -54,6 +57,28 @@ def draw_followers(people: People, dice: random.Random, shape: Shape, strategies
             api_key = f"{dice.getrandbits(256):064x}"
             drawn.append(people.follow_with_another_key(drawn[-1], strategy, api_key=api_key))
     return drawn
+
+
+def draw_settings(drawn: list[Follows], dice: random.Random) -> None:
+    """Have some followers size their entries by a notional or by equity, cap them, or choose the exchange's minimum."""
+    for follows in drawn:
+        if dice.random() >= _HAS_OWN_SETTINGS:
+            continue
+        sizing, value = dice.choice(
+            (
+                (SizingType.RISK, None),
+                (SizingType.NOTIONAL, Decimal(dice.choice((50, 400, 3_000, 100_000)))),
+                (SizingType.EQUITY, Decimal(dice.choice((5, 40, 250)))),
+            )
+        )
+        chosen = EntrySettings(
+            sizing=sizing,
+            value=value,
+            max_notional=dice.choice((None, Decimal(150), Decimal(2_000))),
+            max_leverage=dice.choice((None, Decimal("0.3"), Decimal(2))),
+            below_minimum=dice.choice(tuple(BelowMinimum)),
+        )
+        follows.record.update(actions=[Follower.entry_settings.set(chosen)])
 
 
 def _draw_fee(follows: Follows, dice: random.Random) -> None:

@@ -12,6 +12,7 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT", "DOGE/USDT")
 _SMALL, _LARGE = (5, 15), (20, 60)
 _SMALL_WORLDS = 2 / 3
 _WITH_EXIT_ALERTS = 0.3
+_WITH_OWN_SETTINGS = 0.4
 _DAYS_HELD = (20, 120)
 _MOST_HOLDING = 12
 """Followers whose positions are held for weeks: more would take minutes to simulate."""
@@ -37,6 +38,8 @@ class Shape:
     """How long what is open at the last bar is held on; 0: not at all."""
     exit_alerts: bool = False
     """Whether strategies leave their positions by exit alerts."""
+    own_settings: bool = False
+    """Whether some followers size and cap their entries themselves."""
 
     @classmethod
     def draw(cls, dice: random.Random, *, seed: int) -> Shape:
@@ -52,4 +55,5 @@ class Shape:
             forced_closes=dice.random() < 0.3,  # noqa: PLR2004
             days_held=dice.randint(*_DAYS_HELD) if followers <= _MOST_HOLDING and dice.random() < 0.3 else 0,  # noqa: PLR2004
             exit_alerts=random.Random(f"{seed} flat alerts").random() < _WITH_EXIT_ALERTS,  # noqa: S311 - chance
+            own_settings=random.Random(f"{seed} own settings").random() < _WITH_OWN_SETTINGS,  # noqa: S311 - chance
         )

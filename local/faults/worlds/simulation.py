@@ -6,11 +6,12 @@ Everything depends on the seed: the same seed is the same world, to the last req
 from __future__ import annotations
 
 import asyncio
+import random
 
 from local.faults.worlds import checks
 from local.faults.worlds.checks import nakedness
 from local.faults.worlds.holding import hold
-from local.faults.worlds.people import draw_exchange_settings, draw_followers
+from local.faults.worlds.people import draw_exchange_settings, draw_followers, draw_settings
 from local.faults.worlds.scenario import Scenario
 from local.faults.worlds.shape import Shape
 from local.faults.worlds.summary import summarize
@@ -49,6 +50,9 @@ class Simulation:
             people = People(world.exchange)
             world.strategies = [people.create_strategy(symbol) for symbol in world.shape.symbols]
             world.people = draw_followers(people, world.dice, world.shape, world.strategies)
+            if world.shape.own_settings:
+                # Chance of its own, so that the rest of a world is as it was without them.
+                draw_settings(world.people, random.Random(f"{world.seed} settings"))  # noqa: S311 - chance
             draw_exchange_settings(world.exchange, world.dice, world.shape)
             people.create_lanes(world.lanes)
         scenario = Scenario(world)

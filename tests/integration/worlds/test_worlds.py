@@ -47,6 +47,7 @@ BITTEN: dict[str, tuple[range, Shape | None]] = {
     "risk_from_order_price": (range(2, 20), None),
     "no_fees_in_budget": (range(1, 20), None),
     "risk_to_trigger": (range(1, 20), None),
+    "no_own_settings": (range(1, 20), replace(SMALL, own_settings=True)),
     "forced_closes_unnamed": (range(4, 20), replace(SMALL, forced_closes=True)),
     "no_stored_history": (range(2, 30), replace(SMALL, days_held=110)),
 }

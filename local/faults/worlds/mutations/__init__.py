@@ -33,6 +33,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "risk_from_order_price": sizing.from_order_price,
     "no_fees_in_budget": sizing.without_fees,
     "risk_to_trigger": sizing.to_the_trigger_alone,
+    "no_own_settings": sizing.without_own_settings,
     "forced_closes_unnamed": booking.without_exchange_closes,
     "no_stored_history": booking.without_stored_history,
 }

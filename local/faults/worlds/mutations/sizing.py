@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 from shared import admission
 from shared.trading import risk, sizing
+from shared.trading.entry_settings import PROFILE_ALONE
 from shared.trading.sizing import SizedOrder
 
 
@@ -30,6 +32,15 @@ def from_order_price() -> AbstractContextManager[Any]:
 
         with mock.patch.object(sizing, "worst_loss_at_stops", loss):
             return sizing.size_order(**asked)
+
+    return mock.patch.object(admission, "size_order", size)
+
+
+def without_own_settings() -> AbstractContextManager[Any]:
+    """Size an entry by its profile, whatever the follower has chosen."""
+
+    def size(**asked: Any) -> SizedOrder:
+        return sizing.size_order(**{**asked, "rules": replace(asked["rules"], chosen=PROFILE_ALONE)})
 
     return mock.patch.object(admission, "size_order", size)
 
