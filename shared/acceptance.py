@@ -41,6 +41,8 @@ from shared.trading.signal import Content, Signal, fingerprint
 _ATTEMPTS = 12
 _SUPERSEDING = (TriggerAction.OPEN, TriggerAction.CLOSE)
 _CLOCK_SKEW_S = 30
+_MOST_RECENT_EXITS = 100
+"""Bounds the record, which each entry reads: a strategy that sends more in a minute and a half loses the oldest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def accept_alert(
                 return _accept_repeat(first.trigger_id)
             trigger = _new_trigger(
                 strategy,
-                interpret_alert(instruction, alerts, fired_at=fired_at, received_at=received_at),
+                interpret_alert(strategy, instruction, alerts, fired_at=fired_at, received_at=received_at),
                 source=StrategySource.TRADINGVIEW,
                 seq=_next_seq(alerts),
                 at=received_at,
@@ -158,7 +160,12 @@ def _content(instruction: Signal | Exit) -> str:
 
 
 def interpret_alert(
-    instruction: Signal | Exit, alerts: StrategyAlerts | None, *, fired_at: datetime | None, received_at: datetime
+    strategy: Strategy,
+    instruction: Signal | Exit,
+    alerts: StrategyAlerts | None,
+    *,
+    fired_at: datetime | None,
+    received_at: datetime,
 ) -> Signal | Exit:
     """Return an entry after which the strategy's position is smaller than at its entry as the reduction that it is."""
     if isinstance(instruction, Exit) or alerts is None:
@@ -167,7 +174,7 @@ def interpret_alert(
     place = PlaceInTime.of_trigger(
         TriggerAction.REDUCE, fired_at=fired_at, received_at=received_at, seq=_next_seq(alerts)
     )
-    if not alerts.reduces(place, side=side, size=size):
+    if not alerts.reduces(place, side=side, size=size, active_since=strategy.active_since):
         return instruction
     return Exit(TriggerAction.REDUCE, side=side, position_size=size)
 
@@ -289,6 +296,11 @@ def _record_alert(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts 
     An exit that is not the newest has a record of its own beside the newest alert's: both may be repeated.
     """
     actions: list[Action] = [StrategyAlerts.last_received_at.set(trigger.created_at)]
+    recent = _recent_exits(trigger, alert, alerts)
+    if recent:
+        actions.append(StrategyAlerts.recent_exits.set([one.to_json() for one in recent]))
+    elif alerts is not None and alerts.recent_exits:
+        actions.append(StrategyAlerts.recent_exits.remove())
     if alert.newest is not None:
         actions += [
             StrategyAlerts.latest_alert_place.set(alert.newest),
@@ -312,7 +324,7 @@ def _record_alert(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts 
                 StrategyAlerts.latest_exit_received_at.set(trigger.created_at),
             ]
         case TriggerAction.REDUCE | TriggerAction.UPDATE:
-            actions.append(_record_exit(trigger, alert, alerts))
+            pass  # among the recent exits
         case _:
             assert_never(trigger.action)
     return actions
@@ -327,22 +339,24 @@ def _record_entry(trigger: Trigger) -> list[Action]:
     ]
 
 
-def _record_exit(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts | None) -> Action:
-    """Return what remembers an exit beside those that may still mean an entry on its way.
+def _recent_exits(trigger: Trigger, alert: _LatestAlert, alerts: StrategyAlerts | None) -> list[RecentExit]:
+    """Return the exits that may still mean an entry on its way, this alert among them; the newest by place, at most.
 
     An older entry is stale by then, or a newer alert has superseded it.
     """
     oldest = trigger.created_at - timedelta(seconds=settings().max_alert_age_s + _CLOCK_SKEW_S)
     known = alerts.exits_since(oldest) if alerts is not None else []
     kept = [one for one in known if alert.newest is None or alert.newest < one.place]
-    new = RecentExit(
-        place=trigger.place,
-        exit=trigger.exit,
-        trigger_id=trigger.id,
-        fingerprint=alert.content,
-        received_at=trigger.created_at,
-    )
-    return StrategyAlerts.recent_exits.set([one.to_json() for one in (*kept, new)])
+    if trigger.action in {TriggerAction.REDUCE, TriggerAction.UPDATE}:
+        new = RecentExit(
+            place=trigger.place,
+            exit=trigger.exit,
+            trigger_id=trigger.id,
+            fingerprint=alert.content,
+            received_at=trigger.created_at,
+        )
+        kept.append(new)
+    return sorted(kept, key=lambda one: one.place)[-_MOST_RECENT_EXITS:]
 
 
 def _queue_with_check(trigger: Trigger) -> None:

@@ -54,7 +54,7 @@ def check_alert(strategy: Strategy, body: AlertMessage) -> AlertCheck:
         raise RequestUnprocessable([field_fault(fields, "strategy", "must be active")])
     now = utc_now()
     instruction = interpret_alert(
-        alert.instruction, StrategyAlerts.find(strategy.id), fired_at=alert.fired_at, received_at=now
+        strategy, alert.instruction, StrategyAlerts.find(strategy.id), fired_at=alert.fired_at, received_at=now
     )
     alerted = Alerted(
         instruction=instruction,

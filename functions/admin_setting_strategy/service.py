@@ -95,6 +95,8 @@ def find_strategy(strategy_id: str) -> Strategy:
 def update_strategy(strategy: Strategy, body: StrategyChange) -> StrategyItem:
     """Change the fields in the request, and return the strategy; raise the fault of a name that is taken."""
     changes = body.changes()
+    if changes.get("active") and not strategy.active:
+        changes["active_since"] = utc_now()
     changed = change_named(NameKind.STRATEGY, strategy, changes, faults=[])
     logger.info("strategy_updated", strategy_id=strategy.id, fields=sorted(changes))
     return strategy_item(changed)

@@ -29,6 +29,8 @@ class Strategy(Table):
     listed = UnicodeAttribute(default=LISTED)
     created_key = UnicodeAttribute()
     active = BooleanAttribute(default=True)
+    active_since = TimeAttribute(null=True)
+    """When an admin activated it again; None if it was active from the beginning."""
     name = UnicodeAttribute()
     description = UnicodeAttribute(null=True)
     exchange_id = UnicodeAttribute()

@@ -152,9 +152,17 @@ class StrategyAlerts(Table):
             return place.seq < self.latest_alert_seq
         return place < self.latest_alert_place
 
-    def reduces(self, place: PlaceInTime, *, side: Side, size: Decimal | None) -> bool:
-        """Return whether an alert of this place, which leaves the strategy with this position, has made it smaller."""
+    def reduces(self, place: PlaceInTime, *, side: Side, size: Decimal | None, active_since: datetime | None) -> bool:
+        """Return whether an alert of this place, which leaves the strategy with this position, has made it smaller.
+
+        An entry counts no more once an admin has closed the strategy's positions, or has activated the strategy again:
+        the alert that left the position may have been refused in between.
+        """
         if self.entry_place is None or self.entry_place != self.latest_alert_place or place < self.entry_place:
+            return False
+        if self.closed_place is not None and self.entry_place <= self.closed_place:
+            return False
+        if active_since is not None and self.entry_place.second < active_since:
             return False
         return exits.is_reduction(size, side=side, size_at_entry=self.entry_size, side_at_entry=self.entry_side)
 

@@ -215,3 +215,12 @@ def test_every_wrong_field_is_named() -> None:
 def test_unknown_strategy_is_not_found_before_the_body_is_read(strategy_id: str) -> None:
     answer = update("{", strategy_id)
     assert (answer.status, answer.body) == (404, {"message": "route not found"})
+
+
+def test_only_a_strategy_that_was_inactive_is_activated() -> None:
+    for active in (False, True):
+        assert update({"active": active}).status == 200
+    activated_at = Strategy.get(STRATEGY_ID).active_since
+    assert activated_at is not None
+    assert update({"active": True}).status == 200
+    assert Strategy.get(STRATEGY_ID).active_since == activated_at

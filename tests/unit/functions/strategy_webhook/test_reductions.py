@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.clock import to_iso
+from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
 from shared.trading.exits import UNCHANGED, Exit
@@ -134,6 +135,20 @@ def test_entry_after_another_alert_opens_however_small_it_is(webhook: Webhook, b
     assert accepted(webhook, LONG_OF_4, fired_s=-1, positionSize="1").opens
 
 
+def test_entry_opens_once_an_admin_has_closed_the_position_of_a_larger_one(webhook: Webhook) -> None:
+    larger = accepted(webhook, LONG_OF_4, fired_s=-5)
+    StrategyAlerts(STRATEGY_ID).update(actions=[StrategyAlerts.closed_place.set(larger.place)])
+    assert accepted(webhook, LONG_OF_4, fired_s=-1, positionSize="1").opens
+
+
+def test_entry_opens_once_the_strategy_was_activated_again(webhook: Webhook) -> None:
+    accepted(webhook, LONG_OF_4, fired_s=-5)
+    activated_at = webhook.now - timedelta(seconds=3)
+    Strategy(STRATEGY_ID).update(actions=[Strategy.active_since.set(activated_at)])
+    assert accepted(webhook, LONG_OF_4, fired_s=-2, positionSize="3").opens
+    assert not accepted(webhook, LONG_OF_4, fired_s=-1, positionSize="1").opens
+
+
 def test_entry_of_the_second_of_a_larger_one_is_no_reduction_because_exits_come_first_within_a_second(
     webhook: Webhook,
 ) -> None:
@@ -179,6 +194,23 @@ def test_reductions_are_forgotten_once_no_entry_that_they_mean_can_open(webhook:
     webhook.wait(1)
     accepted(webhook, REDUCE, keep="20")
     assert len(alerts().recent_exits) == 1
+
+
+@pytest.mark.parametrize("newer", [BUY, REDUCE | {"type": "close"}])
+def test_reductions_before_a_newer_entry_or_close_are_forgotten_with_it(
+    webhook: Webhook, newer: dict[str, Any]
+) -> None:
+    accepted(webhook, REDUCE, fired_s=-3)
+    accepted(webhook, newer, fired_s=-2)
+    assert alerts().recent_exits is None
+
+
+def test_record_keeps_no_more_than_the_newest_hundred_reductions(webhook: Webhook) -> None:
+    for number in range(102):
+        accepted(webhook, REDUCE, keep=str(number % 90 + 1), alertId=str(number))
+    kept = alerts().recent_exits
+    assert len(kept) == 100
+    assert [one["place"] for one in kept] == sorted(one["place"] for one in kept)
 
 
 # -- repeats ---------------------------------------------------------------------------------------------------------
