@@ -22,6 +22,7 @@ from functions.order_executor import (
     watching,
 )
 from functions.order_executor.session import ExecutionSession
+from functions.order_executor.unlisted import confirmed_amount
 from shared.errors import ExchangeThrottled, ExchangeUnavailable, OutcomeUnknown
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
@@ -91,13 +92,13 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         exits = exit_plans.plan_for(session, stops.filled_amount(session))
         await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
         await moving.move_if_due(session, found, standing, left=left, held=held)
-    await _flatten_late_fill(session, left)
+    was_larger = await _flatten_late_fill(session, left)
     reached = await session.collect()
     await session.ledger.advance(
         slot=(PositionSlot.quantity.set(left),),
         due_at=due_by_next_run(),
         flat_since=None,
-        seen_amount=held,
+        seen_amount=Decimal(0) if was_larger else held,  # the next look reads what the flattening has filled
         **reached,
         **watching.watched(session, standing),
     )
@@ -130,11 +131,19 @@ async def _amount_left(session: ExecutionSession, held: Decimal) -> Decimal:
     return await position.left_of_ours(session) if known is None else known
 
 
-async def _flatten_late_fill(session: ExecutionSession, left: Decimal) -> None:
-    """Close the surplus when an entry or a remainder that was proven absent has filled after all."""
-    surplus = left - stops.filled_amount(session)
-    if len(session.ledger.of_leg(*ENTRY_LEGS)) > 1 and surplus > 0 and not remainder.is_pending(session):
-        logger.error("entry_filled_twice", execution_id=session.execution.id)
-        count_outcome(ATTENTION_NEEDED)
-        await closing.reduce(session, Leg.FLATTEN, surplus)
-        session.unseen_orders += session.ledger.of_leg(Leg.FLATTEN)
+async def _flatten_late_fill(session: ExecutionSession, left: Decimal) -> bool:
+    """Close what an entry or a remainder has filled after it was proven absent; return whether there was such a fill.
+
+    It is told by what the entries have filled, because a reduction leaves less than the recorded amount.
+    """
+    if len(session.ledger.of_leg(*ENTRY_LEGS)) == 1 or remainder.is_pending(session):
+        return False
+    late = confirmed_amount(session, ENTRY_LEGS) - stops.filled_amount(session)
+    surplus = min(left, late - confirmed_amount(session, (Leg.FLATTEN,)))
+    if surplus <= 0:
+        return False
+    logger.error("entry_filled_twice", execution_id=session.execution.id)
+    count_outcome(ATTENTION_NEEDED)
+    await closing.reduce(session, Leg.FLATTEN, surplus)
+    session.unseen_orders += session.ledger.of_leg(Leg.FLATTEN)
+    return True

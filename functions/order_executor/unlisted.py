@@ -20,6 +20,12 @@ def unlisted_amount(session: ExecutionSession, legs: Collection[Leg]) -> Decimal
     return missing
 
 
+def confirmed_amount(session: ExecutionSession, legs: Collection[Leg]) -> Decimal:
+    """Return how much of some legs' orders has filled, by the last list of fills or by the exchange's answers."""
+    orders = session.ledger.of_leg(*legs)
+    return sum((fill.amount for fill in session.fills_of(*orders)), Decimal(0)) + unlisted_amount(session, legs)
+
+
 def is_complete(session: ExecutionSession) -> bool:
     """Return whether the fills that were read last show all that the orders are known to have filled."""
     return not unlisted_amount(session, tuple(Leg))

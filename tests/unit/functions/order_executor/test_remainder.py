@@ -8,10 +8,12 @@ from decimal import Decimal
 import pytest
 
 from shared.errors import ExchangeRejected, OutcomeUnknown
+from shared.models.execution import Execution
 from shared.models.follower import Follower
 from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
+from shared.trading.order_planning import plan_entry
 from shared.trading.sides import StopType
 from tests.unit.functions.order_executor.harness import Crash, Harness
 
@@ -240,6 +242,51 @@ def test_stop_of_the_first_part_ends_nothing_while_the_remainder_may_fill(thin: 
     thin.advance(10)
     execution = thin.reconcile(execution)
     assert (execution.state, execution.close_reason) == (ExecutionState.CLOSED, CloseReason.STOP)
+
+
+def fill_late(executor: Harness, execution: Execution) -> None:
+    """Let the remainder that was proven absent fill after all."""
+    (order,) = executor.orders(execution, Leg.ENTRY_REMAINDER)
+    planned = plan_entry(side=execution.side, amount=WHOLE - PART, bound=D(20_010), leg=Leg.ENTRY_REMAINDER)
+    executor.book.carry_out(planned, order.client_order_id)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize(("keep_share", "left"), [(None, PART), ("0.5", PART / 2), ("0.01", D("0.003"))])
+def test_remainder_that_fills_after_it_was_proven_absent_is_flattened_whole(
+    thin: Harness, keep_share: str | None, left: Decimal, *, answered: bool
+) -> None:
+    thin.account.fail("place", OutcomeUnknown("cut off"), leg=Leg.ENTRY_REMAINDER)
+    execution = thin.handle(thin.queue())
+    thin.advance(20)
+    if keep_share is not None:
+        thin.handle(thin.queue_reduction(keep_share))
+    assert thin.book.position == left
+    fill_late(thin, execution)
+    if not answered:
+        thin.account.fail("place", OutcomeUnknown("no answer"), leg=Leg.FLATTEN)
+
+    for _ in range(3):
+        thin.advance(20)
+        execution = thin.reconcile(execution)
+
+    assert thin.book.position == thin.slot().quantity == left
+    assert execution.state is ExecutionState.PROTECTED
+    assert thin.book.guarded
+
+
+def test_late_remainder_of_a_position_whose_stop_has_filled_is_flattened(thin: Harness) -> None:
+    thin.account.fail("place", OutcomeUnknown("cut off"), leg=Leg.ENTRY_REMAINDER)
+    execution = thin.handle(thin.queue())
+    thin.advance(20)
+    thin.book.move_price(19_790)
+    thin.book.move_price(20_000)
+    fill_late(thin, execution)
+    for _ in range(3):
+        thin.advance(20)
+        execution = thin.reconcile(execution)
+    assert thin.book.position == 0
+    assert execution.state is ExecutionState.CLOSED
 
 
 # -- an entry of which nothing has filled ------------------------------------------------------------------------------
