@@ -237,6 +237,7 @@ def _new_trigger(
             trigger.stop = instruction.update.stop
             trigger.stop_at_breakeven = instruction.update.breakeven or None
             trigger.breakeven_after = instruction.update.breakeven_after
+            trigger.take_profits = list(instruction.update.take_profits)
     else:
         _set_signal(trigger, instruction)
         _copy_rules(trigger, strategy)

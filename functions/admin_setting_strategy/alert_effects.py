@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from shared.trading.freshness import farthest_from_order_price, fresh_until
 from shared.trading.sides import MarketPosition, Side, StopType, TriggerAction
 from shared.trading.signal import Signal
 from shared.trading.target_weights import weigh_targets
+from shared.trading.updates import Update
 
 NOT_READ = "is not read"
 ABSENT = "counts as absent"
@@ -59,11 +60,19 @@ def _effect_of_exit(asked: Exit) -> str:
         case TriggerAction.REDUCE:
             return f"Closes a part of {means}, and opens nothing."
         case TriggerAction.UPDATE:
-            return f"Moves the stop of {means} towards the market, and opens and closes nothing."
+            return f"{_effect_of_update(asked.update or Update(), means)}, and opens and closes nothing."
         case TriggerAction.OPEN:
             raise ValueError("an exit does not open")
         case _:
             assert_never(asked.action)
+
+
+def _effect_of_update(update: Update, means: str) -> str:
+    moves = update != Update(take_profits=update.take_profits)
+    if not moves:
+        return f"Replaces the take-profits of {means}"
+    replaces = ", replaces its take-profits" if update.take_profits else ""
+    return f"Moves the stop of {means} towards the market{replaces}"
 
 
 def effects_of_fields(alerted: Alerted) -> dict[str, str]:
@@ -80,7 +89,7 @@ def effects_of_fields(alerted: Alerted) -> dict[str, str]:
         case Signal() as signal:
             return effects | _entry_fields(alerted, signal)
         case Exit() as asked:
-            return effects | dict(_exit_fields(asked))
+            return effects | dict(_exit_fields(asked)) | dict(_update_fields(asked.update, alerted.target_names))
 
 
 def _entry_fields(alerted: Alerted, signal: Signal) -> dict[str, str]:
@@ -137,14 +146,18 @@ def _exit_fields(asked: Exit) -> Iterator[tuple[str, str]]:
             yield "keep", f"of the entry's amount {_plain(asked.keep_share * _WHOLE_PCT)} % remain"
     if asked.position_size is not None:
         yield "positionSize", "remains of the strategy's own size at its entry, and followers keep the same part"
-    update = asked.update
+
+
+def _update_fields(update: Update | None, target_names: Sequence[str]) -> Iterator[tuple[str, str]]:
     if update is None:
         return
     if update.breakeven:
         yield "stop", "moves the stop to the entry's price, with the fees of both ways"
     elif update.stop is not None:
         yield "stop", "moves the stop here, unless it is nearer to the market already"
-    yield "orderPrice", "the stop must be on its losing side"
+    yield "orderPrice", "with position, the stop must be on its losing side, take-profits on the other"
+    for name in target_names:
+        yield name, "takes the place of the old take-profits, with the others of this alert"
     if update.breakeven_after is not None:
         yield "breakevenAfter", _breakeven_after(update.breakeven_after)
 

@@ -21,8 +21,8 @@ class HistoryItem(TypedDict):
 
 
 class TriggerItem(TypedDict):
-    """One trigger; of its executions at most 100, then a `nextToken` of their own. An exit has no side, and of an
-    update the stop is its only price."""
+    """One trigger; of its executions at most 100, then a `nextToken` of their own. An exit has no side, and only an
+    update has prices: its stop and targets."""
 
     id: Id
     active: bool

@@ -32,7 +32,8 @@ reducing.py        closes a part, down to what exit alerts ask for
 watching.py        the prices at which something may happen to a position, for the watcher
 stops.py           which of its stops are missing or deviate; replaces them
 moving.py          moves the stop to break-even after a target has filled
-updating.py        what an update alert asks of the stop, on record
+updating.py        what an update alert asks of the exits, on record
+retargeting.py     plans the take-profits anew that an update asks for
 position.py        what is left of ours, by the exchange's fills
 ending.py          books a position that is flat, once the fills show its end
 leaving.py         closes a position and ends it, or leaves it guarded

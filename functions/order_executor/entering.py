@@ -87,6 +87,8 @@ async def intend_entry(
             breakeven_requested=execution.breakeven_requested,
             breakeven_after=execution.breakeven_after,
             breakeven_after_since=execution.breakeven_after_since,
+            targets_requested=execution.targets_requested,
+            targets_requested_at=execution.targets_requested_at,
             detail=_left_out(execution.passed_targets),
         ),
     )

@@ -16,7 +16,7 @@ from shared.models.execution import Execution
 from shared.observability import count_outcome, logger
 from shared.scheduling import RECHECK_S
 from shared.trading import exits
-from shared.trading.execution import CloseReason, Desired, ExecutionState, Reason
+from shared.trading.execution import AnyReason, CloseReason, Desired, ExecutionState, Reason
 from shared.trading.exits import Exit, Target
 from shared.trading.sides import TriggerAction
 from shared.trading.updates import Requested
@@ -74,7 +74,7 @@ async def _find_position(ledger: Ledger) -> Ledger | None:
     return None if recheck.is_watched_for_late_fill(held) else held
 
 
-async def _record(held: Ledger, exit_alert: Execution, account: FuturesAccount | None) -> Reason | None:
+async def _record(held: Ledger, exit_alert: Execution, account: FuturesAccount | None) -> AnyReason | None:
     """Record what an exit alert asks of the position; return why that is nothing, or None if it is on record."""
     asked = exit_alert.exit
     if asked.update is not None:
@@ -122,7 +122,7 @@ async def _end_without_effect(ledger: Ledger) -> None:
     await _end(ledger, _NOTHING_TO_DO[ledger.execution.action])
 
 
-async def _end(ledger: Ledger, reason: Reason, *, detail: str | None = None) -> None:
+async def _end(ledger: Ledger, reason: AnyReason, *, detail: str | None = None) -> None:
     await ledger.advance(ExecutionState.DONE, reason=reason, detail=detail)
     execution = ledger.execution
     count_outcome("exit_done", reason=reason)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import assert_never
 
-from functions.order_executor import exit_plans, position, stops
+from functions.order_executor import exit_plans, position, retargeting, stops
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.stops import Replaced, Stops
 from shared.errors import ExchangeError
@@ -139,9 +139,13 @@ async def _target_has_filled(session: ExecutionSession, standing: Sequence[Order
     execution = session.execution
     if execution.breakeven_after is None:
         return False
+    await _look_up_ended(session, session.ledger.of_leg(*TAKE_PROFIT_LEGS), standing)
+    number = execution.breakeven_after - retargeting.filled_before(session)
+    if number <= 0:
+        return True
     planned = exit_plans.plan_for(session, stops.filled_amount(session)).take_profits
     awaited = stop_moves.awaited_target(
-        execution.breakeven_after,
+        number,
         side=execution.side,
         targets=execution.take_profits,
         placed=[target.price for target in planned if target.price is not None],
@@ -150,8 +154,7 @@ async def _target_has_filled(session: ExecutionSession, standing: Sequence[Order
     if awaited is None:
         return False
     targets = session.ledger.of_leg(*TAKE_PROFIT_LEGS[awaited:])
-    await _look_up_ended(session, targets, standing)
-    return any(order.status is OrderStatus.FILLED for order in targets)
+    return any(o.status is OrderStatus.FILLED and not retargeting.is_of_earlier_list(session, o) for o in targets)
 
 
 async def _look_up_ended(session: ExecutionSession, targets: Sequence[Order], standing: Sequence[OrderView]) -> None:

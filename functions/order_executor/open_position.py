@@ -17,6 +17,7 @@ from functions.order_executor import (
     position,
     protecting,
     remainder,
+    retargeting,
     stops,
     targets,
     watching,
@@ -89,6 +90,7 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
     if session.execution.state is ExecutionState.UNPROTECTED:
         await protecting.record_protected(session)
     if not remainder.is_pending(session):
+        standing, left = await retargeting.retarget_if_asked(session, standing, left=left)
         exits = exit_plans.plan_for(session, stops.filled_amount(session))
         await targets.fit_targets(session, exits, standing, left=left, beside=held > left)
         await moving.move_if_due(session, found, standing, left=left, held=held)

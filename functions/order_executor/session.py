@@ -60,7 +60,7 @@ class ExecutionSession:
     stop_unlisted: bool = field(default=False, init=False)
     """Whether the last list of open orders lacked a stop that the position needs."""
     stop_move_pending: bool = field(default=False, init=False)
-    """Whether the stop is to move, or may have to, and this look could not see to it."""
+    """Whether the stop or the take-profits are to move, or may have to, and this look could not see to it."""
     view_at_entry: AccountView | None = field(default=None, init=False)
     """The account before the entry; only in the session that has sent it."""
     read_at: datetime | None = field(default=None, init=False)

@@ -38,8 +38,9 @@ def watched_from_entry(session: ExecutionSession) -> LastLook:
     a session that has not entered, nothing is returned.
     """
     execution = session.execution
-    if session.view_at_entry is None or execution.stop_requested is not None or execution.breakeven_requested:
-        return LastLook()  # in the last two cases its stop is to move, by the next look
+    asked = execution.stop_requested is not None or execution.breakeven_requested or execution.awaits_targets
+    if session.view_at_entry is None or asked:
+        return LastLook()  # what updates have asked for before the entry is for the next look
     exits = session.ledger.of_leg(*STOP_LEGS, *TAKE_PROFIT_LEGS, Leg.TRAILING)
     prices = [(order.leg, _price(order)) for order in exits if order.status in _MAY_STAND]
     return LastLook(looked_at=utc_now(), watched=_watched_prices(session, prices))

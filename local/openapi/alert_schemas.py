@@ -214,7 +214,7 @@ class RemainingBody(TypedDict):
 
 @with_config(extra="allow")
 class UpdateBody(TypedDict):
-    """An alert that moves the stop of what is open towards the market; only the fields below are read."""
+    """An alert that changes the exits of what is open; only the fields below are read. One of them is needed."""
 
     strategy: Strategy
     secret: Secret
@@ -224,6 +224,13 @@ class UpdateBody(TypedDict):
             StopOrNone, Field(description="The new stop, or breakeven. One farther from the market changes nothing.")
         ]
     ]
+    takeProfit: NotRequired[Annotated[PriceOrNone, Field(description="New targets take the place of all old ones.")]]
+    takeProfit1: NotRequired[PriceOrNone]
+    takeProfit2: NotRequired[PriceOrNone]
+    takeProfit3: NotRequired[PriceOrNone]
+    takeProfitPrice1: NotRequired[PriceOrNone]
+    takeProfitPrice2: NotRequired[PriceOrNone]
+    takeProfitPrice3: NotRequired[PriceOrNone]
     breakevenAfter: NotRequired[
         Annotated[TargetNumber, Field(description="As of an entry, whose own it takes the place of.")]
     ]
@@ -235,7 +242,7 @@ class UpdateBody(TypedDict):
         ]
     ]
     orderPrice: NotRequired[
-        Annotated[PriceOrNone, Field(description="With position: the stop must be on its losing side.")]
+        Annotated[PriceOrNone, Field(description="With position: stop and targets must be on their sides of it.")]
     ]
     alertId: NotRequired[AlertId]
     firedAt: NotRequired[FiredAt]

@@ -122,23 +122,53 @@ def _read_reduction(reader: _Reader) -> Exit | None:
 
 
 def _read_update(reader: _Reader) -> Exit | None:
-    """Return the update of the stop. Its side is known by `position` only, and is compared with `orderPrice` then."""
+    """Return the update. The side is known by `position` only; the prices are compared with `orderPrice` then."""
     fields = reader.fields
     at_breakeven = _is_word(fields.get("stop"), _BREAKEVEN)
     stop = None if at_breakeven or is_absent(fields.get("stop")) else reader.read("stop", _price_or_breakeven)
     after = reader.read("breakevenAfter", _target_number)
     position = None if is_absent(fields.get("position")) else reader.read("position", _position)
     price = None if is_absent(fields.get("orderPrice")) else reader.read("orderPrice", _number)
-    if stop is None and after is None and not at_breakeven and not reader.faults:
-        reader.add_fault("stop", "must include stop or breakevenAfter")
-    for name in [name for names in _TAKE_PROFITS for name in names if not is_absent(fields.get(name))]:
-        reader.add_fault(name, "must not be part of an update")
+    targets = _read_targets(reader)
+    if stop is None and after is None and not at_breakeven and not targets and not reader.faults:
+        reader.add_fault("stop", "must include stop, takeProfit or breakevenAfter")
     side = None if position is None else position.side
-    if stop is not None and side is not None and price is not None:
-        moved = Signal(side=side, order_price=price, stop=stop, stop_type=StopType.MARKET, take_profits=())
-        for _, message in check_geometry(moved):
-            reader.add_fault("stop", message)
-    return Exit(TriggerAction.UPDATE, side, update=Update(stop=stop, breakeven=at_breakeven, breakeven_after=after))
+    _check_sides(reader, side=side, price=price, stop=stop, targets=targets)
+    update = Update(
+        stop=stop, breakeven=at_breakeven, breakeven_after=after, take_profits=tuple(sorted(targets.values()))
+    )
+    return Exit(TriggerAction.UPDATE, side, update=update)
+
+
+def _read_targets(reader: _Reader) -> dict[str, Decimal]:
+    """Return the take-profits that have a price, by the names that they are given by."""
+    names = [_given_name(reader.fields, names) for names in _TAKE_PROFITS]
+    read = {name: reader.read(name, _number) for name in names if not is_absent(reader.fields.get(name))}
+    return {name: price for name, price in read.items() if price is not None}
+
+
+def _check_sides(
+    reader: _Reader,
+    *,
+    side: Side | None,
+    price: Decimal | None,
+    stop: Decimal | None,
+    targets: Mapping[str, Decimal],
+) -> None:
+    """Add the faults of an update's prices: by `orderPrice` where the side is known, else by each other."""
+    if side is None or price is None:
+        prices = targets.values()
+        if stop is not None and not (all(one > stop for one in prices) or all(one < stop for one in prices)):
+            reader.add_fault("stop", "must be on one side of every takeProfit")
+        return
+    # A stop that is not given is on the right side.
+    assumed = price * (Decimal("0.5") if side is Side.BUY else Decimal(2)) if stop is None else stop
+    moved = Signal(
+        side=side, order_price=price, stop=assumed, stop_type=StopType.MARKET, take_profits=tuple(targets.values())
+    )
+    for path, message in check_geometry(moved):
+        name = "stop" if path == "stop" else list(targets)[int(path.rpartition(".")[2])]
+        reader.add_fault(name, message)
 
 
 def _read_remaining(reader: _Reader, side: Side | None) -> Exit | None:

@@ -162,7 +162,7 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     caps: list[str]
     at_minimum: bool | None
     taker_rate: Decimal
-    passed_targets: list[Decimal]
+    passed_targets: list[Decimal] | None
     filled_amount: Decimal | None
     entry_price: Decimal | None
     entry_filled_at: datetime | None
@@ -174,6 +174,11 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     breakeven_requested: bool | None
     breakeven_after: int | None
     breakeven_after_since: datetime | None
+    take_profits: list[Decimal]
+    targets_requested: list[Decimal] | None
+    targets_requested_at: datetime | None
+    targets_planned: list[Decimal]
+    targets_since: datetime
     stop_moved_to: Decimal | None
     breakeven_passed: Decimal | None
     flat_since: datetime | None
@@ -301,6 +306,14 @@ class Execution(Table):
     breakeven_requested = BooleanAttribute(null=True)
     breakeven_after_since = TimeAttribute(null=True)
     """The second of the update that `breakeven_after` is from; absent while it is the entry's own."""
+    targets_requested = decimal_list(null=True)
+    """The take-profits that updates ask for, the lowest first."""
+    targets_requested_at = TimeAttribute(null=True)
+    """The second of the update that they are from."""
+    targets_planned = decimal_list(null=True)
+    """The `targets_requested` that were planned last, or given up because the market had passed them."""
+    targets_since = TimeAttribute(null=True)
+    """When the present take-profits were planned; orders of older ones are cancelled. Absent for the entry's own."""
     stop_moved_to = DecimalAttribute(null=True)
     """Where the stop is to stand instead of its first price; written before the order that is to stand there."""
     breakeven_passed = DecimalAttribute(null=True)
@@ -370,7 +383,12 @@ class Execution(Table):
     def _update(self) -> Update | None:
         if self.action is not TriggerAction.UPDATE:
             return None
-        return Update(stop=self.stop, breakeven=bool(self.stop_at_breakeven), breakeven_after=self.breakeven_after)
+        return Update(
+            stop=self.stop,
+            breakeven=bool(self.stop_at_breakeven),
+            breakeven_after=self.breakeven_after,
+            take_profits=tuple(self.take_profits),
+        )
 
     @property
     def target(self) -> Target:
@@ -388,7 +406,14 @@ class Execution(Table):
             breakeven=bool(self.breakeven_requested),
             breakeven_after=None if since is None else self.breakeven_after,
             second=since,
+            take_profits=tuple(self.targets_requested or ()),
+            targets_second=self.targets_requested_at,
         )
+
+    @property
+    def awaits_targets(self) -> bool:
+        """Whether an update asks for take-profits that were not planned yet."""
+        return self.targets_requested is not None and self.targets_requested != self.targets_planned
 
     def changes_for(self, requested: Requested) -> ExecutionChanges:
         """Return the attributes that record what updates ask of the position."""
@@ -396,6 +421,9 @@ class Execution(Table):
         if requested.second is not None:
             changes["breakeven_after"] = requested.breakeven_after
             changes["breakeven_after_since"] = requested.second
+        if requested.targets_second is not None:
+            changes["targets_requested"] = list(requested.take_profits)
+            changes["targets_requested_at"] = requested.targets_second
         return changes
 
     @property

@@ -68,6 +68,7 @@ def _update_to_json(update: Update | None) -> dict[str, str]:
     return {
         **({"stop": format(update.stop, "f")} if update.stop is not None else {}),
         **({"breakeven": "1"} if update.breakeven else {}),
+        **({"take_profits": " ".join(f"{price:f}" for price in update.take_profits)} if update.take_profits else {}),
         **({"breakeven_after": str(update.breakeven_after)} if update.breakeven_after is not None else {}),
     }
 
@@ -79,6 +80,7 @@ def _update_from_json(stored: Mapping[str, str]) -> Update | None:
     return Update(
         stop=_decimal(stored.get("stop")),
         breakeven="breakeven" in stored,
+        take_profits=tuple(Decimal(price) for price in stored.get("take_profits", "").split()),
         breakeven_after=None if after is None else int(after),
     )
 

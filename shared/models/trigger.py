@@ -92,7 +92,7 @@ class Trigger(Table):
     exchange_id = UnicodeAttribute()
     symbol = UnicodeAttribute()
     action = EnumAttribute(TriggerAction, default=TriggerAction.OPEN)
-    # The signal of one that opens; an exit has none of it, but for the stop of an update.
+    # The signal of one that opens; an exit has none of it, but for the stop and take-profits of an update.
     side = EnumAttribute(Side, null=True)
     price = DecimalAttribute(null=True)
     """The alert's `orderPrice`; the market's price when an admin's trigger was accepted."""
@@ -199,7 +199,12 @@ class Trigger(Table):
     def _update(self) -> Update | None:
         if self.action is not TriggerAction.UPDATE:
             return None
-        return Update(stop=self.stop, breakeven=bool(self.stop_at_breakeven), breakeven_after=self.breakeven_after)
+        return Update(
+            stop=self.stop,
+            breakeven=bool(self.stop_at_breakeven),
+            breakeven_after=self.breakeven_after,
+            take_profits=tuple(self.take_profits),
+        )
 
     def signal(self) -> Signal:
         """Return the signal of a trigger that opens, for the trading core."""

@@ -157,7 +157,7 @@ class Reason(StrEnum):
     NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
     """The follower has no position that the reduction means, or one that is no larger than it asks for."""
     NOTHING_TO_UPDATE = "NOTHING_TO_UPDATE"
-    """The follower has no position that the update means, or the update changes nothing of it."""
+    """The follower has no position that the update means, or a later update has said otherwise."""
     STOP_NOT_TIGHTER = "STOP_NOT_TIGHTER"
     """The position's stop is at the update's price already, or nearer to the market."""
     STOP_PASSED = "STOP_PASSED"

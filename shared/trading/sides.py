@@ -51,7 +51,7 @@ class TriggerAction(StrEnum):
     REDUCE = "REDUCE"
     """Closes a part of what is open, and opens nothing."""
     UPDATE = "UPDATE"
-    """Moves the stop of what is open; opens and closes nothing."""
+    """Changes stop and targets of what is open; opens and closes nothing."""
 
 
 class MarketPosition(StrEnum):

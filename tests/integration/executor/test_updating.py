@@ -11,7 +11,7 @@ import pytest
 from shared.clock import utc_now
 from shared.messages import Command
 from shared.models.execution import Execution
-from shared.trading.execution import ExecutionState, Reason
+from shared.trading.execution import DenialReason, ExecutionState, Reason
 from shared.trading.sides import TriggerAction
 from tests.integration.executor.world import ALGO_ORDER, Person, World
 
@@ -80,3 +80,21 @@ def test_market_that_passes_the_new_stop_meanwhile_leaves_the_old_one(world: Wor
     assert world.deliver(held, command=Command.RECONCILE) == []
     assert stop_of(world, person) == Decimal(19800)
     assert world.stored(held).state is ExecutionState.PROTECTED
+
+
+def test_new_targets_take_the_place_of_the_old_ones_for_what_is_left(world: World) -> None:
+    person = world.follower()
+    held = world.open_position(person)
+    world.exchange.move_price("20200")
+    world.plan_target_fault(person, "drop_after")
+
+    answered = update(world, person, take_profits=[Decimal(20500), Decimal(20600)], breakeven_after=1)
+
+    assert (answered.reason, answered.detail) == (Reason.APPLIED, held.id)
+    account = world.account(person)
+    assert [(order["price"], order["origQty"]) for order in account.targets] == [
+        ("20500.00", "0.250"),
+        ("20600.00", "0.250"),
+    ]
+    assert stop_of(world, person) == Decimal("20020.1")  # the target that filled before stays counted
+    assert update(world, person, take_profits=[Decimal(20100)]).reason == DenialReason.TARGET_PASSED

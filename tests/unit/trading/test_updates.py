@@ -21,6 +21,7 @@ updates = st.builds(
     stop=st.none() | st.integers(1, 9).map(Decimal),
     breakeven=st.booleans(),
     breakeven_after=st.none() | st.integers(1, 4),
+    take_profits=st.lists(st.integers(1, 9).map(Decimal), max_size=2).map(tuple),
 )
 SIDES = st.sampled_from(Side)
 
@@ -57,3 +58,5 @@ def test_nearest_stop_and_latest_target_win(side: Side, fired: list[tuple[Update
     assert found.breakeven is any(update.breakeven for update, _ in fired)
     targets = [(second, -number) for update, second in fired if (number := update.breakeven_after) is not None]
     assert found.breakeven_after == (-max(targets)[1] if targets else None)
+    lists = [(second, tuple(sorted(update.take_profits))) for update, second in fired if update.take_profits]
+    assert found.take_profits == (max(lists)[1] if lists else ())

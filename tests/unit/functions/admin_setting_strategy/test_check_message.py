@@ -132,9 +132,13 @@ def test_update_says_where_the_stop_is_to_be() -> None:
         "takeProfit1": "counts as absent",
         "stop": "moves the stop here, unless it is nearer to the market already",
         "position": "means long positions only",
-        "orderPrice": "the stop must be on its losing side",
+        "orderPrice": "with position, the stop must be on its losing side, take-profits on the other",
         "breakevenAfter": "moves the stop to break-even once take-profit 2, counted from the nearest, has filled",
     }
+    targets = check(update, takeProfit1="20300")
+    assert targets.body["effect"] == "Replaces the take-profits of an open position, and opens and closes nothing."
+    told = effects(update, takeProfit1="20300")
+    assert told["takeProfit1"] == "takes the place of the old take-profits, with the others of this alert"
     assert (
         effects(update, stop="breakeven")["stop"] == "moves the stop to the entry's price, with the fees of both ways"
     )

@@ -50,6 +50,17 @@ def requested(side: Side = Side.BUY, *, place_of: Trigger) -> Requested:
         ({"stop": "19250", "position": "long", "orderPrice": "19300"}, Side.BUY, Update(stop=Decimal(19250))),
         ({"stop": "19350", "position": "short", "orderPrice": "19300"}, Side.SELL, Update(stop=Decimal(19350))),
         ({"stop": "19350", "orderPrice": "19300", "takeProfit": "NaN"}, None, Update(stop=Decimal(19350))),
+        ({"takeProfit": "19500", "takeProfit2": 19400}, None, Update(take_profits=(Decimal(19400), Decimal(19500)))),
+        (
+            {"takeProfitPrice1": "19200", "stop": "breakeven"},
+            None,
+            Update(breakeven=True, take_profits=(Decimal(19200),)),
+        ),
+        (
+            {"stop": "19250", "takeProfit": "19400", "position": "long", "orderPrice": "19300"},
+            Side.BUY,
+            Update(stop=Decimal(19250), take_profits=(Decimal(19400),)),
+        ),
     ],
 )
 def test_update_is_accepted_with_what_it_says(
@@ -64,15 +75,28 @@ def test_update_is_accepted_with_what_it_says(
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({}, ("stop", "must include stop or breakevenAfter")),
-        ({"stop": "NaN", "breakevenAfter": ""}, ("stop", "must include stop or breakevenAfter")),
+        ({}, ("stop", "must include stop, takeProfit or breakevenAfter")),
+        ({"stop": "NaN", "breakevenAfter": ""}, ("stop", "must include stop, takeProfit or breakevenAfter")),
         ({"stop": 0}, ("stop", "must be greater than 0 or breakeven")),
         ({"stop": "entry"}, ("stop", "must be greater than 0 or breakeven")),
         ({"stop": ["breakeven"]}, ("stop", "must be greater than 0 or breakeven")),
         ({"stop": "1", "breakevenAfter": 5}, ("breakevenAfter", "must be integer from 1 to 4")),
         ({"stop": "1", "position": "sideways"}, ("position", "must be long, short or flat")),
         ({"stop": "1", "orderPrice": "-1"}, ("orderPrice", "must be greater than 0")),
-        ({"stop": "1", "takeProfit1": "20000"}, ("takeProfit1", "must not be part of an update")),
+        ({"takeProfit1": "-1"}, ("takeProfit1", "must be greater than 0")),
+        (
+            {"stop": "19300", "takeProfit": "19200", "takeProfit1": "19400"},
+            ("stop", "must be on one side of every takeProfit"),
+        ),
+        ({"stop": "19300", "takeProfit": "19300"}, ("stop", "must be on one side of every takeProfit")),
+        (
+            {"takeProfit1": "19300", "position": "long", "orderPrice": "19300"},
+            ("takeProfit1", "must be greater than orderPrice"),
+        ),
+        (
+            {"takeProfit2": "19400", "position": "short", "orderPrice": "19300"},
+            ("takeProfit2", "must be less than orderPrice"),
+        ),
         ({"stop": "19300", "position": "long", "orderPrice": "19300"}, ("stop", "must be less than orderPrice")),
         ({"stop": "19300", "position": "short", "orderPrice": "19400"}, ("stop", "must be greater than orderPrice")),
     ],
@@ -101,13 +125,14 @@ def test_update_supersedes_no_entry(webhook: Webhook) -> None:
 
 def test_update_that_comes_before_its_entry_is_remembered_for_it(webhook: Webhook) -> None:
     accepted(webhook, UPDATE, stop="19250", fired_s=-1)
-    accepted(webhook, UPDATE, stop="19240", breakevenAfter=2, fired_s=-1)
+    accepted(webhook, UPDATE, stop="19240", breakevenAfter=2, takeProfit="19400", takeProfit1="19350", fired_s=-1)
     accepted(webhook, UPDATE, stop="breakeven", position="short", fired_s=-1)
     older = accepted(webhook, BUY, fired_s=-2)
 
     asked = requested(place_of=older)
 
     assert (asked.stop, asked.breakeven, asked.breakeven_after) == (Decimal(19250), False, 2)
+    assert asked.take_profits == (Decimal(19350), Decimal(19400))
     assert requested(Side.SELL, place_of=older).breakeven
     newer = accepted(webhook, BUY, orderPrice="19299", fired_s=0)
     assert requested(place_of=newer) == NOTHING
