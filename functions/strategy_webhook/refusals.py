@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from threading import BoundedSemaphore, Thread
+from typing import Final
 
 from shared.api import grammar
 from shared.api.alert_fields import secret_of
@@ -18,10 +19,11 @@ from shared.api.alert_secret import has_secret_of
 from shared.api.refused_alerts import keep_refused_alert
 from shared.models.strategy import Strategy
 from shared.observability import count_outcome, logger
+from shared.process_state import process_cache
 
 UNAUTHORIZED, UNPROCESSABLE = 401, 422
 
-_AT_ONCE = BoundedSemaphore(4)
+_AT_ONCE: Final = 4
 """Where DynamoDB does not answer, threads would pile up in a flood."""
 
 
@@ -37,7 +39,8 @@ def note_refusal(
 
     What takes longer goes on while the container serves other alerts.
     """
-    if not _AT_ONCE.acquire(blocking=False):
+    places = _places()
+    if not places.acquire(blocking=False):
         logger.warning("refusal_not_noted", reason="too many at once")
         return
 
@@ -47,13 +50,13 @@ def note_refusal(
         except Exception as error:  # noqa: BLE001 - nobody waits for it: the answer does not depend on it
             logger.warning("refusal_not_noted", reason=type(error).__name__)
         finally:
-            _AT_ONCE.release()
+            places.release()
 
     thread = Thread(target=work, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:  # no memory for another thread
-        _AT_ONCE.release()
+        places.release()
         logger.warning("refusal_not_noted", reason=str(error))
         return
     thread.join(max(until_s - time.monotonic(), 0))
@@ -71,3 +74,8 @@ def note_now(
     reason = "unauthorized" if status == UNAUTHORIZED else "unprocessable"
     count_outcome("strategy_alert_refused", strategy_id=strategy.id, reason=reason)
     keep_refused_alert(fields, strategy_id=strategy.id, status=status, faults=faults, at=at)
+
+
+@process_cache
+def _places() -> BoundedSemaphore:
+    return BoundedSemaphore(_AT_ONCE)
