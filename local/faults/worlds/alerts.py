@@ -25,6 +25,10 @@ _MOVES_WITH_ALERT = (-2, 1, 2, 3)
 _EXIT_ALONE, _EXIT_BESIDE, _EXIT_AFTERWARDS = 0.1, 0.3, 0.4
 """How often a strategy that leaves its positions alerts an exit instead of an entry, both at once, or one later."""
 _HELD_S = (2, 40)
+_LEFT_BY_PARTS = 0.6
+"""How often a strategy leaves an entry's position by two parts of one bar."""
+_PARTS_AFTER_S = (0, 30)
+_SHARES = tuple(map(Decimal, ("0.01", "0.25", "0.5", "0.8")))
 _DELIVERIES = 4
 """TradingView repeats an alert that was not answered."""
 
@@ -37,10 +41,17 @@ class AlertSource:
         self._dice = world.dice
         # Dice of their own: a world without exit alerts stays what it was.
         self._exit_dice = random.Random(f"{world.seed} exit or entry")  # noqa: S311 - chance, not secrecy
+        self._part_dice = random.Random(f"{world.seed} parts")  # noqa: S311 - chance, not secrecy
 
     async def fire(self, strategy: Strategy, market: Market, *, number: int) -> None:
         """Deliver what a strategy alerts now: an entry, an exit, or both."""
         entry = self._draw(strategy, market, number=number)
+        if self._world.shape.reductions and self._part_dice.random() < _LEFT_BY_PARTS:
+            await asyncio.gather(self._fire_like(entry, market), self._leave_by_parts(entry, market))
+        else:
+            await self._fire_like(entry, market)
+
+    async def _fire_like(self, entry: Alert, market: Market) -> None:
         drawn = self._exit_dice.random() if self._world.shape.exit_alerts else 1.0
         if drawn < _EXIT_ALONE:
             await self._send(self._exit_like(entry), market)
@@ -54,6 +65,19 @@ class AlertSource:
     async def _leave_later(self, entry: Alert, market: Market) -> None:
         await asyncio.sleep(self._exit_dice.uniform(*_HELD_S))
         await self._send(self._exit_like(entry), market)
+
+    async def _leave_by_parts(self, entry: Alert, market: Market) -> None:
+        """Deliver two reductions that fire at once; either may come first, and before the entry."""
+        await asyncio.sleep(self._part_dice.uniform(*_PARTS_AFTER_S))
+        fired_at = utc_now().replace(microsecond=0) if entry.fired_at is not None else None
+        parts = []
+        for number, keep_share in enumerate(self._part_dice.sample(_SHARES, 2)):
+            self._world.chances.happened["reduction"] += 1
+            side = entry.instruction.side if self._part_dice.random() < 0.5 else None  # noqa: PLR2004
+            alert_id = f"{entry.alert_id}-part-{number}" if entry.alert_id is not None else None
+            asked = Exit(TriggerAction.REDUCE, side, keep_share)
+            parts.append(self._send(Alert(entry.strategy, asked, fired_at, alert_id), market))
+        await asyncio.gather(*parts)
 
     def _exit_like(self, entry: Alert) -> Alert:
         """Return an exit that fires now, and says of itself as much as the entry does."""

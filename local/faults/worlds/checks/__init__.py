@@ -4,6 +4,7 @@ positions.py      open positions have a stop and fitting targets; flat accounts 
 ends.py           each follower of each alert has an end with a reason
 alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer;
                   an exit alert closes what is older than itself
+reductions.py     a position is brought down to the smallest share that reductions ask for, and no further
 nakedness.py      no position is without a stop for longer than its bound
 closes.py         a close that an admin requests, or an exit alert, is done soon
 entries.py        an entry has targets ahead, and is tried again while it may be; unfit keys cost no weight
@@ -28,6 +29,7 @@ from local.faults.worlds.checks import (
     nakedness,
     owners,
     positions,
+    reductions,
     refusals,
     risk,
 )
@@ -36,7 +38,12 @@ from local.faults.worlds.world import World
 
 def while_open(world: World) -> list[str]:
     """Return the violations while positions are open and nothing is in progress."""
-    return [*positions.check(world), *ends.check_rest(world), *alerts.check_rest(world)]
+    return [
+        *positions.check(world),
+        *ends.check_rest(world),
+        *alerts.check_rest(world),
+        *reductions.check_rest(world),
+    ]
 
 
 def at_the_end(world: World) -> list[str]:
@@ -45,6 +52,7 @@ def at_the_end(world: World) -> list[str]:
     return [
         *ends.check(world, executions),
         *alerts.check(world, executions),
+        *reductions.check(world, executions),
         *nakedness.check(world),
         *closes.check(world, executions),
         *entries.check(world, executions),

@@ -15,6 +15,7 @@ from local.faults.worlds.world import World
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
 from shared.trading.execution import CloseReason, DenialReason, ExecutionState, Reason
+from shared.trading.sides import TriggerAction
 
 
 def check_rest(world: World) -> Iterator[str]:
@@ -22,7 +23,7 @@ def check_rest(world: World) -> Iterator[str]:
 
     An entry that is only watched for a late fill has none.
     """
-    closes = [trigger for trigger in world.triggers() if not trigger.opens]
+    closes = [trigger for trigger in world.triggers() if trigger.action is TriggerAction.CLOSE]
     for execution in world.active():
         watched = execution.state is ExecutionState.ENTRY_UNKNOWN
         if not execution.opens or watched or world.has_left_dust(execution):
@@ -67,7 +68,8 @@ def _repeats(world: World) -> Iterator[str]:
 
 
 def _is_newer_and_came_before(other: Trigger, trigger: Trigger) -> bool:
-    return other.seq < trigger.seq and _is_newer(other, trigger)
+    """Return whether another trigger supersedes one; a reduction supersedes nothing."""
+    return other.action is not TriggerAction.REDUCE and other.seq < trigger.seq and _is_newer(other, trigger)
 
 
 def _is_newer(other: Trigger, trigger: Trigger) -> bool:

@@ -14,6 +14,7 @@ from local.simulation.people import Follows
 from shared.clock import to_ms
 from shared.models.execution import Execution
 from shared.models.trigger import Trigger
+from shared.trading.sides import TriggerAction
 
 LIVING_BOUND_MS = 30_000
 KILLED_BOUND_MS = 90_000
@@ -26,7 +27,8 @@ def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
     bound_ms = KILLED_BOUND_MS if world.harms_workers else LIVING_BOUND_MS
     by_id = {execution.id: execution for execution in executions}
     yield from _held_on(world, by_id, world.requested_closes, bound_ms=bound_ms, by="an admin")
-    left = [one for close in world.triggers() if not close.opens for one in _meant_by(close, executions)]
+    exits = [trigger for trigger in world.triggers() if trigger.action is TriggerAction.CLOSE]
+    left = [one for close in exits for one in _meant_by(close, executions)]
     yield from _held_on(world, by_id, left, bound_ms=bound_ms + _FAN_OUT_MS, by="an exit alert")
 
 

@@ -26,6 +26,7 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "exits_need_filters": exits.needing_filters,
     "exits_of_newer": exits.closing_newer_positions,
     "exits_ignored": exits.closing_nothing,
+    "reductions_of_the_rest": exits.reduced_from_what_is_left,
     "activation_alone": exits.with_activation_alone,
     "stop_sent_unchanged": exits.sent_again_unchanged,
     "no_account_claims": owners.without_claims,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import stop_placement, targets
+from functions.order_executor import reducing, stop_placement, targets
 from shared.exchange.futures import FuturesAccount
-from shared.trading import exits
+from shared.trading import exits, reduction
 from shared.trading.order_planning import PlannedOrder
 
 
@@ -29,6 +30,16 @@ def closing_newer_positions() -> AbstractContextManager[Any]:
 def closing_nothing() -> AbstractContextManager[Any]:
     """Let an exit alert close nothing, as if it were stale at once."""
     return mock.patch.object(exits, "means", return_value=False)
+
+
+def reduced_from_what_is_left() -> AbstractContextManager[Any]:
+    """Let a reduction leave a share of what is left instead of the entry's amount."""
+    plan = reduction.plan_reduction
+
+    def of_the_rest(*, left: Decimal, **also: Any) -> reduction.Reduction:
+        return plan(**(also | {"entered": left, "left": left}))
+
+    return mock.patch.object(reducing, "plan_reduction", of_the_rest)
 
 
 def with_activation_alone() -> AbstractContextManager[Any]:

@@ -319,3 +319,26 @@ def test_exit_reaches_every_follower_without_a_signal_and_needs_no_profile(fanou
         assert execution.side is None
         assert execution.place == trigger_now().place
     assert {message["command"] for message in fanout.sent()} == {"OPEN"}
+
+
+def test_reduction_reaches_followers_with_what_it_asks_for(fanout: Fanout) -> None:
+    asked = {"keep_share": Decimal("0.5"), "position_side": Side.BUY, "position_size": Decimal(3)}
+    builders.trigger(
+        TRIGGER_ID,
+        at=FIRED_AT,
+        strategy_id=STRATEGY_ID,
+        seq=7,
+        action=TriggerAction.REDUCE,
+        fanout_state=FanoutState.PENDING,
+        pending=PENDING,
+        **asked,
+    ).save()
+    ann = fanout.add_follower("ann")
+
+    assert fanout.deliver() == []
+
+    execution = fanout.execution(ann)
+    assert execution is not None
+    assert execution.exit == trigger_now().exit
+    assert (execution.exit.keep_share, execution.exit.side, execution.exit.position_size) == tuple(asked.values())
+    assert (execution.opens, execution.is_to_be_reduced) == (False, False)
