@@ -29,6 +29,7 @@ refitting.py       what to send instead of an exit that changed filters refuse
 reconciling.py     begun work: from its present state to the right one
 open_position.py   repairs the orders of an open position
 reducing.py        closes a part, down to what exit alerts ask for
+making_room.py     shrinks the orders that would overlap such a part, and restores them
 watching.py        the prices at which something may happen to a position, for the watcher
 stops.py           which of its stops are missing or deviate; replaces them
 moving.py          moves the stop to break-even after a target has filled

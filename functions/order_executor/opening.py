@@ -35,6 +35,8 @@ from shared.models.execution import Execution
 from shared.models.order import Order
 from shared.trading.execution import DenialReason, ExecutionState
 from shared.trading.exits import UNCHANGED
+from shared.trading.filters import SymbolFilters
+from shared.trading.reduction import plan_reduction
 
 ENTRY_NEEDS_S = 10.0
 """With less than this before the deadline no entry begins: entry, stop and a possible flattening must fit."""
@@ -160,6 +162,7 @@ async def _size_and_intend(
     for name, value in execution.changes_for(context.requested).items():
         setattr(execution, name, value)
     sized = admission.size(execution, view, session.filters, taker_rate=execution.taker_rate)
+    _admit_rest(execution, sized.amount, filters=session.filters)
     exits = exit_plans.plan_for(session, sized.amount)
     if ends_at_s - time.monotonic() < ENTRY_NEEDS_S:
         raise TooLate
@@ -171,6 +174,15 @@ async def _size_and_intend(
     except RecordChanged as error:
         in_use = await _is_in_use_by_now(session, context)
         raise OrderDenied(DenialReason.ACCOUNT_IN_USE if in_use else DenialReason.CLOSE_REQUESTED) from error
+
+
+def _admit_rest(execution: Execution, amount: Decimal, *, filters: SymbolFilters) -> None:
+    """Deny an entry of which a reduction would leave less than the exchange takes: it would be closed at once."""
+    if execution.keep_share is None:
+        return
+    rest = plan_reduction(entered=amount, left=amount, keep_share=execution.keep_share, filters=filters).keep
+    if not rest:
+        raise OrderDenied(DenialReason.BELOW_MINIMUM, f"an exit alert leaves {execution.keep_share:f} of {amount:f}")
 
 
 async def _is_in_use_by_now(session: ExecutionSession, context: EntryContext) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
@@ -16,29 +15,24 @@ from typing import assert_never
 from functions.order_executor import (
     ending,
     entry_outcome,
-    exit_plans,
     leaving,
-    open_position,
+    making_room,
     position,
     recheck,
     stops,
-    targets,
 )
 from functions.order_executor.close_refusals import Refusal, Refusals
 from functions.order_executor.ledger import update_order
 from functions.order_executor.session import ExecutionSession
-from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import ExchangeError, ExchangeRejected, OutcomeUnknown
 from shared.exchange import error_codes
-from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.models.position_slot import PositionSlot
 from shared.observability import ATTENTION_NEEDED, count_outcome, logger
 from shared.scheduling import due_by_next_run
 from shared.trading.execution import CloseReason, Desired, Reason
-from shared.trading.filters import round_down
-from shared.trading.ids import STOP_LEGS, Leg
-from shared.trading.order_planning import ExitPlan, plan_close, split_amount
+from shared.trading.ids import Leg
+from shared.trading.order_planning import plan_close
 from shared.trading.reduction import Reduction, plan_reduction
 
 _ROUNDS = 4
@@ -84,19 +78,24 @@ async def reduce_to_target(session: ExecutionSession) -> Reduced:
     """Bring the position down to its target, in up to four rounds; raise ExchangeError when a request fails."""
     if not session.filters_known:
         return Reduced.UNFINISHED  # no amount could be fitted to them
-    reduced, refusals = None, Refusals()
+    try:
+        reduced = await _run_rounds(session)
+    finally:
+        await making_room.restore(session)
+    return reduced
+
+
+async def _run_rounds(session: ExecutionSession) -> Reduced:
+    refusals = Refusals()
     for number in range(_ROUNDS):
         if number:
             await asyncio.sleep(_PAUSE_S)
         reduced = await _run_round(session, refusals)
         if reduced is not None:
-            break
-    else:
-        logger.error("reduction_not_finished", execution_id=session.execution.id)
-        count_outcome(ATTENTION_NEEDED)
-    if any(orders and orders[-1].status is OrderStatus.CANCELLED for orders in map(session.ledger.of_leg, STOP_LEGS)):
-        await open_position.restore_stops(session)
-    return reduced or Reduced.UNFINISHED
+            return reduced
+    logger.error("reduction_not_finished", execution_id=session.execution.id)
+    count_outcome(ATTENTION_NEEDED)
+    return Reduced.UNFINISHED
 
 
 async def _run_round(session: ExecutionSession, refusals: Refusals) -> Reduced | None:
@@ -112,7 +111,7 @@ async def _run_round(session: ExecutionSession, refusals: Refusals) -> Reduced |
     if not plan.close:
         await _record_done(session, left)
         return Reduced.DONE
-    await _make_room(session, plan, overlap=refusals.overlap)
+    await making_room.make_room(session, plan, overlap=refusals.overlap)
     # A take-profit may have filled until it made room.
     close = _plan(session, await position.left_of_ours(session)).close
     if close and not await _would_be_refused_again(session, refusals, close):
@@ -127,36 +126,6 @@ def _plan(session: ExecutionSession, left: Decimal) -> Reduction:
         keep_share=session.execution.target.keep_share,
         filters=session.filters,
     )
-
-
-async def _make_room(session: ExecutionSession, plan: Reduction, *, overlap: bool) -> None:
-    """Plan the take-profits anew for what remains.
-
-    After a refusal because of an `overlap` the stops by amount make room too, if another one closes the position.
-    """
-    standing = await session.account.open_orders(session.symbol)
-    exits = exit_plans.plan_for(session, stops.filled_amount(session))
-    await _share_out(session, exits, standing, amount=plan.keep)
-    ours = [view for view in standing if leg_of(session, view) in (*STOP_LEGS, Leg.TRAILING)]
-    if overlap and any(view.close_position for view in ours):
-        await cancel(session, [view for view in ours if not view.close_position])
-
-
-async def _share_out(
-    session: ExecutionSession, exits: ExitPlan, standing: Sequence[OrderView], *, amount: Decimal
-) -> None:
-    """Have the standing take-profits share a smaller amount, in proportion to what they are for now."""
-    views = targets.standing_take_profits(session, standing)
-    parts = split_amount(
-        round_down(amount, session.filters.step_size),
-        targets=[view.price or Decimal(0) for view in views],
-        weights=[view.remaining for view in views],
-        filters=session.filters,
-    )
-    planned = [(view, parts.get(view.price or Decimal(0), Decimal(0))) for view in views]
-    await targets.replace_orders(session, exits, [(view, part) for view, part in planned if part != view.remaining])
-    kept = sum((part for view, part in planned if part == view.remaining), Decimal(0))
-    await targets.place_targets(session, exits, room=amount - kept)
 
 
 async def _would_be_refused_again(session: ExecutionSession, refusals: Refusals, amount: Decimal) -> bool:

@@ -1,7 +1,6 @@
 """Places take-profits and the trailing stop after the stop, and keeps them within what is left of the position.
 
-Where less is left (the owner sold some, the entry filled in part), the farthest take-profits shrink first. A target
-that fails costs nothing else.
+Where less is left, the farthest take-profits shrink first. A target that fails costs nothing else.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ async def fit_targets(
             surplus.append((view, _limit_amount(session, room)))
         room -= min(view.remaining, room)
     if beside:
-        amount = _trailing_amount(session, left)
+        amount = trailing_amount(session, left)
         surplus += [(view, amount) for view in _standing(session, standing, Leg.TRAILING) if view.remaining > left]
     if surplus:
         logger.warning("targets_too_large", execution_id=session.execution.id, orders=len(surplus))
@@ -98,7 +97,8 @@ def _limit_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
     return whole if whole >= session.filters.min_amount else Decimal(0)
 
 
-def _trailing_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
+def trailing_amount(session: ExecutionSession, amount: Decimal) -> Decimal:
+    """Return the amount of a trailing stop for what is left; 0 if that is less than the exchange takes."""
     whole = round_down(amount, session.filters.entry_step)
     return whole if whole >= session.filters.market_min_amount else Decimal(0)
 

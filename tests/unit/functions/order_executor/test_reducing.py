@@ -245,8 +245,12 @@ def test_reduction_that_comes_before_its_entry_is_applied_to_it(executor: Harnes
     if share == "0.5":
         assert_halved(executor, held)
     else:
-        assert held.state is ExecutionState.CLOSED
-        assert executor.book.position == 0
+        assert answer(held) == (
+            ExecutionState.DENIED,
+            DenialReason.BELOW_MINIMUM,
+            f"an exit alert leaves 0.001 of {ENTERED}",
+        )
+        assert executor.account.count("place") == 0
 
 
 def test_entry_that_is_newer_than_a_reduction_is_whole(executor: Harness) -> None:
@@ -459,6 +463,37 @@ def test_limit_stop_makes_room_after_a_refusal_and_stands_again_beside_its_backs
     assert (stop.remaining, stop.close_position) == (executor.book.position, False)
     assert 0 <= held.filled_amount / 2 - executor.book.position < Decimal("0.001")
     assert len(executor.book.standing(Leg.STOP_BACKSTOP)) == 1
+    assert not held.is_to_be_reduced
+
+
+def test_trailing_stop_makes_room_after_a_refusal_and_stands_again_for_the_rest(executor: Harness) -> None:
+    held = executor.open(trailing_trigger=Decimal(45), callback_rate=Decimal("0.5"))
+    executor.advance(1)
+    executor.account.fail("place", ExchangeRejected("overlap", code=-2022), leg=Leg.REDUCE)
+
+    executor.handle(executor.queue_reduction("0.5"))
+
+    (trailing,) = executor.book.standing(Leg.TRAILING)
+    assert trailing.remaining == abs(executor.book.position) == HALF
+    assert_halved(executor, held)
+
+
+def test_what_made_room_stands_again_when_a_later_request_fails(executor: Harness) -> None:
+    held = executor.open(stop_type=StopType.LIMIT, trailing_trigger=Decimal(45), callback_rate=Decimal("0.5"))
+    executor.advance(1)
+    executor.account.fail("place", ExchangeRejected("overlap", code=-2022), leg=Leg.REDUCE)
+
+    def unreachable() -> None:
+        executor.account.fail("place", ExchangeUnavailable("down"), leg=Leg.REDUCE)
+
+    executor.account.meanwhile("cancel", unreachable, leg=Leg.TRAILING)
+    executor.handle(executor.queue_reduction("0.5"))
+
+    assert not executor.account.has_faults
+    assert executor.now(held).is_to_be_reduced
+    assert len(executor.book.standing(Leg.STOP)) == len(executor.book.standing(Leg.STOP_BACKSTOP)) == 1
+    assert len(executor.book.standing(Leg.TRAILING)) == 1
+    held = carry_on(executor, held, times=2)
     assert not held.is_to_be_reduced
 
 
