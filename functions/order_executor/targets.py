@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from functions.order_executor.refitting import instead_of
+from functions.order_executor.refitting import instead_of, refit_targets, reject_target
 from functions.order_executor.session import ExecutionSession
 from functions.order_executor.venue_orders import cancel, leg_of
 from shared.errors import ExchangeError, ExchangeRejected, StopWouldTrigger
@@ -21,11 +21,11 @@ from shared.exchange.venue_views import OrderView
 from shared.models.order import Order, OrderStatus
 from shared.observability import logger
 from shared.trading.filters import round_down
-from shared.trading.fitting import fit_targets_together
 from shared.trading.ids import TAKE_PROFIT_LEGS, Leg
 from shared.trading.order_planning import ExitPlan, PlannedOrder
 
 _ATTEMPTS = 2
+_CONTRADICTED = frozenset(map(str, error_codes.FILTERS_CONTRADICTED))
 _TRAILING_ATTEMPTS = 3
 """As planned, on other filters, and without its activation price."""
 
@@ -131,6 +131,7 @@ async def replace_orders(
 
 
 async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, room: Decimal | None) -> None:
+    pairs = await _without_refused(session, pairs)
     for _ in range(_ATTEMPTS):
         pairs = await _not_at_exchange(session, pairs)
         if room is not None:
@@ -138,6 +139,16 @@ async def _place_limits(session: ExecutionSession, pairs: Sequence[_Pair], *, ro
         if not pairs:
             return
         pairs = await _send_limits(session, pairs)
+
+
+async def _without_refused(session: ExecutionSession, pairs: Sequence[_Pair]) -> Sequence[_Pair]:
+    """Return the orders without those that filters have refused, unless filters that allow others can be read."""
+    refused = [pair for pair in pairs if pair[1].error in _CONTRADICTED]
+    if not refused:
+        return pairs
+    others = [pair for pair in pairs if pair not in refused]
+    renewed = await session.renew_filters(session.filters, sent_at_s=time.monotonic())
+    return [*others, *refit_targets(session, refused)] if renewed else others
 
 
 def _fit_into(session: ExecutionSession, pairs: Sequence[_Pair], room: Decimal) -> list[_Pair]:
@@ -183,7 +194,7 @@ async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Seq
             contradicted.append(pair)
             order.error = str(error.code)
         elif isinstance(error, ExchangeRejected) and error.code not in error_codes.DUPLICATE_CLIENT_ID:
-            _reject(session, order, error.code)
+            reject_target(session, order, error.code)
         else:
             logger.warning("target_unknown", execution_id=session.execution.id, leg=order.leg.value, detail=str(error))
             again.append(pair)
@@ -191,7 +202,7 @@ async def _send_limits(session: ExecutionSession, pairs: Sequence[_Pair]) -> Seq
         return again
     if not await session.renew_filters(sent_with, sent_at_s=sent_at_s):
         return again  # the refused ones stay INTENDED: the next reconciliation may know the filters
-    return [*again, *_refit(session, contradicted)]
+    return [*again, *refit_targets(session, contradicted)]
 
 
 async def _send_limit(session: ExecutionSession, planned: PlannedOrder, order: Order) -> ExchangeError | None:
@@ -200,25 +211,6 @@ async def _send_limit(session: ExecutionSession, planned: PlannedOrder, order: O
     except ExchangeError as error:
         return error
     return None
-
-
-def _refit(session: ExecutionSession, refused: Sequence[_Pair]) -> list[_Pair]:
-    """Return refused take-profits as the filters allow them; those that this does not change are rejected."""
-    fitted = {one.leg: one for one in fit_targets_together([one for one, _ in refused], filters=session.filters)}
-    changed = []
-    for planned, order in refused:
-        now = fitted.get(planned.leg)
-        if now is None or now == planned:
-            _reject(session, order, order.error)
-        else:
-            order.price, order.amount, order.sent_at = now.price, now.amount, None
-            changed.append((now, order))
-    return changed
-
-
-def _reject(session: ExecutionSession, order: Order, code: int | str | None) -> None:
-    order.status, order.error = OrderStatus.REJECTED, str(code)
-    logger.warning("target_rejected", execution_id=session.execution.id, leg=order.leg.value, code=code)
 
 
 async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, order: Order) -> None:
@@ -238,7 +230,7 @@ async def _place_trailing(session: ExecutionSession, planned: PlannedOrder, orde
                     session, planned, error, sent_with=sent_with, sent_at_s=sent_at_s, until_s=until_s
                 )
             if again is None:
-                _reject(session, order, error.code)
+                reject_target(session, order, error.code)
                 return
             planned = again
             order.amount, order.trigger_price = planned.amount, planned.activation_price

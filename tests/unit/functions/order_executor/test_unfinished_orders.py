@@ -169,6 +169,26 @@ def test_targets_that_no_filters_could_be_had_for_are_looked_at_soon(executor: H
     assert 0 < seconds_until_look(executor, execution) <= RECHECK_S
 
 
+def test_target_that_filters_refuse_is_not_sent_again_before_they_are_read(executor: Harness) -> None:
+    execution = executor.crash("place", Leg.ENTRY, done=True)
+    executor.account.cached_filters = executor.account.symbol_filters
+    executor.account.change_filters(step_size=Decimal("0.1"))
+    executor.account.fail("exchange_info", ExchangeUnavailable("away"), times=99)
+    executor.advance(20)
+    for _ in range(3):
+        execution = executor.reconcile(execution)
+        executor.advance(1)
+    assert executor.account.count("place TAKE_PROFIT_1") == 1
+    assert 0 < seconds_until_look(executor, execution) <= RECHECK_S
+
+    executor.account.clear_faults()
+    executor.reconcile(execution)
+
+    standing = [executor.book.standing(leg) for leg in TAKE_PROFIT_LEGS[:3]]
+    assert all(view.amount % Decimal("0.1") == 0 for views in standing for view in views)
+    assert any(standing)
+
+
 def test_look_at_an_unfinished_order_needs_no_slack_of_its_lane(executor: Harness) -> None:
     executor.account.fail("place", ExchangeUnavailable("away"), leg=Leg.TAKE_PROFIT_1, times=2)
     ledger, limiter = executor.ledger(executor.open()), lanes.limiter_of(DEFAULT_LANE)
