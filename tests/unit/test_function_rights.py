@@ -22,6 +22,26 @@ RESOURCES = read_template()["Resources"]
 FUNCTIONS = sorted(name for name, one in RESOURCES.items() if one["Type"] == "AWS::Serverless::Function")
 POLICIES = sorted(name for name, one in RESOURCES.items() if one["Type"] == "AWS::IAM::ManagedPolicy")
 
+WITHOUT_RESOURCES = {
+    # Actions without a resource type in AWS's Service Authorization Reference ("Actions, resources, and condition keys
+    # for" each service): AWS denies them where a statement names a resource.
+    "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricStatistics",
+    "cloudwatch:ListMetrics",
+    "cloudwatch:PutMetricData",
+    "dynamodb:DescribeLimits",
+    "dynamodb:ListBackups",
+    "dynamodb:ListExports",
+    "dynamodb:ListImports",
+    "dynamodb:ListStreams",
+    "dynamodb:ListTables",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "kms:ListKeys",
+    "lambda:ListFunctions",
+    "sts:GetCallerIdentity",
+}
+
 
 def told(rights: set[Right]) -> list[str]:
     return sorted(f"{action} on {resource}" for action, resource in rights)
@@ -70,6 +90,13 @@ def test_wildcards_stand_only_where_the_list_gives_a_reason() -> None:
         (action, resource) for resource, actions in reasons.items() for action in actions
     }
     assert all(reason.strip() for actions in reasons.values() for reason in actions.values())
+
+
+def test_actions_without_a_resource_type_are_granted_on_everything() -> None:
+    every = set().union(*granted().values(), *granted_to_others().values(), *map(granted_by_policy, POLICIES))
+    without = {(action, resource) for action, resource in every if action in WITHOUT_RESOURCES}
+    assert {"cloudwatch:GetMetricData", "dynamodb:ListExports", "dynamodb:ListStreams"} <= {one for one, _ in without}
+    assert told({(action, resource) for action, resource in without if resource != "*"}) == []
 
 
 def test_actions_that_no_test_of_the_stack_uses_are_listed_ones_with_a_reason() -> None:
