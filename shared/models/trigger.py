@@ -18,7 +18,7 @@ from shared.models.attributes import (
     decimal_list,
     text_list,
 )
-from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName
+from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName, in_chunks
 from shared.models.trigger_count import TriggerCount
 from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
@@ -30,8 +30,10 @@ from shared.trading.updates import Update
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
 
-_READ_PER_SIGNAL = 3
-"""A strategy may have two exits for each entry."""
+_READ_PER_ENTRY = 3
+"""Triggers read at once for each entry that is wanted: most strategies have two exits for each entry at most."""
+_MOST_READ = 1000
+"""Triggers read in search of entries, at the cost of ten requests for 100 records each."""
 
 
 def day_of(moment: datetime) -> str:
@@ -168,11 +170,18 @@ class Trigger(Table):
 
     @classmethod
     def latest_entries(cls, strategy_id: str, count: int) -> list[Trigger]:
-        """Return a strategy's latest triggers that open, the latest first, as its index lists them."""
-        read = _READ_PER_SIGNAL * count
-        keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=read), read)
-        latest = cls.find_many(key.id for key in keys).values()
-        return [trigger for trigger in latest if trigger.opens][:count]
+        """Return a strategy's latest triggers that open, the latest first, as its index lists them.
+
+        They are sought among its latest 1,000 triggers: one position may get many updates and reductions.
+        """
+        read = _READ_PER_ENTRY * count
+        keys = islice(cls.by_strategy.query(strategy_id, scan_index_forward=False, page_size=read), _MOST_READ)
+        entries: list[Trigger] = []
+        for chunk in in_chunks(keys, read):
+            entries += [trigger for trigger in cls.find_many(key.id for key in chunk).values() if trigger.opens]
+            if len(entries) >= count:
+                break
+        return entries[:count]
 
     @property
     def place(self) -> PlaceInTime:
