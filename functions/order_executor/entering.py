@@ -47,6 +47,7 @@ from shared.scheduling import due_by_dead_man
 from shared.trading.execution import DenialReason, ExecutionState, Reason
 from shared.trading.order_planning import ExitPlan, PlannedOrder, plan_entry
 from shared.trading.sizing import SizedOrder
+from shared.trading.updates import NOTHING
 
 _ENTRY_ATTEMPTS = 2
 _SEND_ATTEMPTS = 3
@@ -89,6 +90,7 @@ async def intend_entry(
             breakeven_after_since=execution.breakeven_after_since,
             targets_requested=execution.targets_requested,
             targets_requested_at=execution.targets_requested_at,
+            update_requested_at=None if execution.requested == NOTHING else utc_now(),
             detail=_left_out(execution.passed_targets),
         ),
     )

@@ -10,6 +10,7 @@ import asyncio
 
 from functions.order_executor import booking, prior_position, recheck, updating, waiting
 from functions.order_executor.ledger import Ledger
+from functions.order_executor.updating import Answer
 from shared.clock import utc_now
 from shared.exchange.futures import FuturesAccount
 from shared.models.execution import Execution
@@ -19,7 +20,6 @@ from shared.trading import exits
 from shared.trading.execution import AnyReason, CloseReason, Desired, ExecutionState, Reason
 from shared.trading.exits import Exit, Target
 from shared.trading.sides import TriggerAction
-from shared.trading.updates import Requested
 
 _NOTHING_TO_DO = {
     TriggerAction.CLOSE: Reason.NOTHING_TO_CLOSE,
@@ -45,15 +45,15 @@ async def carry_out(ledger: Ledger, account: FuturesAccount | None) -> None:
     if held is None:
         await _end_without_effect(ledger)
         return
-    refusal = await _record(held, ledger.execution, account)
-    if refusal is not None:
-        await _end(ledger, refusal)
+    answer = await _record(held, ledger.execution, account)
+    if answer.reason is not Reason.APPLIED:
+        await _end(ledger, answer.reason)
         return
     # The request, its recheck and the exit's end are on record before the position is acted on: whatever becomes of
     # this worker then, another one goes on, and none finds the exit without the position that it has closed.
     after_s = recheck.RETRY_ACCESS_S if account is None else RECHECK_S
     await recheck.schedule_recheck(held, after_s=after_s)
-    await _end(ledger, Reason.APPLIED, detail=held.execution.id)
+    await _end(ledger, Reason.APPLIED, detail="; refused: ".join([held.execution.id, *answer.refused]))
     if account is not None:
         await _act_on(held, account)
 
@@ -74,13 +74,12 @@ async def _find_position(ledger: Ledger) -> Ledger | None:
     return None if recheck.is_watched_for_late_fill(held) else held
 
 
-async def _record(held: Ledger, exit_alert: Execution, account: FuturesAccount | None) -> AnyReason | None:
-    """Record what an exit alert asks of the position; return why that is nothing, or None if it is on record."""
+async def _record(held: Ledger, exit_alert: Execution, account: FuturesAccount | None) -> Answer:
+    """Record what an exit alert asks of the position; return its answer."""
     asked = exit_alert.exit
     if asked.update is not None:
-        wanted = Requested.of(asked.update, exit_alert.place)
-        return await updating.record_update(held, asked.update, wanted, account=account)
-    return None if await _record_request(held, asked) else _NOTHING_TO_DO[asked.action]
+        return await updating.record_update(held, exit_alert, asked.update, account=account)
+    return Answer() if await _record_request(held, asked) else Answer(_NOTHING_TO_DO[asked.action])
 
 
 async def _record_request(held: Ledger, asked: Exit) -> bool:

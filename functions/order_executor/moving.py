@@ -170,7 +170,7 @@ async def _level_ahead(session: ExecutionSession, levels: Sequence[Decimal]) -> 
     """Return the first of some prices that the market has not passed, and record those that it has."""
     if not levels:
         return None
-    price = await session.account.market_price(session.symbol)
+    price = await session.account.recent_price(session.symbol)
     ahead = [level for level in levels if is_losing(session.execution.side, price=level, reference=price)]
     for level in levels:
         changes = _without(session, level)

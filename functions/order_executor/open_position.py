@@ -101,10 +101,16 @@ async def _reconcile_once(session: ExecutionSession) -> Found:
         due_at=due_by_next_run(),
         flat_since=None,
         seen_amount=Decimal(0) if was_larger else held,  # the next look reads what the flattening has filled
+        update_requested_at=None if _could_change_exits(session) else session.execution.update_requested_at,
         **reached,
         **watching.watched(session, standing),
     )
     return Found.GUARDED
+
+
+def _could_change_exits(session: ExecutionSession) -> bool:
+    """Return whether this look has changed the exits as updates ask, or found that they cannot be."""
+    return session.filters_known and not session.stop_move_pending and not remainder.is_pending(session)
 
 
 async def _put_stops_in_order(session: ExecutionSession, found: stops.Stops, *, left: Decimal) -> bool:

@@ -63,7 +63,7 @@ def is_needed(ledger: Ledger) -> bool:
     if not execution.active or execution.state is ExecutionState.QUEUED:
         return False
     if execution.state is ExecutionState.PROTECTED:
-        return execution.is_to_be_reduced and execution.exited_at is None
+        return (execution.is_to_be_reduced or execution.is_to_be_updated) and execution.exited_at is None
     entries = ledger.of_leg(Leg.ENTRY)
     if execution.state is ExecutionState.ENTERING and entries and entries[-1].status is OrderStatus.NOT_PLACED:
         return False  # its next try is scheduled

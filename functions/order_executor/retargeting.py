@@ -73,7 +73,7 @@ async def _plan(session: ExecutionSession, left: Decimal) -> None:
     asked: list[Decimal] = list(execution.targets_requested or ())
     if not session.filters_known:
         return
-    price = await session.account.market_price(session.symbol)
+    price = await session.account.recent_price(session.symbol)
     passed = [target for target in asked if not is_winning(execution.side, price=target, reference=price)]
     signal = without_targets(_with_targets(session, asked), passed)
     planned = plan_exits(signal=signal, filters=session.filters, amount=left, entry_side=execution.side).take_profits

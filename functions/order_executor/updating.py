@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from functions.order_executor.ledger import Ledger
+from shared.clock import utc_now
 from shared.errors import ExchangeError
 from shared.exchange.futures import FuturesAccount
 from shared.models.execution import Execution
@@ -16,34 +17,58 @@ from shared.trading.execution import AnyReason, DenialReason, Desired, Reason
 from shared.trading.filters import SymbolFilters
 from shared.trading.risk import BASE_TAKER_RATE
 from shared.trading.signal import is_losing, is_winning
-from shared.trading.updates import Requested, Update
+from shared.trading.updates import NOTHING, Requested, Update
 
 
-async def record_update(
-    held: Ledger, update: Update, asked: Requested, *, account: FuturesAccount | None
-) -> AnyReason | None:
-    """Record what an update asks of a position; return why it changes nothing, or None if it is on record.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of an update."""
+
+    reason: AnyReason = Reason.APPLIED
+    """APPLIED if it is on record, in whole or in part; else why it changes nothing."""
+    refused: tuple[AnyReason, ...] = ()
+    """Why parts of it are not on record, of one that is applied."""
+
+
+async def record_update(held: Ledger, alert: Execution, update: Update, *, account: FuturesAccount | None) -> Answer:
+    """Record what an `update` asks of a position; `alert` is its own execution.
 
     The market's price is not asked for without an `account`: then the move itself finds out.
     """
-    position = held.execution
+    position, asked = held.execution, Requested.of(update, alert.place)
     if position.desired is Desired.CLOSED:
-        return Reason.NOTHING_TO_UPDATE
-    refusal: AnyReason | None = await _refusal_of_stop(position, update, account)
-    wanted = asked if refusal is None else replace(asked, stop=None, breakeven=False)
-    if await _has_passed(position, asked.take_profits, account):
-        refusal = refusal or DenialReason.TARGET_PASSED
+        return Answer(Reason.NOTHING_TO_UPDATE)
+    # A delivery before a crash may have recorded it, and a look may have carried it out since.
+    repeated = position.updated_by == alert.id
+    wanted, refused = asked, list[AnyReason]()
+    refusal = None if repeated and _has_stop(position, update) else await _refusal_of_stop(position, update, account)
+    if refusal is not None:
+        refused.append(refusal)
+        wanted = replace(wanted, stop=None, breakeven=False)
+    known_targets = repeated and asked.targets_second == position.targets_requested_at
+    if not known_targets and await _has_passed(position, asked.take_profits, account):
+        refused.append(DenialReason.TARGET_PASSED)
         wanted = replace(wanted, take_profits=(), targets_second=None)
     merged = position.requested.merge(wanted, side=position.side)
     if merged != position.requested:
-        await held.advance(unless=_is_closing, **position.changes_for(merged))
-        return None
+        changes = position.changes_for(merged)
+        changes["update_requested_at"], changes["updated_by"] = utc_now(), alert.id
+        await held.advance(unless=_is_closing, **changes)
+        return Answer(refused=tuple(refused))
+    if refused and not (repeated and wanted != NOTHING):
+        return Answer(refused[0])
     names_stop = update.stop is not None or update.breakeven
-    if refusal is not None or names_stop:
-        return refusal
-    # What a delivery before a crash has recorded is this update's as well.
     is_known = asked.second in {None, merged.second} and asked.targets_second in {None, merged.targets_second}
-    return None if is_known else Reason.NOTHING_TO_UPDATE
+    if repeated or names_stop or is_known:
+        return Answer(refused=tuple(refused))
+    return Answer(Reason.NOTHING_TO_UPDATE)
+
+
+def _has_stop(position: Execution, update: Update) -> bool:
+    """Return whether the stop that an update asks for is on record, as the one that updates ask for."""
+    if update.stop is not None:
+        return update.stop == position.stop_requested
+    return update.breakeven and bool(position.breakeven_requested)
 
 
 async def _has_passed(position: Execution, targets: Sequence[Decimal], account: FuturesAccount | None) -> bool:
@@ -51,7 +76,7 @@ async def _has_passed(position: Execution, targets: Sequence[Decimal], account: 
     if not targets or account is None or position.filled_amount is None:
         return False
     try:
-        price = await account.market_price(position.symbol)
+        price = await account.recent_price(position.symbol)
     except ExchangeError as error:
         logger.warning("update_not_compared", execution_id=position.id, detail=str(error))
         return False
@@ -76,7 +101,7 @@ async def _refusal_of_stop(position: Execution, update: Update, account: Futures
     if account is None or position.filled_amount is None:
         return None
     try:
-        price = await account.market_price(position.symbol)
+        price = await account.recent_price(position.symbol)
     except ExchangeError as error:
         logger.warning("update_not_compared", execution_id=position.id, detail=str(error))
         return None

@@ -61,8 +61,9 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     execution = ledger.execution
     if execution.exited_at is not None:
         return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
-    if execution.state is ExecutionState.PROTECTED and execution.is_to_be_reduced:
-        weight = weights.REDUCTION + collecting.fills_weight(execution, utc_now())
+    requested = _weight_of_requests(execution) if execution.state is ExecutionState.PROTECTED else 0
+    if requested:
+        weight = requested + collecting.fills_weight(execution, utc_now())
         return Request(Work.CLOSE, weight, _notional_of(execution))
     kept = execution.state is ExecutionState.PROTECTED and execution.desired is not Desired.CLOSED
     if kept or is_watched_for_late_fill(ledger):
@@ -76,6 +77,14 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     if closing and execution.protected_at is not None:
         return Request(Work.CLOSE, weights.CLOSE, _notional_of(execution))
     return None
+
+
+def _weight_of_requests(execution: Execution) -> int:
+    """Return what a reduction, or an update, of a position may use, its fills aside; 0 if neither is due."""
+    weight = weights.REDUCTION if execution.is_to_be_reduced else 0
+    if execution.is_to_be_updated:
+        weight += weights.UPDATE + (weights.RETARGETING if execution.awaits_targets else 0)
+    return weight
 
 
 def _notional_of(execution: Execution) -> Decimal:
@@ -115,7 +124,7 @@ async def wait_for_lane(ledger: Ledger, error: ExchangeThrottled, *, lane: str) 
     if banned:
         elsewhere_s = max(await _elsewhere_in_s(ledger, error, lane=lane, for_entry=False), _SHORTEST_S)
         banned, soonest_s = elsewhere_s > _SHORTEST_S, min(elsewhere_s, soonest_s)
-    urgent = execution.desired is Desired.CLOSED or execution.is_to_be_reduced
+    urgent = execution.desired is Desired.CLOSED or execution.is_to_be_reduced or execution.is_to_be_updated
     urgent = urgent or execution.state is not ExecutionState.PROTECTED
     urgent = urgent and execution.exited_at is None
     if banned and urgent and execution.state in HOLDS_QUANTITY:

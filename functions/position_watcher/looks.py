@@ -35,6 +35,7 @@ def may_wait(execution: Execution) -> bool:
         execution.state is ExecutionState.PROTECTED
         and execution.desired is Desired.OPEN
         and not execution.is_to_be_reduced
+        and not execution.is_to_be_updated
         and execution.exited_at is None
         and execution.flat_since is None
     )

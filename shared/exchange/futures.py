@@ -217,6 +217,10 @@ class FuturesAccount:
         answer = await self._get("fapiPublicGetTickerPrice", symbol=venue_symbol(symbol))
         return Decimal(str(answer["price"]))
 
+    async def recent_price(self, symbol: str) -> Decimal:
+        """Return the last traded price, asked for at most a second ago: accounts of a container share the answer."""
+        return (await markets.market_prices(self._client, symbol)).last
+
     async def position(self, symbol: str) -> PositionView:
         """Return what is held on the symbol."""
         rows = await self._get("fapiPrivateV3GetPositionRisk", symbol=venue_symbol(symbol))

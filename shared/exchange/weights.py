@@ -53,6 +53,15 @@ LOOK = POSITION + STANDING_ORDERS
 REDUCTION = LOOK + CLOSE + STANDING_ORDERS
 """A look, then a close of a part, before which the orders are listed once more; the fills come on top."""
 
+PRICES = 3
+"""Of one symbol; accounts of a container share them, and each work counts as if it were the one that reads them."""
+
+UPDATE = LOOK + PRICES + 3 * LOOK_UP + 3
+"""A look that moves the stop: look-ups of the stop, its backstop and the stop that holds their place, and their
+cancels; the fills come on top."""
+RETARGETING = PRICES + 4
+"""On top, where an update replaces the take-profits: the prices once more, and four cancels."""
+
 BOOKING = 4 * LOOK_UP + 5
 """The orders of up to four fills that are unknown, and the balance; the fills and the funding come on top."""
 FUNDING = 30

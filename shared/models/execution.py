@@ -179,6 +179,8 @@ class ExecutionChanges(HistoryReach, LastLook, total=False):
     targets_requested_at: datetime | None
     targets_planned: list[Decimal]
     targets_since: datetime
+    update_requested_at: datetime | None
+    updated_by: str
     stop_moved_to: Decimal | None
     breakeven_passed: Decimal | None
     flat_since: datetime | None
@@ -314,6 +316,10 @@ class Execution(Table):
     """The `targets_requested` that were planned last, or given up because the market had passed them."""
     targets_since = TimeAttribute(null=True)
     """When the present take-profits were planned; orders of older ones are cancelled. Absent for the entry's own."""
+    update_requested_at = TimeAttribute(null=True)
+    """When updates last asked for something of the position, until a look has seen to it."""
+    updated_by = UnicodeAttribute(null=True)
+    """The execution of the update that was recorded last."""
     stop_moved_to = DecimalAttribute(null=True)
     """Where the stop is to stand instead of its first price; written before the order that is to stand there."""
     breakeven_passed = DecimalAttribute(null=True)
@@ -434,6 +440,11 @@ class Execution(Table):
         return self.reduced_to is None or self.keep_share < self.reduced_to
 
     @property
+    def is_to_be_updated(self) -> bool:
+        """Whether no look has yet seen to what updates ask of the position."""
+        return self.desired is not Desired.CLOSED and self.update_requested_at is not None
+
+    @property
     def named_lanes(self) -> tuple[str, ...]:
         """The lanes that its key named when it was created."""
         return tuple(self.egress_lanes or [self.egress_lane])
@@ -458,13 +469,14 @@ class Execution(Table):
     def work_since(self) -> datetime | None:
         """Since when the work that the execution needs now has been waiting.
 
-        A position may have been protected for weeks when its close or a reduction is requested.
+        A position may have been protected for weeks when its close, a reduction or an update is requested.
         """
         if self.state is not ExecutionState.PROTECTED:
             return self.state_since
         if self.desired is Desired.CLOSED:
             return self.close_requested_at or self.state_since
-        return (self.reduce_requested_at if self.is_to_be_reduced else None) or self.state_since
+        requested = [self.reduce_requested_at if self.is_to_be_reduced else None, self.update_requested_at]
+        return max((at for at in requested if at is not None), default=self.state_since)
 
     def message(self, command: Command) -> OrderMessage:
         """Return the executor's message about this execution."""

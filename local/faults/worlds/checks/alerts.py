@@ -56,9 +56,10 @@ def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
                 yield f"execution {execution.id} was closed by an exit alert, and none is newer"
     places = {execution.id: place(triggers[execution.trigger_id]) for execution in executions}
     for execution in executions:
-        closed = places.get(execution.detail or "") if execution.reason == Reason.APPLIED else None
+        position_id = (execution.detail or "").partition(";")[0]  # what was refused of an update follows
+        closed = places.get(position_id) if execution.reason == Reason.APPLIED else None
         if closed is not None and closed > places[execution.id]:
-            yield f"execution {execution.detail} was closed by the exit {execution.id}, which is older"
+            yield f"execution {position_id} was closed by the exit {execution.id}, which is older"
 
 
 def _repeats(world: World) -> Iterator[str]:

@@ -223,6 +223,9 @@ class FakeAccount(FuturesAccount):
     async def market_price(self, symbol: str) -> Decimal:
         return await self._request("market_price", lambda: self.book.price)
 
+    async def recent_price(self, symbol: str) -> Decimal:
+        return await self._request("recent_price", lambda: self.book.price)
+
     async def position(self, symbol: str) -> PositionView:
         def answer() -> PositionView:
             return PositionView(amount=self._read("position_amount").position, liquidation_price=None)

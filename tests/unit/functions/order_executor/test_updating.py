@@ -10,20 +10,25 @@ from typing import Any
 
 import pytest
 
-from functions.order_executor import account_cache
+from functions.order_executor import account_cache, recheck, waiting
+from functions.position_watcher.looks import may_wait
 from shared.clock import utc_now
 from shared.errors import ExchangeAuthorizationFailed, LockstepError, OutcomeUnknown, StopWouldTrigger
+from shared.exchange import lanes
+from shared.exchange.gate import Work
+from shared.exchange.server_clock import server_clock
 from shared.messages import Command
 from shared.models.egress_lane import EgressLane
 from shared.models.execution import Execution
 from shared.models.strategy_alerts import RecentExit, StrategyAlerts
 from shared.models.trigger import Trigger
+from shared.scheduling import RECHECK_S
 from shared.trading.execution import CloseReason, ExecutionState, Reason
 from shared.trading.exits import Exit
 from shared.trading.ids import STOP_LEGS, Leg
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, TriggerAction
-from shared.trading.updates import Update
+from shared.trading.updates import Requested, Update
 from tests.unit.functions.order_executor.harness import Crash, Harness, harness
 
 BREAKEVEN = Decimal("20020.1")
@@ -138,6 +143,133 @@ def test_position_that_is_to_be_closed_is_not_updated(executor: Harness) -> None
     assert update(executor, stop=Decimal(19900)).reason == Reason.NOTHING_TO_UPDATE
 
 
+# -- in part -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stop", "refused"), [(20000, Reason.STOP_PASSED), (19700, Reason.STOP_NOT_TIGHTER), (19900, None)]
+)
+def test_answer_names_the_part_of_an_update_that_was_refused(
+    executor: Harness, stop: int, refused: Reason | None
+) -> None:
+    held = opened(executor)
+    detail = held.id if refused is None else f"{held.id}; refused: {refused}"
+    answered = update(executor, stop=Decimal(stop), breakeven_after=1)
+    assert answer(answered) == (ExecutionState.DONE, Reason.APPLIED, detail)
+    assert executor.now(held).breakeven_after == 1
+
+
+@pytest.mark.parametrize("stop", [19900, 19700])
+def test_delivery_after_a_crash_answers_as_the_first_would_have_although_a_look_has_moved_the_stop(
+    executor: Harness, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    held = opened(executor)
+    asked = executor.queue_update(stop=Decimal(stop), breakeven_after=1)
+    with monkeypatch.context() as crashing:
+        crashing.setattr(recheck, "schedule_recheck", crash)
+        with pytest.raises(Crash):
+            executor.handle(asked)
+    executor.advance(130)
+    executor.reconcile(held)
+    moved = stop > FIRST[Side.BUY]
+    assert stops(executor) == [Decimal(stop) if moved else FIRST[Side.BUY]]
+
+    detail = held.id if moved else f"{held.id}; refused: {Reason.STOP_NOT_TIGHTER}"
+    assert answer(executor.handle(asked)) == (ExecutionState.DONE, Reason.APPLIED, detail)
+
+
+async def crash(*_: Any, **__: Any) -> None:
+    raise Crash
+
+
+# -- a busy lane -------------------------------------------------------------------------------------------------------
+
+
+def use_lane(used: int) -> None:
+    lanes.limiter_of(lanes.DEFAULT_LANE).record_usage(used, asked_at_ms=server_clock.now_ms())
+
+
+def test_stop_moves_at_once_on_a_lane_that_is_too_busy_for_looks(executor: Harness) -> None:
+    opened(executor)
+    use_lane(lanes.limiter_of(lanes.DEFAULT_LANE).weight.budget().cap(Work.ENTRY))
+    update(executor, stop=Decimal(19900))
+    assert stops(executor) == [Decimal(19900)]
+
+
+def test_update_that_meets_a_full_lane_is_carried_out_as_soon_as_the_lane_has_weight(executor: Harness) -> None:
+    held = opened(executor)
+    executor.advance(600)  # the update is new, however old the position is
+    executor.reconcile(held)
+    use_lane(2_400)
+    executor.sent.bodies.clear()
+
+    assert update(executor, stop=Decimal(19900)).reason == Reason.APPLIED
+
+    held = executor.now(held)
+    assert stops(executor) == [FIRST[Side.BUY]]
+    assert not may_wait(held)  # the watcher's next run takes it, whatever it has of other looks
+    assert held.due_at is not None
+    wait_s = (held.due_at - utc_now()).total_seconds()
+    next_minute_s = 60 - utc_now().timestamp() % 60
+    assert wait_s <= next_minute_s + 4
+    executor.advance(wait_s + 1)
+    held = executor.handle(held, Command.RECONCILE)
+    assert stops(executor) == [Decimal(19900)]
+    assert may_wait(held)
+
+
+def test_update_waits_from_its_request_not_from_the_protection_of_its_position(executor: Harness) -> None:
+    held = opened(executor)
+    executor.advance(3_600)
+    executor.account.fail("position_amount", OutcomeUnknown("no answer"))
+    update(executor, stop=Decimal(19900))
+    held = executor.now(held)
+    assert held.work_since is not None
+    assert held.due_at is not None
+    assert (utc_now() - held.work_since).total_seconds() < 1
+    assert (held.due_at - utc_now()).total_seconds() <= RECHECK_S
+
+
+_WEIGHT = {
+    "position_amount": 5,
+    "open_orders": 2,
+    "find_order": 1,
+    "cancel": 1,
+    "recent_price": 3,
+    "place": 0,
+    "fills": 5,
+}
+
+
+@pytest.mark.parametrize("stop_type", list(StopType))
+@pytest.mark.parametrize("targets", [[], [Decimal(20500), Decimal(20600)]], ids=["stop alone", "targets too"])
+def test_gate_holds_at_least_what_an_update_uses(
+    executor: Harness, stop_type: StopType, targets: list[Decimal]
+) -> None:
+    held = opened(executor, stop_type=stop_type)
+    asked = Update(stop=Decimal(19900), take_profits=tuple(targets))
+    changes = held.changes_for(Requested.of(asked, executor.queue_update(stop=Decimal(19900)).place))
+    changes["update_requested_at"] = utc_now()
+    executor.now(held).change(**changes)
+    request = waiting._request_of(executor.ledger(held), for_entry=False)
+    executor.account.requests.clear()
+
+    executor.reconcile(held)
+
+    assert stops(executor)[0] == Decimal(19900)
+    used = sum(_WEIGHT[one.split()[0]] for one in executor.account.requests if one != "price_of_asset")
+    assert request is not None
+    assert request.work is Work.CLOSE
+    assert used <= request.weight <= used + 15
+
+
+def test_price_is_the_one_that_accounts_of_a_container_share(executor: Harness) -> None:
+    opened(executor)
+    update(executor, stop=Decimal(19900))
+    assert executor.account.count("market_price") == 0
+    assert executor.account.count("recent_price") == 2
+
+
 # -- several -----------------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +329,7 @@ def test_update_that_overtakes_its_entry_moves_the_stop_by_the_next_look(executo
     execution = executor.handle(execution)
 
     assert stops(executor) == [FIRST[Side.BUY]]
-    assert execution.watched_exits() is None  # so that the watcher's next run looks at it
+    assert executor.sent.take_delays_of(execution)[-1] <= RECHECK_S
     execution = executor.reconcile(execution)
     assert stops(executor) == [Decimal(19900)]
     assert execution.watched_exits() is not None
