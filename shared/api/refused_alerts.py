@@ -32,6 +32,13 @@ def keep_refused_alert(
     if len(_remembered) >= _MOST_REMEMBERED:
         _remembered.clear()
     _remembered.add(record_id)
-    if kept:
-        count_outcome("refused_alert_kept")
-        logger.info("refused_alert_kept", strategy_id=strategy_id, status=status)
+    if not kept:
+        return
+    logger.info("refused_alert_kept", strategy_id=strategy_id, status=status)
+    if status == 401:  # noqa: PLR2004 - HTTP
+        # Anybody who knows the strategy's id can cause it: it must not ring with the refusals of senders we know.
+        count_outcome("unauthorized_alert_kept")
+    elif RefusedAlert.tell(strategy_id, status=status, at=at):
+        # On record first: an alarm that rings each minute would hide the next strategy's refusal.
+        count_outcome("refused_alert_told")
+        logger.warning("refused_alert_told", strategy_id=strategy_id, status=status)

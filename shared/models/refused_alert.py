@@ -46,8 +46,9 @@ class RefusedAlert(Table):
         table_name = TableName("refused_alerts")
 
     id = UnicodeAttribute(hash_key=True)
-    listed = UnicodeAttribute(default=LISTED)
-    created_key = UnicodeAttribute()
+    listed = UnicodeAttribute(null=True)
+    created_key = UnicodeAttribute(null=True)
+    """Both are absent from the marks of `tell`, which are no alerts."""
     strategy_id = UnicodeAttribute()
     status = IntegerAttribute()
     """What the webhook has answered: 401 or 422."""
@@ -64,11 +65,11 @@ class RefusedAlert(Table):
 
     @classmethod
     def id_of(cls, strategy_id: str, *, status: int, body: str, at: datetime) -> str:
-        """Return the id of an alert: one of four in ten minutes without the right secret, of ten in a minute with it.
+        """Return the id of an alert: one of four in an hour without the right secret, of ten in a minute with it.
 
         Anybody who knows the strategy's id can be answered with 401.
         """
-        minutes, places = (10, 4) if status == 401 else (1, 10)  # noqa: PLR2004 - HTTP
+        minutes, places = (60, 4) if status == 401 else (1, 10)  # noqa: PLR2004 - HTTP
         place = hashlib.sha256(body.encode()).digest()[0] % places
         period = int(at.timestamp()) // (60 * minutes)
         return f"{strategy_id}#{status}#{period}#{place}"
@@ -80,6 +81,7 @@ class RefusedAlert(Table):
         """Store a refused alert unless its id is taken; return whether it was stored."""
         record = cls(
             id=record_id,
+            listed=LISTED,
             created_key=created_key(to_iso(at), record_id),
             strategy_id=strategy_id,
             status=status,
@@ -91,4 +93,22 @@ class RefusedAlert(Table):
         )
         with conditional_write() as write:
             record.save(condition=cls.id.does_not_exist())
+        return write.applied
+
+    @classmethod
+    def tell(cls, strategy_id: str, *, status: int, at: datetime) -> bool:
+        """Record that the operator is told of a strategy's refusals; return False if that was done in this hour.
+
+        Hours are those of the clock.
+        """
+        mark = cls(
+            id=f"{strategy_id}#{status}#told#{int(at.timestamp()) // 3600}",
+            strategy_id=strategy_id,
+            status=status,
+            body="",
+            created_at=at,
+            expires_at=epoch_after(at, timedelta(hours=2)),
+        )
+        with conditional_write() as write:
+            mark.save(condition=cls.id.does_not_exist())
         return write.applied

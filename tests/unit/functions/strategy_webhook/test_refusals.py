@@ -44,7 +44,11 @@ def heard() -> Iterator[list[Datapoint]]:
 
 
 def kept() -> list[RefusedAlert]:
-    return sorted(RefusedAlert.scan(), key=lambda alert: alert.created_key)
+    return sorted(RefusedAlert.scan(RefusedAlert.created_key.exists()), key=lambda alert: alert.created_key)
+
+
+def told(heard: list[Datapoint]) -> int:
+    return len([point for point in heard if point.metric == "refused_alert_told"])
 
 
 def counted(heard: list[Datapoint]) -> list[dict[str, str]]:
@@ -61,13 +65,38 @@ def test_faulty_alert_is_kept_with_its_faults_and_without_its_secret(webhook: We
     assert alert.expires_at == int((STARTED_AT + RETENTION).timestamp())
 
 
-@pytest.mark.rings("RefusedAlertAlarm")
+@pytest.mark.rings("UnauthorizedAlertAlarm")
 def test_alert_with_a_wrong_secret_is_kept_without_it(webhook: Webhook) -> None:
     old = secrets.token_urlsafe(32)
     assert webhook.post(ALERT, secret=old, winRate=f"was {old}").status == 401
     [alert] = kept()
     assert (alert.status, alert.faults) == (401, [])
     assert old not in alert.body
+
+
+def test_wrong_secrets_neither_ring_with_other_refusals_nor_keep_them_from_ringing(
+    webhook: Webhook, heard: list[Datapoint]
+) -> None:
+    for number in range(20):
+        webhook.post(ALERT, secret="wrong", alertId=str(number))
+    assert told(heard) == 0
+    webhook.post(ALERT, type="hold")
+    assert told(heard) == 1
+
+
+def test_refusals_of_a_strategy_are_told_once_an_hour(webhook: Webhook, heard: list[Datapoint]) -> None:
+    for minute in range(2):
+        webhook.post(ALERT, type="hold", alertId=str(minute))
+        webhook.wait(60)
+    assert (len(kept()), told(heard)) == (2, 1)
+    # Another strategy's is told in the same hour.
+    other = {"strategy": UNKNOWN, "type": "hold"}
+    keep_refused_alert(other, strategy_id=UNKNOWN, status=422, faults=[TYPE_FAULT], at=STARTED_AT)
+    assert told(heard) == 2
+    webhook.wait(3600)
+    webhook.post(ALERT, type="hold")
+    assert told(heard) == 3
+    assert len(list_refused_alerts(ListQuery())["items"]) == 4
 
 
 def test_refusals_are_counted_by_strategy(webhook: Webhook, heard: list[Datapoint]) -> None:
@@ -128,12 +157,13 @@ def test_flood_is_counted_and_leaves_few_records(webhook: Webhook, heard: list[D
     assert kinds.count(401) <= 4
     assert kinds.count(422) <= 10
     assert len(counted(heard)) == 120
-    # Each is told once, and another container writes none of them again.
-    assert len([point for point in heard if point.metric == "refused_alert_kept"]) == len(kinds)
+    # Another container writes none of them again.
+    assert len([point for point in heard if point.metric == "unauthorized_alert_kept"]) == kinds.count(401)
+    assert told(heard) == 1
     reset()
     webhook.post(ALERT, secret="wrong", alertId="0")
     assert len(kept()) == len(kinds)
-    webhook.wait(600)
+    webhook.wait(3600)
     webhook.post(ALERT, secret="wrong", alertId="0")
     assert len(kept()) == len(kinds) + 1
 
