@@ -27,6 +27,11 @@ class HeldPosition:
     execution: Execution
     amount: Decimal
 
+    @property
+    def is_unbooked(self) -> bool:
+        """Whether it has been closed already: then its result is neither booked nor that of the present price."""
+        return self.execution.exited_at is not None
+
     def profit_at(self, prices: MarketPrices) -> Decimal:
         """Return what closing it at the last price would earn, the fees of both ways included."""
         execution = self.execution
@@ -54,21 +59,21 @@ def closes_at_limit(execution: Execution) -> bool:
     return limit is not None and limit.close and open_with_stop and execution.exited_at is None
 
 
-def read_held(execution: Execution, *, other_symbols_only: bool) -> list[HeldPosition]:
-    """Return what our executions hold on the execution's account in the same quote asset (blocking)."""
+def read_held(execution: Execution) -> list[HeldPosition]:
+    """Return what our executions hold on the account in the same quote asset, or have not booked yet (blocking)."""
     quote = assets_of(execution.symbol)[1]
     slots = [
         slot
         for slot in PositionSlot.query(execution.api_key_id, consistent_read=True)
-        if slot.execution_id is not None and slot.quantity and assets_of(slot.symbol)[1] == quote
-        if slot.symbol != execution.symbol or not other_symbols_only
+        if slot.execution_id is not None and assets_of(slot.symbol)[1] == quote
     ]
     found = Execution.find_many((slot.execution_id for slot in slots), consistent=True)
-    return [
+    held = [
         HeldPosition(found[slot.execution_id], slot.quantity or Decimal(0))
         for slot in slots
         if slot.execution_id in found and found[slot.execution_id].active
     ]
+    return [one for one in held if one.amount or one.is_unbooked]
 
 
 def symbols_of(held: Iterable[HeldPosition]) -> list[str]:

@@ -1,7 +1,7 @@
 """Ends a position that is flat, once the fills show how: books it, and leaves no order behind.
 
-A booking can wait: nothing of the position is at the exchange any more. So it waits for slack of the lane, and an entry
-does not wait for it.
+A booking can wait: nothing of the position is at the exchange any more. So it waits for slack of the lane. An entry
+does not wait for it, unless its follower has a loss limit.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ from pynamodb.exceptions import PynamoDBException
 from functions.order_executor.ledger import Ledger
 from shared import losses
 from shared.clock import utc_now
-from shared.errors import ExchangeError
+from shared.errors import ExchangeError, ExchangeThrottled
 from shared.exchange.futures import FuturesAccount
 from shared.losses import HeldPosition
 from shared.models.base import read_together
 from shared.models.execution import Execution
 from shared.models.performance_day import PerformanceDay
 from shared.observability import count_outcome, logger
+from shared.scheduling import RECHECK_S
 from shared.trading.entry_price import MarketPrices
 from shared.trading.execution import CloseReason, Desired
 from shared.trading.loss_limit import BookedResult
@@ -30,10 +31,16 @@ _PRICES_AGE_S = 5.0
 async def admit(
     execution: Execution, account: FuturesAccount, results: tuple[BookedResult, ...], *, wallet: Decimal
 ) -> None:
-    """Raise OrderDenied when the account has lost what the follower's limit allows. The entry's symbol is flat."""
+    """Raise OrderDenied when the account has lost what the follower's limit allows. The entry's symbol is flat.
+
+    Raise ExchangeThrottled while a result is not booked: it may be the loss that reaches the limit.
+    """
     if not losses.limits_losses(execution):
         return
-    held = await asyncio.to_thread(losses.read_held, execution, other_symbols_only=True)
+    held = await asyncio.to_thread(losses.read_held, execution)
+    for one in held:
+        if one.is_unbooked:
+            raise ExchangeThrottled(f"{one.execution.id} is not booked yet", retry_after_s=RECHECK_S)
     reached = losses.judge(execution, results, held, await _prices(account, held), wallet=wallet)
     if reached is not None:
         raise losses.denial_of(reached)
@@ -61,7 +68,7 @@ async def request_close_if_reached(ledger: Ledger, account: FuturesAccount) -> N
 
 async def _is_reached(execution: Execution, account: FuturesAccount) -> bool:
     held, results = await asyncio.gather(
-        asyncio.to_thread(losses.read_held, execution, other_symbols_only=False),
+        asyncio.to_thread(losses.read_held, execution),
         asyncio.to_thread(_read_results, execution),
     )
     prices = await _prices(account, held)

@@ -22,7 +22,7 @@ from functions.order_executor import (
 )
 from functions.order_executor.ledger import Ledger
 from functions.order_executor.session import ExecutionSession
-from shared import admission
+from shared import admission, losses
 from shared.admission import EntryContext
 from shared.clock import utc_now
 from shared.errors import ExchangeThrottled, LockstepError, NotFound, OrderDenied, RecordChanged
@@ -59,6 +59,8 @@ async def open_queued(
         await prior_position.make_room(ledger, account)
         if known_unfit is not None:
             await _deny_unfit(ledger, known_unfit, lane=account.lane)
+        if losses.limits_losses(ledger.execution):
+            await prior_position.book_unbooked(ledger, account)
         context, session, hold = await _admit_with_weight(ledger, account)
         checked_at = utc_now()
         view = await _read_flat_account(session, context)

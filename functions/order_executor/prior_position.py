@@ -63,13 +63,30 @@ async def request_close_of_opposite(ledger: Ledger) -> None:
         await recheck.schedule_recheck(prior_ledger)
 
 
+async def book_unbooked(ledger: Ledger, account: FuturesAccount) -> None:
+    """Book the result of a position that has left the exchange, before an entry that is judged by what was lost.
+
+    Raise ExchangeThrottled when the lane has no weight for it. It stays unbooked while its fills are not listed.
+    """
+    prior = await _find_in_slot(ledger)
+    if prior is None or not prior.active or prior.may_be_at_exchange:
+        return
+    throttled = await try_to_reconcile(Ledger(execution=prior, lease=ledger.lease), account, for_entry=True)
+    if throttled is not None:
+        raise throttled
+
+
 async def find_prior(ledger: Ledger) -> Execution | None:
     """Return the execution that has the slot, of whichever follower and place in time; None if it has left it."""
+    prior = await _find_in_slot(ledger)
+    return prior if prior is not None and prior.may_be_at_exchange else None
+
+
+async def _find_in_slot(ledger: Ledger) -> Execution | None:
     prior_id = ledger.lease.slot.execution_id
     if prior_id is None or prior_id == ledger.execution.id:
         return None
-    prior = await asyncio.to_thread(Execution.find, prior_id)
-    return prior if prior is not None and prior.may_be_at_exchange else None
+    return await asyncio.to_thread(Execution.find, prior_id)
 
 
 async def request_close(prior: Ledger, reason: CloseReason) -> None:

@@ -60,7 +60,8 @@ def _request_of(ledger: Ledger, *, for_entry: bool) -> Request | None:
     """Return what the work asks of the lane; None for a position that may have no stop, which asks nobody."""
     execution = ledger.execution
     if execution.exited_at is not None:
-        return Request(Work.BOOKING, booking.weight(execution, until=execution.exited_at))
+        weight = booking.weight(execution, until=execution.exited_at)
+        return Request(Work.ENTRY if for_entry else Work.BOOKING, weight)
     requested = _weight_of_requests(execution) if execution.state is ExecutionState.PROTECTED else 0
     if requested:
         weight = requested + collecting.fills_weight(execution, utc_now())

@@ -119,7 +119,7 @@ def _denials_by_losses(context: EntryContext, execution: Execution, reading: Acc
     """Yield that the follower's limit of losses is reached. A position of its own would be closed before an entry."""
     if reading.view is None or not losses.limits_losses(execution):
         return
-    held = losses.read_held(execution, other_symbols_only=False)
+    held = losses.read_held(execution)
     prices = {execution.symbol: reading.view.prices}
     for symbol in losses.symbols_of(held):
         if symbol not in prices:

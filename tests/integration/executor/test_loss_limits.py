@@ -14,6 +14,7 @@ import pytest
 from functions.order_executor import loss_limits
 from shared.clock import to_iso, utc_now
 from shared.errors import OutcomeUnknown
+from shared.exchange import gate
 from shared.messages import Command
 from shared.models import base
 from shared.models.base import transact
@@ -36,6 +37,13 @@ CLOSED_AT_ONE = LossLimit(day_pct=Decimal(1), close=True)
 @pytest.fixture(autouse=True)
 def prices_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loss_limits, "_PRICES_AGE_S", 0.0)
+
+
+@pytest.fixture
+def busy_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane that has weight for entries and closes, and none for bookings."""
+    monkeypatch.setattr(gate, "QUIET_PCT", 0)
+    monkeypatch.setattr(gate, "SHARE_PCT", {**gate.SHARE_PCT, gate.Work.BOOKING: 0})
 
 
 async def fail_to_read(*_: Any) -> Any:
@@ -120,6 +128,63 @@ def test_own_booked_loss_counts_before_the_opposite_half_opens(world: World) -> 
     assert world.stored(first).state is ExecutionState.CLOSED
     assert (second.state, second.reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
     assert world.account(person).flat
+
+
+def test_loss_that_the_reversal_leaves_unbooked_on_a_busy_lane_is_booked_first(world: World, busy_lane: None) -> None:
+    person = limited(world, LossLimit(day_pct=Decimal("0.1")))
+    first = world.open_position(person)
+    world.exchange.move_price("19950")
+
+    second = world.open_position(person, side=Side.SELL, price=Decimal(19950), stop=Decimal(20150), take_profits=[])
+
+    assert world.stored(first).state is ExecutionState.CLOSED
+    assert (second.state, second.reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
+    assert world.account(person).flat
+
+
+def test_stop_that_was_left_unbooked_is_booked_before_the_next_entry(world: World, busy_lane: None) -> None:
+    person = limited(world, LossLimit(day_pct=Decimal("0.1")))
+    first = world.open_position(person)
+    world.exchange.move_price("19790")
+    world.exchange.move_price("20000")
+    world.deliver(first, command=Command.RECONCILE)
+    assert world.stored(first).exited_at is not None
+    assert world.stored(first).active
+
+    second = world.open_position(person)
+
+    assert world.stored(first).close_reason == "STOP"
+    assert (second.state, second.reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
+
+
+def test_entry_without_a_limit_does_not_wait_for_the_booking(world: World, busy_lane: None) -> None:
+    person = world.follower()
+    first = world.open_position(person)
+
+    second = world.open_position(person, side=Side.SELL)
+
+    assert second.state is ExecutionState.PROTECTED
+    assert world.stored(first).exited_at is not None
+    assert world.stored(first).active
+
+
+def test_entry_waits_for_the_booking_of_a_position_on_another_symbol(world: World) -> None:
+    person = limited(world, FIVE_A_DAY)
+    held = hold_elsewhere(person, entry_price="1", amount="1")
+    held.change(exited_at=utc_now())
+
+    waiting = world.open_position(person)
+
+    assert waiting.state is ExecutionState.QUEUED
+    assert waiting.due_at is not None
+    assert waiting.due_at > utc_now()
+    assert world.account(person).sent(ORDER) == 0
+
+    held.change(state=ExecutionState.CLOSED)
+    book(person, "-575.36", hours_ago=0)
+    world.deliver(waiting, command=Command.RECONCILE)
+
+    assert (world.stored(waiting).state, world.stored(waiting).reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
 
 
 def test_open_loss_on_another_symbol_counts(world: World) -> None:
