@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -12,13 +12,14 @@ from pydantic import BeforeValidator, Field
 
 from shared.api.answers import Id, Time
 from shared.api.fields import FaultMessage, whole_number
+from shared.api.paging import Page
 from shared.api.records import find_record
 from shared.api.requests import ListQuery
-from shared.clock import to_iso
+from shared.clock import to_iso, utc_now
 from shared.concurrency import run_concurrently
-from shared.models.base import connect
+from shared.models.base import connect, in_chunks
 from shared.models.execution import Execution
-from shared.models.execution_event import ExecutionEvent
+from shared.models.execution_event import RETENTION, ExecutionEvent
 from shared.models.order import Order, OrderStatus
 from shared.models.strategy import Strategy
 from shared.models.trigger import FanoutState, Trigger
@@ -28,12 +29,16 @@ from shared.trading.ids import Leg
 from shared.trading.order_planning import OrderType
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.timeline import ms_until
-from shared.views.trigger_executions import executions_of
+from shared.views.trigger_executions import cursor_of, executions_of
 
 MOST_FOLLOWERS = 100
 """On a page: each takes two queries."""
 MOST_EVENTS = 200
 """Of one execution, and as many orders."""
+MOST_SHOWN = 5_000
+"""Events and orders of a page, after which it ends: an answer of Lambda has 6 MB at most."""
+_AT_ONCE = 8
+"""Followers that are read together, because a page may end after any of them."""
 
 
 class StoryQuery(ListQuery):
@@ -148,7 +153,7 @@ class StoryFollower(TypedDict):
     orders: list[StoryOrder]
     """In the order of time."""
     complete: bool
-    """False if it has more than 200 events, or as many orders."""
+    """False if it has more than 200 events or orders, or is so old that events may have left their table (400 days)."""
 
 
 class AlertStory(TypedDict):
@@ -168,11 +173,27 @@ def show_alert(trigger: Trigger, query: StoryQuery) -> AlertStory:
     """Return the alert and a page of its followers, in the order of their executions' shards and ids."""
     connect()
     page = executions_of(trigger.id, start=query.start, limit=query.limit)
-    story: AlertStory = {"Alert": _alert(trigger), "items": run_concurrently(_follower, page.records)}
+    followers = _followers(page.records)
+    if len(followers) < len(page.records):
+        page = Page(page.records[: len(followers)], cursor_of(page.records[len(followers) - 1]))
+    story: AlertStory = {"Alert": _alert(trigger), "items": followers}
     token = query.token_of(page)
     if token is not None:
         story["nextToken"] = token
     return story
+
+
+def _followers(executions: Sequence[Execution]) -> list[StoryFollower]:
+    """Return the first followers, up to the one that makes MOST_SHOWN events and orders."""
+    found: list[StoryFollower] = []
+    shown = 0
+    for chunk in in_chunks(executions, _AT_ONCE):
+        for follower in run_concurrently(_follower, chunk):
+            found.append(follower)
+            shown += len(follower["events"]) + len(follower["orders"])
+            if shown >= MOST_SHOWN:
+                return found
+    return found
 
 
 def _alert(trigger: Trigger) -> StoryAlert:
@@ -232,7 +253,7 @@ def _follower(execution: Execution) -> StoryFollower:
         "createdAt": to_iso(execution.created_at),
         "events": [_event(one, execution) for one in events[:MOST_EVENTS]],
         "orders": [_order(one) for one in sorted(orders[:MOST_EVENTS], key=_in_time)],
-        "complete": max(len(events), len(orders)) <= MOST_EVENTS,
+        "complete": max(len(events), len(orders)) <= MOST_EVENTS and utc_now() < execution.created_at + RETENTION,
     }
 
 

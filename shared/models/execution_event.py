@@ -1,6 +1,7 @@
 """Table `execution_events`: the changes of an execution, append-only. An audit trail that no decision depends on.
 
-No page shows them, so they may leave the table once they are exported (`ExpireExported` in template.yaml).
+Only the admin API's story of an alert shows them, and it says where they may be gone. So they may leave the table once
+they are exported (`ExpireExported` in template.yaml).
 """
 
 from __future__ import annotations

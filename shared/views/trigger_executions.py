@@ -20,8 +20,14 @@ def executions_of(trigger_id: str, *, start: Cursor | None, limit: int) -> Page[
             break
     shown = keys[:limit]
     executions = Execution.find_many(execution_id for _, execution_id in shown)
-    end: Cursor | None = None
-    if len(keys) > len(shown):
-        last_part, last_id = shown[-1]
-        end = {"trigger_id": trigger_id, "part": last_part, "after_id": last_id}
+    end = _cursor(trigger_id, *shown[-1]) if len(keys) > len(shown) else None
     return Page([executions[execution_id] for _, execution_id in shown if execution_id in executions], end)
+
+
+def cursor_of(execution: Execution) -> Cursor:
+    """Return the cursor of a page that ends with an execution."""
+    return _cursor(execution.trigger_id, execution.trigger_part, execution.id)
+
+
+def _cursor(trigger_id: str, part: str, execution_id: str) -> Cursor:
+    return {"trigger_id": trigger_id, "part": part, "after_id": execution_id}

@@ -1,4 +1,4 @@
-"""Tables that grow with every alert are exported, and lose only what no page and no file shows, after that."""
+"""Tables that grow with every alert are exported, and lose only events after that, which no page of users shows."""
 
 from __future__ import annotations
 

@@ -172,6 +172,32 @@ def test_an_execution_with_more_events_than_are_shown_says_so(monkeypatch: pytes
     assert (len(item["events"]), item["complete"]) == (3, False)
 
 
+def test_a_page_ends_once_it_has_as_many_events_and_orders_as_an_answer_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alert_story, "MOST_SHOWN", 6)
+    of = the_trigger()
+    expected = set()
+    for number in range(9):
+        one = an_execution(of, str(number), ExecutionState.PROTECTED)
+        expected.add(one.id)
+        an_event(one, 1, ExecutionState.PROTECTED, 1)
+        an_order(one, Leg.ENTRY, 1)
+    found = pages(lambda_handler, sample(EVENT), limit=4)
+    assert [len(page) for page in found] == [3, 3, 3]
+    assert {item["id"] for page in found for item in page} == expected
+
+
+@pytest.mark.parametrize(("age", "complete"), [(timedelta(days=399), True), (timedelta(days=400), False)])
+def test_an_execution_whose_events_may_have_expired_says_so(
+    monkeypatch: pytest.MonkeyPatch, age: timedelta, complete: bool
+) -> None:
+    held = an_execution(the_trigger(), "held", ExecutionState.CLOSED)
+    an_event(held, 1, ExecutionState.CLOSED, 1)
+    monkeypatch.setattr(alert_story, "utc_now", lambda: held.created_at + age)
+    assert [item["complete"] for item in show().body["items"]] == [complete]
+
+
 @pytest.mark.parametrize("limit", ["0", "101", "x"])
 def test_a_page_has_100_followers_at_most(limit: str) -> None:
     the_trigger()
