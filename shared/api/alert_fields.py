@@ -42,6 +42,27 @@ _TAKE_PROFITS = (
     ("takeProfit3", "takeProfitPrice3"),
 )
 
+FIELDS = frozenset(
+    {
+        "alertId",
+        "breakevenAfter",
+        "callbackRate",
+        "firedAt",
+        "keep",
+        "orderPrice",
+        "position",
+        "positionSize",
+        "stop",
+        "stopType",
+        "strategy",
+        "trailingTrigger",
+        "type",
+        "winRate",
+        *(name for names in _TAKE_PROFITS for name in names),
+    }
+)
+"""The fields that are read, without the secret."""
+
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from shared.api import grammar
@@ -19,14 +19,17 @@ _SHORTEST_SECRET: Final = 4
 """What is shorter stands in many words by chance."""
 
 
-def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request without secrets; numbers, structure and UUIDs stay.
+def redact(fields: Mapping[str, Any], *, known: Collection[str]) -> dict[str, Any]:
+    """Return the fields of a request without secrets: values of `known` names stay, numbers and UUIDs as they are.
 
-    Removed are the values of names that tell of a secret, wherever they are nested, each occurrence of such a value
-    elsewhere, and long words.
+    Removed are the values of all other names and whatever is nested, since nobody knows what they hold. Of texts that
+    stay, values of names that tell of a secret are removed, and long words.
     """
-    known = sorted(_secrets_in(fields, named=False), key=len, reverse=True)
-    return {_redact_text(name, known): _redact_value(name, value, known) for name, value in fields.items()}
+    secrets = sorted(_secrets_in(fields, named=False), key=len, reverse=True)
+    return {
+        _redact_text(name, secrets): _redact(value, secrets) if name in known else REMOVED
+        for name, value in fields.items()
+    }
 
 
 def _secrets_in(value: Any, *, named: bool) -> set[str]:
@@ -48,25 +51,19 @@ def _tells_of_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def _redact_value(name: str, value: Any, known: list[str]) -> Any:
-    return REMOVED if _tells_of_secret(name) else _redact(value, known)
-
-
-def _redact(value: Any, known: list[str]) -> Any:
+def _redact(value: Any, secrets: list[str]) -> Any:
     match value:
         case str():
-            return _redact_text(value, known)
-        case Mapping():
-            return {_redact_text(name, known): _redact_value(name, part, known) for name, part in value.items()}
-        case list():
-            return [_redact(part, known) for part in value]
+            return _redact_text(value, secrets)
+        case Mapping() | list():
+            return REMOVED
         case _:
             return value
 
 
-def _redact_text(text: str, known: list[str]) -> str:
+def _redact_text(text: str, secrets: list[str]) -> str:
     redacted = text
-    for secret in known:
+    for secret in secrets:
         redacted = redacted.replace(secret, REMOVED)
     redacted = _LONG_WORD.sub(lambda word: word[0] if grammar.parse_uuid(word[0]) else REMOVED, redacted)
     # The same object where nothing was removed: a number stays one.

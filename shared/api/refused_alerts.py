@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.api.alert_fields import FIELDS
 from shared.api.json_text import write_json
 from shared.api.redaction import redact
 from shared.models.refused_alert import RefusedAlert
@@ -23,7 +24,7 @@ def keep_refused_alert(
     fields: Mapping[str, Any], *, strategy_id: str, status: int, faults: Sequence[Mapping[str, object]], at: datetime
 ) -> None:
     """Store a refused alert of a known strategy, without secrets, unless there have been many like it."""
-    body = write_json(redact(fields))
+    body = write_json(redact(fields, known=FIELDS))
     record_id = RefusedAlert.id_of(strategy_id, status=status, body=body, at=at)
     if record_id in _remembered:
         return

@@ -117,6 +117,12 @@ def test_secret_in_a_wrong_field_is_not_kept(webhook: Webhook, field: str) -> No
     assert not any(SECRET in json.dumps(alert.to_dynamodb_dict()) for alert in kept())
 
 
+def test_value_of_a_field_that_is_not_read_is_not_kept(webhook: Webhook) -> None:
+    webhook.post(ALERT, type="hold", pin="4711")
+    [alert] = kept()
+    assert json.loads(alert.body)["pin"] == REMOVED
+
+
 @pytest.mark.parametrize("changes", [{"active": False}, {}], ids=["inactive", "id used before"])
 def test_refusal_after_the_secret_is_kept_too(webhook: Webhook, changes: dict[str, Any]) -> None:
     webhook.post(ALERT, alertId="1")
@@ -169,7 +175,7 @@ def test_flood_is_counted_and_leaves_few_records(webhook: Webhook, heard: list[D
 
 
 def test_long_body_is_cut(webhook: Webhook) -> None:
-    webhook.post(ALERT, type="hold", comment="word " * 2000)
+    webhook.post(ALERT, type="hold", winRate="word " * 2000)
     [alert] = kept()
     assert (len(alert.body), alert.cut) == (MOST_BODY, True)
 
