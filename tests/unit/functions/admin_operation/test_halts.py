@@ -8,7 +8,7 @@ import pytest
 
 from functions.admin_operation.app import lambda_handler
 from shared.clock import utc_now
-from shared.models.trading_switch import TradingSwitch
+from shared.models.trading_switch import TradingSwitch, strategy_scope
 from tests.unit.admin_requests import Answer, fault, sample, send, with_body
 from tests.unit.records import a_strategy
 
@@ -85,6 +85,14 @@ def test_a_halt_by_a_worker_leaves_the_operators_reason() -> None:
     halt("lane:lane-1", body={"reason": "moving house"})
     TradingSwitch.halt("lane#lane-1", reason="MASS_REFUSAL")
     assert TradingSwitch.get("lane#lane-1").reason == "moving house"
+
+
+def test_strategys_halt_of_an_older_record_is_listed_once_it_is_halted_again() -> None:
+    scope = strategy_scope(a_strategy().id)
+    TradingSwitch(scope, halted=True, reason="old", updated_at=utc_now()).save()
+    assert TradingSwitch.standing(limit=10) == []
+    TradingSwitch.halt_by_operator(scope, reason="old")
+    assert [(one.scope, one.reason) for one in TradingSwitch.standing(limit=10)] == [(scope, "old")]
 
 
 def test_standing_halts_are_listed_oldest_first_also_those_of_older_records() -> None:
