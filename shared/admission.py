@@ -5,7 +5,7 @@ Exits never come through here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +26,7 @@ from shared.models.plan import Plan
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trading_switch import TradingSwitch
+from shared.models.trigger import Trigger
 from shared.models.user import User
 from shared.trading.brackets import maintenance_rate, notional_cap
 from shared.trading.entry_price import MarketPrices
@@ -97,6 +98,7 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         *((PerformanceDay, *day) for day in days),
     )
     switches, recent = further[: len(halts)], further[len(halts) :]
+    others = _exits_of_others(alerts, execution)
     quote = assets_of(execution.symbol)[1]
     alias = key.account_alias if key is not None else None
     claim = AccountClaim.find(alias, execution.symbol) if alias is not None else None
@@ -113,16 +115,35 @@ def read_context(execution: Execution, *, lane: str) -> EntryContext:
         halted=[switch.scope for switch in switches if switch is not None and switch.halted],
         claim=claim,
         account_in_use=claim is not None and claim.holds_against(execution.api_key_id),
-        target=_target_of_exits(alerts, execution),
+        target=_target_of_exits(alerts, execution, without=others),
         results=tuple(result for day in recent if day is not None for result in day.results_in(quote)),
-        requested=NOTHING if alerts is None else alerts.requested_of(execution.place, side=execution.side),
+        requested=_requested_of_updates(alerts, execution, without=others),
     )
 
 
-def _target_of_exits(alerts: StrategyAlerts | None, execution: Execution) -> Target:
+def _exits_of_others(alerts: StrategyAlerts | None, execution: Execution) -> set[str]:
+    """Return the triggers of an admin's recent exits that mean the entry, but name other followers than its own."""
+    recent = [] if alerts is None else alerts.exits_of(execution.place, side=execution.side)
+    for_some = [one.trigger_id for one in recent if one.for_some]
+    # The triggers have the names, because each entry reads the strategy's record.
+    triggers = Trigger.find_many(for_some, consistent=True)
+    meant = {one.id for one in triggers.values() if execution.follower_id in (one.follower_ids or ())}
+    return {*for_some} - meant
+
+
+def _target_of_exits(alerts: StrategyAlerts | None, execution: Execution, *, without: Collection[str]) -> Target:
     if alerts is None:
         return UNCHANGED
-    return alerts.target_of(execution.place, side=execution.side, size_at_entry=execution.position_size)
+    size = execution.position_size
+    return alerts.target_of(execution.place, side=execution.side, size_at_entry=size, without=without)
+
+
+def _requested_of_updates(
+    alerts: StrategyAlerts | None, execution: Execution, *, without: Collection[str]
+) -> Requested:
+    if alerts is None:
+        return NOTHING
+    return alerts.requested_of(execution.place, side=execution.side, without=without)
 
 
 def _was_closed(record: StrategyAlerts | Follower | None, execution: Execution) -> bool:

@@ -6,19 +6,25 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.admin_strategy_follower import closing, ordering, service, settings
+from functions.admin_strategy_follower import closing, exit_fields, ordering, service, settings
 from functions.admin_strategy_follower.schemas import (
+    ExitOrder,
     FollowerItem,
     FollowerSettings,
     NewOrders,
     NewSettings,
+    QueuedExit,
     QueuedItems,
+    ReduceOrder,
+    UpdateOrder,
 )
 from shared.api.admin_api import AdminApi
 from shared.api.answers import OWN
 from shared.api.idempotency import HEADER, IdempotentRequest, key_faults
 from shared.api.paging import Listing
 from shared.api.requests import ListQuery
+from shared.trading.sides import TriggerAction
+from shared.trading.signal import Content
 from shared.views.closings import ClosingItem
 
 app = AdminApi()
@@ -32,16 +38,28 @@ def list_followers(strategy_id: str) -> Listing[FollowerItem]:
 
 
 @app.post("/v1/admin/strategy/follower/<follower_id>")
-def place_orders(follower_id: str) -> QueuedItems:
-    """New Orders: answered at once, carried out by the order executor."""
+def place_orders(follower_id: str) -> QueuedItems | QueuedExit:
+    """New Orders: answered at once, carried out by the order executor. With a `type`, they reduce or update instead."""
     follower = ordering.find_follower(follower_id)
     key = app.header(HEADER)
-    body = app.body(NewOrders, faults=key_faults(key))
-    repeatable = None
-    if key is not None:
-        path = f"/v1/admin/strategy/follower/{follower_id}"
-        repeatable = IdempotentRequest.of(key, caller_id=app.admin_id, path=path, content=body.content())
-    return ordering.place_orders(follower, body, repeatable=repeatable)
+    faults = key_faults(key)
+    found = exit_fields.read_exit(app.current_event.raw_event, faults=faults)
+    if found is None:
+        body = app.body(NewOrders, faults=faults)
+        return ordering.place_orders(follower, body, repeatable=_repeatable(key, follower_id, body.content()))
+    if found.action is TriggerAction.REDUCE:
+        chosen: ExitOrder = app.body(ReduceOrder, faults=[*faults, *found.faults])
+    else:
+        chosen = app.body(UpdateOrder, faults=[*faults, *found.faults])
+    content = exit_fields.content_of(found.asked, chosen)
+    return ordering.place_exit(follower, found.asked, chosen, repeatable=_repeatable(key, follower_id, content))
+
+
+def _repeatable(key: str | None, follower_id: str, content: dict[str, Content]) -> IdempotentRequest | None:
+    if key is None:
+        return None
+    path = f"/v1/admin/strategy/follower/{follower_id}"
+    return IdempotentRequest.of(key, caller_id=app.admin_id, path=path, content=content)
 
 
 @app.get("/v1/admin/strategy/follower/<follower_id>/settings", openapi_extensions=OWN)

@@ -1,4 +1,4 @@
-"""Turns an admin's new orders into a trigger, stored and queued like an alert's. Sizes and trades nothing.
+"""Turns an admin's new orders and exits into a trigger, stored and queued like an alert's. Sizes and trades nothing.
 
 Whether each follower may trade is the order executor's decision, as with an alert, and is recorded in the execution.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import uuid4
 
-from functions.admin_strategy_follower.schemas import NewOrders, QueuedItems
+from functions.admin_strategy_follower.schemas import ExitOrder, NewOrders, QueuedExit, QueuedItems
 from functions.admin_strategy_follower.service import find_strategy
 from shared.acceptance import accept_admin_order, requeue_if_pending
 from shared.api.exchange_access import UNREACHABLE
@@ -23,10 +23,9 @@ from shared.errors import ExchangeError, NotFound, RecordChanged, RequestUnproce
 from shared.models.follower import Follower
 from shared.models.strategy import Strategy
 from shared.observability import logger
+from shared.trading.exits import Exit
 from shared.trading.ids import execution_id
 from shared.trading.signal import Signal, check_geometry
-
-_TRIGGER_ID = "triggerId"
 
 
 def find_follower(follower_id: str) -> Follower:
@@ -44,7 +43,7 @@ def place_orders(follower: Follower, body: NewOrders, *, repeatable: IdempotentR
     """
     answered = _first_answer(repeatable, at=utc_now())
     if answered is not None:
-        return answered
+        return {"items": answered["items"]}
     strategy = find_strategy(follower.strategy_id)
     market_price = _market_price(strategy)
     signal = Signal(
@@ -57,23 +56,55 @@ def place_orders(follower: Follower, body: NewOrders, *, repeatable: IdempotentR
     faults = [*_price_faults(signal, body), *_follower_faults(strategy, body.strategy_follow_ids)]
     if faults:
         raise RequestUnprocessable(faults)
+    follower_ids = _named(follower, body.strategy_follow_ids)
+    return {"items": _accept(strategy, signal, follower_ids, repeatable=repeatable)["items"]}
+
+
+def place_exit(
+    follower: Follower, asked: Exit, chosen: ExitOrder, *, repeatable: IdempotentRequest | None
+) -> QueuedExit:
+    """Queue the exit for the follower and for those listed, or for all of the strategy; raise the request's faults."""
+    answered = _first_answer(repeatable, at=utc_now())
+    if answered is not None:
+        return answered
+    strategy, listed = find_strategy(follower.strategy_id), chosen.strategy_follow_ids
+    faults = _follower_faults(strategy, listed)
+    if chosen.all_followers and listed:
+        faults = [fault("must not use with allFollowers", param="strategyFollowIds", location="body", value=listed)]
+    if faults:
+        raise RequestUnprocessable(faults)
+    follower_ids = None if chosen.all_followers else _named(follower, listed)
+    return _accept(strategy, asked, follower_ids, repeatable=repeatable)
+
+
+def _named(follower: Follower, listed: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([follower.id, *listed]))
+
+
+def _accept(
+    strategy: Strategy,
+    instruction: Signal | Exit,
+    follower_ids: Sequence[str] | None,
+    *,
+    repeatable: IdempotentRequest | None,
+) -> QueuedExit:
+    """Store and queue the trigger, and return the answer; None are all followers."""
     now, trigger_id = utc_now(), str(uuid4())
-    follower_ids = list(dict.fromkeys([follower.id, *body.strategy_follow_ids]))
-    answer: QueuedItems = {
+    answer: QueuedExit = {
+        "triggerId": trigger_id,
         "items": [
-            {"id": execution_id(trigger_id, one), "strategyFollowId": one, "status": "QUEUED"} for one in follower_ids
-        ]
+            {"id": execution_id(trigger_id, one), "strategyFollowId": one, "status": "QUEUED"}
+            for one in follower_ids or ()
+        ],
     }
     try:
         accept_admin_order(
             strategy,
-            signal,
+            instruction,
             follower_ids=follower_ids,
             received_at=now,
             trigger_id=trigger_id,
-            also=None
-            if repeatable is None
-            else repeatable.save_answer(write_json({_TRIGGER_ID: trigger_id, **answer}), at=now),
+            also=None if repeatable is None else repeatable.save_answer(write_json(answer), at=now),
         )
     except RecordChanged as error:
         # The same request, sent at the same moment, was stored first.
@@ -83,17 +114,18 @@ def place_orders(follower: Follower, body: NewOrders, *, repeatable: IdempotentR
                 "the strategy's orders are changing too fast, please repeat the request"
             ) from error
         return answered
-    logger.info("admin_orders_accepted", strategy_id=strategy.id, trigger_id=trigger_id, followers=len(follower_ids))
+    chosen = "all" if follower_ids is None else len(follower_ids)
+    logger.info("admin_orders_accepted", strategy_id=strategy.id, trigger_id=trigger_id, followers=chosen)
     return answer
 
 
-def _first_answer(repeatable: IdempotentRequest | None, *, at: datetime) -> QueuedItems | None:
+def _first_answer(repeatable: IdempotentRequest | None, *, at: datetime) -> QueuedExit | None:
     stored = None if repeatable is None else repeatable.first_answer(at=at)
     if stored is None:
         return None
-    answer = read_json(stored)
-    requeue_if_pending(answer[_TRIGGER_ID])
-    return {"items": answer["items"]}
+    answer: QueuedExit = read_json(stored)
+    requeue_if_pending(answer["triggerId"])
+    return answer
 
 
 def _market_price(strategy: Strategy) -> Decimal:

@@ -42,7 +42,8 @@ class Reads:
     """The parts of a request that a handler's code reads."""
 
     query: type[Query] | None
-    body: type[Body] | None
+    bodies: tuple[type[Body], ...]
+    """The shapes that a body may have: one, or the handler chooses."""
     headers: tuple[str, ...]
 
 
@@ -77,8 +78,10 @@ def operation(route: Route, app: JsonApi, *, variables: list[str], components: C
     ]
     if parameters:
         found["parameters"] = parameters
-    if reads.body is not None:
-        found["requestBody"] = {"required": True, "content": {JSON: {"schema": components.of_body(reads.body)}}}
+    if reads.bodies:
+        shapes = [components.of_body(body) for body in reads.bodies]
+        schema = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+        found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     refusals = {status: REFUSALS[status] for status in _statuses(reads, has_variables=bool(variables))}
     answer = get_type_hints(route.func, include_extras=True)["return"]
     found["responses"] = responses(answer, refusals | _declared(route), components=components)
@@ -126,11 +129,9 @@ def reads_of(handler: Any, app: JsonApi) -> Reads:
         if not isinstance(argument, ast.Name) or argument.id not in handler.__globals__:
             raise UnclearHandler(f"{handler.__qualname__}: app.{method}() must be given a name of its module")
         found[method].append(handler.__globals__[argument.id])
-    if len(found["query"]) > 1 or len(found["body"]) > 1:
-        raise UnclearHandler(f"{handler.__qualname__} reads its query or body twice")
-    return Reads(
-        query=next(iter(found["query"]), None), body=next(iter(found["body"]), None), headers=tuple(found["header"])
-    )
+    if len(found["query"]) > 1:
+        raise UnclearHandler(f"{handler.__qualname__} reads its query twice")
+    return Reads(query=next(iter(found["query"]), None), bodies=tuple(found["body"]), headers=tuple(found["header"]))
 
 
 def _calls(handler: Any, app: JsonApi) -> Iterator[tuple[str, ast.expr]]:
@@ -145,8 +146,8 @@ def _statuses(reads: Reads, *, has_variables: bool) -> list[int]:
     return [
         *ALWAYS,
         *([404] if has_variables else []),
-        *([400] if reads.body else []),
-        *([422] if reads.body or reads.query or reads.headers else []),
+        *([400] if reads.bodies else []),
+        *([422] if reads.bodies or reads.query or reads.headers else []),
     ]
 
 

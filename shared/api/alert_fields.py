@@ -63,6 +63,12 @@ FIELDS = frozenset(
 )
 """The fields that are read, without the secret."""
 
+EXIT_FIELDS = {
+    TriggerAction.REDUCE: ("keep",),
+    TriggerAction.UPDATE: ("stop", *(name for names in _TAKE_PROFITS for name in names), "breakevenAfter"),
+}
+"""The fields that an exit without an alert is read from, an admin's."""
+
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -96,6 +102,24 @@ def parse_alert(fields: Mapping[str, Json]) -> Alert:
         alert_id=alert_id,
         fired_at=fired_at,
     )
+
+
+def parse_exit(action: TriggerAction, fields: Mapping[str, Json]) -> Exit:
+    """Return the reduction or update that its fields ask for, on either side; raise RequestUnprocessable.
+
+    It is read as an alert's, by those of the fields that are in EXIT_FIELDS.
+    """
+    reader = _Reader({name: value for name, value in fields.items() if name in EXIT_FIELDS[action]})
+    asked = _read_reduction(reader) if action is TriggerAction.REDUCE else _read_update(reader)
+    if reader.faults or asked is None:
+        raise RequestUnprocessable(reader.faults)
+    return asked
+
+
+def find_exit_action(value: Json) -> TriggerAction | None:
+    """Return the type of exit that a value names, in any case; None if it is not among EXIT_FIELDS."""
+    action = _find_member(TriggerAction, value)
+    return action if action in EXIT_FIELDS else None
 
 
 def secret_of(fields: Mapping[str, Json]) -> str | None:

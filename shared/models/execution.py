@@ -367,7 +367,13 @@ class Execution(Table):
     @property
     def place(self) -> PlaceInTime:
         """The trigger's place in time."""
-        return PlaceInTime.of_trigger(self.action, fired_at=self.fired_at, received_at=self.received_at, seq=self.seq)
+        return PlaceInTime.of_trigger(
+            self.action,
+            fired_at=self.fired_at,
+            received_at=self.received_at,
+            seq=self.seq,
+            by_admin=self.strategy_source is StrategySource.ADMIN,
+        )
 
     @property
     def opens(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -27,7 +27,10 @@ class RecentExit:
     exit: Exit
     trigger_id: str
     fingerprint: str
+    """What a repeat of the alert is known by; "" of an admin's exit, which no alert repeats."""
     received_at: datetime
+    for_some: bool = False
+    """Whether it is only for the followers that its trigger names."""
 
     def to_json(self) -> dict[str, str]:
         """Return it as it is stored."""
@@ -42,6 +45,7 @@ class RecentExit:
             **({"keep_share": format(asked.keep_share, "f")} if asked.keep_share is not None else {}),
             **({"position_size": format(asked.position_size, "f")} if asked.position_size is not None else {}),
             **_update_to_json(asked.update),
+            **({"for_some": "1"} if self.for_some else {}),
         }
 
     @classmethod
@@ -59,6 +63,7 @@ class RecentExit:
             trigger_id=stored["trigger_id"],
             fingerprint=stored["fingerprint"],
             received_at=from_iso(stored["received_at"]),
+            for_some="for_some" in stored,
         )
 
 
@@ -173,19 +178,25 @@ class StrategyAlerts(Table):
         stored = [RecentExit.from_json(one) for one in self.recent_exits or ()]
         return [one for one in stored if one.place.second >= oldest]
 
-    def target_of(self, place: PlaceInTime, *, side: Side, size_at_entry: Decimal | None) -> Target:
-        """Return what the exits that were accepted before an entry's position was opened ask of it."""
+    def exits_of(self, place: PlaceInTime, *, side: Side) -> list[RecentExit]:
+        """Return the exits that were accepted before an entry's position was opened, and mean it."""
+        recent = map(RecentExit.from_json, self.recent_exits or ())
+        return [one for one in recent if exits.means(one.place, place, side=one.exit.side, held=side)]
+
+    def target_of(
+        self, place: PlaceInTime, *, side: Side, size_at_entry: Decimal | None, without: Collection[str] = ()
+    ) -> Target:
+        """Return what those exits ask of it, `without` those of some triggers."""
         target = exits.UNCHANGED
-        for recent in map(RecentExit.from_json, self.recent_exits or ()):
-            if exits.means(recent.place, place, side=recent.exit.side, held=side):
+        for recent in self.exits_of(place, side=side):
+            if recent.trigger_id not in without:
                 target = target.merge(exits.target_of(recent.exit, size_at_entry=size_at_entry))
         return target
 
-    def requested_of(self, place: PlaceInTime, *, side: Side) -> Requested:
-        """Return what the updates that were accepted before an entry's position was opened ask of it."""
+    def requested_of(self, place: PlaceInTime, *, side: Side, without: Collection[str] = ()) -> Requested:
+        """Return what the updates among them ask of it, `without` those of some triggers."""
         requested = NOTHING
-        for recent in map(RecentExit.from_json, self.recent_exits or ()):
-            update = recent.exit.update
-            if update is not None and exits.means(recent.place, place, side=recent.exit.side, held=side):
-                requested = requested.merge(Requested.of(update, recent.place), side=side)
+        for recent in self.exits_of(place, side=side):
+            if recent.exit.update is not None and recent.trigger_id not in without:
+                requested = requested.merge(Requested.of(recent.exit.update, recent.place), side=side)
         return requested

@@ -186,7 +186,13 @@ class Trigger(Table):
     @property
     def place(self) -> PlaceInTime:
         """The trigger's place in time."""
-        return PlaceInTime.of_trigger(self.action, fired_at=self.fired_at, received_at=self.created_at, seq=self.seq)
+        return PlaceInTime.of_trigger(
+            self.action,
+            fired_at=self.fired_at,
+            received_at=self.created_at,
+            seq=self.seq,
+            by_admin=self.strategy_source is StrategySource.ADMIN,
+        )
 
     @property
     def opens(self) -> bool:

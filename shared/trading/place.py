@@ -31,11 +31,20 @@ class PlaceInTime:
 
     @classmethod
     def of_trigger(
-        cls, action: TriggerAction, *, fired_at: datetime | None, received_at: datetime, seq: int
+        cls,
+        action: TriggerAction,
+        *,
+        fired_at: datetime | None,
+        received_at: datetime,
+        seq: int,
+        by_admin: bool = False,
     ) -> PlaceInTime:
-        """Return the place of a trigger."""
+        """Return the place of a trigger.
+
+        An admin's exit comes after the entries that were accepted before it in its second, as an admin's close does.
+        """
         second = _whole_second(born_at(fired_at=fired_at, received_at=received_at))
-        return cls(second, opens=action is TriggerAction.OPEN, seq=seq)
+        return cls(second, opens=by_admin or action is TriggerAction.OPEN, seq=seq)
 
     @classmethod
     def of_closing(cls, *, received_at: datetime, seq: int, latest: PlaceInTime | None) -> PlaceInTime:

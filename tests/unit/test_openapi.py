@@ -334,7 +334,7 @@ def reads_unclearly() -> None:
 
 def test_a_handlers_models_are_found_in_its_code() -> None:
     found = reads_of(reads_plainly, api)
-    assert (found.query, found.body, found.headers) == (ListQuery, ThingBody, ())
+    assert (found.query, found.bodies, found.headers) == (ListQuery, (ThingBody,), ())
 
 
 def test_a_handler_whose_models_cannot_be_found_is_refused() -> None:

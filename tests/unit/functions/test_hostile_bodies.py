@@ -67,6 +67,8 @@ ORDERS = {
     "takeProfitPrices": [19500],
     "strategyFollowIds": [FOLLOWER_ID],
 }
+REDUCTION = {"type": "reduce", "keep": 50, "strategyFollowIds": [FOLLOWER_ID]}
+UPDATE = {"type": "update", "stop": 19350, "takeProfit1": 19500}
 ALERT = {
     "strategy": "61b79e6d-7e22-4f91-b508-ef5be6a21419",
     "secret": "none",
@@ -97,6 +99,13 @@ ENDPOINTS = [
     ),
     Endpoint("admin_setting_notification/update_notification", notification, {}, ("notifyWeeklyReport",)),
     Endpoint("admin_strategy_follower/new_orders", follower, ORDERS),
+    Endpoint("admin_strategy_follower/reduce_positions", follower, REDUCTION, ("allFollowers",)),
+    Endpoint(
+        "admin_strategy_follower/update_exits",
+        follower,
+        UPDATE,
+        ("takeProfit", "takeProfit3", "takeProfitPrice1", "breakevenAfter", "strategyFollowIds", "allFollowers"),
+    ),
     Endpoint("admin_operation/halt_entries", operation, {"reason": "exchange incident"}, ("why",)),
     Endpoint("admin_operation/set_maintenance", operation, {"active": False}, ("on",)),
     Endpoint("admin_operation/update_lane", operation, {}, ("address", "weightLimit", "pausedUntil", "bannedUntil")),

@@ -79,6 +79,15 @@ def test_closing_comes_after_what_was_accepted_before_it_and_before_what_is_acce
     assert entry(fired_s=-5, received_s=3, seq=8) < closing
 
 
+@pytest.mark.parametrize("action", [TriggerAction.REDUCE, TriggerAction.UPDATE])
+def test_admins_exit_comes_after_what_was_accepted_before_it_and_before_what_is_accepted_later(
+    action: TriggerAction,
+) -> None:
+    asked = PlaceInTime.of_trigger(action, fired_at=None, received_at=RECEIVED, seq=7, by_admin=True)
+    assert entry(received_s=-0.2, seq=6) < asked < entry(received_s=0.2, seq=8)
+    assert asked > entry(fired_s=-5, received_s=3, seq=8)
+
+
 def test_closing_comes_after_an_alert_that_a_faster_clock_accepted() -> None:
     ahead = entry(received_s=0.8, seq=7)
     assert ahead > PlaceInTime.of_closing(received_at=RECEIVED, seq=7, latest=None)
