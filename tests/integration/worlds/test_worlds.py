@@ -86,7 +86,7 @@ def test_tested_worlds_differ_in_kind() -> None:
 
 
 def test_position_held_for_months_is_booked_as_the_exchange_has_it() -> None:
-    verdict = Simulation(2, shape=replace(SMALL, days_held=110)).run()
+    verdict = Simulation(6, shape=replace(SMALL, days_held=110)).run()
 
     assert verdict.happened["positions held for weeks"] == 1
     assert verdict.violations == []
