@@ -6,13 +6,14 @@ from typing import Any, assert_never
 
 from functions.position_watcher import service
 from shared.messages import FanoutCheck, ReconcileMessage, read_reconcile_message
+from shared.queues import Queue
 from shared.worker import Invocation, Record, batch_deadline_s, run_async, run_batch, scheduled_at
 
 
 def lambda_handler(event: dict[str, Any], context: Invocation) -> dict[str, Any]:
     """Handle a batch of dead-man messages, or, called by the schedule, queue everything that is due."""
     if "Records" in event:
-        return run_batch(event, handle, deadline_s=batch_deadline_s(context))
+        return run_batch(event, handle, deadline_s=batch_deadline_s(context), queue=Queue.RECONCILE)
     scheduled_at(event)
     return run_async(service.watch())
 

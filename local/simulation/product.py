@@ -98,10 +98,10 @@ class Product:
     def start(self, lanes: Iterable[str]) -> list[asyncio.Task[None]]:
         """Serve the queues, and run the watcher every minute; return the tasks, to be cancelled at the end."""
         queues, most_at_once = self._surroundings.queues, self._surroundings.conditions.containers_per_lane
-        queues.serve(Queue.TRIGGERS, self._function(_fan_out))
+        queues.serve(Queue.TRIGGERS, self._function(_fan_out, Queue.TRIGGERS))
         for lane in lanes:
             queues.serve(orders_queue_of(lane), partial(self._execute_batch, lane), most_at_once=most_at_once)
-        queues.serve(Queue.RECONCILE, self._function(watcher_app.handle))
+        queues.serve(Queue.RECONCILE, self._function(watcher_app.handle, Queue.RECONCILE))
         queues.serve(Queue.NOTICES, _leave_unsent)
         return [asyncio.create_task(queues.run()), asyncio.create_task(self._watch())]
 
@@ -114,9 +114,9 @@ class Product:
         ends_at_s = self._surroundings.clock.monotonic() + _DEADLINE_S
         await executor.handle(read_order_message(record.body), lane=lane, ends_at_s=ends_at_s)
 
-    def _function(self, handle: Handle) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
+    def _function(self, handle: Handle, queue: Queue) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
         async def invoke(event: dict[str, Any]) -> dict[str, Any]:
-            return await handle_batch(event, self._noting_faults(handle), deadline_s=_DEADLINE_S, queue=None)
+            return await handle_batch(event, self._noting_faults(handle), deadline_s=_DEADLINE_S, queue=queue)
 
         return invoke
 
