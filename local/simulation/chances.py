@@ -61,11 +61,15 @@ class Chances:
         """Return whether a fault happens now, and count it if so."""
         if not self.on or not chance or self.dice.random() >= chance:
             return False
+        self.note(name)
+        return True
+
+    def note(self, name: str) -> None:
+        """Count a fault that has been injected, also among those that the current task meets."""
         self.happened[name] += 1
         met = _met.get()
         if met is not None:
             met.append(name)
-        return True
 
     @contextmanager
     def collected(self) -> Iterator[list[str]]:

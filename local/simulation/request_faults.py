@@ -109,14 +109,14 @@ class RandomFaults(Faults):
             else ""
         )
         done = ", done" if fault.done_after_ms is not None else ""
-        chances.happened[f"exchange: {fault.kind.value} {detail}{done}".rstrip()] += 1
+        chances.note(f"exchange: {fault.kind.value} {detail}{done}".rstrip())
         return fault
 
     def _refused_for_a_while(self, method: str, path: str, parameters: Mapping[str, str], now_ms: int) -> Fault | None:
         if path == _LISTING and now_ms < self.listing_fails_until_ms:
             return parse_fault({"kind": "http", "status": 503, "msg": _UNKNOWN_503})
         if now_ms < self.overloaded_until_ms and (method, path) == _ORDERS and parameters.get("reduceOnly") != "true":
-            self._chances.happened["exchange: overloaded"] += 1
+            self._chances.note("exchange: overloaded")
             return parse_fault({"kind": "code", "code": -1008})
         return None
 
