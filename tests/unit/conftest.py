@@ -55,8 +55,11 @@ def _unit_environment() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections to other machines."""
+def _no_network(_unit_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to other machines.
+
+    The environment comes first, so that it ends last: what a test has patched in it is undone before, or it would stay.
+    """
     connect = socket.socket.connect
 
     def connect_locally(self: socket.socket, address: Any) -> None:

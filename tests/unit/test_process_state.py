@@ -270,3 +270,10 @@ def test_environment_leaves_variables_as_they_were(monkeypatch: pytest.MonkeyPat
         assert (settings().table_prefix, settings().broker_prefix) == ("lockstep-", "x-other")
     assert settings().table_prefix == "before-"
     assert "BROKER_PREFIX" not in os.environ
+
+
+def test_what_a_test_patches_is_undone_before_its_environment_ends(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = request.fixturenames
+    assert names.index("_unit_environment") < names.index("monkeypatch")
