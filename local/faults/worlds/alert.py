@@ -22,6 +22,13 @@ class Alert:
     """What the accepted deliveries were answered with."""
 
     @property
+    def signal(self) -> Signal:
+        """What an entry asks for; TypeError for an exit."""
+        if not isinstance(self.instruction, Signal):
+            raise TypeError("an exit has no signal")
+        return self.instruction
+
+    @property
     def is_recognisable(self) -> bool:
         """Whether a repeat can be told from another alert, whenever it comes."""
         return self.fired_at is not None or self.alert_id is not None

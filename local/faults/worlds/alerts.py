@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from shared.models.strategy_alerts import StrategyAlerts
 from shared.trading.exits import Exit
 from shared.trading.sides import Side, StopType, TriggerAction
 from shared.trading.signal import Signal, Trailing
+from shared.trading.updates import Update
 
 _NEAREST_TARGET = (6, 6, 1)
 _TRAILING_FROM = (5, 1)
@@ -29,6 +31,11 @@ _LEFT_BY_PARTS = 0.6
 """How often a strategy leaves an entry's position by two parts of one bar."""
 _PARTS_AFTER_S = (0, 30)
 _SHARES = tuple(map(Decimal, ("0.01", "0.25", "0.5", "0.8")))
+_UPDATES, _UPDATED_AFTER_S = (1, 2, 3), (2, 30)
+"""How many for an entry, and how long after the one before."""
+_NEW_STOP = (25, 10, 5, 2, -1)
+"""In thousandths of the price, behind the market: some are no nearer to it than the present stop, one is beyond it."""
+_BREAKEVEN_AFTER = (None, 1, 2)
 _DELIVERIES = 4
 """TradingView repeats an alert that was not answered."""
 
@@ -41,11 +48,33 @@ class AlertSource:
         self._dice = world.dice
         # Dice of their own: a world without exit alerts stays what it was.
         self._exit_dice = random.Random(f"{world.seed} exit or entry")  # noqa: S311 - chance, not secrecy
+        self._update_dice = random.Random(f"{world.seed} updates")  # noqa: S311 - chance, not secrecy
         self._part_dice = random.Random(f"{world.seed} parts")  # noqa: S311 - chance, not secrecy
 
     async def fire(self, strategy: Strategy, market: Market, *, number: int) -> None:
-        """Deliver what a strategy alerts now: an entry, an exit, or both."""
+        """Deliver what a strategy alerts now: an entry, an exit, or both; and what it asks of the position later."""
         entry = self._draw(strategy, market, number=number)
+        if not self._world.shape.updates:
+            await self._fire_with_parts(entry, market)
+            return
+        signal = dataclasses.replace(entry.signal, breakeven_after=self._update_dice.choice(_BREAKEVEN_AFTER))
+        entry = dataclasses.replace(entry, instruction=signal)
+        await asyncio.gather(self._fire_with_parts(entry, market), self._update_later(entry, market))
+
+    async def _update_later(self, entry: Alert, market: Market) -> None:
+        """Deliver updates that move the stop of the position, or say when it moves to break-even."""
+        dice, side = self._update_dice, entry.signal.side
+        for number in range(dice.choice(_UPDATES)):
+            await asyncio.sleep(dice.uniform(*_UPDATED_AFTER_S))
+            self._world.chances.happened["update alert"] += 1
+            price = market.round(market.price - side.sign * market.unit * dice.choice(_NEW_STOP))
+            updates = (Update(stop=price), Update(stop=price), Update(breakeven=True), Update(breakeven_after=1))
+            fired_at = utc_now().replace(microsecond=0) if entry.fired_at is not None else None
+            alert_id = f"{entry.alert_id}-update-{number}" if entry.alert_id is not None else None
+            asked = Exit(TriggerAction.UPDATE, update=dice.choice(updates))
+            await self._send(Alert(entry.strategy, asked, fired_at, alert_id), market)
+
+    async def _fire_with_parts(self, entry: Alert, market: Market) -> None:
         if self._world.shape.reductions and self._part_dice.random() < _LEFT_BY_PARTS:
             await asyncio.gather(self._fire_like(entry, market), self._leave_by_parts(entry, market))
         else:

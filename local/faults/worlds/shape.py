@@ -13,6 +13,7 @@ _SMALL, _LARGE = (5, 15), (20, 60)
 _SMALL_WORLDS = 2 / 3
 _WITH_EXIT_ALERTS = 0.3
 _WITH_REDUCTIONS = 0.3
+_WITH_UPDATES = 0.3
 _WITH_OWN_SETTINGS = 0.4
 _DAYS_HELD = (20, 120)
 _MOST_HOLDING = 12
@@ -41,6 +42,8 @@ class Shape:
     """Whether strategies leave their positions by exit alerts."""
     reductions: bool = False
     """Whether they leave parts of them."""
+    updates: bool = False
+    """Whether they move the stops of their positions."""
     own_settings: bool = False
     """Whether some followers size and cap their entries themselves."""
 
@@ -59,5 +62,6 @@ class Shape:
             days_held=dice.randint(*_DAYS_HELD) if followers <= _MOST_HOLDING and dice.random() < 0.3 else 0,  # noqa: PLR2004
             exit_alerts=random.Random(f"{seed} flat alerts").random() < _WITH_EXIT_ALERTS,  # noqa: S311 - chance
             reductions=random.Random(f"{seed} reductions").random() < _WITH_REDUCTIONS,  # noqa: S311 - chance
+            updates=random.Random(f"{seed} updates").random() < _WITH_UPDATES,  # noqa: S311 - chance
             own_settings=random.Random(f"{seed} own settings").random() < _WITH_OWN_SETTINGS,  # noqa: S311 - chance
         )

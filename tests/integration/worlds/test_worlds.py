@@ -41,6 +41,9 @@ BITTEN: dict[str, tuple[range, Shape | None]] = {
     "exits_of_newer": (range(1, 40), replace(SMALL, bars=6, exit_alerts=True)),
     "exits_ignored": (range(5, 40), replace(SMALL, bars=6, exit_alerts=True)),
     "reductions_of_the_rest": (range(17, 40), replace(SMALL, bars=6, reductions=True)),
+    "stops_move_back": (range(3, 40), replace(SMALL, bars=6, updates=True)),
+    "updates_ignored": (range(5, 40), replace(SMALL, bars=6, updates=True)),
+    "breakeven_ignored": (range(5, 40), replace(SMALL, bars=6, updates=True)),
     "activation_alone": (range(7, 30), SMALL),
     "stop_sent_unchanged": (range(5, 40), replace(SMALL, followers=5, bars=6, filters_change=True)),
     "no_account_claims": (range(2, 20), replace(SMALL, followers=10, bars=6)),
@@ -81,6 +84,7 @@ def test_tested_worlds_differ_in_kind() -> None:
     assert {shape.filters_change for shape in shapes} == {True, False}
     assert {shape.exit_alerts for shape in shapes} == {True, False}
     assert {shape.reductions for shape in shapes} == {True, False}
+    assert {shape.updates for shape in shapes} == {True, False}
     assert {len(shape.symbols) for shape in shapes} == {1, 2, 3}
     assert max(shape.followers for shape in shapes) > FOLLOWERS_OF_A_LANE
 

@@ -5,6 +5,7 @@ ends.py           each follower of each alert has an end with a reason
 alerts.py         an alert that is sent again is one alert, and an older one opens and closes nothing newer;
                   an exit alert closes what is older than itself
 reductions.py     a position is brought down to the smallest share that reductions ask for, and no further
+stop_moves.py     a stop never moves away from the market, and stands where updates and a filled target want it
 nakedness.py      no position is without a stop for longer than its bound
 closes.py         a close that an admin requests, or an exit alert, is done soon
 entries.py        an entry has targets ahead, and is tried again while it may be; unfit keys cost no weight
@@ -32,6 +33,7 @@ from local.faults.worlds.checks import (
     reductions,
     refusals,
     risk,
+    stop_moves,
 )
 from local.faults.worlds.world import World
 
@@ -43,6 +45,7 @@ def while_open(world: World) -> list[str]:
         *ends.check_rest(world),
         *alerts.check_rest(world),
         *reductions.check_rest(world),
+        *stop_moves.check_rest(world),
     ]
 
 
@@ -53,6 +56,7 @@ def at_the_end(world: World) -> list[str]:
         *ends.check(world, executions),
         *alerts.check(world, executions),
         *reductions.check(world, executions),
+        *stop_moves.check(world, executions),
         *nakedness.check(world),
         *closes.check(world, executions),
         *entries.check(world, executions),

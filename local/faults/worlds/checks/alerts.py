@@ -69,8 +69,9 @@ def _repeats(world: World) -> Iterator[str]:
 
 
 def _is_newer_and_came_before(other: Trigger, trigger: Trigger) -> bool:
-    """Return whether another trigger supersedes one; a reduction supersedes nothing."""
-    return other.action is not TriggerAction.REDUCE and other.seq < trigger.seq and _is_newer(other, trigger)
+    """Return whether another trigger supersedes one; reductions and updates supersede nothing."""
+    supersedes = other.action in {TriggerAction.OPEN, TriggerAction.CLOSE}
+    return supersedes and other.seq < trigger.seq and _is_newer(other, trigger)
 
 
 def _is_newer(other: Trigger, trigger: Trigger) -> bool:

@@ -2,7 +2,7 @@
 
 entries.py   an entry and its stop
 sizing.py    the amount of an entry
-exits.py     stops, trailing stops, closes and exit alerts
+exits.py     stops, trailing stops, closes, exit alerts and updates
 owners.py    which key has an account's position
 booking.py   what is booked of a position that has ended
 records.py   our records
@@ -27,6 +27,9 @@ MUTATIONS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "exits_of_newer": exits.closing_newer_positions,
     "exits_ignored": exits.closing_nothing,
     "reductions_of_the_rest": exits.reduced_from_what_is_left,
+    "stops_move_back": exits.moving_stops_back,
+    "updates_ignored": exits.without_requested_stops,
+    "breakeven_ignored": exits.without_breakeven,
     "activation_alone": exits.with_activation_alone,
     "stop_sent_unchanged": exits.sent_again_unchanged,
     "no_account_claims": owners.without_claims,

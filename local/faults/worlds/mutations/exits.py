@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from functions.order_executor import reducing, stop_placement, targets
+from functions.order_executor import moving, reducing, stop_placement, targets
 from shared.exchange.futures import FuturesAccount
-from shared.trading import exits, reduction
+from shared.trading import exits, reduction, stop_moves, updates
 from shared.trading.order_planning import PlannedOrder
+from shared.trading.sides import Side
 
 
 class _Never(Exception):
@@ -40,6 +42,35 @@ def reduced_from_what_is_left() -> AbstractContextManager[Any]:
         return plan(**(also | {"entered": left, "left": left}))
 
     return mock.patch.object(reducing, "plan_reduction", of_the_rest)
+
+
+@contextmanager
+def moving_stops_back() -> Iterator[None]:
+    """Let the update that came last move the stop, nearer to the market or not."""
+
+    def last(_: Side, first: Decimal, *requested: Decimal | None) -> Decimal:
+        return [first, *(price for price in requested if price is not None)][-1]
+
+    def differs(price: Decimal, *, than: Decimal, side: Side) -> bool:
+        del side
+        return price != than
+
+    with (
+        mock.patch.object(updates, "nearest_stop", last),
+        mock.patch.object(stop_moves, "nearest_stop", last),
+        mock.patch.object(stop_moves, "is_nearer", differs),
+    ):
+        yield
+
+
+def without_requested_stops() -> AbstractContextManager[Any]:
+    """Record the stops that updates ask for, and move none there."""
+    return mock.patch.object(moving, "_requested", return_value=[])
+
+
+def without_breakeven() -> AbstractContextManager[Any]:
+    """Leave the stop where it is when the target has filled that it waits for."""
+    return mock.patch.object(moving, "_target_has_filled", mock.AsyncMock(return_value=False))
 
 
 def with_activation_alone() -> AbstractContextManager[Any]:
