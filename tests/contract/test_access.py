@@ -219,7 +219,7 @@ def test_what_the_users_forge_signs_gets_in(stack: Stack, users_forge: Forge, ro
         assert answer.status not in (401, 403), answer.text
 
 
-NEEDED_QUERIES = {"/v1/admin/operation/dead-letter/list": "?queue=orders"}
+NEEDED_QUERIES = {"/v1/admin/operation/dead-letter/list": "?queue=orders.fifo"}
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=str)
