@@ -30,7 +30,9 @@ Answers = dict[tuple[str, str], Execution]
 
 _LARGEST_TICK = 10
 """Times the tick that a symbol was listed with: so far the worlds change it, and prices are rounded to it."""
-_LIVING_BOUND_MS = 60_000
+_UPDATED_WITHIN_MS = 60_000
+_BREAKEVEN_WITHIN_MS = 90_000
+"""The watcher's next run finds the fill."""
 _KILLED_BOUND_MS = 180_000
 """The message of a killed worker is replaced by the watcher's next run, and that of a second one two runs later."""
 _PASSED = "stop not moved to "
@@ -47,11 +49,11 @@ def check_rest(world: World) -> Iterator[str]:
     for execution in world.active():
         at_rest = execution.state is ExecutionState.PROTECTED and execution.desired is Desired.OPEN
         if at_rest and not execution.dust_left:
-            yield from _behind(people[execution.follower_id], execution, updates, answers)
+            yield from _behind(world, people[execution.follower_id], execution, updates, answers)
 
 
 def check(world: World, executions: Sequence[Execution]) -> Iterator[str]:
-    """Yield the stops that have moved away from the market, or too late to where an update wants them."""
+    """Yield the stops that have moved away from the market, or too late to where an update or a target wants them."""
     people = {follows.record.id: follows for follows in world.people}
     updates = [trigger for trigger in world.triggers() if trigger.action is TriggerAction.UPDATE]
     answers = {(one.trigger_id, one.follower_id): one for one in executions}
@@ -79,34 +81,50 @@ def _moved_late(
     updates: Sequence[Trigger],
     answers: Answers,
 ) -> Iterator[str]:
-    """Yield the stops that an accepted update asked for, and that did not stand in time.
+    """Yield the stops that an accepted update or a filled target asked for, and that did not stand in time.
 
     A ban that is injected does not count, nor what comes after the position or its close.
     """
-    filled_at, gone_at = execution.entry_filled_at, execution.exited_at or execution.closed_at
+    filled_at = execution.entry_filled_at
     if filled_at is None or execution.desired is Desired.CLOSED or execution.dust_left:
         return
-    bound_ms = _KILLED_BOUND_MS if world.harms_workers else _LIVING_BOUND_MS
-    sign, given_up = execution.side.sign, list(_given_up(execution))
+    given_up = list(_given_up(execution))
     for trigger in _accepted(execution, updates, answers):
         price = trigger.stop
         if price is None or any(abs(price - one) <= _tolerance(follows) for one in given_up):
             continue
         asked_ms = to_ms(max(filled_at, trigger.created_at))
-        there_ms = [
-            algo.created_ms - world.exchange.venue.settings.clock_offset_ms
-            for leg, algo in _stops(follows, execution)
-            if leg is Leg.STOP and (price - algo.trigger_price) * sign <= _tolerance(follows)
-        ]
-        gone_ms = world.exchange.wall_ms() if gone_at is None else to_ms(gone_at)
-        ended_ms = min([*there_ms, gone_ms])
-        bans = world.injected_bans(follows.account.api_key)
-        lasted_ms = without_bans_ms(asked_ms, ended_ms, bans=bans)
-        if lasted_ms > bound_ms:
+        lasted_ms = _lasted_ms(world, follows, execution, price, asked_ms=asked_ms)
+        if lasted_ms > (_KILLED_BOUND_MS if world.harms_workers else _UPDATED_WITHIN_MS):
             yield f"execution {execution.id} had its stop at {price} only {lasted_ms} ms after an update asked for it"
+    if given_up:
+        return  # break-even may be among them
+    named = [to_ms(one.created_at) for one in _accepted(execution, updates, answers) if one.breakeven_after is not None]
+    for price, at_ms in list(_wanted_by_targets(world, follows, execution))[:1]:
+        lasted_ms = _lasted_ms(world, follows, execution, price, asked_ms=max([at_ms, *named]))
+        if lasted_ms > (_KILLED_BOUND_MS if world.harms_workers else _BREAKEVEN_WITHIN_MS):
+            yield f"execution {execution.id} had its stop at break-even only {lasted_ms} ms after its target had filled"
+
+
+def _lasted_ms(world: World, follows: Follows, execution: Execution, price: Decimal, *, asked_ms: int) -> int:
+    """Return after what time a stop stood at a price or nearer to the market, or the position was gone."""
+    sign, offset_ms = execution.side.sign, world.exchange.venue.settings.clock_offset_ms
+    there_ms = [
+        algo.created_ms - offset_ms
+        for leg, algo in _stops(follows, execution)
+        if leg is Leg.STOP and (price - algo.trigger_price) * sign <= _tolerance(follows)
+    ]
+    history = world.exchange.amounts_held[follows.account.api_key, follows.symbol]
+    filled_ms = to_ms(execution.entry_filled_at or execution.received_at)
+    flat_ms = [at_ms for at_ms, amount in history if at_ms > filled_ms and amount * sign <= 0]
+    gone_at = execution.exited_at or execution.closed_at
+    gone_ms = world.exchange.wall_ms() if gone_at is None else to_ms(gone_at)
+    ended_ms = min([*there_ms, *flat_ms, gone_ms])
+    return without_bans_ms(asked_ms, ended_ms, bans=world.injected_bans(follows.account.api_key))
 
 
 def _behind(
+    world: World,
     follows: Follows,
     execution: Execution,
     updates: Sequence[Trigger],
@@ -120,7 +138,8 @@ def _behind(
     sign = execution.side.sign
     nearest = max(standing, key=lambda price: price * sign)
     given_up = list(_given_up(execution))
-    wanted = [*_wanted_by_updates(execution, updates, answers), *_wanted_by_targets(follows, execution)]
+    wanted = list(_wanted_by_updates(execution, updates, answers))
+    wanted += [price for price, _ in _wanted_by_targets(world, follows, execution)]
     for price in wanted:
         is_given_up = any(abs(price - one) <= _tolerance(follows) for one in given_up)
         if (price - nearest) * sign > _tolerance(follows) and not is_given_up:
@@ -145,8 +164,8 @@ def _accepted(execution: Execution, updates: Sequence[Trigger], answers: Answers
             yield trigger
 
 
-def _wanted_by_targets(follows: Follows, execution: Execution) -> Iterator[Decimal]:
-    """Yield the entry's price once the target has filled that the stop waits for, or one beyond it."""
+def _wanted_by_targets(world: World, follows: Follows, execution: Execution) -> Iterator[tuple[Decimal, int]]:
+    """Yield the entry's price, and when the target has filled that the stop waits for, or one beyond it."""
     awaited, entry_price = execution.breakeven_after, execution.entry_price
     if awaited is None or entry_price is None or execution.breakeven_passed is not None:
         return
@@ -154,7 +173,7 @@ def _wanted_by_targets(follows: Follows, execution: Execution) -> Iterator[Decim
         ref = ref_of(order)
         is_ours = ref is not None and ref.execution_id == execution.id
         if is_ours and ref.leg in TAKE_PROFIT_LEGS[awaited - 1 :] and order.status is OrderStatus.FILLED:
-            yield entry_price
+            yield entry_price, order.updated_ms - world.exchange.venue.settings.clock_offset_ms
 
 
 def _given_up(execution: Execution) -> Iterator[Decimal]:
