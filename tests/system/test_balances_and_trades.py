@@ -35,6 +35,7 @@ def test_balance_of_a_key_is_recorded_on_demand_and_shown(stack: Stack) -> None:
     (follower,) = stack.add_strategy("BALANCES", followers=1).followers
     path = f"/v1/admin/exchange/key/balance/history/{follower['api_key_id']}"
     assert stack.get(path).json()["items"] == []
+    stack.wait_for_weight()
 
     assert stack.invoke("BalanceRecorder", {"user_id": user_of(stack, follower)}) == {"keys": 1}
 
@@ -51,6 +52,7 @@ def test_trades_by_hand_are_imported_and_shown(stack: Stack) -> None:
     for side in ("buy", "sell"):
         owner.create_order("ETH/USDT:USDT", "market", side, 1)
     history = f"/v1/admin/account/user/trade/manual/{user_of(stack, follower)}/history"
+    stack.wait_for_weight()
 
     stack.invoke("ManualTradeImporter", {"api_key_id": follower["api_key_id"]})
 

@@ -36,6 +36,7 @@ def test_keys_are_queued_in_their_quarter_of_an_hour_and_judged(stack: Stack) ->
     shard = int(listed_shard_of(good["api_key_id"]).split("#")[1])
     at = utc_now().replace(hour=shard // 4, minute=shard % 4 * 15 + 5)
 
+    stack.wait_for_weight()
     answer = stack.invoke("KeyInspector", {"source": "aws.events", "time": to_iso(at)})
     queue_inspection(stack, good["api_key_id"])
     queue_inspection(stack, withdrawing["api_key_id"])

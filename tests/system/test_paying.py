@@ -107,6 +107,7 @@ def test_strategy_is_reported_for_its_leader_and_its_followers(stack: Stack, buy
         UpdateExpression="SET created_at = :at",
         ExpressionAttributeValues={":at": {"S": three_days_ago}},
     )
+    stack.wait_for_weight()
     stack.invoke("StrategyReporter", {"strategy_id": strategy_id})
     path = f"/v1/admin/strategy/{strategy_id}/performance"
 
