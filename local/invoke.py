@@ -22,6 +22,7 @@ from botocore.exceptions import EndpointConnectionError
 from local.stack.deploy import find, put_secrets, secrets_environment
 from local.stack.places import DEFAULT_PORT, REGION, ROOT, NotReady, Places, Ports
 from local.stripe.webhooks import sign
+from shared import process_state
 from shared.queues import Queue
 
 _SAMPLE_STRATEGY, _SAMPLE_SECRET = "61b79e6d-7e22-4f91-b508-ef5be6a21419", "secret"
@@ -57,6 +58,7 @@ def main() -> int:
         _accept_token(event, pool="ADMIN_POOL" if function.startswith("admin_") else "USER_POOL")
         handler = importlib.import_module(f"functions.{function}.app").lambda_handler
         answer = handler(event, Context(function))
+        process_state.reset()  # what goes on beside the answer ends, and writes its log, before the answer is printed
     print(json.dumps(answer, indent=2, default=str))
     return 0
 

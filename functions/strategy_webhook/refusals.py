@@ -6,6 +6,7 @@ who has the secret, since anybody may leave a field out.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -19,12 +20,22 @@ from shared.api.alert_secret import has_secret_of
 from shared.api.refused_alerts import keep_refused_alert
 from shared.models.strategy import Strategy
 from shared.observability import count_outcome, logger
-from shared.process_state import process_cache
+from shared.process_state import on_reset, process_cache
 
 UNAUTHORIZED, UNPROCESSABLE = 401, 422
 
 _AT_ONCE: Final = 4
 """Where DynamoDB does not answer, threads would pile up in a flood."""
+_LONGEST_S: Final = 5.0
+_THREAD: Final = "refusal"
+
+
+@on_reset
+def _wait_for_running() -> None:
+    """Wait until what goes on beside the answers has ended, for what it works with is dropped next."""
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join(_LONGEST_S)
 
 
 def note_refusal(
@@ -52,7 +63,7 @@ def note_refusal(
         finally:
             places.release()
 
-    thread = Thread(target=work, daemon=True)
+    thread = Thread(target=work, name=_THREAD, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:  # no memory for another thread
