@@ -33,6 +33,7 @@ from shared.models.base import (
     transact,
 )
 from shared.models.execution_event import RETENTION, ExecutionEvent
+from shared.models.exit_fields import exit_of
 from shared.models.trigger_count import SHARDS, TriggerCount, shard_of
 from shared.trading import exits
 from shared.trading.execution import AnyReason, DenialReason, Desired, ExecutionState, can_move, is_active
@@ -43,7 +44,7 @@ from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of, without_targets
 from shared.trading.target_weights import weigh_targets
 from shared.trading.touch import TrailingStop, WatchedExits
-from shared.trading.updates import Requested, Update
+from shared.trading.updates import Requested
 
 OPEN_SHARDS = 16
 
@@ -383,24 +384,7 @@ class Execution(Table):
     @property
     def exit(self) -> Exit:
         """What the execution of an exit asks for."""
-        return Exit(
-            self.action,
-            side=self.position_side,
-            keep_share=self.keep_share,
-            position_size=self.position_size,
-            update=self._update,
-        )
-
-    @property
-    def _update(self) -> Update | None:
-        if self.action is not TriggerAction.UPDATE:
-            return None
-        return Update(
-            stop=self.stop,
-            breakeven=bool(self.stop_at_breakeven),
-            breakeven_after=self.breakeven_after,
-            take_profits=tuple(self.take_profits),
-        )
+        return exit_of(self)
 
     @property
     def target(self) -> Target:

@@ -19,13 +19,13 @@ from shared.models.attributes import (
     text_list,
 )
 from shared.models.base import GlobalSecondaryIndex, KeysOnlyProjection, Table, TableName, in_chunks
+from shared.models.exit_fields import exit_of
 from shared.models.trigger_count import TriggerCount
 from shared.trading.exits import Exit
 from shared.trading.place import PlaceInTime
 from shared.trading.sides import Side, StopType, StrategySource, TriggerAction
 from shared.trading.signal import Signal, trailing_of
 from shared.trading.target_weights import weigh_targets
-from shared.trading.updates import Update
 
 PENDING = "PENDING"
 """Partition of the sparse index of triggers whose fan-out is not done."""
@@ -202,24 +202,7 @@ class Trigger(Table):
     @property
     def exit(self) -> Exit:
         """What an exit asks for."""
-        return Exit(
-            self.action,
-            side=self.position_side,
-            keep_share=self.keep_share,
-            position_size=self.position_size,
-            update=self._update,
-        )
-
-    @property
-    def _update(self) -> Update | None:
-        if self.action is not TriggerAction.UPDATE:
-            return None
-        return Update(
-            stop=self.stop,
-            breakeven=bool(self.stop_at_breakeven),
-            breakeven_after=self.breakeven_after,
-            take_profits=tuple(self.take_profits),
-        )
+        return exit_of(self)
 
     def signal(self) -> Signal:
         """Return the signal of a trigger that opens, for the trading core."""
