@@ -6,7 +6,7 @@ The webhook validates alerts by hand, without types that a schema could be deriv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from pydantic import Field, WithJsonSchema, with_config
 
@@ -173,6 +173,13 @@ class FlatBody(TypedDict):
     firedAt: NotRequired[FiredAt]
 
 
+SideOrNone: TypeAlias = Annotated[
+    str | None,
+    _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
+    Field(description="The side of the positions that it means; either, if absent."),
+]
+
+
 @with_config(extra="allow")
 class ReduceBody(TypedDict):
     """An alert that closes a part of what is open; only the fields below are read. One of both shares is needed."""
@@ -181,13 +188,7 @@ class ReduceBody(TypedDict):
     secret: Secret
     type: Annotated[str, in_any_case([TriggerAction.REDUCE]), Field(description=f"reduce, {_IN_ANY_CASE}.")]
     keep: NotRequired[Annotated[PriceOrNone, Field(description="Percent of the entry's amount that is to remain.")]]
-    position: NotRequired[
-        Annotated[
-            str | None,
-            _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
-            Field(description="The side of the positions that it means; either, if absent."),
-        ]
-    ]
+    position: NotRequired[SideOrNone]
     positionSize: NotRequired[
         Annotated[PriceOrNone, Field(description="What remains of the strategy's own size at entry.")]
     ]
@@ -234,13 +235,7 @@ class UpdateBody(TypedDict):
     breakevenAfter: NotRequired[
         Annotated[TargetNumber, Field(description="As of an entry, whose own it takes the place of.")]
     ]
-    position: NotRequired[
-        Annotated[
-            str | None,
-            _absent_or(MarketPosition.LONG, MarketPosition.SHORT),
-            Field(description="The side of the positions that it means; either, if absent."),
-        ]
-    ]
+    position: NotRequired[SideOrNone]
     orderPrice: NotRequired[
         Annotated[PriceOrNone, Field(description="With position: stop and targets must be on their sides of it.")]
     ]
