@@ -118,7 +118,8 @@ def test_a_cent_less_than_the_limit_opens(world: World) -> None:
     assert world.open_position(person).state is ExecutionState.PROTECTED
 
 
-def test_own_booked_loss_counts_before_the_opposite_half_opens(world: World) -> None:
+def assert_losing_reversal_is_denied(world: World) -> None:
+    """Turn a losing position around, and assert that its loss has reached the limit before the other half opens."""
     person = limited(world, LossLimit(day_pct=Decimal("0.1")))
     first = world.open_position(person)
     world.exchange.move_price("19950")
@@ -128,18 +129,14 @@ def test_own_booked_loss_counts_before_the_opposite_half_opens(world: World) -> 
     assert world.stored(first).state is ExecutionState.CLOSED
     assert (second.state, second.reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
     assert world.account(person).flat
+
+
+def test_own_booked_loss_counts_before_the_opposite_half_opens(world: World) -> None:
+    assert_losing_reversal_is_denied(world)
 
 
 def test_loss_that_the_reversal_leaves_unbooked_on_a_busy_lane_is_booked_first(world: World, busy_lane: None) -> None:
-    person = limited(world, LossLimit(day_pct=Decimal("0.1")))
-    first = world.open_position(person)
-    world.exchange.move_price("19950")
-
-    second = world.open_position(person, side=Side.SELL, price=Decimal(19950), stop=Decimal(20150), take_profits=[])
-
-    assert world.stored(first).state is ExecutionState.CLOSED
-    assert (second.state, second.reason) == (ExecutionState.DENIED, "LOSS_LIMIT")
-    assert world.account(person).flat
+    assert_losing_reversal_is_denied(world)
 
 
 def test_stop_that_was_left_unbooked_is_booked_before_the_next_entry(world: World, busy_lane: None) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.clock import to_iso
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
-from shared.models.trigger import Trigger
 from shared.trading.sides import Side, TriggerAction
-from tests.unit.functions.strategy_webhook.webhook import SECRET, SELL, STRATEGY_ID, Webhook, stored_alerts
+from tests.unit.functions.strategy_webhook.webhook import (
+    SECRET,
+    SELL,
+    STRATEGY_ID,
+    Webhook,
+    accepted,
+    faults,
+    stored_alerts,
+)
 
 CLOSE = {"strategy": STRATEGY_ID, "secret": SECRET, "type": "close"}
 FLAT = {
@@ -27,21 +32,6 @@ FLAT = {
     "trailingTrigger": 1,
 }
 BUY = {**SELL, "type": "buy", "stop": 19200, "takeProfit": 19300}
-
-
-def accepted(webhook: Webhook, fields: dict[str, Any], *, fired_s: float | None = None, **changes: Any) -> Trigger:
-    """Send an alert, which fired so many seconds after now if that is given; return its trigger."""
-    if fired_s is not None:
-        changes["firedAt"] = to_iso(webhook.now + timedelta(seconds=fired_s))
-    answer = webhook.post(fields, **changes)
-    assert answer.status == 200, answer.body
-    return Trigger.get(answer.body["id"])
-
-
-def faults(webhook: Webhook, fields: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
-    answer = webhook.post(fields, **changes)
-    assert answer.status == 422
-    return [(fault["param"], fault["msg"]) for fault in answer.body["errors"]]
 
 
 @pytest.mark.parametrize(

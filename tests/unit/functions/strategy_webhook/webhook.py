@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.strategy_webhook import app
-from shared.clock import from_iso
+from shared.clock import from_iso, to_iso
 from shared.models.strategy import Strategy
 from shared.models.strategy_alerts import StrategyAlerts
 from shared.models.trigger import Trigger
@@ -123,3 +123,19 @@ def save_strategy(
 def stored_alerts() -> StrategyAlerts | None:
     """Return the strategy's place in time."""
     return StrategyAlerts.find(STRATEGY_ID)
+
+
+def accepted(webhook: Webhook, fields: dict[str, Any], *, fired_s: float | None = None, **changes: Any) -> Trigger:
+    """Send an alert, which fired so many seconds after now if that is given; return its trigger."""
+    if fired_s is not None:
+        changes["firedAt"] = to_iso(webhook.now + timedelta(seconds=fired_s))
+    answer = webhook.post(fields, **changes)
+    assert answer.status == 200, answer.body
+    return Trigger.get(answer.body["id"])
+
+
+def faults(webhook: Webhook, fields: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
+    """Send an alert that is refused with 422; return parameter and message of each fault."""
+    answer = webhook.post(fields, **changes)
+    assert answer.status == 422
+    return [(fault["param"], fault["msg"]) for fault in answer.body["errors"]]
